@@ -1,0 +1,139 @@
+// Package layout is the binary interface of a sluice segment: where every
+// field of the header lies, how a record in the ring is framed, and which
+// values are valid. It makes no system calls and holds no behaviour; shm maps
+// what it describes, ring and transfer move the indices, pressure reads the
+// counters. docs/layout.md says the same for other languages, and a test keeps
+// the two equal.
+//
+// All fields are little-endian and naturally aligned.
+package layout
+
+import "errors"
+
+// Sizes and limits of a segment, in bytes unless said otherwise.
+const (
+	// HeaderSize is the length of the header at offset 0. The data region
+	// starts at the next page boundary of the creating machine.
+	HeaderSize = 8192
+
+	// Version of this layout. A reader refuses every other one.
+	Version = 1
+
+	// MinCapacity and MaxCapacity bound the ring. The upper bound keeps the
+	// low 32 bits of an index, which are the futex word, from repeating
+	// while one side sleeps.
+	MinCapacity = 4096
+	MaxCapacity = 1 << 31
+
+	// DefaultCapacity is what a producer takes when it is told nothing.
+	DefaultCapacity = 1 << 20
+)
+
+// Magic is the first word of every segment: "sluice\r\n" in memory order. The
+// line ending catches files that went through a text-mode copy.
+const Magic uint64 = 's' | 'l'<<8 | 'u'<<16 | 'i'<<24 | 'c'<<32 | 'e'<<40 | '\r'<<48 | '\n'<<56
+
+// Errors that a header or a record can give. They are wrapped with the values
+// that led to them; test with errors.Is.
+var (
+	// ErrNotSegment: the file does not start with a sluice header.
+	ErrNotSegment = errors.New("not a sluice segment")
+	// ErrVersion: the header is of another version of this layout.
+	ErrVersion = errors.New("segment is of another version")
+	// ErrCorrupt: a field or a record holds a value no healthy peer writes.
+	ErrCorrupt = errors.New("segment is corrupt")
+)
+
+// Mode says what the segment carries.
+type Mode uint64
+
+// The modes.
+const (
+	ModeRing     Mode = 1 // a data region with a bounded ring follows the header
+	ModeTransfer Mode = 2 // header only; messages travel over a Unix socket
+)
+
+// String returns the mode as the commands spell it.
+func (m Mode) String() string {
+	switch m {
+	case ModeRing:
+		return "ring"
+	case ModeTransfer:
+		return "transfer"
+	}
+	return "unknown"
+}
+
+// Role is one of the two sides of a segment. Its value is also the offset of
+// the byte whose file lock stands for the role.
+type Role int
+
+// The roles.
+const (
+	Producer Role = 0
+	Consumer Role = 1
+)
+
+// String returns the role as the commands spell it.
+func (r Role) String() string {
+	if r == Producer {
+		return "producer"
+	}
+	return "consumer"
+}
+
+// Peer returns the other role.
+func (r Role) Peer() Role { return 1 - r }
+
+// State is what a side says of itself. It is for people and for advice; whether
+// a side is alive is told by its file lock alone.
+type State uint64
+
+// The states.
+const (
+	StateNone    State = 0 // never held
+	StateRunning State = 1
+	StateBlocked State = 2 // asleep: full for a producer, empty for a consumer
+	StateAlone   State = 3 // asleep and the other side is not there
+	StateClosed  State = 4 // left in good order
+)
+
+// String returns the state in a word or two.
+func (s State) String() string {
+	switch s {
+	case StateNone:
+		return "none"
+	case StateRunning:
+		return "running"
+	case StateBlocked:
+		return "blocked"
+	case StateAlone:
+		return "alone"
+	case StateClosed:
+		return "closed"
+	}
+	return "unknown"
+}
+
+// Framing is how the producer's input was cut into messages. A consumer that is
+// told nothing writes its output in the same way.
+type Framing uint64
+
+// The framings.
+const (
+	FramingNone   Framing = 0 // generated messages, or a program of one's own
+	FramingLines  Framing = 1 // a message is a line with its line feed
+	FramingLength Framing = 2 // 4-byte little-endian length before each message
+	FramingRaw    Framing = 3 // chunks without meaning
+)
+
+// Fence is how a side orders "publish my index" before "look whether the other
+// side sleeps". docs/protocol.md has the argument.
+type Fence uint64
+
+// The fences.
+const (
+	FenceUnknown    Fence = 0 // never attached
+	FenceAsymmetric Fence = 1 // release store; the sleeper issues a membarrier
+	FenceFull       Fence = 2 // sequentially consistent store on both sides
+)

@@ -1,0 +1,27 @@
+package layout
+
+import "sync/atomic"
+
+// Uint64 is a 64-bit field that more than one process may touch. It must not be
+// copied; take its address inside a Header.
+type Uint64 struct{ v uint64 }
+
+// Load reads the field with acquire ordering (sequentially consistent in Go).
+func (u *Uint64) Load() uint64 { return atomic.LoadUint64(&u.v) }
+
+// Store writes the field with sequential consistency. On amd64 that is an XCHG
+// which drains the store buffer: fine for fields that change rarely.
+func (u *Uint64) Store(v uint64) { atomic.StoreUint64(&u.v, v) }
+
+// Swap writes the field and returns what it held.
+func (u *Uint64) Swap(v uint64) uint64 { return atomic.SwapUint64(&u.v, v) }
+
+// Add adds to a field that only the caller's side writes. It is a load and a
+// store, not an atomic addition: the single writer makes that enough.
+func (u *Uint64) Add(d uint64) { u.Relaxed(u.v + d) }
+
+// Own reads a field that only the caller's side writes.
+func (u *Uint64) Own() uint64 { return u.v }
+
+// Addr returns the address of the field, for shm's barriers.
+func (u *Uint64) Addr() *uint64 { return &u.v }

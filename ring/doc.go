@@ -1,0 +1,28 @@
+// Package ring moves messages through a bounded single-producer
+// single-consumer ring in shared memory, with hard back-pressure: a full ring
+// blocks the Writer, an empty one the Reader, and both sleep on futexes.
+//
+// A Writer reserves room, fills it, commits and publishes; a Reader takes the
+// next message, uses it in place and releases it. Nothing is copied on the way
+// unless the copying forms (Send, Receive) are asked for.
+//
+//	w, err := ring.Create(ctx, "demo", ring.Options{})
+//	r, err := ring.Open(ctx, "demo", ring.Options{})
+//
+// The algorithm needs only memory that has the layout of package layout:
+// NewWriter and NewReader run it on any, Create and Open on a segment in
+// /dev/shm. docs/protocol.md explains every ordering and why it is enough.
+//
+// # Concurrency
+//
+// One goroutine at a time may use a Writer, and one a Reader. To stop a
+// blocked call, cancel its context: it returns within 100 ms.
+//
+// # Trust
+//
+// The peer is another process and may write anything into the segment. Values
+// are read once, checked, and give ErrCorrupt; no value makes a call panic or
+// reach outside the mapping. A bad caller (a second Commit, a negative size)
+// panics. A file truncated under its mapping faults: run the loop inside
+// shm.Guard to get an error for that.
+package ring

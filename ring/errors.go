@@ -1,0 +1,40 @@
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// Errors of this package, for errors.Is.
+var (
+	// ErrClosed: the producer has ended and every message was taken. It is
+	// also io.EOF.
+	ErrClosed = fmt.Errorf("the producer has closed the ring: %w", io.EOF)
+	// ErrFull: no room, and the Writer was told not to wait.
+	ErrFull = errors.New("ring is full")
+	// ErrEmpty: no message, and the Reader was told not to wait.
+	ErrEmpty = errors.New("ring is empty")
+	// ErrTooLarge: the message can never fit.
+	ErrTooLarge = errors.New("message is larger than the ring takes")
+	// ErrLeased: the Reader waits for a message while it holds so many that
+	// the Writer has no room for another. Release some.
+	ErrLeased = errors.New("unreleased messages fill the ring")
+	// ErrGeometry: an existing segment has another capacity or other slots
+	// than were asked for, and cannot be replaced.
+	ErrGeometry = errors.New("segment exists with another geometry")
+	// ErrDone: the Writer or Reader was closed by its owner. It is also
+	// os.ErrClosed.
+	ErrDone = fmt.Errorf("ring: %w", os.ErrClosed)
+
+	// ErrCorrupt, ErrVersion, ErrRoleTaken and ErrTruncated are those of
+	// packages layout and shm, repeated for convenience.
+	ErrCorrupt   = layout.ErrCorrupt
+	ErrVersion   = layout.ErrVersion
+	ErrRoleTaken = shm.ErrRoleTaken
+	ErrTruncated = shm.ErrTruncated
+)

@@ -1,0 +1,41 @@
+package ring
+
+import (
+	"time"
+
+	"sluice/layout"
+)
+
+// Options says how to open an end of a ring. The zero value is a good start.
+type Options struct {
+	// Spin is how long to spin before sleeping; 0 takes the default,
+	// SpinAdaptive, and SpinNever sleeps at once.
+	Spin time.Duration
+	// Keep leaves the segment in /dev/shm even when this end is the last and
+	// everything was read.
+	Keep bool
+
+	// Capacity is the size of a new ring in bytes, a power of two from 4096
+	// to 2^31; 0 takes the existing segment's, or layout.DefaultCapacity.
+	Capacity uint64
+	// Slots bounds the messages in flight; 0 means bytes alone, or whatever
+	// an existing segment has.
+	Slots uint64
+	// OnFull is what the Writer does when there is no room.
+	OnFull Policy
+	// Fresh discards what a dead pair left behind instead of resuming it.
+	Fresh bool
+	// Framing is noted in the segment for the consumer.
+	Framing layout.Framing
+
+	// Follow makes the Reader wait for the next producer when one ends.
+	Follow bool
+
+	alive func() bool // whether the peer lives; nil = assume so
+}
+
+// Values of Options.Spin.
+const (
+	SpinAdaptive time.Duration = 0
+	SpinNever    time.Duration = -1
+)

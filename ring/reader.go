@@ -1,0 +1,246 @@
+package ring
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"os"
+	"time"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// Reader is the consumer's end of a ring. One goroutine at a time may use it.
+type Reader struct {
+	side
+	data []byte
+	mask uint64
+	max  uint64 // largest payload
+
+	head  uint64 // where the next record is: end of what was taken
+	count uint64 // messages taken
+	bytes uint64 // payload bytes of those
+	avail uint64 // the Writer's index, as last seen
+
+	follow  bool
+	stale   bool         // the producer had ended before this Reader came
+	segment *shm.Segment // nil on plain memory
+	keep    bool
+}
+
+// NewReader takes the consumer role on any memory with a valid header. The
+// caller sees to it that there is only one.
+func NewReader(mem Memory, opt Options) (*Reader, error) {
+	r := &Reader{
+		side:   newSide(mem, layout.Consumer, opt),
+		data:   mem.Data,
+		mask:   mem.Geometry.Capacity - 1,
+		max:    layout.MaxMessage(mem.Geometry.Capacity),
+		follow: opt.Follow,
+	}
+	if err := r.attach(os.Getpid()); err != nil {
+		return nil, err
+	}
+	r.head, r.count, r.bytes = r.pos.index, r.pos.count, r.pos.bytes
+	r.avail = r.head
+	ok, err := r.refresh()
+	r.stale = !ok && r.producerClosed()
+	return r, err
+}
+
+// Framing returns how the producer cut its input into messages, FramingNone if
+// it did not say.
+func (r *Reader) Framing() layout.Framing {
+	if f := layout.Framing(r.peer.Framing.Load()); f <= layout.FramingRaw {
+		return f
+	}
+	return layout.FramingNone
+}
+
+// Next returns the next message without copying it. The slice is ring memory:
+// valid until Release, not to be written to, and the Writer gets the room back
+// only then. Next may be called again before Release to hold several.
+//
+// When the ring is empty it waits until there is a message, ctx is done (its
+// cause is returned), the producer has closed and everything was taken
+// (ErrClosed, unless Follow is set), the caller holds so much that the Writer
+// cannot go on (ErrLeased), or the segment turns out ErrCorrupt. After an error
+// nothing was taken.
+func (r *Reader) Next(ctx context.Context) ([]byte, error) {
+	if r.head == r.avail {
+		if err := r.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	at := r.head & r.mask
+	word := binary.LittleEndian.Uint64(r.data[at:]) // read once; the peer may change it
+	size := (word + layout.RecordHeader + 7) &^ 7
+	if word > r.max || size > r.avail-r.head {
+		return r.sampled(at, word)
+	}
+	r.head += size
+	r.count++
+	r.bytes += word
+	at += layout.RecordHeader
+	return r.data[at : at+word : at+word], nil
+}
+
+// TryNext is Next that never waits: ErrEmpty when there is no message now, or
+// ErrClosed when there will be none.
+func (r *Reader) TryNext() ([]byte, error) {
+	if r.head == r.avail {
+		if ok, err := r.ready(); err != nil {
+			return nil, err
+		} else if !ok {
+			return nil, ErrEmpty
+		}
+	}
+	return r.Next(context.Background())
+}
+
+// Buffered reports whether Next would return at once, without looking at the
+// Writer. A batch is: Next until Buffered says no, then one Release.
+func (r *Reader) Buffered() bool { return r.head != r.avail }
+
+// sampled takes a record whose word is not a plain length: a sample, or
+// something that no Writer wrote.
+func (r *Reader) sampled(at, word uint64) ([]byte, error) {
+	n, weight, ok := layout.Stamped(word)
+	size := layout.RecordSize(n) + layout.StampSize
+	if left := r.avail - r.head; !ok || n > r.max || size > left {
+		return nil, fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, r.head, word, left)
+	}
+	stamp := binary.LittleEndian.Uint64(r.data[at+layout.RecordHeader:])
+	r.noteLatency(stamp, weight)
+	r.head += size
+	r.count++
+	r.bytes += n
+	at += layout.RecordHeader + layout.StampSize
+	return r.data[at : at+n : at+n], nil
+}
+
+// noteLatency counts a sample. A stamp from the future (another time
+// namespace, a hostile peer) counts as no time.
+func (r *Reader) noteLatency(stamp, weight uint64) {
+	now := shm.Clock()
+	ns := uint64(max(0, int64(now-stamp)))
+	h := r.mem.Header
+	h.Latency[layout.LatencyBucket(ns)].Add(weight)
+	h.LatencyCount.Add(weight)
+	h.LatencySum.Add(ns * weight)
+	if ns > h.LatencyMax.Own() {
+		h.LatencyMax.Relaxed(ns)
+	}
+	r.own.ProgressAt.Relaxed(now)
+}
+
+// Release gives the room of every message taken so far back to the Writer and
+// wakes it if that is what it waits for. Their slices are invalid from here on.
+// With nothing taken it does nothing.
+func (r *Reader) Release() {
+	if r.head == r.pos.index {
+		return
+	}
+	r.pos = position{r.head, r.count, r.bytes}
+	publish(r.ownCursor, r.pos, r.full)
+	if r.peerWait.Flag.Load() != 0 {
+		r.wake()
+	}
+}
+
+// Receive appends the next message to buf[:0], releases it and returns the
+// result, which is the caller's own. It waits and fails as Next does.
+func (r *Reader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
+	msg, err := r.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	buf = append(buf[:0], msg...)
+	r.Release()
+	return buf, nil
+}
+
+// Messages ranges over messages without copying them, releasing each after the
+// body of the loop has run. It ends in silence at ErrClosed; any other error is
+// the last pair.
+func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for {
+			msg, err := r.Next(ctx)
+			if err == ErrClosed {
+				return
+			}
+			if !yield(msg, err) || err != nil {
+				return // a message whose body broke off stays unreleased
+			}
+			r.Release()
+		}
+	}
+}
+
+func (r *Reader) wait(ctx context.Context) error {
+	if ok, err := r.ready(); ok || err != nil {
+		return err
+	}
+	return r.await(ctx, r)
+}
+
+// refresh looks at the Writer and reports whether there is a message.
+func (r *Reader) refresh() (bool, error) {
+	index := r.peerCursor.Index.Load()
+	if index == r.head {
+		return false, nil
+	}
+	// Measured from what was released: what is published and what is held
+	// share the ring.
+	ahead := index - r.pos.index
+	if ahead > r.mem.Geometry.Capacity || ahead%8 != 0 || ahead < r.head-r.pos.index {
+		return false, fmt.Errorf("%w: write index %d with read index %d in a ring of %d bytes", ErrCorrupt, index, r.pos.index, r.mem.Geometry.Capacity)
+	}
+	r.avail = index
+	return true, nil
+}
+
+// ready implements condition: a message, or the end of the stream.
+func (r *Reader) ready() (bool, error) {
+	if r.closed {
+		return false, ErrDone
+	}
+	ok, err := r.refresh()
+	if ok || err != nil || r.follow {
+		return ok, err
+	}
+	if !r.producerClosed() {
+		r.stale = false
+		return false, nil
+	}
+	if r.stale {
+		return false, nil // ended before we came: wait for the next one
+	}
+	// The producer publishes its last message before it says closed.
+	if ok, err := r.refresh(); ok || err != nil {
+		return ok, err
+	}
+	return false, ErrClosed
+}
+
+func (r *Reader) producerClosed() bool {
+	return layout.State(r.peer.State.Load()) == layout.StateClosed
+}
+
+// wakeAt implements condition: any message is worth waking up for.
+func (r *Reader) wakeAt(uint64) (index, count uint64, patience time.Duration) {
+	return r.head, r.count - layout.MaxCapacity, slice
+}
+
+// stuck implements condition. Everything published was taken; if the Writer
+// wants more room than was released, it waits for the caller and the caller
+// for it.
+func (r *Reader) stuck() error {
+	if r.head != r.pos.index && r.peerWait.Flag.Load() != 0 && int64(r.peerWait.Index.Load()-r.pos.index) > 0 {
+		return fmt.Errorf("%w: %d bytes in %d messages", ErrLeased, r.head-r.pos.index, r.count-r.pos.count)
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package ring
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// Create takes the producer role in the segment called name: in a new one, or,
+// when one exists whose producer is gone, in that one, going on where the last
+// producer ended. Everything published before is still delivered.
+//
+// Errors: shm.ErrName, shm.ErrNoSpace, fs.ErrPermission, ErrRoleTaken when a
+// producer is alive, ErrGeometry when Capacity or Slots are given and an
+// existing segment that is not empty has others. With Fresh,
+// a live consumer is ErrRoleTaken too. layout.ErrNotSegment, ErrVersion, ErrCorrupt and
+// shm.ErrForeign for whatever else is found at that name.
+func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
+	g, err := layout.NewRing(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize()))
+	if err != nil {
+		return nil, err
+	}
+	if opt.Fresh {
+		if err := discard(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		seg, err := shm.Create(name, g, layout.Producer)
+		if errors.Is(err, fs.ErrExist) {
+			seg, err = shm.Open(ctx, name, layout.Producer)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // the last side left in between
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		w, err := newSegmentWriter(seg, opt)
+		if errors.Is(err, errReplace) {
+			continue
+		}
+		return w, err
+	}
+}
+
+// errReplace: the segment was empty, unused and of another geometry, and has
+// been removed.
+var errReplace = errors.New("replace")
+
+func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
+	err = shm.Guard(func() error {
+		if err := checkMode(seg); err != nil {
+			return err
+		}
+		opt.alive = func() bool { return seg.Alive(layout.Consumer) }
+		w, err = NewWriter(memory(seg), opt)
+		return err
+	})
+	if err == nil {
+		g := seg.Geometry()
+		if (opt.Capacity == 0 || opt.Capacity == g.Capacity) && (opt.Slots == 0 || opt.Slots == g.Slots) {
+			w.segment, w.keep = seg, opt.Keep
+			return w, nil
+		}
+		drained := func() bool { return w.limit-w.tail == g.Capacity }
+		if removed, err := seg.Leave(drained); removed || err != nil {
+			return nil, cmp.Or(err, errReplace)
+		}
+		return nil, fmt.Errorf("segment %q: %w: capacity %d and slots %d, with %d unread messages", seg.Name(), ErrGeometry, g.Capacity, g.Slots, w.resumed)
+	}
+	_, leaveErr := seg.Leave(never)
+	return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
+}
+
+// discard removes what a dead pair left behind.
+func discard(ctx context.Context, name string) error {
+	err := shm.Remove(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Open takes the consumer role in the segment called name and waits for the
+// segment to appear if there is none yet. It starts at the oldest message that
+// was not released, so what a killed consumer held is delivered again.
+//
+// Errors: shm.ErrName, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
+// layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrForeign for a file
+// that is no healthy segment, and the cause of ctx.
+func Open(ctx context.Context, name string, opt Options) (*Reader, error) {
+	const longest = 50 * time.Millisecond
+	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
+		seg, err := shm.Open(ctx, name, layout.Consumer)
+		if err == nil {
+			return newSegmentReader(seg, opt)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for segment %q: %w", name, context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+func newSegmentReader(seg *shm.Segment, opt Options) (r *Reader, err error) {
+	err = shm.Guard(func() error {
+		if err := checkMode(seg); err != nil {
+			return err
+		}
+		opt.alive = func() bool { return seg.Alive(layout.Producer) }
+		r, err = NewReader(memory(seg), opt)
+		return err
+	})
+	if err != nil {
+		_, leaveErr := seg.Leave(never)
+		return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
+	}
+	r.segment, r.keep = seg, opt.Keep
+	return r, nil
+}
+
+func memory(seg *shm.Segment) Memory {
+	return Memory{Header: seg.Header(), Data: seg.Data(), Geometry: seg.Geometry()}
+}
+
+func checkMode(seg *shm.Segment) error {
+	if m := seg.Geometry().Mode; m != layout.ModeRing {
+		return fmt.Errorf("%w: it is in %v mode, not ring", layout.ErrVersion, m)
+	}
+	return nil
+}
+
+func never() bool { return false }
+
+// Segment returns the mapped segment, nil for a Writer on plain memory.
+func (w *Writer) Segment() *shm.Segment { return w.segment }
+
+// Segment returns the mapped segment, nil for a Reader on plain memory.
+func (r *Reader) Segment() *shm.Segment { return r.segment }
+
+// Close publishes what is staged, tells the Reader that no more will come, and
+// gives the role back. The segment goes when its Reader is gone too and took
+// everything; else it stays with its unread messages, whose number is returned.
+// Every later call gives ErrDone, and memory from Reserve is invalid.
+func (w *Writer) Close() (unread uint64, err error) {
+	if w.closed {
+		return 0, nil
+	}
+	err = shm.Guard(func() error {
+		w.Publish()
+		w.slowAt, w.reserved = 0, -1 // every later Reserve takes the slow path
+		w.leave()
+		unread = w.count - w.peerCursor.Count.Load()
+		return nil
+	})
+	drained := func() bool { return w.peerCursor.Index.Load() == w.tail }
+	return unread, errors.Join(err, leaveSegment(w.segment, w.keep, drained))
+}
+
+// Close gives the role back without releasing what the caller still holds: it
+// is delivered again to the next Reader. The segment goes when its Writer is
+// gone too and nothing is unread; else it stays, and the number of unread
+// messages is returned. Every later call gives ErrDone, and memory from Next is
+// invalid.
+func (r *Reader) Close() (unread uint64, err error) {
+	if r.closed {
+		return 0, nil
+	}
+	err = shm.Guard(func() error {
+		r.head, r.avail = r.pos.index, r.pos.index // every later Next takes the slow path
+		r.leave()
+		unread = r.peerCursor.Count.Load() - r.pos.count
+		return nil
+	})
+	drained := func() bool { return r.peerCursor.Index.Load() == r.pos.index }
+	return unread, errors.Join(err, leaveSegment(r.segment, r.keep, drained))
+}
+
+func leaveSegment(seg *shm.Segment, keep bool, drained func() bool) error {
+	if seg == nil {
+		return nil
+	}
+	_, err := seg.Leave(func() bool {
+		empty := false
+		fault := shm.Guard(func() error { empty = drained(); return nil })
+		return !keep && empty && fault == nil
+	})
+	return err
+}

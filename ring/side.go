@@ -1,0 +1,131 @@
+package ring
+
+import (
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// Memory is a ring's memory: a header and a data region of 2*Capacity bytes.
+// In a segment the second half of Data shows the first again; on plain memory
+// it need not, because a record is written and read at the same offset.
+type Memory struct {
+	Header   *layout.Header
+	Data     []byte
+	Geometry layout.Geometry
+}
+
+// side is what a Writer and a Reader share: a cursor to publish, the peer's
+// cursor to watch, and a way to sleep on it.
+type side struct {
+	mem  Memory
+	role layout.Role
+
+	ownCursor, peerCursor *layout.Cursor // what I move, what I watch
+	ownWait, peerWait     *layout.Wait   // how I say that I sleep, how the peer does
+	own, peer             *layout.Side   // my counters, the peer's
+
+	pos  position // what is published
+	full bool     // publish with a full fence
+
+	// barrier: this process can order its peer's publishes (shm.Barrier).
+	barrier bool
+	spin    spinner
+	blocked uint64 // ns spent asleep, total of all holders of the role
+
+	alive  func() bool // whether the peer's role is held; nil = assume so
+	closed bool
+}
+
+func newSide(mem Memory, role layout.Role, opt Options) side {
+	h := mem.Header
+	return side{
+		mem: mem, role: role,
+		ownCursor: h.Cursor(role), peerCursor: h.Cursor(role.Peer()),
+		ownWait: h.Wait(role), peerWait: h.Wait(role.Peer()),
+		own: h.Side(role), peer: h.Side(role.Peer()),
+		barrier: shm.RegisterBarrier(),
+		spin:    newSpinner(opt.Spin),
+		alive:   opt.alive,
+	}
+}
+
+// attach takes over from the last holder of the role, alive or dead, and
+// checks that what it left makes sense.
+func (s *side) attach(pid int) error {
+	s.pos = recoverPosition(s.ownCursor)
+	w, r := s.pos, recoverPosition(s.peerCursor)
+	if s.role == layout.Consumer {
+		w, r = r, w
+	}
+	if err := checkDistance(s.mem.Geometry.Capacity, w, r); err != nil {
+		return err
+	}
+	// Repair before the first publish. Count before NextIndex: a kill between
+	// the two leaves CountBefore in charge, which is right as well.
+	s.ownCursor.Count.Store(s.pos.count)
+	s.ownCursor.NextIndex.Store(s.pos.index)
+
+	// A predecessor killed while asleep left its blocked time open. It ends
+	// with the last progress it noted; what came after was not blocked but
+	// dead.
+	s.blocked = s.own.Blocked.Load()
+	if int64(s.blocked) < 0 {
+		s.blocked = uint64(max(0, int64(s.blocked+s.own.ProgressAt.Load())))
+	}
+	now := shm.Clock()
+	s.own.Blocked.Store(s.blocked)
+	s.own.PID.Store(uint64(pid))
+	s.own.StartedAt.Store(now)
+	s.own.ProgressAt.Store(now)
+	s.own.Holders.Add(1)
+	s.ownWait.Flag.Store(0)
+
+	s.full = !s.barrier
+	s.own.Fence.Store(uint64(layout.FenceAsymmetric))
+	if s.full {
+		s.own.Fence.Store(uint64(layout.FenceFull))
+	}
+	s.agreeOnFence()
+	s.own.State.Store(uint64(layout.StateRunning))
+	return nil
+}
+
+// agreeOnFence switches to full fences for good when the peer cannot issue a
+// barrier, and says so, which lets the peer sleep in long slices.
+func (s *side) agreeOnFence() {
+	if !s.full && layout.Fence(s.peer.Fence.Load()) == layout.FenceFull {
+		s.full = true
+		s.own.Fence.Store(uint64(layout.FenceFull))
+	}
+}
+
+// wake is called after a publish that found the peer's flag set. It decides
+// whether the sleeper has what it asked for, and wakes it once.
+func (s *side) wake() {
+	s.agreeOnFence()
+	if int64(s.pos.index-s.peerWait.Index.Load()) < 0 || int64(s.pos.count-s.peerWait.Count.Load()) < 0 {
+		return
+	}
+	s.wakeNow()
+}
+
+// wakeNow wakes the peer if it sleeps, whatever it asked for. The swap makes
+// it one wake a sleep: without it every publish until the sleeper runs again
+// would be a system call.
+func (s *side) wakeNow() {
+	if s.peerWait.Flag.Swap(0) == 0 {
+		return
+	}
+	// An error means that the memory is gone; the next touch reports it.
+	if _, err := shm.Notify(s.ownCursor.Index.Futex(), 1); err == nil {
+		s.own.WakesSent.Add(1)
+	}
+}
+
+// leave marks the side as ended and wakes the peer so that it notices.
+func (s *side) leave() {
+	s.closed = true
+	s.own.ProgressAt.Store(shm.Clock())
+	s.own.State.Store(uint64(layout.StateClosed))
+	s.wakeNow()
+}

@@ -1,0 +1,72 @@
+package ring
+
+import (
+	"time"
+
+	"sluice/shm"
+)
+
+// maxSpin bounds the adaptive spin. Sleeping and being woken costs 13 to 20 us
+// on the machines measured in docs/protocol.md: spinning longer than that for
+// something that comes later costs more than it can save.
+const maxSpin = 20_000 // ns
+
+// minSpin is what the adaptive spin never falls below, so that it notices when
+// waits become short again.
+const minSpin = 500 // ns
+
+// spinner waits without sleeping for as long as that has paid off.
+type spinner struct {
+	budget   uint64 // ns
+	adaptive bool
+}
+
+func newSpinner(d time.Duration) spinner {
+	if d != SpinAdaptive {
+		return spinner{budget: uint64(max(0, d))}
+	}
+	return spinner{budget: maxSpin, adaptive: true}
+}
+
+// until spins until c is ready or the budget is used up.
+//
+// Every look at the peer's index takes its cache line away from the peer, so
+// the pauses between looks grow: a peer left alone for a moment has published
+// several messages at the next look.
+func (p *spinner) until(c condition) (bool, error) {
+	if p.budget == 0 {
+		return false, nil
+	}
+	var began uint64
+	for turn := 0; ; turn++ {
+		shm.Pause(uint32(min(1<<turn, longestPause)))
+		if ok, err := c.ready(); ok || err != nil {
+			return ok, err
+		}
+		if turn < 8 {
+			continue // shorter than the clock is worth
+		}
+		now := shm.Clock()
+		if began == 0 {
+			began = now
+		}
+		if now-began >= p.budget {
+			return false, nil
+		}
+	}
+}
+
+const longestPause = 16
+
+// learn takes the length of a wait that the spin did not cover. A short one
+// says that a longer spin would have saved the sleep; a long one that the spin
+// was in vain.
+func (p *spinner) learn(waited uint64) {
+	switch {
+	case !p.adaptive:
+	case waited < maxSpin:
+		p.budget = min(2*p.budget, maxSpin)
+	default:
+		p.budget = max(p.budget/2, minSpin)
+	}
+}

@@ -1,0 +1,125 @@
+package ring
+
+import (
+	"context"
+	"time"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// condition is what a side waits for.
+type condition interface {
+	// ready looks at the peer once. An error ends the wait.
+	ready() (bool, error)
+	// wakeAt returns the peer position worth being woken for after that many
+	// nanoseconds asleep, and how long to insist on it.
+	wakeAt(asleep uint64) (index, count uint64, patience time.Duration)
+	// stuck looks for a reason not to wait on, after a full slice in which
+	// nothing came.
+	stuck() error
+}
+
+// slice is the longest sleep without a look at the world: context, the peer's
+// life, a lost wake-up. unsure is the slice while the peer may publish without
+// a fence that this side cannot supply.
+const (
+	slice  = 100 * time.Millisecond
+	unsure = time.Millisecond
+)
+
+// await spins, then sleeps, until c is ready.
+func (s *side) await(ctx context.Context, c condition) error {
+	s.agreeOnFence()
+	if done, err := s.spin.until(c); done || err != nil {
+		if done {
+			s.own.Spins.Add(1)
+		}
+		return err
+	}
+	began := shm.Clock()
+	s.own.Blocked.Relaxed(s.blocked - began) // negative: blocked since began
+	s.own.ProgressAt.Relaxed(began)
+	s.own.Waits.Add(1)
+	s.noteState()
+
+	err := s.sleep(ctx, c, began)
+
+	s.ownWait.Flag.Store(0)
+	ended := shm.Clock()
+	s.blocked += ended - began
+	s.own.Blocked.Relaxed(s.blocked)
+	s.own.ProgressAt.Relaxed(ended)
+	s.own.State.Relaxed(uint64(layout.StateRunning))
+	s.spin.learn(ended - began)
+	return err
+}
+
+// sleep waits on the peer's index word until c is ready.
+func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
+	var asked struct{ index, count uint64 } // what ownWait says, while armed
+	for armed := false; ; {
+		index, count, patience := c.wakeAt(shm.Clock() - began)
+		if !armed || asked.index != index || asked.count != count {
+			asked.index, asked.count = index, count
+			s.arm(index, count)
+		}
+		if !s.barrier && layout.Fence(s.peer.Fence.Load()) == layout.FenceAsymmetric {
+			patience = min(patience, unsure)
+		}
+
+		// The value to sleep on is read before the condition is: whatever is
+		// published after this line makes FUTEX_WAIT return at once.
+		seen := uint32(s.peerCursor.Index.Load())
+		if ok, err := c.ready(); ok || err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		result, err := shm.Wait(s.peerCursor.Index.Futex(), seen, patience)
+		if err != nil {
+			return err
+		}
+		if ok, err := c.ready(); ok || err != nil {
+			return err
+		}
+		armed = s.ownWait.Flag.Load() != 0
+		if !armed {
+			s.own.Spurious.Add(1)
+		}
+		if result == shm.TimedOut && patience == slice {
+			s.noteState()
+			if err := c.stuck(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// arm tells the peer that this side sleeps and what it wants to be woken for.
+//
+// The peer publishes with a release store and then loads Flag, with nothing in
+// between that keeps the load from overtaking the store. The barrier puts a
+// full fence into its running threads: either its load comes after the barrier
+// and sees the flag, or its store came before and the next look at its index
+// sees that. Where the peer fences by itself, the store of Flag (sequentially
+// consistent) is this side's half. docs/protocol.md has the whole argument.
+func (s *side) arm(index, count uint64) {
+	s.ownWait.Index.Store(index)
+	s.ownWait.Count.Store(count)
+	s.ownWait.Flag.Store(1)
+	if s.barrier {
+		shm.Barrier()
+	}
+}
+
+// noteState says whether this side waits for a peer that works or for one that
+// is not there.
+func (s *side) noteState() {
+	state := layout.StateBlocked
+	if s.alive != nil && !s.alive() {
+		state = layout.StateAlone
+	}
+	s.own.State.Relaxed(uint64(state))
+}

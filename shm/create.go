@@ -1,0 +1,97 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+// ErrNoSpace is for a /dev/shm without room for the segment.
+var ErrNoSpace = errors.New("no room in " + Dir)
+
+// Create makes a new segment and takes the given role in it. It returns an
+// error that is fs.ErrExist when the name is in use (by anything, a symbolic
+// link too), and ErrNoSpace when the memory is not there.
+//
+// Nobody can see the segment before it is complete: it is an unnamed file
+// (O_TMPFILE) until its memory is reserved, its header written and the role
+// locked, and then gets its name in one step that never replaces another. A
+// process killed on the way leaves nothing behind.
+func Create(name string, g layout.Geometry, role layout.Role) (*Segment, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	s, err := create(name, g, role)
+	if err != nil {
+		return nil, fmt.Errorf("create segment %q: %w", name, err)
+	}
+	return s, nil
+}
+
+func create(name string, g layout.Geometry, role layout.Role) (_ *Segment, err error) {
+	fd, err := unix.Open(Dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open an unnamed file in", Path: Dir, Err: err}
+	}
+	s := &Segment{name: name, file: os.NewFile(uintptr(fd), Path(name)), geometry: g, role: role}
+	defer func() {
+		if err != nil {
+			s.unmap()
+		}
+	}()
+	if err := allocate(s.file, g.FileSize()); err != nil {
+		return nil, err
+	}
+	if err := s.mapAll(); err != nil {
+		return nil, err
+	}
+	if err := s.mapData(); err != nil {
+		return nil, err
+	}
+	s.fields.Init(g, uint64(time.Now().UnixNano()))
+	if err := takeRole(s.file, role); err != nil {
+		return nil, err
+	}
+	unnamed := fmt.Sprintf("/proc/self/fd/%d", fd)
+	if err := unix.Linkat(unix.AT_FDCWD, unnamed, unix.AT_FDCWD, Path(name), unix.AT_SYMLINK_FOLLOW); err != nil {
+		return nil, &fs.PathError{Op: "link", Path: Path(name), Err: err}
+	}
+	return s, nil
+}
+
+// allocate reserves the memory. ftruncate alone would reserve nothing on a
+// tmpfs, and the first write to a page that is not there is a SIGBUS.
+//
+// It goes in steps because a signal makes tmpfs throw the whole call away.
+func allocate(f *os.File, size int64) error {
+	const step = 32 << 20
+	for at := int64(0); at < size; at += step {
+		n := min(step, size-at)
+		err := unix.EINTR
+		for err == unix.EINTR {
+			err, _ = unix.Fallocate(int(f.Fd()), 0, at, n).(unix.Errno)
+		}
+		switch err {
+		case 0:
+		case unix.ENOSPC, unix.ENOMEM:
+			return fmt.Errorf("%w: it needs %d bytes, %s", ErrNoSpace, size, freeSpace())
+		default:
+			return fmt.Errorf("reserve %d bytes: %w", size, err)
+		}
+	}
+	return nil
+}
+
+func freeSpace() string {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(Dir, &fs); err != nil {
+		return "how much is free is unknown"
+	}
+	return fmt.Sprintf("%d of %d are free", fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize))
+}

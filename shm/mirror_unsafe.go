@@ -1,0 +1,35 @@
+package shm
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapMirrored maps size bytes of f from offset twice in a row and returns the
+// 2*size bytes: b[i] and b[i+size] are the same byte of the file, so whatever
+// starts in the first half and fits in size is contiguous.
+//
+// mmap-go cannot place a mapping at an address, hence x/sys.
+func mapMirrored(f *os.File, offset, size int64) ([]byte, error) {
+	// Reserve the whole range first, so that MAP_FIXED replaces only what is
+	// ours.
+	base, err := unix.MmapPtr(-1, 0, nil, uintptr(2*size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, fmt.Errorf("reserve %d bytes of addresses: %w", 2*size, err)
+	}
+	for i := range int64(2) {
+		at := unsafe.Add(base, i*size)
+		if _, err := unix.MmapPtr(int(f.Fd()), offset, at, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+			unix.MunmapPtr(base, uintptr(2*size))
+			return nil, fmt.Errorf("map %d bytes: %w", size, err)
+		}
+	}
+	return unsafe.Slice((*byte)(base), 2*size), nil
+}
+
+func unmapMirrored(b []byte) error {
+	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))
+}

@@ -1,0 +1,140 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+// ErrForeign is for a file at a segment's name that is not safe to use: not a
+// regular file, or one that strangers may have made.
+var ErrForeign = errors.New("refused")
+
+// Open maps an existing segment and takes the given role in it. Errors:
+// fs.ErrNotExist, fs.ErrPermission, ErrForeign, ErrRoleTaken, and those of
+// layout.Header.Geometry for a file that is no segment, of another version or
+// corrupt. ctx bounds only the wait for somebody who is coming or going.
+func Open(ctx context.Context, name string, role layout.Role) (*Segment, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	s, err := open(ctx, name, role)
+	if err != nil {
+		return nil, fmt.Errorf("open segment %q: %w", name, err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, name string, role layout.Role) (_ *Segment, err error) {
+	file, size, err := openFile(name)
+	if err != nil {
+		return nil, err
+	}
+	s := &Segment{name: name, file: file, role: role}
+	defer func() {
+		if err != nil {
+			s.unmap()
+		}
+	}()
+	if size < layout.HeaderSize {
+		return nil, fmt.Errorf("%w: the file has %d bytes, a header has %d", layout.ErrNotSegment, size, layout.HeaderSize)
+	}
+	if err := s.mapAll(); err != nil {
+		return nil, err
+	}
+	// The file may shrink between the fstat and the look at the header.
+	err = Guard(func() (err error) {
+		s.geometry, err = s.fields.Geometry(size, uint64(os.Getpagesize()))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mapData(); err != nil {
+		return nil, err
+	}
+	err = throughDoor(ctx, file, func() error {
+		if err := takeRole(file, role); err != nil {
+			return err
+		}
+		// Whoever left last may have removed it after we opened it.
+		if ok, err := s.linked(); !ok {
+			return errors.Join(err, fs.ErrNotExist)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openFile opens what stands at the segment's name, if it is a file that this
+// user may trust, and returns its size. Anybody can put a file, a link or a
+// pipe into /dev/shm under any free name.
+func openFile(name string) (*os.File, int64, error) {
+	fd, err := unix.Open(Path(name), unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	switch err {
+	case nil:
+	case unix.ELOOP:
+		return nil, 0, fmt.Errorf("%w: %s is a symbolic link", ErrForeign, Path(name))
+	case unix.EISDIR, unix.ENXIO, unix.ENODEV:
+		return nil, 0, fmt.Errorf("%w: %s is not a regular file", ErrForeign, Path(name))
+	default:
+		return nil, 0, &fs.PathError{Op: "open", Path: Path(name), Err: err}
+	}
+	f := os.NewFile(uintptr(fd), Path(name))
+	size, err := checkFile(f)
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, size, nil
+}
+
+func checkFile(f *os.File) (size int64, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return 0, fmt.Errorf("stat: %w", err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return 0, fmt.Errorf("%w: %s is not a regular file", ErrForeign, f.Name())
+	case st.Mode&0o002 != 0:
+		return 0, fmt.Errorf("%w: everybody may write to %s", ErrForeign, f.Name())
+	}
+	return st.Size, nil
+}
+
+// Remove deletes what stands at a segment's name, segment or not, unless a
+// live process holds a role in it (ErrRoleTaken) or it is ErrForeign. Unread
+// messages in it are lost.
+func Remove(ctx context.Context, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	f, _, err := openFile(name)
+	if err != nil {
+		return fmt.Errorf("remove segment %q: %w", name, err)
+	}
+	s := &Segment{name: name, file: f}
+	defer f.Close()
+	err = throughDoor(ctx, f, func() error {
+		for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
+			if err := takeRole(f, r); err != nil {
+				return err
+			}
+		}
+		return s.unlink()
+	})
+	if err != nil {
+		return fmt.Errorf("remove segment %q: %w", name, err)
+	}
+	return nil
+}
