@@ -3,6 +3,6 @@
 package layout
 
 // Relaxed writes a field that only the caller's side writes and whose order
-// against other fields is given by a later release store. An aligned 8-byte
-// store is one instruction on every 64-bit machine, so nobody sees half of it.
+// against other fields is given by a later Release. An aligned 8-byte store is
+// one instruction on every 64-bit machine, so nobody sees half of it.
 func (u *Uint64) Relaxed(v uint64) { u.v = v }

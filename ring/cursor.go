@@ -4,36 +4,37 @@ import (
 	"fmt"
 
 	"sluice/layout"
-	"sluice/shm"
 )
 
-// position is a side's own copy of its cursor: the truth between publishes.
+// position is a place in the stream.
 type position struct {
 	index uint64 // free-running byte position
 	count uint64 // messages up to index
 	bytes uint64 // payload bytes up to index
 }
 
-// publish makes pos the side's visible position.
+// publish makes a position visible; before is the count that was visible until
+// now. full asks for a fence behind it, where the peer cannot issue one
+// for us.
 //
 // The order of the stores lets a successor count exactly, whichever of them
 // was the last before a kill -9 (see recoverPosition). A killed thread's
 // earlier stores all become visible and its later ones never happen, so
-// program order is enough for that; the compiler keeps it because StoreRelease
-// is opaque to it. Count goes before Index so that an observer that reads the
-// consumer's count first never sees more taken than given.
+// program order is enough for that. Count goes before Index so that an observer
+// that reads the consumer's count first never sees more taken than given.
 //
-// The final store is the release that hands over the payloads. full asks for a
-// fence behind it, where the peer cannot issue one for us.
-func publish(c *layout.Cursor, pos position, full bool) {
-	c.CountBefore.Relaxed(c.Count.Own())
-	c.NextIndex.Relaxed(pos.index)
-	c.Count.Relaxed(pos.count)
-	c.Bytes.Relaxed(pos.bytes)
+// The final store is the release that hands over the payloads. Nothing here
+// loads from c: the peer polls that cache line, and a load would wait for it
+// where stores go to the store buffer.
+func publish(c *layout.Cursor, before, index, count, bytes uint64, full bool) {
+	c.CountBefore.Relaxed(before)
+	c.NextIndex.Relaxed(index)
+	c.Count.Relaxed(count)
+	c.Bytes.Relaxed(bytes)
 	if full {
-		c.Index.Store(pos.index)
+		c.Index.Store(index)
 	} else {
-		shm.StoreRelease(c.Index.Addr(), pos.index)
+		c.Index.Release(index)
 	}
 }
 

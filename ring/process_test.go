@@ -39,7 +39,7 @@ func peer(how string, args []string) error {
 	case "consume":
 		var sum uint64
 		for {
-			msg, err := r.Next(ctx)
+			msg, err := r.Take(ctx)
 			if err == ErrClosed {
 				break
 			}
@@ -47,7 +47,6 @@ func peer(how string, args []string) error {
 				return err
 			}
 			sum += binary.LittleEndian.Uint64(msg)
-			r.Release()
 		}
 		if want := args[1]; strconv.FormatUint(sum, 10) != want {
 			return fmt.Errorf("sum %d, want %s", sum, want)
@@ -104,7 +103,7 @@ func BenchmarkThroughput(b *testing.B) {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
 			name := fmt.Sprintf("bench.%d", os.Getpid())
 			ctx := context.Background()
-			w, err := Create(ctx, name, Options{Fresh: true})
+			w, err := Create(ctx, name, Options{Fresh: true, Capacity: capEnv()})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -112,18 +111,17 @@ func BenchmarkThroughput(b *testing.B) {
 			cmd := startPeer(b, "consume", name, strconv.FormatUint(n*(n-1)/2, 10))
 			b.SetBytes(int64(size))
 			b.ResetTimer()
+			buf := make([]byte, size)
 			for i := range n {
-				buf, err := w.Reserve(ctx, size)
-				if err != nil {
+				binary.LittleEndian.PutUint64(buf, i)
+				if err := w.Send(ctx, buf); err != nil {
 					b.Fatal(err)
 				}
-				binary.LittleEndian.PutUint64(buf, i)
-				w.Commit(size)
-				w.Publish()
 			}
 			h := w.mem.Header
 			pw, cw, ps, cs := w.own.Waits.Load(), w.peer.Waits.Load(), w.own.Spins.Load(), w.peer.Spins.Load()
 			wk, wk2 := h.ProducerSide.WakesSent.Load(), h.ConsumerSide.WakesSent.Load()
+			b.Logf("looks %d wlooks %d", w.peer.Dropped.Load(), h.ProducerSide.Refused.Load())
 			w.Close()
 			if err := cmd.Wait(); err != nil {
 				b.Fatal(err)
@@ -134,3 +132,5 @@ func BenchmarkThroughput(b *testing.B) {
 		})
 	}
 }
+
+func capEnv() uint64 { n, _ := strconv.ParseUint(os.Getenv("CAP"), 10, 64); return n }

@@ -70,7 +70,7 @@ func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
 			w.segment, w.keep = seg, opt.Keep
 			return w, nil
 		}
-		drained := func() bool { return w.limit-w.tail == g.Capacity }
+		drained := func() bool { return w.peerCursor.Index.Load() == w.tail }
 		if removed, err := seg.Leave(drained); removed || err != nil {
 			return nil, cmp.Or(err, errReplace)
 		}
@@ -160,9 +160,9 @@ func (w *Writer) Close() (unread uint64, err error) {
 	}
 	err = shm.Guard(func() error {
 		w.Publish()
-		w.slowAt, w.reserved = 0, -1 // every later Reserve takes the slow path
+		w.stop, w.reserved = w.tail, -1 // every later Reserve takes the slow path
 		w.leave()
-		unread = w.count - w.peerCursor.Count.Load()
+		unread = w.staged - w.peerCursor.Count.Load()
 		return nil
 	})
 	drained := func() bool { return w.peerCursor.Index.Load() == w.tail }
@@ -179,12 +179,12 @@ func (r *Reader) Close() (unread uint64, err error) {
 		return 0, nil
 	}
 	err = shm.Guard(func() error {
-		r.head, r.avail = r.pos.index, r.pos.index // every later Next takes the slow path
+		r.head, r.avail = r.index, r.index // every later Next takes the slow path
 		r.leave()
-		unread = r.peerCursor.Count.Load() - r.pos.count
+		unread = r.peerCursor.Count.Load() - r.count
 		return nil
 	})
-	drained := func() bool { return r.peerCursor.Index.Load() == r.pos.index }
+	drained := func() bool { return r.peerCursor.Index.Load() == r.index }
 	return unread, errors.Join(err, leaveSegment(r.segment, r.keep, drained))
 }
 

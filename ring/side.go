@@ -1,6 +1,8 @@
 package ring
 
 import (
+	"fmt"
+
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -24,8 +26,8 @@ type side struct {
 	ownWait, peerWait     *layout.Wait   // how I say that I sleep, how the peer does
 	own, peer             *layout.Side   // my counters, the peer's
 
-	pos  position // what is published
-	full bool     // publish with a full fence
+	index, count uint64 // what is published
+	full         bool   // publish with a full fence
 
 	// barrier: this process can order its peer's publishes (shm.Barrier).
 	barrier bool
@@ -51,19 +53,23 @@ func newSide(mem Memory, role layout.Role, opt Options) side {
 
 // attach takes over from the last holder of the role, alive or dead, and
 // checks that what it left makes sense.
-func (s *side) attach(pid int) error {
-	s.pos = recoverPosition(s.ownCursor)
-	w, r := s.pos, recoverPosition(s.peerCursor)
+func (s *side) attach(pid int) (position, error) {
+	own := recoverPosition(s.ownCursor)
+	w, r := own, recoverPosition(s.peerCursor)
 	if s.role == layout.Consumer {
 		w, r = r, w
 	}
 	if err := checkDistance(s.mem.Geometry.Capacity, w, r); err != nil {
-		return err
+		return own, err
 	}
+	if own.index%8 != 0 {
+		return own, fmt.Errorf("%w: %v index %d is not a multiple of 8", ErrCorrupt, s.role, own.index)
+	}
+	s.index, s.count = own.index, own.count
 	// Repair before the first publish. Count before NextIndex: a kill between
 	// the two leaves CountBefore in charge, which is right as well.
-	s.ownCursor.Count.Store(s.pos.count)
-	s.ownCursor.NextIndex.Store(s.pos.index)
+	s.ownCursor.Count.Store(own.count)
+	s.ownCursor.NextIndex.Store(own.index)
 
 	// A predecessor killed while asleep left its blocked time open. It ends
 	// with the last progress it noted; what came after was not blocked but
@@ -87,7 +93,7 @@ func (s *side) attach(pid int) error {
 	}
 	s.agreeOnFence()
 	s.own.State.Store(uint64(layout.StateRunning))
-	return nil
+	return own, nil
 }
 
 // agreeOnFence switches to full fences for good when the peer cannot issue a
@@ -103,7 +109,7 @@ func (s *side) agreeOnFence() {
 // whether the sleeper has what it asked for, and wakes it once.
 func (s *side) wake() {
 	s.agreeOnFence()
-	if int64(s.pos.index-s.peerWait.Index.Load()) < 0 || int64(s.pos.count-s.peerWait.Count.Load()) < 0 {
+	if int64(s.index-s.peerWait.Index.Load()) < 0 || int64(s.count-s.peerWait.Count.Load()) < 0 {
 		return
 	}
 	s.wakeNow()

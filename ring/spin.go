@@ -39,7 +39,7 @@ func (p *spinner) until(c condition) (bool, error) {
 	}
 	var began uint64
 	for turn := 0; ; turn++ {
-		shm.Pause(uint32(min(1<<turn, longestPause)))
+		shm.Pause(1 << min(turn, longestPause))
 		if ok, err := c.ready(); ok || err != nil {
 			return ok, err
 		}
@@ -56,7 +56,8 @@ func (p *spinner) until(c condition) (bool, error) {
 	}
 }
 
-const longestPause = 16
+// longestPause is the binary logarithm of the longest run of pauses.
+const longestPause = 8
 
 // learn takes the length of a wait that the spin did not cover. A short one
 // says that a longer spin would have saved the sleep; a long one that the spin

@@ -30,13 +30,13 @@ const (
 
 // await spins, then sleeps, until c is ready.
 func (s *side) await(ctx context.Context, c condition) error {
-	s.agreeOnFence()
 	if done, err := s.spin.until(c); done || err != nil {
 		if done {
 			s.own.Spins.Add(1)
 		}
 		return err
 	}
+	s.agreeOnFence()
 	began := shm.Clock()
 	s.own.Blocked.Relaxed(s.blocked - began) // negative: blocked since began
 	s.own.ProgressAt.Relaxed(began)

@@ -26,14 +26,15 @@ type Writer struct {
 	data []byte
 	mask uint64
 
-	tail  uint64 // where the next record goes: end of what is staged
-	count uint64 // messages staged and published
-	bytes uint64 // payload bytes of those
+	tail   uint64 // where the next record goes: end of what is staged
+	stop   uint64 // tail may not pass this without a closer look (setStop)
+	staged uint64 // messages staged and published since creation
+	bytes  uint64 // payload bytes of those
 
-	limit     uint64 // tail may not pass this: the Reader's index, as last seen, plus capacity
-	slotLimit uint64 // nor count this: the Reader's count, as last seen, plus slots
-	slowAt    uint64 // at this count Reserve looks closer: slotLimit, or a sample is due
+	limit     uint64 // the Reader's index, as last seen, plus capacity
+	slotLimit uint64 // the Reader's count, as last seen, plus slots
 
+	warm     uint64
 	reserved int    // payload bytes reserved, -1 when nothing is
 	head     uint64 // bytes between tail and the reserved payload
 	need     uint64 // bytes that Reserve wants free
@@ -59,16 +60,17 @@ func NewWriter(mem Memory, opt Options) (*Writer, error) {
 		reserved: -1,
 		onFull:   opt.OnFull,
 	}
-	if err := w.attach(os.Getpid()); err != nil {
+	pos, err := w.attach(os.Getpid())
+	if err != nil {
 		return nil, err
 	}
-	w.tail, w.count, w.bytes = w.pos.index, w.pos.count, w.pos.bytes
-	w.sampler.begin(w.count)
+	w.tail, w.staged, w.bytes = pos.index, pos.count, pos.bytes
+	w.sampler.begin(w.staged)
 	w.own.Framing.Store(uint64(opt.Framing))
 	if _, err := w.refresh(); err != nil {
 		return nil, err
 	}
-	w.resumed = w.count - w.peerCursor.Count.Load()
+	w.resumed = w.staged - w.peerCursor.Count.Load()
 	return w, nil
 }
 
@@ -89,8 +91,7 @@ func (w *Writer) Resumed() uint64 { return w.resumed }
 // the segment turns out ErrCorrupt; Drop and Fail return ErrFull. A message
 // that can never fit is ErrTooLarge. After an error nothing is reserved.
 func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
-	size := layout.RecordSize(uint64(n))
-	if size > w.limit-w.tail || w.count >= w.slowAt {
+	if w.tail+layout.RecordSize(uint64(n)) > w.stop {
 		return w.reserveSlow(ctx, n)
 	}
 	w.reserved, w.head = n, layout.RecordHeader
@@ -111,77 +112,22 @@ func (w *Writer) TryReserve(n int) ([]byte, error) {
 	return w.take(n), nil
 }
 
-func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
-	fits, err := w.fits(n)
-	if err != nil {
-		return nil, err
-	}
-	if !fits {
-		w.Publish()
-		switch w.onFull {
-		case Drop:
-			w.own.Dropped.Add(1)
-			return nil, ErrFull
-		case Fail:
-			return nil, ErrFull
-		}
-		if err := w.await(ctx, w); err != nil {
-			return nil, err
-		}
-		w.eased()
-	}
-	return w.take(n), nil
-}
-
-// fits looks whether n bytes can be reserved now, with a fresh look at the
-// Reader if the last one says no.
-func (w *Writer) fits(n int) (bool, error) {
-	if n < 0 {
-		panic(fmt.Sprintf("ring: Reserve(%d)", n))
-	}
-	w.reserved = -1
-	if w.closed {
-		return false, ErrDone
-	}
-	if uint64(n) > layout.MaxMessage(w.mem.Geometry.Capacity) {
-		return false, fmt.Errorf("%w: %d bytes, at most %d fit", ErrTooLarge, n, w.MaxMessage())
-	}
-	w.need = layout.RecordSize(uint64(n))
-	if w.room() {
-		return true, nil
-	}
-	return w.refresh()
-}
-
-// take hands out the reservation that fits has found room for, as a sampled
-// record when one is due and the stamp fits as well.
-func (w *Writer) take(n int) []byte {
-	w.reserved, w.head = n, layout.RecordHeader
-	if w.sampler.due(w.count) && !w.stamped && w.need+layout.StampSize <= w.limit-w.tail {
-		w.head += layout.StampSize
-	}
-	at := w.tail&w.mask + w.head
-	return w.data[at : at+uint64(n) : at+uint64(n)]
-}
-
 // Commit stages the first n bytes of the reservation as a message. It is not
 // visible yet, and n may be less than what was reserved.
 //
 // Preconditions: a reservation is open and has at least n bytes.
 func (w *Writer) Commit(n int) {
-	if uint(n) > uint(w.reserved) || w.reserved < 0 {
+	if n < 0 || n > w.reserved {
 		panic(fmt.Sprintf("ring: Commit(%d) with %d bytes reserved", n, w.reserved))
 	}
 	at := w.tail & w.mask
 	word := uint64(n)
 	if w.head != layout.RecordHeader {
-		word = layout.StampedWord(word, w.sampler.take(w.count))
-		w.stamp, w.stamped = at+layout.RecordHeader, true
-		w.setSlowAt()
+		word = w.commitSample(at, word)
 	}
 	binary.LittleEndian.PutUint64(w.data[at:], word)
 	w.tail += (w.head + uint64(n) + 7) &^ 7
-	w.count++
+	w.staged++
 	w.bytes += uint64(n)
 	w.reserved = -1
 }
@@ -189,36 +135,53 @@ func (w *Writer) Commit(n int) {
 // Publish makes all staged messages visible to the Reader and wakes it if it
 // sleeps. With nothing staged it does nothing.
 func (w *Writer) Publish() {
-	if w.tail == w.pos.index {
+	if w.tail == w.index {
 		return
 	}
 	if w.stamped {
 		w.putStamp()
 	}
-	w.pos = position{w.tail, w.count, w.bytes}
-	publish(w.ownCursor, w.pos, w.full)
+	publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
+	w.index, w.count = w.tail, w.staged
 	if w.peerWait.Flag.Load() != 0 {
-		w.wake()
-		w.eased()
+		w.wakeReader()
 	}
 }
 
-// Send copies msg into the ring and publishes it. It waits and fails as Reserve
-// does; on failure nothing was sent.
+// Send copies msg into the ring and publishes it, with whatever was staged
+// before. It waits and fails as Reserve does; on failure msg was not sent.
 func (w *Writer) Send(ctx context.Context, msg []byte) error {
-	buf, err := w.Reserve(ctx, len(msg))
-	if err != nil {
-		return err
+	n := uint64(len(msg))
+	size := layout.RecordSize(n)
+	tail := w.tail
+	if tail+size > w.stop || w.index != tail {
+		return w.sendSlow(ctx, msg)
 	}
-	copy(buf, msg)
-	w.Commit(len(msg))
-	w.Publish()
+	at := tail & w.mask
+	record := w.data[at : at+size]
+	binary.LittleEndian.PutUint64(record, n)
+	if n == 8 { // most of what a call to memmove costs
+		binary.LittleEndian.PutUint64(record[layout.RecordHeader:], binary.LittleEndian.Uint64(msg))
+	} else {
+		copy(record[layout.RecordHeader:], msg)
+	}
+	tail += size
+	before := w.staged
+	staged := before + 1
+	bytes := w.bytes + n
+	w.bytes = bytes
+	w.tail, w.staged = tail, staged
+	w.index, w.count = tail, staged
+	publish(w.ownCursor, before, tail, staged, bytes, w.full)
+	if w.peerWait.Flag.Load() != 0 {
+		w.wakeReader()
+	}
 	return nil
 }
 
 // SendBatch copies all msgs into the ring and publishes them together, or
 // earlier in parts when they do not fit at once. It returns how many were
-// staged before an error.
+// accepted before an error; those are published.
 func (w *Writer) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	defer w.Publish()
 	for i, msg := range msgs {

@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/layout"
 )
 
 // Commands of membarrier(2), from linux/membarrier.h.
@@ -14,13 +16,12 @@ const (
 
 // RegisterBarrier tells the kernel that this process takes part in Barrier,
 // and reports whether it may rely on that. It is false where the kernel or a
-// seccomp filter says no, and on architectures where an ordinary release store
-// followed by an acquire load is already ordered, so that there is nothing to
-// gain. The answer is the same for the life of the process.
+// seccomp filter says no, and where a release store is never overtaken by a later
+// load (layout.ReleaseOvertaken), so that there is nothing to gain. The answer is the same for the life of the process.
 func RegisterBarrier() bool { return registerBarrier() }
 
 var registerBarrier = sync.OnceValue(func() bool {
-	if !cheapStoreReorders {
+	if !layout.ReleaseOvertaken {
 		return false
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierRegisterGlobalExpedited, 0, 0)

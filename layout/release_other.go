@@ -1,0 +1,14 @@
+//go:build !amd64 || !gc || race
+
+package layout
+
+import "sync/atomic"
+
+// ReleaseOvertaken says whether a load that follows Release may be done before
+// the store of Release is visible to others. Go's atomics do not allow it: on
+// arm64, for one, they are STLR and LDAR, which are ordered with each other.
+const ReleaseOvertaken = false
+
+// Release writes the field after all earlier loads and stores of this
+// goroutine.
+func (u *Uint64) Release(v uint64) { atomic.StoreUint64(&u.v, v) }

@@ -1,0 +1,182 @@
+package ring
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
+	fits, err := w.fits(n)
+	if err != nil {
+		return nil, err
+	}
+	if !fits {
+		w.Publish() // nothing staged may outlive a sleep
+		switch w.onFull {
+		case Drop:
+			w.own.Dropped.Add(1)
+			return nil, ErrFull
+		case Fail:
+			return nil, ErrFull
+		}
+		if err := w.await(ctx, w); err != nil {
+			return nil, err
+		}
+		w.sampler.denser(w.staged)
+	}
+	return w.take(n), nil
+}
+
+func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
+	buf, err := w.reserveSlow(ctx, len(msg))
+	if err != nil {
+		return err
+	}
+	copy(buf, msg)
+	w.Commit(len(msg))
+	w.Publish()
+	return nil
+}
+
+// fits looks whether n bytes can be reserved now, with a fresh look at the
+// Reader if the last one says no.
+func (w *Writer) fits(n int) (bool, error) {
+	if n < 0 {
+		panic(fmt.Sprintf("ring: Reserve(%d)", n))
+	}
+	w.reserved = -1
+	if w.closed {
+		return false, ErrDone
+	}
+	if n > w.MaxMessage() {
+		return false, fmt.Errorf("%w: %d bytes, at most %d fit", ErrTooLarge, n, w.MaxMessage())
+	}
+	w.need = layout.RecordSize(uint64(n))
+	if w.room() {
+		return true, nil
+	}
+	return w.refresh()
+}
+
+// room reports whether need bytes and a slot are free, going by what was last
+// seen of the Reader.
+func (w *Writer) room() bool {
+	return w.need <= w.limit-w.tail && w.staged < w.slotLimit
+}
+
+// refresh looks at the Reader and reports whether there is room.
+func (w *Writer) refresh() (bool, error) {
+	// Index before Count: the Reader stores them the other way round, so this
+	// count is never behind this index.
+	w.own.Refused.Add(1)
+	seen := position{index: w.peerCursor.Index.Load()}
+	seen.count = w.peerCursor.Count.Load()
+	if err := checkDistance(w.mem.Geometry.Capacity, position{index: w.index, count: w.count}, seen); err != nil {
+		return false, err
+	}
+	w.limit = seen.index + w.mem.Geometry.Capacity
+	w.slotLimit = math.MaxUint64
+	if slots := w.mem.Geometry.Slots; slots > 0 {
+		w.slotLimit = seen.count + slots
+	}
+	w.setStop()
+	w.noteDepth(seen.count)
+	return w.room(), nil
+}
+
+// setStop folds all reasons for a closer look into one index: no room, no slot,
+// a sample due. A message moves tail by at least the record header, so m
+// messages before the look are safe as long as tail moves by less than m
+// headers.
+func (w *Writer) setStop() {
+	messages := min(w.slotLimit, w.sampler.next) - w.staged
+	if int64(messages) < 0 {
+		messages = 0
+	}
+	if stride > 0 {
+		w.stop = w.tail + min(w.limit-w.tail, messages*layout.RecordHeader, max(w.warm-lead, w.tail)-w.tail)
+	} else {
+		w.stop = w.tail + min(w.limit-w.tail, messages*layout.RecordHeader)
+	}
+}
+
+// take hands out the reservation that fits has found room for, as a sampled
+// record when one is due and the stamp fits as well.
+func (w *Writer) take(n int) []byte {
+	w.reserved, w.head = n, layout.RecordHeader
+	if w.sampler.due(w.staged) && !w.stamped && w.need+layout.StampSize <= w.limit-w.tail {
+		w.head += layout.StampSize
+	}
+	w.prefetch()
+	w.setStop()
+	at := w.tail&w.mask + w.head
+	return w.data[at : at+uint64(n) : at+uint64(n)]
+}
+
+// commitSample returns the word of a sampled record of n bytes at offset at,
+// and remembers where its stamp goes.
+func (w *Writer) commitSample(at, n uint64) (word uint64) {
+	w.stamp, w.stamped = at+layout.RecordHeader, true
+	word = layout.StampedWord(n, w.sampler.take(w.staged))
+	w.setStop()
+	return word
+}
+
+// putStamp dates the staged sample, and takes the occasion of having read the
+// clock to note progress.
+func (w *Writer) putStamp() {
+	now := shm.Clock()
+	binary.LittleEndian.PutUint64(w.data[w.stamp:], now)
+	w.stamped = false
+	w.sampler.adapt(now)
+	w.own.ProgressAt.Relaxed(now)
+	w.noteDepth(w.peerCursor.Count.Load())
+}
+
+// noteDepth raises the high-water mark, given the Reader's count.
+func (w *Writer) noteDepth(consumed uint64) {
+	if depth := w.staged - consumed; int64(depth) > int64(w.own.HighWater.Own()) {
+		w.own.HighWater.Relaxed(depth)
+	}
+}
+
+// wakeReader wakes a sleeping Reader. A stream slow enough for that can afford
+// denser samples.
+func (w *Writer) wakeReader() {
+	w.wake()
+	w.sampler.denser(w.staged)
+	w.setStop()
+}
+
+// ready implements condition: room for need bytes.
+func (w *Writer) ready() (bool, error) { return w.refresh() }
+
+// hysteresis is how long a blocked Writer insists on an eighth of the ring.
+const hysteresis = time.Millisecond
+
+// wakeAt implements condition. At first the Writer asks to be woken when an
+// eighth of the ring is free, so that a fast Reader pays for one wake-up in
+// thousands of messages. A Reader that does not get that far within a
+// millisecond is slow enough to be asked for the first message that makes room.
+func (w *Writer) wakeAt(asleep uint64) (index, count uint64, patience time.Duration) {
+	g := w.mem.Geometry
+	free, slots, patience := w.need, uint64(1), slice
+	if asleep < uint64(hysteresis) {
+		free, slots, patience = max(w.need, g.Capacity/8), max(1, g.Slots/8), hysteresis
+	}
+	index = w.tail + free - g.Capacity
+	count = w.staged - layout.MaxCapacity // long reached
+	if g.Slots > 0 {
+		count = w.staged + slots - g.Slots
+	}
+	return index, count, patience
+}
+
+// stuck implements condition: a Writer waits as long as it takes.
+func (w *Writer) stuck() error { return nil }

@@ -1,0 +1,15 @@
+//go:build !amd64
+
+package shm
+
+import "sync/atomic"
+
+// Pause idles for about as long as n turns of a spin loop with a hint to the
+// processor take, n at least 1.
+func Pause(n uint32) {
+	for range n * 8 {
+		pauseWord.Load()
+	}
+}
+
+var pauseWord atomic.Uint32
