@@ -22,6 +22,3 @@ func (u *Uint64) Add(d uint64) { u.Relaxed(u.v + d) }
 
 // Own reads a field that only the caller's side writes.
 func (u *Uint64) Own() uint64 { return u.v }
-
-// Addr returns the address of the field, for shm's barriers.
-func (u *Uint64) Addr() *uint64 { return &u.v }

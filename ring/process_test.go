@@ -103,7 +103,7 @@ func BenchmarkThroughput(b *testing.B) {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
 			name := fmt.Sprintf("bench.%d", os.Getpid())
 			ctx := context.Background()
-			w, err := Create(ctx, name, Options{Fresh: true, Capacity: capEnv()})
+			w, err := Create(ctx, name, Options{Fresh: true})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -118,19 +118,12 @@ func BenchmarkThroughput(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			h := w.mem.Header
-			pw, cw, ps, cs := w.own.Waits.Load(), w.peer.Waits.Load(), w.own.Spins.Load(), w.peer.Spins.Load()
-			wk, wk2 := h.ProducerSide.WakesSent.Load(), h.ConsumerSide.WakesSent.Load()
-			b.Logf("looks %d wlooks %d", w.peer.Dropped.Load(), h.ProducerSide.Refused.Load())
 			w.Close()
 			if err := cmd.Wait(); err != nil {
 				b.Fatal(err)
 			}
 			b.StopTimer()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mmsg/s")
-			b.Logf("n %d pw %d cw %d ps %d cs %d wakes %d %d", n, pw, cw, ps, cs, wk, wk2)
 		})
 	}
 }
-
-func capEnv() uint64 { n, _ := strconv.ParseUint(os.Getenv("CAP"), 10, 64); return n }

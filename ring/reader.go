@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"strconv"
 	"time"
 
 	"sluice/layout"
@@ -25,7 +24,7 @@ type Reader struct {
 	bytes uint64 // payload bytes of those
 	avail uint64 // the Writer's index, as last seen
 
-	courtesy uint32
+	courtesy uint32 // pauses before a look at the Writer
 	follow   bool
 	stale    bool         // the producer had ended before this Reader came
 	segment  *shm.Segment // nil on plain memory
@@ -211,6 +210,16 @@ func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
+// A look at the Writer's index takes its cache line away from the Writer, who
+// then waits for it at the next publish. A Reader that looks after every few
+// messages slows both to the pace of that line: it pauses before the look, as
+// long as looks bring less than worthwhile bytes, and at once no more when one
+// brings nothing. maxCourtesy pauses are a microsecond or so.
+const (
+	worthwhile  = 4096
+	maxCourtesy = 64
+)
+
 func (r *Reader) wait(ctx context.Context) error {
 	if r.courtesy > 0 {
 		shm.Pause(r.courtesy)
@@ -229,7 +238,6 @@ func (r *Reader) wait(ctx context.Context) error {
 
 // refresh looks at the Writer and reports whether there is a message.
 func (r *Reader) refresh() (bool, error) {
-	r.own.Dropped.Add(1)
 	index := r.peerCursor.Index.Load()
 	if index == r.head {
 		return false, nil
@@ -284,14 +292,4 @@ func (r *Reader) stuck() error {
 		return fmt.Errorf("%w: %d bytes in %d messages", ErrLeased, r.head-r.index, r.taken-r.count)
 	}
 	return nil
-}
-
-var worthwhile uint64 = envn("WW", 4096)
-var maxCourtesy uint32 = uint32(envn("MC", 64))
-
-func envn(k string, d uint64) uint64 {
-	if n, err := strconv.ParseUint(os.Getenv(k), 10, 64); err == nil {
-		return n
-	}
-	return d
 }

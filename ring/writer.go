@@ -34,7 +34,7 @@ type Writer struct {
 	limit     uint64 // the Reader's index, as last seen, plus capacity
 	slotLimit uint64 // the Reader's count, as last seen, plus slots
 
-	warm     uint64
+	fetched  uint64 // time for the next prefetch
 	reserved int    // payload bytes reserved, -1 when nothing is
 	head     uint64 // bytes between tail and the reserved payload
 	need     uint64 // bytes that Reserve wants free

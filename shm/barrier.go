@@ -16,8 +16,9 @@ const (
 
 // RegisterBarrier tells the kernel that this process takes part in Barrier,
 // and reports whether it may rely on that. It is false where the kernel or a
-// seccomp filter says no, and where a release store is never overtaken by a later
-// load (layout.ReleaseOvertaken), so that there is nothing to gain. The answer is the same for the life of the process.
+// seccomp filter says no, and where a release store is never overtaken by a
+// later load (layout.ReleaseOvertaken), so that there is nothing to gain. The
+// answer is the same for the life of the process.
 func RegisterBarrier() bool { return registerBarrier() }
 
 var registerBarrier = sync.OnceValue(func() bool {

@@ -13,3 +13,6 @@ func Pause(n uint32) {
 }
 
 var pauseWord atomic.Uint32
+
+// PrefetchWrite does nothing on this processor.
+func PrefetchWrite(*byte, int) {}
