@@ -127,6 +127,19 @@ const (
 	FramingRaw    Framing = 3 // chunks without meaning
 )
 
+// String returns the framing as the commands spell it.
+func (f Framing) String() string {
+	switch f {
+	case FramingLines:
+		return "lines"
+	case FramingLength:
+		return "length"
+	case FramingRaw:
+		return "raw"
+	}
+	return "none"
+}
+
 // Fence is how a side orders "publish my index" before "look whether the other
 // side sleeps". docs/protocol.md has the argument.
 type Fence uint64

@@ -17,6 +17,9 @@ var (
 	ErrClosed = fmt.Errorf("the producer has closed the ring: %w", io.EOF)
 	// ErrFull: no room, and the Writer was told not to wait.
 	ErrFull = errors.New("ring is full")
+	// ErrDropped: no room, and the message was given up and counted as
+	// dropped. It is also ErrFull.
+	ErrDropped = fmt.Errorf("message was dropped: %w", ErrFull)
 	// ErrEmpty: no message, and the Reader was told not to wait.
 	ErrEmpty = errors.New("ring is empty")
 	// ErrTooLarge: the message can never fit.

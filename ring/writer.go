@@ -16,8 +16,8 @@ type Policy int
 // The policies.
 const (
 	Block Policy = iota // wait until there is room
-	Drop                // give up the newest message: ErrFull, and count it as dropped
-	Fail                // give up: ErrFull
+	Drop                // give up the newest message: ErrDropped, and count it
+	Fail                // give up: ErrFull, counted as refused
 )
 
 // Writer is the producer's end of a ring. One goroutine at a time may use it.
@@ -88,8 +88,8 @@ func (w *Writer) Resumed() uint64 { return w.resumed }
 //
 // When the ring is full it publishes what is staged and does what the policy
 // says: Block waits until there is room, ctx is done (its cause is returned) or
-// the segment turns out ErrCorrupt; Drop and Fail return ErrFull. A message
-// that can never fit is ErrTooLarge. After an error nothing is reserved.
+// the segment turns out ErrCorrupt; Drop returns ErrDropped and Fail
+// ErrFull. A message that can never fit is ErrTooLarge. After an error nothing is reserved.
 func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 	if w.tail+layout.RecordSize(uint64(n)) > w.stop {
 		return w.reserveSlow(ctx, n)

@@ -21,8 +21,9 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 		switch w.onFull {
 		case Drop:
 			w.own.Dropped.Add(1)
-			return nil, ErrFull
+			return nil, ErrDropped
 		case Fail:
+			w.own.Refused.Add(1)
 			return nil, ErrFull
 		}
 		if err := w.await(ctx, w); err != nil {

@@ -39,9 +39,12 @@ func (s *Segment) Header() *layout.Header { return s.fields }
 // which the second half shows the first again. It is nil in transfer mode.
 func (s *Segment) Data() []byte { return s.data }
 
-// Alive reports whether another process (or another Segment of this one) holds
-// role r.
+// Alive reports whether somebody holds role r: this Segment, another one of
+// this process, or another process.
 func (s *Segment) Alive(r layout.Role) bool {
+	if r == s.role {
+		return true
+	}
 	alive, err := locked(s.file, int64(r))
 	return err == nil && alive
 }

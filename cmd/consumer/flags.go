@@ -1,0 +1,57 @@
+package main
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"sluice/internal/command"
+	"sluice/layout"
+)
+
+// options is what only the consumer takes.
+type options struct {
+	work    time.Duration
+	output  string         // "" = none
+	framing layout.Framing // FramingNone = as the producer's
+	verify  bool
+	follow  bool
+}
+
+func flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "work", Usage: "spend this `TIME` on each message: a slow consumer"},
+		&cli.StringFlag{Name: "output", DefaultText: "discard", Usage: "write messages to `FILE`, which is replaced; - for standard output"},
+		&cli.StringFlag{Name: "framing", DefaultText: "as the producer's", Usage: "`HOW` the output is cut: lines, length (4 bytes little-endian before each message), raw"},
+		&cli.BoolFlag{Name: "verify", Usage: "check generated messages: order, gaps, duplicates, content"},
+		&cli.BoolFlag{Name: "follow", Usage: "when the producer ends, wait for the next one"},
+	}
+}
+
+func parse(c *cli.Context) (o options, err error) {
+	o = options{work: c.Duration("work"), output: c.String("output"), verify: c.Bool("verify"), follow: c.Bool("follow")}
+	if o.work < 0 {
+		return o, command.Usage("--work %v: it may not be negative", o.work)
+	}
+	if c.IsSet("output") && o.output == "" {
+		return o, command.Usage("--output: the name of a file, or - for standard output")
+	}
+	if c.IsSet("framing") {
+		if o.output == "" {
+			return o, command.Usage("--framing has no meaning without --output")
+		}
+		o.framing, err = command.ParseFraming(c.String("framing"))
+	}
+	return o, err
+}
+
+// framingFor returns the framing of the output, given the producer's.
+func (o *options) framingFor(producer layout.Framing) layout.Framing {
+	switch {
+	case o.framing != layout.FramingNone:
+		return o.framing
+	case producer != layout.FramingNone:
+		return producer
+	}
+	return command.DefaultFraming(o.output)
+}

@@ -1,0 +1,115 @@
+// Command consumer takes messages out of a segment in /dev/shm and drops,
+// checks or writes them. It waits while the ring is empty, and shows it.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"sluice/internal/command"
+	"sluice/internal/pace"
+	"sluice/internal/report"
+	"sluice/internal/sink"
+	"sluice/layout"
+	"sluice/pressure"
+	"sluice/ring"
+	"sluice/shm"
+)
+
+func main() {
+	os.Exit(command.Main(command.App{
+		Name:  "consumer",
+		Usage: "take messages out of a bounded ring in shared memory",
+		About: "Takes messages as they come and drops them, checks them, or writes them to a file.\n" +
+			"Start a producer with the same --name, before or after.",
+		Examples: []string{
+			"consumer                     take everything, show the metrics",
+			"consumer --work 20ms         be slow, and see the producer wait",
+			"consumer --verify            check order, number and content of generated messages",
+			"consumer --output copy.iso   write what the producer read",
+			"consumer --output - | wc -l  the same, into a pipe",
+			"consumer --follow            stay when a producer ends, for the next one",
+		},
+		Flags: append(command.CommonFlags(), flags()...),
+		Run:   run,
+	}))
+}
+
+func run(ctx context.Context, c *cli.Context) (err error) {
+	common, err := command.ParseCommon(c)
+	if err != nil {
+		return err
+	}
+	opt, err := parse(c)
+	if err != nil {
+		return err
+	}
+	ctx, stop := command.WithDuration(ctx, common.Duration)
+	defer stop()
+
+	rep := report.Start(report.Options{
+		Role: layout.Consumer, Name: common.Name, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: -1,
+	})
+	r, err := ring.Open(ctx, common.Name, ring.Options{Spin: common.Spin, Keep: common.Keep, Follow: opt.follow})
+	if err != nil {
+		if err = command.Orderly(err); err == nil {
+			rep.Finish() // stopped while it waited for a producer
+		}
+		return err
+	}
+	err = rep.Attach(r.Segment())
+	if err == nil {
+		err = receive(ctx, r, opt, common)
+	}
+	rep.Finish()
+	unread, closeErr := r.Close()
+	if unread > 0 && closeErr == nil {
+		rep.Note("%d messages are unread: they stay in %s until a consumer takes them", unread, shm.Path(common.Name))
+	}
+	return errors.Join(command.Named(common.Name, err), closeErr)
+}
+
+// receive moves messages into the sinks until the producer has ended.
+func receive(ctx context.Context, r *ring.Reader, opt options, common command.Common) error {
+	into, err := openSinks(r, opt)
+	if err != nil {
+		return err
+	}
+	g := r.Segment().Geometry()
+	lim := sink.Limits{
+		Count: common.Count, Pace: pace.New(common.Rate, 1), Work: opt.work,
+		HoldBytes: int(g.Capacity / 8), HoldMessages: 512,
+	}
+	if g.Slots > 0 {
+		lim.HoldMessages = max(1, min(lim.HoldMessages, int(g.Slots/8)))
+	}
+	err = shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
+	if errors.Is(err, ring.ErrClosed) {
+		err = nil
+	}
+	return errors.Join(command.Orderly(err), into.Close())
+}
+
+// openSinks returns what the flags ask for.
+func openSinks(r *ring.Reader, opt options) (sink.Sinks, error) {
+	var all sink.Sinks
+	if opt.verify {
+		seen, err := pressure.Observe(r.Segment())
+		if err != nil {
+			return nil, err
+		}
+		// Dropped messages leave numbers out, nobody knows before which.
+		all = append(all, sink.NewVerify(seen.Consumed, seen.Dropped == 0))
+	}
+	if opt.output != "" {
+		out, err := sink.OpenOutput(opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) })
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out)
+	}
+	return all, nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"math"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"sluice/internal/command"
+	"sluice/internal/pattern"
+	"sluice/layout"
+	"sluice/ring"
+)
+
+// options is what only the producer takes.
+type options struct {
+	capacity, slots uint64 // 0 = not given
+	onFull          ring.Policy
+	fresh           bool
+
+	size, burst int
+
+	input    string // "" = generate
+	framing  layout.Framing
+	chunk    int
+	chunkSet bool
+}
+
+func flags() []cli.Flag {
+	return []cli.Flag{
+		command.SizeFlag("capacity", layout.DefaultCapacity, "`BYTES` of ring: a power of two from 4KiB to 2GiB"),
+		&cli.Uint64Flag{Name: "slots", Usage: "at most `N` messages in flight; 0 = bytes alone"},
+		&cli.StringFlag{Name: "on-full", Value: "block", Usage: "`POLICY` when the ring is full: block, drop the newest message, or fail"},
+		command.SizeFlag("size", pattern.MinSize, "`BYTES` of a generated message, at least 8"),
+		&cli.IntFlag{Name: "burst", Value: 1, Usage: "send `N` messages at once and wait as much longer; --rate stays the average"},
+		&cli.StringFlag{Name: "input", DefaultText: "generate messages", Usage: "read messages from `FILE`, - for standard input"},
+		&cli.StringFlag{Name: "framing", DefaultText: "lines for -, else raw", Usage: "`HOW` the input is cut: lines, length (4 bytes little-endian before each message), raw"},
+		command.SizeFlag("chunk", 64<<10, "`BYTES` of a message with raw framing"),
+		&cli.BoolFlag{Name: "fresh", Usage: "discard what a dead pair left behind instead of resuming it"},
+	}
+}
+
+func parse(c *cli.Context) (options, error) {
+	o := options{
+		slots: c.Uint64("slots"), fresh: c.Bool("fresh"),
+		burst: c.Int("burst"), input: c.String("input"), chunkSet: c.IsSet("chunk"),
+	}
+	capacity := command.GetSize(c, "capacity")
+	if _, err := layout.NewRing(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
+		return o, command.Usage("%w", err)
+	}
+	if c.IsSet("capacity") {
+		o.capacity = capacity
+	}
+	policies := map[string]ring.Policy{"block": ring.Block, "drop": ring.Drop, "fail": ring.Fail}
+	var ok bool
+	if o.onFull, ok = policies[c.String("on-full")]; !ok {
+		return o, command.Usage("--on-full %q: block, drop or fail", c.String("on-full"))
+	}
+	size, chunk := command.GetSize(c, "size"), command.GetSize(c, "chunk")
+	if size < pattern.MinSize || size > math.MaxInt32 {
+		return o, command.Usage("--size %d: from %d bytes to what the ring takes", size, pattern.MinSize)
+	}
+	if chunk < 1 || chunk > math.MaxInt32 {
+		return o, command.Usage("--chunk %d: from 1 byte to what the ring takes", chunk)
+	}
+	o.size, o.chunk = int(size), int(chunk)
+	if o.burst < 1 {
+		return o, command.Usage("--burst %d: at least 1", o.burst)
+	}
+	return o, o.parseInput(c)
+}
+
+func (o *options) parseInput(c *cli.Context) error {
+	generating, reading := []string{"size", "burst"}, []string{"framing", "chunk"}
+	if o.input == "" {
+		if c.IsSet("input") {
+			return command.Usage("--input: the name of a file, or - for standard input")
+		}
+		return refuse(c, reading, "without --input")
+	}
+	if err := refuse(c, generating, "with --input"); err != nil {
+		return err
+	}
+	o.framing = command.DefaultFraming(o.input)
+	if c.IsSet("framing") {
+		var err error
+		if o.framing, err = command.ParseFraming(c.String("framing")); err != nil {
+			return err
+		}
+	}
+	if o.chunkSet && o.framing != layout.FramingRaw {
+		return command.Usage("--chunk has no meaning with %v framing", o.framing)
+	}
+	return nil
+}
+
+// refuse rejects flags that would be ignored.
+func refuse(c *cli.Context, flags []string, when string) error {
+	for _, f := range flags {
+		if c.IsSet(f) {
+			return command.Usage("--%s has no meaning %s", f, when)
+		}
+	}
+	return nil
+}

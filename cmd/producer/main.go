@@ -1,0 +1,121 @@
+// Command producer puts messages into a segment in /dev/shm: generated ones, or
+// the contents of a file. It waits while the ring is full, and shows it.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"sluice/internal/command"
+	"sluice/internal/pace"
+	"sluice/internal/report"
+	"sluice/internal/source"
+	"sluice/layout"
+	"sluice/pressure"
+	"sluice/ring"
+	"sluice/shm"
+)
+
+func main() {
+	os.Exit(command.Main(command.App{
+		Name:  "producer",
+		Usage: "put messages into a bounded ring in shared memory",
+		About: "Takes messages from a file, or makes them up, and waits while the ring is full.\n" +
+			"Start a consumer with the same --name, before or after.",
+		Examples: []string{
+			"producer                                  numbered messages, as fast as the consumer takes them",
+			"producer --slots 8 --rate 200             at most 8 in flight, 200 a second",
+			"producer --input big.iso --capacity 4MiB  a file, in chunks",
+			"journalctl -f | producer --input -        lines, as they come",
+			"producer --on-full drop --rate 1e6        lose messages rather than wait",
+		},
+		Flags: append(command.CommonFlags(), flags()...),
+		Run:   run,
+	}))
+}
+
+// run opens the segment, moves messages, and closes it, with reports all the
+// way.
+func run(ctx context.Context, c *cli.Context) (err error) {
+	common, err := command.ParseCommon(c)
+	if err != nil {
+		return err
+	}
+	opt, err := parse(c)
+	if err != nil {
+		return err
+	}
+	ctx, stop := command.WithDuration(ctx, common.Duration)
+	defer stop()
+
+	var in *source.Input
+	total := int64(-1)
+	if opt.input != "" {
+		if in, err = source.OpenInput(ctx, opt.input); err != nil {
+			return err
+		}
+		defer in.Close()
+		if common.Count == 0 {
+			total = in.Size()
+		}
+	}
+	w, err := ring.Create(ctx, common.Name, ring.Options{
+		Spin: common.Spin, Keep: common.Keep,
+		Capacity: opt.capacity, Slots: opt.slots, OnFull: opt.onFull, Fresh: opt.fresh, Framing: opt.framing,
+	})
+	if err != nil {
+		return command.Orderly(err)
+	}
+	rep := report.Start(report.Options{
+		Role: layout.Producer, Name: common.Name, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: total,
+	})
+	if n := w.Resumed(); n > 0 {
+		rep.Note("resumed: %d unread messages were left in the segment", n)
+	}
+	err = rep.Attach(w.Segment())
+	if err == nil {
+		err = shm.Guard(func() error {
+			return send(ctx, w, in, opt, source.Limits{Count: common.Count, Pace: pace.New(common.Rate, opt.burst)})
+		})
+	}
+	rep.Finish()
+	unread, closeErr := w.Close()
+	if unread > 0 && closeErr == nil {
+		rep.Note("%d messages are unread: they stay in %s until a consumer takes them", unread, shm.Path(common.Name))
+	}
+	return errors.Join(command.Named(common.Name, err), closeErr)
+}
+
+func send(ctx context.Context, w *ring.Writer, in *source.Input, opt options, lim source.Limits) error {
+	if in == nil {
+		if opt.size > w.MaxMessage() {
+			return command.Usage("--size %d: at most %d fit into the ring", opt.size, w.MaxMessage())
+		}
+		seen, err := pressure.Observe(w.Segment())
+		if err != nil {
+			return err
+		}
+		// Go on after all numbers that this segment has seen, so that a
+		// consumer can check across restarts.
+		return source.Generate(ctx, w, seen.Produced+seen.Dropped, opt.size, lim)
+	}
+	var cut source.Cutter
+	switch opt.framing {
+	case layout.FramingLines:
+		cut = source.Lines(in, w.MaxMessage())
+	case layout.FramingLength:
+		cut = source.Lengths(in, w.MaxMessage())
+	default:
+		if opt.chunk > w.MaxMessage() {
+			if opt.chunkSet {
+				return command.Usage("--chunk %d: at most %d fit into the ring", opt.chunk, w.MaxMessage())
+			}
+			opt.chunk = w.MaxMessage()
+		}
+		cut = source.Chunks(in, opt.chunk)
+	}
+	return source.Copy(ctx, w, cut, lim)
+}

@@ -1,0 +1,95 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/sink"
+	"sluice/layout"
+	"sluice/ring"
+	"sluice/shm"
+)
+
+// Exit codes.
+const (
+	ExitOK        = 0 // done in good order
+	ExitFailed    = 1 // failed while running
+	ExitUsage     = 2
+	ExitFault     = 3 // --verify found a fault
+	ExitRoleTaken = 4 // a live process holds the role
+	ExitLimit     = 5 // a limit was reached
+	ExitCorrupt   = 6 // the segment or the peer is corrupt or of another version
+)
+
+var errUsage = errors.New("wrong usage")
+
+// Usage returns an error of wrong usage, for exit code 2.
+func Usage(format string, args ...any) error {
+	return fmt.Errorf("%w%w", hidden{errUsage}, fmt.Errorf(format, args...))
+}
+
+// hidden is an error for errors.Is that does not show in the text.
+type hidden struct{ error }
+
+func (hidden) Error() string   { return "" }
+func (h hidden) Unwrap() error { return h.error }
+
+// meanings is what errors mean to the caller of a command. The first match
+// counts.
+var meanings = []struct {
+	err    error
+	code   int
+	remedy string // what to do about it
+}{
+	{errUsage, ExitUsage, "--help shows the flags"},
+	{shm.ErrName, ExitUsage, "choose another --name"},
+	{ring.ErrGeometry, ExitUsage, "leave --capacity and --slots out to resume it, start a consumer to drain it, or discard it with --fresh"},
+	{sink.ErrFault, ExitFault, ""},
+	{shm.ErrRoleTaken, ExitRoleTaken, "stop that process or choose another --name"},
+	{ring.ErrTooLarge, ExitFailed, "choose a larger --capacity"},
+	{ring.ErrFull, ExitLimit, "the consumer is slower: speed it up, choose a larger --capacity, or let the producer wait with --on-full block"},
+	{shm.ErrForeign, ExitCorrupt, "find out who put it there; remove it, or choose another --name"},
+	{shm.ErrTruncated, ExitCorrupt, "somebody shortened the file; start both sides again, with --fresh"},
+	{layout.ErrNotSegment, ExitCorrupt, "remove the file, start the producer with --fresh, or choose another --name"},
+	{layout.ErrVersion, ExitCorrupt, "use producer and consumer of one version, or start the producer with --fresh"},
+	{layout.ErrCorrupt, ExitCorrupt, "something else wrote to it: stop both sides and start the producer with --fresh"},
+	{shm.ErrNoSpace, ExitFailed, "free some, choose a smaller --capacity, or enlarge it: mount -o remount,size=... /dev/shm"},
+	{unix.EPIPE, ExitFailed, "its reader went away; what it did not get comes again to the next consumer"},
+	{unix.ENOSPC, ExitFailed, "make room and start the consumer again: what was not written is still in the ring"},
+	{unix.EISDIR, ExitFailed, "name a file"},
+	{fs.ErrPermission, ExitFailed, "it belongs to somebody else: run as that user, or choose another --name"},
+	{fs.ErrNotExist, ExitFailed, "check the path"},
+}
+
+// Named says which segment an error is about. An orderly stop is no error.
+func Named(segment string, err error) error {
+	if err = Orderly(err); err == nil {
+		return nil
+	}
+	return fmt.Errorf("segment %q: %w", segment, err)
+}
+
+// exit prints what is wrong, one line, and returns the exit code.
+func exit(name string, err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	code, remedy := ExitFailed, ""
+	for _, m := range meanings {
+		if errors.Is(err, m.err) {
+			code, remedy = m.code, m.remedy
+			break
+		}
+	}
+	text := strings.Join(strings.Split(err.Error(), "\n"), "; ")
+	if remedy != "" {
+		text += "; " + remedy
+	}
+	fmt.Fprintf(os.Stderr, "%s: %s\n", name, text)
+	return code
+}

@@ -1,0 +1,131 @@
+package command
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"sluice/layout"
+	"sluice/ring"
+	"sluice/shm"
+)
+
+// Common is what both commands take.
+type Common struct {
+	Name     string
+	Report   time.Duration
+	JSON     bool
+	Duration time.Duration
+	Count    uint64
+	Rate     float64
+	Spin     time.Duration // as ring.Options.Spin
+	Keep     bool
+}
+
+// CommonFlags returns the flags that ParseCommon reads.
+func CommonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "name", Aliases: []string{"n"}, Value: "demo", Usage: "`NAME` of the segment: 1 to 64 of A-Z a-z 0-9 . _ -"},
+		&cli.StringFlag{Name: "mode", Aliases: []string{"m"}, Value: "ring", Usage: "`MODE` of passing messages: ring, so far"},
+		&cli.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics on standard error each `INTERVAL`; 0 = only at the end"},
+		&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` of the metrics: text, or json with one object a line"},
+		&cli.DurationFlag{Name: "duration", Usage: "stop in good order after this `TIME`; 0 = no limit"},
+		&cli.Uint64Flag{Name: "count", Usage: "stop in good order after `N` messages; 0 = no limit"},
+		&cli.Float64Flag{Name: "rate", Usage: "`N` messages a second; 0 = as fast as possible"},
+		&cli.DurationFlag{Name: "spin", DefaultText: "adaptive", Usage: "spin for this `TIME` before sleeping; 0 = never spin"},
+		&cli.BoolFlag{Name: "keep", Usage: "leave the segment in place when done"},
+	}
+}
+
+// ParseCommon reads and checks the flags of CommonFlags.
+func ParseCommon(c *cli.Context) (Common, error) {
+	o := Common{
+		Name: c.String("name"), Report: c.Duration("report"), Duration: c.Duration("duration"),
+		Count: c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"),
+		Spin: ring.SpinAdaptive,
+	}
+	if err := shm.CheckName(o.Name); err != nil {
+		return o, Usage("--name: %w", err)
+	}
+	if m := c.String("mode"); m != "ring" {
+		return o, Usage("--mode %q: only ring is there so far", m)
+	}
+	switch f := c.String("format"); f {
+	case "text":
+	case "json":
+		o.JSON = true
+	default:
+		return o, Usage("--format %q: text or json", f)
+	}
+	for flag, d := range map[string]time.Duration{"report": o.Report, "duration": o.Duration, "spin": c.Duration("spin")} {
+		if d < 0 {
+			return o, Usage("--%s %v: it may not be negative", flag, d)
+		}
+	}
+	if !(o.Rate >= 0) || math.IsInf(o.Rate, 1) {
+		return o, Usage("--rate %v: a number of messages a second, 0 or more", o.Rate)
+	}
+	if c.IsSet("spin") {
+		if o.Spin = c.Duration("spin"); o.Spin == 0 {
+			o.Spin = ring.SpinNever
+		}
+	}
+	return o, nil
+}
+
+// Size is a flag value in bytes: 4096, 64KiB, 1MiB.
+type Size struct{ Bytes uint64 }
+
+// Set parses s.
+func (z *Size) Set(s string) error {
+	n, err := humanize.ParseBytes(s)
+	if err != nil || strings.ContainsAny(s, "-+") || strings.TrimSpace(s) == "" {
+		return fmt.Errorf("%q is no size; write 4096, 64KiB or 1MiB", s)
+	}
+	z.Bytes = n
+	return nil
+}
+
+// String returns the size as a person would write it.
+func (z *Size) String() string {
+	if z == nil || z.Bytes == 0 {
+		return "0"
+	}
+	if s := strings.ReplaceAll(humanize.IBytes(z.Bytes), " ", ""); strings.HasSuffix(s, "iB") {
+		if back, err := humanize.ParseBytes(s); err == nil && back == z.Bytes {
+			return strings.Replace(s, ".0", "", 1)
+		}
+	}
+	return fmt.Sprint(z.Bytes)
+}
+
+// SizeFlag returns a flag of a size in bytes.
+func SizeFlag(name string, value uint64, usage string) cli.Flag {
+	return &cli.GenericFlag{Name: name, Value: &Size{value}, Usage: usage}
+}
+
+// GetSize returns the bytes of a SizeFlag.
+func GetSize(c *cli.Context, name string) uint64 { return c.Generic(name).(*Size).Bytes }
+
+// ParseFraming reads the value of a --framing flag.
+func ParseFraming(s string) (layout.Framing, error) {
+	for _, f := range []layout.Framing{layout.FramingLines, layout.FramingLength, layout.FramingRaw} {
+		if s == f.String() {
+			return f, nil
+		}
+	}
+	return layout.FramingNone, Usage("--framing %q: lines, length or raw", s)
+}
+
+// DefaultFraming returns the framing of a file that nobody told more about:
+// lines for standard input and output, else raw.
+func DefaultFraming(path string) layout.Framing {
+	if path == "-" {
+		return layout.FramingLines
+	}
+	return layout.FramingRaw
+}

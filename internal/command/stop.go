@@ -1,0 +1,51 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrStopped is the cause of a context that ended because somebody asked the
+// command to stop, by a signal or by --duration.
+var ErrStopped = errors.New("asked to stop")
+
+// Orderly returns nil for an error that says no more than that the command was
+// asked to stop.
+func Orderly(err error) error {
+	if errors.Is(err, ErrStopped) {
+		return nil
+	}
+	return err
+}
+
+// untilStopped returns a context that SIGINT and SIGTERM end. A second signal
+// ends the process at once.
+func untilStopped(name string) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	go func() {
+		<-signals
+		cancel(ErrStopped)
+		<-signals
+		fmt.Fprintf(os.Stderr, "%s: left at once; what was not released is delivered again\n", name)
+		os.Exit(ExitFailed)
+	}()
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
+}
+
+// WithDuration returns a context that also ends after d; 0 = never.
+func WithDuration(ctx context.Context, d time.Duration) (_ context.Context, stop func()) {
+	if d <= 0 {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := time.AfterFunc(d, func() { cancel(ErrStopped) })
+	return ctx, func() { t.Stop(); cancel(nil) }
+}

@@ -1,0 +1,186 @@
+// Package report prints a side's metrics: at an interval while it runs, and
+// once at the end. Text is for people, JSON (one object a line) for programs.
+package report
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"sluice/layout"
+	"sluice/pressure"
+	"sluice/shm"
+)
+
+// Options says what to print and where.
+type Options struct {
+	Role     layout.Role
+	Name     string // of the segment
+	Interval time.Duration
+	JSON     bool
+	Out      io.Writer // standard error
+
+	// Total is the bytes of an input whose size is known, else -1. With it,
+	// a terminal gets a progress bar.
+	Total int64
+}
+
+// Reporter prints reports from a goroutine of its own. Its methods are for the
+// goroutine that called Start.
+type Reporter struct {
+	opt   Options
+	began time.Time
+	print printer
+	bar   *bar // nil where nobody would see it
+
+	mu          sync.Mutex
+	segment     *shm.Segment // nil before Attach and after Detach
+	first, last pressure.Snapshot
+	attached    bool // first and last are valid
+
+	stop, stopped chan struct{}
+}
+
+// printer formats one report.
+type printer interface {
+	print(out io.Writer, r *Report) error
+}
+
+// Start begins to report. The metrics are unknown until Attach.
+func Start(opt Options) *Reporter {
+	r := &Reporter{opt: opt, began: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
+	r.print = &text{}
+	if opt.JSON {
+		r.print = jsonLines{}
+	}
+	r.bar = newBar(opt.Out, opt.Total)
+	go r.run()
+	return r
+}
+
+// Attach starts to read the metrics of seg.
+func (r *Reporter) Attach(seg *shm.Segment) error {
+	s, err := pressure.Observe(seg)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.segment, r.first, r.last, r.attached = seg, s, s, true
+	return nil
+}
+
+// Detach reads the metrics for the last time; after it the segment may be
+// left.
+func (r *Reporter) Detach() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.segment == nil {
+		return
+	}
+	if s, err := pressure.Observe(r.segment); err == nil {
+		r.last = s
+	}
+	r.segment = nil
+}
+
+// Note prints a line for people; programs find the same in the figures.
+func (r *Reporter) Note(format string, args ...any) {
+	if !r.opt.JSON {
+		fmt.Fprintf(r.opt.Out, "%v: %s\n", r.opt.Role, fmt.Sprintf(format, args...))
+	}
+}
+
+// Finish ends the reports with the final one.
+func (r *Reporter) Finish() {
+	close(r.stop)
+	<-r.stopped
+	r.Detach()
+	r.bar.finish(r.done())
+	r.emit(r.first, true)
+}
+
+func (r *Reporter) run() {
+	defer close(r.stopped)
+	var reports, redraws <-chan time.Time
+	if r.opt.Interval > 0 {
+		t := time.NewTicker(r.opt.Interval)
+		defer t.Stop()
+		reports = t.C
+	}
+	if r.bar != nil {
+		t := time.NewTicker(barInterval)
+		defer t.Stop()
+		redraws = t.C
+	}
+	var before pressure.Snapshot
+	known := false // before is valid
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-redraws:
+			r.observe()
+			r.bar.set(r.done())
+		case <-reports:
+			r.observe()
+			first, now, ok := r.seen()
+			if !known {
+				before = first
+			}
+			r.bar.clear()
+			r.emit(before, false)
+			before, known = now, ok
+		}
+	}
+}
+
+// observe refreshes last.
+func (r *Reporter) observe() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.segment != nil {
+		if s, err := pressure.Observe(r.segment); err == nil {
+			r.last = s
+		}
+	}
+}
+
+// seen returns the first and the last snapshot, if there are any.
+func (r *Reporter) seen() (first, last pressure.Snapshot, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.first, r.last, r.attached
+}
+
+// done returns the payload bytes that were produced since Attach.
+func (r *Reporter) done() uint64 {
+	first, last, _ := r.seen()
+	return last.ProducedBytes - first.ProducedBytes
+}
+
+// emit prints a report on what happened since before.
+func (r *Reporter) emit(before pressure.Snapshot, final bool) {
+	_, now, known := r.seen()
+	rep := Report{Role: r.opt.Role, Name: r.opt.Name, Mode: layout.ModeRing, Elapsed: time.Since(r.began), Final: final}
+	if known {
+		rep.Now, rep.Interval = &now, pressure.Between(&before, &now)
+		rep.Verdict = pressure.Judge(&before, &now)
+	} else {
+		rep.Verdict = pressure.Verdict{Kind: pressure.NoProducer, Why: "the segment does not exist yet", Advice: "start a producer with the same --name"}
+	}
+	r.print.print(r.opt.Out, &rep) // with stderr gone there is nobody to tell
+}
+
+// Report is one report of one side.
+type Report struct {
+	Role     layout.Role
+	Name     string
+	Mode     layout.Mode
+	Elapsed  time.Duration // since the side started
+	Final    bool
+	Now      *pressure.Snapshot // nil while there is no segment
+	Interval pressure.Interval  // since the last report; in the final one, since the start
+	Verdict  pressure.Verdict
+}

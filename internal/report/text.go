@@ -1,0 +1,122 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"sluice/pressure"
+)
+
+// text prints a line an interval, explains a verdict when it changes, and ends
+// with a table.
+type text struct {
+	verdict pressure.Kind // the last one printed
+}
+
+func (t *text) print(out io.Writer, r *Report) error {
+	var b strings.Builder
+	if r.Final {
+		final(&b, r)
+	} else {
+		t.line(&b, r)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func (t *text) line(b *strings.Builder, r *Report) {
+	fmt.Fprintf(b, "%-8s %6s  ", r.Role, seconds(r.Elapsed))
+	if s, i := r.Now, &r.Interval; s != nil {
+		fmt.Fprintf(b, "%9s msg/s  %s  blocked: producer %3.0f %%, consumer %3.0f %%  waits: %s, %s  ",
+			rate(i.Throughput), queue(s), 100*i.ProducerBlocked, 100*i.ConsumerBlocked,
+			count(i.ProducerWaits), count(i.ConsumerWaits))
+	}
+	fmt.Fprintln(b, r.Verdict.Kind)
+	if t.verdict != r.Verdict.Kind {
+		t.verdict = r.Verdict.Kind
+		fmt.Fprintf(b, "%-8s         %s\n", r.Role, explain(r.Verdict))
+	}
+}
+
+func final(b *strings.Builder, r *Report) {
+	fmt.Fprintf(b, "%s %q ran for %s\n", r.Role, r.Name, seconds(r.Elapsed))
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(b, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	if s, i := r.Now, &r.Interval; s != nil {
+		row("produced", "%s messages, %s", count(s.Produced), humanize.IBytes(s.ProducedBytes))
+		row("consumed", "%s messages, %s msg/s while this %v ran", count(s.Consumed), rate(i.Throughput), r.Role)
+		row("queue", "%s, deepest %s of %s", queue(s), messages(s.HighWater), bound(s))
+		row("producer", "blocked %s times, %s (%.0f %% of this run)", count(s.Producer.Waits), seconds(s.Producer.Blocked), 100*i.ProducerBlocked)
+		row("consumer", "blocked %s times, %s (%.0f %% of this run)", count(s.Consumer.Waits), seconds(s.Consumer.Blocked), 100*i.ConsumerBlocked)
+		if s.Dropped+s.Refused > 0 {
+			row("full", "%s dropped, refused %s times", messages(s.Dropped), count(s.Refused))
+		}
+		if h := &i.Latency; h.Count > 0 {
+			row("latency", "p50 %v  p90 %v  p99 %v  p99.9 %v  max %v",
+				short(h.Quantile(0.5)), short(h.Quantile(0.9)), short(h.Quantile(0.99)), short(h.Quantile(0.999)), short(h.Max))
+		}
+	}
+	row("verdict", "%s: %s", r.Verdict.Kind, explain(r.Verdict))
+}
+
+func explain(v pressure.Verdict) string {
+	if v.Advice == "" {
+		return v.Why
+	}
+	return v.Why + "; " + v.Advice
+}
+
+// queue draws how full the tighter bound is.
+func queue(s *pressure.Snapshot) string {
+	const width = 10
+	full := int(s.Fill()*width + 0.5)
+	return fmt.Sprintf("queue [%s%s] %3.0f %% %s", strings.Repeat("#", full), strings.Repeat("-", width-full), 100*s.Fill(), depth(s))
+}
+
+func depth(s *pressure.Snapshot) string {
+	if n := s.Geometry.Slots; n > 0 {
+		return fmt.Sprintf("(%d of %d slots)", s.Depth(), n)
+	}
+	return fmt.Sprintf("(%s)", messages(s.Depth()))
+}
+
+func bound(s *pressure.Snapshot) string {
+	size := humanize.IBytes(s.Geometry.Capacity)
+	if n := s.Geometry.Slots; n > 0 {
+		return fmt.Sprintf("%d slots and %s", n, size)
+	}
+	return size
+}
+
+func count(n uint64) string { return humanize.Comma(int64(n)) }
+
+func messages(n uint64) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return count(n) + " messages"
+}
+
+// rate is 1,234 or 12.3 M.
+func rate(perSec float64) string {
+	if perSec < 1e5 {
+		return humanize.CommafWithDigits(perSec, 0)
+	}
+	return humanize.SIWithDigits(perSec, 1, "")
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+// short is d with three digits or so.
+func short(d time.Duration) time.Duration {
+	for unit := time.Duration(1); ; unit *= 10 {
+		if d < 1000*unit {
+			return d.Round(unit)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+// Package source is where a producer's messages come from: generated, or cut
+// out of a file or standard input.
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"sluice/internal/pace"
+	"sluice/internal/pattern"
+	"sluice/ring"
+)
+
+// Sender is what a source needs of a ring.Writer. Reserve returns room in the
+// segment itself, so that input is read straight into it.
+type Sender interface {
+	Reserve(ctx context.Context, n int) ([]byte, error)
+	Commit(n int)
+	Publish()
+	MaxMessage() int
+}
+
+// Limits says how fast and for how long messages are sent.
+type Limits struct {
+	Count uint64 // messages; 0 = no limit
+	Pace  *pace.Pace
+}
+
+// Generate sends messages of size bytes with sequence numbers from seq on,
+// until the limit is reached or ctx is done (its cause is returned). A message
+// that a full ring dropped is a gap in the sequence.
+func Generate(ctx context.Context, to Sender, seq uint64, size int, lim Limits) error {
+	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
+		// The Sender looks at ctx only when it has to wait.
+		if sent%1024 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := lim.Pace.Wait(ctx); err != nil {
+			return err
+		}
+		buf, err := to.Reserve(ctx, size)
+		if err == nil {
+			pattern.Fill(buf, seq+sent)
+			to.Commit(size)
+			to.Publish()
+		} else if !errors.Is(err, ring.ErrDropped) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Cutter takes input apart into messages.
+type Cutter interface {
+	// next sends the next message, or returns io.EOF. It looks whether there
+	// is one before it asks for room.
+	next(ctx context.Context, to Sender) error
+}
+
+// Copy sends the messages that cut finds in its input, until the input's end,
+// the limit, or ctx is done (its cause is returned). A message that a full ring
+// dropped is lost, as the policy says.
+func Copy(ctx context.Context, to Sender, cut Cutter, lim Limits) error {
+	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
+		if sent%64 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := lim.Pace.Wait(ctx); err != nil {
+			return err
+		}
+		switch err := cut.next(ctx, to); {
+		case err == nil, errors.Is(err, ring.ErrDropped):
+		case err == io.EOF:
+			return nil
+		default:
+			return err
+		}
+	}
+	return nil
+}

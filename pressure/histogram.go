@@ -1,0 +1,58 @@
+package pressure
+
+import (
+	"time"
+
+	"sluice/layout"
+)
+
+// Histogram is the times from publish to take. Counts are messages: each
+// sample stands for those since the one before it.
+type Histogram struct {
+	Count   uint64
+	Max     time.Duration
+	Buckets [layout.LatencyBuckets]uint64
+}
+
+func readHistogram(h *layout.Header) Histogram {
+	out := Histogram{Max: time.Duration(h.LatencyMax.Load())}
+	for i := range out.Buckets {
+		out.Buckets[i] = h.Latency[i].Load()
+		out.Count += out.Buckets[i]
+	}
+	return out
+}
+
+// Since returns what h has and before had not. Its maximum is exact when it is
+// the segment's, else the upper end of its bucket (6.7 % too high at most).
+func (h *Histogram) Since(before *Histogram) Histogram {
+	var out Histogram
+	for i, n := range h.Buckets {
+		d := n - min(before.Buckets[i], n)
+		out.Buckets[i] = d
+		out.Count += d
+		if d > 0 {
+			low, high := layout.LatencyBounds(i)
+			out.Max = time.Duration(high)
+			if m := uint64(h.Max); low <= m && (m <= high || i == len(h.Buckets)-1) {
+				out.Max = h.Max
+			}
+		}
+	}
+	return out
+}
+
+// Quantile returns the time within which the share q of the messages arrived,
+// to about 3 %: 0.5 is the median. It is 0 for an empty histogram.
+func (h *Histogram) Quantile(q float64) time.Duration {
+	rank := uint64(q * float64(h.Count))
+	var seen uint64
+	for i, n := range h.Buckets {
+		seen += n
+		if n > 0 && (seen > rank || seen == h.Count) {
+			low, high := layout.LatencyBounds(i)
+			return min(time.Duration((low+high)/2), h.Max)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,95 @@
+package pressure
+
+import (
+	"fmt"
+	"time"
+
+	"sluice/layout"
+)
+
+// Kind is a verdict in a word.
+type Kind string
+
+// The verdicts.
+const (
+	ConsumerBound Kind = "consumer-bound" // the producer waits for the consumer
+	ProducerBound Kind = "producer-bound" // the consumer waits for the producer
+	Balanced      Kind = "balanced"       // neither waits much, or both do
+	Idle          Kind = "idle"           // nothing to move
+	NoConsumer    Kind = "no-consumer"
+	NoProducer    Kind = "no-producer"
+	Stalled       Kind = "stalled" // a live consumer, messages to take, and no progress
+)
+
+// Verdict says who is slower, the figures that led to it, and what to do.
+type Verdict struct {
+	Kind   Kind
+	Why    string
+	Advice string // empty when there is nothing to do
+}
+
+const (
+	// noticeable is the share of time asleep from which on a side counts as
+	// waiting, and nearFull the fill from which on the queue is the limit.
+	noticeable = 0.05
+	nearFull   = 0.9
+	// stallAfter is how long a consumer may work on one message before it is
+	// said to be stalled.
+	stallAfter = 5 * time.Second
+)
+
+// Judge is the verdict on a ring between two snapshots.
+func Judge(before, after *Snapshot) Verdict {
+	i := Between(before, after)
+	switch {
+	case !after.Consumer.Alive && after.Consumer.State != layout.StateClosed && i.Consumed == 0,
+		!after.Consumer.Alive && after.Depth() > 0:
+		return noConsumer(after)
+	case !after.Producer.Alive && i.Produced == 0:
+		return Verdict{NoProducer, fmt.Sprintf("no producer lives and %s", left(after)), "start one, or stop the consumer"}
+	case i.Consumed == 0 && after.Depth() > 0 && after.At-after.Consumer.Progress > uint64(stallAfter):
+		return Verdict{Stalled, fmt.Sprintf("the consumer (pid %d) lives but took nothing for %.0f s, with %s", after.Consumer.PID, sec(after.At-after.Consumer.Progress), left(after)),
+			"look at what the consumer does: its --work, its output, a debugger"}
+	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
+		return Verdict{Idle, "the queue is empty and nothing is produced", ""}
+	}
+	return bound(&i, after)
+}
+
+// bound compares how much each side slept, and where that says nothing, how
+// full the queue is.
+func bound(i *Interval, after *Snapshot) Verdict {
+	p, c := i.ProducerBlocked, i.ConsumerBlocked
+	full := after.Fill() >= nearFull
+	why := fmt.Sprintf("the producer was blocked %.0f %% of the time, the consumer %.0f %%, the queue is %.0f %% full", 100*p, 100*c, 100*after.Fill())
+	switch {
+	case p >= noticeable && p >= 2*c, full && c < noticeable:
+		return Verdict{ConsumerBound, why, "speed up the consumer; more capacity only delays this"}
+	case c >= noticeable && c >= 2*p:
+		return Verdict{ProducerBound, why, "the consumer has time left; nothing to do unless more should arrive"}
+	case p >= noticeable && c >= noticeable:
+		return Verdict{Balanced, why, "both sides sleep in turn: raise the capacity (or the slots) to let them overlap"}
+	}
+	return Verdict{Balanced, why, ""}
+}
+
+func noConsumer(s *Snapshot) Verdict {
+	why := "no consumer lives and " + left(s)
+	if s.Producer.Alive && s.Producer.State == layout.StateAlone {
+		why = fmt.Sprintf("no consumer lives; the producer is blocked with %s", left(s))
+	}
+	return Verdict{NoConsumer, why, "start a consumer: what is in the queue waits for it"}
+}
+
+func left(s *Snapshot) string {
+	switch n := s.Depth(); n {
+	case 0:
+		return "nothing in the queue"
+	case 1:
+		return "1 message in the queue"
+	default:
+		return fmt.Sprintf("%d messages in the queue", n)
+	}
+}
+
+func sec(ns uint64) float64 { return time.Duration(ns).Seconds() }
