@@ -45,10 +45,10 @@ func Judge(before, after *Snapshot) Verdict {
 	case !after.Consumer.Alive && after.Consumer.State != layout.StateClosed && i.Consumed == 0,
 		!after.Consumer.Alive && after.Depth() > 0:
 		return noConsumer(after)
-	case !after.Producer.Alive && i.Produced == 0:
-		return Verdict{NoProducer, fmt.Sprintf("no producer lives and %s", left(after)), "start one, or stop the consumer"}
+	case !after.Producer.Alive && i.Produced == 0 && !(after.Producer.State == layout.StateClosed && i.Consumed > 0):
+		return Verdict{NoProducer, "no producer lives; " + left(after), "start one, or stop the consumer"}
 	case i.Consumed == 0 && after.Depth() > 0 && after.At-after.Consumer.Progress > uint64(stallAfter):
-		return Verdict{Stalled, fmt.Sprintf("the consumer (pid %d) lives but took nothing for %.0f s, with %s", after.Consumer.PID, sec(after.At-after.Consumer.Progress), left(after)),
+		return Verdict{Stalled, fmt.Sprintf("the consumer (pid %d) lives but took nothing for %.0f s; %s", after.Consumer.PID, sec(after.At-after.Consumer.Progress), left(after)),
 			"look at what the consumer does: its --work, its output, a debugger"}
 	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
 		return Verdict{Idle, "the queue is empty and nothing is produced", ""}
@@ -74,9 +74,9 @@ func bound(i *Interval, after *Snapshot) Verdict {
 }
 
 func noConsumer(s *Snapshot) Verdict {
-	why := "no consumer lives and " + left(s)
+	why := "no consumer lives; " + left(s)
 	if s.Producer.Alive && s.Producer.State == layout.StateAlone {
-		why = fmt.Sprintf("no consumer lives; the producer is blocked with %s", left(s))
+		why = "no consumer lives and the producer is blocked; " + left(s)
 	}
 	return Verdict{NoConsumer, why, "start a consumer: what is in the queue waits for it"}
 }
@@ -84,11 +84,11 @@ func noConsumer(s *Snapshot) Verdict {
 func left(s *Snapshot) string {
 	switch n := s.Depth(); n {
 	case 0:
-		return "nothing in the queue"
+		return "the queue is empty"
 	case 1:
-		return "1 message in the queue"
+		return "1 message is queued"
 	default:
-		return fmt.Sprintf("%d messages in the queue", n)
+		return fmt.Sprintf("%d messages are queued", n)
 	}
 }
 

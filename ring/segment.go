@@ -60,24 +60,36 @@ func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
 		if err := checkMode(seg); err != nil {
 			return err
 		}
+		if err := checkGeometry(seg, opt); err != nil {
+			return err
+		}
 		opt.alive = func() bool { return seg.Alive(layout.Consumer) }
 		w, err = NewWriter(memory(seg), opt)
 		return err
 	})
 	if err == nil {
-		g := seg.Geometry()
-		if (opt.Capacity == 0 || opt.Capacity == g.Capacity) && (opt.Slots == 0 || opt.Slots == g.Slots) {
-			w.segment, w.keep = seg, opt.Keep
-			return w, nil
-		}
-		drained := func() bool { return w.peerCursor.Index.Load() == w.tail }
-		if removed, err := seg.Leave(drained); removed || err != nil {
-			return nil, cmp.Or(err, errReplace)
-		}
-		return nil, fmt.Errorf("segment %q: %w: capacity %d and slots %d, with %d unread messages", seg.Name(), ErrGeometry, g.Capacity, g.Slots, w.resumed)
+		w.segment, w.keep = seg, opt.Keep
+		return w, nil
 	}
-	_, leaveErr := seg.Leave(never)
+	h := seg.Header()
+	replaceable := func() bool {
+		return errors.Is(err, ErrGeometry) && h.Producer.Index.Load() == h.Consumer.Index.Load()
+	}
+	removed, leaveErr := seg.Leave(replaceable)
+	if removed && leaveErr == nil {
+		return nil, errReplace
+	}
 	return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
+}
+
+// checkGeometry compares an existing segment with what the caller asked for.
+func checkGeometry(seg *shm.Segment, opt Options) error {
+	g, h := seg.Geometry(), seg.Header()
+	if (opt.Capacity == 0 || opt.Capacity == g.Capacity) && (opt.Slots == 0 || opt.Slots == g.Slots) {
+		return nil
+	}
+	unread := h.Producer.Count.Load() - h.Consumer.Count.Load()
+	return fmt.Errorf("%w: capacity %d and slots %d, with %d unread messages", ErrGeometry, g.Capacity, g.Slots, unread)
 }
 
 // discard removes what a dead pair left behind.

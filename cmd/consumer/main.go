@@ -65,9 +65,10 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		err = receive(ctx, r, opt, common)
 	}
 	rep.Finish()
+	alone := !r.Segment().Alive(layout.Producer)
 	unread, closeErr := r.Close()
-	if unread > 0 && closeErr == nil {
-		rep.Note("%d messages are unread: they stay in %s until a consumer takes them", unread, shm.Path(common.Name))
+	if alone {
+		rep.Unread(unread)
 	}
 	return errors.Join(command.Named(common.Name, err), closeErr)
 }

@@ -72,9 +72,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	rep := report.Start(report.Options{
 		Role: layout.Producer, Name: common.Name, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: total,
 	})
-	if n := w.Resumed(); n > 0 {
-		rep.Note("resumed: %d unread messages were left in the segment", n)
-	}
+	rep.Resumed(w.Resumed())
 	err = rep.Attach(w.Segment())
 	if err == nil {
 		err = shm.Guard(func() error {
@@ -82,9 +80,10 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		})
 	}
 	rep.Finish()
+	alone := !w.Segment().Alive(layout.Consumer)
 	unread, closeErr := w.Close()
-	if unread > 0 && closeErr == nil {
-		rep.Note("%d messages are unread: they stay in %s until a consumer takes them", unread, shm.Path(common.Name))
+	if alone {
+		rep.Unread(unread)
 	}
 	return errors.Join(command.Named(common.Name, err), closeErr)
 }
@@ -92,7 +91,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 func send(ctx context.Context, w *ring.Writer, in *source.Input, opt options, lim source.Limits) error {
 	if in == nil {
 		if opt.size > w.MaxMessage() {
-			return command.Usage("--size %d: at most %d fit into the ring", opt.size, w.MaxMessage())
+			return command.Usage("--size %d: at most %d fit into the ring; choose a larger --capacity", opt.size, w.MaxMessage())
 		}
 		seen, err := pressure.Observe(w.Segment())
 		if err != nil {
@@ -111,7 +110,7 @@ func send(ctx context.Context, w *ring.Writer, in *source.Input, opt options, li
 	default:
 		if opt.chunk > w.MaxMessage() {
 			if opt.chunkSet {
-				return command.Usage("--chunk %d: at most %d fit into the ring", opt.chunk, w.MaxMessage())
+				return command.Usage("--chunk %d: at most %d fit into the ring; choose a larger --capacity", opt.chunk, w.MaxMessage())
 			}
 			opt.chunk = w.MaxMessage()
 		}

@@ -85,10 +85,24 @@ func (r *Reporter) Detach() {
 	r.segment = nil
 }
 
-// Note prints a line for people; programs find the same in the figures.
-func (r *Reporter) Note(format string, args ...any) {
+// Resumed says that n messages of an earlier producer were still unread.
+func (r *Reporter) Resumed(n uint64) {
+	if n > 0 {
+		r.note("going on after %s that an earlier producer left unread", messages(n))
+	}
+}
+
+// note prints a line for people; programs find the same in the figures.
+func (r *Reporter) note(format string, args ...any) {
 	if !r.opt.JSON {
 		fmt.Fprintf(r.opt.Out, "%v: %s\n", r.opt.Role, fmt.Sprintf(format, args...))
+	}
+}
+
+// Unread says that the last side has left n messages behind.
+func (r *Reporter) Unread(n uint64) {
+	if n > 0 {
+		r.note("%s unread in %s, kept for the next consumer", messages(n), shm.Path(r.opt.Name))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // with a table.
 type text struct {
 	verdict pressure.Kind // the last one printed
+	lines   int           // of figures, so far
 }
 
 func (t *text) print(out io.Writer, r *Report) error {
@@ -28,17 +29,29 @@ func (t *text) print(out io.Writer, r *Report) error {
 	return err
 }
 
+// heading names the columns; waits are how often in the interval, and the share
+// of the time.
+const heading = "              time      msg/s  queue            depth   producer waits   consumer waits\n"
+
+// headingEvery is the lines between two headings.
+const headingEvery = 20
+
 func (t *text) line(b *strings.Builder, r *Report) {
-	fmt.Fprintf(b, "%-8s %6s  ", r.Role, seconds(r.Elapsed))
-	if s, i := r.Now, &r.Interval; s != nil {
-		fmt.Fprintf(b, "%9s msg/s  %s  blocked: producer %3.0f %%, consumer %3.0f %%  waits: %s, %s  ",
-			rate(i.Throughput), queue(s), 100*i.ProducerBlocked, 100*i.ConsumerBlocked,
-			count(i.ProducerWaits), count(i.ConsumerWaits))
+	s, i := r.Now, &r.Interval
+	if s == nil {
+		fmt.Fprintf(b, "%-8s %7s  %s\n", r.Role, seconds(r.Elapsed), r.Verdict.Kind)
+	} else {
+		if t.lines%headingEvery == 0 {
+			b.WriteString(heading)
+		}
+		t.lines++
+		fmt.Fprintf(b, "%-8s %7s  %9s  %s %9s  %8s %3.0f %%    %8s %3.0f %%   %s\n",
+			r.Role, seconds(r.Elapsed), rate(i.Throughput), gauge(s), count(s.Depth()),
+			count(i.ProducerWaits), 100*i.ProducerBlocked, count(i.ConsumerWaits), 100*i.ConsumerBlocked, r.Verdict.Kind)
 	}
-	fmt.Fprintln(b, r.Verdict.Kind)
 	if t.verdict != r.Verdict.Kind {
 		t.verdict = r.Verdict.Kind
-		fmt.Fprintf(b, "%-8s         %s\n", r.Role, explain(r.Verdict))
+		fmt.Fprintf(b, "%-8s %7s  %s\n", r.Role, "", explain(r.Verdict))
 	}
 }
 
@@ -48,9 +61,9 @@ func final(b *strings.Builder, r *Report) {
 		fmt.Fprintf(b, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	if s, i := r.Now, &r.Interval; s != nil {
-		row("produced", "%s messages, %s", count(s.Produced), humanize.IBytes(s.ProducedBytes))
-		row("consumed", "%s messages, %s msg/s while this %v ran", count(s.Consumed), rate(i.Throughput), r.Role)
-		row("queue", "%s, deepest %s of %s", queue(s), messages(s.HighWater), bound(s))
+		row("produced", "%s, %s", messages(s.Produced), humanize.IBytes(s.ProducedBytes))
+		row("consumed", "%s, %s msg/s while this %v ran", messages(s.Consumed), rate(i.Throughput), r.Role)
+		row("queue", "%s (%.0f %% of %s), at most %s", messages(s.Depth()), 100*s.Fill(), bound(s), messages(s.HighWater))
 		row("producer", "blocked %s times, %s (%.0f %% of this run)", count(s.Producer.Waits), seconds(s.Producer.Blocked), 100*i.ProducerBlocked)
 		row("consumer", "blocked %s times, %s (%.0f %% of this run)", count(s.Consumer.Waits), seconds(s.Consumer.Blocked), 100*i.ConsumerBlocked)
 		if s.Dropped+s.Refused > 0 {
@@ -71,18 +84,11 @@ func explain(v pressure.Verdict) string {
 	return v.Why + "; " + v.Advice
 }
 
-// queue draws how full the tighter bound is.
-func queue(s *pressure.Snapshot) string {
+// gauge draws how full the tighter bound is.
+func gauge(s *pressure.Snapshot) string {
 	const width = 10
 	full := int(s.Fill()*width + 0.5)
-	return fmt.Sprintf("queue [%s%s] %3.0f %% %s", strings.Repeat("#", full), strings.Repeat("-", width-full), 100*s.Fill(), depth(s))
-}
-
-func depth(s *pressure.Snapshot) string {
-	if n := s.Geometry.Slots; n > 0 {
-		return fmt.Sprintf("(%d of %d slots)", s.Depth(), n)
-	}
-	return fmt.Sprintf("(%s)", messages(s.Depth()))
+	return "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "]"
 }
 
 func bound(s *pressure.Snapshot) string {

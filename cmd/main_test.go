@@ -1,0 +1,217 @@
+// Package cmd_test runs the commands as a user does: built, in processes of
+// their own, over segments in /dev/shm.
+package cmd_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+var bin string // where the commands were built
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "sluice-test-")
+	if err != nil {
+		panic(err)
+	}
+	bin = dir
+	build := exec.Command("go", "build", "-o", dir, "./producer", "./consumer")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the commands: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// patience is how long a step may take before the test gives up on it. It only
+// bounds a failure; no test passes by waiting for it.
+const patience = 60 * time.Second
+
+// segmentName returns a name that no other test has, and removes what is left
+// of it at the end.
+func segmentName(t *testing.T) string {
+	name := fmt.Sprintf("test.%d.%d", os.Getpid(), names.Add(1))
+	t.Cleanup(func() { os.Remove(shm.Path(name)) })
+	return name
+}
+
+var names atomic.Int64
+
+// proc is a running command.
+type proc struct {
+	t              *testing.T
+	cmd            *exec.Cmd
+	stdout, stderr lockedBuffer
+	exited         chan struct{}
+}
+
+// run is how to start a command; only Args is needed.
+type run struct {
+	Args   []string
+	Stdin  io.Reader
+	Stdout *os.File // instead of keeping it
+	Env    []string
+	Attr   *syscall.SysProcAttr
+}
+
+func start(t *testing.T, name string, args ...string) *proc {
+	return startWith(t, name, run{Args: args})
+}
+
+func startWith(t *testing.T, name string, r run) *proc {
+	t.Helper()
+	p, err := startCommand(t, exec.Command(filepath.Join(bin, name), r.Args...), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd, r run) (*proc, error) {
+	p := &proc{t: t, cmd: cmd, exited: make(chan struct{})}
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = r.Stdin, &p.stdout, &p.stderr, r.Attr
+	if r.Stdout != nil {
+		p.cmd.Stdout = r.Stdout
+	}
+	p.cmd.Env = append(os.Environ(), r.Env...)
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { p.cmd.Wait(); close(p.exited) }()
+	t.Cleanup(func() { p.cmd.Process.Kill(); <-p.exited })
+	return p, nil
+}
+
+// wait returns the exit code; -1 after a signal.
+func (p *proc) wait() int {
+	p.t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(patience):
+		p.t.Fatalf("%v still runs; stderr:\n%s", p.cmd.Args, p.stderr.String())
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// ends expects that the command ends with exit code want.
+func (p *proc) ends(want int) {
+	p.t.Helper()
+	if got := p.wait(); got != want {
+		p.t.Fatalf("%v: exit code %d, want %d; stderr:\n%s", p.cmd.Args, got, want, p.stderr.String())
+	}
+}
+
+func (p *proc) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// kill is kill -9, and waits until the process is gone.
+func (p *proc) kill() { p.signal(os.Kill); <-p.exited }
+
+// figures is a line of --format json.
+type figures map[string]any
+
+func (f figures) num(key string) float64 {
+	n, ok := f[key].(float64)
+	if !ok {
+		return -1
+	}
+	return n
+}
+
+// reports returns all reports printed so far.
+func (p *proc) reports() (all []figures) {
+	p.t.Helper()
+	for line := range strings.Lines(p.stderr.String()) {
+		var f figures
+		if json.Unmarshal([]byte(line), &f) == nil {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// final returns the last report and expects that it says so.
+func (p *proc) final() figures {
+	p.t.Helper()
+	all := p.reports()
+	if len(all) == 0 || all[len(all)-1]["final"] != true {
+		p.t.Fatalf("%v printed no final report; stderr:\n%s", p.cmd.Args, p.stderr.String())
+	}
+	return all[len(all)-1]
+}
+
+// header reads a segment's header as an observer does; nil while there is none.
+func header(name string) *layout.Header {
+	b := make([]byte, layout.HeaderSize)
+	f, err := os.Open(shm.Path(name))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil
+	}
+	h, err := layout.At(b)
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+// eventually waits until the header of the segment says what ok wants.
+func eventually(t *testing.T, name, what string, ok func(h *layout.Header) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if h := header(name); h != nil && ok(h) {
+			return
+		}
+	}
+	t.Fatalf("segment %q: %s did not happen", name, what)
+}
+
+// gone expects that nothing is left in /dev/shm.
+func gone(t *testing.T, name string) {
+	t.Helper()
+	if _, err := os.Lstat(shm.Path(name)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there (%v)", shm.Path(name), err)
+	}
+}
+
+// lockedBuffer may be read while the process still writes.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

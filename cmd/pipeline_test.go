@@ -1,0 +1,146 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+func TestEitherSideMayStartFirst(t *testing.T) {
+	for _, first := range []string{"producer", "consumer"} {
+		t.Run(first+" first", func(t *testing.T) {
+			name := segmentName(t)
+			args := map[string][]string{
+				"producer": {"--name", name, "--count", "100000", "--format", "json"},
+				"consumer": {"--name", name, "--verify", "--format", "json"},
+			}
+			second := map[string]string{"producer": "consumer", "consumer": "producer"}[first]
+			a := start(t, first, args[first]...)
+			if first == "producer" {
+				// Only its room ends it, so it cannot be done before the other comes.
+				eventually(t, name, "the segment", func(*layout.Header) bool { return true })
+			}
+			b := start(t, second, args[second]...)
+			a.ends(0)
+			b.ends(0)
+			for _, p := range []*proc{a, b} {
+				if f := p.final(); f.num("producedCount") != 100000 {
+					t.Errorf("%v: producedCount %v", p.cmd.Args, f["producedCount"])
+				}
+			}
+			gone(t, name)
+		})
+	}
+}
+
+func TestTheDefaultsFindEachOther(t *testing.T) {
+	if header("demo") != nil {
+		t.Fatal("a segment called demo exists: is somebody using it? Remove /dev/shm/sluice.demo")
+	}
+	p, c := start(t, "producer"), start(t, "consumer")
+	t.Cleanup(func() { os.Remove("/dev/shm/sluice.demo") })
+	eventually(t, "demo", "a million messages", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 1e6 })
+	p.signal(unix.SIGINT)
+	p.ends(0)
+	c.ends(0)
+	gone(t, "demo")
+}
+
+// The scene of the guide that sluice started from: 8 slots, 200 messages a second.
+func TestAFastConsumerWaitsAndASlowOneMakesTheProducerWait(t *testing.T) {
+	for _, scene := range []struct {
+		verdict, waits, idle string
+		work                 string
+		depth                float64
+	}{
+		{"producer-bound", "consumerWaits", "producerWaits", "0", 0},
+		{"consumer-bound", "producerWaits", "consumerWaits", "20ms", 8},
+	} {
+		t.Run(scene.verdict, func(t *testing.T) {
+			name := segmentName(t)
+			p := start(t, "producer", "--name", name, "--slots", "8", "--rate", "200", "--report", "100ms", "--format", "json")
+			c := start(t, "consumer", "--name", name, "--work", scene.work, "--report", "100ms", "--format", "json")
+			eventually(t, name, "100 messages", func(h *layout.Header) bool { return h.Consumer.Count.Load() >= 100 })
+			p.signal(unix.SIGTERM)
+			p.ends(0)
+			c.ends(0)
+			f := p.final()
+			if f["verdict"] != scene.verdict {
+				t.Errorf("verdict %v (%v), want %s", f["verdict"], f["verdictWhy"], scene.verdict)
+			}
+			if f.num(scene.waits) < 50 || f.num(scene.idle) > f.num(scene.waits)/10 {
+				t.Errorf("%s %v, %s %v", scene.waits, f[scene.waits], scene.idle, f[scene.idle])
+			}
+			if d := f.num("queueDepth"); d > scene.depth || d < scene.depth-1 {
+				t.Errorf("queueDepth %v, want %v", d, scene.depth)
+			}
+			if f.num("producedCount")-f.num("consumedCount") > 8 || f.num("highWater") > 8 {
+				t.Errorf("more than 8 in flight: %v", f)
+			}
+		})
+	}
+}
+
+func TestVerifyHoldsForEverySizeAndBound(t *testing.T) {
+	type shape struct {
+		size, slots, capacity string
+		count                 int
+	}
+	shapes := []shape{{"1MiB", "0", "4MiB", 200}, {"1MiB", "2", "256MiB", 500}, {"8", "0", "256MiB", 3e6}}
+	for _, size := range []string{"8", "100", "4000"} {
+		for _, slots := range []string{"0", "1", "2", "8"} {
+			shapes = append(shapes, shape{size, slots, "4KiB", 20000}, shape{size, slots, "1MiB", 50000})
+		}
+	}
+	for _, s := range shapes {
+		t.Run(fmt.Sprintf("size=%s,slots=%s,capacity=%s", s.size, s.slots, s.capacity), func(t *testing.T) {
+			name := segmentName(t)
+			count := fmt.Sprint(s.count)
+			p := start(t, "producer", "--name", name, "--size", s.size, "--slots", s.slots, "--capacity", s.capacity, "--count", count, "--report", "0")
+			c := start(t, "consumer", "--name", name, "--verify", "--report", "0", "--format", "json")
+			p.ends(0)
+			c.ends(0)
+			if f := c.final(); f.num("consumedCount") != float64(s.count) {
+				t.Errorf("consumedCount %v, want %d", f["consumedCount"], s.count)
+			}
+			gone(t, name)
+		})
+	}
+}
+
+func TestVerifyFindsWhatIsWrong(t *testing.T) {
+	t.Run("messages that were dropped", func(t *testing.T) {
+		name := segmentName(t)
+		start(t, "producer", "--name", name, "--slots", "4", "--count", "3").ends(0)
+		c := start(t, "consumer", "--name", name, "--verify", "--work", "50ms", "--follow")
+		start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "1000").ends(0)
+		start(t, "producer", "--name", name, "--count", "1").ends(0)
+		eventually(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
+		c.signal(unix.SIGINT)
+		c.ends(3)
+	})
+	t.Run("messages that nobody generated", func(t *testing.T) {
+		name := segmentName(t)
+		start(t, "producer", "--name", name, "--input", "main_test.go", "--framing", "lines").ends(0)
+		start(t, "consumer", "--name", name, "--verify").ends(3)
+	})
+}
+
+func TestFollowOutlivesTheProducer(t *testing.T) {
+	name := segmentName(t)
+	c := start(t, "consumer", "--name", name, "--follow", "--verify", "--format", "json")
+	for i := 1; i <= 3; i++ {
+		start(t, "producer", "--name", name, "--count", "1000").ends(0)
+		eventually(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == uint64(1000*i) })
+	}
+	c.signal(unix.SIGINT)
+	c.ends(0)
+	if f := c.final(); f.num("consumedCount") != 3000 {
+		t.Errorf("consumedCount %v, want 3000", f["consumedCount"])
+	}
+	gone(t, name)
+}

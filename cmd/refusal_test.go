@@ -1,0 +1,253 @@
+package cmd_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// refuses expects one line on standard error, with the given words, and no
+// trace of a stack.
+func (p *proc) refuses(code int, words ...string) {
+	p.t.Helper()
+	p.ends(code)
+	said := p.stderr.String()
+	if strings.Contains(said, "goroutine") || strings.Contains(said, "panic") {
+		p.t.Errorf("%v: a stack trace:\n%s", p.cmd.Args, said)
+	}
+	line := ""
+	for l := range strings.Lines(said) {
+		if strings.HasPrefix(l, "producer: ") || strings.HasPrefix(l, "consumer: ") {
+			line = l
+		}
+	}
+	for _, w := range words {
+		if !strings.Contains(line, w) {
+			p.t.Errorf("%v: error %q does not say %q", p.cmd.Args, line, w)
+		}
+	}
+	if p.stdout.String() != "" {
+		p.t.Errorf("%v: standard output: %q", p.cmd.Args, p.stdout.String())
+	}
+}
+
+func TestWrongUsage(t *testing.T) {
+	file := writeFile(t, []byte("text"))
+	for _, c := range []struct{ command, says string }{
+		{"producer --nope", "-nope"},
+		{"consumer --capacity 4KiB", "-capacity"},
+		{"consumer stray", `"stray"`},
+		{"producer --count 1 stray --rate 5", `"stray"`},
+		{"producer --name .x", ".x"},
+		{"producer --name a/b", "a/b"},
+		{"consumer --name " + strings.Repeat("x", 65), "65"},
+		{"producer --capacity 5000", "power of two"},
+		{"producer --capacity 2KiB", "4096"},
+		{"producer --capacity 4GiB", "2147483648"},
+		{"producer --capacity -4096", "-4096"},
+		{"producer --capacity much", "much"},
+		{"producer --size 7", "7"},
+		{"producer --size 1MiB", "--capacity"},
+		{"producer --count x", `"x"`},
+		{"producer --rate -1", "-1"},
+		{"producer --rate NaN", "NaN"},
+		{"producer --burst 0", "burst"},
+		{"producer --spin -1s", "spin"},
+		{"producer --report 1", "report"},
+		{"producer --on-full explode", "explode"},
+		{"producer --mode other", "other"},
+		{"consumer --format xml", "xml"},
+		{"consumer --work -1s", "work"},
+		{"consumer --framing raw", "--output"},
+		{"producer --framing raw", "--input"},
+		{"producer --framing odd --input " + file, "odd"},
+		{"producer --chunk 0 --input " + file, "chunk"},
+		{"producer --chunk 2MiB --input " + file, "--capacity"},
+		{"producer --size 8 --input " + file, "--size"},
+	} {
+		t.Run(c.command, func(t *testing.T) {
+			args := strings.Fields(c.command)
+			name := segmentName(t)
+			if !strings.Contains(c.command, "--name") {
+				args = append(args, "--name", name)
+			}
+			start(t, args[0], args[1:]...).refuses(2, c.says)
+			gone(t, name)
+		})
+	}
+}
+
+func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
+	name := segmentName(t)
+	startWith(t, "producer", run{Env: []string{"SLUICE_NAME=" + name, "SLUICE_COUNT=5", "SLUICE_CAPACITY=8KiB", "SLUICE_KEEP=true"}}).ends(0)
+	if h := header(name); h == nil || h.Producer.Count.Load() != 5 || h.Identity.Capacity.Load() != 8192 {
+		t.Errorf("the segment is not what the environment asked for")
+	}
+	startWith(t, "consumer", run{Env: []string{"SLUICE_NAME=" + name, "SLUICE_WORK=fast"}}).refuses(2, "SLUICE_WORK")
+}
+
+func TestAMissingInput(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--input", "no-such-file").refuses(1, "no-such-file", "no such file")
+	start(t, "producer", "--name", name, "--input", ".").refuses(1, "directory")
+	gone(t, name)
+}
+
+func TestAMessageLargerThanTheRing(t *testing.T) {
+	long := writeFile(t, []byte("short\n"+strings.Repeat("x", 5000)+"\n"))
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--capacity", "4KiB", "--framing", "lines", "--input", long).refuses(1, "line 2", "4088", "--capacity")
+	c := start(t, "consumer", "--name", name, "--output", "-")
+	c.ends(0)
+	if got := c.stdout.String(); got != "short\n" {
+		t.Errorf("output %q: what came before the long line should be there", got)
+	}
+	cut := writeFile(t, []byte("\x03\x00\x00\x00abc\x09\x00\x00\x00de"))
+	start(t, "producer", "--name", name, "--framing", "length", "--input", cut).refuses(1, "message 2", "cut short")
+}
+
+// scribble writes a word into a segment's file.
+func scribble(t *testing.T, name string, offset int64, word uint64) {
+	t.Helper()
+	f, err := os.OpenFile(shm.Path(name), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(binary.LittleEndian.AppendUint64(nil, word), offset); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFileThatIsNoHealthySegment(t *testing.T) {
+	for _, c := range []struct {
+		name, says string
+		spoil      func(t *testing.T, name string)
+		producer   int // exit codes
+		consumer   int
+	}{
+		{"something else", "not a sluice segment", func(t *testing.T, name string) {
+			os.WriteFile(shm.Path(name), randomBytes(20000), 0o600)
+		}, 6, 6},
+		{"an empty file", "not a sluice segment", func(t *testing.T, name string) {
+			os.WriteFile(shm.Path(name), nil, 0o600)
+		}, 6, 6},
+		{"another version", "version 2", func(t *testing.T, name string) { scribble(t, name, 8, 2) }, 6, 6},
+		{"shortened", "9000", func(t *testing.T, name string) { os.Truncate(shm.Path(name), 9000) }, 6, 6},
+		{"a write index from nowhere", "write index", func(t *testing.T, name string) { scribble(t, name, 0x80, 1<<40) }, 6, 6},
+		{"a record longer than what is there", "record", func(t *testing.T, name string) { scribble(t, name, layout.HeaderSize, 1<<30) }, 0, 6},
+		{"a symbolic link", "symbolic link", func(t *testing.T, name string) {
+			os.Remove(shm.Path(name))
+			os.Symlink("/etc/passwd", shm.Path(name))
+		}, 6, 6},
+		{"a directory", "not a regular file", func(t *testing.T, name string) {
+			os.Remove(shm.Path(name))
+			os.Mkdir(shm.Path(name), 0o700)
+		}, 6, 6},
+		{"a file that everybody may write", "everybody", func(t *testing.T, name string) { os.Chmod(shm.Path(name), 0o666) }, 6, 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name := segmentName(t)
+			start(t, "producer", "--name", name, "--count", "3").ends(0)
+			c.spoil(t, name)
+			says := []string{c.says, name}
+			if c.producer == 0 {
+				says = nil
+			}
+			start(t, "producer", "--name", name, "--count", "1").refuses(c.producer, says...)
+			start(t, "consumer", "--name", name).refuses(c.consumer, c.says, name)
+		})
+	}
+}
+
+func TestASegmentThatShrinksUnderALivePair(t *testing.T) {
+	name := segmentName(t)
+	p, c := start(t, "producer", "--name", name), start(t, "consumer", "--name", name)
+	moved(t, name, 100_000)
+	if err := os.Truncate(shm.Path(name), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.refuses(6, "truncated")
+	c.refuses(6, "truncated")
+}
+
+func TestALiveRoleIsNotTaken(t *testing.T) {
+	name := segmentName(t)
+	p, c := start(t, "producer", "--name", name), start(t, "consumer", "--name", name)
+	moved(t, name, 1)
+	start(t, "producer", "--name", name).refuses(4, "producer", name)
+	start(t, "producer", "--name", name, "--fresh").refuses(4, "producer", name)
+	start(t, "consumer", "--name", name).refuses(4, "consumer", name)
+	p.signal(unix.SIGINT)
+	p.ends(0)
+	c.ends(0)
+}
+
+func TestAnotherGeometryIsNotForcedOnUnreadMessages(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "3").ends(0)
+	start(t, "producer", "--name", name, "--slots", "8").refuses(2, "3 unread", "--fresh")
+	start(t, "consumer", "--name", name, "--verify", "--keep").ends(0)
+	start(t, "producer", "--name", name, "--slots", "8", "--count", "1").ends(0)
+	if h := header(name); h == nil || h.Identity.Slots.Load() != 8 {
+		t.Error("an empty segment should have been replaced")
+	}
+}
+
+func TestTheLimitsOfFullPolicies(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--on-full", "fail", "--slots", "3").refuses(5, "full", name)
+	start(t, "producer", "--name", name, "--on-full", "drop", "--count", "10").ends(0)
+	if h := header(name); h.ProducerSide.Dropped.Load() != 10 {
+		t.Errorf("dropped %d, want 10", h.ProducerSide.Dropped.Load())
+	}
+	c := start(t, "consumer", "--name", name, "--format", "json")
+	c.ends(0)
+	if f := c.final(); f.num("consumedCount") != 3 || f.num("droppedCount") != 10 || f.num("blockedCount") != 1 {
+		t.Errorf("final report %v", f)
+	}
+}
+
+func TestNoPermission(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED, NOT TESTED: needs root to act as another user")
+	}
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "3").ends(0)
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if err := os.Chmod(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"producer", "consumer"} {
+		startWith(t, command, run{Args: []string{"--name", name}, Attr: nobody}).refuses(1, "permission denied", name)
+	}
+}
+
+// A full /dev/shm must be an error before the first message, not a SIGBUS at
+// some later one.
+func TestNoRoomForTheSegment(t *testing.T) {
+	const script = `mount -t tmpfs -o size=1m none /dev/shm && "$0" --name space --capacity 4MiB --report 0; code=$?; ls /dev/shm; exit $code`
+	attr := &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		attr.Cloneflags = unix.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	}
+	p, err := startCommand(t, exec.Command("sh", "-c", script, filepath.Join(bin, "producer")), run{Attr: attr})
+	if errors.Is(err, unix.EPERM) {
+		t.Skipf("SKIPPED, NOT TESTED: no right to make a mount namespace: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.refuses(1, "no room in /dev/shm", "--capacity", `"space"`)
+}
