@@ -1,6 +1,7 @@
 package pressure
 
 import (
+	"math"
 	"time"
 
 	"sluice/layout"
@@ -44,27 +45,42 @@ type Alive struct{ Producer, Consumer bool }
 
 // Read takes a snapshot of h at the given time. The counters are not read at
 // one instant: the consumer's come first, so a queue is never negative but may
-// look as much deeper as was produced in the meantime.
+// look deeper by what was taken in the meantime (see readQueue).
 //
 // h is another process's to write. No value makes Read fail; a corrupt header
 // gives nonsense figures.
 func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot {
 	s := Snapshot{At: now, Geometry: g}
-	s.Consumed, s.ConsumedBytes = h.Consumer.Count.Load(), h.Consumer.Bytes.Load()
-	read := h.Consumer.Index.Load()
-	write := h.Producer.Index.Load()
-	s.Produced, s.ProducedBytes = h.Producer.Count.Load(), h.Producer.Bytes.Load()
-	s.QueueBytes = min(write-read, g.Capacity)
+	surely := s.readQueue(h)
+	s.ProducedBytes, s.ConsumedBytes = h.Producer.Bytes.Load(), h.Consumer.Bytes.Load()
 
 	s.Consumer = readSide(&h.ConsumerSide, alive.Consumer, now)
 	s.Producer = readSide(&h.ProducerSide, alive.Producer, now)
 	p := &h.ProducerSide
 	s.Dropped, s.Refused, s.HighWater = p.Dropped.Load(), p.Refused.Load(), p.HighWater.Load()
-	// The producer notes the mark now and then; this look may be deeper.
-	s.HighWater = max(s.HighWater, s.Depth())
+	s.HighWater = max(s.HighWater, surely) // the producer notes it only now and then
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()
 	s.Latency = readHistogram(h)
 	return s
+}
+
+// readQueue reads both positions a few times and keeps the reading in which the
+// consumer moved least: an observer that loses the processor in between would
+// see a queue that never was. It returns a depth that the queue did have.
+func (s *Snapshot) readQueue(h *layout.Header) (surely uint64) {
+	least := uint64(math.MaxUint64)
+	for range 4 {
+		consumed, read := h.Consumer.Count.Load(), h.Consumer.Index.Load()
+		write, produced := h.Producer.Index.Load(), h.Producer.Count.Load()
+		since := h.Consumer.Count.Load()
+		if moved := since - consumed; moved < least {
+			least = moved
+			s.Produced, s.Consumed = produced, consumed
+			s.QueueBytes = min(write-read, s.Geometry.Capacity)
+			surely = produced - min(since, produced)
+		}
+	}
+	return surely
 }
 
 func readSide(s *layout.Side, alive bool, now uint64) Side {
@@ -90,8 +106,18 @@ func readSide(s *layout.Side, alive bool, now uint64) Side {
 	return out
 }
 
-// Depth returns the messages in the queue.
-func (s *Snapshot) Depth() uint64 { return s.Produced - min(s.Consumed, s.Produced) }
+// Depth returns the messages in the queue: never negative, never more than the
+// bounds allow.
+func (s *Snapshot) Depth() uint64 {
+	depth := s.Produced - min(s.Consumed, s.Produced)
+	if n := s.Geometry.Slots; n > 0 {
+		depth = min(depth, n)
+	}
+	if s.Geometry.Mode == layout.ModeRing {
+		depth = min(depth, s.Geometry.Capacity/layout.RecordHeader)
+	}
+	return depth
+}
 
 // Fill returns the share of the tighter bound that is in use, from 0 to 1:
 // bytes of the capacity or messages of the slots. It is 0 without a bound.
