@@ -64,10 +64,10 @@ func final(b *strings.Builder, r *Report) {
 		row("produced", "%s, %s", messages(s.Produced), humanize.IBytes(s.ProducedBytes))
 		row("consumed", "%s, %s msg/s while this %v ran", messages(s.Consumed), rate(i.Throughput), r.Role)
 		row("queue", "%s (%.0f %% of %s), at most %s", messages(s.Depth()), 100*s.Fill(), bound(s), messages(s.HighWater))
-		row("producer", "blocked %s times, %s (%.0f %% of this run)", count(s.Producer.Waits), seconds(s.Producer.Blocked), 100*i.ProducerBlocked)
-		row("consumer", "blocked %s times, %s (%.0f %% of this run)", count(s.Consumer.Waits), seconds(s.Consumer.Blocked), 100*i.ConsumerBlocked)
+		row("producer", "blocked %s, %s (%.0f %% of this run)", times(s.Producer.Waits), seconds(s.Producer.Blocked), 100*i.ProducerBlocked)
+		row("consumer", "blocked %s, %s (%.0f %% of this run)", times(s.Consumer.Waits), seconds(s.Consumer.Blocked), 100*i.ConsumerBlocked)
 		if s.Dropped+s.Refused > 0 {
-			row("full", "%s dropped, refused %s times", messages(s.Dropped), count(s.Refused))
+			row("full", "%s dropped, refused %s", messages(s.Dropped), times(s.Refused))
 		}
 		if h := &i.Latency; h.Count > 0 {
 			row("latency", "p50 %v  p90 %v  p99 %v  p99.9 %v  max %v",
@@ -100,6 +100,13 @@ func bound(s *pressure.Snapshot) string {
 }
 
 func count(n uint64) string { return humanize.Comma(int64(n)) }
+
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return count(n) + " times"
+}
 
 func messages(n uint64) string {
 	if n == 1 {
