@@ -16,7 +16,8 @@
 // # Concurrency
 //
 // One goroutine at a time may use a Writer, and one a Reader. To stop a
-// blocked call, cancel its context: it returns within 100 ms.
+// blocked call, cancel its context: it returns within 100 ms, and if it has
+// blocked for long, at once or in rare cases within half a second.
 //
 // # Trust
 //
