@@ -18,6 +18,10 @@ import (
 	"testing"
 	"time"
 
+	_ "sluice/internal/command"
+	_ "sluice/internal/report"
+	_ "sluice/internal/sink"
+	_ "sluice/internal/source"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -30,6 +34,14 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	bin = dir
+	// What is built is not linked into this test. Reading the sources here, and
+	// importing what they import, keeps go test from showing an old result.
+	for _, command := range []string{"producer", "consumer"} {
+		sources, _ := filepath.Glob(command + "/*.go")
+		for _, path := range sources {
+			os.ReadFile(path)
+		}
+	}
 	build := exec.Command("go", "build", "-o", dir, "./producer", "./consumer")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the commands: %v\n%s", err, out)

@@ -38,9 +38,8 @@ const (
 	stallAfter = 5 * time.Second
 )
 
-// Judge is the verdict on a ring between two snapshots.
-func Judge(before, after *Snapshot) Verdict {
-	i := Between(before, after)
+// Judge is the verdict on a ring, given an interval and the snapshot at its end.
+func Judge(i *Interval, after *Snapshot) Verdict {
 	switch {
 	case !after.Consumer.Alive && after.Consumer.State != layout.StateClosed && i.Consumed == 0,
 		!after.Consumer.Alive && after.Depth() > 0:
@@ -53,7 +52,7 @@ func Judge(before, after *Snapshot) Verdict {
 	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
 		return Verdict{Idle, "the queue is empty and nothing is produced", ""}
 	}
-	return bound(&i, after)
+	return bound(i, after)
 }
 
 // bound compares how much each side slept, and where that says nothing, how

@@ -77,7 +77,8 @@ func TestVerdict(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before, after := second(c.change)
-			if got := Judge(&before, &after); got.Kind != c.want || got.Why == "" {
+			i := Between(&before, &after)
+			if got := Judge(&i, &after); got.Kind != c.want || got.Why == "" {
 				t.Errorf("got %+v, want %s", got, c.want)
 			}
 		})

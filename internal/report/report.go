@@ -180,7 +180,7 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	rep := Report{Role: r.opt.Role, Name: r.opt.Name, Mode: layout.ModeRing, Elapsed: time.Since(r.began), Final: final}
 	if known {
 		rep.Now, rep.Interval = &now, pressure.Between(&before, &now)
-		rep.Verdict = pressure.Judge(&before, &now)
+		rep.Verdict = pressure.Judge(&rep.Interval, &now)
 	} else {
 		rep.Verdict = pressure.Verdict{Kind: pressure.NoProducer, Why: "the segment does not exist yet", Advice: "start a producer with the same --name"}
 	}
