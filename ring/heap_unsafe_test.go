@@ -8,7 +8,7 @@ import (
 )
 
 // heapMemory returns a ring on plain memory, where the race detector sees it.
-func heapMemory(t testing.TB, capacity, slots uint64) Memory {
+func heapMemory(t failer, capacity, slots uint64) Memory {
 	t.Helper()
 	g, err := layout.NewRing(capacity, slots, 4096)
 	if err != nil {
@@ -23,3 +23,17 @@ func heapMemory(t testing.TB, capacity, slots uint64) Memory {
 	h.Init(g, 1)
 	return Memory{Header: h, Data: all[layout.HeaderSize:], Geometry: g}
 }
+
+// words is the header as the 64-bit words that a hostile peer may write to.
+func words(h *layout.Header) []layout.Uint64 {
+	return unsafe.Slice((*layout.Uint64)(unsafe.Pointer(h)), layout.HeaderSize/8)
+}
+
+// failer is what *testing.T, *testing.B and *rapid.T share.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+var _ failer = (testing.TB)(nil)

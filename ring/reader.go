@@ -285,10 +285,10 @@ func (r *Reader) wakeAt(uint64) (index, count uint64, patience time.Duration) {
 }
 
 // stuck implements condition. Everything published was taken; if the Writer
-// wants more room than was released, it waits for the caller and the caller
-// for it.
+// wants more bytes or slots than were released, it waits for the caller and the
+// caller for it.
 func (r *Reader) stuck() error {
-	if r.head != r.index && r.peerWait.Flag.Load() != 0 && int64(r.peerWait.Index.Load()-r.index) > 0 {
+	if r.head != r.index && r.peerWait.Flag.Load() != 0 && !r.reached() {
 		return fmt.Errorf("%w: %d bytes in %d messages", ErrLeased, r.head-r.index, r.taken-r.count)
 	}
 	return nil

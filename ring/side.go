@@ -109,10 +109,14 @@ func (s *side) agreeOnFence() {
 // whether the sleeper has what it asked for, and wakes it once.
 func (s *side) wake() {
 	s.agreeOnFence()
-	if int64(s.index-s.peerWait.Index.Load()) < 0 || int64(s.count-s.peerWait.Count.Load()) < 0 {
-		return
+	if s.reached() {
+		s.wakeNow()
 	}
-	s.wakeNow()
+}
+
+// reached reports whether what is published is what the sleeping peer asked for.
+func (s *side) reached() bool {
+	return int64(s.index-s.peerWait.Index.Load()) >= 0 && int64(s.count-s.peerWait.Count.Load()) >= 0
 }
 
 // wakeNow wakes the peer if it sleeps, whatever it asked for. The swap makes

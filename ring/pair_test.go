@@ -1,0 +1,99 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"sluice/layout"
+)
+
+// pair is both ends of a ring on plain memory.
+func pair(t failer, capacity, slots uint64, opt Options) (*Writer, *Reader, Memory) {
+	t.Helper()
+	mem := heapMemory(t, capacity, slots)
+	return writerOn(t, mem, opt), readerOn(t, mem, opt), mem
+}
+
+func writerOn(t failer, mem Memory, opt Options) *Writer {
+	t.Helper()
+	w, err := NewWriter(mem, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func readerOn(t failer, mem Memory, opt Options) *Reader {
+	t.Helper()
+	r, err := NewReader(mem, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// send sends strings, and the test fails where one does not fit.
+func send(t failer, w *Writer, msgs ...string) {
+	t.Helper()
+	for _, msg := range msgs {
+		if err := w.Send(canceled, []byte(msg)); err != nil {
+			t.Fatalf("send %q: %v", msg, err)
+		}
+	}
+}
+
+// takes expects these messages next. They stay held.
+func takes(t failer, r *Reader, want ...string) {
+	t.Helper()
+	for _, msg := range want {
+		got, err := r.TryNext()
+		if err != nil || string(got) != msg {
+			t.Fatalf("took %q, %v; want %q", got, err, msg)
+		}
+	}
+}
+
+func is(t failer, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error is %v, want %v", err, want)
+	}
+}
+
+// canceled is for calls that must not wait: one that would, fails with errWaited.
+var (
+	errWaited = errors.New("it would have waited")
+	canceled  = func() context.Context {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(errWaited)
+		return ctx
+	}()
+)
+
+// asleep waits until role r has gone to sleep n times, and says so.
+func asleep(t *testing.T, h *layout.Header, r layout.Role, n uint64) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if h.Side(r).Waits.Load() >= n && h.Wait(r).Flag.Load() == 1 {
+			return
+		}
+	}
+	t.Fatalf("the %v did not go to sleep", r)
+}
+
+// background runs fn on another goroutine and returns its error when asked.
+func background(fn func() error) (join func() error) {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	return func() error {
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(time.Minute):
+			return fmt.Errorf("still busy after a minute")
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package ring
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"sluice/layout"
+)
+
+func TestTheRoomIsTheReadersUntilRelease(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "a", "b")
+	first, err := r.Next(canceled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	takes(t, r, "b")
+	if n := mem.Header.Consumer.Count.Load(); n != 0 || string(first) != "a" {
+		t.Errorf("%d released, %q", n, first)
+	}
+	r.Release()
+	if n := mem.Header.Consumer.Count.Load(); n != 2 {
+		t.Errorf("%d released, want 2", n)
+	}
+}
+
+func TestTakeReleasesTheOneBefore(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "a", "b")
+	for i, want := range []string{"a", "b"} {
+		got, err := r.Take(canceled)
+		if err != nil || string(got) != want {
+			t.Fatalf("%q, %v", got, err)
+		}
+		if n := mem.Header.Consumer.Count.Load(); n != uint64(i) {
+			t.Errorf("%d released while %q is held", n, got)
+		}
+	}
+	_, err := r.Take(canceled)
+	is(t, err, errWaited)
+	if n := mem.Header.Consumer.Count.Load(); n != 2 {
+		t.Errorf("%d released: waiting for the next must not hold the last", n)
+	}
+}
+
+func TestReceiveCopiesAndReleases(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "first", "2nd")
+	buf := make([]byte, 0, 64)
+	a, err := r.Receive(canceled, buf)
+	if err != nil || string(a) != "first" || &a[0] != &buf[:1][0] {
+		t.Fatalf("%q, %v", a, err)
+	}
+	if mem.Header.Consumer.Count.Load() != 1 {
+		t.Error("not released")
+	}
+	if b, err := r.Receive(canceled, nil); err != nil || string(b) != "2nd" || string(a) != "first" {
+		t.Errorf("%q, %q, %v", a, b, err)
+	}
+}
+
+func TestAMessageCannotGrowOverItsNeighbour(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	send(t, w, "stamped", "plain")
+	for range 2 {
+		if msg, err := r.TryNext(); err != nil || cap(msg) != len(msg) {
+			t.Errorf("%q has room for %d, %v", msg, cap(msg), err)
+		}
+	}
+}
+
+func TestMessagesReleasesWhatItsBodyHasSeen(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "1", "2", "3")
+	for msg, err := range r.Messages(canceled) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(msg) == "2" {
+			break
+		}
+	}
+	if n := mem.Header.Consumer.Count.Load(); n != 1 {
+		t.Errorf("%d released; the one that broke off is not done", n)
+	}
+	w.Close()
+	var got []string
+	for msg, err := range r.Messages(canceled) {
+		if err != nil {
+			t.Fatalf("%v: the end is no error", err)
+		}
+		got = append(got, string(msg))
+	}
+	if strings.Join(got, " ") != "3" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestMessagesEndsWithTheError(t *testing.T) {
+	_, r, _ := pair(t, 4096, 0, Options{})
+	var last error
+	for _, err := range r.Messages(canceled) {
+		last = err
+	}
+	is(t, last, errWaited)
+}
+
+func TestAClosedRingIsReadToItsEnd(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	send(t, w, "a", "b")
+	w.Close()
+	takes(t, r, "a", "b")
+	_, err := r.Next(context.Background())
+	is(t, err, ErrClosed)
+	is(t, err, io.EOF)
+	_, err = r.Next(context.Background()) // and again
+	is(t, err, ErrClosed)
+	_, err = r.TryNext()
+	is(t, err, ErrClosed)
+}
+
+func TestAFollowerWaitsForTheNextProducer(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{Follow: true})
+	send(t, w, "a")
+	w.Close()
+	takes(t, r, "a")
+	_, err := r.Next(canceled)
+	is(t, err, errWaited)
+	send(t, writerOn(t, mem, Options{}), "b")
+	takes(t, r, "b")
+}
+
+// A consumer that is started after a producer has come and gone, with all of
+// its messages read, belongs to the next producer.
+func TestAReaderAfterTheEndWaitsForTheNextProducer(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "a")
+	w.Close()
+	takes(t, r, "a")
+	r.Release()
+	r.Close()
+
+	late := readerOn(t, mem, Options{})
+	_, err := late.Next(canceled)
+	is(t, err, errWaited)
+	next := writerOn(t, mem, Options{})
+	send(t, next, "b")
+	next.Close()
+	takes(t, late, "b")
+	_, err = late.TryNext()
+	is(t, err, ErrClosed)
+}
+
+// The writer needs room that only the reader's caller can give, and that one
+// waits for the writer.
+func TestAReaderThatHoldsEverythingIsToldSo(t *testing.T) {
+	w, r, mem := pair(t, 4096, 2, Options{Spin: SpinNever})
+	send(t, w, "1", "2")
+	takes(t, r, "1", "2")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	blocked := background(func() error { return w.Send(ctx, make([]byte, 4088)) })
+	asleep(t, mem.Header, layout.Producer, 1)
+	_, err := r.Next(context.Background())
+	is(t, err, ErrLeased)
+	r.Release()
+	if err := blocked(); err != nil {
+		t.Error(err)
+	}
+	cancel(nil)
+}
+
+func TestAReaderThatHoldsTheLastSlotIsToldSo(t *testing.T) {
+	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
+	send(t, w, "1")
+	takes(t, r, "1")
+	blocked := background(func() error { return w.Send(context.Background(), []byte("2")) })
+	asleep(t, mem.Header, layout.Producer, 1)
+	_, err := r.Next(context.Background())
+	is(t, err, ErrLeased)
+	r.Release()
+	if err := blocked(); err != nil {
+		t.Error(err)
+	}
+	takes(t, r, "2")
+}
+
+func TestEveryReadAfterCloseIsErrDone(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "taken", "waiting")
+	takes(t, r, "taken")
+	if unread, err := r.Close(); unread != 2 || err != nil {
+		t.Errorf("%d unread, %v; what was not released counts", unread, err)
+	}
+	_, err := r.Next(context.Background())
+	is(t, err, ErrDone)
+	is(t, err, os.ErrClosed)
+	_, err = r.TryNext()
+	is(t, err, ErrDone)
+	_, err = r.Take(context.Background())
+	is(t, err, ErrDone)
+	r.Release()
+	if n := mem.Header.Consumer.Count.Load(); n != 0 {
+		t.Errorf("%d released after Close", n)
+	}
+	if _, err := r.Close(); err != nil {
+		t.Errorf("a second Close: %v", err)
+	}
+}
+
+func TestTheReaderLearnsTheFraming(t *testing.T) {
+	_, r, mem := pair(t, 4096, 0, Options{Framing: layout.FramingLength})
+	if r.Framing() != layout.FramingLength {
+		t.Error(r.Framing())
+	}
+	mem.Header.ProducerSide.Framing.Store(77)
+	if r.Framing() != layout.FramingNone {
+		t.Errorf("nonsense gives %v", r.Framing())
+	}
+}
+
+func TestBufferedSaysWhetherNextReturnsAtOnce(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	send(t, w, "a", "b")
+	takes(t, r, "a")
+	if !r.Buffered() {
+		t.Error("b is there")
+	}
+	takes(t, r, "b")
+	if r.Buffered() {
+		t.Error("nothing is there")
+	}
+}

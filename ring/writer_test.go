@@ -1,0 +1,275 @@
+package ring
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"sluice/layout"
+)
+
+func TestNothingIsVisibleBeforePublish(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	buf, err := w.Reserve(canceled, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(buf, "abc")
+	if _, err := r.TryNext(); err != ErrEmpty {
+		t.Errorf("after Reserve: %v", err)
+	}
+	w.Commit(3)
+	if _, err := r.TryNext(); err != ErrEmpty || mem.Header.Producer.Count.Load() != 0 {
+		t.Errorf("after Commit: %v", err)
+	}
+	w.Publish()
+	takes(t, r, "abc")
+}
+
+func TestPublishTakesEverythingStaged(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	for _, msg := range []string{"a", "", "ccc"} {
+		buf, err := w.Reserve(canceled, len(msg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Commit(copy(buf, msg))
+	}
+	send(t, w, "with those before it")
+	takes(t, r, "a", "", "ccc", "with those before it")
+}
+
+func TestCommitMayKeepLessThanWasReserved(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	for range 100 { // the rest goes back: else 100 of these would not fit
+		buf, err := w.Reserve(canceled, 2000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Commit(copy(buf, "short"))
+	}
+	w.Publish()
+	takes(t, r, "short", "short")
+	if n := mem.Header.Producer.Bytes.Load(); n != 500 {
+		t.Errorf("%d payload bytes counted, want 500", n)
+	}
+}
+
+func TestASecondReserveReplacesTheFirst(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	first, err := w.Reserve(canceled, 3000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(first, "lost")
+	second, err := w.Reserve(canceled, 2000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Commit(copy(second, "kept"))
+	w.Publish()
+	takes(t, r, "kept")
+	if _, err := r.TryNext(); err != ErrEmpty {
+		t.Error(err)
+	}
+}
+
+func TestAReservationCannotGrowOverItsNeighbour(t *testing.T) {
+	w, _, _ := pair(t, 4096, 0, Options{})
+	buf, err := w.Reserve(canceled, 5)
+	if err != nil || len(buf) != 5 || cap(buf) != 5 {
+		t.Errorf("len %d, cap %d, %v", len(buf), cap(buf), err)
+	}
+}
+
+func TestABadCallerPanics(t *testing.T) {
+	for name, misuse := range map[string]func(w *Writer){
+		"Commit without Reserve":     func(w *Writer) { w.Commit(0) },
+		"Commit twice":               func(w *Writer) { w.Reserve(canceled, 8); w.Commit(8); w.Commit(8) },
+		"Commit more than reserved":  func(w *Writer) { w.Reserve(canceled, 8); w.Commit(9) },
+		"Commit less than nothing":   func(w *Writer) { w.Reserve(canceled, 8); w.Commit(-1) },
+		"Commit what was not given":  func(w *Writer) { w.Reserve(canceled, 1<<20); w.Commit(0) },
+		"Reserve less than nothing":  func(w *Writer) { w.Reserve(canceled, -1) },
+		"TryReserve less than that":  func(w *Writer) { w.TryReserve(-1 << 62) },
+		"Reserve with room for more": func(w *Writer) { w.Send(canceled, nil); w.Reserve(canceled, -9) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, _, _ := pair(t, 4096, 0, Options{})
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			misuse(w)
+		})
+	}
+}
+
+func TestTheLargestMessageFillsTheRing(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	if w.MaxMessage() != 4088 {
+		t.Fatalf("MaxMessage is %d", w.MaxMessage())
+	}
+	_, err := w.Reserve(canceled, 4089)
+	is(t, err, ErrTooLarge)
+	is(t, w.Send(canceled, make([]byte, 5000)), ErrTooLarge)
+	big := strings.Repeat("x", 4088)
+	for range 3 { // at three different offsets, so that two run over the end
+		send(t, w, big)
+		is(t, w.Send(canceled, nil), errWaited)
+		takes(t, r, big)
+		r.Release()
+		send(t, w, "small")
+		takes(t, r, "small")
+		r.Release()
+	}
+}
+
+func TestAFullRing(t *testing.T) {
+	full := func(policy Policy) (*Writer, *layout.Side) {
+		w, _, mem := pair(t, 4096, 2, Options{OnFull: policy})
+		send(t, w, "1", "2")
+		return w, &mem.Header.ProducerSide
+	}
+	t.Run("blocks until the context says otherwise", func(t *testing.T) {
+		w, side := full(Block)
+		is(t, w.Send(canceled, []byte("3")), errWaited)
+		if side.Waits.Load() != 1 || side.Dropped.Load() != 0 || side.Refused.Load() != 0 {
+			t.Errorf("waits %d, dropped %d, refused %d", side.Waits.Load(), side.Dropped.Load(), side.Refused.Load())
+		}
+	})
+	t.Run("drops the newest and counts it", func(t *testing.T) {
+		w, side := full(Drop)
+		err := w.Send(canceled, []byte("3"))
+		is(t, err, ErrDropped)
+		is(t, err, ErrFull)
+		if side.Waits.Load() != 0 || side.Dropped.Load() != 1 || side.Refused.Load() != 0 {
+			t.Errorf("waits %d, dropped %d, refused %d", side.Waits.Load(), side.Dropped.Load(), side.Refused.Load())
+		}
+	})
+	t.Run("fails and counts the refusal", func(t *testing.T) {
+		w, side := full(Fail)
+		err := w.Send(canceled, []byte("3"))
+		if err != ErrFull || side.Waits.Load() != 0 || side.Dropped.Load() != 0 || side.Refused.Load() != 1 {
+			t.Errorf("%v, waits %d, dropped %d, refused %d", err, side.Waits.Load(), side.Dropped.Load(), side.Refused.Load())
+		}
+	})
+	t.Run("is nothing to count for TryReserve", func(t *testing.T) {
+		w, side := full(Drop)
+		if _, err := w.TryReserve(1); err != ErrFull || side.Dropped.Load() != 0 {
+			t.Errorf("%v, dropped %d", err, side.Dropped.Load())
+		}
+	})
+}
+
+func TestAFullRingGivesRoomAfterRelease(t *testing.T) {
+	for _, slots := range []uint64{1, 2, 8} {
+		w, r, _ := pair(t, 4096, slots, Options{})
+		for range slots {
+			send(t, w, "m")
+		}
+		is(t, w.Send(canceled, nil), errWaited)
+		takes(t, r, "m")
+		is(t, w.Send(canceled, nil), errWaited) // taken is not released
+		r.Release()
+		send(t, w, "n")
+		is(t, w.Send(canceled, nil), errWaited)
+	}
+}
+
+// A producer that sleeps on staged messages would wait for a consumer that
+// cannot see them.
+func TestStagedMessagesAreVisibleBeforeTheWriterWaits(t *testing.T) {
+	for _, policy := range []Policy{Block, Drop, Fail} {
+		w, r, _ := pair(t, 4096, 2, Options{OnFull: policy})
+		for range 2 {
+			if _, err := w.Reserve(canceled, 0); err != nil {
+				t.Fatal(err)
+			}
+			w.Commit(0)
+		}
+		if _, err := w.Reserve(canceled, 0); err == nil {
+			t.Fatal("a third fits")
+		}
+		takes(t, r, "", "")
+	}
+}
+
+func TestSendBatchReportsHowManyWereAccepted(t *testing.T) {
+	w, r, _ := pair(t, 4096, 3, Options{OnFull: Fail})
+	n, err := w.SendBatch(context.Background(), [][]byte{[]byte("1"), []byte("2"), []byte("3"), []byte("4")})
+	if n != 3 || err != ErrFull {
+		t.Errorf("%d, %v", n, err)
+	}
+	takes(t, r, "1", "2", "3")
+	r.Release()
+	if n, err := w.SendBatch(context.Background(), nil); n != 0 || err != nil {
+		t.Errorf("an empty batch: %d, %v", n, err)
+	}
+}
+
+func TestAFailedReserveLeavesTheStreamWhole(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	a, b := strings.Repeat("a", 2000), strings.Repeat("b", 2000)
+	send(t, w, a, b)
+	is(t, w.Send(canceled, []byte(a)), errWaited)
+	takes(t, r, a, b)
+	r.Release()
+	send(t, w, "c")
+	takes(t, r, "c")
+}
+
+func TestEveryCallAfterCloseIsErrDone(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	send(t, w, "last")
+	if unread, err := w.Close(); unread != 1 || err != nil {
+		t.Errorf("%d unread, %v", unread, err)
+	}
+	_, err := w.Reserve(canceled, 0)
+	is(t, err, ErrDone)
+	is(t, err, os.ErrClosed)
+	_, err = w.TryReserve(1)
+	is(t, err, ErrDone)
+	is(t, w.Send(canceled, nil), ErrDone)
+	if n, err := w.SendBatch(canceled, [][]byte{nil}); n != 0 {
+		t.Error(n, err)
+	}
+	w.Publish()
+	if _, err := w.Close(); err != nil {
+		t.Errorf("a second Close: %v", err)
+	}
+	takes(t, r, "last")
+}
+
+func TestClosePublishesWhatIsStaged(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	buf, err := w.Reserve(canceled, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Commit(copy(buf, "last"))
+	w.Close()
+	takes(t, r, "last")
+	if _, err := r.TryNext(); err != ErrClosed {
+		t.Error(err)
+	}
+}
+
+func TestEverySizeArrivesUnharmedAtEveryOffset(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	var seq byte
+	for size := range 1200 {
+		msg := bytes.Repeat([]byte{seq}, size)
+		seq += 7
+		if err := w.Send(canceled, msg); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Take(canceled)
+		if err != nil || !bytes.Equal(got, msg) {
+			t.Fatalf("size %d: %d bytes, %v", size, len(got), err)
+		}
+		r.Release()
+	}
+}
