@@ -26,7 +26,7 @@ type Reader struct {
 
 	courtesy uint32 // pauses before a look at the Writer
 	follow   bool
-	stale    bool         // the producer had ended before this Reader came
+	ended    uint64       // the number of the holder that had closed before this Reader came, 0 = none
 	segment  *shm.Segment // nil on plain memory
 	keep     bool
 }
@@ -47,9 +47,14 @@ func NewReader(mem Memory, opt Options) (*Reader, error) {
 	}
 	r.head, r.taken, r.bytes = pos.index, pos.count, pos.bytes
 	r.avail = r.head
-	ok, err := r.refresh()
-	r.stale = !ok && r.producerClosed()
-	return r, err
+	holder := r.peer.Holders.Load()
+	if ok, err := r.refresh(); ok || err != nil {
+		return r, err
+	}
+	if r.producerClosed() {
+		r.ended = holder
+	}
+	return r, nil
 }
 
 // Framing returns how the producer cut its input into messages, FramingNone if
@@ -261,12 +266,10 @@ func (r *Reader) ready() (bool, error) {
 	if ok || err != nil || r.follow {
 		return ok, err
 	}
-	if !r.producerClosed() {
-		r.stale = false
+	// Holders before State: a new holder stores them the other way round (attach),
+	// so the end of the last one is never taken for its own.
+	if r.peer.Holders.Load() == r.ended || !r.producerClosed() {
 		return false, nil
-	}
-	if r.stale {
-		return false, nil // ended before we came: wait for the next one
 	}
 	// The producer publishes its last message before it says closed.
 	if ok, err := r.refresh(); ok || err != nil {

@@ -83,7 +83,6 @@ func (s *side) attach(pid int) (position, error) {
 	s.own.PID.Store(uint64(pid))
 	s.own.StartedAt.Store(now)
 	s.own.ProgressAt.Store(now)
-	s.own.Holders.Add(1)
 	s.ownWait.Flag.Store(0)
 
 	s.full = !s.barrier
@@ -93,6 +92,7 @@ func (s *side) attach(pid int) (position, error) {
 	}
 	s.agreeOnFence()
 	s.own.State.Store(uint64(layout.StateRunning))
+	s.own.Holders.Store(s.own.Holders.Own() + 1) // after State: Reader.ready
 	return own, nil
 }
 
