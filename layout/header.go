@@ -62,9 +62,10 @@ type Cursor struct {
 }
 
 // Wait is the bed of one side. The sleeper writes the two thresholds, then the
-// flag; the peer clears the flag with a swap and only then wakes.
+// flag; the peer clears the flag that it has seen with a compare-and-swap, and
+// only then wakes.
 type Wait struct {
-	Flag  Uint64 `doc:"1 while the side sleeps or is about to"`
+	Flag  Uint64 `doc:"0 = awake; else the side sleeps or is about to: the number of this sleep"`
 	Index Uint64 `doc:"wake when the peer's Index has reached this"`
 	Count Uint64 `doc:"and the peer's Count this"`
 	_     [Block - 24]byte

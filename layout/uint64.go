@@ -16,6 +16,12 @@ func (u *Uint64) Store(v uint64) { atomic.StoreUint64(&u.v, v) }
 // Swap writes the field and returns what it held.
 func (u *Uint64) Swap(v uint64) uint64 { return atomic.SwapUint64(&u.v, v) }
 
+// CompareAndSwap writes new if the field holds old, and reports whether it did.
+// Either way it is a full fence.
+func (u *Uint64) CompareAndSwap(old, new uint64) bool {
+	return atomic.CompareAndSwapUint64(&u.v, old, new)
+}
+
 // Add adds to a field that only the caller's side writes. It is a load and a
 // store, not an atomic addition: the single writer makes that enough.
 func (u *Uint64) Add(d uint64) { u.Relaxed(u.v + d) }

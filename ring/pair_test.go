@@ -77,7 +77,7 @@ var (
 func asleep(t *testing.T, h *layout.Header, r layout.Role, n uint64) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if h.Side(r).Waits.Load() >= n && h.Wait(r).Flag.Load() == 1 {
+		if h.Side(r).Waits.Load() >= n && h.Wait(r).Flag.Load() != 0 {
 			return
 		}
 	}
@@ -96,4 +96,12 @@ func background(fn func() error) (join func() error) {
 			return fmt.Errorf("still busy after a minute")
 		}
 	}
+}
+
+// canceledLater is canceled when the test is over, so that a call that waits
+// for ever ends with it.
+func canceledLater(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	t.Cleanup(func() { cancel(errWaited) })
+	return ctx
 }

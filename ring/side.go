@@ -33,6 +33,7 @@ type side struct {
 	barrier bool
 	spin    spinner
 	blocked uint64 // ns spent asleep, total of all holders of the role
+	slept   uint64 // number of the last sleep
 
 	alive  func() bool // whether the peer's role is held; nil = assume so
 	closed bool
@@ -105,12 +106,19 @@ func (s *side) agreeOnFence() {
 	}
 }
 
-// wake is called after a publish that found the peer's flag set. It decides
-// whether the sleeper has what it asked for, and wakes it once.
+// wake is called after a publish that found the peer's flag up. It wakes the
+// peer if that is what it sleeps for, and once a sleep: whoever clears the flag
+// does it, and later publishes find it down.
+//
+// Each sleep has its own number, and only the one that was looked at is ended.
+// The peer may see the publish by itself meanwhile, and lie down again; a swap
+// would take that next sleep's flag, and with it the wake that it needs. When
+// the numbers differ, the peer looks at the index after this publish anyway.
 func (s *side) wake() {
 	s.agreeOnFence()
-	if s.reached() {
-		s.wakeNow()
+	sleep := s.peerWait.Flag.Load()
+	if sleep != 0 && s.reached() && s.peerWait.Flag.CompareAndSwap(sleep, 0) {
+		s.notify()
 	}
 }
 
@@ -119,23 +127,20 @@ func (s *side) reached() bool {
 	return int64(s.index-s.peerWait.Index.Load()) >= 0 && int64(s.count-s.peerWait.Count.Load()) >= 0
 }
 
-// wakeNow wakes the peer if it sleeps, whatever it asked for. The swap makes
-// it one wake a sleep: without it every publish until the sleeper runs again
-// would be a system call.
-func (s *side) wakeNow() {
-	if s.peerWait.Flag.Swap(0) == 0 {
-		return
-	}
+func (s *side) notify() {
 	// An error means that the memory is gone; the next touch reports it.
 	if _, err := shm.Notify(s.ownCursor.Index.Futex(), 1); err == nil {
 		s.own.WakesSent.Add(1)
 	}
 }
 
-// leave marks the side as ended and wakes the peer so that it notices.
+// leave marks the side as ended and wakes the peer, whatever it asked for, so
+// that it notices.
 func (s *side) leave() {
 	s.closed = true
 	s.own.ProgressAt.Store(shm.Clock())
 	s.own.State.Store(uint64(layout.StateClosed))
-	s.wakeNow()
+	if s.peerWait.Flag.Swap(0) != 0 {
+		s.notify()
+	}
 }

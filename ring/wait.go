@@ -74,7 +74,7 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 		}
 		if !armed || asked.index != index || asked.count != count {
 			asked.index, asked.count = index, count
-			s.arm(index, count)
+			s.arm(index, count, began+asleep)
 		}
 		if !s.barrier && layout.Fence(s.peer.Fence.Load()) == layout.FenceAsymmetric {
 			patience = min(patience, unsure)
@@ -115,6 +115,7 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 func (s *side) wakeSelf() { shm.Notify(s.peerCursor.Index.Futex(), -1) }
 
 // arm tells the peer that this side sleeps and what it wants to be woken for.
+// The time is the number of this sleep: no two of one role have the same.
 //
 // The peer publishes with a release store and then loads Flag, with nothing in
 // between that keeps the load from overtaking the store. The barrier puts a
@@ -122,10 +123,11 @@ func (s *side) wakeSelf() { shm.Notify(s.peerCursor.Index.Futex(), -1) }
 // and sees the flag, or its store came before and the next look at its index
 // sees that. Where the peer fences by itself, the store of Flag (sequentially
 // consistent) is this side's half. docs/protocol.md has the whole argument.
-func (s *side) arm(index, count uint64) {
+func (s *side) arm(index, count, now uint64) {
+	s.slept = max(now, s.slept+1)
 	s.ownWait.Index.Store(index)
 	s.ownWait.Count.Store(count)
-	s.ownWait.Flag.Store(1)
+	s.ownWait.Flag.Store(s.slept)
 	if s.barrier {
 		shm.Barrier()
 	}

@@ -1,0 +1,154 @@
+package ring
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// A killed thread's stores become visible up to some point in program order.
+// publish is done here by hand, store by store, up to each such point.
+func TestAKillBetweenAnyTwoStoresOfPublishIsCountedExactly(t *testing.T) {
+	stores := []func(c *layout.Cursor, before uint64, to position){
+		func(c *layout.Cursor, before uint64, _ position) { c.CountBefore.Store(before) },
+		func(c *layout.Cursor, _ uint64, to position) { c.NextIndex.Store(to.index) },
+		func(c *layout.Cursor, _ uint64, to position) { c.Count.Store(to.count) },
+		func(c *layout.Cursor, _ uint64, to position) { c.Bytes.Store(to.bytes) },
+		func(c *layout.Cursor, _ uint64, to position) { c.Index.Store(to.index) },
+	}
+	from := position{index: 64, count: 4, bytes: 32}
+	to := position{index: 112, count: 7, bytes: 56}
+	for done := range len(stores) + 1 {
+		t.Run(fmt.Sprintf("after %d of %d", done, len(stores)), func(t *testing.T) {
+			var c layout.Cursor
+			publish(&c, 0, from.index, from.count, from.bytes, false)
+			for _, store := range stores[:done] {
+				store(&c, from.count, to)
+			}
+			want := from
+			if done == len(stores) {
+				want = to
+			}
+			got := recoverPosition(&c)
+			if got.index != want.index || got.count != want.count {
+				t.Errorf("recovered %+v, want %+v", got, want)
+			}
+		})
+	}
+	var byHand, byPublish layout.Cursor
+	for _, store := range stores {
+		store(&byHand, from.count, to)
+	}
+	publish(&byPublish, from.count, to.index, to.count, to.bytes, false)
+	if recoverPosition(&byHand) != recoverPosition(&byPublish) || byHand.CountBefore.Load() != byPublish.CountBefore.Load() {
+		t.Error("publish does not do what this test does")
+	}
+}
+
+// The successor may be killed as well, in the middle of its repair.
+func TestAKillInTheMiddleOfTheRepairIsCountedExactly(t *testing.T) {
+	mem := heapMemory(t, 4096, 0)
+	c := &mem.Header.Producer
+	publish(c, 0, 64, 4, 32, false)
+	c.CountBefore.Store(4)
+	c.NextIndex.Store(112)
+	c.Count.Store(7)
+	c.Count.Store(4) // the repair's first store, and no more
+	for range 2 {
+		if w := writerOn(t, mem, Options{}); w.staged != 4 || w.tail != 64 {
+			t.Fatalf("resumed at %d messages, index %d", w.staged, w.tail)
+		}
+	}
+}
+
+func TestAResumedWriterGoesOnWhereTheLastOnePublished(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "published")
+	buf, err := w.Reserve(canceled, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Commit(copy(buf, "staged")) // and killed here
+
+	next := writerOn(t, mem, Options{})
+	if next.Resumed() != 1 {
+		t.Errorf("Resumed is %d, want 1", next.Resumed())
+	}
+	send(t, next, "after")
+	takes(t, r, "published", "after")
+	if n := mem.Header.Producer.Count.Load(); n != 2 {
+		t.Errorf("%d produced", n)
+	}
+}
+
+func TestAResumedReaderGetsAgainWhatWasNotReleased(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "released", "held", "also held", "untouched")
+	takes(t, r, "released")
+	r.Release()
+	takes(t, r, "held", "also held") // and killed here
+
+	takes(t, readerOn(t, mem, Options{}), "held", "also held", "untouched")
+}
+
+func TestDeathDoesNotCountAsBlocked(t *testing.T) {
+	mem := heapMemory(t, 4096, 0)
+	side := &mem.Header.ProducerSide
+	before := uint64(2 * time.Second)
+	asleepAt := shm.Clock() - uint64(time.Minute)
+	side.Blocked.Store(before - asleepAt) // blocked since asleepAt
+	side.ProgressAt.Store(asleepAt)       // and nothing noted since: killed
+	writerOn(t, mem, Options{})
+	if got := side.Blocked.Load(); got != before {
+		t.Errorf("blocked for %v, want %v", time.Duration(got), time.Duration(before))
+	}
+}
+
+func TestASleepIsCountedWhileItLastsAndAfter(t *testing.T) {
+	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
+	side := &mem.Header.ProducerSide
+	send(t, w, "1")
+	began := shm.Clock()
+	blocked := background(func() error { return w.Send(canceledLater(t), []byte("2")) })
+	asleep(t, mem.Header, layout.Producer, 1)
+	open := side.Blocked.Load()
+	if since := -open; int64(open) >= 0 || since < began || since > shm.Clock() {
+		t.Errorf("blocked word is %d, which is no time since %d", int64(open), began)
+	}
+	if s := layout.State(side.State.Load()); s != layout.StateBlocked {
+		t.Errorf("state %v", s)
+	}
+	takes(t, r, "1")
+	r.Release()
+	if err := blocked(); err != nil {
+		t.Fatal(err)
+	}
+	if total := side.Blocked.Load(); int64(total) <= 0 || total > shm.Clock()-began {
+		t.Errorf("blocked for %d ns of %d", int64(total), shm.Clock()-began)
+	}
+	if s := layout.State(side.State.Load()); s != layout.StateRunning || side.Waits.Load() != 1 {
+		t.Errorf("state %v, %d waits", s, side.Waits.Load())
+	}
+}
+
+func TestASideWithoutPeerSaysThatItIsAlone(t *testing.T) {
+	mem := heapMemory(t, 4096, 1)
+	w := writerOn(t, mem, Options{Spin: SpinNever, alive: func() bool { return false }})
+	send(t, w, "1")
+	is(t, w.Send(canceled, nil), errWaited)
+	ctx := canceledLater(t)
+	blocked := background(func() error { return w.Send(ctx, []byte("2")) })
+	asleep(t, mem.Header, layout.Producer, 2)
+	if s := layout.State(mem.Header.ProducerSide.State.Load()); s != layout.StateAlone {
+		t.Errorf("state %v", s)
+	}
+	r := readerOn(t, mem, Options{})
+	takes(t, r, "1")
+	r.Release()
+	if err := blocked(); err != nil {
+		t.Error(err)
+	}
+}
