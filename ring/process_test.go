@@ -2,24 +2,24 @@ package ring
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
-	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"sluice/layout"
+	"sluice/shm"
 )
 
-// The test binary starts itself as the peer process: a consumer that checks
-// what it takes, or one that answers.
+// The test binary starts itself as the other process: what it is to do stands
+// in the environment, the segment's name is its argument.
 const peerEnv = "SLUICE_TEST_PEER"
 
 func TestMain(m *testing.M) {
-	if how := os.Getenv(peerEnv); how != "" {
-		if err := peer(how, os.Args[1:]); err != nil {
+	if todo := os.Getenv(peerEnv); todo != "" {
+		if err := peer(strings.Fields(todo), os.Args[1]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -28,102 +28,148 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func peer(how string, args []string) error {
-	runtime.LockOSThread()
-	ctx := context.Background()
-	r, err := Open(ctx, args[0], Options{})
+// peer does what the words say, in order.
+func peer(todo []string, name string) error {
+	opt := Options{}
+	for _, word := range todo {
+		var err error
+		switch word {
+		case "forbid-barriers":
+			err = forbidBarriers()
+		case "never-spin":
+			opt.Spin = SpinNever
+		case "three-slots":
+			opt.Slots = 3
+		case "produce":
+			err = produce(name, opt)
+		case "consume":
+			err = consume(name, opt)
+		case "sum":
+			err = sum(name, opt)
+		case "echo":
+			err = echo(name, opt)
+		default:
+			err = fmt.Errorf("unknown word %q", word)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", word, err)
+		}
+	}
+	return nil
+}
+
+// streamed is how many messages produce sends and consume expects.
+const streamed = 50_000
+
+func produce(name string, opt Options) error {
+	w, err := Create(context.Background(), name, opt)
 	if err != nil {
 		return err
 	}
-	switch how {
-	case "consume":
-		var sum uint64
-		for {
-			msg, err := r.Take(ctx)
-			if err == ErrClosed {
-				break
-			}
-			if err != nil {
-				return err
-			}
-			sum += binary.LittleEndian.Uint64(msg)
+	buf := make([]byte, 128)
+	for i := range uint64(streamed) {
+		if err := w.Send(context.Background(), message(buf, i)); err != nil {
+			return err
 		}
-		if want := args[1]; strconv.FormatUint(sum, 10) != want {
-			return fmt.Errorf("sum %d, want %s", sum, want)
-		}
-	case "echo":
-		w, err := Create(ctx, args[0]+".back", Options{})
+	}
+	_, err = w.Close()
+	return err
+}
+
+func consume(name string, opt Options) error {
+	opt.Keep = true
+	r, err := Open(context.Background(), name, opt)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 128)
+	var i uint64
+	for msg, err := range r.Messages(context.Background()) {
 		if err != nil {
 			return err
 		}
-		for msg, err := range r.Messages(ctx) {
-			if err != nil {
-				return err
-			}
-			if err := w.Send(ctx, msg); err != nil {
-				return err
-			}
+		if want := message(buf, i); string(msg) != string(want) {
+			return fmt.Errorf("message %d is % x, want % x", i, msg, want)
 		}
-		if _, err := w.Close(); err != nil {
-			return err
-		}
+		i++
+	}
+	if i != streamed {
+		return fmt.Errorf("%d messages, want %d", i, streamed)
 	}
 	_, err = r.Close()
 	return err
 }
 
-// startPeer starts the peer on the second processor and pins the caller's
-// thread to the first.
-func startPeer(b testing.TB, how string, args ...string) *exec.Cmd {
-	b.Helper()
-	runtime.LockOSThread()
-	pin(b, 1)
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), peerEnv+"="+how)
+// start runs the words in another process; it is gone when the test is over.
+func start(t testing.TB, name, todo string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], name)
+	cmd.Env = append(os.Environ(), peerEnv+"="+todo)
 	cmd.Stderr = os.Stderr
-	err := cmd.Start()
-	pin(b, 0)
-	if err != nil {
-		b.Fatal(err)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	return cmd
 }
 
-func pin(b testing.TB, cpu int) {
-	var set unix.CPUSet
-	set.Set(cpu % runtime.NumCPU())
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		b.Logf("not pinned: %v", err)
+var segments atomic.Int64
+
+// segmentName returns a name of its own for each test, and removes what is left
+// there.
+func segmentName(t testing.TB) string {
+	name := fmt.Sprintf("ringtest.%d.%d", os.Getpid(), segments.Add(1))
+	t.Cleanup(func() { os.Remove(shm.Path(name)) })
+	return name
+}
+
+// Where the kernel refuses barriers to one process, the other must fence for
+// both. Nobody spins, so that everything hangs on the wake-ups.
+func TestProcessesAgreeOnAFence(t *testing.T) {
+	if !shm.RegisterBarrier() {
+		t.Skip("SKIPPED: this kernel or sandbox refuses membarrier, so there is only one kind of fence to test")
+	}
+	const free, forbidden = "never-spin ", "forbid-barriers never-spin "
+	for _, c := range []struct {
+		name               string
+		producer, consumer string
+		want               layout.Fence
+	}{
+		{"both may use barriers", free, free, layout.FenceAsymmetric},
+		{"the producer may not", forbidden, free, layout.FenceFull},
+		{"the consumer may not", free, forbidden, layout.FenceFull},
+		{"neither may", forbidden, forbidden, layout.FenceFull},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name := segmentName(t)
+			for _, cmd := range []*exec.Cmd{start(t, name, c.consumer+"consume"), start(t, name, c.producer+"three-slots produce")} {
+				if err := cmd.Wait(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h := look(t, name)
+			for _, side := range []*layout.Side{&h.ProducerSide, &h.ConsumerSide} {
+				if got := layout.Fence(side.Fence.Load()); got != c.want {
+					t.Errorf("fence %d, want %d", got, c.want)
+				}
+				if side.Waits.Load() == 0 {
+					t.Error("it never slept, so nothing was tested")
+				}
+			}
+		})
 	}
 }
 
-func BenchmarkThroughput(b *testing.B) {
-	for _, size := range []int{8, 64, 1024, 65536} {
-		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
-			name := fmt.Sprintf("bench.%d", os.Getpid())
-			ctx := context.Background()
-			w, err := Create(ctx, name, Options{Fresh: true})
-			if err != nil {
-				b.Fatal(err)
-			}
-			n := uint64(b.N)
-			cmd := startPeer(b, "consume", name, strconv.FormatUint(n*(n-1)/2, 10))
-			b.SetBytes(int64(size))
-			b.ResetTimer()
-			buf := make([]byte, size)
-			for i := range n {
-				binary.LittleEndian.PutUint64(buf, i)
-				if err := w.Send(ctx, buf); err != nil {
-					b.Fatal(err)
-				}
-			}
-			w.Close()
-			if err := cmd.Wait(); err != nil {
-				b.Fatal(err)
-			}
-			b.StopTimer()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mmsg/s")
-		})
+// look reads the header of a segment, as it is now.
+func look(t testing.TB, name string) *layout.Header {
+	t.Helper()
+	b, err := os.ReadFile(shm.Path(name))
+	if err != nil {
+		t.Fatal(err)
 	}
+	h, err := layout.At(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
