@@ -1,0 +1,231 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// create and open use a segment in /dev/shm; what is left of it goes with the
+// test.
+func create(t *testing.T, name string, opt Options) *Writer {
+	t.Helper()
+	w, err := Create(context.Background(), name, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+func open(t *testing.T, name string, opt Options) *Reader {
+	t.Helper()
+	r, err := Open(context.Background(), name, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+func exists(t *testing.T, name string, want bool) {
+	t.Helper()
+	if _, err := os.Lstat(shm.Path(name)); errors.Is(err, fs.ErrNotExist) == want {
+		t.Errorf("%s: %v, want it to exist: %v", shm.Path(name), err, want)
+	}
+}
+
+func TestTheLastSideOutRemovesADrainedSegment(t *testing.T) {
+	t.Run("reader last", func(t *testing.T) {
+		name := segmentName(t)
+		w, r := create(t, name, Options{}), open(t, name, Options{})
+		send(t, w, "a")
+		if unread, err := w.Close(); unread != 1 || err != nil {
+			t.Errorf("%d unread, %v", unread, err)
+		}
+		exists(t, name, true)
+		takes(t, r, "a")
+		r.Release()
+		if unread, err := r.Close(); unread != 0 || err != nil {
+			t.Errorf("%d unread, %v", unread, err)
+		}
+		exists(t, name, false)
+	})
+	t.Run("writer last", func(t *testing.T) {
+		name := segmentName(t)
+		w, r := create(t, name, Options{}), open(t, name, Options{})
+		r.Close()
+		exists(t, name, true)
+		w.Close()
+		exists(t, name, false)
+	})
+}
+
+func TestUnreadMessagesKeepTheSegment(t *testing.T) {
+	name := segmentName(t)
+	w := create(t, name, Options{})
+	send(t, w, "a", "b")
+	w.Close()
+	r := open(t, name, Options{})
+	takes(t, r, "a")
+	if unread, err := r.Close(); unread != 2 || err != nil {
+		t.Errorf("%d unread, %v", unread, err)
+	}
+	exists(t, name, true)
+	takes(t, open(t, name, Options{}), "a", "b")
+}
+
+func TestKeepLeavesTheSegment(t *testing.T) {
+	for _, keeps := range []layout.Role{layout.Producer, layout.Consumer} {
+		name := segmentName(t)
+		w := create(t, name, Options{Keep: keeps == layout.Producer})
+		r := open(t, name, Options{Keep: keeps == layout.Consumer})
+		if keeps == layout.Producer {
+			r.Close()
+			w.Close()
+		} else {
+			w.Close()
+			r.Close()
+		}
+		exists(t, name, true)
+	}
+}
+
+func TestALiveSideKeepsItsRole(t *testing.T) {
+	name := segmentName(t)
+	w, r := create(t, name, Options{}), open(t, name, Options{})
+	_, err := Create(canceled, name, Options{})
+	is(t, err, ErrRoleTaken)
+	_, err = Open(canceled, name, Options{})
+	is(t, err, ErrRoleTaken)
+	_, err = Create(canceled, name, Options{Fresh: true})
+	is(t, err, ErrRoleTaken)
+	w.Close()
+	_, err = Create(canceled, name, Options{Fresh: true}) // the reader lives
+	is(t, err, ErrRoleTaken)
+	r.Close()
+}
+
+func TestOpenWaitsForTheSegment(t *testing.T) {
+	name := segmentName(t)
+	_, err := Open(canceled, name, Options{})
+	is(t, err, errWaited)
+	opening := background(func() error {
+		r, err := Open(context.Background(), name, Options{})
+		if err != nil {
+			return err
+		}
+		msg, err := r.Receive(context.Background(), nil)
+		if string(msg) != "hello" {
+			t.Errorf("%q", msg)
+		}
+		_, closeErr := r.Close()
+		return errors.Join(err, closeErr)
+	})
+	w := create(t, name, Options{})
+	send(t, w, "hello")
+	if err := opening(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnExistingSegmentKeepsItsGeometryWhileItHasMessages(t *testing.T) {
+	name := segmentName(t)
+	w := create(t, name, Options{Capacity: 8192, Slots: 5})
+	send(t, w, "kept")
+	w.Close()
+
+	for _, opt := range []Options{{Capacity: 4096}, {Slots: 6}, {Capacity: 8192, Slots: 4}} {
+		_, err := Create(canceled, name, opt)
+		is(t, err, ErrGeometry)
+		if s := layout.State(look(t, name).ProducerSide.State.Load()); s != layout.StateClosed {
+			t.Errorf("the refusal has left its mark: %v", s)
+		}
+	}
+	for _, opt := range []Options{{}, {Capacity: 8192}, {Slots: 5}} { // what it has, or no wish
+		w, err := Create(canceled, name, opt)
+		if err != nil {
+			t.Fatalf("%+v: %v", opt, err)
+		}
+		if g := w.Segment().Geometry(); g.Capacity != 8192 || g.Slots != 5 || w.Resumed() != 1 {
+			t.Errorf("%+v: %+v, %d resumed", opt, g, w.Resumed())
+		}
+		w.Close()
+	}
+	fresh := create(t, name, Options{Capacity: 4096, Fresh: true})
+	if g := fresh.Segment().Geometry(); g.Capacity != 4096 || g.Slots != 0 || fresh.Resumed() != 0 {
+		t.Errorf("fresh: %+v, %d resumed", g, fresh.Resumed())
+	}
+}
+
+func TestAnEmptySegmentOfAnotherGeometryIsReplaced(t *testing.T) {
+	name := segmentName(t)
+	create(t, name, Options{Capacity: 8192, Keep: true}).Close()
+	exists(t, name, true)
+	if g := create(t, name, Options{Capacity: 4096}).Segment().Geometry(); g.Capacity != 4096 {
+		t.Errorf("capacity %d", g.Capacity)
+	}
+}
+
+func TestBadOptionsAreRefusedBeforeAnythingIsMade(t *testing.T) {
+	for _, opt := range []Options{{Capacity: 5000}, {Capacity: 2048}, {Capacity: 1 << 40}, {Slots: 1 << 40}} {
+		name := segmentName(t)
+		if _, err := Create(canceled, name, opt); err == nil {
+			t.Errorf("%+v is accepted", opt)
+		}
+		exists(t, name, false)
+	}
+	_, err := Create(canceled, "../etc", Options{})
+	is(t, err, shm.ErrName)
+	_, err = Open(canceled, "", Options{})
+	is(t, err, shm.ErrName)
+}
+
+func TestASegmentOfTransferModeIsNoRing(t *testing.T) {
+	name := segmentName(t)
+	seg, err := shm.Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(canceled, name, Options{})
+	is(t, err, ErrVersion)
+	if _, err := seg.Leave(never); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Create(canceled, name, Options{})
+	is(t, err, ErrVersion)
+	exists(t, name, true)
+}
+
+func TestScribbledSegmentsAreRefusedAndLeftAlone(t *testing.T) {
+	name := segmentName(t)
+	w := create(t, name, Options{Capacity: 4096})
+	send(t, w, "evidence")
+	w.Segment().Header().Producer.Index.Store(12345)
+	w.Close()
+	_, err := Create(canceled, name, Options{})
+	is(t, err, ErrCorrupt)
+	_, err = Open(canceled, name, Options{})
+	is(t, err, ErrCorrupt)
+	exists(t, name, true)
+}
+
+func TestAFileTruncatedUnderTheRingIsAnError(t *testing.T) {
+	name := segmentName(t)
+	w, r := create(t, name, Options{}), open(t, name, Options{})
+	send(t, w, "a")
+	if err := os.Truncate(shm.Path(name), 0); err != nil {
+		t.Fatal(err)
+	}
+	is(t, shm.Guard(func() error { return w.Send(canceled, []byte("b")) }), ErrTruncated)
+	is(t, shm.Guard(func() error { _, err := r.TryNext(); return err }), ErrTruncated)
+	_, err := w.Close()
+	is(t, err, ErrTruncated)
+	_, err = r.Close()
+	is(t, err, ErrTruncated)
+}
