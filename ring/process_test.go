@@ -61,7 +61,9 @@ func peer(todo []string, name string) error {
 // streamed is how many messages produce sends and consume expects.
 const streamed = 50_000
 
+// produce and consume leave the segment, so that the test can look at it.
 func produce(name string, opt Options) error {
+	opt.Keep = true
 	w, err := Create(context.Background(), name, opt)
 	if err != nil {
 		return err
