@@ -1,0 +1,177 @@
+package layout
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+)
+
+const page = 4096
+
+func ring(t *testing.T, capacity, slots, pageSize uint64) Geometry {
+	t.Helper()
+	g, err := NewRing(capacity, slots, pageSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestAHeaderTellsTheGeometryItWasGiven(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		g        Geometry
+		fileSize int64
+		pageSize uint64
+	}{
+		{"the smallest ring", ring(t, 4096, 0, page), 8192 + 4096, page},
+		{"a ring with slots", ring(t, 1<<20, 64, page), 8192 + 1<<20, page},
+		{"the largest ring", ring(t, MaxCapacity, MaxCapacity, page), 8192 + 1<<31, page},
+		{"a ring on large pages", ring(t, 1<<16, 0, 1<<16), 1<<16 + 1<<16, 1 << 16},
+		{"a transfer", Geometry{Mode: ModeTransfer, Slots: 5}, 8192, page},
+	} {
+		var h Header
+		h.Init(c.g, 1234)
+		got, err := h.Geometry(c.fileSize, c.pageSize)
+		if err != nil || got != c.g {
+			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.g)
+		}
+		if c.g.FileSize() != c.fileSize {
+			t.Errorf("%s: FileSize %d, want %d", c.name, c.g.FileSize(), c.fileSize)
+		}
+		if at := h.Identity.CreatedAt.Load(); at != 1234 {
+			t.Errorf("%s: created at %d", c.name, at)
+		}
+	}
+}
+
+func TestTheHeaderLiesInTheBytesAsDocumented(t *testing.T) {
+	b := make([]byte, HeaderSize)
+	h, err := At(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Init(ring(t, 1<<20, 64, page), 1234)
+	h.Producer.Index.Store(5)
+	h.Latency[LatencyBuckets-1].Store(6)
+	if string(b[:8]) != "sluice\r\n" {
+		t.Errorf("the file begins with %q", b[:8])
+	}
+	for at, want := range map[int]uint64{
+		0x08: 1, 0x10: 8192, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 8192, 0x38: 1234, 0x80: 5,
+		0x800 + 8*(41*16-1): 6,
+	} {
+		if got := binary.LittleEndian.Uint64(b[at:]); got != want {
+			t.Errorf("%#x: %d, want %d", at, got, want)
+		}
+	}
+}
+
+func TestABadHeaderIsRefused(t *testing.T) {
+	good := ring(t, 1<<16, 8, page)
+	for _, c := range []struct {
+		name   string
+		want   error
+		change func(id *Identity)
+	}{
+		{"zeros", ErrNotSegment, func(id *Identity) { *id = Identity{} }},
+		{"another magic", ErrNotSegment, func(id *Identity) { id.Magic.Store(Magic ^ 1<<63) }},
+		{"line ends of a text-mode copy", ErrNotSegment, func(id *Identity) { id.Magic.Store(Magic &^ (0xff << 48)) }},
+		{"another magic and another version", ErrNotSegment, func(id *Identity) { id.Magic.Store(1); id.Version.Store(2) }},
+		{"an older version", ErrVersion, func(id *Identity) { id.Version.Store(0) }},
+		{"a newer version", ErrVersion, func(id *Identity) { id.Version.Store(2) }},
+		{"a newer version with a longer header", ErrVersion, func(id *Identity) { id.Version.Store(2); id.HeaderSize.Store(16384) }},
+		{"another header size", ErrCorrupt, func(id *Identity) { id.HeaderSize.Store(4096) }},
+		{"no mode", ErrCorrupt, func(id *Identity) { id.Mode.Store(0) }},
+		{"an unknown mode", ErrCorrupt, func(id *Identity) { id.Mode.Store(3) }},
+		{"no capacity", ErrCorrupt, func(id *Identity) { id.Capacity.Store(0) }},
+		{"a capacity that is no power of two", ErrCorrupt, func(id *Identity) { id.Capacity.Store(3 << 14) }},
+		{"a capacity below the least", ErrCorrupt, func(id *Identity) { id.Capacity.Store(2048) }},
+		{"a capacity above the most", ErrCorrupt, func(id *Identity) { id.Capacity.Store(1 << 32) }},
+		{"a capacity that makes the size overflow", ErrCorrupt, func(id *Identity) { id.Capacity.Store(1 << 63) }},
+		{"too many slots", ErrCorrupt, func(id *Identity) { id.Slots.Store(MaxCapacity + 1) }},
+		{"data over the header", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(0) }},
+		{"data between two pages", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(8200) }},
+		{"data behind the next page", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(12288) }},
+		{"a transfer with a capacity", ErrCorrupt, func(id *Identity) { id.Mode.Store(2); id.DataOffset.Store(0) }},
+		{"a transfer with a data region", ErrCorrupt, func(id *Identity) { id.Mode.Store(2); id.Capacity.Store(0) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var h Header
+			h.Init(good, 0)
+			c.change(&h.Identity)
+			// The size fits what the header says now, so that it is not what fails.
+			said := Geometry{
+				Mode:       Mode(h.Identity.Mode.Load()),
+				Capacity:   h.Identity.Capacity.Load(),
+				DataOffset: h.Identity.DataOffset.Load(),
+			}
+			if g, err := h.Geometry(said.FileSize(), page); !errors.Is(err, c.want) || g != (Geometry{}) {
+				t.Errorf("got %+v, %v; want %v", g, err, c.want)
+			}
+		})
+	}
+}
+
+func TestAFileOfAnotherSizeIsRefused(t *testing.T) {
+	for _, g := range []Geometry{ring(t, 1<<16, 0, page), {Mode: ModeTransfer}} {
+		var h Header
+		h.Init(g, 0)
+		for _, size := range []int64{0, HeaderSize - 1, g.FileSize() - 1, g.FileSize() + 1, g.FileSize() + page} {
+			if _, err := h.Geometry(size, page); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%v of %d bytes in a file of %d: %v", g.Mode, g.FileSize(), size, err)
+			}
+		}
+	}
+}
+
+func TestASegmentOfAMachineWithOtherPagesIsRefused(t *testing.T) {
+	var h Header
+	g := ring(t, 1<<16, 0, page)
+	h.Init(g, 0)
+	if _, err := h.Geometry(g.FileSize(), 1<<16); !errors.Is(err, ErrCorrupt) {
+		t.Error(err)
+	}
+}
+
+func TestLimitsOfARing(t *testing.T) {
+	for _, c := range []struct {
+		capacity, slots, pageSize uint64
+		ok                        bool
+	}{
+		{4096, 0, page, true},
+		{MaxCapacity, MaxCapacity, page, true},
+		{1 << 14, 0, 1 << 14, true},
+		{0, 0, page, false},
+		{2048, 0, page, false},
+		{2048, 0, 1024, false},
+		{4097, 0, page, false},
+		{3 << 12, 0, page, false},
+		{1 << 13, 0, 1 << 14, false},
+		{2 * MaxCapacity, 0, page, false},
+		{4096, MaxCapacity + 1, page, false},
+	} {
+		g, err := NewRing(c.capacity, c.slots, c.pageSize)
+		if c.ok != (err == nil) {
+			t.Errorf("NewRing(%d, %d, %d): %v", c.capacity, c.slots, c.pageSize, err)
+		}
+		want := Geometry{ModeRing, c.capacity, c.slots, max(8192, c.pageSize)}
+		if c.ok && g != want || !c.ok && g != (Geometry{}) {
+			t.Errorf("NewRing(%d, %d, %d) = %+v", c.capacity, c.slots, c.pageSize, g)
+		}
+	}
+}
+
+func TestNoHeaderInMemoryThatCannotHoldOne(t *testing.T) {
+	b := make([]byte, HeaderSize+8)
+	for name, b := range map[string][]byte{
+		"nothing": nil, "one byte too few": b[:HeaderSize-1], "not aligned": b[4 : HeaderSize+4],
+	} {
+		if h, err := At(b); !errors.Is(err, ErrNotSegment) || h != nil {
+			t.Errorf("%s: %p, %v", name, h, err)
+		}
+	}
+	if _, err := At(b[8:]); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,34 @@
+package layout
+
+import "testing"
+
+func TestEveryWayToWriteAFieldWritesIt(t *testing.T) {
+	var u Uint64
+	for _, write := range []func(){
+		func() { u.Store(1 << 40) },
+		func() { u.Relaxed(1 << 40) },
+		func() { u.Release(1 << 40) },
+		func() { u.Store(1<<40 - 3); u.Add(3) },
+		func() { u.CompareAndSwap(0, 1<<40) },
+	} {
+		u.Store(0)
+		write()
+		if u.Load() != 1<<40 || u.Own() != 1<<40 {
+			t.Errorf("Load %#x, Own %#x", u.Load(), u.Own())
+		}
+	}
+	if old := u.Swap(7); old != 1<<40 || u.Load() != 7 {
+		t.Errorf("Swap returned %#x and left %d", old, u.Load())
+	}
+	if u.CompareAndSwap(8, 9) || !u.CompareAndSwap(7, 8) || u.Load() != 8 {
+		t.Errorf("CompareAndSwap left %d", u.Load())
+	}
+}
+
+func TestTheFutexWordIsTheLowHalf(t *testing.T) {
+	var u Uint64
+	u.Store(0x1122334455667788)
+	if got := *u.Futex(); got != 0x55667788 {
+		t.Errorf("%#x", got)
+	}
+}

@@ -1,0 +1,112 @@
+package shm
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+// Commands of membarrier(2), which are also the bits of what it offers.
+const (
+	membarrierQuery            = 0
+	membarrierGetRegistrations = 1 << 9 // since Linux 6.3
+)
+
+// needMembarrier skips where membarrier(2) does not offer all of the commands.
+func needMembarrier(t *testing.T, commands uintptr) {
+	t.Helper()
+	offered, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierQuery, 0, 0)
+	if errno != 0 || offered&commands != commands {
+		t.Skipf("NOT TESTED: this kernel offers the membarriers %#x (%v), not %#x", offered, errno, commands)
+	}
+}
+
+func TestTheKernelDoesTheBarrier(t *testing.T) {
+	needMembarrier(t, 1<<1)
+	if !Barrier() {
+		t.Error("the kernel offers it, Barrier is false")
+	}
+}
+
+func TestABarrierIsReliedOnWhereStoresAreOvertaken(t *testing.T) {
+	needMembarrier(t, 1<<1|1<<2)
+	for range 2 {
+		if got := RegisterBarrier(); got != layout.ReleaseOvertaken {
+			t.Errorf("RegisterBarrier %v, while ReleaseOvertaken is %v", got, layout.ReleaseOvertaken)
+		}
+	}
+}
+
+func TestRegisterBarrierRegistersTheProcess(t *testing.T) {
+	needMembarrier(t, membarrierGetRegistrations)
+	if !RegisterBarrier() {
+		t.Skip("NOT TESTED: there is no barrier to rely on")
+	}
+	registered, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierGetRegistrations, 0, 0)
+	if errno != 0 || registered&(1<<2) == 0 {
+		t.Errorf("registered for %#x, %v", registered, errno)
+	}
+}
+
+// One side publishes and then looks whether the other sleeps, with no fence in
+// between; the other lies down, issues the barrier, and looks for news. If both
+// can miss each other, a sleeper sleeps on. It is a matter of nanoseconds:
+// without the barrier they do in about one round of a thousand.
+func TestWithABarrierTwoSidesNeverMissEachOther(t *testing.T) {
+	if !RegisterBarrier() {
+		t.Skip("NOT TESTED: there is no barrier to rely on")
+	}
+	const rounds = 50000
+	var h layout.Header
+	deadline := time.Now().Add(5 * time.Second) // enough rounds on a busy machine
+	var stop atomic.Bool
+	// side plays round after round in step with the other side, and keeps what
+	// it saw of the other's word in each.
+	side := func(me, other *layout.Uint64, play func(round uint64) uint64, saw *[]uint64) func() {
+		return func() {
+			for round := uint64(1); round <= rounds; round++ {
+				me.Store(round)
+				for other.Load() < round {
+					if stop.Load() {
+						return
+					}
+				}
+				*saw = append(*saw, play(round))
+				stop.CompareAndSwap(false, time.Now().After(deadline))
+			}
+		}
+	}
+	contend := func(round uint64) { // so that the store that counts has to queue
+		for i := range 32 {
+			h.Latency[i*8].Relaxed(round)
+		}
+	}
+	var awake, asleep []uint64
+	var sides sync.WaitGroup
+	sides.Go(side(&h.ProducerSide.Spins, &h.ConsumerSide.Spins, func(round uint64) uint64 {
+		contend(round)
+		h.Producer.Index.Release(round)
+		return h.ConsumerWait.Flag.Load()
+	}, &awake))
+	sides.Go(side(&h.ConsumerSide.Spins, &h.ProducerSide.Spins, func(round uint64) uint64 {
+		h.ConsumerWait.Flag.Relaxed(round)
+		barrier := Barrier()
+		news := h.Producer.Index.Load()
+		contend(round)
+		if !barrier {
+			t.Error("the kernel does no barrier")
+		}
+		return news
+	}, &asleep))
+	sides.Wait()
+	for i := range min(len(awake), len(asleep)) {
+		if round := uint64(i + 1); awake[i] < round && asleep[i] < round {
+			t.Fatalf("in round %d of %d both missed each other", round, len(awake))
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sluice/layout"
+)
+
+func TestTheLastSideRemovesTheFileIfItWantsTo(t *testing.T) {
+	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
+		name := abandoned(t)
+		if leave(t, join(t, name, r), keep) || !exists(name) {
+			t.Errorf("a %v that wants to keep the file removed it", r)
+		}
+		if !leave(t, join(t, name, r), remove) || exists(name) {
+			t.Errorf("the file is still there after its last %v", r)
+		}
+	}
+}
+
+func TestNobodyIsAskedToRemoveTheFileOfALivePeer(t *testing.T) {
+	name := segmentName(t)
+	producer := newSegment(t, name)
+	startChild(t, "hold", name, "consumer").says(t, "holding")
+	removed := leave(t, producer, func() bool { t.Error("asked"); return true })
+	if removed || !exists(name) {
+		t.Error("the file is gone under the consumer")
+	}
+	join(t, name, layout.Producer)
+}
+
+func TestNobodyComesWhileTheLastSideDecides(t *testing.T) {
+	name := segmentName(t)
+	producer := newSegment(t, name)
+	leave(t, producer, func() bool {
+		if s, err := Open(cancelled(), name, layout.Consumer); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, %v", s, err)
+		}
+		if !producer.Alive(layout.Producer) || producer.Header().Identity.Magic.Load() != layout.Magic {
+			t.Error("the segment is not whole any more")
+		}
+		return true
+	})
+	refused(t, name, layout.Consumer, fs.ErrNotExist)
+}
+
+func TestLeaveRemovesNoOtherFile(t *testing.T) {
+	name := segmentName(t)
+	producer := newSegment(t, name)
+	other := filepath.Join(Dir, filepath.Base(Path(segmentName(t))))
+	if err := os.WriteFile(other, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(other, Path(name)); err != nil {
+		t.Fatal(err)
+	}
+	leave(t, producer, remove)
+	if got, err := os.ReadFile(Path(name)); string(got) != "mine" {
+		t.Errorf("the file that took the name holds %q, %v", got, err)
+	}
+}
+
+func TestLeavingASegmentThatSomebodyRemovedIsFine(t *testing.T) {
+	name := segmentName(t)
+	producer := newSegment(t, name)
+	if err := os.Remove(Path(name)); err != nil {
+		t.Fatal(err)
+	}
+	leave(t, producer, remove)
+}
+
+func TestASecondLeaveIsAnErrorAndHarmless(t *testing.T) {
+	name := segmentName(t)
+	producer := newSegment(t, name)
+	leave(t, producer, keep)
+	if removed, err := producer.Leave(remove); removed || err == nil {
+		t.Errorf("%v, %v", removed, err)
+	}
+	if !exists(name) || producer.Header() != nil || producer.Data() != nil {
+		t.Error("it did something")
+	}
+}
+
+func TestRemoveRefusesWhileSomebodyHoldsARole(t *testing.T) {
+	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
+		name := abandoned(t)
+		c := startChild(t, "hold", name, r.String())
+		c.says(t, "holding")
+		if err := Remove(t.Context(), name); !errors.Is(err, ErrRoleTaken) {
+			t.Errorf("with a live %v: %v", r, err)
+		}
+		leave(t, join(t, name, r.Peer()), keep) // the refusal kept no lock
+		c.kill()
+		if err := Remove(t.Context(), name); err != nil || exists(name) {
+			t.Errorf("with a dead %v: %v", r, err)
+		}
+	}
+}
+
+func TestRemoveDeletesAFileThatIsNoSegment(t *testing.T) {
+	name := segmentName(t)
+	if err := os.WriteFile(Path(name), []byte("what is this"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Remove(t.Context(), name); err != nil || exists(name) {
+		t.Error(err)
+	}
+	if err := Remove(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("when nothing is there: %v", err)
+	}
+}
+
+func TestRemoveRefusesWhatIsForeign(t *testing.T) {
+	name, target := segmentName(t), abandoned(t)
+	if err := os.Symlink(Path(target), Path(name)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Remove(t.Context(), name); !errors.Is(err, ErrForeign) {
+		t.Error(err)
+	}
+	if !exists(name) || !exists(target) {
+		t.Error("the link or its target is gone")
+	}
+}
