@@ -90,8 +90,8 @@ func (h *Header) Geometry(fileSize int64, pageSize uint64) (Geometry, error) {
 			return Geometry{}, fmt.Errorf("%w: data offset %d, want %d", ErrCorrupt, g.DataOffset, want.DataOffset)
 		}
 	case ModeTransfer:
-		if g.Capacity != 0 || g.DataOffset != 0 {
-			return Geometry{}, fmt.Errorf("%w: transfer mode with capacity %d and data offset %d", ErrCorrupt, g.Capacity, g.DataOffset)
+		if g.Capacity != 0 || g.DataOffset != 0 || g.Slots > MaxCapacity {
+			return Geometry{}, fmt.Errorf("%w: transfer mode with capacity %d, data offset %d and slots %d", ErrCorrupt, g.Capacity, g.DataOffset, g.Slots)
 		}
 	default:
 		return Geometry{}, fmt.Errorf("%w: mode %d", ErrCorrupt, uint64(g.Mode))

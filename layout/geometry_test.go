@@ -94,6 +94,12 @@ func TestABadHeaderIsRefused(t *testing.T) {
 		{"data between two pages", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(8200) }},
 		{"data behind the next page", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(12288) }},
 		{"a transfer with a capacity", ErrCorrupt, func(id *Identity) { id.Mode.Store(2); id.DataOffset.Store(0) }},
+		{"a transfer with too many slots", ErrCorrupt, func(id *Identity) {
+			id.Mode.Store(2)
+			id.Capacity.Store(0)
+			id.DataOffset.Store(0)
+			id.Slots.Store(MaxCapacity + 1)
+		}},
 		{"a transfer with a data region", ErrCorrupt, func(id *Identity) { id.Mode.Store(2); id.Capacity.Store(0) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -72,10 +72,9 @@ func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
 		return w, nil
 	}
 	h := seg.Header()
-	replaceable := func() bool {
-		return errors.Is(err, ErrGeometry) && h.Producer.Index.Load() == h.Consumer.Index.Load()
-	}
-	removed, leaveErr := seg.Leave(replaceable)
+	removed, leaveErr := leaveSegment(seg, !errors.Is(err, ErrGeometry), func() bool {
+		return h.Producer.Index.Load() == h.Consumer.Index.Load()
+	})
 	if removed && leaveErr == nil {
 		return nil, errReplace
 	}
@@ -136,7 +135,7 @@ func newSegmentReader(seg *shm.Segment, opt Options) (r *Reader, err error) {
 		return err
 	})
 	if err != nil {
-		_, leaveErr := seg.Leave(never)
+		_, leaveErr := leaveSegment(seg, true, never)
 		return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
 	}
 	r.segment, r.keep = seg, opt.Keep
@@ -178,7 +177,8 @@ func (w *Writer) Close() (unread uint64, err error) {
 		return nil
 	})
 	drained := func() bool { return w.peerCursor.Index.Load() == w.tail }
-	return unread, errors.Join(err, leaveSegment(w.segment, w.keep, drained))
+	_, leaveErr := leaveSegment(w.segment, w.keep, drained)
+	return unread, errors.Join(err, leaveErr)
 }
 
 // Close gives the role back without releasing what the caller still holds: it
@@ -197,17 +197,19 @@ func (r *Reader) Close() (unread uint64, err error) {
 		return nil
 	})
 	drained := func() bool { return r.peerCursor.Index.Load() == r.index }
-	return unread, errors.Join(err, leaveSegment(r.segment, r.keep, drained))
+	_, leaveErr := leaveSegment(r.segment, r.keep, drained)
+	return unread, errors.Join(err, leaveErr)
 }
 
-func leaveSegment(seg *shm.Segment, keep bool, drained func() bool) error {
+// leaveSegment gives the role back, and removes the file when it may go and
+// nothing in it is unread.
+func leaveSegment(seg *shm.Segment, keep bool, drained func() bool) (removed bool, err error) {
 	if seg == nil {
-		return nil
+		return false, nil
 	}
-	_, err := seg.Leave(func() bool {
+	return seg.Leave(func() bool {
 		empty := false
 		fault := shm.Guard(func() error { empty = drained(); return nil })
 		return !keep && empty && fault == nil
 	})
-	return err
 }

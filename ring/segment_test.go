@@ -215,6 +215,17 @@ func TestScribbledSegmentsAreRefusedAndLeftAlone(t *testing.T) {
 	exists(t, name, true)
 }
 
+// A context may be canceled at any time, also just after the call that waited
+// with it has ended and the ring with it.
+func TestACancelThatComesAfterCloseTouchesNoMemory(t *testing.T) {
+	name := segmentName(t)
+	w, r := create(t, name, Options{}), open(t, name, Options{})
+	w.Close()
+	r.Close()
+	w.wakeSelf()
+	r.wakeSelf()
+}
+
 func TestAFileTruncatedUnderTheRingIsAnError(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})

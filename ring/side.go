@@ -26,6 +26,10 @@ type side struct {
 	ownWait, peerWait     *layout.Wait   // how I say that I sleep, how the peer does
 	own, peer             *layout.Side   // my counters, the peer's
 
+	// The futex words: low halves of the two indices. Taken once, because taking
+	// them touches the memory, and wakeSelf may run when that is gone.
+	ownWord, peerWord *uint32
+
 	index, count uint64 // what is published
 	full         bool   // publish with a full fence
 
@@ -46,6 +50,7 @@ func newSide(mem Memory, role layout.Role, opt Options) side {
 		ownCursor: h.Cursor(role), peerCursor: h.Cursor(role.Peer()),
 		ownWait: h.Wait(role), peerWait: h.Wait(role.Peer()),
 		own: h.Side(role), peer: h.Side(role.Peer()),
+		ownWord: h.Cursor(role).Index.Futex(), peerWord: h.Cursor(role.Peer()).Index.Futex(),
 		barrier: shm.RegisterBarrier(),
 		spin:    newSpinner(opt.Spin),
 		alive:   opt.alive,
@@ -129,7 +134,7 @@ func (s *side) reached() bool {
 
 func (s *side) notify() {
 	// An error means that the memory is gone; the next touch reports it.
-	if _, err := shm.Notify(s.ownCursor.Index.Futex(), 1); err == nil {
+	if _, err := shm.Notify(s.ownWord, 1); err == nil {
 		s.own.WakesSent.Add(1)
 	}
 }

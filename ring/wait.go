@@ -89,7 +89,7 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		result, err := shm.Wait(s.peerCursor.Index.Futex(), seen, patience)
+		result, err := shm.Wait(s.peerWord, seen, patience)
 		if err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 // wakeSelf ends this side's sleep, if it has begun; if not quite, the slice
 // does. Another goroutine may call it, and too late: the kernel refuses an
 // address that is gone.
-func (s *side) wakeSelf() { shm.Notify(s.peerCursor.Index.Futex(), -1) }
+func (s *side) wakeSelf() { shm.Notify(s.peerWord, -1) }
 
 // arm tells the peer that this side sleeps and what it wants to be woken for.
 // The time is the number of this sleep: no two of one role have the same.

@@ -23,6 +23,9 @@ var ErrNoSpace = errors.New("no room in " + Dir)
 // (O_TMPFILE) until its memory is reserved, its header written and the role
 // locked, and then gets its name in one step that never replaces another. A
 // process killed on the way leaves nothing behind.
+//
+// Preconditions: g comes from layout.NewRing, or has ModeTransfer and no
+// capacity.
 func Create(name string, g layout.Geometry, role layout.Role) (*Segment, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err

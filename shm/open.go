@@ -13,7 +13,8 @@ import (
 )
 
 // ErrForeign is for a file at a segment's name that is not safe to use: not a
-// regular file, or one that strangers may have made.
+// regular file, one that everybody may write to, or another user's. Who resumes
+// another user's segment hands him the messages.
 var ErrForeign = errors.New("refused")
 
 // Open maps an existing segment and takes the given role in it. Errors:
@@ -108,6 +109,8 @@ func checkFile(f *os.File) (size int64, err error) {
 		return 0, fmt.Errorf("%w: %s is not a regular file", ErrForeign, f.Name())
 	case st.Mode&0o002 != 0:
 		return 0, fmt.Errorf("%w: everybody may write to %s", ErrForeign, f.Name())
+	case int(st.Uid) != os.Geteuid():
+		return 0, fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrForeign, f.Name(), st.Uid, os.Geteuid())
 	}
 	return st.Size, nil
 }

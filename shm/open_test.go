@@ -92,6 +92,24 @@ func TestOpenRefusesWhatIsNoHealthySegment(t *testing.T) {
 	}
 }
 
+// Anybody can make the file before the producer does, and read what it writes.
+func TestOpenRefusesAnotherUsersSegment(t *testing.T) {
+	name := abandoned(t)
+	const nobody = 65534
+	if err := os.Chown(Path(name), nobody, -1); err != nil {
+		t.Skipf("NOT TESTED: only root can give a file away: %v", err)
+	}
+	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
+		refused(t, name, r, ErrForeign)
+	}
+	if err := Remove(t.Context(), name); !errors.Is(err, ErrForeign) {
+		t.Error(err)
+	}
+	if !exists(name) {
+		t.Error("it is gone")
+	}
+}
+
 func TestRefusalsLeakNothing(t *testing.T) {
 	name := segmentName(t)
 	newSegment(t, name)

@@ -52,7 +52,7 @@ func (s *Segment) Alive(r layout.Role) bool {
 // Leave gives up the role and unmaps everything. When nobody holds the other
 // role and remove returns true, the file goes as well; remove runs while
 // nobody can come or go, so what it sees of the peer stays true. removed tells
-// whether the file went.
+// that the name does not stand for this segment any more.
 func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 	err = throughDoor(context.Background(), s.file, func() error {
 		peer, err := locked(s.file, int64(s.role.Peer()))
