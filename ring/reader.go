@@ -116,7 +116,7 @@ func (r *Reader) Buffered() bool { return r.head != r.avail }
 func (r *Reader) sampled(at, word uint64) ([]byte, error) {
 	n, weight, ok := layout.Stamped(word)
 	size := layout.RecordSize(n) + layout.StampSize
-	if left := r.avail - r.head; !ok || n > r.max || size > left {
+	if left := r.avail - r.head; !ok || size > left {
 		return nil, fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, r.head, word, left)
 	}
 	stamp := binary.LittleEndian.Uint64(r.data[at+layout.RecordHeader:])

@@ -41,6 +41,23 @@ func TestPublishTakesEverythingStaged(t *testing.T) {
 	takes(t, r, "a", "", "ccc", "with those before it")
 }
 
+// Send has a short way for when nothing is staged.
+func TestSendPublishesWhatWasStagedBeforeIt(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "published")
+	for range 2 {
+		if _, err := w.Reserve(canceled, 0); err != nil {
+			t.Fatal(err)
+		}
+		w.Commit(0)
+	}
+	send(t, w, "last")
+	if n := mem.Header.Producer.CountBefore.Load(); n != 1 {
+		t.Errorf("a kill in that publish would leave %d messages, want 1", n)
+	}
+	takes(t, r, "published", "", "", "last")
+}
+
 func TestCommitMayKeepLessThanWasReserved(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	for range 100 { // the rest goes back: else 100 of these would not fit
@@ -78,9 +95,12 @@ func TestASecondReserveReplacesTheFirst(t *testing.T) {
 
 func TestAReservationCannotGrowOverItsNeighbour(t *testing.T) {
 	w, _, _ := pair(t, 4096, 0, Options{})
-	buf, err := w.Reserve(canceled, 5)
-	if err != nil || len(buf) != 5 || cap(buf) != 5 {
-		t.Errorf("len %d, cap %d, %v", len(buf), cap(buf), err)
+	for range 2 { // a first, with a stamp, and one without
+		buf, err := w.Reserve(canceled, 5)
+		if err != nil || len(buf) != 5 || cap(buf) != 5 {
+			t.Errorf("len %d, cap %d, %v", len(buf), cap(buf), err)
+		}
+		w.Commit(5)
 	}
 }
 
@@ -90,7 +110,7 @@ func TestABadCallerPanics(t *testing.T) {
 		"Commit twice":               func(w *Writer) { w.Reserve(canceled, 8); w.Commit(8); w.Commit(8) },
 		"Commit more than reserved":  func(w *Writer) { w.Reserve(canceled, 8); w.Commit(9) },
 		"Commit less than nothing":   func(w *Writer) { w.Reserve(canceled, 8); w.Commit(-1) },
-		"Commit what was not given":  func(w *Writer) { w.Reserve(canceled, 1<<20); w.Commit(0) },
+		"Commit what was not given":  func(w *Writer) { w.Reserve(canceled, 8); w.Reserve(canceled, 1<<20); w.Commit(8) },
 		"Reserve less than nothing":  func(w *Writer) { w.Reserve(canceled, -1) },
 		"TryReserve less than that":  func(w *Writer) { w.TryReserve(-1 << 62) },
 		"Reserve with room for more": func(w *Writer) { w.Send(canceled, nil); w.Reserve(canceled, -9) },
@@ -164,6 +184,19 @@ func TestAFullRing(t *testing.T) {
 	})
 }
 
+func TestTheHighWaterMarkIsTheDeepestQueue(t *testing.T) {
+	w, r, mem := pair(t, 4096, 8, Options{OnFull: Fail})
+	for round := range 3 {
+		for w.Send(canceled, nil) == nil {
+		}
+		if n := mem.Header.ProducerSide.HighWater.Load(); n != 8 {
+			t.Errorf("round %d: %d, want 8", round, n)
+		}
+		takes(t, r, "", "", "")
+		r.Release()
+	}
+}
+
 func TestAFullRingGivesRoomAfterRelease(t *testing.T) {
 	for _, slots := range []uint64{1, 2, 8} {
 		w, r, _ := pair(t, 4096, slots, Options{})
@@ -205,6 +238,10 @@ func TestSendBatchReportsHowManyWereAccepted(t *testing.T) {
 	}
 	takes(t, r, "1", "2", "3")
 	r.Release()
+	if n, err := w.SendBatch(context.Background(), [][]byte{[]byte("5"), []byte("6")}); n != 2 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	takes(t, r, "5", "6")
 	if n, err := w.SendBatch(context.Background(), nil); n != 0 || err != nil {
 		t.Errorf("an empty batch: %d, %v", n, err)
 	}
