@@ -88,6 +88,18 @@ func TestAFileComesOutAsItWentIn(t *testing.T) {
 	}
 }
 
+// The producer is gone before the consumer comes, and has left no message that
+// could tell of it.
+func TestTheEndOfAnEmptyFileWaitsForTheConsumer(t *testing.T) {
+	name, in := segmentName(t), writeFile(t, nil)
+	start(t, "producer", "--name", name, "--input", in).ends(0)
+	start(t, "consumer", "--name", name, "--output", in+".out").ends(0)
+	if info, err := os.Stat(in + ".out"); err != nil || info.Size() != 0 {
+		t.Error(info, err)
+	}
+	gone(t, name)
+}
+
 func TestStandardInputAndOutput(t *testing.T) {
 	name, content := segmentName(t), text(100_000)
 	c := start(t, "consumer", "--name", name, "--output", "-")

@@ -51,7 +51,8 @@ func NewReader(mem Memory, opt Options) (*Reader, error) {
 	if ok, err := r.refresh(); ok || err != nil {
 		return r, err
 	}
-	if r.producerClosed() {
+	// The first Reader of a segment is who the end of its stream is for.
+	if r.own.Holders.Own() > 1 && r.producerClosed() {
 		r.ended = holder
 	}
 	return r, nil

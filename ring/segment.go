@@ -161,6 +161,11 @@ func (w *Writer) Segment() *shm.Segment { return w.segment }
 // Segment returns the mapped segment, nil for a Reader on plain memory.
 func (r *Reader) Segment() *shm.Segment { return r.segment }
 
+// KeepEnd makes Close leave the segment when no Reader ever came to it, even
+// with no message in it: the first one then learns that the stream has ended,
+// where it would else wait for one to begin.
+func (w *Writer) KeepEnd() { w.keepEnd = true }
+
 // Close publishes what is staged, tells the Reader that no more will come, and
 // gives the role back. The segment goes when its Reader is gone too and took
 // everything; else it stays with its unread messages, whose number is returned.
@@ -176,7 +181,10 @@ func (w *Writer) Close() (unread uint64, err error) {
 		unread = w.staged - w.peerCursor.Count.Load()
 		return nil
 	})
-	drained := func() bool { return w.peerCursor.Index.Load() == w.tail }
+	drained := func() bool {
+		seen := !w.keepEnd || w.peer.Holders.Load() > 0
+		return seen && w.peerCursor.Index.Load() == w.tail
+	}
 	_, leaveErr := leaveSegment(w.segment, w.keep, drained)
 	return unread, errors.Join(err, leaveErr)
 }

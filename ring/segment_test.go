@@ -80,6 +80,29 @@ func TestUnreadMessagesKeepTheSegment(t *testing.T) {
 	takes(t, open(t, name, Options{}), "a", "b")
 }
 
+func TestAnEndThatIsKeptIsForTheFirstReader(t *testing.T) {
+	t.Run("nobody came", func(t *testing.T) {
+		name := segmentName(t)
+		w := create(t, name, Options{})
+		w.KeepEnd()
+		w.Close()
+		exists(t, name, true)
+		r := open(t, name, Options{})
+		_, err := r.Next(context.Background())
+		is(t, err, ErrClosed)
+		r.Close()
+		exists(t, name, false)
+	})
+	t.Run("somebody came and went", func(t *testing.T) {
+		name := segmentName(t)
+		w := create(t, name, Options{})
+		open(t, name, Options{}).Close()
+		w.KeepEnd()
+		w.Close()
+		exists(t, name, false)
+	})
+}
+
 func TestKeepLeavesTheSegment(t *testing.T) {
 	for _, keeps := range []layout.Role{layout.Producer, layout.Consumer} {
 		name := segmentName(t)

@@ -47,6 +47,7 @@ type Writer struct {
 	resumed uint64
 	segment *shm.Segment // nil on plain memory
 	keep    bool
+	keepEnd bool // keep, when no Reader ever came
 }
 
 // NewWriter takes the producer role on any memory with a valid header. The

@@ -68,7 +68,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	alone := !r.Segment().Alive(layout.Producer)
 	unread, closeErr := r.Close()
 	if alone {
-		rep.Unread(unread)
+		rep.Left(unread, false)
 	}
 	return errors.Join(command.Named(common.Name, err), closeErr)
 }

@@ -81,9 +81,13 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	}
 	rep.Finish()
 	alone := !w.Segment().Alive(layout.Consumer)
+	ended := err == nil && in != nil && ctx.Err() == nil
+	if ended {
+		w.KeepEnd() // an empty input is something to deliver, too
+	}
 	unread, closeErr := w.Close()
 	if alone {
-		rep.Unread(unread)
+		rep.Left(unread, ended)
 	}
 	return errors.Join(command.Named(common.Name, err), closeErr)
 }

@@ -99,10 +99,14 @@ func (r *Reporter) note(format string, args ...any) {
 	}
 }
 
-// Unread says that the last side has left n messages behind.
-func (r *Reporter) Unread(n uint64) {
-	if n > 0 {
+// Left says what the last side has left behind: n unread messages, or the end
+// of a stream of none that nobody has come for.
+func (r *Reporter) Left(n uint64, end bool) {
+	switch {
+	case n > 0:
 		r.note("%s unread in %s, kept for the next consumer", messages(n), shm.Path(r.opt.Name))
+	case end && r.last.Consumer.Holders == 0:
+		r.note("the input was empty; %s is kept to tell the next consumer", shm.Path(r.opt.Name))
 	}
 }
 
