@@ -129,6 +129,32 @@ func TestAStreamArrivesWhenNobodySpins(t *testing.T) {
 	}
 }
 
+// The writer publishes and closes at the very moment in which the reader looks
+// for a message, and then for the end.
+func TestTheEndNeverOvertakesTheLastMessage(t *testing.T) {
+	for range 3000 {
+		w, r, _ := pair(t, 4096, 0, Options{})
+		writing := background(func() error {
+			err := w.Send(context.Background(), []byte("last"))
+			w.Close()
+			return err
+		})
+		taken := 0
+		for {
+			_, err := r.TryNext()
+			if err == ErrClosed {
+				break
+			}
+			if err == nil {
+				taken++
+			}
+		}
+		if err := writing(); err != nil || taken != 1 {
+			t.Fatalf("%d messages before the end, %v", taken, err)
+		}
+	}
+}
+
 // countsAgree looks at the counters after n messages and a good end.
 func countsAgree(t *testing.T, h *layout.Header, n uint64) {
 	t.Helper()
