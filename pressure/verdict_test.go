@@ -69,6 +69,12 @@ func TestVerdict(t *testing.T) {
 			s.Producer.Blocked = time.Second
 			s.Consumer.Progress = s.At - uint64(10*time.Second)
 		}},
+		{"a consumer that has only just taken the role of a dead one", ConsumerBound, func(b, s *Snapshot) {
+			b.Consumer.Alive = false
+			s.Consumed, s.Produced = 1000, 1008
+			s.Producer.Blocked = time.Second
+			s.Consumer.Progress = s.At - uint64(time.Hour)
+		}},
 		{"a slow consumer at work on a message", ConsumerBound, func(_, s *Snapshot) {
 			s.Consumed, s.Produced = 1000, 1008
 			s.Producer.Blocked = time.Second

@@ -61,8 +61,9 @@ func TestPublishStoresInOrder(t *testing.T) {
 		}
 		return nil
 	})
+	defer stop.Store(true)
 	var last uint64
-	for looks := 0; looks < 3_000_000; looks++ {
+	for last < 1_000_000 {
 		index := c.Index.Load()
 		bytes, count, next, before := c.Bytes.Load(), c.Count.Load(), c.NextIndex.Load(), c.CountBefore.Load()
 		if index > bytes || bytes > count || count > next || next > before+1 || index < last {
@@ -71,8 +72,8 @@ func TestPublishStoresInOrder(t *testing.T) {
 		last = index
 	}
 	stop.Store(true)
-	if err := publishing(); err != nil || last == 0 {
-		t.Error(err, last)
+	if err := publishing(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -57,6 +57,25 @@ func TestABlockedWriterAsksForAWorthwhilePartOnlyAtFirst(t *testing.T) {
 	}
 }
 
+func TestEveryFormOfPublishWakes(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	bed := &mem.Header.ConsumerWait
+	for form, give := range sends {
+		for i := range uint64(100) {
+			bed.Flag.Store(i + 1)
+			if err := give(w, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			w.Publish() // batch has its own mind about when
+			if bed.Flag.Load() != 0 {
+				t.Fatalf("%s, message %d: nobody was woken", form, i)
+			}
+			takes(t, r, "x")
+			r.Release()
+		}
+	}
+}
+
 func TestClosingWakesASleeperWhateverItAsked(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	for _, bed := range []*layout.Wait{&mem.Header.ConsumerWait, &mem.Header.ProducerWait} {
@@ -170,6 +189,16 @@ func TestTheSpinLearnsWhatPaysOff(t *testing.T) {
 	}
 	if never := newSpinner(SpinNever); never.budget != 0 {
 		t.Errorf("never is %d ns", never.budget)
+	}
+}
+
+func TestAWaitIsALessonForTheSpin(t *testing.T) {
+	_, r, _ := pair(t, 4096, 0, Options{})
+	r.spin.budget = 1000
+	_, err := r.Next(canceled)
+	is(t, err, errWaited)
+	if r.spin.budget == 1000 {
+		t.Error("nothing learned")
 	}
 }
 

@@ -37,7 +37,7 @@ pair() {
 }
 
 say "Building producer and consumer into bin/"
-go build -o bin ./cmd/...
+go build -o bin/ ./cmd/...
 
 say "1. A free consumer. 200 messages a second, at most 8 in flight."
 pair --slots 8 --rate 200 --duration 3s --

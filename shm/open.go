@@ -62,7 +62,7 @@ func open(ctx context.Context, name string, role layout.Role) (_ *Segment, err e
 	}
 	err = throughDoor(ctx, file, func() error {
 		if err := takeRole(file, role); err != nil {
-			return err
+			return s.nameHolder(err)
 		}
 		// Whoever left last may have removed it after we opened it.
 		if ok, err := s.linked(); !ok {
@@ -74,6 +74,16 @@ func open(ctx context.Context, name string, role layout.Role) (_ *Segment, err e
 		return nil, err
 	}
 	return s, nil
+}
+
+// nameHolder adds the process id that the holder of the role has noted, for
+// people: what says that it lives is its lock.
+func (s *Segment) nameHolder(err error) error {
+	var pid uint64
+	if Guard(func() error { pid = s.fields.Side(s.role).PID.Load(); return nil }) != nil || pid == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (process %d)", err, pid)
 }
 
 // openFile opens what stands at the segment's name, if it is a file that this
