@@ -85,6 +85,16 @@ func TestAFastConsumerWaitsAndASlowOneMakesTheProducerWait(t *testing.T) {
 	}
 }
 
+// As timeout(1) does it: once to the process, once to its group.
+func TestTwoSignalsAtOnceAreOne(t *testing.T) {
+	name := segmentName(t)
+	p := start(t, "producer", "--name", name, "--rate", "100")
+	eventually(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
+	p.signal(unix.SIGTERM)
+	p.signal(unix.SIGTERM)
+	p.ends(0)
+}
+
 func TestVerifyHoldsForEverySizeAndBound(t *testing.T) {
 	type shape struct {
 		size, slots, capacity string

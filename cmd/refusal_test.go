@@ -44,7 +44,10 @@ func (p *proc) refuses(code int, words ...string) {
 func TestWrongUsage(t *testing.T) {
 	file := writeFile(t, []byte("text"))
 	for _, c := range []struct{ command, says string }{
-		{"producer --nope", "-nope"},
+		{"producer --nope", "--nope"},
+		{"producer --capasity 1MiB", "did you mean --capacity"},
+		{"producer --capacity 1M", "the next one is 1MiB"},
+		{"producer file.txt", "did you mean --input file.txt"},
 		{"consumer --capacity 4KiB", "-capacity"},
 		{"consumer stray", `"stray"`},
 		{"producer --count 1 stray --rate 5", `"stray"`},
@@ -81,9 +84,31 @@ func TestWrongUsage(t *testing.T) {
 			if !strings.Contains(c.command, "--name") {
 				args = append(args, "--name", name)
 			}
-			start(t, args[0], args[1:]...).refuses(2, c.says)
+			p := start(t, args[0], args[1:]...)
+			p.refuses(2, c.says)
+			if said := p.stderr.String(); strings.Count(said, "\n") != 1 {
+				t.Errorf("more than a line:\n%s", said)
+			}
 			gone(t, name)
 		})
+	}
+}
+
+func TestABadOutputIsRefusedBeforeAnyProducerComes(t *testing.T) {
+	for _, path := range []string{"/nosuch/x", t.TempDir()} {
+		start(t, "consumer", "--name", segmentName(t), "--output", path).refuses(1, path)
+	}
+}
+
+// The file may be what the first consumer is writing.
+func TestASecondConsumerLeavesTheOutputAlone(t *testing.T) {
+	name, out := segmentName(t), writeFile(t, []byte("precious"))
+	start(t, "consumer", "--name", name)
+	start(t, "producer", "--name", name, "--rate", "1")
+	eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
+	start(t, "consumer", "--name", name, "--output", out).refuses(4, name, "process")
+	if left, err := os.ReadFile(out); string(left) != "precious" {
+		t.Errorf("%q, %v", left, err)
 	}
 }
 

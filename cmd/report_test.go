@@ -73,6 +73,23 @@ func TestOnlyTheFinalReportWithReport0(t *testing.T) {
 	}
 }
 
+func TestTheFinalReportIsAboutThisRun(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "90").ends(0)
+	p := start(t, "producer", "--name", name, "--count", "5")
+	p.ends(0)
+	for _, want := range []string{"going on after 90 messages", "--fresh", "produced   5 messages, 40 B", "95 produced and 0 consumed in this segment", "95 messages unread"} {
+		if !strings.Contains(p.stderr.String(), want) {
+			t.Errorf("no %q in:\n%s", want, p.stderr.String())
+		}
+	}
+	c := start(t, "consumer", "--name", name, "--verify")
+	c.ends(0)
+	if want := "verified 95 messages: none missing, repeated or damaged"; !strings.Contains(c.stderr.String(), want) {
+		t.Errorf("no %q in:\n%s", want, c.stderr.String())
+	}
+}
+
 func TestReportsForPeople(t *testing.T) {
 	name := segmentName(t)
 	p := start(t, "producer", "--name", name, "--report", "20ms", "--slots", "4", "--input", "/dev/zero", "--chunk", "100")
@@ -81,9 +98,14 @@ func TestReportsForPeople(t *testing.T) {
 	p.signal(unix.SIGINT)
 	p.ends(0)
 	c.ends(0)
-	for _, want := range []string{"producer waits", "[##########]", "consumer-bound", "ran for", "latency"} {
+	for _, want := range []string{"prod. waits", "[######]", "consumer-bound", "ran for", "latency"} {
 		if !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("no %q in:\n%s", want, p.stderr.String())
+		}
+	}
+	for line := range strings.Lines(p.stderr.String()) {
+		if len(line) > 81 && !strings.Contains(line, "latency") {
+			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
 	if strings.ContainsAny(p.stderr.String(), "\r\x1b") {

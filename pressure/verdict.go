@@ -23,9 +23,10 @@ const (
 
 // Verdict says who is slower, the figures that led to it, and what to do.
 type Verdict struct {
-	Kind   Kind
-	Why    string
-	Advice string // empty when there is nothing to do
+	Kind    Kind
+	Why     string
+	Advice  string // empty when there is nothing to do
+	Figures bool   // Why only repeats figures of the interval
 }
 
 const (
@@ -47,12 +48,13 @@ func Judge(i *Interval, after *Snapshot) Verdict {
 		!after.Consumer.Alive && after.Depth() > 0:
 		return noConsumer(after)
 	case !after.Producer.Alive && i.Produced == 0 && !(after.Producer.State == layout.StateClosed && i.Consumed > 0):
-		return Verdict{NoProducer, "no producer lives; " + left(after), "start one, or stop the consumer"}
+		return Verdict{Kind: NoProducer, Why: "no producer lives; " + left(after), Advice: "start one, or stop the consumer"}
 	case i.ConsumerStayed && i.Consumed == 0 && after.Depth() > 0 && after.At-after.Consumer.Progress > uint64(stallAfter):
-		return Verdict{Stalled, fmt.Sprintf("the consumer (pid %d) lives and has taken nothing for %.0f s", after.Consumer.PID, sec(after.At-after.Consumer.Progress)),
-			"look at what the consumer does: its --work, its output, a debugger"}
+		return Verdict{Kind: Stalled,
+			Why: fmt.Sprintf("the consumer (pid %d) lives and has taken nothing for %.0f s", after.Consumer.PID, sec(after.At-after.Consumer.Progress)),
+			Advice: "look at what the consumer does: its --work, its output, a debugger"}
 	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
-		return Verdict{Idle, "the queue is empty and nothing is produced", ""}
+		return Verdict{Kind: Idle, Why: "the queue is empty and nothing is produced"}
 	}
 	return bound(i, after)
 }
@@ -62,19 +64,19 @@ func Judge(i *Interval, after *Snapshot) Verdict {
 func bound(i *Interval, after *Snapshot) Verdict {
 	p, c := i.ProducerBlocked, i.ConsumerBlocked
 	full := after.Fill() >= nearFull
-	why := fmt.Sprintf("producer blocked %.0f %% of the time, consumer %.0f %%; queue %.0f %% full now", 100*p, 100*c, 100*after.Fill())
+	why := fmt.Sprintf("blocked: producer %.0f %%, consumer %.0f %% of the time; queue %.0f %% full", 100*p, 100*c, 100*after.Fill())
+	v := Verdict{Kind: Balanced, Why: why, Figures: true}
 	switch {
 	case p >= noticeable && p >= 2*c, full && c < noticeable:
-		return Verdict{ConsumerBound, why, "speed up the consumer; more capacity only delays this"}
+		v.Kind, v.Advice = ConsumerBound, "speed up the consumer; more capacity only delays this"
 	case c >= noticeable && c >= 2*p:
-		return Verdict{ProducerBound, why, "the consumer has time left; nothing to do unless more should arrive"}
+		v.Kind, v.Advice = ProducerBound, "the consumer has time left; nothing to do unless more should arrive"
 	case p >= noticeable && c >= noticeable:
-		return Verdict{Balanced, why, "both sides sleep in turn: more capacity, or slots, lets them overlap"}
+		v.Advice = "both sides sleep in turn: more capacity, or slots, lets them overlap"
+	case i.Elapsed < tooShort:
+		v.Why = "too short a time to tell"
 	}
-	if i.Elapsed < tooShort {
-		why = "too short a time to tell"
-	}
-	return Verdict{Balanced, why, ""}
+	return v
 }
 
 func noConsumer(s *Snapshot) Verdict {
@@ -85,7 +87,7 @@ func noConsumer(s *Snapshot) Verdict {
 	if s.Producer.Alive && s.Producer.State == layout.StateAlone {
 		why = "no consumer; the producer is blocked; " + left(s)
 	}
-	return Verdict{NoConsumer, why, advice}
+	return Verdict{Kind: NoConsumer, Why: why, Advice: advice}
 }
 
 func left(s *Snapshot) string {

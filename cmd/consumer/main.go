@@ -33,8 +33,8 @@ func main() {
 			"consumer --output - | wc -l  the same, into a pipe",
 			"consumer --follow            stay when a producer ends, for the next one",
 		},
-		Flags: append(command.CommonFlags(), flags()...),
-		Run:   run,
+		Flags: append(command.CommonFlags(), flags()...), File: "output",
+		Run: run,
 	}))
 }
 
@@ -50,6 +50,13 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	ctx, stop := command.WithDuration(ctx, common.Duration)
 	defer stop()
 
+	var out *sink.Output
+	if opt.output != "" { // before the segment: a bad path need not wait for a producer
+		if out, err = sink.OpenOutput(opt.output); err != nil {
+			return err
+		}
+		defer out.Close()
+	}
 	rep := report.Start(report.Options{
 		Role: layout.Consumer, Name: common.Name, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: -1,
 	})
@@ -60,11 +67,18 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		}
 		return err
 	}
+	var check *sink.Verify
 	err = rep.Attach(r.Segment())
+	if err == nil && opt.verify {
+		check, err = newCheck(r.Segment())
+	}
 	if err == nil {
-		err = receive(ctx, r, opt, common)
+		err = receive(ctx, r, out, check, opt, common)
 	}
 	rep.Finish()
+	if check != nil && err == nil {
+		rep.Verified(check.Checked)
+	}
 	alone := !r.Segment().Alive(layout.Producer)
 	unread, closeErr := r.Close()
 	if alone {
@@ -73,11 +87,24 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	return errors.Join(command.Named(common.Name, err), closeErr)
 }
 
+// newCheck expects the message that this segment has not delivered yet. Dropped
+// messages leave numbers out, nobody knows before which.
+func newCheck(seg *shm.Segment) (*sink.Verify, error) {
+	seen, err := pressure.Observe(seg)
+	return sink.NewVerify(seen.Consumed, seen.Dropped == 0), err
+}
+
 // receive moves messages into the sinks until the producer has ended.
-func receive(ctx context.Context, r *ring.Reader, opt options, common command.Common) error {
-	into, err := openSinks(r, opt)
-	if err != nil {
-		return err
+func receive(ctx context.Context, r *ring.Reader, out *sink.Output, check *sink.Verify, opt options, common command.Common) error {
+	var into sink.Sinks
+	if check != nil {
+		into = append(into, check)
+	}
+	if out != nil {
+		into = append(into, out)
+		if err := out.Begin(func() layout.Framing { return opt.framingFor(r.Framing()) }); err != nil {
+			return err
+		}
 	}
 	g := r.Segment().Geometry()
 	lim := sink.Limits{
@@ -87,30 +114,9 @@ func receive(ctx context.Context, r *ring.Reader, opt options, common command.Co
 	if g.Slots > 0 {
 		lim.HoldMessages = max(1, min(lim.HoldMessages, int(g.Slots/8)))
 	}
-	err = shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
+	err := shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
 	if errors.Is(err, ring.ErrClosed) {
 		err = nil
 	}
 	return errors.Join(command.Orderly(err), into.Close())
-}
-
-// openSinks returns what the flags ask for.
-func openSinks(r *ring.Reader, opt options) (sink.Sinks, error) {
-	var all sink.Sinks
-	if opt.verify {
-		seen, err := pressure.Observe(r.Segment())
-		if err != nil {
-			return nil, err
-		}
-		// Dropped messages leave numbers out, nobody knows before which.
-		all = append(all, sink.NewVerify(seen.Consumed, seen.Dropped == 0))
-	}
-	if opt.output != "" {
-		out, err := sink.OpenOutput(opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) })
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, out)
-	}
-	return all, nil
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"math"
+	"math/bits"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -47,7 +49,7 @@ func parse(c *cli.Context) (options, error) {
 	}
 	capacity := command.GetSize(c, "capacity")
 	if _, err := layout.NewRing(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
-		return o, command.Usage("%w", err)
+		return o, command.Usage("%w%s", err, nextPower(capacity))
 	}
 	if c.IsSet("capacity") {
 		o.capacity = capacity
@@ -71,13 +73,23 @@ func parse(c *cli.Context) (options, error) {
 	return o, o.parseInput(c)
 }
 
+// nextPower helps those who wrote 1M, which is 1,000,000.
+func nextPower(capacity uint64) string {
+	next := &command.Size{Bytes: 1 << bits.Len64(capacity)}
+	if bits.OnesCount64(capacity) < 2 || next.Bytes > layout.MaxCapacity {
+		return ""
+	}
+	next.Bytes = max(next.Bytes, layout.MinCapacity)
+	return fmt.Sprintf("; the next one is %v", next)
+}
+
 func (o *options) parseInput(c *cli.Context) error {
 	generating, reading := []string{"size", "burst"}, []string{"framing", "chunk"}
 	if o.input == "" {
 		if c.IsSet("input") {
 			return command.Usage("--input: the name of a file, or - for standard input")
 		}
-		return refuse(c, reading, "without --input")
+		return refuse(c, reading, "without --input FILE")
 	}
 	if err := refuse(c, generating, "with --input"); err != nil {
 		return err

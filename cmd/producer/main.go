@@ -32,8 +32,8 @@ func main() {
 			"journalctl -f | producer --input -        lines, as they come",
 			"producer --on-full drop --rate 1e6        lose messages rather than wait",
 		},
-		Flags: append(command.CommonFlags(), flags()...),
-		Run:   run,
+		Flags: append(command.CommonFlags(), flags()...), File: "input",
+		Run: run,
 	}))
 }
 
@@ -69,15 +69,18 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	if err != nil {
 		return command.Orderly(err)
 	}
+	move, err := plan(w, in, opt, source.Limits{Count: common.Count, Pace: pace.New(common.Rate, opt.burst)})
+	if err != nil {
+		_, closeErr := w.Close()
+		return errors.Join(err, closeErr)
+	}
 	rep := report.Start(report.Options{
 		Role: layout.Producer, Name: common.Name, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: total,
 	})
 	rep.Resumed(w.Resumed())
 	err = rep.Attach(w.Segment())
 	if err == nil {
-		err = shm.Guard(func() error {
-			return send(ctx, w, in, opt, source.Limits{Count: common.Count, Pace: pace.New(common.Rate, opt.burst)})
-		})
+		err = shm.Guard(func() error { return move(ctx) })
 	}
 	rep.Finish()
 	alone := !w.Segment().Alive(layout.Consumer)
@@ -92,33 +95,34 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	return errors.Join(command.Named(common.Name, err), closeErr)
 }
 
-func send(ctx context.Context, w *ring.Writer, in *source.Input, opt options, lim source.Limits) error {
+// plan returns what moves the messages, or what is wrong with the flags now that
+// the ring is known.
+func plan(w *ring.Writer, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
+	most := w.MaxMessage()
 	if in == nil {
-		if opt.size > w.MaxMessage() {
-			return command.Usage("--size %d: at most %d fit into the ring; choose a larger --capacity", opt.size, w.MaxMessage())
+		if opt.size > most {
+			return nil, command.Usage("--size %d: at most %d fit into the ring; choose a larger --capacity", opt.size, most)
 		}
 		seen, err := pressure.Observe(w.Segment())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		// Go on after all numbers that this segment has seen, so that a
 		// consumer can check across restarts.
-		return source.Generate(ctx, w, seen.Produced+seen.Dropped, opt.size, lim)
+		first := seen.Produced + seen.Dropped
+		return func(ctx context.Context) error { return source.Generate(ctx, w, first, opt.size, lim) }, nil
 	}
 	var cut source.Cutter
 	switch opt.framing {
 	case layout.FramingLines:
-		cut = source.Lines(in, w.MaxMessage())
+		cut = source.Lines(in, most)
 	case layout.FramingLength:
-		cut = source.Lengths(in, w.MaxMessage())
+		cut = source.Lengths(in, most)
 	default:
-		if opt.chunk > w.MaxMessage() {
-			if opt.chunkSet {
-				return command.Usage("--chunk %d: at most %d fit into the ring; choose a larger --capacity", opt.chunk, w.MaxMessage())
-			}
-			opt.chunk = w.MaxMessage()
+		if opt.chunk > most && opt.chunkSet {
+			return nil, command.Usage("--chunk %d: at most %d fit into the ring; choose a larger --capacity", opt.chunk, most)
 		}
-		cut = source.Chunks(in, opt.chunk)
+		cut = source.Chunks(in, min(opt.chunk, most))
 	}
-	return source.Copy(ctx, w, cut, lim)
+	return func(ctx context.Context) error { return source.Copy(ctx, w, cut, lim) }, nil
 }

@@ -20,6 +20,7 @@ type App struct {
 	About    string // a paragraph or two
 	Examples []string
 	Flags    []cli.Flag
+	File     string // the flag that names a file, for those who leave it out
 
 	// Run does the work until it is done or ctx is. The causes of ctx that
 	// stand for an orderly stop may be returned as they are.
@@ -43,11 +44,11 @@ func Main(a App) int {
 		HideHelpCommand:      true,
 		HideVersion:          true,
 		EnableBashCompletion: true,
-		OnUsageError:         func(_ *cli.Context, err error, _ bool) error { return Usage("%w", err) },
+		OnUsageError:         func(_ *cli.Context, err error, _ bool) error { return mistake(err, a.Flags) },
 		ExitErrHandler:       func(*cli.Context, error) {}, // it would exit past every deferred call
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return Usage("stray argument %q: everything is said with flags", c.Args().First())
+				return Usage("stray argument %q: did you mean --%s %[1]s?", c.Args().First(), a.File)
 			}
 			ctx, stop := untilStopped(a.Name)
 			defer stop()

@@ -62,7 +62,7 @@ var meanings = []struct {
 	{unix.EPIPE, ExitFailed, "its reader went away; what it did not get comes again to the next consumer"},
 	{unix.ENOSPC, ExitFailed, "make room and start the consumer again: what was not written is still in the ring"},
 	{unix.EISDIR, ExitFailed, "name a file"},
-	{fs.ErrPermission, ExitFailed, "it belongs to somebody else: run as that user, or choose another --name"},
+	{fs.ErrPermission, ExitFailed, "run as a user who may, or choose another"},
 	{fs.ErrNotExist, ExitFailed, "check the path"},
 }
 

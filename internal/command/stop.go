@@ -24,6 +24,10 @@ func Orderly(err error) error {
 	return err
 }
 
+// echo is how long a second signal is taken for the first one's: timeout(1)
+// sends its signal to the process and then to the group that it is in.
+const echo = 100 * time.Millisecond
+
 // untilStopped returns a context that SIGINT and SIGTERM end. A second signal
 // ends the process at once.
 func untilStopped(name string) (_ context.Context, stop func()) {
@@ -33,7 +37,9 @@ func untilStopped(name string) (_ context.Context, stop func()) {
 	go func() {
 		<-signals
 		cancel(ErrStopped)
-		<-signals
+		for first := time.Now(); time.Since(first) < echo; {
+			<-signals
+		}
 		fmt.Fprintf(os.Stderr, "%s: left at once; what was not released is delivered again\n", name)
 		os.Exit(ExitFailed)
 	}()

@@ -88,7 +88,7 @@ func (r *Reporter) Detach() {
 // Resumed says that n messages of an earlier producer were still unread.
 func (r *Reporter) Resumed(n uint64) {
 	if n > 0 {
-		r.note("going on after %s that an earlier producer left unread", messages(n))
+		r.note("going on after %s left unread in %s; --fresh discards them", messages(n), shm.Path(r.opt.Name))
 	}
 }
 
@@ -97,6 +97,11 @@ func (r *Reporter) note(format string, args ...any) {
 	if !r.opt.JSON {
 		fmt.Fprintf(r.opt.Out, "%v: %s\n", r.opt.Role, fmt.Sprintf(format, args...))
 	}
+}
+
+// Verified says that n messages were checked, and all was well.
+func (r *Reporter) Verified(n uint64) {
+	r.note("verified %s: none missing, repeated or damaged", messages(n))
 }
 
 // Left says what the last side has left behind: n unread messages, or the end

@@ -29,9 +29,13 @@ func (t *text) print(out io.Writer, r *Report) error {
 	return err
 }
 
-// heading names the columns; waits are how often in the interval, and the share
-// of the time.
-const heading = "              time      msg/s  queue            depth   producer waits   consumer waits\n"
+// Lines are made for terminals of 80 columns. Waits are how often in the
+// interval, and the share of the time.
+const (
+	headings = "%-8s %7s %6s %-8s %6s %11s %11s %s\n"
+	columns  = "%-8s %7s %6s %s %6s %6s %3.0f%% %6s %3.0f%% %s\n"
+	remark   = "%-8s %7s %s\n"
+)
 
 // headingEvery is the lines between two headings.
 const headingEvery = 20
@@ -39,33 +43,43 @@ const headingEvery = 20
 func (t *text) line(b *strings.Builder, r *Report) {
 	s, i := r.Now, &r.Interval
 	if s == nil {
-		fmt.Fprintf(b, "%-8s %7s  %s\n", r.Role, seconds(r.Elapsed), r.Verdict.Kind)
+		fmt.Fprintf(b, remark, r.Role, seconds(r.Elapsed), r.Verdict.Kind)
 	} else {
 		if t.lines%headingEvery == 0 {
-			b.WriteString(heading)
+			fmt.Fprintf(b, headings, "", "time", "msg/s", "queue", "depth", "prod. waits", "cons. waits", "verdict")
 		}
 		t.lines++
-		fmt.Fprintf(b, "%-8s %7s  %9s  %s %9s  %8s %3.0f %%    %8s %3.0f %%   %s\n",
-			r.Role, seconds(r.Elapsed), rate(i.Throughput), gauge(s), count(s.Depth()),
-			count(i.ProducerWaits), 100*i.ProducerBlocked, count(i.ConsumerWaits), 100*i.ConsumerBlocked, r.Verdict.Kind)
+		fmt.Fprintf(b, columns,
+			r.Role, seconds(r.Elapsed), rate(i.Throughput), gauge(s), brief(s.Depth()),
+			brief(i.ProducerWaits), 100*i.ProducerBlocked, brief(i.ConsumerWaits), 100*i.ConsumerBlocked, r.Verdict.Kind)
 	}
-	if t.verdict != r.Verdict.Kind {
-		t.verdict = r.Verdict.Kind
-		fmt.Fprintf(b, "%-8s %7s  %s\n", r.Role, "", explain(r.Verdict))
+	if t.verdict == r.Verdict.Kind {
+		return
+	}
+	t.verdict = r.Verdict.Kind
+	if s == nil || !r.Verdict.Figures {
+		fmt.Fprintf(b, remark, r.Role, "", r.Verdict.Why)
+	}
+	if r.Verdict.Advice != "" {
+		fmt.Fprintf(b, remark, r.Role, "", r.Verdict.Advice)
 	}
 }
 
 func final(b *strings.Builder, r *Report) {
-	fmt.Fprintf(b, "%s %q ran for %s\n", r.Role, r.Name, seconds(r.Elapsed))
+	fmt.Fprintf(b, "%s %q ran for %v\n", r.Role, r.Name, short(r.Elapsed))
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(b, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	if s, i := r.Now, &r.Interval; s != nil {
-		row("produced", "%s, %s", messages(s.Produced), humanize.IBytes(s.ProducedBytes))
-		row("consumed", "%s, %s msg/s while this %v ran", messages(s.Consumed), rate(i.Throughput), r.Role)
+		row("produced", "%s, %s", messages(i.Produced), humanize.IBytes(i.ProducedBytes))
+		row("consumed", "%s, %s: %s msg/s, %s/s", messages(i.Consumed), humanize.IBytes(i.ConsumedBytes),
+			rate(i.Throughput), humanize.IBytes(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
+		if s.Produced != i.Produced || s.Consumed != i.Consumed {
+			row("ever", "%s produced and %s consumed in this segment", count(s.Produced), count(s.Consumed))
+		}
 		row("queue", "%s (%.0f %% of %s), at most %s", messages(s.Depth()), 100*s.Fill(), bound(s), messages(s.HighWater))
-		row("producer", "blocked %s, %s (%.0f %% of this run)", times(s.Producer.Waits), seconds(s.Producer.Blocked), 100*i.ProducerBlocked)
-		row("consumer", "blocked %s, %s (%.0f %% of this run)", times(s.Consumer.Waits), seconds(s.Consumer.Blocked), 100*i.ConsumerBlocked)
+		row("producer", "blocked %s, %.0f %% of the time", times(i.ProducerWaits), 100*i.ProducerBlocked)
+		row("consumer", "blocked %s, %.0f %% of the time", times(i.ConsumerWaits), 100*i.ConsumerBlocked)
 		if s.Dropped+s.Refused > 0 {
 			row("full", "%s dropped, refused %s", messages(s.Dropped), times(s.Refused))
 		}
@@ -74,19 +88,16 @@ func final(b *strings.Builder, r *Report) {
 				short(h.Quantile(0.5)), short(h.Quantile(0.9)), short(h.Quantile(0.99)), short(h.Quantile(0.999)), short(h.Max))
 		}
 	}
-	row("verdict", "%s: %s", r.Verdict.Kind, explain(r.Verdict))
-}
-
-func explain(v pressure.Verdict) string {
-	if v.Advice == "" {
-		return v.Why
+	row("verdict", "%s", r.Verdict.Kind)
+	row("", "%s", r.Verdict.Why)
+	if r.Verdict.Advice != "" {
+		row("", "%s", r.Verdict.Advice)
 	}
-	return v.Why + "; " + v.Advice
 }
 
 // gauge draws how full the tighter bound is.
 func gauge(s *pressure.Snapshot) string {
-	const width = 10
+	const width = 6
 	full := int(s.Fill()*width + 0.5)
 	return "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "]"
 }
@@ -113,6 +124,14 @@ func messages(n uint64) string {
 		return "1 message"
 	}
 	return count(n) + " messages"
+}
+
+// brief is a count in 6 characters or less.
+func brief(n uint64) string {
+	if n < 100_000 {
+		return count(n)
+	}
+	return humanize.SIWithDigits(float64(n), 1, "")
 }
 
 // rate is 1,234 or 12.3 M.

@@ -31,27 +31,40 @@ type Output struct {
 // maxParts is what one writev takes (UIO_MAXIOV).
 const maxParts = 1024
 
-// OpenOutput creates or truncates the file at path, or takes standard output
-// when path is "-".
+// OpenOutput opens the file at path, creating it where there is none, or takes
+// standard output when path is "-". What the file holds stays until Begin.
+func OpenOutput(path string) (*Output, error) {
+	o := &Output{file: os.Stdout, name: "standard output", written: -1}
+	if path == "-" {
+		return o, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("output: %w", err)
+	}
+	o.file, o.name = f, path
+	return o, nil
+}
+
+// Begin empties a regular file.
 //
 // framing says what stands between messages; it is asked for each one, because
 // producers come and go. Lines: a line feed, where the message before lacks
 // one. Length: 4 bytes of little-endian length before each message. Raw:
 // nothing.
-func OpenOutput(path string, framing func() layout.Framing) (*Output, error) {
-	o := &Output{file: os.Stdout, name: "standard output", framing: framing, written: -1}
-	if path == "-" {
-		return o, nil
+func (o *Output) Begin(framing func() layout.Framing) error {
+	o.framing = framing
+	if o.file == os.Stdout {
+		return nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
-	if err != nil {
-		return nil, fmt.Errorf("output: %w", err)
+	if info, err := o.file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return err
 	}
-	o.file, o.name = f, path
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-		o.written = 0
+	o.written = 0
+	if err := o.file.Truncate(0); err != nil {
+		return fmt.Errorf("output: empty %s: %w", o.name, err)
 	}
-	return o, nil
+	return nil
 }
 
 var lineFeed = []byte{'\n'}

@@ -1,0 +1,62 @@
+package command
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// What the flag parser says of a value that it cannot read, on the command line
+// and in the environment, and of a flag that it does not know.
+var (
+	badValue = regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for (?:flag )?-+(\S+): (.*)$`)
+	badEnv   = regexp.MustCompile(`^could not parse "(.*)" as .* from environment variable "(\S+)" for flag (\S+): (.*)$`)
+	unknown  = regexp.MustCompile(`^flag provided but not defined: -+(\S+)$`)
+	noValue  = regexp.MustCompile(`^flag needs an argument: -+(\S+)$`)
+)
+
+// mistake says the flag parser's errors as a person would.
+func mistake(err error, flags []cli.Flag) error {
+	text := err.Error()
+	if m := badValue.FindStringSubmatch(text); m != nil {
+		return Usage("--%s: %s", m[2], wanted(flags, m[2], m[1], m[3]))
+	}
+	if m := badEnv.FindStringSubmatch(text); m != nil {
+		return Usage("%s (the environment's --%s): %s", m[2], m[3], wanted(flags, m[3], m[1], m[4]))
+	}
+	if m := unknown.FindStringSubmatch(text); m != nil {
+		if near := cli.SuggestFlag(flags, m[1], false); near != "" {
+			return Usage("there is no --%s; did you mean %s?", m[1], near)
+		}
+		return Usage("there is no --%s", m[1])
+	}
+	if m := noValue.FindStringSubmatch(text); m != nil {
+		return Usage("--%s: a value is missing", m[1])
+	}
+	return Usage("%w", err)
+}
+
+// wanted says what a flag takes instead of value. Flags with a parser of their
+// own have said it already, in cause.
+func wanted(flags []cli.Flag, name, value, cause string) string {
+	for _, f := range flags {
+		for _, n := range f.Names() {
+			if n != name {
+				continue
+			}
+			switch f.(type) {
+			case *cli.DurationFlag:
+				return fmt.Sprintf("%q is no time; write 250ms, 5s or 1m", value)
+			case *cli.Uint64Flag, *cli.IntFlag:
+				return fmt.Sprintf("%q is no whole number from 0 on", value)
+			case *cli.Float64Flag:
+				return fmt.Sprintf("%q is no number", value)
+			case *cli.BoolFlag:
+				return fmt.Sprintf("%q is neither true nor false", value)
+			}
+		}
+	}
+	return strings.TrimSpace(cause)
+}

@@ -1,0 +1,47 @@
+package command
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+// parse runs the flags of both commands, and the environment, through the
+// parser as Main does.
+func parse(t *testing.T, args ...string) (got error) {
+	t.Helper()
+	flags := append(CommonFlags(), SizeFlag("capacity", 4096, ""))
+	for _, f := range flags {
+		addEnv(f)
+	}
+	app := &cli.App{
+		Flags:          flags,
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return mistake(err, flags) },
+		ExitErrHandler: func(*cli.Context, error) {},
+		Action:         func(*cli.Context) error { return nil },
+	}
+	return app.Run(append([]string{"producer"}, args...))
+}
+
+func TestMistakesAreSaidAsAPersonWould(t *testing.T) {
+	for want, args := range map[string][]string{
+		`--report: "5" is no time; write 250ms, 5s or 1m`:          {"--report", "5"},
+		`--count: "-3" is no whole number from 0 on`:               {"--count", "-3"},
+		`--count: "1e3" is no whole number from 0 on`:              {"--count=1e3"},
+		`--rate: "fast" is no number`:                              {"--rate", "fast"},
+		`--keep: "maybe" is neither true nor false`:                {"--keep=maybe"},
+		`--capacity: "much" is no size; write 4096, 64KiB or 1MiB`: {"--capacity", "much"},
+		`there is no --capasity; did you mean --capacity?`:         {"--capasity", "4096"},
+		`--name: a value is missing`:                               {"--name"},
+		`--n: a value is missing`:                                  {"-n"},
+	} {
+		if got := parse(t, args...); got == nil || got.Error() != want || !errors.Is(got, errUsage) {
+			t.Errorf("%q: %v\nwant %s", args, got, want)
+		}
+	}
+	t.Setenv("SLUICE_RATE", "fast")
+	if got, want := parse(t), `SLUICE_RATE (the environment's --rate): "fast" is no number`; got == nil || got.Error() != want {
+		t.Errorf("%v\nwant %s", got, want)
+	}
+}
