@@ -78,7 +78,7 @@ type Side struct {
 	Fence      Uint64 `doc:"0 unknown 1 asymmetric 2 full"`
 	Holders    Uint64 `doc:"times the role was taken"`
 	StartedAt  Uint64 `doc:"monotonic clock when it was taken last, ns"`
-	ProgressAt Uint64 `doc:"monotonic clock at the last noted progress, ns"`
+	ProgressAt Uint64 `doc:"monotonic clock at the last noted progress or look around, ns"`
 	Blocked    Uint64 `doc:"blocked time, ns, signed: negative while blocked, then add the monotonic clock"`
 	Waits      Uint64 `doc:"times it had to sleep"`
 	Spins      Uint64 `doc:"times a spin ended in time"`
@@ -89,7 +89,8 @@ type Side struct {
 	HighWater  Uint64 `doc:"producer: deepest queue it has seen, messages"`
 	Framing    Uint64 `doc:"producer: 0 none 1 lines 2 length 3 raw"`
 	Memory     Uint64 `doc:"producer: bytes held for messages in flight"`
-	_          [2*Block - 128]byte
+	Keep       Uint64 `doc:"1 = leave the segment when both sides are done"`
+	_          [2*Block - 136]byte
 }
 
 // Side returns the block of counters that belongs to role r.

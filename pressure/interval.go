@@ -25,12 +25,12 @@ type Interval struct {
 func Between(before, after *Snapshot) Interval {
 	i := Interval{
 		Elapsed:        time.Duration(after.At - before.At),
-		Produced:       after.Produced - before.Produced,
-		Consumed:       after.Consumed - before.Consumed,
-		ProducedBytes:  after.ProducedBytes - before.ProducedBytes,
-		ConsumedBytes:  after.ConsumedBytes - before.ConsumedBytes,
-		ProducerWaits:  after.Producer.Waits - before.Producer.Waits,
-		ConsumerWaits:  after.Consumer.Waits - before.Consumer.Waits,
+		Produced:       grown(before.Produced, after.Produced),
+		Consumed:       grown(before.Consumed, after.Consumed),
+		ProducedBytes:  grown(before.ProducedBytes, after.ProducedBytes),
+		ConsumedBytes:  grown(before.ConsumedBytes, after.ConsumedBytes),
+		ProducerWaits:  grown(before.Producer.Waits, after.Producer.Waits),
+		ConsumerWaits:  grown(before.Consumer.Waits, after.Consumer.Waits),
 		ConsumerStayed: before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Holders == after.Consumer.Holders,
 		Latency:        after.Latency.Since(&before.Latency),
 	}
@@ -41,6 +41,10 @@ func Between(before, after *Snapshot) Interval {
 	}
 	return i
 }
+
+// grown is the growth of a counter. A successor's repair may set one back by
+// what its predecessor did not live to publish.
+func grown(before, after uint64) uint64 { return after - min(before, after) }
 
 func share(part, whole time.Duration) float64 {
 	return min(1, max(0, float64(part)/float64(whole)))

@@ -49,9 +49,9 @@ func Judge(i *Interval, after *Snapshot) Verdict {
 		return noConsumer(after)
 	case !after.Producer.Alive && i.Produced == 0 && !(after.Producer.State == layout.StateClosed && i.Consumed > 0):
 		return Verdict{Kind: NoProducer, Why: "no producer lives; " + left(after), Advice: "start one, or stop the consumer"}
-	case i.ConsumerStayed && i.Consumed == 0 && after.Depth() > 0 && after.At-after.Consumer.Progress > uint64(stallAfter):
+	case i.ConsumerStayed && i.Consumed == 0 && after.Depth() > 0 && after.idle() > stallAfter:
 		return Verdict{Kind: Stalled,
-			Why: fmt.Sprintf("the consumer (pid %d) lives and has taken nothing for %.0f s", after.Consumer.PID, sec(after.At-after.Consumer.Progress)),
+			Why:    fmt.Sprintf("the consumer (pid %d) lives and has taken nothing for %.0f s", after.Consumer.PID, after.idle().Seconds()),
 			Advice: "look at what the consumer does: its --work, its output, a debugger"}
 	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
 		return Verdict{Kind: Idle, Why: "the queue is empty and nothing is produced"}
@@ -101,4 +101,8 @@ func left(s *Snapshot) string {
 	}
 }
 
-func sec(ns uint64) float64 { return time.Duration(ns).Seconds() }
+// idle is how long the consumer has shown no progress. It may have done so after
+// this snapshot's clock was read.
+func (s *Snapshot) idle() time.Duration {
+	return time.Duration(max(0, int64(s.At-s.Consumer.Progress)))
+}

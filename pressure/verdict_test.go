@@ -91,6 +91,24 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// A successor's repair sets a count back by what its predecessor did not live to
+// publish, and a side may note progress after the snapshot's clock was read.
+func TestCountersThatGoBackMakeNoNonsense(t *testing.T) {
+	before, after := second(func(b, s *Snapshot) {
+		s.Consumed, s.Produced = b.Consumed-10, b.Produced+8
+		s.Producer.Waits, b.Producer.Waits = 0, 5
+		s.Producer.Blocked, b.Producer.Blocked = 0, time.Second
+		s.Consumer.Progress = s.At + 5
+	})
+	i := Between(&before, &after)
+	if i.Consumed != 0 || i.Throughput != 0 || i.ProducerWaits != 0 || i.ProducerBlocked != 0 {
+		t.Errorf("%+v", i)
+	}
+	if v := Judge(&i, &after); v.Kind == Stalled {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestBlockedTimeIncludesASleepThatGoesOn(t *testing.T) {
 	var h layout.Header
 	g, err := layout.NewRing(4096, 0, 4096)

@@ -34,10 +34,11 @@ var (
 	// os.ErrClosed.
 	ErrDone = fmt.Errorf("ring: %w", os.ErrClosed)
 
-	// ErrCorrupt, ErrVersion, ErrRoleTaken and ErrTruncated are those of
-	// packages layout and shm, repeated for convenience.
+	// ErrCorrupt, ErrVersion, ErrRoleTaken, ErrTruncated and ErrRemoved are
+	// those of packages layout and shm, repeated for convenience.
 	ErrCorrupt   = layout.ErrCorrupt
 	ErrVersion   = layout.ErrVersion
 	ErrRoleTaken = shm.ErrRoleTaken
 	ErrTruncated = shm.ErrTruncated
+	ErrRemoved   = shm.ErrRemoved
 )

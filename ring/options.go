@@ -11,8 +11,8 @@ type Options struct {
 	// Spin is how long to spin before sleeping; 0 takes the default,
 	// SpinAdaptive, and SpinNever sleeps at once.
 	Spin time.Duration
-	// Keep leaves the segment in /dev/shm even when this end is the last and
-	// everything was read.
+	// Keep leaves the segment in /dev/shm when both ends are gone, even if
+	// everything was read. Either end may ask for it.
 	Keep bool
 
 	// Capacity is the size of a new ring in bytes, a power of two from 4096
@@ -31,7 +31,7 @@ type Options struct {
 	// Follow makes the Reader wait for the next producer when one ends.
 	Follow bool
 
-	alive func() bool // whether the peer lives; nil = assume so
+	world world
 }
 
 // Values of Options.Spin.

@@ -28,7 +28,6 @@ type Reader struct {
 	follow   bool
 	ended    uint64       // the number of the holder that had closed before this Reader came, 0 = none
 	segment  *shm.Segment // nil on plain memory
-	keep     bool
 }
 
 // NewReader takes the consumer role on any memory with a valid header. The
@@ -47,20 +46,26 @@ func NewReader(mem Memory, opt Options) (*Reader, error) {
 	}
 	r.head, r.taken, r.bytes = pos.index, pos.count, pos.bytes
 	r.avail = r.head
-	holder := r.peer.Holders.Load()
-	if ok, err := r.refresh(); ok || err != nil {
-		return r, err
+	// Closed before empty: the last message is published before the end is, so
+	// what is empty then stays empty.
+	holder, closed := r.peer.Holders.Load(), r.producerClosed()
+	ok, err := r.refresh()
+	if err != nil {
+		return nil, err
 	}
 	// The first Reader of a segment is who the end of its stream is for.
-	if r.own.Holders.Own() > 1 && r.producerClosed() {
+	if closed && !ok && r.own.Holders.Own() > 1 {
 		r.ended = holder
 	}
 	return r, nil
 }
 
 // Framing returns how the producer cut its input into messages, FramingNone if
-// it did not say.
+// it did not say or the Reader is closed.
 func (r *Reader) Framing() layout.Framing {
+	if r.closed {
+		return layout.FramingNone
+	}
 	if f := layout.Framing(r.peer.Framing.Load()); f <= layout.FramingRaw {
 		return f
 	}

@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -173,16 +174,36 @@ func TestASleepIsCountedWhileItLastsAndAfter(t *testing.T) {
 	}
 }
 
+// lonely is a world without a peer.
+type lonely struct{ error }
+
+func (lonely) Alive(layout.Role) bool { return false }
+func (l lonely) Check() error         { return l.error }
+
+func TestASideWithoutPeerLearnsThatNobodyCanCome(t *testing.T) {
+	for _, gone := range []error{ErrRemoved, ErrTruncated} {
+		mem := heapMemory(t, 4096, 1)
+		w := writerOn(t, mem, Options{world: lonely{gone}})
+		send(t, w, "1")
+		is(t, w.Send(context.Background(), nil), gone)
+		r := readerOn(t, mem, Options{world: lonely{gone}})
+		takes(t, r, "1") // first what is there
+		_, err := r.Next(context.Background())
+		is(t, err, gone)
+	}
+}
+
 func TestASideWithoutPeerSaysThatItIsAlone(t *testing.T) {
 	mem := heapMemory(t, 4096, 1)
-	w := writerOn(t, mem, Options{Spin: SpinNever, alive: func() bool { return false }})
+	w := writerOn(t, mem, Options{Spin: SpinNever, world: lonely{}})
 	send(t, w, "1")
-	is(t, w.Send(canceled, nil), errWaited)
 	ctx := canceledLater(t)
 	blocked := background(func() error { return w.Send(ctx, []byte("2")) })
-	asleep(t, mem.Header, layout.Producer, 2)
-	if s := layout.State(mem.Header.ProducerSide.State.Load()); s != layout.StateAlone {
-		t.Errorf("state %v", s)
+	side := &mem.Header.ProducerSide
+	for deadline := time.Now().Add(time.Minute); layout.State(side.State.Load()) != layout.StateAlone; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("state %v", layout.State(side.State.Load()))
+		}
 	}
 	r := readerOn(t, mem, Options{})
 	takes(t, r, "1")

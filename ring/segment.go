@@ -63,18 +63,18 @@ func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
 		if err := checkGeometry(seg, opt); err != nil {
 			return err
 		}
-		opt.alive = func() bool { return seg.Alive(layout.Consumer) }
+		opt.world = seg
 		w, err = NewWriter(memory(seg), opt)
 		return err
 	})
 	if err == nil {
-		w.segment, w.keep = seg, opt.Keep
+		w.segment = seg
 		return w, nil
 	}
 	h := seg.Header()
-	removed, leaveErr := leaveSegment(seg, !errors.Is(err, ErrGeometry), func() bool {
-		return h.Producer.Index.Load() == h.Consumer.Index.Load()
-	})
+	removed, leaveErr := seg.Leave(guarded(func() bool {
+		return errors.Is(err, ErrGeometry) && h.Producer.Index.Load() == h.Consumer.Index.Load()
+	}))
 	if removed && leaveErr == nil {
 		return nil, errReplace
 	}
@@ -130,15 +130,15 @@ func newSegmentReader(seg *shm.Segment, opt Options) (r *Reader, err error) {
 		if err := checkMode(seg); err != nil {
 			return err
 		}
-		opt.alive = func() bool { return seg.Alive(layout.Producer) }
+		opt.world = seg
 		r, err = NewReader(memory(seg), opt)
 		return err
 	})
 	if err != nil {
-		_, leaveErr := leaveSegment(seg, true, never)
+		_, leaveErr := seg.Leave(never)
 		return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
 	}
-	r.segment, r.keep = seg, opt.Keep
+	r.segment = seg
 	return r, nil
 }
 
@@ -169,55 +169,66 @@ func (w *Writer) KeepEnd() { w.keepEnd = true }
 // Close publishes what is staged, tells the Reader that no more will come, and
 // gives the role back. The segment goes when its Reader is gone too and took
 // everything; else it stays with its unread messages, whose number is returned.
-// Every later call gives ErrDone, and memory from Reserve is invalid.
+// ErrRemoved: there are some, and they are lost. Every later call gives ErrDone,
+// a later Close nothing, and memory from Reserve is invalid.
 func (w *Writer) Close() (unread uint64, err error) {
 	if w.closed {
 		return 0, nil
 	}
 	err = shm.Guard(func() error {
 		w.Publish()
-		w.stop, w.reserved = w.tail, -1 // every later Reserve takes the slow path
-		w.leave()
-		unread = w.staged - w.peerCursor.Count.Load()
+		unread = w.leave()
 		return nil
 	})
-	drained := func() bool {
+	// From here on nothing may touch the memory. Every later Reserve takes the
+	// slow path and finds closed.
+	w.closed, w.index, w.stop, w.reserved = true, w.tail, w.tail, -1
+	return unread, errors.Join(err, w.leaveSegment(w.segment, unread, func() bool {
 		seen := !w.keepEnd || w.peer.Holders.Load() > 0
 		return seen && w.peerCursor.Index.Load() == w.tail
-	}
-	_, leaveErr := leaveSegment(w.segment, w.keep, drained)
-	return unread, errors.Join(err, leaveErr)
+	}))
 }
 
 // Close gives the role back without releasing what the caller still holds: it
 // is delivered again to the next Reader. The segment goes when its Writer is
 // gone too and nothing is unread; else it stays, and the number of unread
-// messages is returned. Every later call gives ErrDone, and memory from Next is
+// messages is returned. ErrRemoved: there are some, and they are lost. Every
+// later call gives ErrDone, a later Close nothing, and memory from Next is
 // invalid.
 func (r *Reader) Close() (unread uint64, err error) {
 	if r.closed {
 		return 0, nil
 	}
 	err = shm.Guard(func() error {
-		r.head, r.avail = r.index, r.index // every later Next takes the slow path
-		r.leave()
-		unread = r.peerCursor.Count.Load() - r.count
+		unread = r.leave()
 		return nil
 	})
-	drained := func() bool { return r.peerCursor.Index.Load() == r.index }
-	_, leaveErr := leaveSegment(r.segment, r.keep, drained)
-	return unread, errors.Join(err, leaveErr)
+	r.closed, r.head, r.avail = true, r.index, r.index // as in Writer.Close
+	return unread, errors.Join(err, r.leaveSegment(r.segment, unread, func() bool {
+		return r.peerCursor.Index.Load() == r.index
+	}))
 }
 
-// leaveSegment gives the role back, and removes the file when it may go and
-// nothing in it is unread.
-func leaveSegment(seg *shm.Segment, keep bool, drained func() bool) (removed bool, err error) {
+// leaveSegment gives the role back. The file goes when nobody is left, nothing
+// in it is unread and nobody has asked to keep it.
+func (s *side) leaveSegment(seg *shm.Segment, unread uint64, drained func() bool) error {
 	if seg == nil {
-		return false, nil
+		return nil
 	}
-	return seg.Leave(func() bool {
-		empty := false
-		fault := shm.Guard(func() error { empty = drained(); return nil })
-		return !keep && empty && fault == nil
-	})
+	var lost error
+	if unread > 0 && !seg.Alive(s.role.Peer()) && errors.Is(seg.Check(), ErrRemoved) {
+		lost = fmt.Errorf("segment %q: %w; %d unread messages are lost", seg.Name(), ErrRemoved, unread)
+	}
+	_, err := seg.Leave(guarded(func() bool {
+		return drained() && s.own.Keep.Load() == 0 && s.peer.Keep.Load() == 0
+	}))
+	return errors.Join(lost, err)
+}
+
+// guarded returns a look at the segment that is false when it faults.
+func guarded(look func() bool) func() bool {
+	return func() (ok bool) {
+		fault := shm.Guard(func() error { ok = look(); return nil })
+		return ok && fault == nil
+	}
 }

@@ -105,17 +105,23 @@ func TestAnEndThatIsKeptIsForTheFirstReader(t *testing.T) {
 
 func TestKeepLeavesTheSegment(t *testing.T) {
 	for _, keeps := range []layout.Role{layout.Producer, layout.Consumer} {
-		name := segmentName(t)
-		w := create(t, name, Options{Keep: keeps == layout.Producer})
-		r := open(t, name, Options{Keep: keeps == layout.Consumer})
-		if keeps == layout.Producer {
-			r.Close()
+		for _, last := range []layout.Role{layout.Producer, layout.Consumer} {
+			name := segmentName(t)
+			w := create(t, name, Options{Keep: keeps == layout.Producer})
+			r := open(t, name, Options{Keep: keeps == layout.Consumer})
+			if last == layout.Producer {
+				r.Close()
+				w.Close()
+			} else {
+				w.Close()
+				r.Close()
+			}
+			exists(t, name, true)
+			w, r = create(t, name, Options{}), open(t, name, Options{}) // who do not ask for it
 			w.Close()
-		} else {
-			w.Close()
 			r.Close()
+			exists(t, name, false)
 		}
-		exists(t, name, true)
 	}
 }
 
@@ -262,4 +268,25 @@ func TestAFileTruncatedUnderTheRingIsAnError(t *testing.T) {
 	is(t, err, ErrTruncated)
 	_, err = r.Close()
 	is(t, err, ErrTruncated)
+	w.Publish()
+	is(t, w.Send(canceled, nil), ErrDone) // with nothing of the memory touched
+	_, err = r.TryNext()
+	is(t, err, ErrDone)
+	if f := r.Framing(); f != layout.FramingNone {
+		t.Error(f)
+	}
+}
+
+func TestARemovedSegmentIsNotCalledKept(t *testing.T) {
+	name := segmentName(t)
+	w := create(t, name, Options{})
+	send(t, w, "a", "b")
+	if err := os.Remove(shm.Path(name)); err != nil {
+		t.Fatal(err)
+	}
+	unread, err := w.Close()
+	is(t, err, ErrRemoved)
+	if unread != 2 {
+		t.Errorf("%d unread", unread)
+	}
 }

@@ -16,6 +16,12 @@ type Memory struct {
 	Geometry layout.Geometry
 }
 
+// world is what only the operating system knows; *shm.Segment is one.
+type world interface {
+	Alive(layout.Role) bool // somebody holds the role
+	Check() error           // shm.ErrRemoved, shm.ErrTruncated
+}
+
 // side is what a Writer and a Reader share: a cursor to publish, the peer's
 // cursor to watch, and a way to sleep on it.
 type side struct {
@@ -38,8 +44,9 @@ type side struct {
 	spin    spinner
 	blocked uint64 // ns spent asleep, total of all holders of the role
 	slept   uint64 // number of the last sleep
+	keep    bool   // leave the segment when done
 
-	alive  func() bool // whether the peer's role is held; nil = assume so
+	world  world // nil = the peer is there, and so is the way to it
 	closed bool
 }
 
@@ -53,7 +60,8 @@ func newSide(mem Memory, role layout.Role, opt Options) side {
 		ownWord: h.Cursor(role).Index.Futex(), peerWord: h.Cursor(role.Peer()).Index.Futex(),
 		barrier: shm.RegisterBarrier(),
 		spin:    newSpinner(opt.Spin),
-		alive:   opt.alive,
+		world:   opt.world,
+		keep:    opt.Keep,
 	}
 }
 
@@ -87,6 +95,10 @@ func (s *side) attach(pid int) (position, error) {
 	now := shm.Clock()
 	s.own.Blocked.Store(s.blocked)
 	s.own.PID.Store(uint64(pid))
+	s.own.Keep.Store(0)
+	if s.keep {
+		s.own.Keep.Store(1)
+	}
 	s.own.StartedAt.Store(now)
 	s.own.ProgressAt.Store(now)
 	s.ownWait.Flag.Store(0)
@@ -140,12 +152,13 @@ func (s *side) notify() {
 }
 
 // leave marks the side as ended and wakes the peer, whatever it asked for, so
-// that it notices.
-func (s *side) leave() {
-	s.closed = true
+// that it notices. It returns how many messages are unread.
+func (s *side) leave() (unread uint64) {
 	s.own.ProgressAt.Store(shm.Clock())
 	s.own.State.Store(uint64(layout.StateClosed))
 	if s.peerWait.Flag.Swap(0) != 0 {
 		s.notify()
 	}
+	produced, consumed := s.mem.Header.Producer.Count.Load(), s.mem.Header.Consumer.Count.Load()
+	return min(uint64(max(0, int64(produced-consumed))), s.mem.Geometry.Capacity/layout.RecordHeader)
 }

@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"context"
 	"time"
 
 	"sluice/shm"
@@ -28,12 +29,12 @@ func newSpinner(d time.Duration) spinner {
 	return spinner{budget: maxSpin, adaptive: true}
 }
 
-// until spins until c is ready or the budget is used up.
+// until spins until c is ready, ctx is done or the budget is used up.
 //
 // Every look at the peer's index takes its cache line away from the peer, so
 // the pauses between looks grow: a peer left alone for a moment has published
 // several messages at the next look.
-func (p *spinner) until(c condition) (bool, error) {
+func (p *spinner) until(ctx context.Context, c condition) (bool, error) {
 	if p.budget == 0 {
 		return false, nil
 	}
@@ -50,7 +51,7 @@ func (p *spinner) until(c condition) (bool, error) {
 		if began == 0 {
 			began = now
 		}
-		if now-began >= p.budget {
+		if now-began >= p.budget || ctx.Err() != nil {
 			return false, nil
 		}
 	}

@@ -1,7 +1,9 @@
 package ring
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"sluice/layout"
@@ -34,7 +36,7 @@ const (
 
 // await spins, then sleeps, until c is ready.
 func (s *side) await(ctx context.Context, c condition) error {
-	if done, err := s.spin.until(c); done || err != nil {
+	if done, err := s.spin.until(ctx, c); done || err != nil {
 		if done {
 			s.own.Spins.Add(1)
 		}
@@ -45,7 +47,7 @@ func (s *side) await(ctx context.Context, c condition) error {
 	s.own.Blocked.Relaxed(s.blocked - began) // negative: blocked since began
 	s.own.ProgressAt.Relaxed(began)
 	s.own.Waits.Add(1)
-	s.noteState()
+	s.own.State.Relaxed(uint64(layout.StateBlocked))
 
 	err := s.sleep(ctx, c, began)
 
@@ -101,8 +103,7 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 			s.own.Spurious.Add(1)
 		}
 		if result == shm.TimedOut && patience >= slice {
-			s.noteState()
-			if err := c.stuck(); err != nil {
+			if err := cmp.Or(s.lookAround(), c.stuck()); err != nil {
 				return err
 			}
 		}
@@ -133,12 +134,21 @@ func (s *side) arm(index, count, now uint64) {
 	}
 }
 
-// noteState says whether this side waits for a peer that works or for one that
-// is not there.
-func (s *side) noteState() {
+// lookAround says that this side still lives, and whether it waits for a peer
+// that works or for one that is not there. It fails when the memory is gone, or
+// nobody can come any more.
+func (s *side) lookAround() error {
+	s.own.ProgressAt.Relaxed(shm.Clock())
+	if s.world == nil {
+		return nil
+	}
+	err := s.world.Check()
 	state := layout.StateBlocked
-	if s.alive != nil && !s.alive() {
+	if !s.world.Alive(s.role.Peer()) {
 		state = layout.StateAlone
+	} else if errors.Is(err, ErrRemoved) {
+		err = nil // the two that are in it need no name
 	}
 	s.own.State.Relaxed(uint64(state))
+	return err
 }

@@ -192,6 +192,15 @@ func TestTheSpinLearnsWhatPaysOff(t *testing.T) {
 	}
 }
 
+func TestASpinEndsWithItsContext(t *testing.T) {
+	w, r, _ := pair(t, 4096, 1, Options{Spin: time.Hour})
+	send(t, w, "")
+	is(t, w.Send(canceled, nil), errWaited)
+	takes(t, r, "")
+	_, err := r.Next(canceled)
+	is(t, err, errWaited)
+}
+
 func TestAWaitIsALessonForTheSpin(t *testing.T) {
 	_, r, _ := pair(t, 4096, 0, Options{})
 	r.spin.budget = 1000

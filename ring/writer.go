@@ -46,8 +46,7 @@ type Writer struct {
 	onFull  Policy
 	resumed uint64
 	segment *shm.Segment // nil on plain memory
-	keep    bool
-	keepEnd bool // keep, when no Reader ever came
+	keepEnd bool         // keep, when no Reader ever came
 }
 
 // NewWriter takes the producer role on any memory with a valid header. The

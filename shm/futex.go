@@ -30,8 +30,8 @@ const (
 
 // Wait sleeps while *addr == val, for at most timeout (forever when it is
 // negative, not at all when it is zero). Spurious returns with OK happen; the
-// caller checks its condition again. The error is for memory that is gone
-// (EFAULT) or calls that are forbidden.
+// caller checks its condition again. The error is ErrTruncated for memory
+// that is gone, or for calls that are forbidden.
 //
 // Any number of goroutines of any process that maps the word may wait on it.
 func Wait(addr *uint32, val uint32, timeout time.Duration) (Result, error) {
@@ -39,14 +39,14 @@ func Wait(addr *uint32, val uint32, timeout time.Duration) (Result, error) {
 }
 
 // Notify wakes at most n waiters on addr, all of them when n is negative, and
-// returns how many it woke.
+// returns how many it woke. The error is ErrTruncated for memory that is gone.
 func Notify(addr *uint32, n int) (int, error) {
 	if n < 0 || n > math.MaxInt32 {
 		n = math.MaxInt32
 	}
 	woken, errno := wake(addr, n)
 	if errno != 0 {
-		return 0, fmt.Errorf("futex wake: %w", errno)
+		return 0, fmt.Errorf("futex wake: %w", meaning(errno))
 	}
 	return woken, nil
 }
@@ -60,5 +60,13 @@ func result(errno unix.Errno) (Result, error) {
 	case unix.ETIMEDOUT:
 		return TimedOut, nil
 	}
-	return OK, fmt.Errorf("futex wait: %w", errno)
+	return OK, fmt.Errorf("futex wait: %w", meaning(errno))
+}
+
+// meaning says what an address that is not there means here.
+func meaning(errno unix.Errno) error {
+	if errno == unix.EFAULT {
+		return ErrTruncated
+	}
+	return errno
 }

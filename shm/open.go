@@ -17,6 +17,9 @@ import (
 // another user's segment hands him the messages.
 var ErrForeign = errors.New("refused")
 
+// ErrRemoved is for a segment whose file is gone: nobody can join it any more.
+var ErrRemoved = errors.New("segment was removed")
+
 // Open maps an existing segment and takes the given role in it. Errors:
 // fs.ErrNotExist, fs.ErrPermission, ErrForeign, ErrRoleTaken, and those of
 // layout.Header.Geometry for a file that is no segment, of another version or

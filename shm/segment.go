@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/edsrzf/mmap-go"
 
@@ -13,8 +14,8 @@ import (
 )
 
 // Segment is a mapped segment of which the caller holds one role. The memory
-// is valid until Leave. A Segment is for one goroutine, except that Alive may
-// be called from any until Leave.
+// is valid until Leave. A Segment is for one goroutine, except that Alive
+// and Check may be called from any until Leave.
 type Segment struct {
 	name     string
 	file     *os.File
@@ -49,12 +50,20 @@ func (s *Segment) Alive(r layout.Role) bool {
 	return err == nil && alive
 }
 
+// doorPatience is how long Leave waits for others who come or go. Each of them
+// needs microseconds; one that was stopped in the door must not hold this one.
+const doorPatience = time.Second
+
+var errDoor = errors.New("somebody holds the door; the role is given up all the same, the file stays")
+
 // Leave gives up the role and unmaps everything. When nobody holds the other
 // role and remove returns true, the file goes as well; remove runs while
 // nobody can come or go, so what it sees of the peer stays true. removed tells
 // that the name does not stand for this segment any more.
 func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
-	err = throughDoor(context.Background(), s.file, func() error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), doorPatience, errDoor)
+	defer cancel()
+	err = throughDoor(ctx, s.file, func() error {
 		peer, err := locked(s.file, int64(s.role.Peer()))
 		if err == nil && !peer && remove() {
 			err = s.unlink()
@@ -78,6 +87,20 @@ func (s *Segment) unlink() error {
 		return nil
 	}
 	return err
+}
+
+// Check looks whether the file is still as it was mapped: ErrTruncated when some
+// of it is gone, ErrRemoved when it is not to be found under its name any more.
+// It may be called as Alive may.
+func (s *Segment) Check() error {
+	info, err := s.file.Stat()
+	if err == nil && info.Size() < s.geometry.FileSize() {
+		return fmt.Errorf("%w: it has %d bytes of %d", ErrTruncated, info.Size(), s.geometry.FileSize())
+	}
+	if ok, err := s.linked(); !ok && err == nil {
+		return ErrRemoved
+	}
+	return nil
 }
 
 // linked reports whether the segment's name still stands for this file.
