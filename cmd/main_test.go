@@ -79,6 +79,7 @@ type run struct {
 	Args   []string
 	Stdin  io.Reader
 	Stdout *os.File // instead of keeping it
+	Stderr *os.File // likewise
 	Env    []string
 	Attr   *syscall.SysProcAttr
 }
@@ -101,6 +102,9 @@ func startCommand(t *testing.T, cmd *exec.Cmd, r run) (*proc, error) {
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = r.Stdin, &p.stdout, &p.stderr, r.Attr
 	if r.Stdout != nil {
 		p.cmd.Stdout = r.Stdout
+	}
+	if r.Stderr != nil {
+		p.cmd.Stderr = r.Stderr
 	}
 	p.cmd.Env = append(os.Environ(), r.Env...)
 	if err := p.cmd.Start(); err != nil {

@@ -276,3 +276,22 @@ func TestNoRoomForTheSegment(t *testing.T) {
 	}
 	p.refuses(1, "no room in /dev/shm", "--capacity", `"space"`)
 }
+
+// One environment for both sides, as a systemd unit has it.
+func TestTheEnvironmentMaySayWhatOnlyTheOtherSideNeeds(t *testing.T) {
+	name := segmentName(t)
+	env := []string{"SLUICE_NAME=" + name, "SLUICE_SIZE=64", "SLUICE_FRAMING=lines", "SLUICE_INPUT=", "SLUICE_OUTPUT=", "SLUICE_CHUNK=100"}
+	startWith(t, "producer", run{Args: []string{"--count", "3"}, Env: env}).ends(0)
+	startWith(t, "consumer", run{Args: []string{"--verify"}, Env: env}).ends(0)
+	startWith(t, "producer", run{Args: []string{"--input", writeFile(t, []byte("a\nb\n"))}, Env: env}).ends(0)
+	startWith(t, "consumer", run{Env: env}).ends(0)
+}
+
+func TestAWrongSizeDiscardsNothing(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "100").ends(0)
+	start(t, "producer", "--name", name, "--fresh", "--size", "2MiB").refuses(2, "--capacity")
+	if h := header(name); h == nil || h.Producer.Count.Load() != 100 {
+		t.Error("the messages are gone")
+	}
+}

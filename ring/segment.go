@@ -19,7 +19,7 @@ import (
 //
 // Errors: shm.ErrName, shm.ErrNoSpace, fs.ErrPermission, ErrRoleTaken when a
 // producer is alive, ErrGeometry when Capacity or Slots are given and an
-// existing segment that is not empty has others. With Fresh,
+// existing segment has others and a live consumer or unread messages. With Fresh,
 // a live consumer is ErrRoleTaken too. layout.ErrNotSegment, ErrVersion, ErrCorrupt and
 // shm.ErrForeign for whatever else is found at that name.
 func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
@@ -87,8 +87,11 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 	if (opt.Capacity == 0 || opt.Capacity == g.Capacity) && (opt.Slots == 0 || opt.Slots == g.Slots) {
 		return nil
 	}
-	unread := h.Producer.Count.Load() - h.Consumer.Count.Load()
-	return fmt.Errorf("%w: capacity %d and slots %d, with %d unread messages", ErrGeometry, g.Capacity, g.Slots, unread)
+	unread, consumer := h.Producer.Count.Load()-h.Consumer.Count.Load(), "no consumer"
+	if seg.Alive(layout.Consumer) {
+		consumer = "a live consumer"
+	}
+	return fmt.Errorf("%w: capacity %d and slots %d, with %d unread messages and %s", ErrGeometry, g.Capacity, g.Slots, unread, consumer)
 }
 
 // discard removes what a dead pair left behind.

@@ -33,11 +33,11 @@ func parse(c *cli.Context) (o options, err error) {
 	if o.work < 0 {
 		return o, command.Usage("--work %v: it may not be negative", o.work)
 	}
-	if c.IsSet("output") && o.output == "" {
+	if command.Said(c, "output") && o.output == "" {
 		return o, command.Usage("--output: the name of a file, or - for standard output")
 	}
 	if c.IsSet("framing") {
-		if o.output == "" {
+		if o.output == "" && command.Said(c, "framing") {
 			return o, command.Usage("--framing has no meaning without --output")
 		}
 		o.framing, err = command.ParseFraming(c.String("framing"))

@@ -50,12 +50,10 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	ctx, stop := command.WithDuration(ctx, common.Duration)
 	defer stop()
 
-	var out *sink.Output
-	if opt.output != "" { // before the segment: a bad path need not wait for a producer
-		if out, err = sink.OpenOutput(opt.output); err != nil {
+	if opt.output != "" { // a bad path need not wait for a producer
+		if err := sink.CheckOutput(opt.output); err != nil {
 			return err
 		}
-		defer out.Close()
 	}
 	rep := report.Start(report.Options{
 		Role: layout.Consumer, Name: common.Name, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: -1,
@@ -73,7 +71,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		check, err = newCheck(r.Segment())
 	}
 	if err == nil {
-		err = receive(ctx, r, out, check, opt, common)
+		err = receive(ctx, r, check, opt, common)
 	}
 	rep.Finish()
 	if check != nil && err == nil {
@@ -95,16 +93,17 @@ func newCheck(seg *shm.Segment) (*sink.Verify, error) {
 }
 
 // receive moves messages into the sinks until the producer has ended.
-func receive(ctx context.Context, r *ring.Reader, out *sink.Output, check *sink.Verify, opt options, common command.Common) error {
+func receive(ctx context.Context, r *ring.Reader, check *sink.Verify, opt options, common command.Common) error {
 	var into sink.Sinks
 	if check != nil {
 		into = append(into, check)
 	}
-	if out != nil {
-		into = append(into, out)
-		if err := out.Begin(func() layout.Framing { return opt.framingFor(r.Framing()) }); err != nil {
+	if opt.output != "" {
+		out, err := sink.OpenOutput(ctx, opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) })
+		if err != nil {
 			return err
 		}
+		into = append(into, out)
 	}
 	g := r.Segment().Geometry()
 	lim := sink.Limits{

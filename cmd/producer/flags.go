@@ -67,6 +67,9 @@ func parse(c *cli.Context) (options, error) {
 		return o, command.Usage("--chunk %d: from 1 byte to what the ring takes", chunk)
 	}
 	o.size, o.chunk = int(size), int(chunk)
+	if most := layout.MaxMessage(capacity); o.fresh && (o.input == "" && size > most || o.chunkSet && chunk > most) {
+		return o, command.Usage("--size %d, --chunk %d: at most %d fit into the ring; choose a larger --capacity", size, chunk, most)
+	}
 	if o.burst < 1 {
 		return o, command.Usage("--burst %d: at least 1", o.burst)
 	}
@@ -86,7 +89,7 @@ func nextPower(capacity uint64) string {
 func (o *options) parseInput(c *cli.Context) error {
 	generating, reading := []string{"size", "burst"}, []string{"framing", "chunk"}
 	if o.input == "" {
-		if c.IsSet("input") {
+		if command.Said(c, "input") {
 			return command.Usage("--input: the name of a file, or - for standard input")
 		}
 		return refuse(c, reading, "without --input FILE")
@@ -101,16 +104,17 @@ func (o *options) parseInput(c *cli.Context) error {
 			return err
 		}
 	}
-	if o.chunkSet && o.framing != layout.FramingRaw {
+	if command.Said(c, "chunk") && o.framing != layout.FramingRaw {
 		return command.Usage("--chunk has no meaning with %v framing", o.framing)
 	}
 	return nil
 }
 
-// refuse rejects flags that would be ignored.
+// refuse rejects flags that would be ignored. In the environment they may be
+// meant for another command.
 func refuse(c *cli.Context, flags []string, when string) error {
 	for _, f := range flags {
-		if c.IsSet(f) {
+		if command.Said(c, f) {
 			return command.Usage("--%s has no meaning %s", f, when)
 		}
 	}

@@ -84,6 +84,9 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	}
 	rep.Finish()
 	alone := !w.Segment().Alive(layout.Consumer)
+	if in != nil {
+		rep.Unsent(in.Unsent())
+	}
 	ended := err == nil && in != nil && ctx.Err() == nil
 	if ended {
 		w.KeepEnd() // an empty input is something to deliver, too

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -48,12 +47,13 @@ var meanings = []struct {
 }{
 	{errUsage, ExitUsage, "--help shows the flags"},
 	{shm.ErrName, ExitUsage, "choose another --name"},
-	{ring.ErrGeometry, ExitUsage, "leave --capacity and --slots out to resume it, start a consumer to drain it, or discard it with --fresh"},
+	{ring.ErrGeometry, ExitUsage, "leave --capacity and --slots out to resume it, or drain it and stop its consumer, or discard it with --fresh"},
 	{sink.ErrFault, ExitFault, ""},
 	{shm.ErrRoleTaken, ExitRoleTaken, "stop that process or choose another --name"},
 	{ring.ErrTooLarge, ExitFailed, "choose a larger --capacity"},
 	{ring.ErrFull, ExitLimit, "the consumer is slower: speed it up, choose a larger --capacity, or let the producer wait with --on-full block"},
 	{shm.ErrForeign, ExitCorrupt, "find out who put it there; remove it, or choose another --name"},
+	{shm.ErrRemoved, ExitFailed, "something deleted it: rm, a clean-up of /dev/shm, or RemoveIPC= of systemd; start both sides again"},
 	{shm.ErrTruncated, ExitCorrupt, "somebody shortened the file; start both sides again, with --fresh"},
 	{layout.ErrNotSegment, ExitCorrupt, "remove the file, start the producer with --fresh, or choose another --name"},
 	{layout.ErrVersion, ExitCorrupt, "use producer and consumer of one version, or start the producer with --fresh"},
@@ -90,6 +90,6 @@ func exit(name string, err error) int {
 	if remedy != "" {
 		text += "; " + remedy
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s\n", name, text)
+	say("%s: %s\n", name, text)
 	return code
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"time"
 
@@ -75,6 +76,21 @@ func ParseCommon(c *cli.Context) (Common, error) {
 		}
 	}
 	return o, nil
+}
+
+// Said reports whether a flag was given on the command line, and not only in the
+// environment, which two commands may share.
+func Said(c *cli.Context, flag string) bool {
+	if !c.IsSet(flag) {
+		return false
+	}
+	for _, arg := range os.Args[1:] {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if name == flag && strings.HasPrefix(arg, "-") {
+			return true
+		}
+	}
+	return false
 }
 
 // Size is a flag value in bytes: 4096, 64KiB, 1MiB.

@@ -40,10 +40,26 @@ func untilStopped(name string) (_ context.Context, stop func()) {
 		for first := time.Now(); time.Since(first) < echo; {
 			<-signals
 		}
-		fmt.Fprintf(os.Stderr, "%s: left at once; what was not released is delivered again\n", name)
+		say("%s: left at once; what was not released is delivered again\n", name)
 		os.Exit(ExitFailed)
 	}()
-	return ctx, func() { signal.Stop(signals); cancel(nil) }
+	// The handler stays: a signal that comes while the last lines are written
+	// must not take the exit code with it.
+	return ctx, func() { cancel(nil) }
+}
+
+// say prints to standard error, and does not wait for ever where that is a pipe
+// that nobody reads.
+func say(format string, args ...any) {
+	done := make(chan struct{})
+	go func() {
+		fmt.Fprintf(os.Stderr, format, args...)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
 }
 
 // WithDuration returns a context that also ends after d; 0 = never.

@@ -33,6 +33,7 @@ type Reporter struct {
 	began time.Time
 	print printer
 	bar   *bar // nil where nobody would see it
+	mute  bool // nothing printed is taken any more
 
 	mu          sync.Mutex
 	segment     *shm.Segment // nil before Attach and after Detach
@@ -94,7 +95,7 @@ func (r *Reporter) Resumed(n uint64) {
 
 // note prints a line for people; programs find the same in the figures.
 func (r *Reporter) note(format string, args ...any) {
-	if !r.opt.JSON {
+	if !r.opt.JSON && !r.mute {
 		fmt.Fprintf(r.opt.Out, "%v: %s\n", r.opt.Role, fmt.Sprintf(format, args...))
 	}
 }
@@ -102,6 +103,14 @@ func (r *Reporter) note(format string, args ...any) {
 // Verified says that n messages were checked, and all was well.
 func (r *Reporter) Verified(n uint64) {
 	r.note("verified %s: none missing, repeated or damaged", messages(n))
+}
+
+// Unsent says that n bytes of the input were read, and given to nobody when the
+// producer was stopped.
+func (r *Reporter) Unsent(n int64) {
+	if n > 0 {
+		r.note("stopped with %d bytes read from the input and not sent; they are lost", n)
+	}
 }
 
 // Left says what the last side has left behind: n unread messages, or the end
@@ -118,11 +127,29 @@ func (r *Reporter) Left(n uint64, end bool) {
 // Finish ends the reports with the final one.
 func (r *Reporter) Finish() {
 	close(r.stop)
-	<-r.stopped
+	select {
+	case <-r.stopped:
+	case <-time.After(stuck): // standard error is a pipe that nobody reads
+		r.mute = true
+		r.Detach()
+		return
+	}
 	r.Detach()
-	r.bar.finish(r.done())
-	r.emit(r.first, true)
+	last := make(chan struct{})
+	go func() {
+		r.bar.finish(r.done())
+		r.emit(r.first, true)
+		close(last)
+	}()
+	select {
+	case <-last:
+	case <-time.After(stuck):
+		r.mute = true
+	}
 }
+
+// stuck is how long the end waits for a report to be taken.
+const stuck = time.Second
 
 func (r *Reporter) run() {
 	defer close(r.stopped)

@@ -1,70 +1,135 @@
 package sink
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/interrupt"
 	"sluice/layout"
+	"sluice/shm"
 )
 
 // Output writes messages to a file straight from ring memory, many with one
 // system call.
 type Output struct {
-	file    *os.File
+	fd      int
 	name    string
 	framing func() layout.Framing
 
 	parts  [][]byte // what the next Flush writes, in order
-	open   bool     // the last line put lacks its line feed
+	ragged bool     // the last line put lacks its line feed
 	length []byte   // length prefixes of the messages in parts
 
-	// written is how much of a regular file was flushed, -1 when the output is
-	// something else. A failed Flush cuts the file back to it, because its
-	// messages are delivered again.
-	written int64
+	// at is where a regular file ends when everything put has been flushed, -1
+	// when the output is something else. A failed Flush cuts the file back to
+	// it, because its messages are delivered again.
+	at   int64
+	poll *interrupt.Poller
 }
 
 // maxParts is what one writev takes (UIO_MAXIOV).
 const maxParts = 1024
 
-// OpenOutput opens the file at path, creating it where there is none, or takes
-// standard output when path is "-". What the file holds stays until Begin.
-func OpenOutput(path string) (*Output, error) {
-	o := &Output{file: os.Stdout, name: "standard output", written: -1}
-	if path == "-" {
-		return o, nil
+// grace is how long a Flush goes on trying once the command is to stop.
+const grace = time.Second
+
+// CheckOutput reports what would keep OpenOutput from opening path, as far as
+// that can be told without touching anything.
+func CheckOutput(path string) error {
+	info, err := os.Stat(path)
+	writable := path
+	switch {
+	case path == "-":
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		writable, err = filepath.Dir(path), nil
+	case err == nil && info.IsDir():
+		err = &fs.PathError{Op: "write", Path: path, Err: unix.EISDIR}
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err == nil {
+		if err = unix.Access(writable, unix.W_OK); err != nil {
+			err = &fs.PathError{Op: "write", Path: path, Err: err}
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("output: %w", err)
+		return fmt.Errorf("output: %w", err)
 	}
-	o.file, o.name = f, path
-	return o, nil
+	return nil
 }
 
-// Begin empties a regular file.
+// OpenOutput creates or truncates the file at path, or takes standard output
+// when path is "-". What waits for the other end of a pipe returns the cause of
+// ctx when ctx is done.
 //
 // framing says what stands between messages; it is asked for each one, because
 // producers come and go. Lines: a line feed, where the message before lacks
 // one. Length: 4 bytes of little-endian length before each message. Raw:
 // nothing.
-func (o *Output) Begin(framing func() layout.Framing) error {
-	o.framing = framing
-	if o.file == os.Stdout {
+func OpenOutput(ctx context.Context, path string, framing func() layout.Framing) (*Output, error) {
+	poll, err := interrupt.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("output: %w", err)
+	}
+	o := &Output{name: path, framing: framing, at: -1, poll: poll}
+	if err := o.open(path); err != nil {
+		poll.Close()
+		return nil, fmt.Errorf("output: %w", err)
+	}
+	return o, nil
+}
+
+// open opens without blocking, so that a Flush can be interrupted: a FIFO has no
+// reader yet (ENXIO), a pipe may be full. Standard output is shared with others
+// who may not expect that of it, so a pipe there is opened once more.
+func (o *Output) open(path string) error {
+	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NONBLOCK | unix.O_CLOEXEC
+	if path == "-" {
+		o.name, path = "standard output", "/proc/self/fd/1"
+		var st unix.Stat_t
+		if err := unix.Fstat(1, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
+			o.fd = 1
+			return o.mark()
+		}
+		flags = unix.O_WRONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+	}
+	err := o.poll.Retry(unix.ENXIO, func() (err error) {
+		o.fd, err = unix.Open(path, flags, 0o666)
+		return err
+	})
+	if err != nil && o.name != path { // another user's pipe, or no /proc
+		o.fd = 1
 		return nil
 	}
-	if info, err := o.file.Stat(); err != nil || !info.Mode().IsRegular() {
+	if errno, ok := err.(unix.Errno); ok {
+		return &fs.PathError{Op: "open", Path: path, Err: errno}
+	}
+	if err != nil {
 		return err
 	}
-	o.written = 0
-	if err := o.file.Truncate(0); err != nil {
-		return fmt.Errorf("output: empty %s: %w", o.name, err)
+	return o.mark()
+}
+
+// mark notes where a regular file ends, or will be written to.
+func (o *Output) mark() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(o.fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return err
 	}
-	return nil
+	flags, err := unix.FcntlInt(uintptr(o.fd), unix.F_GETFL, 0)
+	if err == nil && flags&unix.O_APPEND != 0 {
+		o.at = st.Size
+		return nil
+	}
+	o.at, err = unix.Seek(o.fd, 0, unix.SEEK_CUR)
+	return err
 }
 
 var lineFeed = []byte{'\n'}
@@ -73,10 +138,10 @@ var lineFeed = []byte{'\n'}
 func (o *Output) Put(msg []byte) error {
 	switch o.framing() {
 	case layout.FramingLines:
-		if o.open {
+		if o.ragged {
 			o.parts = append(o.parts, lineFeed)
 		}
-		o.open = len(msg) == 0 || msg[len(msg)-1] != '\n'
+		o.ragged = len(msg) == 0 || msg[len(msg)-1] != '\n'
 	case layout.FramingLength:
 		at := len(o.length)
 		o.length = binary.LittleEndian.AppendUint32(o.length, uint32(len(msg)))
@@ -88,40 +153,49 @@ func (o *Output) Put(msg []byte) error {
 	return nil
 }
 
-// Flush writes everything that was put.
+// Flush writes everything that was put. When ctx is done and the other end does
+// not take it, it returns the cause of ctx; an error when only a part went out.
 func (o *Output) Flush() error {
 	total := int64(0)
 	for parts := o.parts; len(parts) > 0; {
-		n, err := unix.Writev(int(o.file.Fd()), parts[:min(len(parts), maxParts)])
-		if err == unix.EINTR || err == unix.EAGAIN && o.waitWritable() == nil {
+		n, err := unix.Writev(o.fd, parts[:min(len(parts), maxParts)])
+		if err == unix.EAGAIN {
+			if err = o.poll.Wait(o.fd, unix.POLLOUT, grace); err == nil {
+				continue
+			} else if total == 0 {
+				return err // nothing happened
+			}
+			err = fmt.Errorf("stopped after %d bytes of a batch, which comes again as a whole: %w", total, unix.EAGAIN)
+		}
+		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			return o.undo(err)
+			return o.undo(total, err)
 		}
 		total += int64(n)
 		parts = skip(parts, n)
 	}
-	if o.written >= 0 {
-		o.written += total
+	if o.at >= 0 {
+		o.at += total
 	}
 	o.parts, o.length = o.parts[:0], o.length[:0]
 	return nil
 }
 
-// waitWritable waits where somebody made the output non-blocking.
-func (o *Output) waitWritable() error {
-	_, err := unix.Poll([]unix.PollFd{{Fd: int32(o.file.Fd()), Events: unix.POLLOUT}}, -1)
-	return err
-}
-
-// undo cuts a regular file back to what was flushed.
-func (o *Output) undo(cause error) error {
+// undo cuts a regular file back to what was flushed, unless somebody else has
+// written to it meanwhile.
+func (o *Output) undo(total int64, cause error) error {
+	if cause == unix.EFAULT {
+		cause = shm.ErrTruncated // the messages are ring memory
+	}
 	err := fmt.Errorf("output: write %s: %w", o.name, cause)
-	if o.written < 0 {
+	var st unix.Stat_t
+	if o.at < 0 || unix.Fstat(o.fd, &st) != nil || st.Size != o.at+total {
 		return err
 	}
-	return errors.Join(err, o.file.Truncate(o.written))
+	_, seekErr := unix.Seek(o.fd, o.at, unix.SEEK_SET)
+	return errors.Join(err, unix.Ftruncate(o.fd, o.at), seekErr)
 }
 
 // skip drops the first n bytes of parts.
@@ -139,7 +213,12 @@ func skip(parts [][]byte, n int) [][]byte {
 // Close closes the file; standard output too, so that a write error that the
 // system kept for the end is not lost.
 func (o *Output) Close() error {
-	if err := o.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+	o.poll.Close()
+	err := unix.Close(o.fd)
+	if o.name == "standard output" && o.fd != 1 {
+		err = errors.Join(err, unix.Close(1))
+	}
+	if err != nil {
 		return fmt.Errorf("output: close %s: %w", o.name, err)
 	}
 	return nil

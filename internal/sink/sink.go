@@ -47,14 +47,14 @@ type Limits struct {
 // one back at once, so that the pressure it makes is where it belongs.
 func Drain(ctx context.Context, from Receiver, into Sink, lim Limits) error {
 	slow := lim.Pace != nil || lim.Work > 0
-	held, bytes := 0, 0
+	held, bytes, unseen := 0, 0, 0
 	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; taken++ {
 		// Next looks at ctx only when it has to wait.
-		if (slow || taken%1024 == 0) && ctx.Err() != nil {
-			if err := flush(from, into); err != nil {
-				return err
+		if unseen -= 1; unseen <= 0 || slow {
+			unseen = 1024
+			if ctx.Err() != nil {
+				return cmp.Or(flush(from, into), context.Cause(ctx))
 			}
-			return context.Cause(ctx)
 		}
 		if err := lim.Pace.Wait(ctx); err != nil {
 			return err
@@ -67,7 +67,7 @@ func Drain(ctx context.Context, from Receiver, into Sink, lim Limits) error {
 		if err := into.Put(msg); err != nil {
 			return err
 		}
-		held, bytes = held+1, bytes+len(msg)
+		held, bytes, unseen = held+1, bytes+len(msg), unseen-len(msg)/1024 // or a MiB
 		if slow || held >= lim.HoldMessages || bytes >= lim.HoldBytes || !from.Buffered() {
 			if err := flush(from, into); err != nil {
 				return err

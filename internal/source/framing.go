@@ -20,6 +20,7 @@ const buffered = 256 << 10
 // record's length stands before it in the ring, so a line cannot be read into
 // its place: it is copied once.
 type lines struct {
+	in   *Input
 	scan *bufio.Scanner
 	max  int
 	n    int
@@ -30,7 +31,7 @@ func Lines(in *Input, max int) Cutter {
 	scan := bufio.NewScanner(in)
 	scan.Buffer(make([]byte, min(buffered, max+1)), max+1) // the Scanner's limit is the buffer's
 	scan.Split(wholeLine)
-	return &lines{scan: scan, max: max}
+	return &lines{in: in, scan: scan, max: max}
 }
 
 // wholeLine is bufio.ScanLines that leaves the line ends on.
@@ -58,24 +59,27 @@ func (l *lines) next(ctx context.Context, to Sender) error {
 	}
 	line := l.scan.Bytes()
 	buf, err := to.Reserve(ctx, len(line))
-	if err != nil {
-		return err
+	if err == nil {
+		to.Commit(copy(buf, line))
+		to.Publish()
 	}
-	to.Commit(copy(buf, line))
-	to.Publish()
-	return nil
+	if err == nil || errors.Is(err, ring.ErrDropped) {
+		l.in.sent += int64(len(line))
+	}
+	return err
 }
 
 // lengths takes messages with a 4-byte little-endian length before each.
 type lengths struct {
-	in  *bufio.Reader
-	max int
-	n   int
+	file *Input
+	in   *bufio.Reader
+	max  int
+	n    int
 }
 
 // Lengths cuts in by the length before each message, of at most max bytes.
 func Lengths(in *Input, max int) Cutter {
-	return &lengths{in: bufio.NewReaderSize(in, buffered), max: max}
+	return &lengths{file: in, in: bufio.NewReaderSize(in, buffered), max: max}
 }
 
 func (l *lengths) next(ctx context.Context, to Sender) error {
@@ -93,6 +97,7 @@ func (l *lengths) next(ctx context.Context, to Sender) error {
 		if _, err := l.in.Discard(n); err != nil {
 			return l.cut(noEOF(err))
 		}
+		l.file.sent += int64(len(prefix) + n)
 		return err
 	}
 	if err != nil {
@@ -103,6 +108,7 @@ func (l *lengths) next(ctx context.Context, to Sender) error {
 	}
 	to.Commit(n)
 	to.Publish()
+	l.file.sent += int64(len(prefix) + n)
 	return nil
 }
 
@@ -144,8 +150,10 @@ func (c *chunks) next(ctx context.Context, to Sender) error {
 	}
 	buf, err := to.Reserve(ctx, c.size)
 	if errors.Is(err, ring.ErrDropped) {
-		if _, err := io.CopyN(io.Discard, c.in, int64(c.size-n)); err != nil && err != io.EOF {
-			return err
+		_, discardErr := io.CopyN(io.Discard, c.in, int64(c.size-n))
+		c.in.sent = c.in.read
+		if discardErr != nil && discardErr != io.EOF {
+			return discardErr
 		}
 		return err
 	}
@@ -159,6 +167,7 @@ func (c *chunks) next(ctx context.Context, to Sender) error {
 	if n += more; n > 0 {
 		to.Commit(n)
 		to.Publish()
+		c.in.sent += int64(n)
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			err = nil // the next call finds the end again
 		}

@@ -2,33 +2,37 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/interrupt"
+	"sluice/shm"
 )
 
 // Input is a file or standard input whose reads end when ctx does.
 type Input struct {
-	ctx  context.Context
 	file *os.File
 	name string
-	size int64 // of a regular file, else -1
-	read int64
+	size int64 // what a regular file has from here on, else -1
 
-	// stop becomes readable when ctx is done; nil for a regular file.
-	stop   *os.File
-	unstop func() bool
+	read, sent int64 // bytes: read from the file; of those, given to the ring
+
+	poll *interrupt.Poller // nil for a regular file
 }
 
 // OpenInput opens a file, or standard input when path is "-". A read that
 // waits for a terminal, a pipe or a socket returns the cause of ctx when ctx is
 // done.
 func OpenInput(ctx context.Context, path string) (*Input, error) {
-	in := &Input{ctx: ctx, file: os.Stdin, name: "standard input", size: -1}
+	in := &Input{file: os.Stdin, name: "standard input", size: -1}
 	if path != "-" {
-		f, err := os.Open(path)
+		// Without O_NONBLOCK the open of a FIFO waits for a writer, whatever ctx
+		// says. Read waits for it instead.
+		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 		if err != nil {
 			return nil, fmt.Errorf("input: %w", err)
 		}
@@ -39,9 +43,10 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 		err = &os.PathError{Op: "read", Path: in.name, Err: unix.EISDIR}
 	}
 	if err == nil && info.Mode().IsRegular() {
-		in.size = info.Size()
+		at, _ := in.file.Seek(0, io.SeekCurrent) // standard input may be in its middle
+		in.size = max(0, info.Size()-at)
 	} else if err == nil {
-		err = in.watch()
+		in.poll, err = interrupt.New(ctx)
 	}
 	if err != nil {
 		in.Close()
@@ -50,53 +55,34 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 	return in, nil
 }
 
-// watch turns the end of ctx into something that poll(2) can wait for: a
-// read(2) that sleeps on a terminal or a pipe can be interrupted by no context.
-func (in *Input) watch() error {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return os.NewSyscallError("eventfd", err)
-	}
-	in.stop = os.NewFile(uintptr(fd), "stop")
-	in.unstop = context.AfterFunc(in.ctx, func() { in.stop.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) })
-	return nil
-}
-
 // Size returns the bytes that a regular file has; -1 when that is unknown.
 func (in *Input) Size() int64 { return in.size }
 
+// Unsent returns the bytes that were read and will not come again, because they
+// came out of a pipe or a terminal, and were given to nobody.
+func (in *Input) Unsent() int64 {
+	if in.size >= 0 {
+		return 0
+	}
+	return in.read - in.sent
+}
+
 // Read reads into p, which may be ring memory.
 func (in *Input) Read(p []byte) (int, error) {
-	if in.size < 0 {
-		if err := in.waitReadable(); err != nil {
+	if in.poll != nil {
+		if err := in.poll.Wait(int(in.file.Fd()), unix.POLLIN, 0); err != nil {
 			return 0, err
 		}
 	}
 	n, err := in.file.Read(p)
 	in.read += int64(n)
+	if errors.Is(err, unix.EFAULT) {
+		err = shm.ErrTruncated // it cannot be p of our own
+	}
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("input: %w", err)
 	}
 	return n, err
-}
-
-// waitReadable sleeps until there is something to read or ctx is done.
-func (in *Input) waitReadable() error {
-	fds := []unix.PollFd{
-		{Fd: int32(in.file.Fd()), Events: unix.POLLIN},
-		{Fd: int32(in.stop.Fd()), Events: unix.POLLIN},
-	}
-	for {
-		if in.ctx.Err() != nil {
-			return context.Cause(in.ctx)
-		}
-		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
-			return os.NewSyscallError("poll", err)
-		}
-		if fds[0].Revents != 0 {
-			return nil
-		}
-	}
 }
 
 // more reports whether a regular file is known to go on here.
@@ -104,9 +90,8 @@ func (in *Input) more() bool { return in.read < in.size }
 
 // Close closes the file. Standard input stays open.
 func (in *Input) Close() error {
-	if in.stop != nil {
-		in.unstop()
-		in.stop.Close()
+	if in.poll != nil {
+		in.poll.Close()
 	}
 	if in.file == os.Stdin {
 		return nil

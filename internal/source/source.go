@@ -31,9 +31,10 @@ type Limits struct {
 // until the limit is reached or ctx is done (its cause is returned). A message
 // that a full ring dropped is a gap in the sequence.
 func Generate(ctx context.Context, to Sender, seq uint64, size int, lim Limits) error {
+	look := max(1, min(1024, (1<<20)/uint64(size))) // messages, at most a MiB
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
 		// The Sender looks at ctx only when it has to wait.
-		if sent%1024 == 0 && ctx.Err() != nil {
+		if sent%look == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := lim.Pace.Wait(ctx); err != nil {
@@ -63,7 +64,7 @@ type Cutter interface {
 // dropped is lost, as the policy says.
 func Copy(ctx context.Context, to Sender, cut Cutter, lim Limits) error {
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
-		if sent%64 == 0 && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := lim.Pace.Wait(ctx); err != nil {
