@@ -107,7 +107,7 @@ func ahead(a, b uint64) uint64 { return uint64(max(0, int64(a-b))) }
 // the few entries of the store buffer are soon full of such stores; asked for
 // together and early, the lines come in parallel. Measured in
 // docs/protocol.md.
-const prefetchStep = 1024
+const prefetchStep = 2048
 
 // prefetch asks for the lines that the next messages go to, as far as they are
 // free: what lies beyond the limit is still the Reader's.
