@@ -17,7 +17,7 @@
 //
 // One goroutine at a time may use a Writer, and one a Reader. To stop a
 // blocked call, cancel its context: it returns within 100 ms, and if it has
-// blocked for long, at once or in rare cases within half a second.
+// blocked for long, at once or in rare cases within a second.
 //
 // # Trust
 //

@@ -32,7 +32,8 @@ var registerBarrier = sync.OnceValue(func() bool {
 // Barrier makes every running thread of every registered process execute a full
 // memory barrier before it returns. What those threads stored before it, the
 // caller sees after it; what the caller stored before it, they see after it. It
-// costs about 0.4 microseconds and reports whether the kernel did it.
+// costs half a microsecond when the peer sleeps and up to 11 when it runs, which
+// is an interrupt to its processor, and reports whether the kernel did it.
 func Barrier() bool {
 	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierGlobalExpedited, 0, 0)
 	return errno == 0
