@@ -115,6 +115,16 @@ func startCommand(t *testing.T, cmd *exec.Cmd, r run) (*proc, error) {
 	return p, nil
 }
 
+// reporting waits for the first line of a report.
+func (p *proc) reporting() {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(p.stderr.String(), "\n"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("%v does not report", p.cmd.Args)
+		}
+	}
+}
+
 // wait returns the exit code; -1 after a signal.
 func (p *proc) wait() int {
 	p.t.Helper()

@@ -47,11 +47,7 @@ func TestASignalEndsEveryKindOfWait(t *testing.T) {
 			defer w.Close()
 			p := startWith(t, c.command, run{Args: append([]string{"--name", c.name(t), "--report", "10ms"}, c.args...), Stdin: r})
 			r.Close()
-			for deadline := time.Now().Add(patience); p.stderr.String() == ""; time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatal("it does not report")
-				}
-			}
+			p.reporting()
 			p.signal(unix.SIGTERM)
 			p.ends(0)
 		})
