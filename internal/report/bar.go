@@ -24,10 +24,10 @@ func newBar(out io.Writer, total int64) *bar {
 	return &bar{progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(out),
 		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowCount(),
 		progressbar.OptionShowTotalBytes(true),
 		progressbar.OptionUseIECUnits(true),
 		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionThrottle(0),
 	)}

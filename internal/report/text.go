@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"sluice/layout"
 	"sluice/pressure"
 )
 
@@ -74,7 +75,7 @@ func final(b *strings.Builder, r *Report) {
 		row("produced", "%s, %s", messages(i.Produced), humanize.IBytes(i.ProducedBytes))
 		row("consumed", "%s, %s: %s msg/s, %s/s", messages(i.Consumed), humanize.IBytes(i.ConsumedBytes),
 			rate(i.Throughput), humanize.IBytes(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
-		if s.Produced != i.Produced || s.Consumed != i.Consumed {
+		if r.Role == layout.Producer && s.Produced != i.Produced || r.Role == layout.Consumer && s.Consumed != i.Consumed {
 			row("ever", "%s produced and %s consumed in this segment", count(s.Produced), count(s.Consumed))
 		}
 		row("queue", "%s (%.0f %% of %s), at most %s", messages(s.Depth()), 100*s.Fill(), bound(s), messages(s.HighWater))
