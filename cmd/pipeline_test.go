@@ -39,7 +39,7 @@ func TestEitherSideMayStartFirst(t *testing.T) {
 
 func TestTheDefaultsFindEachOther(t *testing.T) {
 	if header("demo") != nil {
-		t.Fatal("a segment called demo exists: is somebody using it? Remove /dev/shm/sluice.demo")
+		t.Skip("SKIPPED: a segment called demo exists, somebody may be using it; remove /dev/shm/sluice.demo to run this test")
 	}
 	p, c := start(t, "producer"), start(t, "consumer")
 	t.Cleanup(func() { os.Remove("/dev/shm/sluice.demo") })
