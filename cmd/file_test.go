@@ -100,6 +100,24 @@ func TestTheEndOfAnEmptyFileWaitsForTheConsumer(t *testing.T) {
 	gone(t, name)
 }
 
+// A last line may lack its line feed. The next producer's first line is one of
+// its own all the same.
+func TestLinesOfSeveralProducersDoNotRunTogether(t *testing.T) {
+	name := segmentName(t)
+	c := start(t, "consumer", "--name", name, "--follow", "--output", "-")
+	for i, text := range []string{"a\nb", "c\n", "d"} {
+		startWith(t, "producer", run{Args: []string{"--name", name, "--input", "-"}, Stdin: strings.NewReader(text)}).ends(0)
+		eventually(t, name, "an empty ring", func(h *layout.Header) bool {
+			return h.ProducerSide.Holders.Load() == uint64(i+1) && h.Consumer.Count.Load() == h.Producer.Count.Load()
+		})
+	}
+	c.signal(unix.SIGINT)
+	c.ends(0)
+	if got := c.stdout.String(); got != "a\nb\nc\nd" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestStandardInputAndOutput(t *testing.T) {
 	name, content := segmentName(t), text(100_000)
 	c := start(t, "consumer", "--name", name, "--output", "-")

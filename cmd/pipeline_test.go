@@ -85,6 +85,16 @@ func TestAFastConsumerWaitsAndASlowOneMakesTheProducerWait(t *testing.T) {
 	}
 }
 
+// Whoever is slow gives each message's room back at once: what is held back for
+// a batch would look like pressure that is not there.
+func TestASlowConsumerReleasesEveryMessage(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "100").ends(0)
+	c := start(t, "consumer", "--name", name, "--work", "20ms")
+	eventually(t, name, "a first release", func(h *layout.Header) bool { n := h.Consumer.Count.Load(); return n > 0 && n < 100 })
+	c.ends(0)
+}
+
 // As timeout(1) does it: once to the process, once to its group.
 func TestTwoSignalsAtOnceAreOne(t *testing.T) {
 	name := segmentName(t)

@@ -81,6 +81,30 @@ func TestASignalEndsAConsumerWhoseOutputIsStuck(t *testing.T) {
 	}
 }
 
+// The pipe was full before: nothing of any message went out, so this is a stop in
+// good order.
+func TestAConsumerThatCouldNotWriteAnythingStopsInGoodOrder(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "10").ends(0)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.Write(make([]byte, 64<<10)); err != nil { // what a pipe holds
+		t.Fatal(err)
+	}
+	c := startWith(t, "consumer", run{Args: []string{"--name", name, "--output", "-", "--report", "10ms"}, Stdout: w})
+	w.Close()
+	c.reporting()
+	eventually(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
+	c.signal(unix.SIGTERM)
+	c.ends(0)
+	if h := header(name); h.Consumer.Count.Load() != 0 {
+		t.Errorf("%d messages were released", h.Consumer.Count.Load())
+	}
+}
+
 func TestASignalEndsASideWhoseStandardErrorIsStuck(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
