@@ -149,6 +149,9 @@ func TestASecondSignalLeavesAtOnce(t *testing.T) {
 		select {
 		case <-c.exited:
 			c.ends(1)
+			if said := c.stderr.String(); !strings.Contains(said, "left at once") || strings.Contains(said, "ran for") {
+				t.Errorf("it took the orderly way out:\n%s", said)
+			}
 			return
 		default:
 		}
