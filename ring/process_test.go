@@ -129,7 +129,7 @@ func segmentName(t testing.TB) string {
 // both. Nobody spins, so that everything hangs on the wake-ups.
 func TestProcessesAgreeOnAFence(t *testing.T) {
 	if !shm.RegisterBarrier() {
-		t.Skip("SKIPPED: this kernel or sandbox refuses membarrier, so there is only one kind of fence to test")
+		t.Skip("SKIPPED: no membarrier to be had (the kernel, a sandbox, or the race detector), so there is only one kind of fence")
 	}
 	const free, forbidden = "never-spin ", "forbid-barriers never-spin "
 	for _, c := range []struct {
