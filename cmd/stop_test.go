@@ -105,6 +105,28 @@ func TestAConsumerThatCouldNotWriteAnythingStopsInGoodOrder(t *testing.T) {
 	}
 }
 
+func TestASignalEndsAConsumerWhoseSocketIsStuck(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "1000", "--size", "1000").ends(0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[0])
+	w := os.NewFile(uintptr(fds[1]), "socket")
+	c := startWith(t, "consumer", run{Args: []string{"--name", name, "--output", "-", "--framing", "raw"}, Stdout: w})
+	w.Close()
+	for queued, before := 0, -1; queued == 0 || queued != before; time.Sleep(50 * time.Millisecond) {
+		before = queued
+		queued, _ = unix.IoctlGetInt(fds[0], unix.TIOCINQ)
+	}
+	c.signal(unix.SIGTERM)
+	c.ends(1)
+	if said := c.stderr.String(); !strings.Contains(said, "comes again") {
+		t.Errorf("%s", said)
+	}
+}
+
 func TestASignalEndsASideWhoseStandardErrorIsStuck(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

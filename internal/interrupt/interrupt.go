@@ -17,6 +17,7 @@ type Poller struct {
 	ctx    context.Context
 	stop   *os.File // an eventfd, readable when ctx is done
 	unstop func() bool
+	since  time.Time // when Wait has first seen that ctx is done
 }
 
 // New returns a Poller for ctx. Close it.
@@ -32,13 +33,16 @@ func New(ctx context.Context) (*Poller, error) {
 
 // Wait returns nil when one of the poll(2) events, or an error or hang-up, is
 // there on fd, and the cause of the context when that is done first. grace is
-// how much longer it waits then.
+// how much longer all calls together wait then.
 func (p *Poller) Wait(fd int, events int16, grace time.Duration) error {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: int32(p.stop.Fd()), Events: unix.POLLIN}}
 	for {
 		left := -1
 		if p.ctx.Err() != nil {
-			fds, left = fds[:1], int(grace.Milliseconds())
+			if p.since.IsZero() {
+				p.since = time.Now()
+			}
+			fds, left = fds[:1], int(max(0, grace-time.Since(p.since)).Milliseconds())
 		}
 		n, err := unix.Poll(fds, left)
 		switch {

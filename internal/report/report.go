@@ -96,7 +96,20 @@ func (r *Reporter) Resumed(n uint64) {
 // note prints a line for people; programs find the same in the figures.
 func (r *Reporter) note(format string, args ...any) {
 	if !r.opt.JSON && !r.mute {
-		fmt.Fprintf(r.opt.Out, "%v: %s\n", r.opt.Role, fmt.Sprintf(format, args...))
+		r.patiently(func() {
+			fmt.Fprintf(r.opt.Out, "%v: %s\n", r.opt.Role, fmt.Sprintf(format, args...))
+		})
+	}
+}
+
+// patiently waits for print, but not for ever, and then prints no more.
+func (r *Reporter) patiently(print func()) {
+	done := make(chan struct{})
+	go func() { print(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(stuck):
+		r.mute = true
 	}
 }
 
@@ -135,20 +148,13 @@ func (r *Reporter) Finish() {
 		return
 	}
 	r.Detach()
-	last := make(chan struct{})
-	go func() {
+	r.patiently(func() {
 		r.bar.finish(r.done())
 		r.emit(r.first, true)
-		close(last)
-	}()
-	select {
-	case <-last:
-	case <-time.After(stuck):
-		r.mute = true
-	}
+	})
 }
 
-// stuck is how long the end waits for a report to be taken.
+// stuck is how long a side waits for a line to be taken.
 const stuck = time.Second
 
 func (r *Reporter) run() {

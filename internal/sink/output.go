@@ -21,6 +21,7 @@ import (
 // system call.
 type Output struct {
 	fd      int
+	socket  bool
 	name    string
 	framing func() layout.Framing
 
@@ -95,7 +96,7 @@ func (o *Output) open(path string) error {
 		o.name, path = "standard output", "/proc/self/fd/1"
 		var st unix.Stat_t
 		if err := unix.Fstat(1, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
-			o.fd = 1
+			o.fd, o.socket = 1, st.Mode&unix.S_IFMT == unix.S_IFSOCK
 			return o.mark()
 		}
 		flags = unix.O_WRONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
@@ -158,7 +159,7 @@ func (o *Output) Put(msg []byte) error {
 func (o *Output) Flush() error {
 	total := int64(0)
 	for parts := o.parts; len(parts) > 0; {
-		n, err := unix.Writev(o.fd, parts[:min(len(parts), maxParts)])
+		n, err := o.write(parts[:min(len(parts), maxParts)])
 		if err == unix.EAGAIN {
 			if err = o.poll.Wait(o.fd, unix.POLLOUT, grace); err == nil {
 				continue
@@ -181,6 +182,15 @@ func (o *Output) Flush() error {
 	}
 	o.parts, o.length = o.parts[:0], o.length[:0]
 	return nil
+}
+
+// write writes what the other end takes now. A socket cannot be opened once more
+// as a pipe can, but told with each call not to wait.
+func (o *Output) write(parts [][]byte) (int, error) {
+	if o.socket {
+		return unix.SendmsgBuffers(o.fd, parts, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	}
+	return unix.Writev(o.fd, parts)
 }
 
 // undo cuts a regular file back to what was flushed, unless somebody else has
