@@ -288,9 +288,10 @@ func (r *Reader) producerClosed() bool {
 	return layout.State(r.peer.State.Load()) == layout.StateClosed
 }
 
-// wakeAt implements condition: any message is worth waking up for.
+// wakeAt implements condition: any message is worth waking up for, and the
+// smallest is a header.
 func (r *Reader) wakeAt(uint64) (index, count uint64, patience time.Duration) {
-	return r.head, r.taken - layout.MaxCapacity, slice
+	return r.head + layout.RecordHeader, r.taken - layout.MaxCapacity, slice
 }
 
 // stuck implements condition. Everything published was taken; if the Writer

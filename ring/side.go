@@ -152,11 +152,12 @@ func (s *side) notify() {
 }
 
 // leave marks the side as ended and wakes the peer, whatever it asked for, so
-// that it notices. It returns how many messages are unread.
+// that it notices. The flag stays up: the peer may sleep on, until there is what
+// it asked for. It returns how many messages are unread.
 func (s *side) leave() (unread uint64) {
 	s.own.ProgressAt.Store(shm.Clock())
 	s.own.State.Store(uint64(layout.StateClosed))
-	if s.peerWait.Flag.Swap(0) != 0 {
+	if s.peerWait.Flag.Load() != 0 {
 		s.notify()
 	}
 	produced, consumed := s.mem.Header.Producer.Count.Load(), s.mem.Header.Consumer.Count.Load()

@@ -21,6 +21,7 @@ type model struct {
 	noSecondLook bool // fault: no look at the index between flag and sleep
 	clearLate    bool // fault: the flag is cleared after the wake, not before
 	clearAny     bool // fault: the flag is cleared whichever sleep it stands for
+	askForOld    bool // fault: the sleeper asks for what it has taken already
 	neverClear   bool // fault: the flag is not cleared at all
 	insist       bool // the sleeper first asks for more than it needs, until a timeout
 }
@@ -103,6 +104,9 @@ func (m model) sleep(s machine) []machine {
 		s.asked, s.patient = s.taken+1, m.insist
 		if m.insist {
 			s.asked = s.taken + 2
+		}
+		if m.askForOld {
+			s.asked = s.taken
 		}
 	case "store want":
 		s.want, s.sleeper = s.asked, "store flag"
@@ -226,6 +230,7 @@ func TestTheModelFindsEveryKnownWayToLoseAWakeUp(t *testing.T) {
 		"no look between flag and sleep":    {noSecondLook: true},
 		"the flag is cleared after a wake":  {clearLate: true},
 		"a later sleep's flag is cleared":   {clearAny: true},
+		"asking for what is there already":  {askForOld: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, stuck, _ := m.explore(); stuck == nil {

@@ -15,7 +15,9 @@ type condition interface {
 	// ready looks at the peer once. An error ends the wait.
 	ready() (bool, error)
 	// wakeAt returns the peer position worth being woken for after that many
-	// nanoseconds asleep, and how long to insist on it.
+	// nanoseconds asleep, and how long to insist on it. A peer that is there
+	// makes the condition ready: one that asked for less could be taken out of
+	// a sleep, flag down, that it has not quite begun (docs/protocol.md).
 	wakeAt(asleep uint64) (index, count uint64, patience time.Duration)
 	// stuck looks for a reason not to wait on, after a full slice in which
 	// nothing came.

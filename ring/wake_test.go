@@ -57,6 +57,37 @@ func TestABlockedWriterAsksForAWorthwhilePartOnlyAtFirst(t *testing.T) {
 	}
 }
 
+// A publisher may be held up between its publish and its look at the flag, while
+// the sleeper takes what was published and lies down again. Ended then for what it
+// has had already, that sleep would be one with the flag down: nobody wakes it.
+func TestALatePublisherDoesNotEndTheSleepThatCameAfter(t *testing.T) {
+	for _, slots := range []uint64{0, 1} {
+		w, r, mem := pair(t, 4096, slots, Options{Spin: SpinNever})
+		give := func() { send(t, w, string(make([]byte, 4096-8))) }
+
+		give()
+		takes(t, r, string(make([]byte, 4096-8)))
+		r.Release()
+		next := background(func() error { _, err := r.Next(context.Background()); return err })
+		asleep(t, mem.Header, layout.Consumer, 1)
+		w.wake()
+		if mem.Header.ConsumerWait.Flag.Load() == 0 {
+			t.Errorf("slots %d: the reader's flag went down for what it has taken", slots)
+		}
+		give()
+		is(t, next(), nil)
+
+		room := background(func() error { _, err := w.Reserve(context.Background(), 0); return err })
+		asleep(t, mem.Header, layout.Producer, 1)
+		r.wake()
+		if mem.Header.ProducerWait.Flag.Load() == 0 {
+			t.Errorf("slots %d: the writer's flag went down for room that it has used", slots)
+		}
+		r.Release()
+		is(t, room(), nil)
+	}
+}
+
 func TestEveryFormOfPublishWakes(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	bed := &mem.Header.ConsumerWait
@@ -76,6 +107,8 @@ func TestEveryFormOfPublishWakes(t *testing.T) {
 	}
 }
 
+// The flag stays up: a sleeper that the end is no end for (Follow, a full ring)
+// may be about to sleep on.
 func TestClosingWakesASleeperWhateverItAsked(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	for _, bed := range []*layout.Wait{&mem.Header.ConsumerWait, &mem.Header.ProducerWait} {
@@ -85,7 +118,7 @@ func TestClosingWakesASleeperWhateverItAsked(t *testing.T) {
 	w.Close()
 	r.Close()
 	h := mem.Header
-	if h.ConsumerWait.Flag.Load() != 0 || h.ProducerWait.Flag.Load() != 0 || h.ProducerSide.WakesSent.Load() != 1 || h.ConsumerSide.WakesSent.Load() != 1 {
+	if h.ConsumerWait.Flag.Load() != 7 || h.ProducerWait.Flag.Load() != 7 || h.ProducerSide.WakesSent.Load() != 1 || h.ConsumerSide.WakesSent.Load() != 1 {
 		t.Errorf("flags %d and %d, wakes %d and %d", h.ConsumerWait.Flag.Load(), h.ProducerWait.Flag.Load(), h.ProducerSide.WakesSent.Load(), h.ConsumerSide.WakesSent.Load())
 	}
 }
