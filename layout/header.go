@@ -53,7 +53,7 @@ type Identity struct {
 // the other fields are stored before it in the order of docs/protocol.md so
 // that a side killed at any instruction can be counted exactly.
 type Cursor struct {
-	Index       Uint64 `doc:"free-running byte position; low 32 bits are the futex word"`
+	Index       Uint64 `doc:"free-running byte position, of memory; ring: low 32 bits are the futex word"`
 	Count       Uint64 `doc:"messages up to Index, since creation"`
 	NextIndex   Uint64 `doc:"the Index that is being published"`
 	CountBefore Uint64 `doc:"Count before that publish"`
@@ -90,7 +90,14 @@ type Side struct {
 	Framing    Uint64 `doc:"producer: 0 none 1 lines 2 length 3 raw"`
 	Memory     Uint64 `doc:"producer: bytes held for messages in flight"`
 	Keep       Uint64 `doc:"1 = leave the segment when both sides are done"`
-	_          [2*Block - 136]byte
+
+	Buffers        Uint64 `doc:"transfer: buffers that have left the producer, that the consumer has let go"`
+	Descriptors    Uint64 `doc:"transfer, producer: descriptors it holds for buffers in flight"`
+	MaxDescriptors Uint64 `doc:"transfer, producer: descriptors that the process may have"`
+	Limit          Uint64 `doc:"transfer, producer: most bytes in flight; 0 = no limit"`
+	Obstacle       Uint64 `doc:"transfer, producer: what refused it last: 0 nothing 1 no consumer 2 socket full 3 descriptors in flight 4 descriptors 5 memory limit"`
+	Lost           Uint64 `doc:"transfer, consumer: messages that went with a producer that died"`
+	_              [2*Block - 184]byte
 }
 
 // Side returns the block of counters that belongs to role r.

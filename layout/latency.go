@@ -39,3 +39,17 @@ func LatencyBounds(i int) (low, high uint64) {
 	low = 1<<e + uint64(i%latencySub)*width
 	return low, low + width - 1
 }
+
+// NoteLatency counts a sample of given weight: messages that were published at
+// stamp and taken at now, both ns of the monotonic clock. A stamp from the future
+// (another time namespace, a hostile peer) counts as no time. Only the holder of
+// the consumer role may call it.
+func (h *Header) NoteLatency(stamp, now, weight uint64) {
+	ns := uint64(max(0, int64(now-stamp)))
+	h.Latency[LatencyBucket(ns)].Add(weight)
+	h.LatencyCount.Add(weight)
+	h.LatencySum.Add(ns * weight)
+	if ns > h.LatencyMax.Own() {
+		h.LatencyMax.Relaxed(ns)
+	}
+}

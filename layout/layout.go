@@ -40,6 +40,8 @@ var (
 	ErrNotSegment = errors.New("not a sluice segment")
 	// ErrVersion: the header is of another version of this layout.
 	ErrVersion = errors.New("segment is of another version")
+	// ErrMode: the segment is of the other mode.
+	ErrMode = errors.New("segment is of another mode")
 	// ErrCorrupt: a field or a record holds a value no healthy peer writes.
 	ErrCorrupt = errors.New("segment is corrupt")
 )
@@ -111,6 +113,40 @@ func (s State) String() string {
 		return "alone"
 	case StateClosed:
 		return "closed"
+	}
+	return "unknown"
+}
+
+// Obstacle is what keeps a transfer producer from handing over at once. It is
+// for people: the producer goes on by itself when the obstacle is gone, but for
+// the last one.
+type Obstacle uint64
+
+// The obstacles.
+const (
+	ObstacleNone     Obstacle = 0
+	ObstacleConsumer Obstacle = 1 // nobody listens
+	ObstacleSocket   Obstacle = 2 // EAGAIN: the socket holds what it can
+	ObstacleInFlight Obstacle = 3 // ETOOMANYREFS: too many descriptors in sockets
+	ObstacleFiles    Obstacle = 4 // EMFILE, ENFILE: no descriptor for another buffer
+	ObstacleMemory   Obstacle = 5 // the producer's own limit
+)
+
+// String returns the obstacle in a few words.
+func (o Obstacle) String() string {
+	switch o {
+	case ObstacleNone:
+		return "none"
+	case ObstacleConsumer:
+		return "no consumer"
+	case ObstacleSocket:
+		return "socket full"
+	case ObstacleInFlight:
+		return "too many descriptors in flight"
+	case ObstacleFiles:
+		return "out of descriptors"
+	case ObstacleMemory:
+		return "memory limit"
 	}
 	return "unknown"
 }

@@ -134,18 +134,10 @@ func (r *Reader) sampled(at, word uint64) ([]byte, error) {
 	return r.data[at : at+n : at+n], nil
 }
 
-// noteLatency counts a sample. A stamp from the future (another time
-// namespace, a hostile peer) counts as no time.
+// noteLatency counts a sample.
 func (r *Reader) noteLatency(stamp, weight uint64) {
 	now := shm.Clock()
-	ns := uint64(max(0, int64(now-stamp)))
-	h := r.mem.Header
-	h.Latency[layout.LatencyBucket(ns)].Add(weight)
-	h.LatencyCount.Add(weight)
-	h.LatencySum.Add(ns * weight)
-	if ns > h.LatencyMax.Own() {
-		h.LatencyMax.Relaxed(ns)
-	}
+	r.mem.Header.NoteLatency(stamp, now, weight)
 	r.own.ProgressAt.Relaxed(now)
 }
 

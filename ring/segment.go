@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"sluice/layout"
 	"sluice/shm"
@@ -33,13 +32,7 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 		}
 	}
 	for {
-		seg, err := shm.Create(name, g, layout.Producer)
-		if errors.Is(err, fs.ErrExist) {
-			seg, err = shm.Open(ctx, name, layout.Producer)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // the last side left in between
-			}
-		}
+		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer)
 		if err != nil {
 			return nil, err
 		}
@@ -51,8 +44,8 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 	}
 }
 
-// errReplace: the segment was empty, unused and of another geometry, and has
-// been removed.
+// errReplace: the segment was empty, unused and of another geometry or mode, and
+// has been removed.
 var errReplace = errors.New("replace")
 
 func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
@@ -73,7 +66,9 @@ func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
 	}
 	h := seg.Header()
 	removed, leaveErr := seg.Leave(guarded(func() bool {
-		return errors.Is(err, ErrGeometry) && h.Producer.Index.Load() == h.Consumer.Index.Load()
+		other := errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode)
+		gone := seg.Geometry().Mode == layout.ModeTransfer // its messages were its producer's
+		return other && (gone || h.Producer.Index.Load() == h.Consumer.Index.Load())
 	}))
 	if removed && leaveErr == nil {
 		return nil, errReplace
@@ -111,24 +106,16 @@ func discard(ctx context.Context, name string) error {
 // layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrForeign for a file
 // that is no healthy segment, and the cause of ctx.
 func Open(ctx context.Context, name string, opt Options) (*Reader, error) {
-	const longest = 50 * time.Millisecond
-	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
-		seg, err := shm.Open(ctx, name, layout.Consumer)
-		if err == nil {
-			return newSegmentReader(seg, opt)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for segment %q: %w", name, context.Cause(ctx))
-		case <-time.After(pause):
-		}
+	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer)
+	if err != nil {
+		return nil, err
 	}
+	return OpenSegment(seg, opt)
 }
 
-func newSegmentReader(seg *shm.Segment, opt Options) (r *Reader, err error) {
+// OpenSegment is Open for a segment in which the consumer role is taken
+// already. It owns seg from here on, also when it fails.
+func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
 	err = shm.Guard(func() error {
 		if err := checkMode(seg); err != nil {
 			return err
@@ -151,7 +138,7 @@ func memory(seg *shm.Segment) Memory {
 
 func checkMode(seg *shm.Segment) error {
 	if m := seg.Geometry().Mode; m != layout.ModeRing {
-		return fmt.Errorf("%w: it is in %v mode, not ring", layout.ErrVersion, m)
+		return fmt.Errorf("%w: %v, not ring", layout.ErrMode, m)
 	}
 	return nil
 }

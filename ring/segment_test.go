@@ -217,18 +217,31 @@ func TestBadOptionsAreRefusedBeforeAnythingIsMade(t *testing.T) {
 
 func TestASegmentOfTransferModeIsNoRing(t *testing.T) {
 	name := segmentName(t)
-	seg, err := shm.Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
+	transfer := layout.Geometry{Mode: layout.ModeTransfer}
+	seg, err := shm.Create(name, transfer, layout.Producer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = Open(canceled, name, Options{})
-	is(t, err, ErrVersion)
+	is(t, err, layout.ErrMode)
 	if _, err := seg.Leave(never); err != nil {
 		t.Fatal(err)
 	}
+	seg, err = shm.Open(canceled, name, layout.Consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, err = Create(canceled, name, Options{})
-	is(t, err, ErrVersion)
+	is(t, err, layout.ErrMode)
 	exists(t, name, true)
+	if _, err := seg.Leave(never); err != nil {
+		t.Fatal(err)
+	}
+	// Nobody is in it, and what it stood for was in its producer's memory.
+	w := create(t, name, Options{})
+	if g := w.Segment().Geometry(); g.Mode != layout.ModeRing {
+		t.Errorf("%+v", g)
+	}
 }
 
 func TestScribbledSegmentsAreRefusedAndLeftAlone(t *testing.T) {

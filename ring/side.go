@@ -85,22 +85,7 @@ func (s *side) attach(pid int) (position, error) {
 	s.ownCursor.Count.Store(own.count)
 	s.ownCursor.NextIndex.Store(own.index)
 
-	// A predecessor killed while asleep left its blocked time open. It ends
-	// with the last progress it noted; what came after was not blocked but
-	// dead.
-	s.blocked = s.own.Blocked.Load()
-	if int64(s.blocked) < 0 {
-		s.blocked = uint64(max(0, int64(s.blocked+s.own.ProgressAt.Load())))
-	}
-	now := shm.Clock()
-	s.own.Blocked.Store(s.blocked)
-	s.own.PID.Store(uint64(pid))
-	s.own.Keep.Store(0)
-	if s.keep {
-		s.own.Keep.Store(1)
-	}
-	s.own.StartedAt.Store(now)
-	s.own.ProgressAt.Store(now)
+	s.blocked = s.own.TakeOver(uint64(pid), shm.Clock(), s.keep)
 	s.ownWait.Flag.Store(0)
 
 	s.full = !s.barrier

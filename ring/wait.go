@@ -46,19 +46,14 @@ func (s *side) await(ctx context.Context, c condition) error {
 	}
 	s.agreeOnFence()
 	began := shm.Clock()
-	s.own.Blocked.Relaxed(s.blocked - began) // negative: blocked since began
-	s.own.ProgressAt.Relaxed(began)
-	s.own.Waits.Add(1)
-	s.own.State.Relaxed(uint64(layout.StateBlocked))
+	s.own.Sleeps(s.blocked, began)
 
 	err := s.sleep(ctx, c, began)
 
 	s.ownWait.Flag.Store(0)
 	ended := shm.Clock()
 	s.blocked += ended - began
-	s.own.Blocked.Relaxed(s.blocked)
-	s.own.ProgressAt.Relaxed(ended)
-	s.own.State.Relaxed(uint64(layout.StateRunning))
+	s.own.Wakes(s.blocked, ended)
 	s.spin.learn(ended - began)
 	return err
 }

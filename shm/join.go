@@ -1,0 +1,44 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"sluice/layout"
+)
+
+// CreateOrOpen takes a role in the segment called name, and makes that with
+// geometry g if there is none. The errors are those of Create and Open; an
+// existing segment keeps its own geometry.
+func CreateOrOpen(ctx context.Context, name string, g layout.Geometry, role layout.Role) (*Segment, error) {
+	for {
+		s, err := Create(name, g, role)
+		if !errors.Is(err, fs.ErrExist) {
+			return s, err
+		}
+		s, err = Open(ctx, name, role)
+		if !errors.Is(err, fs.ErrNotExist) { // else the last side left in between
+			return s, err
+		}
+	}
+}
+
+// OpenWhenThere is Open that waits for the segment to appear, as long as ctx
+// allows: its cause is one more error.
+func OpenWhenThere(ctx context.Context, name string, role layout.Role) (*Segment, error) {
+	const longest = 50 * time.Millisecond
+	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
+		s, err := Open(ctx, name, role)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for segment %q: %w", name, context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}

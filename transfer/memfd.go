@@ -1,0 +1,115 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+// maxFile is the largest file of a buffer: a message of 2 GiB less a byte, and
+// the page that it is rounded up to.
+const maxFile = math.MaxInt32 + 1
+
+// sealed is what the producer gives up with a buffer. F_SEAL_WRITE is granted only
+// when no writable mapping is left anywhere, and for ever: nobody, the sender
+// included, changes the bytes again. F_SEAL_SHRINK keeps a mapping of them from
+// faulting, F_SEAL_SEAL ends the list.
+const (
+	kept   = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+	sealed = kept | unix.F_SEAL_WRITE
+)
+
+var pageSize = uint64(os.Getpagesize())
+
+// pages returns the memory that a file of n bytes takes, at least a page.
+func pages(n uint64) uint64 { return max(1, (n+pageSize-1)/pageSize) * pageSize }
+
+// memfdFlags drops MFD_NOEXEC_SEAL where the kernel is older than that.
+var memfdFlags = sync.OnceValue(func() int {
+	const all = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING | unix.MFD_NOEXEC_SEAL
+	fd, err := unix.MemfdCreate("sluice", all)
+	if err == unix.EINVAL {
+		return all &^ unix.MFD_NOEXEC_SEAL
+	}
+	if err == nil {
+		unix.Close(fd)
+	}
+	return all
+})
+
+// newSealed returns a sealed memfd that holds p.
+//
+// It writes instead of mapping: a mapping that is used once costs more than the
+// copy that it saves, at every size up to a MiB (docs/transfer.md).
+func newSealed(p []byte) (fd int, err error) {
+	fd, err = unix.MemfdCreate("sluice", memfdFlags())
+	if err != nil {
+		return -1, os.NewSyscallError("memfd_create", err)
+	}
+	if err := fill(fd, p); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func fill(fd int, p []byte) error {
+	for at := 0; at < len(p); {
+		n, err := unix.Pwrite(fd, p[at:], int64(at))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return os.NewSyscallError("pwrite", err)
+		}
+		at += n
+	}
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, sealed)
+	return os.NewSyscallError("fcntl(F_ADD_SEALS)", err)
+}
+
+// checkFile verifies that the file is a memfd with those seals and of that size.
+// After it, nobody can make these two untrue.
+func checkFile(fd int, size uint64, seals int) error {
+	got, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+	if err != nil || got&seals != seals {
+		return fmt.Errorf("%w: a buffer came without its seals (%#x, want %#x)", layout.ErrCorrupt, max(got, 0), seals)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if uint64(st.Size) != size {
+		return fmt.Errorf("%w: a buffer has %d bytes, its packet says %d", layout.ErrCorrupt, st.Size, size)
+	}
+	return nil
+}
+
+// read fills p from the start of the file.
+func read(fd int, p []byte) error {
+	for at := 0; at < len(p); {
+		n, err := unix.Pread(fd, p[at:], int64(at))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return os.NewSyscallError("pread", err)
+		case n == 0:
+			return fmt.Errorf("%w: a buffer ends at byte %d of %d", layout.ErrCorrupt, at, len(p))
+		default:
+			at += n
+		}
+	}
+	return nil
+}
+
+// outOfDescriptors reports whether err says that there are no more of them, which
+// passes when the peer takes some.
+func outOfDescriptors(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+}
