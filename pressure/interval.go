@@ -9,6 +9,8 @@ type Interval struct {
 	ProducedBytes      uint64 // payload
 	ConsumedBytes      uint64
 	Throughput         float64 // messages consumed a second
+	Deeper             int64   // messages that the queue has grown by
+	Heavier            int64   // bytes that it has grown by
 
 	// ProducerBlocked and ConsumerBlocked are the shares of the time that each
 	// side slept, from 0 to 1; ProducerWaits and ConsumerWaits how often.
@@ -29,6 +31,8 @@ func Between(before, after *Snapshot) Interval {
 		Consumed:       grown(before.Consumed, after.Consumed),
 		ProducedBytes:  grown(before.ProducedBytes, after.ProducedBytes),
 		ConsumedBytes:  grown(before.ConsumedBytes, after.ConsumedBytes),
+		Deeper:         int64(after.Depth() - before.Depth()),
+		Heavier:        int64(after.QueueBytes - before.QueueBytes),
 		ProducerWaits:  grown(before.Producer.Waits, after.Producer.Waits),
 		ConsumerWaits:  grown(before.Consumer.Waits, after.Consumer.Waits),
 		ConsumerStayed: before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Holders == after.Consumer.Holders,

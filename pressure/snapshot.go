@@ -29,11 +29,18 @@ type Snapshot struct {
 
 	Produced, Consumed           uint64 // messages
 	ProducedBytes, ConsumedBytes uint64 // payload
-	QueueBytes                   uint64 // bytes of ring in use, record headers included
+	QueueBytes                   uint64 // ring: bytes in use, record headers included; transfer: memory in flight
 	Dropped                      uint64
 	Refused                      uint64
 	HighWater                    uint64 // deepest queue, messages
 	Memory                       uint64 // bytes that the segment and messages in flight take
+
+	// Transfer only.
+	Lost           uint64          // messages that went with a producer that died
+	Limit          uint64          // most memory in flight, bytes; 0 = none
+	Obstacle       layout.Obstacle // what keeps the producer from handing over
+	Descriptors    uint64          // that the producer holds for buffers in flight
+	MaxDescriptors uint64          // that it may hold
 
 	Producer, Consumer Side
 	Latency            Histogram
@@ -60,6 +67,11 @@ func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot
 	s.Dropped, s.Refused, s.HighWater = p.Dropped.Load(), p.Refused.Load(), p.HighWater.Load()
 	s.HighWater = max(s.HighWater, surely) // the producer notes it only now and then
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()
+	if g.Mode == layout.ModeTransfer {
+		s.Memory = uint64(g.FileSize()) + max(s.QueueBytes, p.Memory.Load())
+		s.Limit, s.Obstacle = p.Limit.Load(), layout.Obstacle(p.Obstacle.Load())
+		s.Descriptors, s.MaxDescriptors = p.Descriptors.Load(), p.MaxDescriptors.Load()
+	}
 	s.Latency = readHistogram(h)
 	return s
 }
@@ -75,12 +87,21 @@ func (s *Snapshot) readQueue(h *layout.Header) (surely uint64) {
 		since := h.Consumer.Count.Load()
 		if moved := since - consumed; moved < least {
 			least = moved
-			s.Produced, s.Consumed = produced, consumed
-			s.QueueBytes = min(write-read, s.Geometry.Capacity)
+			s.Produced, s.Lost = produced, min(h.ConsumerSide.Lost.Load(), consumed)
+			s.Consumed = consumed - s.Lost
+			s.QueueBytes = s.inUse(read, write)
 			surely = produced - min(since, produced)
 		}
 	}
 	return surely
+}
+
+// inUse returns the bytes between two positions, as far as they make sense.
+func (s *Snapshot) inUse(read, write uint64) uint64 {
+	if s.Geometry.Mode == layout.ModeRing {
+		return min(write-read, s.Geometry.Capacity)
+	}
+	return write - min(read, write)
 }
 
 func readSide(s *layout.Side, alive bool, now uint64) Side {
@@ -109,7 +130,7 @@ func readSide(s *layout.Side, alive bool, now uint64) Side {
 // Depth returns the messages in the queue: never negative, never more than the
 // bounds allow.
 func (s *Snapshot) Depth() uint64 {
-	depth := s.Produced - min(s.Consumed, s.Produced)
+	depth := s.Produced - min(s.Consumed+s.Lost, s.Produced)
 	if n := s.Geometry.Slots; n > 0 {
 		depth = min(depth, n)
 	}
@@ -120,10 +141,11 @@ func (s *Snapshot) Depth() uint64 {
 }
 
 // Fill returns the share of the tighter bound that is in use, from 0 to 1:
-// bytes of the capacity or messages of the slots. It is 0 without a bound.
+// bytes of the capacity or the limit, or messages of the slots. It is 0 without a
+// bound.
 func (s *Snapshot) Fill() float64 {
 	var fill float64
-	if c := s.Geometry.Capacity; c > 0 {
+	if c := max(s.Geometry.Capacity, s.Limit); c > 0 {
 		fill = float64(s.QueueBytes) / float64(c)
 	}
 	if n := s.Geometry.Slots; n > 0 {

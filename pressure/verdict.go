@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"sluice/layout"
 )
 
@@ -19,6 +21,7 @@ const (
 	NoConsumer    Kind = "no-consumer"
 	NoProducer    Kind = "no-producer"
 	Stalled       Kind = "stalled" // a live consumer, messages to take, and no progress
+	Growing       Kind = "growing" // transfer: the queue gets deeper, and memory is its only limit
 )
 
 // Verdict says who is slower, the figures that led to it, and what to do.
@@ -27,6 +30,10 @@ type Verdict struct {
 	Why     string
 	Advice  string // empty when there is nothing to do
 	Figures bool   // Why only repeats figures of the interval
+
+	// Left is how long the queue can grow as it does before it reaches the limit;
+	// 0 when it does not grow or has none.
+	Left time.Duration
 }
 
 const (
@@ -41,14 +48,28 @@ const (
 	tooShort = 10 * time.Millisecond
 )
 
-// Judge is the verdict on a ring, given an interval and the snapshot at its end.
+// Judge is the verdict on an interval, given the snapshot at its end.
 func Judge(i *Interval, after *Snapshot) Verdict {
+	growing, left := grows(i, after)
+	v := judge(i, after, growing)
+	if growing {
+		v.Left = left
+		v.Why += "; " + forecast(after, left)
+	}
+	return v
+}
+
+func judge(i *Interval, after *Snapshot, growing bool) Verdict {
 	switch {
 	case !after.Consumer.Alive && after.Consumer.State != layout.StateClosed && i.Consumed == 0,
 		!after.Consumer.Alive && after.Depth() > 0:
 		return noConsumer(after)
 	case !after.Producer.Alive && i.Produced == 0 && !(after.Producer.State == layout.StateClosed && i.Consumed > 0):
 		return Verdict{Kind: NoProducer, Why: "no producer lives; " + left(after), Advice: "start one, or stop the consumer"}
+	case growing:
+		return Verdict{Kind: Growing,
+			Why:    fmt.Sprintf("the producer gives %.0f msg/s, the consumer takes %.0f", float64(i.Produced)/i.Elapsed.Seconds(), i.Throughput),
+			Advice: "slow the producer down (--rate), speed the consumer up, or use --mode ring, where the producer waits"}
 	case i.ConsumerStayed && i.Consumed == 0 && after.Depth() > 0 && after.idle() > stallAfter:
 		return Verdict{Kind: Stalled,
 			Why:    fmt.Sprintf("the consumer (pid %d) lives and has taken nothing for %.0f s", after.Consumer.PID, after.idle().Seconds()),
@@ -57,6 +78,37 @@ func Judge(i *Interval, after *Snapshot) Verdict {
 		return Verdict{Kind: Idle, Why: "the queue is empty and nothing is produced"}
 	}
 	return bound(i, after)
+}
+
+// A queue grows when it is deeper by a tenth of what was produced, and by more
+// than comes and goes with a packet.
+const (
+	growthShare = 0.1
+	growthLeast = 64
+)
+
+// grows reports whether a transfer's queue does, and how long that can go on.
+func grows(i *Interval, after *Snapshot) (growing bool, left time.Duration) {
+	if after.Geometry.Mode != layout.ModeTransfer || !after.Producer.Alive || i.Elapsed < tooShort ||
+		float64(i.Deeper) < max(growthShare*float64(i.Produced), 1) || i.Deeper < growthLeast && i.Consumed > 0 {
+		return false, 0
+	}
+	if after.Limit > 0 && i.Heavier > 0 {
+		free := float64(after.Limit - min(after.QueueBytes, after.Limit))
+		seconds := free / (float64(i.Heavier) / i.Elapsed.Seconds())
+		left = time.Duration(min(seconds, 1e9) * float64(time.Second))
+	}
+	return true, max(left, time.Nanosecond)
+}
+
+func forecast(s *Snapshot, left time.Duration) string {
+	switch {
+	case s.Limit == 0:
+		return "there is no limit but the machine's memory"
+	case left < time.Minute:
+		return fmt.Sprintf("at this pace the limit of %s is reached in %.1f s", humanize.IBytes(s.Limit), left.Seconds())
+	}
+	return fmt.Sprintf("at this pace the limit of %s is reached in %v", humanize.IBytes(s.Limit), left.Round(time.Second))
 }
 
 // bound compares how much each side slept, and where that says nothing, how
@@ -83,6 +135,9 @@ func noConsumer(s *Snapshot) Verdict {
 	why, advice := "no consumer lives; "+left(s), "start a consumer"
 	if s.Depth() > 0 {
 		advice += ": what is in the queue waits for it"
+	}
+	if s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive {
+		why = "no consumer; the producer goes on; " + left(s)
 	}
 	if s.Producer.Alive && s.Producer.State == layout.StateAlone {
 		why = "no consumer; the producer is blocked; " + left(s)

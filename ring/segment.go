@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"sluice/layout"
@@ -27,7 +26,7 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 		return nil, err
 	}
 	if opt.Fresh {
-		if err := discard(ctx, name); err != nil {
+		if err := shm.Discard(ctx, name); err != nil {
 			return nil, err
 		}
 	}
@@ -87,15 +86,6 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 		consumer = "a live consumer"
 	}
 	return fmt.Errorf("%w: capacity %d and slots %d, with %d unread messages and %s", ErrGeometry, g.Capacity, g.Slots, unread, consumer)
-}
-
-// discard removes what a dead pair left behind.
-func discard(ctx context.Context, name string) error {
-	err := shm.Remove(ctx, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // Open takes the consumer role in the segment called name and waits for the

@@ -154,3 +154,12 @@ func Remove(ctx context.Context, name string) error {
 	}
 	return nil
 }
+
+// Discard is Remove for a segment that need not exist.
+func Discard(ctx context.Context, name string) error {
+	err := Remove(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

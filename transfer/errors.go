@@ -50,6 +50,7 @@ type LimitError struct {
 	After    time.Duration
 }
 
+// Error gives the figures in a sentence.
 func (e *LimitError) Error() string {
 	per := func(n uint64) string {
 		return humanize.CommafWithDigits(float64(n)/max(e.After.Seconds(), 1e-9), 0) + " msg/s"

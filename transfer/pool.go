@@ -26,12 +26,13 @@ type pooled struct {
 type pool struct {
 	free  [64][]*pooled // by the binary logarithm of the size
 	every []*pooled
+	files *allowance
 }
 
 func class(n uint64) int { return bits.Len64(pages(n) - 1) }
 
 // get returns a buffer of at least n bytes, the one used last if it can: what it
-// holds may still be in a cache.
+// holds may still be in a cache. It makes one if there is none.
 func (p *pool) get(n uint64) (*pooled, error) {
 	c := class(n)
 	if last := len(p.free[c]) - 1; last >= 0 {
@@ -39,11 +40,16 @@ func (p *pool) get(n uint64) (*pooled, error) {
 		p.free[c] = p.free[c][:last]
 		return b, nil
 	}
-	b, err := newPooled(1<<c, uint32(len(p.every)+1))
-	if err == nil {
-		p.every = append(p.every, b)
+	if err := p.files.take(); err != nil {
+		return nil, err
 	}
-	return b, err
+	b, err := newPooled(1<<c, uint32(len(p.every)+1))
+	if err != nil {
+		p.files.give()
+		return nil, err
+	}
+	p.every = append(p.every, b)
+	return b, nil
 }
 
 func (p *pool) put(b *pooled) {
@@ -56,7 +62,8 @@ func (p *pool) close() error {
 	for _, b := range p.every {
 		errs = append(errs, b.close())
 	}
-	*p = pool{}
+	p.every = nil
+	clear(p.free[:])
 	return errors.Join(errs...)
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +16,6 @@ import (
 	"sluice/internal/sink"
 	"sluice/layout"
 	"sluice/pressure"
-	"sluice/ring"
 	"sluice/shm"
 )
 
@@ -56,9 +56,9 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		}
 	}
 	rep := report.Start(report.Options{
-		Role: layout.Consumer, Name: common.Name, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: -1,
+		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: -1,
 	})
-	r, err := ring.Open(ctx, common.Name, ring.Options{Spin: common.Spin, Keep: common.Keep, Follow: opt.follow})
+	r, err := open(ctx, common, opt)
 	if err != nil {
 		if err = command.Orderly(err); err == nil {
 			rep.Finish() // stopped while it waited for a producer
@@ -78,7 +78,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		rep.Verified(check.Checked)
 	}
 	alone := !r.Segment().Alive(layout.Producer)
-	unread, closeErr := r.Close()
+	unread, closeErr := r.leave()
 	if alone {
 		rep.Left(unread, false)
 	}
@@ -93,7 +93,7 @@ func newCheck(seg *shm.Segment) (*sink.Verify, error) {
 }
 
 // receive moves messages into the sinks until the producer has ended.
-func receive(ctx context.Context, r *ring.Reader, check *sink.Verify, opt options, common command.Common) error {
+func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common command.Common) error {
 	var into sink.Sinks
 	if check != nil {
 		into = append(into, check)
@@ -105,16 +105,10 @@ func receive(ctx context.Context, r *ring.Reader, check *sink.Verify, opt option
 		}
 		into = append(into, out)
 	}
-	g := r.Segment().Geometry()
-	lim := sink.Limits{
-		Count: common.Count, Pace: pace.New(common.Rate, 1), Work: opt.work,
-		HoldBytes: int(g.Capacity / 8), HoldMessages: 512,
-	}
-	if g.Slots > 0 {
-		lim.HoldMessages = max(1, min(lim.HoldMessages, int(g.Slots/8)))
-	}
+	lim := sink.Limits{Count: common.Count, Pace: pace.New(common.Rate, 1), Work: opt.work}
+	lim.HoldBytes, lim.HoldMessages = r.hold()
 	err := shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
-	if errors.Is(err, ring.ErrClosed) {
+	if errors.Is(err, io.EOF) { // the producer's end: ring.ErrClosed, transfer.ErrClosed
 		err = nil
 	}
 	return errors.Join(command.Orderly(err), into.Close())

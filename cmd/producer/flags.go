@@ -12,6 +12,7 @@ import (
 	"sluice/internal/pattern"
 	"sluice/layout"
 	"sluice/ring"
+	"sluice/transfer"
 )
 
 // options is what only the producer takes.
@@ -21,6 +22,10 @@ type options struct {
 	fresh           bool
 
 	size, burst int
+
+	buffer  int
+	recycle bool
+	limit   uint64 // as transfer.Options.Limit
 
 	input    string // "" = generate
 	framing  layout.Framing
@@ -38,14 +43,20 @@ func flags() []cli.Flag {
 		&cli.StringFlag{Name: "input", DefaultText: "generate messages", Usage: "read messages from `FILE`, - for standard input"},
 		&cli.StringFlag{Name: "framing", DefaultText: "lines for -, else raw", Usage: "`HOW` the input is cut: lines, length (4 bytes little-endian before each message), raw"},
 		command.SizeFlag("chunk", 64<<10, "`BYTES` of a message with raw framing"),
+		command.SizeFlag("buffer", 0, "transfer: pack messages into buffers of so many `BYTES`; 0 = one buffer a message"),
+		&cli.BoolFlag{Name: "recycle", Usage: "transfer: get buffers back and use them again; faster, but the kernel does not vouch that the producer has let go"},
+		command.SizeFlag("limit", transfer.DefaultLimit, "transfer: most `BYTES` of memory in flight; 0 = none"),
 		&cli.BoolFlag{Name: "fresh", Usage: "discard what a dead pair left behind instead of resuming it"},
 	}
 }
 
-func parse(c *cli.Context) (options, error) {
+func parse(c *cli.Context, mode layout.Mode) (options, error) {
 	o := options{
 		slots: c.Uint64("slots"), fresh: c.Bool("fresh"),
 		burst: c.Int("burst"), input: c.String("input"), chunkSet: c.IsSet("chunk"),
+	}
+	if err := o.parseTransfer(c, mode); err != nil {
+		return o, err
 	}
 	capacity := command.GetSize(c, "capacity")
 	if _, err := layout.NewRing(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
@@ -67,7 +78,7 @@ func parse(c *cli.Context) (options, error) {
 		return o, command.Usage("--chunk %d: from 1 byte to what the ring takes", chunk)
 	}
 	o.size, o.chunk = int(size), int(chunk)
-	if most := layout.MaxMessage(capacity); o.fresh && (o.input == "" && size > most || o.chunkSet && chunk > most) {
+	if most := layout.MaxMessage(capacity); mode == layout.ModeRing && o.fresh && (o.input == "" && size > most || o.chunkSet && chunk > most) {
 		return o, command.Usage("--size %d, --chunk %d: at most %d fit into the ring; choose a larger --capacity", size, chunk, most)
 	}
 	if o.burst < 1 {
@@ -75,6 +86,32 @@ func parse(c *cli.Context) (options, error) {
 	}
 	return o, o.parseInput(c)
 }
+
+// parseTransfer reads the flags of transfer mode, and refuses those of the other.
+func (o *options) parseTransfer(c *cli.Context, mode layout.Mode) error {
+	if mode == layout.ModeRing {
+		return refuse(c, []string{"buffer", "recycle", "limit", "socket"}, "in ring mode; add --mode transfer")
+	}
+	if err := refuse(c, []string{"capacity", "slots", "on-full"}, "in transfer mode, where only --limit bounds the queue"); err != nil {
+		return err
+	}
+	o.recycle, o.limit = c.Bool("recycle"), command.GetSize(c, "limit")
+	buffer := command.GetSize(c, "buffer")
+	if buffer > math.MaxInt32 || buffer > 0 && buffer < 2*layout.RecordHeader {
+		return command.Usage("--buffer %d: from %d bytes to 2 GiB, or 0", buffer, 2*layout.RecordHeader)
+	}
+	o.buffer = int(buffer)
+	if o.limit > 0 && o.limit < minLimit+buffer {
+		return command.Usage("--limit %d: at least %d bytes, and a buffer", o.limit, minLimit)
+	}
+	if o.limit == 0 {
+		o.limit = transfer.NoLimit
+	}
+	return nil
+}
+
+// minLimit leaves room for a few buffers of a page.
+const minLimit = 64 << 10
 
 // nextPower helps those who wrote 1M, which is 1,000,000.
 func nextPower(capacity uint64) string {

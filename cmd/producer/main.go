@@ -15,7 +15,6 @@ import (
 	"sluice/internal/source"
 	"sluice/layout"
 	"sluice/pressure"
-	"sluice/ring"
 	"sluice/shm"
 )
 
@@ -44,7 +43,10 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	opt, err := parse(c)
+	if common.Mode == 0 {
+		common.Mode = layout.ModeRing
+	}
+	opt, err := parse(c, common.Mode)
 	if err != nil {
 		return err
 	}
@@ -62,45 +64,40 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 			total = in.Size()
 		}
 	}
-	w, err := ring.Create(ctx, common.Name, ring.Options{
-		Spin: common.Spin, Keep: common.Keep,
-		Capacity: opt.capacity, Slots: opt.slots, OnFull: opt.onFull, Fresh: opt.fresh, Framing: opt.framing,
-	})
+	w, err := open(ctx, common, opt)
 	if err != nil {
 		return command.Orderly(err)
 	}
 	move, err := plan(w, in, opt, source.Limits{Count: common.Count, Pace: pace.New(common.Rate, opt.burst)})
 	if err != nil {
-		_, closeErr := w.Close()
+		_, closeErr := w.leave(ctx)
 		return errors.Join(err, closeErr)
 	}
 	rep := report.Start(report.Options{
-		Role: layout.Producer, Name: common.Name, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: total,
+		Role: layout.Producer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: total,
 	})
-	rep.Resumed(w.Resumed())
+	rep.Resumed(w.resumed())
 	err = rep.Attach(w.Segment())
 	if err == nil {
 		err = shm.Guard(func() error { return move(ctx) })
 	}
+	ended := err == nil && in != nil && ctx.Err() == nil
+	err = errors.Join(command.Named(common.Name, err), w.deliver(ctx, ended))
 	rep.Finish()
 	alone := !w.Segment().Alive(layout.Consumer)
 	if in != nil {
 		rep.Unsent(in.Unsent())
 	}
-	ended := err == nil && in != nil && ctx.Err() == nil
-	if ended {
-		w.KeepEnd() // an empty input is something to deliver, too
-	}
-	unread, closeErr := w.Close()
+	unread, leaveErr := w.leave(ctx)
 	if alone {
 		rep.Left(unread, ended)
 	}
-	return errors.Join(command.Named(common.Name, err), closeErr)
+	return errors.Join(err, leaveErr)
 }
 
 // plan returns what moves the messages, or what is wrong with the flags now that
 // the ring is known.
-func plan(w *ring.Writer, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
+func plan(w sender, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
 	most := w.MaxMessage()
 	if in == nil {
 		if opt.size > most {
@@ -127,5 +124,5 @@ func plan(w *ring.Writer, in *source.Input, opt options, lim source.Limits) (fun
 		}
 		cut = source.Chunks(in, min(opt.chunk, most))
 	}
-	return func(ctx context.Context) error { return source.Copy(ctx, w, cut, lim) }, nil
+	return func(ctx context.Context) error { return source.Copy(ctx, w, in, cut, lim) }, nil
 }

@@ -12,6 +12,7 @@ import (
 	"sluice/layout"
 	"sluice/ring"
 	"sluice/shm"
+	"sluice/transfer"
 )
 
 // Exit codes.
@@ -51,6 +52,11 @@ var meanings = []struct {
 	{sink.ErrFault, ExitFault, ""},
 	{shm.ErrRoleTaken, ExitRoleTaken, "stop that process or choose another --name"},
 	{ring.ErrTooLarge, ExitFailed, "choose a larger --capacity"},
+	{transfer.ErrLimit, ExitLimit, "speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits"},
+	{transfer.ErrLost, ExitFailed, "start a consumer before the producer is stopped"},
+	{transfer.ErrPeer, ExitFailed, "choose a --socket in a directory of your own"},
+	{transfer.ErrDescriptors, ExitFailed, "allow more (ulimit -n) and start it again: nothing is lost"},
+	{transfer.ErrTooLarge, ExitFailed, "choose a larger --limit, or cut the input into smaller messages"},
 	{ring.ErrFull, ExitLimit, "the consumer is slower: speed it up, choose a larger --capacity, or let the producer wait with --on-full block"},
 	{shm.ErrForeign, ExitCorrupt, "find out who put it there; remove it, or choose another --name"},
 	{shm.ErrRemoved, ExitFailed, "something deleted it: rm, a clean-up of /dev/shm, or RemoveIPC= of systemd; start both sides again"},

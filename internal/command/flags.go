@@ -18,6 +18,7 @@ import (
 // Common is what both commands take.
 type Common struct {
 	Name     string
+	Mode     layout.Mode // 0 = not said
 	Report   time.Duration
 	JSON     bool
 	Duration time.Duration
@@ -25,13 +26,14 @@ type Common struct {
 	Rate     float64
 	Spin     time.Duration // as ring.Options.Spin
 	Keep     bool
+	Socket   string // "" = the name's own
 }
 
 // CommonFlags returns the flags that ParseCommon reads.
 func CommonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "name", Aliases: []string{"n"}, Value: "demo", Usage: "`NAME` of the segment: 1 to 64 of A-Z a-z 0-9 . _ -"},
-		&cli.StringFlag{Name: "mode", Aliases: []string{"m"}, Value: "ring", Usage: "`MODE` of passing messages: ring, so far"},
+		&cli.StringFlag{Name: "mode", Aliases: []string{"m"}, DefaultText: "ring", Usage: "`MODE` of passing messages: ring (bounded, the producer waits) or transfer (the queue grows); the consumer finds out by itself"},
 		&cli.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics on standard error each `INTERVAL`; 0 = only at the end"},
 		&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` of the metrics: text, or json with one object a line"},
 		&cli.DurationFlag{Name: "duration", Usage: "stop in good order after this `TIME`; 0 = no limit"},
@@ -39,6 +41,7 @@ func CommonFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "rate", Usage: "`N` messages a second; 0 = as fast as possible"},
 		&cli.DurationFlag{Name: "spin", DefaultText: "adaptive", Usage: "spin for this `TIME` before sleeping; 0 = never spin"},
 		&cli.BoolFlag{Name: "keep", Usage: "leave the segment in place when done"},
+		&cli.StringFlag{Name: "socket", DefaultText: "in the user's runtime directory", Usage: "transfer: `PATH` of the socket, the same for both sides"},
 	}
 }
 
@@ -46,14 +49,19 @@ func CommonFlags() []cli.Flag {
 func ParseCommon(c *cli.Context) (Common, error) {
 	o := Common{
 		Name: c.String("name"), Report: c.Duration("report"), Duration: c.Duration("duration"),
-		Count: c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"),
+		Socket: c.String("socket"),
+		Count:  c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"),
 		Spin: ring.SpinAdaptive,
 	}
 	if err := shm.CheckName(o.Name); err != nil {
 		return o, Usage("--name: %w", err)
 	}
-	if m := c.String("mode"); m != "ring" {
-		return o, Usage("--mode %q: only ring is there so far", m)
+	var err error
+	if o.Mode, err = parseMode(c.String("mode")); err != nil {
+		return o, err
+	}
+	if o.Mode == layout.ModeTransfer && Said(c, "spin") {
+		return o, Usage("--spin has no meaning in transfer mode: the kernel wakes whoever waits for a socket")
 	}
 	switch f := c.String("format"); f {
 	case "text":
@@ -76,6 +84,18 @@ func ParseCommon(c *cli.Context) (Common, error) {
 		}
 	}
 	return o, nil
+}
+
+func parseMode(s string) (layout.Mode, error) {
+	switch s {
+	case "":
+		return 0, nil
+	case "ring":
+		return layout.ModeRing, nil
+	case "transfer":
+		return layout.ModeTransfer, nil
+	}
+	return 0, Usage("--mode %q: ring or transfer", s)
 }
 
 // Said reports whether a flag was given on the command line, and not only in the

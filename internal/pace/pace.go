@@ -15,6 +15,14 @@ type Pace struct {
 	limiter *rate.Limiter
 	burst   int
 	left    int // messages of this tick
+	idle    func()
+}
+
+// BeforeSleep makes Wait call fn before it waits.
+func (p *Pace) BeforeSleep(fn func()) {
+	if p != nil {
+		p.idle = fn
+	}
 }
 
 // New returns a Pace of perSecond messages a second, burst of them at a time;
@@ -37,11 +45,14 @@ func (p *Pace) Wait(ctx context.Context) error {
 		return nil
 	}
 	if p.left == 0 {
-		if err := p.limiter.WaitN(ctx, p.burst); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
+		if delay := p.limiter.ReserveN(time.Now(), p.burst).Delay(); delay > 0 {
+			if p.idle != nil {
+				p.idle()
 			}
-			return err
+			sleep(ctx, delay)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		p.left = p.burst
 	}
@@ -60,6 +71,10 @@ func Work(ctx context.Context, d time.Duration) {
 		}
 		return
 	}
+	sleep(ctx, d)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"sluice/layout"
 	"sluice/pressure"
 )
 
@@ -46,6 +47,12 @@ type figures struct {
 	DroppedCount     *uint64  `json:"droppedCount"`
 	HighWater        *uint64  `json:"highWater"`
 	MemoryBytes      *uint64  `json:"memoryBytes"`
+	LostCount        *uint64  `json:"lostCount"`
+	LimitBytes       *uint64  `json:"limitBytes"`
+	LimitInSec       *float64 `json:"limitInSec"`
+	FdsInFlight      *uint64  `json:"fdsInFlight"`
+	FdsMax           *uint64  `json:"fdsMax"`
+	Obstacle         *string  `json:"obstacle"`
 	Latency          *latency `json:"latency"`
 }
 
@@ -68,21 +75,30 @@ func (jsonLines) print(out io.Writer, r *Report) error {
 		Verdict: r.Verdict.Kind, VerdictWhy: r.Verdict.Why, VerdictAdvice: r.Verdict.Advice,
 	}
 	if s := r.Now; s != nil {
-		l.figures = newFigures(s, &r.Interval)
+		l.figures = newFigures(s, &r.Interval, &r.Verdict)
 	}
 	return json.NewEncoder(out).Encode(l)
 }
 
-func newFigures(s *pressure.Snapshot, i *pressure.Interval) *figures {
+func newFigures(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict) *figures {
 	f := &figures{
 		ProducedCount: &s.Produced, ConsumedCount: &s.Consumed,
 		ProducerWaits: &s.Producer.Waits, ConsumerWaits: &s.Consumer.Waits,
 		ProducerWaitSec: new(round(s.Producer.Blocked.Seconds())), ConsumerWaitSec: new(round(s.Consumer.Blocked.Seconds())),
 		ProducerSpins: &s.Producer.Spins, ConsumerSpins: &s.Consumer.Spins,
 		QueueDepth: new(s.Depth()), QueueBytes: &s.QueueBytes,
-		CapacityBytes: &s.Geometry.Capacity, Slots: &s.Geometry.Slots, Fill: new(round(s.Fill())),
+		Fill:             new(round(s.Fill())),
 		ThroughputPerSec: new(round(i.Throughput)),
 		BlockedCount:     &s.Refused, DroppedCount: &s.Dropped, HighWater: &s.HighWater, MemoryBytes: &s.Memory,
+	}
+	if s.Geometry.Mode == layout.ModeRing {
+		f.CapacityBytes, f.Slots = &s.Geometry.Capacity, &s.Geometry.Slots
+	} else {
+		f.LostCount, f.LimitBytes, f.Obstacle = &s.Lost, &s.Limit, new(s.Obstacle.String())
+		f.FdsInFlight, f.FdsMax = &s.Descriptors, &s.MaxDescriptors
+		if s.Limit > 0 && v.Left > 0 {
+			f.LimitInSec = new(round(v.Left.Seconds()))
+		}
 	}
 	if h := &i.Latency; h.Count > 0 {
 		f.Latency = &latency{h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99), h.Quantile(0.999), h.Max}

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Role     layout.Role
 	Name     string // of the segment
+	Mode     layout.Mode
 	Interval time.Duration
 	JSON     bool
 	Out      io.Writer // standard error
@@ -219,8 +220,9 @@ func (r *Reporter) done() uint64 {
 // emit prints a report on what happened since before.
 func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	_, now, known := r.seen()
-	rep := Report{Role: r.opt.Role, Name: r.opt.Name, Mode: layout.ModeRing, Elapsed: time.Since(r.began), Final: final}
+	rep := Report{Role: r.opt.Role, Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final}
 	if known {
+		rep.Mode = now.Geometry.Mode
 		rep.Now, rep.Interval = &now, pressure.Between(&before, &now)
 		rep.Verdict = pressure.Judge(&rep.Interval, &now)
 	} else {

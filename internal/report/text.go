@@ -81,7 +81,14 @@ func final(b *strings.Builder, r *Report) {
 		row("queue", "%s (%.0f %% of %s), at most %s", messages(s.Depth()), 100*s.Fill(), bound(s), messages(s.HighWater))
 		row("producer", "blocked %s, %.0f %% of the time", times(i.ProducerWaits), 100*i.ProducerBlocked)
 		row("consumer", "blocked %s, %.0f %% of the time", times(i.ConsumerWaits), 100*i.ConsumerBlocked)
-		if s.Dropped+s.Refused > 0 {
+		switch transfer := s.Geometry.Mode == layout.ModeTransfer; {
+		case transfer:
+			row("in flight", "%s, %s of at most %s descriptors", humanize.IBytes(s.QueueBytes), count(s.Descriptors), count(s.MaxDescriptors))
+			row("refused", "%s, by the last: %v", times(s.Refused), s.Obstacle)
+			if s.Lost > 0 {
+				row("lost", "%s, with a producer that died", messages(s.Lost))
+			}
+		case s.Dropped+s.Refused > 0:
 			row("full", "%s dropped, refused %s", messages(s.Dropped), times(s.Refused))
 		}
 		if h := &i.Latency; h.Count > 0 {
@@ -104,6 +111,12 @@ func gauge(s *pressure.Snapshot) string {
 }
 
 func bound(s *pressure.Snapshot) string {
+	if s.Geometry.Mode == layout.ModeTransfer {
+		if s.Limit == 0 {
+			return "no limit"
+		}
+		return humanize.IBytes(s.Limit)
+	}
 	size := humanize.IBytes(s.Geometry.Capacity)
 	if n := s.Geometry.Slots; n > 0 {
 		return fmt.Sprintf("%d slots and %s", n, size)

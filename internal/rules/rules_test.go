@@ -89,7 +89,7 @@ func TestUnsafeIsInFilesThatSaySo(t *testing.T) {
 
 // level is how far up a folder stands. A package imports only lower ones.
 func level(folder string) int {
-	order := []string{"layout", "shm", "ring", "pressure", "internal", "cmd"}
+	order := []string{"layout", "shm", "ring", "transfer", "pressure", "internal", "cmd"}
 	for i, top := range order {
 		if folder == top || strings.HasPrefix(folder, top+"/") {
 			return i
@@ -131,8 +131,11 @@ func TestWhatAPackageKeepsOutOf(t *testing.T) {
 			if s.folder == "layout" && (system || strings.Contains(path, ".")) {
 				t.Errorf("%s imports %s: layout makes no system calls", s.path, path)
 			}
-			if s.folder == "pressure" && path == "sluice/ring" {
-				t.Errorf("%s imports %s: an observer needs no ring", s.path, path)
+			if s.folder == "pressure" && (path == "sluice/ring" || path == "sluice/transfer") {
+				t.Errorf("%s imports %s: an observer needs neither end", s.path, path)
+			}
+			if s.folder == "transfer" && path == "sluice/ring" {
+				t.Errorf("%s imports %s: the two modes do not know each other", s.path, path)
 			}
 			if strings.Contains(path, "urfave/cli") && level(s.folder) < level("internal") {
 				t.Errorf("%s imports %s: flags are the commands'", s.path, path)

@@ -22,6 +22,7 @@ type Input struct {
 	read, sent int64 // bytes: read from the file; of those, given to the ring
 
 	poll *interrupt.Poller // nil for a regular file
+	idle func()            // called before a wait for more
 }
 
 // OpenInput opens a file, or standard input when path is "-". A read that
@@ -70,6 +71,9 @@ func (in *Input) Unsent() int64 {
 // Read reads into p, which may be ring memory.
 func (in *Input) Read(p []byte) (int, error) {
 	if in.poll != nil {
+		if in.idle != nil {
+			in.idle()
+		}
 		if err := in.poll.Wait(int(in.file.Fd()), unix.POLLIN, 0); err != nil {
 			return 0, err
 		}

@@ -12,12 +12,15 @@ import (
 	"sluice/ring"
 )
 
-// Sender is what a source needs of a ring.Writer. Reserve returns room in the
-// segment itself, so that input is read straight into it.
+// Sender is what a source needs of a ring.Writer or a transfer.Sender. Reserve
+// returns room in the segment or the buffer itself, so that input is read straight
+// into it. Flush is called when nothing more is at hand: what Publish has held
+// back to pack it goes now.
 type Sender interface {
 	Reserve(ctx context.Context, n int) ([]byte, error)
 	Commit(n int)
 	Publish()
+	Flush()
 	MaxMessage() int
 }
 
@@ -31,6 +34,7 @@ type Limits struct {
 // until the limit is reached or ctx is done (its cause is returned). A message
 // that a full ring dropped is a gap in the sequence.
 func Generate(ctx context.Context, to Sender, seq uint64, size int, lim Limits) error {
+	lim.Pace.BeforeSleep(to.Flush)
 	look := max(1, min(1024, (1<<20)/uint64(size))) // messages, at most a MiB
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
 		// The Sender looks at ctx only when it has to wait.
@@ -59,10 +63,12 @@ type Cutter interface {
 	next(ctx context.Context, to Sender) error
 }
 
-// Copy sends the messages that cut finds in its input, until the input's end,
-// the limit, or ctx is done (its cause is returned). A message that a full ring
-// dropped is lost, as the policy says.
-func Copy(ctx context.Context, to Sender, cut Cutter, lim Limits) error {
+// Copy sends the messages that cut finds in the input, until its end, the limit, or
+// ctx is done (its cause is returned). A message that a full ring dropped is lost,
+// as the policy says.
+func Copy(ctx context.Context, to Sender, in *Input, cut Cutter, lim Limits) error {
+	in.idle = to.Flush
+	lim.Pace.BeforeSleep(to.Flush)
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -1,0 +1,36 @@
+package transfer
+
+import (
+	"math"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// allowance counts the descriptors that the Sender holds for buffers. Any
+// goroutine may use it.
+type allowance struct {
+	most int64
+	held atomic.Int64
+}
+
+// mostDescriptors is what the process may have, but for some that the rest of it
+// needs.
+func mostDescriptors() int64 {
+	var files unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {
+		return math.MaxInt64
+	}
+	return int64(min(files.Cur, math.MaxInt64) / 8 * 7)
+}
+
+// take counts one more, or is EMFILE, as the kernel would say a little later.
+func (a *allowance) take() error {
+	if a.held.Add(1) > a.most {
+		a.give()
+		return unix.EMFILE
+	}
+	return nil
+}
+
+func (a *allowance) give() { a.held.Add(-1) }

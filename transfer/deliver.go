@@ -1,0 +1,202 @@
+package transfer
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+// rawConn is a socket for sendmsg(2) and recvmsg(2) under the runtime's poller.
+type rawConn struct{ syscall.RawConn }
+
+func newRawConn(conn *net.UnixConn) (rawConn, error) {
+	raw, err := conn.SyscallConn()
+	return rawConn{raw}, err
+}
+
+// sendHead sends a packet without buffers. It waits as long as it takes: this is
+// the first packet of a connection or its last.
+func (c *courier) sendHead(k kind, at position) error {
+	h := head{kind: k, segment: c.id, buffers: at.buffers, messages: at.messages, bytes: at.bytes}
+	c.packet = h.append(c.packet[:0])
+	for {
+		err := c.send(nil)
+		if !timedOut(err) {
+			return err
+		}
+		if c.hasLeft() {
+			return unix.EPIPE
+		}
+	}
+}
+
+// deliver sends one packet of what waits. moved is false when nothing could be
+// sent for now; the header says why.
+func (c *courier) deliver() (moved bool, err error) {
+	batch, err := c.load()
+	if len(batch) == 0 || err != nil {
+		return false, err
+	}
+	end := batch[len(batch)-1].end()
+	// Before the packet is out: a successor numbers its buffers after this.
+	c.own.Buffers.Relaxed(end.buffers)
+	switch err := c.send(c.fds); {
+	case err == nil:
+	case timedOut(err):
+		c.own.Buffers.Relaxed(c.last.buffers)
+		return !c.hasLeftNow(), nil
+	case errors.Is(err, unix.ETOOMANYREFS):
+		c.own.Buffers.Relaxed(c.last.buffers)
+		c.refused(layout.ObstacleInFlight)
+		return false, nil
+	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+		c.own.Buffers.Relaxed(c.last.buffers)
+		c.refused(layout.ObstacleSocket)
+		return false, nil
+	default:
+		c.own.Buffers.Relaxed(c.last.buffers)
+		return false, c.hungUp(err)
+	}
+	c.last = end
+	c.own.Obstacle.Relaxed(uint64(layout.ObstacleNone))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range batch {
+		if b := batch[i].pooled; b != nil {
+			b.told = c.connection
+		}
+		c.sent.push(batch[i])
+	}
+	c.outbox.pop(len(batch))
+	c.reclaim()
+	c.own.Descriptors.Relaxed(uint64(c.files.held.Load()))
+	return true, nil
+}
+
+// load builds the next packet in c.packet and c.fds, and returns a copy of its
+// parcels, none when there is no descriptor for the first.
+func (c *courier) load() ([]parcel, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(c.outbox.len(), c.batch)
+	first := c.outbox.at(0).start
+	h := head{kind: kindBuffers, segment: c.id, buffers: first.buffers, messages: first.messages, bytes: first.bytes}
+	c.packet, c.fds = h.append(c.packet[:0]), c.fds[:0]
+	for i := range n {
+		p := c.outbox.at(i)
+		if p.data != nil {
+			if err := c.embody(p); outOfDescriptors(err) {
+				c.refused(layout.ObstacleFiles)
+				n = i
+				break
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		e := entry{size: uint64(p.length), length: uint32(p.length), messages: p.messages, stamp: p.stamp}
+		fd := p.fd
+		if b := p.pooled; b != nil {
+			e.size, e.number, fd = uint64(len(b.mem)), b.number, -1
+			if b.told != c.connection {
+				fd = int(b.file.Fd())
+			}
+		}
+		if fd >= 0 {
+			e.flags |= flagDescriptor
+			c.fds = append(c.fds, fd)
+		}
+		if p.packed {
+			e.flags |= flagPacked
+		}
+		c.packet = e.append(c.packet)
+	}
+	return append([]parcel(nil), c.outbox.items[c.outbox.head:c.outbox.head+n]...), nil
+}
+
+// embody moves a parcel out of ordinary memory. c.mu is held.
+func (c *courier) embody(p *parcel) (err error) {
+	if c.recycle {
+		if p.pooled, err = c.pool.get(uint64(p.length)); err != nil {
+			return err
+		}
+		copy(p.pooled.mem, p.data)
+	} else if p.fd, err = c.seal(p.data); err != nil {
+		return err
+	}
+	p.data = nil
+	return nil
+}
+
+// seal moves p into a memfd, if there may be one more. The Sender's goroutine calls
+// it too.
+func (c *courier) seal(p []byte) (fd int, err error) {
+	if err := c.files.take(); err != nil {
+		return -1, err
+	}
+	if fd, err = newSealed(p); err != nil {
+		c.files.give()
+	}
+	return fd, err
+}
+
+// send puts c.packet and the descriptors into the socket. When it is full, that is
+// counted, and waited for until a slice is over: os.ErrDeadlineExceeded.
+func (c *courier) send(fds []int) error {
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	if err := c.conn.SetWriteDeadline(time.Now().Add(slice)); err != nil {
+		return err
+	}
+	refused := false
+	var sendErr error
+	err := c.raw.Write(func(fd uintptr) bool {
+		for {
+			sendErr = unix.Sendmsg(int(fd), c.packet, rights, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			switch {
+			case sendErr == unix.EINTR:
+				continue
+			case sendErr != unix.EAGAIN:
+				return true
+			case !refused:
+				refused = true
+				c.refused(layout.ObstacleSocket)
+			}
+			return false
+		}
+	})
+	return errors.Join(err, sendErr)
+}
+
+// refused counts that the way out was refused, and says by what.
+func (c *courier) refused(o layout.Obstacle) {
+	c.own.Refused.Add(1)
+	c.own.Obstacle.Relaxed(uint64(o))
+}
+
+// hasLeft reports whether the consumer has closed its end. It never sends, so
+// there is nothing to read but the end.
+func (c *courier) hasLeft() bool {
+	var n int
+	var peekErr error
+	var one [1]byte
+	err := c.raw.Control(func(fd uintptr) {
+		n, _, peekErr = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	})
+	return err != nil || peekErr == nil && n == 0 || peekErr != nil && peekErr != unix.EAGAIN && peekErr != unix.EINTR
+}
+
+// hasLeftNow is hasLeft that also acts on it.
+func (c *courier) hasLeftNow() bool {
+	if c.hasLeft() {
+		c.disconnect()
+		return true
+	}
+	return false
+}

@@ -1,0 +1,48 @@
+package transfer
+
+import (
+	"math"
+
+	"sluice/layout"
+)
+
+// Options says how to open an end of a transfer. The zero value is a good start.
+type Options struct {
+	// Socket is the path at which the consumer listens; "" takes
+	// SocketPath(name).
+	Socket string
+	// Keep leaves the header page in /dev/shm when both ends are gone. Either
+	// end may ask for it.
+	Keep bool
+
+	// Limit is the most memory in flight, bytes; 0 takes DefaultLimit, and
+	// NoLimit goes on until the machine has no more.
+	Limit uint64
+	// Buffer packs messages into buffers of that many bytes; 0 gives each
+	// message a buffer of its own. A larger message gets its own all the same.
+	Buffer int
+	// Recycle lets buffers come back and be used again, mapped on both sides
+	// all the time: faster, and without the kernel's proof that the sender has
+	// let go.
+	Recycle bool
+	// Batch is the most buffers in a packet, 1 to MaxBatch; 0 takes
+	// DefaultBatch.
+	Batch int
+	// Fresh discards what a dead pair left behind.
+	Fresh bool
+	// Framing is noted in the segment for the consumer.
+	Framing layout.Framing
+
+	// Follow makes the Receiver wait for the next producer when one ends.
+	Follow bool
+}
+
+// Values of Options.
+const (
+	DefaultLimit = 1 << 30
+	NoLimit      = math.MaxUint64
+	DefaultBatch = 64
+)
+
+// MaxMessage is the largest message, bytes.
+const MaxMessage = math.MaxInt32 - layout.RecordHeader - 7

@@ -1,0 +1,258 @@
+package transfer
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// Receiver is the consumer's end of a transfer. One goroutine at a time may use it.
+type Receiver struct {
+	segment  *shm.Segment
+	own      *layout.Side
+	peer     *layout.Side
+	cursor   *layout.Cursor
+	id       uint64 // of the segment
+	follow   bool
+	listener *net.UnixListener
+
+	conn     *net.UnixConn // nil while no producer is connected
+	raw      rawConn
+	room     []byte   // for a packet
+	rights   []byte   // for its descriptors
+	entries  []entry  // of the last packet
+	fds      []int    // theirs
+	entry    int      // the first that was not loaded
+	fd       int      // the first that was not used
+	maps     mapped   // recycled buffers of this connection
+	retired  []mapped // of earlier ones, that messages may still point into
+	ended    bool     // the producer has sent the end
+	endedOld uint64   // the holder that had closed before this Receiver came, 0 = none
+
+	// The buffer that messages are taken from.
+	rest   []byte // not taken
+	left   uint32 // messages in rest
+	packed bool
+	slab   []byte // the memory of rest, nil when that is a mapping
+
+	seen  position // after the last loaded buffer
+	taken uint64   // messages taken, those before this Receiver included
+	bytes uint64   // payload bytes of those
+	skip  uint64   // messages before this number were released to an earlier Receiver, or by this one
+
+	released position // as published
+	holding  bool     // a message was taken and not released
+	held     [][]byte // memory of earlier buffers, that taken messages are in
+	spare    [][]byte // memory of none
+
+	blocked uint64 // ns
+	closed  bool
+}
+
+// Open takes the consumer role in the segment called name, waits for that to appear
+// if there is none, and listens for its producer.
+//
+// Errors: shm.ErrName, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
+// layout.ErrMode when the segment is a ring, layout.ErrNotSegment, ErrVersion,
+// ErrCorrupt and shm.ErrForeign for a file that is no healthy segment, ErrPeer for a
+// place where no socket of one's own can be, and the cause of ctx.
+func Open(ctx context.Context, name string, opt Options) (*Receiver, error) {
+	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer)
+	if err != nil {
+		return nil, err
+	}
+	return OpenSegment(seg, opt)
+}
+
+// OpenSegment is Open for a segment in which the consumer role is taken already. It
+// owns seg from here on, also when it fails.
+func OpenSegment(seg *shm.Segment, opt Options) (*Receiver, error) {
+	r, err := newReceiver(seg, opt)
+	if err != nil {
+		_, leaveErr := seg.Leave(never)
+		return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
+	}
+	return r, nil
+}
+
+func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
+	if err := checkMode(seg); err != nil {
+		return nil, err
+	}
+	path, err := resolve(opt.Socket, seg.Name())
+	if err != nil {
+		return nil, err
+	}
+	h := seg.Header()
+	r := &Receiver{
+		segment: seg, own: &h.ConsumerSide, peer: &h.ProducerSide, cursor: &h.Consumer, follow: opt.Follow,
+		room: make([]byte, headSize+MaxBatch*entrySize+1), rights: make([]byte, rightsSize), maps: mapped{},
+	}
+	err = shm.Guard(func() error { return r.attach(opt) })
+	if err == nil {
+		r.listener, err = listen(path)
+	}
+	return r, err
+}
+
+// attach goes on where the last consumer has released.
+func (r *Receiver) attach(opt Options) error {
+	r.id = r.segment.Header().Identity.CreatedAt.Load()
+	r.released = position{buffers: r.own.Buffers.Load(), messages: r.cursor.Count.Load(), bytes: r.cursor.Index.Load()}
+	r.bytes = r.cursor.Bytes.Load()
+	r.seen, r.taken, r.skip = r.released, r.released.messages, r.released.messages
+	if layout.State(r.peer.State.Load()) == layout.StateClosed {
+		r.endedOld = r.peer.Holders.Load()
+	}
+	r.blocked = r.own.TakeOver(uint64(os.Getpid()), shm.Clock(), opt.Keep)
+	r.own.State.Store(uint64(layout.StateRunning))
+	r.own.Holders.Store(r.own.Holders.Own() + 1)
+	return nil
+}
+
+// Segment returns the mapped header page.
+func (r *Receiver) Segment() *shm.Segment { return r.segment }
+
+// Framing returns how the producer cut its input into messages, FramingNone if it
+// did not say or the Receiver is closed.
+func (r *Receiver) Framing() layout.Framing {
+	if r.closed {
+		return layout.FramingNone
+	}
+	if f := layout.Framing(r.peer.Framing.Load()); f <= layout.FramingRaw {
+		return f
+	}
+	return layout.FramingNone
+}
+
+// Next returns the next message: valid until Release, and not to be written to. It
+// may be called again before Release to hold several.
+//
+// When there is none it waits until one comes, ctx is done (its cause is
+// returned), or the producer has ended and everything was taken (ErrClosed, unless
+// Follow is set). ErrCorrupt and ErrVersion are for what the producer may not
+// send; what came with it is closed. After an error nothing was taken.
+func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
+	for {
+		for r.left > 0 {
+			msg, err := r.unpack()
+			if err != nil {
+				return nil, err
+			}
+			if r.taken++; r.taken > r.skip {
+				r.holding = true
+				r.bytes += uint64(len(msg))
+				return msg, nil
+			}
+		}
+		if err := r.load(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// unpack takes the next message out of the current buffer.
+func (r *Receiver) unpack() ([]byte, error) {
+	msg := r.rest
+	if r.packed {
+		if len(r.rest) < layout.RecordHeader {
+			return nil, r.badRecord(0)
+		}
+		n := binary.LittleEndian.Uint64(r.rest) // read once; a recycled buffer may change
+		if n > uint64(len(r.rest)-layout.RecordHeader) {
+			return nil, r.badRecord(n)
+		}
+		msg = r.rest[layout.RecordHeader : layout.RecordHeader+n : layout.RecordHeader+n]
+		r.rest = r.rest[min(layout.RecordSize(n), uint64(len(r.rest))):]
+	}
+	r.left--
+	return msg, nil
+}
+
+func (r *Receiver) badRecord(n uint64) error {
+	return fmt.Errorf("%w: message %d has %d bytes by its record, and its buffer %d left", ErrCorrupt, r.taken, n, len(r.rest))
+}
+
+// Buffered reports whether Next would return at once, without looking at the
+// socket.
+func (r *Receiver) Buffered() bool { return r.left > 0 || r.entry < len(r.entries) }
+
+// Release lets go of every message taken so far: their slices are invalid from here
+// on, their memory is free, and they are not delivered again. With nothing taken it
+// does nothing.
+func (r *Receiver) Release() {
+	if r.closed {
+		return
+	}
+	at := r.seen
+	r.holding = false
+	r.spare = append(r.spare, r.held...)
+	r.held = r.held[:0]
+	if r.left > 0 {
+		at.buffers-- // it is still being taken from
+	} else if r.slab != nil {
+		r.spare = append(r.spare, r.slab)
+		r.slab, r.rest = nil, nil
+	}
+	for _, m := range r.retired {
+		m.clear()
+	}
+	r.retired = nil
+	at.messages = r.taken
+	r.publish(at)
+}
+
+// publish makes a position visible. Count goes first: a successor skips messages
+// below it, so a buffer that is sent again does not come twice.
+func (r *Receiver) publish(at position) {
+	at.messages = max(at.messages, r.released.messages)
+	at.buffers = max(at.buffers, r.released.buffers)
+	if at.messages > r.released.messages {
+		r.cursor.Count.Relaxed(at.messages)
+		r.cursor.Bytes.Relaxed(r.bytes)
+	}
+	r.cursor.Index.Relaxed(at.bytes)
+	if at.buffers > r.released.buffers {
+		r.own.Buffers.Release(at.buffers)
+	}
+	r.released = at
+}
+
+// Receive appends the next message to buf[:0], releases it and returns the result,
+// which is the caller's own. It waits and fails as Next does.
+func (r *Receiver) Receive(ctx context.Context, buf []byte) ([]byte, error) {
+	msg, err := r.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	buf = append(buf[:0], msg...)
+	r.Release()
+	return buf, nil
+}
+
+// Close gives the role back. What was not released stays with the producer, for
+// the next Receiver. Messages from Next are invalid.
+func (r *Receiver) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	err := errors.Join(r.hangUp(), r.listener.Close())
+	for _, m := range r.retired {
+		err = errors.Join(err, m.clear())
+	}
+	fault := shm.Guard(func() error {
+		r.own.ProgressAt.Store(shm.Clock())
+		r.own.State.Store(uint64(layout.StateClosed))
+		return nil
+	})
+	own, peer := r.own, r.peer
+	_, leaveErr := r.segment.Leave(func() bool { return !keeps(own, peer) })
+	return errors.Join(err, fault, leaveErr)
+}
