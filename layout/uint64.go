@@ -26,5 +26,8 @@ func (u *Uint64) CompareAndSwap(old, new uint64) bool {
 // store, not an atomic addition: the single writer makes that enough.
 func (u *Uint64) Add(d uint64) { u.Relaxed(u.v + d) }
 
+// AddShared adds to a field that several goroutines of one side write.
+func (u *Uint64) AddShared(d uint64) { atomic.AddUint64(&u.v, d) }
+
 // Own reads a field that only the caller's side writes.
 func (u *Uint64) Own() uint64 { return u.v }

@@ -121,6 +121,8 @@ func bound(i *Interval, after *Snapshot) Verdict {
 	switch {
 	case p >= noticeable && p >= 2*c, full && c < noticeable:
 		v.Kind, v.Advice = ConsumerBound, "speed up the consumer; more capacity only delays this"
+	case after.Geometry.Mode == layout.ModeTransfer && c < noticeable && after.Depth() >= growthLeast:
+		v.Kind, v.Advice = ConsumerBound, "the queue does not grow, and the consumer has no time to spare"
 	case c >= noticeable && c >= 2*p:
 		v.Kind, v.Advice = ProducerBound, "the consumer has time left; nothing to do unless more should arrive"
 	case p >= noticeable && c >= noticeable:

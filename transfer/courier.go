@@ -154,16 +154,18 @@ func (c *courier) run() {
 // step does the next thing there is to do, or waits for one. more is false when
 // there will be none.
 func (c *courier) step() (more bool, err error) {
+	c.mu.Lock()
+	c.reclaim()
+	waiting, unread := c.outbox.len(), c.sent.len()
+	c.mu.Unlock()
+	if c.ended && waiting+unread == 0 {
+		return false, nil // the consumer may have left already
+	}
 	if c.conn == nil {
 		if err := c.connect(); err != nil {
 			return false, err
 		}
 	}
-	c.mu.Lock()
-	c.reclaim()
-	waiting, unread := c.outbox.len(), c.sent.len()
-	c.mu.Unlock()
-
 	switch {
 	case c.conn == nil:
 		delivered := waiting+unread == 0 && !c.mustEnd.Load() && !c.segment.Alive(layout.Consumer)
@@ -185,8 +187,6 @@ func (c *courier) step() (more bool, err error) {
 		}
 		c.ended = true
 		return true, nil
-	case c.ended && unread == 0:
-		return false, nil
 	}
 	c.pause()
 	return true, nil
@@ -239,7 +239,7 @@ func (c *courier) connect() error {
 		conn.Close()
 		return err
 	}
-	c.conn, c.raw, c.ended = conn, raw, false
+	c.conn, c.raw, c.ended = conn, raw, false // the end goes to whoever takes the last message
 	c.connection++
 	c.mu.Lock()
 	c.reclaim()

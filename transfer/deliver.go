@@ -174,9 +174,10 @@ func (c *courier) send(fds []int) error {
 	return errors.Join(err, sendErr)
 }
 
-// refused counts that the way out was refused, and says by what.
+// refused counts that the way out was refused, and says by what. The Sender's
+// goroutine calls it too.
 func (c *courier) refused(o layout.Obstacle) {
-	c.own.Refused.Add(1)
+	c.own.Refused.AddShared(1)
 	c.own.Obstacle.Relaxed(uint64(o))
 }
 

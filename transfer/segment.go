@@ -121,7 +121,7 @@ func (s *Sender) Drain(ctx context.Context) (lost uint64, err error) {
 	s.closed, s.stage = true, nil
 	left, err := s.courier.finish(ctx)
 	if left {
-		lost = s.count - min(s.peerAt.Count.Load(), s.count)
+		lost = s.Queued()
 	}
 	if lost > 0 {
 		err = errors.Join(err, fmt.Errorf("segment %q: %w: %d that no consumer came for", s.segment.Name(), ErrLost, lost))

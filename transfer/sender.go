@@ -136,7 +136,7 @@ func (s *Sender) checkLimit(size uint64) error {
 	s.own.Obstacle.Relaxed(uint64(layout.ObstacleMemory))
 	taken := s.peerAt.Count.Load()
 	return &LimitError{
-		Limit: s.limit, Waiting: s.count - min(taken, s.count), After: time.Since(s.began),
+		Limit: s.limit, Waiting: s.Queued(), After: time.Since(s.began),
 		Produced: s.count - s.firstCount, Consumed: taken - min(s.first, taken),
 	}
 }
@@ -195,6 +195,7 @@ func (s *Sender) seal() {
 	if s.pooled == nil {
 		fd, err := s.courier.seal(s.stage[:s.used])
 		if err != nil { // the courier tries again, and says so if it is for good
+			s.courier.refused(layout.ObstacleFiles)
 			p.data = s.stage[:s.used]
 			s.spare = nil
 		}
@@ -204,11 +205,15 @@ func (s *Sender) seal() {
 	s.cursor.Index.Relaxed(s.next.bytes)
 	s.stage, s.pooled, s.used, s.messages = nil, nil, 0, 0
 	s.own.ProgressAt.Relaxed(s.stamp)
+	s.own.Descriptors.Relaxed(uint64(s.courier.files.held.Load()))
 	if depth := s.count - s.peerAt.Count.Load(); int64(depth) > int64(s.own.HighWater.Own()) {
 		s.own.HighWater.Relaxed(depth)
 	}
 	s.courier.add(p)
 }
+
+// Queued returns how many messages were sent and not let go by the consumer.
+func (s *Sender) Queued() uint64 { return s.count - min(s.peerAt.Count.Load(), s.count) }
 
 // Send copies msg into a buffer and publishes it. It fails as Reserve does.
 func (s *Sender) Send(ctx context.Context, msg []byte) error {

@@ -82,6 +82,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		err = shm.Guard(func() error { return move(ctx) })
 	}
 	ended := err == nil && in != nil && ctx.Err() == nil
+	rep.Delivering(w.queued())
 	err = errors.Join(command.Named(common.Name, err), w.deliver(ctx, ended))
 	rep.Finish()
 	alone := !w.Segment().Alive(layout.Consumer)

@@ -17,6 +17,8 @@ type sender interface {
 	Segment() *shm.Segment
 	// resumed is how many messages of an earlier producer are still unread.
 	resumed() uint64
+	// queued is how many messages deliver will wait for.
+	queued() uint64
 	// deliver waits until all is in the right hands. ended says that the whole
 	// input was sent, which even of an empty one is something to deliver.
 	deliver(ctx context.Context, ended bool) error
@@ -46,6 +48,8 @@ type bounded struct{ *ring.Writer }
 func (b bounded) Flush()          { b.Publish() }
 func (b bounded) resumed() uint64 { return b.Resumed() }
 
+func (b bounded) queued() uint64 { return 0 }
+
 func (b bounded) deliver(_ context.Context, ended bool) error {
 	if ended {
 		b.KeepEnd()
@@ -59,6 +63,8 @@ func (b bounded) leave(context.Context) (uint64, error) { return b.Close() }
 type elastic struct{ *transfer.Sender }
 
 func (e elastic) resumed() uint64 { return 0 }
+
+func (e elastic) queued() uint64 { return e.Queued() }
 
 func (e elastic) deliver(ctx context.Context, ended bool) error {
 	if ended {

@@ -127,6 +127,14 @@ func (r *Reporter) Unsent(n int64) {
 	}
 }
 
+// Delivering says that n messages are still in the producer's queue, which ends
+// when they are taken.
+func (r *Reporter) Delivering(n uint64) {
+	if n > 0 {
+		r.note("no more is sent; delivering %s that wait (stop it again to lose them)", messages(n))
+	}
+}
+
 // Left says what the last side has left behind: n unread messages, or the end
 // of a stream of none that nobody has come for.
 func (r *Reporter) Left(n uint64, end bool) {
