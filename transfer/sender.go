@@ -169,6 +169,11 @@ func (s *Sender) Publish() {
 	if s.packing == 0 {
 		s.seal()
 	}
+	s.tally()
+}
+
+// tally counts what is committed.
+func (s *Sender) tally() {
 	s.cursor.Bytes.Relaxed(s.bytes)
 	s.cursor.Count.Release(s.count)
 }
@@ -180,7 +185,7 @@ func (s *Sender) Flush() {
 		return
 	}
 	s.seal()
-	s.Publish()
+	s.tally()
 }
 
 // seal makes a parcel of the stage. From here on its bytes are the receiver's.
@@ -201,6 +206,9 @@ func (s *Sender) seal() {
 		}
 		p.fd = fd
 	}
+	// Before the courier has it: a successor numbers its messages after these, and
+	// what the consumer has seen may not have a number of those.
+	s.tally()
 	s.next = p.end()
 	s.cursor.Index.Relaxed(s.next.bytes)
 	s.stage, s.pooled, s.used, s.messages = nil, nil, 0, 0

@@ -1,0 +1,212 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+func TestAKilledConsumerFindsTheTransferWhereItWas(t *testing.T) {
+	for _, args := range [][]string{nil, {"--recycle"}, {"--buffer", "4KiB"}, {"--buffer", "4KiB", "--recycle"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			name := segmentName(t)
+			p := start(t, "producer", transferring(name, append(args, "--limit", "64MiB", "--rate", "100000")...)...)
+			for range 4 {
+				c := start(t, "consumer", "--name", name, "--verify")
+				moved(t, name, 5_000)
+				c.kill()
+			}
+			c := start(t, "consumer", "--name", name, "--verify")
+			moved(t, name, 5_000)
+			p.signal(unix.SIGINT)
+			p.ends(0)
+			c.ends(0)
+			if f := p.final(); f.num("lostCount") != 0 || f["producedCount"] != f["consumedCount"] {
+				t.Errorf("%v lost, %v produced, %v consumed", f["lostCount"], f["producedCount"], f["consumedCount"])
+			}
+			gone(t, name)
+		})
+	}
+}
+
+func TestAConsumerThatStopsEarlyLeavesTheRestToTheNext(t *testing.T) {
+	name := segmentName(t)
+	p := start(t, "producer", transferring(name, "--count", "10000")...)
+	for range 3 {
+		start(t, "consumer", "--name", name, "--verify", "--count", "777").ends(0)
+	}
+	c := start(t, "consumer", "--name", name, "--verify", "--format", "json")
+	p.ends(0)
+	c.ends(0)
+	if f := c.final(); f.num("consumedCount") != 10000 || f.num("lostCount") != 0 {
+		t.Errorf("%v consumed, %v lost", f["consumedCount"], f["lostCount"])
+	}
+}
+
+// Its queue was in its own memory. What is missing is counted, and --verify sees
+// it.
+func TestWhatAKilledProducerHadQueuedIsCountedAsLost(t *testing.T) {
+	name := segmentName(t)
+	c := start(t, "consumer", "--name", name, "--work", "1ms", "--format", "json")
+	p := start(t, "producer", transferring(name, "--limit", "64MiB")...)
+	eventually(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3000 })
+	p.kill()
+	start(t, "producer", transferring(name, "--count", "10")...).ends(0)
+	c.ends(0)
+	f := c.final()
+	if f.num("lostCount") <= 0 || f.num("consumedCount")+f.num("lostCount") != f.num("producedCount") || f.num("queueDepth") != 0 {
+		t.Errorf("%v produced, %v consumed, %v lost, depth %v", f["producedCount"], f["consumedCount"], f["lostCount"], f["queueDepth"])
+	}
+	gone(t, name)
+}
+
+func TestAStaleSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
+	name, socket := segmentName(t), filepath.Join(t.TempDir(), "s")
+	p := start(t, "producer", transferring(name, "--socket", socket)...)
+	c := start(t, "consumer", "--name", name, "--socket", socket)
+	moved(t, name, 100)
+	other := segmentName(t)
+	p2 := start(t, "producer", transferring(other, "--rate", "10", "--socket", filepath.Join(t.TempDir(), "x"))...)
+	start(t, "consumer", "--name", other, "--socket", socket).refuses(4, other, "somebody listens at "+socket)
+	c.kill()
+	if _, err := os.Lstat(socket); err != nil {
+		t.Fatalf("a killed consumer leaves its socket: %v", err)
+	}
+	c = start(t, "consumer", "--name", name, "--socket", socket)
+	moved(t, name, 100)
+	if info, err := os.Lstat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	p.signal(unix.SIGINT)
+	p.ends(0)
+	c.ends(0)
+	if _, err := os.Lstat(socket); err == nil {
+		t.Error("the socket is still there")
+	}
+	p2.kill()
+}
+
+// limited starts a command with at most so many descriptors.
+func limited(t *testing.T, files int, attr *syscall.SysProcAttr, name string, args ...string) *proc {
+	t.Helper()
+	sh := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files), filepath.Join(bin, name))
+	sh.Args = append(sh.Args, args...)
+	p, err := startCommand(t, sh, run{Attr: attr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestATransferWithFewDescriptors(t *testing.T) {
+	for _, args := range [][]string{nil, {"--recycle"}} {
+		name := segmentName(t)
+		p := limited(t, 60, nil, "producer", transferring(name, append(args, "--count", "3000")...)...)
+		eventually(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
+		c := limited(t, 100, nil, "consumer", "--name", name, "--verify")
+		p.ends(0)
+		c.ends(0)
+		if f := p.final(); f.num("blockedCount") == 0 || f.num("fdsMax") != 49 || f.num("consumedCount") != 3000 {
+			t.Errorf("%v: blockedCount %v, fdsMax %v, consumed %v", args, f["blockedCount"], f["fdsMax"], f["consumedCount"])
+		}
+	}
+}
+
+func TestAConsumerWithoutDescriptorsSaysSo(t *testing.T) {
+	name := segmentName(t)
+	p := start(t, "producer", transferring(name, "--count", "3000")...)
+	eventually(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
+	limited(t, 30, nil, "consumer", "--name", name).refuses(1, name, "out of descriptors", "ulimit -n")
+	c := start(t, "consumer", "--name", name, "--verify")
+	p.ends(0)
+	c.ends(0)
+	if f := p.final(); f.num("consumedCount") != 3000 {
+		t.Errorf("%v consumed", f["consumedCount"])
+	}
+}
+
+// The kernel counts descriptors in flight for each user, and lets those with
+// CAP_SYS_RESOURCE pass.
+func TestDescriptorsInFlightHaveALimit(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: only root can start commands as somebody else")
+	}
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if err := os.Chmod(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
+		os.Chmod(at, 0o755)
+	}
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	// Each producer may have 210 descriptors, and so has the user in flight.
+	var producers, consumers []*proc
+	inFlight := "too many descriptors in flight"
+	for i := range 4 {
+		name, socket := segmentName(t), filepath.Join(dir, fmt.Sprint(i))
+		c := limited(t, 1000, nobody, "consumer", "--name", name, "--socket", socket, "--verify")
+		p := limited(t, 240, nobody, "producer", transferring(name, "--socket", socket, "--rate", "500", "--report", "50ms")...)
+		moved(t, name, 1)
+		c.signal(unix.SIGSTOP)
+		producers, consumers = append(producers, p), append(consumers, c)
+	}
+	seen := func() bool {
+		for _, p := range producers {
+			for _, f := range p.reports() {
+				if f["obstacle"] == inFlight {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	within(t, inFlight, seen)
+	for _, c := range consumers {
+		c.signal(unix.SIGCONT)
+	}
+	for i, p := range producers {
+		p.signal(unix.SIGINT)
+		p.ends(0)
+		consumers[i].ends(0)
+	}
+}
+
+func TestATransferLeavesNoDescriptors(t *testing.T) {
+	for _, args := range [][]string{nil, {"--recycle"}} {
+		name := segmentName(t)
+		c := start(t, "consumer", "--name", name, "--follow")
+		eventuallyHas := func(p *proc, most int) {
+			t.Helper()
+			within(t, fmt.Sprintf("%v with at most %d descriptors", p.cmd.Args, most), func() bool { return descriptors(t, p) <= most })
+		}
+		p := start(t, "producer", transferring(name, append(args, "--rate", "20000", "--burst", "500")...)...)
+		moved(t, name, 20_000)
+		p.signal(unix.SIGSTOP) // in the middle of it
+		eventuallyHas(c, 12)
+		p.signal(unix.SIGCONT)
+		p.signal(unix.SIGINT)
+		p.ends(0)
+		c.signal(unix.SIGINT)
+		c.ends(0)
+	}
+}
+
+func descriptors(t *testing.T, p *proc) int {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
