@@ -154,6 +154,8 @@ func (c *courier) run() {
 // step does the next thing there is to do, or waits for one. more is false when
 // there will be none.
 func (c *courier) step() (more bool, err error) {
+	// Before the queues: who closes has added everything by then.
+	closing := c.closing.Load()
 	c.mu.Lock()
 	c.reclaim()
 	waiting, unread := c.outbox.len(), c.sent.len()
@@ -169,7 +171,7 @@ func (c *courier) step() (more bool, err error) {
 	switch {
 	case c.conn == nil:
 		delivered := waiting+unread == 0 && !c.mustEnd.Load() && !c.segment.Alive(layout.Consumer)
-		if c.closing.Load() && (delivered || c.givenUp()) {
+		if closing && (delivered || c.givenUp()) {
 			return false, nil
 		}
 		if waiting > 0 {
@@ -181,7 +183,7 @@ func (c *courier) step() (more bool, err error) {
 			c.wait.reset()
 			return true, err
 		}
-	case c.closing.Load() && !c.ended:
+	case closing && !c.ended:
 		if err := c.sendHead(kindEnd, c.last); err != nil {
 			return true, c.hungUp(err)
 		}
