@@ -243,21 +243,6 @@ func TestTheLimitsOfFullPolicies(t *testing.T) {
 	}
 }
 
-func TestNoPermission(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("SKIPPED, NOT TESTED: needs root to act as another user")
-	}
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "3").ends(0)
-	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	if err := os.Chmod(bin, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, command := range []string{"producer", "consumer"} {
-		startWith(t, command, run{Args: []string{"--name", name}, Attr: nobody}).refuses(1, "permission denied", name)
-	}
-}
-
 // A full /dev/shm must be an error before the first message, not a SIGBUS at
 // some later one.
 func TestNoRoomForTheSegment(t *testing.T) {

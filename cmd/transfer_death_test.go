@@ -137,7 +137,7 @@ func TestAConsumerWithoutDescriptorsSaysSo(t *testing.T) {
 // CAP_SYS_RESOURCE pass.
 func TestDescriptorsInFlightHaveALimit(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: only root can start commands as somebody else")
+		t.Skip("SKIPPED, NOT TESTED: only root can start commands as somebody else")
 	}
 	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	if err := os.Chmod(bin, 0o755); err != nil {

@@ -44,6 +44,9 @@ const (
 	// stallAfter is how long a consumer may work on one message before it is
 	// said to be stalled.
 	stallAfter = 5 * time.Second
+	// arriving is longer than a consumer needs from taking its role, which makes
+	// it alive, to noting its first progress.
+	arriving = 100 * time.Millisecond
 	// tooShort is an interval that says little.
 	tooShort = 10 * time.Millisecond
 )
@@ -70,7 +73,7 @@ func judge(i *Interval, after *Snapshot, growing bool) Verdict {
 		return Verdict{Kind: Growing,
 			Why:    fmt.Sprintf("the producer gives %.0f msg/s, the consumer takes %.0f", float64(i.Produced)/i.Elapsed.Seconds(), i.Throughput),
 			Advice: "slow the producer down (--rate), speed the consumer up, or use --mode ring, where the producer waits"}
-	case i.ConsumerStayed && i.Consumed == 0 && after.Depth() > 0 && after.idle() > stallAfter:
+	case i.ConsumerStayed && i.Elapsed > arriving && i.Consumed == 0 && after.Depth() > 0 && after.idle() > stallAfter:
 		return Verdict{Kind: Stalled,
 			Why:    fmt.Sprintf("the consumer (pid %d) lives and has taken nothing for %.0f s", after.Consumer.PID, after.idle().Seconds()),
 			Advice: "look at what the consumer does: its --work, its output, a debugger"}

@@ -100,6 +100,8 @@ func openFile(name string) (*os.File, int64, error) {
 		return nil, 0, fmt.Errorf("%w: %s is a symbolic link", ErrForeign, Path(name))
 	case unix.EISDIR, unix.ENXIO, unix.ENODEV:
 		return nil, 0, fmt.Errorf("%w: %s is not a regular file", ErrForeign, Path(name))
+	case unix.EACCES:
+		return nil, 0, notAllowed(Path(name))
 	default:
 		return nil, 0, &fs.PathError{Op: "open", Path: Path(name), Err: err}
 	}
@@ -110,6 +112,15 @@ func openFile(name string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	return f, size, nil
+}
+
+// notAllowed says why a file may not be opened: ErrForeign when it is another user's.
+func notAllowed(path string) error {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) == nil && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrForeign, path, st.Uid, os.Geteuid())
+	}
+	return &fs.PathError{Op: "open", Path: path, Err: unix.EACCES}
 }
 
 func checkFile(f *os.File) (size int64, err error) {

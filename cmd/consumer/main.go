@@ -22,7 +22,7 @@ import (
 func main() {
 	os.Exit(command.Main(command.App{
 		Name:  "consumer",
-		Usage: "take messages out of a bounded ring in shared memory",
+		Usage: "take the messages of a producer, in either mode",
 		About: "Takes messages as they come and drops them, checks them, or writes them to a file.\n" +
 			"Start a producer with the same --name, before or after.",
 		Examples: []string{
@@ -52,7 +52,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 
 	if opt.output != "" { // a bad path need not wait for a producer
 		if err := sink.CheckOutput(opt.output); err != nil {
-			return err
+			return command.Named(common.Name, err)
 		}
 	}
 	rep := report.Start(report.Options{
@@ -60,8 +60,8 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	})
 	r, err := open(ctx, common, opt)
 	if err != nil {
-		if err = command.Orderly(err); err == nil {
-			rep.Finish() // stopped while it waited for a producer
+		if err = command.Orderly(err); err == nil || common.JSON {
+			rep.Finish() // stopped while it waited for a producer; a program wants a last line
 		}
 		return err
 	}

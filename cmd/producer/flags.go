@@ -60,7 +60,7 @@ func parse(c *cli.Context, mode layout.Mode) (options, error) {
 	}
 	capacity := command.GetSize(c, "capacity")
 	if _, err := layout.NewRing(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
-		return o, command.Usage("%w%s", err, nextPower(capacity))
+		return o, command.Usage("--%w%s", err, nextPower(capacity))
 	}
 	if c.IsSet("capacity") {
 		o.capacity = capacity

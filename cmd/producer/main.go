@@ -21,7 +21,7 @@ import (
 func main() {
 	os.Exit(command.Main(command.App{
 		Name:  "producer",
-		Usage: "put messages into a bounded ring in shared memory",
+		Usage: "put messages into a bounded ring in shared memory, or hand them over a socket",
 		About: "Takes messages from a file, or makes them up, and waits while the ring is full.\n" +
 			"Start a consumer with the same --name, before or after.",
 		Examples: []string{
@@ -30,6 +30,7 @@ func main() {
 			"producer --input big.iso --capacity 4MiB  a file, in chunks",
 			"journalctl -f | producer --input -        lines, as they come",
 			"producer --on-full drop --rate 1e6        lose messages rather than wait",
+			"producer --mode transfer --limit 64MiB    never wait: let the queue grow, up to a limit",
 		},
 		Flags: append(command.CommonFlags(), flags()...), File: "input",
 		Run: run,
@@ -57,7 +58,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	total := int64(-1)
 	if opt.input != "" {
 		if in, err = source.OpenInput(ctx, opt.input); err != nil {
-			return err
+			return command.Named(common.Name, err)
 		}
 		defer in.Close()
 		if common.Count == 0 {
@@ -84,11 +85,11 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	ended := err == nil && in != nil && ctx.Err() == nil
 	rep.Delivering(w.queued())
 	err = errors.Join(command.Named(common.Name, err), w.deliver(ctx, ended))
-	rep.Finish()
-	alone := !w.Segment().Alive(layout.Consumer)
 	if in != nil {
 		rep.Unsent(in.Unsent())
 	}
+	rep.Finish()
+	alone := !w.Segment().Alive(layout.Consumer)
 	unread, leaveErr := w.leave(ctx)
 	if alone {
 		rep.Left(unread, ended)

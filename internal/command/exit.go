@@ -67,9 +67,9 @@ var meanings = []struct {
 	{layout.ErrCorrupt, ExitCorrupt, "something else wrote to it: stop both sides and start the producer with --fresh"},
 	{shm.ErrNoSpace, ExitFailed, "free some, choose a smaller --capacity, or enlarge it: mount -o remount,size=... /dev/shm"},
 	{unix.EPIPE, ExitFailed, "its reader went away; what it did not get comes again to the next consumer"},
-	{unix.ENOSPC, ExitFailed, "make room and start the consumer again: what was not written is still in the ring"},
+	{unix.ENOSPC, ExitFailed, "make room and go on with --output - >> FILE: what was not written is still there"},
 	{unix.EISDIR, ExitFailed, "name a file"},
-	{fs.ErrPermission, ExitFailed, "run as a user who may, or choose another"},
+	{fs.ErrPermission, ExitFailed, "run as a user who may, or choose another path"},
 	{fs.ErrNotExist, ExitFailed, "check the path"},
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"github.com/xrash/smetrics"
 )
 
 // What the flag parser says of a value that it cannot read, on the command line
@@ -27,15 +28,39 @@ func mistake(err error, flags []cli.Flag) error {
 		return Usage("%s (the environment's --%s): %s", m[2], m[3], wanted(flags, m[3], m[1], m[4]))
 	}
 	if m := unknown.FindStringSubmatch(text); m != nil {
-		if near := cli.SuggestFlag(flags, m[1], false); near != "" {
-			return Usage("there is no --%s; did you mean %s?", m[1], near)
-		}
-		return Usage("there is no --%s", m[1])
+		return noSuchFlag(m[1], flags)
 	}
 	if m := noValue.FindStringSubmatch(text); m != nil {
 		return Usage("--%s: a value is missing", m[1])
 	}
 	return Usage("%w", err)
+}
+
+// owners is whose the flags are that only one of the commands has.
+var owners = map[string]string{
+	"capacity": "producer", "slots": "producer", "on-full": "producer", "size": "producer", "burst": "producer", "input": "producer",
+	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "fresh": "producer",
+	"work": "consumer", "output": "consumer", "verify": "consumer", "follow": "consumer",
+}
+
+func noSuchFlag(name string, flags []cli.Flag) error {
+	dashes := "--"
+	if len(name) == 1 {
+		dashes = "-"
+	}
+	if owner, ok := owners[name]; ok {
+		return Usage("--%s is a flag of the %s", name, owner)
+	}
+	near, least := "", 1+len(name)/4
+	for _, f := range flags {
+		if n := f.Names()[0]; smetrics.WagnerFischer(name, n, 1, 1, 1) <= least {
+			near, least = n, smetrics.WagnerFischer(name, n, 1, 1, 1)
+		}
+	}
+	if near != "" {
+		return Usage("there is no %s%s; did you mean --%s?", dashes, name, near)
+	}
+	return Usage("there is no %s%s", dashes, name)
 }
 
 // wanted says what a flag takes instead of value. Flags with a parser of their
@@ -52,7 +77,7 @@ func wanted(flags []cli.Flag, name, value, cause string) string {
 			case *cli.Uint64Flag, *cli.IntFlag:
 				return fmt.Sprintf("%q is no whole number from 0 on", value)
 			case *cli.Float64Flag:
-				return fmt.Sprintf("%q is no number", value)
+				return fmt.Sprintf("%q is no number; write 200 or 1e6", value)
 			case *cli.BoolFlag:
 				return fmt.Sprintf("%q is neither true nor false", value)
 			}

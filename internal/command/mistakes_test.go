@@ -29,19 +29,22 @@ func TestMistakesAreSaidAsAPersonWould(t *testing.T) {
 		`--report: "5" is no time; write 250ms, 5s or 1m`:          {"--report", "5"},
 		`--count: "-3" is no whole number from 0 on`:               {"--count", "-3"},
 		`--count: "1e3" is no whole number from 0 on`:              {"--count=1e3"},
-		`--rate: "fast" is no number`:                              {"--rate", "fast"},
+		`--rate: "fast" is no number; write 200 or 1e6`:            {"--rate", "fast"},
 		`--keep: "maybe" is neither true nor false`:                {"--keep=maybe"},
 		`--capacity: "much" is no size; write 4096, 64KiB or 1MiB`: {"--capacity", "much"},
 		`there is no --capasity; did you mean --capacity?`:         {"--capasity", "4096"},
-		`--name: a value is missing`:                               {"--name"},
-		`--n: a value is missing`:                                  {"-n"},
+		`there is no --foo`:                  {"--foo"},
+		`there is no -x`:                     {"-x"},
+		`--verify is a flag of the consumer`: {"--verify"},
+		`--name: a value is missing`:         {"--name"},
+		`--n: a value is missing`:            {"-n"},
 	} {
 		if got := parse(t, args...); got == nil || got.Error() != want || !errors.Is(got, errUsage) {
 			t.Errorf("%q: %v\nwant %s", args, got, want)
 		}
 	}
 	t.Setenv("SLUICE_RATE", "fast")
-	if got, want := parse(t), `SLUICE_RATE (the environment's --rate): "fast" is no number`; got == nil || got.Error() != want {
+	if got, want := parse(t), `SLUICE_RATE (the environment's --rate): "fast" is no number; write 200 or 1e6`; got == nil || got.Error() != want {
 		t.Errorf("%v\nwant %s", got, want)
 	}
 }

@@ -20,6 +20,7 @@ type line struct {
 	Final      bool    `json:"final"`
 
 	*figures
+	UnsentBytes *int64 `json:"unsentBytes"`
 
 	Verdict       pressure.Kind `json:"verdict"`
 	VerdictWhy    string        `json:"verdictWhy"`
@@ -71,7 +72,7 @@ type jsonLines struct{}
 func (jsonLines) print(out io.Writer, r *Report) error {
 	l := line{
 		Role: r.Role.String(), Name: r.Name, Mode: r.Mode.String(),
-		ElapsedSec: round(r.Elapsed.Seconds()), Final: r.Final, figures: &figures{},
+		ElapsedSec: round(r.Elapsed.Seconds()), Final: r.Final, figures: &figures{}, UnsentBytes: r.Unsent,
 		Verdict: r.Verdict.Kind, VerdictWhy: r.Verdict.Why, VerdictAdvice: r.Verdict.Advice,
 	}
 	if s := r.Now; s != nil {

@@ -36,6 +36,8 @@ type Reporter struct {
 	bar   *bar // nil where nobody would see it
 	mute  bool // nothing printed is taken any more
 
+	unsent *int64 // for the final report
+
 	mu          sync.Mutex
 	segment     *shm.Segment // nil before Attach and after Detach
 	first, last pressure.Snapshot
@@ -56,7 +58,9 @@ func Start(opt Options) *Reporter {
 	if opt.JSON {
 		r.print = jsonLines{}
 	}
-	r.bar = newBar(opt.Out, opt.Total)
+	if !opt.JSON {
+		r.bar = newBar(opt.Out, opt.Total)
+	}
 	go r.run()
 	return r
 }
@@ -119,13 +123,9 @@ func (r *Reporter) Verified(n uint64) {
 	r.note("verified %s: none missing, repeated or damaged", messages(n))
 }
 
-// Unsent says that n bytes of the input were read, and given to nobody when the
+// Unsent tells the final report that n bytes of the input were read, and given to nobody when the
 // producer was stopped.
-func (r *Reporter) Unsent(n int64) {
-	if n > 0 {
-		r.note("stopped with %d bytes read from the input and not sent; they are lost", n)
-	}
-}
+func (r *Reporter) Unsent(n int64) { r.unsent = &n }
 
 // Delivering says that n messages are still in the producer's queue, which ends
 // when they are taken.
@@ -161,6 +161,9 @@ func (r *Reporter) Finish() {
 		r.bar.finish(r.done())
 		r.emit(r.first, true)
 	})
+	if r.unsent != nil && *r.unsent > 0 {
+		r.note("stopped with %d bytes read from the input and not sent; they are lost", *r.unsent)
+	}
 }
 
 // stuck is how long a side waits for a line to be taken.
@@ -236,6 +239,9 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	} else {
 		rep.Verdict = pressure.Verdict{Kind: pressure.NoProducer, Why: "the segment does not exist yet", Advice: "start a producer with the same --name"}
 	}
+	if final {
+		rep.Unsent = r.unsent
+	}
 	r.print.print(r.opt.Out, &rep) // with stderr gone there is nobody to tell
 }
 
@@ -249,4 +255,5 @@ type Report struct {
 	Now      *pressure.Snapshot // nil while there is no segment
 	Interval pressure.Interval  // since the last report; in the final one, since the start
 	Verdict  pressure.Verdict
+	Unsent   *int64 // bytes read from the input and lost, nil when there is no input
 }

@@ -84,7 +84,9 @@ func final(b *strings.Builder, r *Report) {
 		switch transfer := s.Geometry.Mode == layout.ModeTransfer; {
 		case transfer:
 			row("in flight", "%s, %s of at most %s descriptors", humanize.IBytes(s.QueueBytes), count(s.Descriptors), count(s.MaxDescriptors))
-			row("refused", "%s, by the last: %v", times(s.Refused), s.Obstacle)
+			if s.Refused > 0 {
+				row("refused", "the way out, %s%s", times(s.Refused), because(s.Obstacle))
+			}
 			if s.Lost > 0 {
 				row("lost", "%s, with a producer that died", messages(s.Lost))
 			}
@@ -101,6 +103,14 @@ func final(b *strings.Builder, r *Report) {
 	if r.Verdict.Advice != "" {
 		row("", "%s", r.Verdict.Advice)
 	}
+}
+
+// because names what is in the way now.
+func because(o layout.Obstacle) string {
+	if o == layout.ObstacleNone {
+		return ""
+	}
+	return fmt.Sprintf(": %v", o)
 }
 
 // gauge draws how full the tighter bound is.

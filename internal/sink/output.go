@@ -54,6 +54,8 @@ func CheckOutput(path string) error {
 		writable, err = filepath.Dir(path), nil
 	case err == nil && info.IsDir():
 		err = &fs.PathError{Op: "write", Path: path, Err: unix.EISDIR}
+	case err == nil && info.Mode().Type() == fs.ModeSocket:
+		err = &fs.PathError{Op: "write", Path: path, Err: unix.ENXIO}
 	}
 	if err == nil {
 		if err = unix.Access(writable, unix.W_OK); err != nil {
@@ -89,19 +91,25 @@ func OpenOutput(ctx context.Context, path string, framing func() layout.Framing)
 
 // open opens without blocking, so that a Flush can be interrupted: a FIFO has no
 // reader yet (ENXIO), a pipe may be full. Standard output is shared with others
-// who may not expect that of it, so a pipe there is opened once more.
+// who may not expect that of it, so a pipe or a terminal there is opened once more.
 func (o *Output) open(path string) error {
 	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NONBLOCK | unix.O_CLOEXEC
 	if path == "-" {
 		o.name, path = "standard output", "/proc/self/fd/1"
 		var st unix.Stat_t
-		if err := unix.Fstat(1, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
-			o.fd, o.socket = 1, st.Mode&unix.S_IFMT == unix.S_IFSOCK
+		err := unix.Fstat(1, &st)
+		kind := st.Mode & unix.S_IFMT
+		if err != nil || kind != unix.S_IFIFO && kind != unix.S_IFCHR {
+			o.fd, o.socket = 1, kind == unix.S_IFSOCK
 			return o.mark()
 		}
 		flags = unix.O_WRONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
 	}
-	err := o.poll.Retry(unix.ENXIO, func() (err error) {
+	again := unix.ENXIO
+	if info, err := os.Stat(path); err == nil && info.Mode().Type() != fs.ModeNamedPipe {
+		again = unix.Errno(0) // a terminal that is not there, which is another ENXIO
+	}
+	err := o.poll.Retry(again, func() (err error) {
 		o.fd, err = unix.Open(path, flags, 0o666)
 		return err
 	})

@@ -90,7 +90,7 @@ func (l *lengths) next(ctx context.Context, to Sender) error {
 	}
 	n := int(binary.LittleEndian.Uint32(prefix[:]))
 	if n > l.max {
-		return fmt.Errorf("%w: message %d of the input has %d bytes by its length, at most %d fit", ring.ErrTooLarge, l.n, n, l.max)
+		return fmt.Errorf("%w: message %d of the input has %d bytes by its length, at most %d fit (is this length framing?)", ring.ErrTooLarge, l.n, n, l.max)
 	}
 	buf, err := to.Reserve(ctx, n)
 	if errors.Is(err, ring.ErrDropped) {

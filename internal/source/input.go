@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,38 +14,36 @@ import (
 
 // Input is a file or standard input whose reads end when ctx does.
 type Input struct {
-	file *os.File
+	fd   int
 	name string
 	size int64 // what a regular file has from here on, else -1
 
-	read, sent int64 // bytes: read from the file; of those, given to the ring
+	read, sent int64 // bytes: read from the file; of those, given to the Sender
 
 	poll *interrupt.Poller // nil for a regular file
 	idle func()            // called before a wait for more
 }
 
-// OpenInput opens a file, or standard input when path is "-". A read that
-// waits for a terminal, a pipe or a socket returns the cause of ctx when ctx is
-// done.
+// OpenInput opens the file at path, or takes standard input when path is "-". What
+// waits for a file that is none yet or gives nothing now (a pipe, a terminal)
+// returns the cause of ctx when ctx is done.
 func OpenInput(ctx context.Context, path string) (*Input, error) {
-	in := &Input{file: os.Stdin, name: "standard input", size: -1}
-	if path != "-" {
-		// Without O_NONBLOCK the open of a FIFO waits for a writer, whatever ctx
-		// says. Read waits for it instead.
-		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-		if err != nil {
-			return nil, fmt.Errorf("input: %w", err)
-		}
-		in.file, in.name = f, path
+	in := &Input{name: path, size: -1}
+	err := in.open(path)
+	var st unix.Stat_t
+	if err == nil {
+		err = unix.Fstat(in.fd, &st)
 	}
-	info, err := in.file.Stat()
-	if err == nil && info.IsDir() {
+	if err != nil {
+		return nil, fmt.Errorf("input: %w", &os.PathError{Op: "open", Path: in.name, Err: err})
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
 		err = &os.PathError{Op: "read", Path: in.name, Err: unix.EISDIR}
-	}
-	if err == nil && info.Mode().IsRegular() {
-		at, _ := in.file.Seek(0, io.SeekCurrent) // standard input may be in its middle
-		in.size = max(0, info.Size()-at)
-	} else if err == nil {
+	case unix.S_IFREG:
+		at, _ := unix.Seek(in.fd, 0, unix.SEEK_CUR) // standard input may be in its middle
+		in.size = max(0, st.Size-at)
+	default:
 		in.poll, err = interrupt.New(ctx)
 	}
 	if err != nil {
@@ -54,6 +51,27 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 		return nil, fmt.Errorf("input: %w", err)
 	}
 	return in, nil
+}
+
+// open opens without blocking: an open of a FIFO would wait for a writer, and a
+// read for whatever another reader of the same pipe has taken. Standard input is
+// shared with others who may not expect that of it, so what is there is opened once
+// more, where that can be done (not a socket, not another user's).
+func (in *Input) open(path string) (err error) {
+	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+	if path != "-" {
+		in.fd, err = unix.Open(path, flags, 0)
+		return err
+	}
+	in.fd, in.name = 0, "standard input"
+	var st unix.Stat_t
+	if unix.Fstat(0, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO && st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return nil
+	}
+	if fd, err := unix.Open("/proc/self/fd/0", flags, 0); err == nil {
+		in.fd = fd
+	}
+	return nil
 }
 
 // Size returns the bytes that a regular file has; -1 when that is unknown.
@@ -69,24 +87,35 @@ func (in *Input) Unsent() int64 {
 }
 
 // Read reads into p, which may be ring memory.
-func (in *Input) Read(p []byte) (int, error) {
-	if in.poll != nil {
-		if in.idle != nil {
-			in.idle()
+func (in *Input) Read(p []byte) (n int, err error) {
+	for {
+		if in.poll != nil {
+			if in.idle != nil {
+				in.idle()
+			}
+			if err := in.poll.Wait(in.fd, unix.POLLIN, 0); err != nil {
+				return 0, err
+			}
 		}
-		if err := in.poll.Wait(int(in.file.Fd()), unix.POLLIN, 0); err != nil {
-			return 0, err
+		n, err = unix.Read(in.fd, p)
+		if err != unix.EINTR && err != unix.EAGAIN {
+			break
 		}
 	}
-	n, err := in.file.Read(p)
-	in.read += int64(n)
-	if errors.Is(err, unix.EFAULT) {
+	switch {
+	case err == unix.EFAULT:
 		err = shm.ErrTruncated // it cannot be p of our own
+	case err != nil:
+		err = &os.PathError{Op: "read", Path: in.name, Err: err}
+	case n > 0 || len(p) == 0:
+		in.read += int64(n)
+		return n, nil
+	case in.read < in.size:
+		err = fmt.Errorf("%s became shorter, %d of %d bytes were read: is it the consumer's output as well?", in.name, in.read, in.size)
+	default:
+		return 0, io.EOF
 	}
-	if err != nil && err != io.EOF {
-		err = fmt.Errorf("input: %w", err)
-	}
-	return n, err
+	return 0, fmt.Errorf("input: %w", err)
 }
 
 // more reports whether a regular file is known to go on here.
@@ -97,8 +126,8 @@ func (in *Input) Close() error {
 	if in.poll != nil {
 		in.poll.Close()
 	}
-	if in.file == os.Stdin {
+	if in.fd == 0 {
 		return nil
 	}
-	return in.file.Close()
+	return unix.Close(in.fd)
 }
