@@ -39,6 +39,10 @@ type courier struct {
 	broken  atomic.Bool // err is set
 
 	files allowance
+	// How many parcels of the outbox have no buffer yet. They are the last of it,
+	// and as long as there are any, no new parcel gets one: buffers that come back
+	// go to the oldest. Else all could end up behind a parcel that waits for one.
+	bare atomic.Int64
 
 	mu     sync.Mutex // guards what follows
 	outbox queue      // not sent
@@ -75,6 +79,9 @@ func newCourier(s *Sender, path string, opt Options) *courier {
 
 // add takes a parcel over. The Sender's goroutine calls it.
 func (c *courier) add(p parcel) {
+	if p.data != nil {
+		c.bare.Add(1)
+	}
 	c.mu.Lock()
 	c.outbox.push(p)
 	c.mu.Unlock()
@@ -101,6 +108,9 @@ func (c *courier) failed() error {
 // acquire returns a recycled buffer of at least n bytes, nil when none can be had:
 // then the message is made in ordinary memory, and copied when one has come back.
 func (c *courier) acquire(n uint64) *pooled {
+	if c.bare.Load() > 0 {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reclaim()

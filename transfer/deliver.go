@@ -90,12 +90,15 @@ func (c *courier) load() ([]parcel, error) {
 	for i := range n {
 		p := c.outbox.at(i)
 		if p.data != nil {
-			if err := c.embody(p); outOfDescriptors(err) {
+			err := c.embody(p)
+			if outOfDescriptors(err) {
 				c.refused(layout.ObstacleFiles)
+			} else if err != nil && err != errAllInUse {
+				return nil, err
+			}
+			if err != nil {
 				n = i
 				break
-			} else if err != nil {
-				return nil, err
 			}
 		}
 		e := entry{size: uint64(p.length), length: uint32(p.length), messages: p.messages, stamp: p.stamp}
@@ -129,6 +132,7 @@ func (c *courier) embody(p *parcel) (err error) {
 		return err
 	}
 	p.data = nil
+	c.bare.Add(-1)
 	return nil
 }
 

@@ -8,8 +8,6 @@ import (
 
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
-
-	"sluice/layout"
 )
 
 // pooled is a buffer that comes back: a memfd, mapped once on each side. It cannot
@@ -22,17 +20,26 @@ type pooled struct {
 	told   uint64 // the connection whose peer has its descriptor, 0 = none
 }
 
+// mostPooled is how many buffers a pool makes at most: more than the socket and the
+// consumer hold between them, so that more would only lie in the queue, where
+// ordinary memory serves as well.
+const mostPooled = 1024
+
 // pool makes recycled buffers and keeps those that nobody uses, by size.
 type pool struct {
-	free  [64][]*pooled // by the binary logarithm of the size
-	every []*pooled
-	files *allowance
+	free   [64][]*pooled // by the binary logarithm of the size
+	every  map[uint32]*pooled
+	vacant []uint32 // numbers of buffers that were given up
+	files  *allowance
 }
+
+var errAllInUse = errors.New("all recycled buffers are in use")
 
 func class(n uint64) int { return bits.Len64(pages(n) - 1) }
 
 // get returns a buffer of at least n bytes, the one used last if it can: what it
-// holds may still be in a cache. It makes one if there is none.
+// holds may still be in a cache. It makes one if there is none, in place of one
+// of another size if need be. Errors: errAllInUse, EMFILE, and the kernel's.
 func (p *pool) get(n uint64) (*pooled, error) {
 	c := class(n)
 	if last := len(p.free[c]) - 1; last >= 0 {
@@ -40,16 +47,44 @@ func (p *pool) get(n uint64) (*pooled, error) {
 		p.free[c] = p.free[c][:last]
 		return b, nil
 	}
-	if err := p.files.take(); err != nil {
-		return nil, err
+	full := errAllInUse
+	if len(p.every) < mostPooled {
+		full = p.files.take()
 	}
-	b, err := newPooled(1<<c, uint32(len(p.every)+1))
+	if full != nil && (!p.evict() || p.files.take() != nil) {
+		return nil, full
+	}
+	number := uint32(len(p.every) + 1)
+	if last := len(p.vacant) - 1; last >= 0 {
+		number, p.vacant = p.vacant[last], p.vacant[:last]
+	}
+	b, err := newPooled(1<<c, number)
 	if err != nil {
 		p.files.give()
+		p.vacant = append(p.vacant, number)
 		return nil, err
 	}
-	p.every = append(p.every, b)
+	if p.every == nil {
+		p.every = map[uint32]*pooled{}
+	}
+	p.every[number] = b
 	return b, nil
+}
+
+// evict gives up the largest buffer that nobody uses.
+func (p *pool) evict() bool {
+	for c := len(p.free) - 1; c >= 0; c-- {
+		if last := len(p.free[c]) - 1; last >= 0 {
+			b := p.free[c][last]
+			p.free[c] = p.free[c][:last]
+			delete(p.every, b.number)
+			p.vacant = append(p.vacant, b.number)
+			b.close()
+			p.files.give()
+			return true
+		}
+	}
+	return false
 }
 
 func (p *pool) put(b *pooled) {
@@ -61,8 +96,9 @@ func (p *pool) close() error {
 	var errs []error
 	for _, b := range p.every {
 		errs = append(errs, b.close())
+		p.files.give()
 	}
-	p.every = nil
+	clear(p.every)
 	clear(p.free[:])
 	return errors.Join(errs...)
 }
@@ -102,29 +138,19 @@ func (b *pooled) close() error {
 type mapped map[uint32]mmap.MMap
 
 // add maps the file of buffer number. It owns the descriptor, and closes it: the
-// mapping is enough.
-func (m mapped) add(number uint32, fd int, size uint64) error {
+// mapping is enough. old is the mapping that had that number before, nil if none
+// had: the sender has given that buffer up.
+func (m mapped) add(number uint32, fd int, size uint64) (old mmap.MMap, err error) {
 	f := os.NewFile(uintptr(fd), "memfd")
 	defer f.Close()
-	if m[number] != nil {
-		return fmt.Errorf("%w: buffer %d came with a descriptor again", layout.ErrCorrupt, number)
-	}
 	if err := checkFile(fd, size, kept); err != nil {
-		return err
+		return nil, err
 	}
 	mem, err := mmap.MapRegion(f, int(size), mmap.RDONLY, 0, 0)
 	if err != nil {
-		return fmt.Errorf("map buffer %d: %w", number, err)
+		return nil, fmt.Errorf("map buffer %d: %w", number, err)
 	}
+	old = m[number]
 	m[number] = mem
-	return nil
-}
-
-func (m mapped) clear() error {
-	var errs []error
-	for number, mem := range m {
-		errs = append(errs, mem.Unmap())
-		delete(m, number)
-	}
-	return errors.Join(errs...)
+	return old, nil
 }

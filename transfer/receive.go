@@ -61,8 +61,12 @@ func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 		return read(fd, r.rest)
 	}
 	if fd >= 0 {
-		if err := r.maps.add(e.number, fd, e.size); err != nil {
+		old, err := r.maps.add(e.number, fd, e.size)
+		if err != nil {
 			return err
+		}
+		if old != nil { // a message that was taken may be in it
+			r.retired = append(r.retired, old)
 		}
 	}
 	mem := r.maps[e.number]
@@ -180,7 +184,7 @@ func (r *Receiver) accept() error {
 	case err != nil || h.kind != kindHello || h.segment != r.id:
 		return r.hangUp()
 	}
-	r.ended, r.maps = false, mapped{}
+	r.ended = false
 	r.begin(position{h.buffers, h.messages, h.bytes})
 	return nil
 }
@@ -225,9 +229,9 @@ func (r *Receiver) packet(wait bool) error {
 // hangUp ends the connection.
 func (r *Receiver) hangUp() error {
 	r.drop()
-	if len(r.maps) > 0 {
-		r.retired = append(r.retired, r.maps)
-		r.maps = mapped{}
+	for number, mem := range r.maps {
+		r.retired = append(r.retired, mem)
+		delete(r.maps, number)
 	}
 	if r.conn == nil {
 		return nil

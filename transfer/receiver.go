@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 
+	"github.com/edsrzf/mmap-go"
+
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -24,16 +26,16 @@ type Receiver struct {
 
 	conn     *net.UnixConn // nil while no producer is connected
 	raw      rawConn
-	room     []byte   // for a packet
-	rights   []byte   // for its descriptors
-	entries  []entry  // of the last packet
-	fds      []int    // theirs
-	entry    int      // the first that was not loaded
-	fd       int      // the first that was not used
-	maps     mapped   // recycled buffers of this connection
-	retired  []mapped // of earlier ones, that messages may still point into
-	ended    bool     // the producer has sent the end
-	endedOld uint64   // the holder that had closed before this Receiver came, 0 = none
+	room     []byte      // for a packet
+	rights   []byte      // for its descriptors
+	entries  []entry     // of the last packet
+	fds      []int       // theirs
+	entry    int         // the first that was not loaded
+	fd       int         // the first that was not used
+	maps     mapped      // recycled buffers of this connection
+	retired  []mmap.MMap // those that are gone, that messages may still point into
+	ended    bool        // the producer has sent the end
+	endedOld uint64      // the holder that had closed before this Receiver came, 0 = none
 
 	// The buffer that messages are taken from.
 	rest   []byte // not taken
@@ -200,12 +202,18 @@ func (r *Receiver) Release() {
 		r.spare = append(r.spare, r.slab)
 		r.slab, r.rest = nil, nil
 	}
-	for _, m := range r.retired {
-		m.clear()
-	}
-	r.retired = nil
+	r.unmapRetired()
 	at.messages = r.taken
 	r.publish(at)
+}
+
+func (r *Receiver) unmapRetired() error {
+	var errs []error
+	for _, mem := range r.retired {
+		errs = append(errs, mem.Unmap())
+	}
+	r.retired = r.retired[:0]
+	return errors.Join(errs...)
 }
 
 // publish makes a position visible. Count goes first: a successor skips messages
@@ -244,9 +252,7 @@ func (r *Receiver) Close() error {
 	}
 	r.closed = true
 	err := errors.Join(r.hangUp(), r.listener.Close())
-	for _, m := range r.retired {
-		err = errors.Join(err, m.clear())
-	}
+	err = errors.Join(err, r.unmapRetired())
 	fault := shm.Guard(func() error {
 		r.own.ProgressAt.Store(shm.Clock())
 		r.own.State.Store(uint64(layout.StateClosed))

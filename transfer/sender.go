@@ -198,13 +198,10 @@ func (s *Sender) seal() {
 		messages: s.messages, stamp: s.stamp, start: s.next,
 	}
 	if s.pooled == nil {
-		fd, err := s.courier.seal(s.stage[:s.used])
-		if err != nil { // the courier tries again, and says so if it is for good
-			s.courier.refused(layout.ObstacleFiles)
+		if p.fd = s.embody(); p.fd < 0 {
 			p.data = s.stage[:s.used]
 			s.spare = nil
 		}
-		p.fd = fd
 	}
 	// Before the courier has it: a successor numbers its messages after these, and
 	// what the consumer has seen may not have a number of those.
@@ -218,6 +215,19 @@ func (s *Sender) seal() {
 		s.own.HighWater.Relaxed(depth)
 	}
 	s.courier.add(p)
+}
+
+// embody moves the stage into a sealed memfd. It is -1 when there can be none now:
+// the courier tries again, and says so if that is for good.
+func (s *Sender) embody() (fd int) {
+	if s.recycle || s.courier.bare.Load() > 0 {
+		return -1
+	}
+	fd, err := s.courier.seal(s.stage[:s.used])
+	if err != nil {
+		s.courier.refused(layout.ObstacleFiles)
+	}
+	return fd
 }
 
 // Queued returns how many messages were sent and not let go by the consumer.
