@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"sluice/layout"
 	"sluice/shm"
@@ -233,60 +230,6 @@ func (c *courier) givenUp() bool {
 	default:
 		return false
 	}
-}
-
-// connect tries once to reach a consumer. An error ends the courier: what listens
-// there will not do.
-func (c *courier) connect() error {
-	conn, err := dial(c.path)
-	switch {
-	case err == nil:
-	case gone(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EAGAIN), outOfDescriptors(err):
-		return nil // nobody listens yet, or it has no time for us
-	default:
-		return fmt.Errorf("connect to %s: %w", c.path, err)
-	}
-	raw, err := newRawConn(conn)
-	if err != nil {
-		conn.Close()
-		return err
-	}
-	c.conn, c.raw, c.ended = conn, raw, false // the end goes to whoever takes the last message
-	c.connection++
-	c.mu.Lock()
-	c.reclaim()
-	c.outbox.unpop(&c.sent)
-	start := c.last
-	if c.outbox.len() > 0 {
-		start = c.outbox.at(0).start
-	}
-	c.mu.Unlock()
-	c.own.Buffers.Store(start.buffers)
-	c.last = start
-	if err := c.sendHead(kindHello, start); err != nil {
-		return c.hungUp(err)
-	}
-	c.wait.reset()
-	return nil
-}
-
-// disconnect closes the connection. What was sent on it and not let go stays in
-// sent, to be sent again on the next.
-func (c *courier) disconnect() {
-	if c.conn != nil {
-		c.conn.Close()
-		c.conn = nil
-	}
-}
-
-// hungUp turns an error of the socket into a disconnect if it says that the peer
-// has left, and returns any other.
-func (c *courier) hungUp(err error) error {
-	if !gone(err) {
-		return err
-	}
-	c.disconnect()
-	return nil
 }
 
 // reclaim drops what the consumer has let go of. c.mu is held.

@@ -2,22 +2,12 @@ package transfer
 
 import (
 	"errors"
-	"net"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
 )
-
-// rawConn is a socket for sendmsg(2) and recvmsg(2) under the runtime's poller.
-type rawConn struct{ syscall.RawConn }
-
-func newRawConn(conn *net.UnixConn) (rawConn, error) {
-	raw, err := conn.SyscallConn()
-	return rawConn{raw}, err
-}
 
 // sendHead sends a packet without buffers. It waits as long as it takes: this is
 // the first packet of a connection or its last.
@@ -183,25 +173,4 @@ func (c *courier) send(fds []int) error {
 func (c *courier) refused(o layout.Obstacle) {
 	c.own.Refused.AddShared(1)
 	c.own.Obstacle.Relaxed(uint64(o))
-}
-
-// hasLeft reports whether the consumer has closed its end. It never sends, so
-// there is nothing to read but the end.
-func (c *courier) hasLeft() bool {
-	var n int
-	var peekErr error
-	var one [1]byte
-	err := c.raw.Control(func(fd uintptr) {
-		n, _, peekErr = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	})
-	return err != nil || peekErr == nil && n == 0 || peekErr != nil && peekErr != unix.EAGAIN && peekErr != unix.EINTR
-}
-
-// hasLeftNow is hasLeft that also acts on it.
-func (c *courier) hasLeftNow() bool {
-	if c.hasLeft() {
-		c.disconnect()
-		return true
-	}
-	return false
 }

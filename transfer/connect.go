@@ -1,0 +1,94 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// rawConn is a socket for sendmsg(2) and recvmsg(2) under the runtime's poller.
+type rawConn struct{ syscall.RawConn }
+
+func newRawConn(conn *net.UnixConn) (rawConn, error) {
+	raw, err := conn.SyscallConn()
+	return rawConn{raw}, err
+}
+
+// connect tries once to reach a consumer. An error ends the courier: what listens
+// there will not do.
+func (c *courier) connect() error {
+	conn, err := dial(c.path)
+	switch {
+	case err == nil:
+	case gone(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EAGAIN), outOfDescriptors(err):
+		return nil // nobody listens yet, or it has no time for us
+	default:
+		return fmt.Errorf("connect to %s: %w", c.path, err)
+	}
+	raw, err := newRawConn(conn)
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	c.conn, c.raw, c.ended = conn, raw, false // the end goes to whoever takes the last message
+	c.connection++
+	c.mu.Lock()
+	c.reclaim()
+	c.outbox.unpop(&c.sent)
+	start := c.last
+	if c.outbox.len() > 0 {
+		start = c.outbox.at(0).start
+	}
+	c.mu.Unlock()
+	c.own.Buffers.Store(start.buffers)
+	c.last = start
+	if err := c.sendHead(kindHello, start); err != nil {
+		return c.hungUp(err)
+	}
+	c.wait.reset()
+	return nil
+}
+
+// disconnect closes the connection. What was sent on it and not let go stays in
+// sent, to be sent again on the next.
+func (c *courier) disconnect() {
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// hungUp turns an error of the socket into a disconnect if it says that the peer
+// has left, and returns any other.
+func (c *courier) hungUp(err error) error {
+	if !gone(err) {
+		return err
+	}
+	c.disconnect()
+	return nil
+}
+
+// hasLeft reports whether the consumer has closed its end. It never sends, so
+// there is nothing to read but the end.
+func (c *courier) hasLeft() bool {
+	var n int
+	var peekErr error
+	var one [1]byte
+	err := c.raw.Control(func(fd uintptr) {
+		n, _, peekErr = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	})
+	return err != nil || peekErr == nil && n == 0 || peekErr != nil && peekErr != unix.EAGAIN && peekErr != unix.EINTR
+}
+
+// hasLeftNow is hasLeft that also acts on it.
+func (c *courier) hasLeftNow() bool {
+	if c.hasLeft() {
+		c.disconnect()
+		return true
+	}
+	return false
+}
