@@ -126,6 +126,19 @@ func (c *courier) embody(p *parcel) (err error) {
 	return nil
 }
 
+// assist gives a buffer to the oldest parcel that has none, if there is one to be
+// had. The Sender calls it instead of making one for its newest parcel: else it
+// would be several times as fast for being out of descriptors, and leave all the
+// work to the courier, which then cannot catch up any more.
+func (c *courier) assist() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reclaim()
+	if n := int(c.bare.Load()); n > 0 {
+		_ = c.embody(c.outbox.at(c.outbox.len() - n)) // the courier tries again, and says why not
+	}
+}
+
 // seal moves p into a memfd, if there may be one more. The Sender's goroutine calls
 // it too.
 func (c *courier) seal(p []byte) (fd int, err error) {

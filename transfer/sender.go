@@ -220,7 +220,11 @@ func (s *Sender) seal() {
 // embody moves the stage into a sealed memfd. It is -1 when there can be none now:
 // the courier tries again, and says so if that is for good.
 func (s *Sender) embody() (fd int) {
-	if s.recycle || s.courier.bare.Load() > 0 {
+	if s.courier.bare.Load() > 0 {
+		s.courier.assist()
+		return -1
+	}
+	if s.recycle {
 		return -1
 	}
 	fd, err := s.courier.seal(s.stage[:s.used])

@@ -1,0 +1,35 @@
+package transfer
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A Sender that is out of descriptors leaves its messages in ordinary memory, which
+// is faster than making buffers. Whenever a descriptor is free again it has to do
+// that work, or the courier, which then has it all, falls behind for good.
+func TestASenderThatWasOutOfDescriptorsMakesTheBuffersItself(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, opt) // without a consumer the courier makes none
+	s.courier.files.most = 4
+	var want []string
+	for i := range 10 {
+		want = append(want, fmt.Sprint(i))
+	}
+	send(t, s, want...)
+	if bare := s.courier.bare.Load(); bare != 6 || memfds() != 4 {
+		t.Fatalf("%d messages in ordinary memory, %d in buffers; want 6 and 4", bare, memfds())
+	}
+	s.courier.files.most = 100
+	for i := range 5 {
+		msg := fmt.Sprint(10 + i)
+		send(t, s, msg)
+		want = append(want, msg)
+		if bare := s.courier.bare.Load(); bare != 6 || memfds() != 5+i {
+			t.Errorf("%d messages in ordinary memory, %d in buffers; want 6 and %d", bare, memfds(), 5+i)
+		}
+	}
+	r := open(t, name, opt)
+	takes(t, r, want...)
+	r.Release()
+}
