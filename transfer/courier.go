@@ -35,6 +35,7 @@ type courier struct {
 	closing atomic.Bool // no more parcels will come
 	broken  atomic.Bool // err is set
 
+	scrap scrap
 	files allowance
 	// How many parcels of the outbox have no buffer yet. They are the last of it,
 	// and as long as there are any, no new parcel gets one: buffers that come back

@@ -68,6 +68,10 @@ func (c *courier) deliver() (moved bool, err error) {
 	return true, nil
 }
 
+// mostInPacket is how many bytes of buffers share a packet, if it is more than one
+// buffer. What is in the socket and in the consumer's hands should fit a cache.
+const mostInPacket = 256 << 10
+
 // load builds the next packet in c.packet and c.fds, and returns a copy of its
 // parcels, none when there is no descriptor for the first.
 func (c *courier) load() ([]parcel, error) {
@@ -77,8 +81,13 @@ func (c *courier) load() ([]parcel, error) {
 	first := c.outbox.at(0).start
 	h := head{kind: kindBuffers, segment: c.id, buffers: first.buffers, messages: first.messages, bytes: first.bytes}
 	c.packet, c.fds = h.append(c.packet[:0]), c.fds[:0]
+	size := 0
 	for i := range n {
 		p := c.outbox.at(i)
+		if size += p.length; i > 0 && size > mostInPacket {
+			n = i
+			break
+		}
 		if p.data != nil {
 			err := c.embody(p)
 			if outOfDescriptors(err) {
@@ -121,6 +130,7 @@ func (c *courier) embody(p *parcel) (err error) {
 	} else if p.fd, err = c.seal(p.data); err != nil {
 		return err
 	}
+	c.scrap.give(p.data)
 	p.data = nil
 	c.bare.Add(-1)
 	return nil

@@ -109,7 +109,7 @@ func (s *Sender) begin(ctx context.Context, n, need int) error {
 		}
 	}
 	if cap(s.spare) < size {
-		s.spare = make([]byte, size)
+		s.spare = s.courier.scrap.take(size)
 	}
 	s.stage = s.spare[:size]
 	return nil

@@ -1,0 +1,42 @@
+package transfer
+
+import "sync"
+
+// scrap keeps ordinary memory in which messages were made that have got a buffer
+// since, so that the next ones need not be allocated, cleared and collected. Any
+// goroutine may use it. The zero value is empty.
+type scrap struct {
+	mu     sync.Mutex
+	pieces [][]byte
+	bytes  int
+}
+
+// mostScrap is how many bytes are kept at most.
+const mostScrap = 4 << 20
+
+// take returns n bytes, of any content.
+func (s *scrap) take(n int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := len(s.pieces) - 1; last >= 0 {
+		p := s.pieces[last]
+		s.pieces[last] = nil
+		s.pieces = s.pieces[:last]
+		s.bytes -= cap(p)
+		if cap(p) >= n {
+			return p[:n]
+		}
+	}
+	return make([]byte, n)
+}
+
+// give keeps p, which its owner does not need any more, or leaves it to the
+// collector.
+func (s *scrap) give(p []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes+cap(p) <= mostScrap {
+		s.pieces = append(s.pieces, p)
+		s.bytes += cap(p)
+	}
+}
