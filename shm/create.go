@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
@@ -42,7 +43,7 @@ func create(name string, g layout.Geometry, role layout.Role) (_ *Segment, err e
 	if err != nil {
 		return nil, &fs.PathError{Op: "open an unnamed file in", Path: Dir, Err: err}
 	}
-	s := &Segment{name: name, file: os.NewFile(uintptr(fd), Path(name)), geometry: g, role: role}
+	s := &Segment{page: page{name: name, file: os.NewFile(uintptr(fd), Path(name)), geometry: g}, role: role}
 	defer func() {
 		if err != nil {
 			s.unmap()
@@ -51,7 +52,7 @@ func create(name string, g layout.Geometry, role layout.Role) (_ *Segment, err e
 	if err := allocate(s.file, g.FileSize()); err != nil {
 		return nil, err
 	}
-	if err := s.mapAll(); err != nil {
+	if err := s.mapHeader(mmap.RDWR); err != nil {
 		return nil, err
 	}
 	if err := s.mapData(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
@@ -36,28 +37,17 @@ func Open(ctx context.Context, name string, role layout.Role) (*Segment, error) 
 }
 
 func open(ctx context.Context, name string, role layout.Role) (_ *Segment, err error) {
-	file, size, err := openFile(name)
+	file, size, err := openFile(name, unix.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
-	s := &Segment{name: name, file: file, role: role}
+	s := &Segment{page: page{name: name, file: file}, role: role}
 	defer func() {
 		if err != nil {
 			s.unmap()
 		}
 	}()
-	if size < layout.HeaderSize {
-		return nil, fmt.Errorf("%w: the file has %d bytes, a header has %d", layout.ErrNotSegment, size, layout.HeaderSize)
-	}
-	if err := s.mapAll(); err != nil {
-		return nil, err
-	}
-	// The file may shrink between the fstat and the look at the header.
-	err = Guard(func() (err error) {
-		s.geometry, err = s.fields.Geometry(size, uint64(os.Getpagesize()))
-		return err
-	})
-	if err != nil {
+	if err := s.check(size, mmap.RDWR); err != nil {
 		return nil, err
 	}
 	if err := s.mapData(); err != nil {
@@ -89,11 +79,11 @@ func (s *Segment) nameHolder(err error) error {
 	return fmt.Errorf("%w (process %d)", err, pid)
 }
 
-// openFile opens what stands at the segment's name, if it is a file that this
-// user may trust, and returns its size. Anybody can put a file, a link or a
-// pipe into /dev/shm under any free name.
-func openFile(name string) (*os.File, int64, error) {
-	fd, err := unix.Open(Path(name), unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+// openFile opens what stands at the segment's name and returns its size. To be
+// written to (O_RDWR) it has to be a file that this user may trust. Anybody can put
+// a file, a link or a pipe into /dev/shm under any free name.
+func openFile(name string, access int) (*os.File, int64, error) {
+	fd, err := unix.Open(Path(name), access|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch err {
 	case nil:
 	case unix.ELOOP:
@@ -106,7 +96,7 @@ func openFile(name string) (*os.File, int64, error) {
 		return nil, 0, &fs.PathError{Op: "open", Path: Path(name), Err: err}
 	}
 	f := os.NewFile(uintptr(fd), Path(name))
-	size, err := checkFile(f)
+	size, err := checkFile(f, access == unix.O_RDWR)
 	if err != nil {
 		f.Close()
 		return nil, 0, err
@@ -123,7 +113,7 @@ func notAllowed(path string) error {
 	return &fs.PathError{Op: "open", Path: path, Err: unix.EACCES}
 }
 
-func checkFile(f *os.File) (size int64, err error) {
+func checkFile(f *os.File, trust bool) (size int64, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return 0, fmt.Errorf("stat: %w", err)
@@ -131,6 +121,7 @@ func checkFile(f *os.File) (size int64, err error) {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return 0, fmt.Errorf("%w: %s is not a regular file", ErrForeign, f.Name())
+	case !trust:
 	case st.Mode&0o002 != 0:
 		return 0, fmt.Errorf("%w: everybody may write to %s", ErrForeign, f.Name())
 	case int(st.Uid) != os.Geteuid():
@@ -146,11 +137,11 @@ func Remove(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	f, _, err := openFile(name)
+	f, _, err := openFile(name, unix.O_RDWR)
 	if err != nil {
 		return fmt.Errorf("remove segment %q: %w", name, err)
 	}
-	s := &Segment{name: name, file: f}
+	s := &Segment{page: page{name: name, file: f}}
 	defer f.Close()
 	err = throughDoor(ctx, f, func() error {
 		for _, r := range []layout.Role{layout.Producer, layout.Consumer} {

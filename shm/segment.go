@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/edsrzf/mmap-go"
-
 	"sluice/layout"
 )
 
@@ -17,24 +15,10 @@ import (
 // is valid until Leave. A Segment is for one goroutine, except that Alive
 // and Check may be called from any until Leave.
 type Segment struct {
-	name     string
-	file     *os.File
-	geometry layout.Geometry
-	header   mmap.MMap
-	fields   *layout.Header
-	data     []byte
-	role     layout.Role
+	page
+	data []byte
+	role layout.Role
 }
-
-// Name returns the segment's name.
-func (s *Segment) Name() string { return s.name }
-
-// Geometry returns what was fixed at creation, as it was validated when the
-// segment was opened.
-func (s *Segment) Geometry() layout.Geometry { return s.geometry }
-
-// Header returns the mapped header. Peers write to it at any time.
-func (s *Segment) Header() *layout.Header { return s.fields }
 
 // Data returns the data region, mapped twice in a row: 2*Capacity bytes, of
 // which the second half shows the first again. It is nil in transfer mode.
@@ -103,29 +87,6 @@ func (s *Segment) Check() error {
 	return nil
 }
 
-// linked reports whether the segment's name still stands for this file.
-func (s *Segment) linked() (bool, error) {
-	mine, err := s.file.Stat()
-	if err != nil {
-		return false, err
-	}
-	named, err := os.Lstat(Path(s.name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && os.SameFile(mine, named), err
-}
-
-func (s *Segment) mapAll() (err error) {
-	if s.header, err = mmap.MapRegion(s.file, layout.HeaderSize, mmap.RDWR, 0, 0); err != nil {
-		return fmt.Errorf("map header: %w", err)
-	}
-	if s.fields, err = layout.At(s.header); err != nil {
-		return err
-	}
-	return nil
-}
-
 func (s *Segment) mapData() (err error) {
 	if s.geometry.Mode != layout.ModeRing {
 		return nil
@@ -141,9 +102,5 @@ func (s *Segment) unmap() error {
 		errs = append(errs, unmapMirrored(s.data))
 		s.data = nil
 	}
-	if s.header != nil {
-		errs = append(errs, s.header.Unmap())
-		s.header, s.fields = nil, nil
-	}
-	return errors.Join(append(errs, s.file.Close())...)
+	return errors.Join(append(errs, s.page.unmap())...)
 }
