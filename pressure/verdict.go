@@ -34,6 +34,10 @@ type Verdict struct {
 	// Left is how long the queue can grow as it does before it reaches the limit;
 	// 0 when it does not grow or has none.
 	Left time.Duration
+
+	// Held is how long the verdict has been this kind, as far as a Trend has seen
+	// it; 0 from Judge, which sees one interval.
+	Held time.Duration
 }
 
 const (
@@ -52,9 +56,13 @@ const (
 )
 
 // Judge is the verdict on an interval, given the snapshot at its end.
-func Judge(i *Interval, after *Snapshot) Verdict {
+func Judge(i *Interval, after *Snapshot) Verdict { return judgeAfter("", i, after) }
+
+// judgeAfter is Judge when the verdict has been last until now: it takes less to
+// stay with a verdict than to come to it.
+func judgeAfter(last Kind, i *Interval, after *Snapshot) Verdict {
 	growing, left := grows(i, after)
-	v := judge(i, after, growing)
+	v := judge(last, i, after, growing)
 	if growing {
 		v.Left = left
 		v.Why += "; " + forecast(after, left)
@@ -62,7 +70,7 @@ func Judge(i *Interval, after *Snapshot) Verdict {
 	return v
 }
 
-func judge(i *Interval, after *Snapshot, growing bool) Verdict {
+func judge(last Kind, i *Interval, after *Snapshot, growing bool) Verdict {
 	switch {
 	case !after.Consumer.Alive && after.Consumer.State != layout.StateClosed && i.Consumed == 0,
 		!after.Consumer.Alive && after.Depth() > 0:
@@ -80,7 +88,7 @@ func judge(i *Interval, after *Snapshot, growing bool) Verdict {
 	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
 		return Verdict{Kind: Idle, Why: "the queue is empty and nothing is produced"}
 	}
-	return bound(i, after)
+	return bound(last, i, after)
 }
 
 // A queue grows when it is deeper by a tenth of what was produced, and by more
@@ -116,24 +124,37 @@ func forecast(s *Snapshot, left time.Duration) string {
 
 // bound compares how much each side slept, and where that says nothing, how
 // full the queue is.
-func bound(i *Interval, after *Snapshot) Verdict {
+func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	p, c := i.ProducerBlocked, i.ConsumerBlocked
 	full := after.Fill() >= nearFull
 	why := fmt.Sprintf("blocked: producer %.0f %%, consumer %.0f %% of the time; queue %.0f %% full", 100*p, 100*c, 100*after.Fill())
 	v := Verdict{Kind: Balanced, Why: why, Figures: true}
 	switch {
-	case p >= noticeable && p >= 2*c, full && c < noticeable:
+	case prevails(p, c, last == ConsumerBound), full && c < noticeable:
 		v.Kind, v.Advice = ConsumerBound, "speed up the consumer; more capacity only delays this"
 	case after.Geometry.Mode == layout.ModeTransfer && c < noticeable && after.Depth() >= growthLeast:
 		v.Kind, v.Advice = ConsumerBound, "the queue does not grow, and the consumer has no time to spare"
-	case c >= noticeable && c >= 2*p:
+	case prevails(c, p, last == ProducerBound):
 		v.Kind, v.Advice = ProducerBound, "the consumer has time left; nothing to do unless more should arrive"
-	case p >= noticeable && c >= noticeable:
-		v.Advice = "both sides sleep in turn: more capacity, or slots, lets them overlap"
 	case i.Elapsed < tooShort:
 		v.Why = "too short a time to tell"
 	}
+	if need := bursts(i, after); need != "" {
+		v.Figures = false
+		v.Why = fmt.Sprintf("bursts: the queue is full for %v of %v, and the consumer sleeps %.0f %% of the time",
+			part(p, i.Elapsed), part(1, i.Elapsed), 100*c)
+		v.Advice = need + " would absorb them"
+	}
 	return v
+}
+
+// prevails reports whether a side that slept the share more of the time waits for
+// the other, which slept less.
+func prevails(more, less float64, already bool) bool {
+	if already {
+		return more >= noticeable/2 && more >= 1.5*less
+	}
+	return more >= noticeable && more >= 2*less
 }
 
 func noConsumer(s *Snapshot) Verdict {

@@ -1,0 +1,136 @@
+package pressure
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/layout"
+)
+
+// story feeds a Trend with a snapshot each quarter of a second, each made from the
+// one before by the next chapter, and returns the verdicts.
+func story(t *testing.T, chapters ...func(s *Snapshot)) (verdicts []Verdict) {
+	t.Helper()
+	_, s := second(func(_, _ *Snapshot) {})
+	var trend Trend
+	for _, change := range chapters {
+		s.At += uint64(250 * time.Millisecond)
+		s.Consumer.Progress = s.At
+		change(&s)
+		_, v := trend.Add(s)
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}
+
+// moved is a quarter of a second in which both sides slept that long.
+func moved(producer, consumer time.Duration) func(s *Snapshot) {
+	return func(s *Snapshot) {
+		s.Produced, s.Consumed = s.Produced+100, s.Consumed+100
+		s.Producer.Blocked += producer
+		s.Consumer.Blocked += consumer
+	}
+}
+
+func times(n int, c func(s *Snapshot)) (all []func(s *Snapshot)) {
+	for range n {
+		all = append(all, c)
+	}
+	return all
+}
+
+func TestAVerdictIsBelievedWhenItIsConfirmed(t *testing.T) {
+	slow, quick := moved(240*time.Millisecond, 0), moved(0, 240*time.Millisecond)
+	chapters := append(times(8, slow), append(times(1, quick), append(times(8, slow), times(8, quick)...)...)...)
+	changes := []int{}
+	verdicts := story(t, chapters...)
+	for i := 2; i < len(verdicts); i++ {
+		if verdicts[i].Kind != verdicts[i-1].Kind {
+			changes = append(changes, i)
+		}
+	}
+	last := verdicts[len(verdicts)-1]
+	if verdicts[7].Kind != ConsumerBound || last.Kind != ProducerBound {
+		t.Errorf("first %s, last %s", verdicts[7].Kind, last.Kind)
+	}
+	// The single quick quarter changes nothing; when it is quick for good, the
+	// verdict may pass through balanced, once.
+	if len(changes) > 2 || changes[0] <= 17 {
+		t.Errorf("the verdict changed at %v", changes)
+	}
+}
+
+// Around a threshold, a verdict that each second is judged for itself goes to and
+// fro.
+func TestAVerdictDoesNotFlicker(t *testing.T) {
+	var chapters []func(s *Snapshot)
+	for range 20 { // 8 % and 12 % in turn, a second each
+		chapters = append(chapters, times(4, moved(20*time.Millisecond, 0))...)
+		chapters = append(chapters, times(4, moved(30*time.Millisecond, 0))...)
+	}
+	changes, held := 0, time.Duration(0)
+	verdicts := story(t, chapters...)
+	for i := 8; i < len(verdicts); i++ { // the first seconds are half empty
+		if verdicts[i].Kind != verdicts[i-1].Kind {
+			changes++
+		}
+		held = verdicts[i].Held
+	}
+	if changes > 1 || held < 30*time.Second {
+		t.Errorf("%d changes, the last verdict held for %v", changes, held)
+	}
+}
+
+func TestWhoIsThereIsBelievedAtOnce(t *testing.T) {
+	gone := func(s *Snapshot) { s.Consumer.Alive, s.Produced = false, s.Produced+8 }
+	verdicts := story(t, append(times(8, moved(0, 0)), gone, func(s *Snapshot) { s.Consumer.Alive = true; moved(0, 0)(s) })...)
+	if v := verdicts[8]; v.Kind != NoConsumer || v.Held != 0 {
+		t.Errorf("%+v", v)
+	}
+	if v := verdicts[9]; v.Kind == NoConsumer {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestBurstsNameTheRoomThatTheyNeed(t *testing.T) {
+	for _, c := range []struct {
+		name, advice string
+		change       func(before, after *Snapshot)
+	}{
+		// 1 MiB of ring; the consumer takes 100 MB in half a second, and while the
+		// producer slept for 40 ms it took 8 MB more than there was room for.
+		{"bytes", "--capacity 16MiB would absorb them", func(b, s *Snapshot) {
+			b.Geometry.Slots, s.Geometry.Slots = 0, 0
+			s.Consumed, s.ConsumedBytes, s.Produced = b.Consumed+1000, b.ConsumedBytes+100_000_000, b.Produced+1000
+			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = 40*time.Millisecond, 1, 500*time.Millisecond
+		}},
+		// 1000 in 0.5 s: 2 a millisecond.
+		{"slots", "--slots 89 would absorb them", func(b, s *Snapshot) {
+			s.Consumed, s.Produced = b.Consumed+1000, b.Produced+1000
+			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = 40*time.Millisecond, 1, 500*time.Millisecond
+		}},
+		{"a consumer that is busy all the time", "speed up the consumer", func(b, s *Snapshot) {
+			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = 400*time.Millisecond, 10, 50*time.Millisecond
+		}},
+		{"no waits", "time left", func(b, s *Snapshot) { s.Consumer.Blocked = 500 * time.Millisecond }},
+		{"more than any ring has", "time left", func(b, s *Snapshot) {
+			b.Geometry.Slots, s.Geometry.Slots = 0, 0
+			s.Consumed, s.ConsumedBytes = b.Consumed+1000, b.ConsumedBytes+100_000_000_000
+			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = 40*time.Millisecond, 1, 500*time.Millisecond
+		}},
+		{"transfer", "", func(b, s *Snapshot) {
+			b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
+			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = 40*time.Millisecond, 1, 60*time.Millisecond
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before, after := second(c.change)
+			i := Between(&before, &after)
+			v := Judge(&i, &after)
+			if !strings.Contains(v.Advice, c.advice) || strings.HasPrefix(v.Why, "bursts: ") != strings.Contains(v.Advice, "absorb") {
+				t.Errorf("%+v, want advice %q", v, c.advice)
+			}
+		})
+	}
+}
