@@ -8,10 +8,10 @@ import (
 
 // Field describes one field of the header.
 type Field struct {
-	Name   string // as in Go, for example "Producer.Index"
-	Offset uintptr
-	Size   uintptr
-	Doc    string
+	Name   string  `json:"name"` // as in Go, for example "Producer.Index"
+	Offset uintptr `json:"offset"`
+	Size   uintptr `json:"size"`
+	Doc    string  `json:"doc"`
 }
 
 // Fields lists every field of the header in the order of their offsets.

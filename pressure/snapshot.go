@@ -26,6 +26,7 @@ type Side struct {
 type Snapshot struct {
 	At       uint64 // shm.Clock, ns
 	Geometry layout.Geometry
+	Created  time.Time
 
 	Produced, Consumed           uint64 // messages
 	ProducedBytes, ConsumedBytes uint64 // payload
@@ -57,7 +58,7 @@ type Alive struct{ Producer, Consumer bool }
 // h is another process's to write. No value makes Read fail; a corrupt header
 // gives nonsense figures.
 func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot {
-	s := Snapshot{At: now, Geometry: g}
+	s := Snapshot{At: now, Geometry: g, Created: time.Unix(0, int64(h.Identity.CreatedAt.Load()))}
 	surely := s.readQueue(h)
 	s.ProducedBytes, s.ConsumedBytes = h.Producer.Bytes.Load(), h.Consumer.Bytes.Load()
 

@@ -32,7 +32,7 @@ type Common struct {
 // CommonFlags returns the flags that ParseCommon reads.
 func CommonFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "name", Aliases: []string{"n"}, Value: "demo", Usage: "`NAME` of the segment: 1 to 64 of A-Z a-z 0-9 . _ -"},
+		NameFlag("demo"),
 		&cli.StringFlag{Name: "mode", Aliases: []string{"m"}, DefaultText: "ring", Usage: "`MODE` of passing messages: ring (bounded, the producer waits) or transfer (the queue grows); the consumer finds out by itself"},
 		&cli.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics on standard error each `INTERVAL`; 0 = only at the end"},
 		&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` of the metrics: text, or json with one object a line"},
@@ -45,18 +45,39 @@ func CommonFlags() []cli.Flag {
 	}
 }
 
+// NameFlag returns the flag that GetName reads; "" is for all segments.
+func NameFlag(value string) cli.Flag {
+	f := &cli.StringFlag{Name: "name", Aliases: []string{"n"}, Value: value, Usage: "`NAME` of the segment: 1 to 64 of A-Z a-z 0-9 . _ -"}
+	if value == "" {
+		f.DefaultText = "all"
+	}
+	return f
+}
+
+// GetName returns the checked value of a NameFlag.
+func GetName(c *cli.Context) (string, error) {
+	name := c.String("name")
+	if name == "" && !Said(c, "name") && !Said(c, "n") {
+		return "", nil
+	}
+	if err := shm.CheckName(name); err != nil {
+		return "", Usage("--name: %w", err)
+	}
+	return name, nil
+}
+
 // ParseCommon reads and checks the flags of CommonFlags.
 func ParseCommon(c *cli.Context) (Common, error) {
+	name, err := GetName(c)
+	if err != nil {
+		return Common{}, err
+	}
 	o := Common{
-		Name: c.String("name"), Report: c.Duration("report"), Duration: c.Duration("duration"),
+		Name: name, Report: c.Duration("report"), Duration: c.Duration("duration"),
 		Socket: c.String("socket"),
 		Count:  c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"),
 		Spin: ring.SpinAdaptive,
 	}
-	if err := shm.CheckName(o.Name); err != nil {
-		return o, Usage("--name: %w", err)
-	}
-	var err error
 	if o.Mode, err = parseMode(c.String("mode")); err != nil {
 		return o, err
 	}

@@ -51,16 +51,36 @@ func noSuchFlag(name string, flags []cli.Flag) error {
 	if owner, ok := owners[name]; ok {
 		return Usage("--%s is a flag of the %s", name, owner)
 	}
-	near, least := "", 1+len(name)/4
+	var names []string
 	for _, f := range flags {
-		if n := f.Names()[0]; smetrics.WagnerFischer(name, n, 1, 1, 1) <= least {
-			near, least = n, smetrics.WagnerFischer(name, n, 1, 1, 1)
-		}
+		names = append(names, f.Names()[0])
 	}
-	if near != "" {
+	if near := nearest(name, names); near != "" {
 		return Usage("there is no %s%s; did you mean --%s?", dashes, name, near)
 	}
 	return Usage("there is no %s%s", dashes, name)
+}
+
+func (a *App) noSuchCommand(name string) error {
+	var names []string
+	for _, sub := range a.Commands {
+		names = append(names, sub.Name)
+	}
+	if near := nearest(name, names); near != "" {
+		return Usage("there is no command %q; did you mean %s?", name, near)
+	}
+	return Usage("there is no command %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// nearest returns the name that somebody may have meant, "" if none is near.
+func nearest(said string, names []string) (near string) {
+	least := 1 + len(said)/4
+	for _, n := range names {
+		if d := smetrics.WagnerFischer(said, n, 1, 1, 1); d <= least {
+			near, least = n, d
+		}
+	}
+	return near
 }
 
 // wanted says what a flag takes instead of value. Flags with a parser of their

@@ -12,9 +12,7 @@ import (
 func parse(t *testing.T, args ...string) (got error) {
 	t.Helper()
 	flags := append(CommonFlags(), SizeFlag("capacity", 4096, ""))
-	for _, f := range flags {
-		addEnv(f)
-	}
+	addEnv(flags)
 	app := &cli.App{
 		Flags:          flags,
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return mistake(err, flags) },

@@ -69,9 +69,12 @@ type latency struct {
 // jsonLines prints one object a line.
 type jsonLines struct{}
 
-func (jsonLines) print(out io.Writer, r *Report) error {
+func (jsonLines) print(out io.Writer, r *Report) error { return JSON(out, r) }
+
+// JSON prints a report as one object and a line feed.
+func JSON(out io.Writer, r *Report) error {
 	l := line{
-		Role: r.Role.String(), Name: r.Name, Mode: r.Mode.String(),
+		Role: r.Role, Name: r.Name, Mode: r.Mode.String(),
 		ElapsedSec: round(r.Elapsed.Seconds()), Final: r.Final, figures: &figures{}, UnsentBytes: r.Unsent,
 		Verdict: r.Verdict.Kind, VerdictWhy: r.Verdict.Why, VerdictAdvice: r.Verdict.Advice,
 	}

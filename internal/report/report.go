@@ -231,7 +231,7 @@ func (r *Reporter) done() uint64 {
 // emit prints a report on what happened since before.
 func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	_, now, known := r.seen()
-	rep := Report{Role: r.opt.Role, Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final}
+	rep := Report{Role: r.opt.Role.String(), Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final}
 	if known {
 		rep.Mode = now.Geometry.Mode
 		rep.Now, rep.Interval = &now, pressure.Between(&before, &now)
@@ -245,12 +245,12 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	r.print.print(r.opt.Out, &rep) // with stderr gone there is nobody to tell
 }
 
-// Report is one report of one side.
+// Report is one report of one side, or of an observer.
 type Report struct {
-	Role     layout.Role
+	Role     string // producer, consumer, observer
 	Name     string
 	Mode     layout.Mode
-	Elapsed  time.Duration // since the side started
+	Elapsed  time.Duration // since the side started, or the observer
 	Final    bool
 	Now      *pressure.Snapshot // nil while there is no segment
 	Interval pressure.Interval  // since the last report; in the final one, since the start

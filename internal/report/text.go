@@ -75,27 +75,15 @@ func final(b *strings.Builder, r *Report) {
 		row("produced", "%s, %s", messages(i.Produced), humanize.IBytes(i.ProducedBytes))
 		row("consumed", "%s, %s: %s msg/s, %s/s", messages(i.Consumed), humanize.IBytes(i.ConsumedBytes),
 			rate(i.Throughput), humanize.IBytes(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
-		if r.Role == layout.Producer && s.Produced != i.Produced || r.Role == layout.Consumer && s.Consumed != i.Consumed {
+		if r.Role == layout.Producer.String() && s.Produced != i.Produced || r.Role == layout.Consumer.String() && s.Consumed != i.Consumed {
 			row("ever", "%s produced and %s consumed in this segment", count(s.Produced), count(s.Consumed))
 		}
 		row("queue", "%s (%.0f %% of %s), at most %s", messages(s.Depth()), 100*s.Fill(), bound(s), messages(s.HighWater))
 		row("producer", "blocked %s, %.0f %% of the time", times(i.ProducerWaits), 100*i.ProducerBlocked)
 		row("consumer", "blocked %s, %.0f %% of the time", times(i.ConsumerWaits), 100*i.ConsumerBlocked)
-		switch transfer := s.Geometry.Mode == layout.ModeTransfer; {
-		case transfer:
-			row("in flight", "%s, %s of at most %s descriptors", humanize.IBytes(s.QueueBytes), count(s.Descriptors), count(s.MaxDescriptors))
-			if s.Refused > 0 {
-				row("refused", "the way out, %s%s", times(s.Refused), because(s.Obstacle))
-			}
-			if s.Lost > 0 {
-				row("lost", "%s, with a producer that died", messages(s.Lost))
-			}
-		case s.Dropped+s.Refused > 0:
-			row("full", "%s dropped, refused %s", messages(s.Dropped), times(s.Refused))
-		}
+		extras(row, s)
 		if h := &i.Latency; h.Count > 0 {
-			row("latency", "p50 %v  p90 %v  p99 %v  p99.9 %v  max %v",
-				short(h.Quantile(0.5)), short(h.Quantile(0.9)), short(h.Quantile(0.99)), short(h.Quantile(0.999)), short(h.Max))
+			row("latency", "%s", quantiles(h))
 		}
 	}
 	row("verdict", "%s", r.Verdict.Kind)

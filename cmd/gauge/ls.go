@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"sluice/internal/command"
+	"sluice/internal/follow"
+	"sluice/internal/report"
+	"sluice/shm"
+)
+
+func listCommand() command.App {
+	return command.App{
+		Name:  "ls",
+		Usage: "list the segments there are, with who is in them and the verdict",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one object a line, as stat does"}},
+		Run:   func(ctx context.Context, c *cli.Context) error { return list(ctx, c.Bool("json")) },
+	}
+}
+
+func list(ctx context.Context, asJSON bool) error {
+	f := follow.New("", 1)
+	defer f.Close()
+	pairs, err := twice(ctx, f, glance)
+	if err != nil {
+		return command.Orderly(err)
+	}
+	if asJSON {
+		return listJSON(pairs)
+	}
+	if len(pairs) == 0 {
+		fmt.Fprintf(os.Stderr, "no segments in %s; producer makes one\n", shm.Dir)
+		return nil
+	}
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "NAME\tMODE\tPRODUCER\tCONSUMER\tDEPTH\tFILL\tAGE\tVERDICT")
+	for _, p := range pairs {
+		if p.Err != nil {
+			fmt.Fprintf(out, "%s\t-\t-\t-\t-\t-\t-\t%v\n", p.Name, p.Err)
+			continue
+		}
+		fmt.Fprintf(out, "%s\t%v\t%s\t%s\t%s\t%.0f%%\t%s\t%s\n", p.Name, p.Now.Geometry.Mode,
+			report.Whereabouts(&p.Now.Producer), report.Whereabouts(&p.Now.Consumer),
+			humanize.Comma(int64(p.Now.Depth())), 100*p.Now.Fill(), age(p.Now.Created), p.Verdict.Kind)
+	}
+	return out.Flush()
+}
+
+// listJSON is a line for each segment; one that cannot be read has its name and the
+// error.
+func listJSON(pairs []*follow.Pair) error {
+	var errs []error
+	for _, p := range pairs {
+		if p.Err != nil {
+			errs = append(errs, json.NewEncoder(os.Stdout).Encode(map[string]string{"name": p.Name, "error": p.Err.Error()}))
+			continue
+		}
+		errs = append(errs, report.JSON(os.Stdout, observed(p)))
+	}
+	return errors.Join(errs...)
+}
+
+// age is the time since then in a word: 12s, 5m, 3h, 2d.
+func age(then time.Time) string {
+	switch d := time.Since(then); {
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%.0fm", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0fh", d.Hours())
+	default:
+		return fmt.Sprintf("%.0fd", d.Hours()/24)
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"sluice/internal/command"
+	"sluice/internal/follow"
+	"sluice/internal/report"
+)
+
+func statCommand() command.App {
+	return command.App{
+		Name:  "stat",
+		Usage: "show everything about a segment, once",
+		Examples: []string{
+			"gauge stat --name demo",
+			"gauge stat --json | jq .verdict",
+		},
+		Flags: []cli.Flag{
+			command.NameFlag("demo"),
+			&cli.BoolFlag{Name: "json", Usage: "print an object with the keys of the sides' reports"},
+			&cli.DurationFlag{Name: "interval", Value: glance, Usage: "look for this `TIME` to tell how fast it goes"},
+		},
+		File: "name",
+		Run:  stat,
+	}
+}
+
+func stat(ctx context.Context, c *cli.Context) error {
+	name, err := command.GetName(c)
+	if err != nil {
+		return err
+	}
+	wait := c.Duration("interval")
+	if wait <= 0 {
+		return command.Usage("--interval %v: more than 0", wait)
+	}
+	f := follow.New(name, 1)
+	defer f.Close()
+	pairs, err := twice(ctx, f, wait)
+	switch {
+	case err != nil:
+		return command.Orderly(err)
+	case len(pairs) == 0:
+		return noSegment(name)
+	case pairs[0].Err != nil:
+		return pairs[0].Err
+	case c.Bool("json"):
+		return report.JSON(os.Stdout, observed(pairs[0]))
+	}
+	return report.Observed(os.Stdout, observed(pairs[0]))
+}
+
+// observed is the report of an observer. It has no beginning of its own: Elapsed is
+// the segment's age.
+func observed(p *follow.Pair) *report.Report {
+	return &report.Report{
+		Role: "observer", Name: p.Name, Mode: p.Now.Geometry.Mode, Elapsed: time.Since(p.Now.Created), Final: true,
+		Now: &p.Now, Interval: p.Lately, Verdict: p.Verdict,
+	}
+}
