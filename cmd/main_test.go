@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	bin = dir
 	os.Setenv("XDG_RUNTIME_DIR", dir) // where the sockets go
-	build := exec.Command("go", "build", "-o", dir, "./producer", "./consumer")
+	build := exec.Command("go", "build", "-o", dir, "./producer", "./consumer", "./gauge")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the commands: %v\n%s", err, out)
 		os.Exit(1)

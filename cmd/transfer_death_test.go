@@ -133,13 +133,15 @@ func TestAConsumerWithoutDescriptorsSaysSo(t *testing.T) {
 	}
 }
 
+// nobody is who a command runs as that is not to be root.
+var nobody = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+
 // The kernel counts descriptors in flight for each user, and lets those with
 // CAP_SYS_RESOURCE pass.
 func TestDescriptorsInFlightHaveALimit(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED, NOT TESTED: only root can start commands as somebody else")
 	}
-	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	if err := os.Chmod(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -27,15 +27,15 @@ func Observed(out io.Writer, r *Report) error {
 	if r.Verdict.Advice != "" {
 		row("", "%s", r.Verdict.Advice)
 	}
-	row("produced", "%s, %s; %s msg/s now", messages(s.Produced), humanize.IBytes(s.ProducedBytes), rate(perSecond(i.Produced, i.Elapsed)))
+	row("produced", "%s, %s; %s msg/s now", messages(s.Produced), humanize.IBytes(s.ProducedBytes), Rate(perSecond(i.Produced, i.Elapsed)))
 	row("consumed", "%s, %s; %s msg/s, %s/s now", messages(s.Consumed), humanize.IBytes(s.ConsumedBytes),
-		rate(i.Throughput), humanize.IBytes(uint64(perSecond(i.ConsumedBytes, i.Elapsed))))
+		Rate(i.Throughput), humanize.IBytes(uint64(perSecond(i.ConsumedBytes, i.Elapsed))))
 	row("queue", "%s, %s, %.0f %% full; deepest %s", messages(s.Depth()), humanize.IBytes(s.QueueBytes), 100*s.Fill(), messages(s.HighWater))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
 	extras(row, s)
 	if h := &s.Latency; h.Count > 0 {
-		row("latency", "%s", quantiles(h))
+		row("latency", "%s", Quantiles(h))
 	}
 	row("memory", "%s", humanize.IBytes(s.Memory))
 	_, err := io.WriteString(out, b.String())
@@ -62,6 +62,11 @@ func Whereabouts(s *pressure.Side) string {
 	return "died"
 }
 
+// Holding says what is in the queue, and what it may hold.
+func Holding(s *pressure.Snapshot) string {
+	return fmt.Sprintf("%s of %s in use", humanize.IBytes(s.QueueBytes), bound(s))
+}
+
 // extras are the rows that only some segments have.
 func extras(row func(name, format string, args ...any), s *pressure.Snapshot) {
 	if s.Geometry.Mode != layout.ModeTransfer {
@@ -79,7 +84,8 @@ func extras(row func(name, format string, args ...any), s *pressure.Snapshot) {
 	}
 }
 
-func quantiles(h *pressure.Histogram) string {
+// Quantiles names the usual ones, in words.
+func Quantiles(h *pressure.Histogram) string {
 	return fmt.Sprintf("p50 %v  p90 %v  p99 %v  p99.9 %v  max %v",
 		short(h.Quantile(0.5)), short(h.Quantile(0.9)), short(h.Quantile(0.99)), short(h.Quantile(0.999)), short(h.Max))
 }

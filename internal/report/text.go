@@ -51,8 +51,8 @@ func (t *text) line(b *strings.Builder, r *Report) {
 		}
 		t.lines++
 		fmt.Fprintf(b, columns,
-			r.Role, seconds(r.Elapsed), rate(i.Throughput), gauge(s), brief(s.Depth()),
-			brief(i.ProducerWaits), 100*i.ProducerBlocked, brief(i.ConsumerWaits), 100*i.ConsumerBlocked, r.Verdict.Kind)
+			r.Role, seconds(r.Elapsed), Rate(i.Throughput), gauge(s), Brief(s.Depth()),
+			Brief(i.ProducerWaits), 100*i.ProducerBlocked, Brief(i.ConsumerWaits), 100*i.ConsumerBlocked, r.Verdict.Kind)
 	}
 	if t.verdict == r.Verdict.Kind {
 		return
@@ -74,7 +74,7 @@ func final(b *strings.Builder, r *Report) {
 	if s, i := r.Now, &r.Interval; s != nil {
 		row("produced", "%s, %s", messages(i.Produced), humanize.IBytes(i.ProducedBytes))
 		row("consumed", "%s, %s: %s msg/s, %s/s", messages(i.Consumed), humanize.IBytes(i.ConsumedBytes),
-			rate(i.Throughput), humanize.IBytes(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
+			Rate(i.Throughput), humanize.IBytes(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
 		if r.Role == layout.Producer.String() && s.Produced != i.Produced || r.Role == layout.Consumer.String() && s.Consumed != i.Consumed {
 			row("ever", "%s produced and %s consumed in this segment", count(s.Produced), count(s.Consumed))
 		}
@@ -83,7 +83,7 @@ func final(b *strings.Builder, r *Report) {
 		row("consumer", "blocked %s, %.0f %% of the time", times(i.ConsumerWaits), 100*i.ConsumerBlocked)
 		extras(row, s)
 		if h := &i.Latency; h.Count > 0 {
-			row("latency", "%s", quantiles(h))
+			row("latency", "%s", Quantiles(h))
 		}
 	}
 	row("verdict", "%s", r.Verdict.Kind)
@@ -138,16 +138,16 @@ func messages(n uint64) string {
 	return count(n) + " messages"
 }
 
-// brief is a count in 6 characters or less.
-func brief(n uint64) string {
+// Brief is a count in 6 characters or less.
+func Brief(n uint64) string {
 	if n < 100_000 {
 		return count(n)
 	}
 	return humanize.SIWithDigits(float64(n), 1, "")
 }
 
-// rate is 1,234 or 12.3 M.
-func rate(perSec float64) string {
+// Rate is 1,234 or 12.3 M.
+func Rate(perSec float64) string {
 	if perSec < 1e5 {
 		return humanize.CommafWithDigits(perSec, 0)
 	}
@@ -159,7 +159,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds())
 // short is d with three digits or so.
 func short(d time.Duration) time.Duration {
 	for unit := time.Duration(1); ; unit *= 10 {
-		if d < 1000*unit {
+		if d < 1000*unit || unit > time.Hour { // a corrupt header may say anything
 			return d.Round(unit)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -194,6 +195,21 @@ func TestFilesHaveOneConcernAndFewLines(t *testing.T) {
 		switch base := strings.TrimSuffix(filepath.Base(s.path), ".go"); base {
 		case "util", "utils", "common", "helpers", "misc":
 			t.Errorf("%s: a name that says nothing", s.path)
+		}
+	}
+}
+
+// Whoever runs a producer or a consumer does not pay for pictures.
+func TestHeavyLibrariesStayWithTheObserver(t *testing.T) {
+	for _, command := range []string{"producer", "consumer", "gauge"} {
+		out, err := exec.Command("go", "list", "-deps", root+"/cmd/"+command).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for _, heavy := range []string{"charm.land/bubbletea", "charm.land/lipgloss", "prometheus/client_golang", "gonum.org/v1/plot", "net/http"} {
+			if strings.Contains(string(out), heavy) && command != "gauge" {
+				t.Errorf("%s links %s", command, heavy)
+			}
 		}
 	}
 }
