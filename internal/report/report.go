@@ -42,6 +42,7 @@ type Reporter struct {
 	segment     *shm.Segment // nil before Attach and after Detach
 	first, last pressure.Snapshot
 	attached    bool // first and last are valid
+	trend       pressure.Trend
 
 	stop, stopped chan struct{}
 }
@@ -74,6 +75,7 @@ func (r *Reporter) Attach(seg *shm.Segment) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.segment, r.first, r.last, r.attached = seg, s, s, true
+	r.trend.Add(s)
 	return nil
 }
 
@@ -235,7 +237,11 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	if known {
 		rep.Mode = now.Geometry.Mode
 		rep.Now, rep.Interval = &now, pressure.Between(&before, &now)
-		rep.Verdict = pressure.Judge(&rep.Interval, &now)
+		if final {
+			rep.Verdict = pressure.Judge(&rep.Interval, &now)
+		} else {
+			_, rep.Verdict = r.trend.Add(now)
+		}
 	} else {
 		rep.Verdict = pressure.Verdict{Kind: pressure.NoProducer, Why: "the segment does not exist yet", Advice: "start a producer with the same --name"}
 	}

@@ -1,0 +1,47 @@
+package pressure
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"sluice/layout"
+)
+
+// The buckets promise 1/32; hdrhistogram with three digits is the yardstick.
+func TestQuantilesAgreeWithHdrHistogram(t *testing.T) {
+	const promised = 1.0 / 32
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, draw := range map[string]func() float64{
+		"log-normal around 10 us": func() float64 { return 10_000 * math.Exp(random.NormFloat64()) },
+		"two humps":               func() float64 { return 200 + 50*random.Float64() + 1e6*float64(random.IntN(2)) },
+		"uniform to a second":     func() float64 { return 1e9 * random.Float64() },
+		"a tail to an hour":       func() float64 { return 1000 / (random.Float64() + 1e-9) },
+	} {
+		var h layout.Header
+		want := hdrhistogram.New(1, layout.MaxLatency, 3)
+		for range 200_000 {
+			ns := uint64(min(draw(), layout.MaxLatency))
+			h.NoteLatency(0, ns, 1)
+			if err := want.RecordValue(int64(ns)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := readHistogram(&h)
+		if got.Count != uint64(want.TotalCount()) {
+			t.Errorf("%s: %d samples, want %d", name, got.Count, want.TotalCount())
+		}
+		for _, q := range []float64{0.01, 0.5, 0.9, 0.99, 0.999, 0.9999} {
+			g, w := float64(got.Quantile(q)), float64(want.ValueAtQuantile(100*q))
+			if off := math.Abs(g-w) / w; off > promised+0.001 {
+				t.Errorf("%s: quantile %v is %v, want %v (%.1f %% off)", name, q, time.Duration(g), time.Duration(w), 100*off)
+			}
+		}
+		if max, w := float64(got.Max), float64(want.Max()); math.Abs(max-w)/w > 0.001 {
+			t.Errorf("%s: maximum %v, want %v", name, got.Max, time.Duration(w))
+		}
+	}
+}
