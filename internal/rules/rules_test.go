@@ -90,7 +90,7 @@ func TestUnsafeIsInFilesThatSaySo(t *testing.T) {
 
 // level is how far up a folder stands. A package imports only lower ones.
 func level(folder string) int {
-	order := []string{"layout", "shm", "ring", "transfer", "pressure", "internal", "cmd"}
+	order := []string{"layout", "shm", "ring", "transfer", "pressure", "internal", "cmd", "scripts"}
 	for i, top := range order {
 		if folder == top || strings.HasPrefix(folder, top+"/") {
 			return i

@@ -1,0 +1,174 @@
+package compare
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sluice/pressure"
+	"sluice/shm"
+)
+
+// built is a folder with the commands.
+func built(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", dir, "sluice/cmd/...", "sluice/scripts/compare").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+// leftBehind lists the segments of a process's runs.
+func leftBehind(pid int) []string {
+	left, _ := filepath.Glob(shm.Path(fmt.Sprintf("compare.%d", pid)))
+	return left
+}
+
+func TestAStallHoldsTheRingBackAndMakesTheTransferGrow(t *testing.T) {
+	runtime.LockOSThread() // the processes end with the thread that has started them
+	defer runtime.UnlockOSThread()
+	r := Runner{Bin: built(t), Dir: t.TempDir()}
+	var stall Scenario
+	for _, s := range Loads(900 * time.Millisecond) {
+		if s.ID == "stall" {
+			stall = s
+		}
+	}
+	rep := &Report{Machine: ThisMachine(), Began: time.Now()}
+	for _, m := range Models {
+		res, err := r.Run(t.Context(), stall, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep.Results = append(rep.Results, res)
+		if res.Final.Consumed == 0 || res.Final.Consumed != res.Final.Produced || res.Code != 0 {
+			t.Errorf("%s: exit code %d, %d produced, %d consumed", m.ID, res.Code, res.Final.Produced, res.Final.Consumed)
+		}
+		if blocked := res.Final.Producer.Waits > 0; blocked == m.Soft {
+			t.Errorf("%s: blocked is %v", m.ID, blocked)
+		}
+		if deep := res.PeakDepth() > 300; deep != m.Soft {
+			t.Errorf("%s: %v messages queued", m.ID, res.PeakDepth())
+		}
+		if res.Producer.CPU <= 0 || res.Consumer.PeakRSS < 1<<20 || res.Throughput() < 100 || res.Final.Latency.Count == 0 {
+			t.Errorf("%s: %+v, %+v, %v msg/s", m.ID, res.Producer, res.Consumer, res.Throughput())
+		}
+	}
+	if left := leftBehind(os.Getpid()); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	whole(t, rep)
+}
+
+// whole expects a report in which nothing is missing.
+func whole(t *testing.T, rep *Report) {
+	t.Helper()
+	files, err := rep.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	html, md := string(files["report.html"]), string(files["report.md"])
+	if n := strings.Count(html, "<svg"); n != strings.Count(md, "![") || n < 4 {
+		t.Errorf("%d pictures in the page, %d in the text", n, strings.Count(md, "!["))
+	}
+	for _, want := range []string{"stops the producer with it", "costs the producer nothing", "What should I use", "A consumer that stalls"} {
+		if !strings.Contains(html, want) || !strings.Contains(md, want) {
+			t.Errorf("no %q in the report", want)
+		}
+	}
+	for _, bad := range []string{"{{", "NaN", "%!", "+Inf", "http://", "https://"} {
+		if text := strings.ReplaceAll(html, `"http://www.w3.org`, ""); strings.Contains(strings.ReplaceAll(text, `"https://www.w3.org`, ""), bad) || strings.Contains(md, bad) {
+			t.Errorf("%q in the report", bad)
+		}
+	}
+	if files["stall-ring.csv"] == nil || !bytes.HasPrefix(files["stall-depth.svg"], []byte("<?xml")) {
+		t.Error("recordings or pictures are missing")
+	}
+}
+
+func TestOverloadEndsAtTheLimit(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r := Runner{Bin: built(t), Dir: t.TempDir()}
+	s := Loads(time.Second)[5]
+	s.Length = 30 * time.Second // never waited for
+	res, err := r.Run(t.Context(), s, Models[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.LimitAfter <= 0 || res.LimitAfter > 20*time.Second || res.PeakMemory() < 48<<20 {
+		t.Errorf("limit after %v, %v bytes", res.LimitAfter, res.PeakMemory())
+	}
+	rep := &Report{Results: []*Result{res}}
+	if _, soft, _ := rep.Findings(); len(soft) != 1 || !strings.Contains(soft[0], "Overload breaks the transfer after") {
+		t.Errorf("%q", soft)
+	}
+}
+
+// A sentence whose premise did not come true is not said.
+func TestFindingsFollowFromTheFigures(t *testing.T) {
+	rep := &Report{Results: []*Result{{Scenario: Loads(time.Second)[5], Model: Models[1], Series: Series{Time: []float64{0}, Depth: []float64{1}, Consumed: []float64{0}}, Final: pressure.Snapshot{}}}}
+	if hard, soft, both := rep.Findings(); len(hard)+len(soft)+len(both) != 0 {
+		t.Errorf("%q %q %q", hard, soft, both)
+	}
+}
+
+func TestSeriesCountsFromTheFirstMessageToTheLast(t *testing.T) {
+	s := Series{
+		Time:     []float64{0, 1, 2, 3, 4, 5},
+		Consumed: []float64{0, 0, 100, 200, 300, 300},
+		Produced: []float64{0, 50, 300, 300, 300, 300},
+		Verdict:  []string{"no-consumer", "growing", "growing", "balanced", "idle", "idle"},
+	}
+	if got := s.throughput(); got != 100 {
+		t.Errorf("%v messages a second, want 100", got)
+	}
+	if got := s.lastGiven(); got != 2 {
+		t.Errorf("last given at %v, want 2", got)
+	}
+	if got := s.commonVerdict(3); got != "growing" {
+		t.Errorf("%q", got)
+	}
+	if _, err := readSeries(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("no file, no error")
+	}
+}
+
+func TestCtrlCLeavesNothing(t *testing.T) {
+	bin, tmp, out := built(t), t.TempDir(), filepath.Join(t.TempDir(), "report")
+	cmd := exec.Command(filepath.Join(bin, "compare"), "-quick", "-bin", bin, "-out", out)
+	var said bytes.Buffer
+	cmd.Env, cmd.Stderr = append(os.Environ(), "TMPDIR="+tmp), &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	for deadline := time.Now().Add(time.Minute); len(leftBehind(cmd.Process.Pid)) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not begin")
+		}
+	}
+	cmd.Process.Signal(syscall.SIGINT)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said.String(), "nothing is left behind") {
+		t.Errorf("exit code %d, %q", code, said.String())
+	}
+	entries, err := os.ReadDir(tmp)
+	if err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if _, err := os.Stat(out); err == nil || len(leftBehind(cmd.Process.Pid)) > 0 {
+		t.Errorf("report %v, segments %v", err, leftBehind(cmd.Process.Pid))
+	}
+	if procs, _ := exec.Command("pgrep", "-f", fmt.Sprintf("compare.%d", cmd.Process.Pid)).Output(); len(procs) > 0 {
+		t.Errorf("processes are left: %s", procs)
+	}
+}

@@ -1,0 +1,158 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Findings are sentences that follow from the measurements, each with its figures.
+// One whose premise did not come true in this run is left out.
+func (rep *Report) Findings() (hard, soft, both []string) {
+	return rep.hard(), rep.soft(), rep.both()
+}
+
+func (rep *Report) hard() (out []string) {
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if r := rep.find("overload", "ring"); r != nil && r.Code <= 0 {
+		say("Overload does not break the ring: the producer was blocked %s of the time, the queue never held more than %s messages, memory stayed at %s.",
+			percent(r.ProducerBlocked()), count(r.PeakDepth()), memory(r.PeakMemory()))
+	}
+	if r := rep.find("slow-consumer", "ring"); r != nil {
+		say("What breaks is the producer's pace: with a slow consumer it got rid of %s messages a second of the 1,500 that it had to offer, and was blocked %s of the time. Whoever must not be made to wait (a camera, a market) cannot use it like that; --on-full drop gives up messages instead.",
+			count(r.Throughput()), percent(r.ProducerBlocked()))
+	}
+	if r := rep.find("stall", "ring"); r != nil && r.Final.Producer.Blocked > 0 {
+		say("A consumer that stops for %s stops the producer with it: it was blocked for %s, with %s messages queued at most.",
+			seconds(stalled(r)), seconds(r.Final.Producer.Blocked), count(r.PeakDepth()))
+	}
+	return out
+}
+
+func stalled(r *Result) time.Duration {
+	return time.Duration((r.Scenario.StallEnd - r.Scenario.StallAt) * float64(r.Scenario.Length))
+}
+
+func (rep *Report) soft() (out []string) {
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	for _, r := range rep.of("overload") {
+		if r.LimitAfter > 0 {
+			say("Overload breaks the %s after %s: %s messages were queued, memory was at its limit of %s, and the producer has to give up.",
+				r.Model.Name, seconds(r.LimitAfter), count(r.PeakDepth()), memory(float64(r.Final.Limit)))
+		}
+	}
+	ring := rep.find("slow-consumer", "ring")
+	if r := rep.find("slow-consumer", "transfer"); r != nil && ring != nil && r.PeakDepth() > ring.PeakDepth() {
+		say("A slow consumer is not felt by the producer, which was never blocked, and is felt by everybody later: the queue grew to %s messages and %s (ring: %s messages, %s), and half of the messages were older than %s when they were taken (ring: %s).",
+			count(r.PeakDepth()), memory(r.PeakMemory()), count(ring.PeakDepth()), memory(ring.PeakMemory()), latency(r, 0.5), latency(ring, 0.5))
+	}
+	if r := rep.find("stall", "transfer"); r != nil {
+		say("A stall of %s costs the producer nothing: the queue grew to %s messages and %s and was empty again %s after the consumer came back.",
+			seconds(stalled(r)), count(r.PeakDepth()), memory(r.PeakMemory()), seconds(r.recovery()))
+	}
+	return out
+}
+
+// recovery is the time from the end of the stall until the queue was empty again.
+func (r *Result) recovery() time.Duration {
+	back := time.Duration(r.Scenario.StallEnd * float64(r.Scenario.Length))
+	for i, t := range r.Series.Time {
+		if at := time.Duration(t*1e9) + r.lead(); at > back && r.Series.Depth[i] <= 16 {
+			return max(poll, at-back)
+		}
+	}
+	return r.Took - back
+}
+
+func (rep *Report) both() (out []string) {
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	rate := func(size int, model string) float64 {
+		if r := rep.find(fmt.Sprintf("size-%d", size), model); r != nil {
+			return r.Throughput()
+		}
+		return 0
+	}
+	if a, b := rate(8, "ring"), rate(8, "transfer"); b > 0 {
+		say("At 8 bytes the ring moves %s messages a second, a sealed buffer a message %s: %s times as many.", si(a), si(b), count(a/b))
+	}
+	if a, b := rate(8, "packed"), rate(8, "transfer"); b > 0 {
+		say("Packing 8-byte messages into 64 KiB makes the transfer %s times as fast.", count(a/b))
+	}
+	for _, size := range []int{64 << 10, 1 << 20} {
+		if a, b, c := rate(size, "recycled"), rate(size, "transfer"), rate(size, "ring"); b > 0 {
+			say("Zero-copy in practice, %s: recycled buffers, mapped once, move %s MB/s, fresh sealed ones %s, the ring %s. A mapping that is used once costs more than the copy it saves.",
+				Bytes(size), si(a*float64(size)/1e6), si(b*float64(size)/1e6), si(c*float64(size)/1e6))
+		}
+	}
+	if small, large := rep.find("room-0", "ring"), rep.find(fmt.Sprintf("room-%d", len(Rooms)-1), "ring"); small != nil && large != nil && small.Throughput() > 0 {
+		say("A ring of %s moves %s messages of 64 B a second, one of %s %s: what is bounded needs room for as many messages as go by while somebody is woken.",
+			Rooms[0].Name, si(small.Throughput()), Rooms[len(Rooms)-1].Name, si(large.Throughput()))
+	}
+	return out
+}
+
+// Choice is advice for a case.
+type Choice struct{ Case, Use, Because string }
+
+// Choices answer what a reader should use, with the measurements behind it.
+func (rep *Report) Choices() []Choice {
+	because := func(id, model string, figure func(r *Result) string) string {
+		if r := rep.find(id, model); r != nil {
+			return figure(r)
+		}
+		return "not measured"
+	}
+	return []Choice{
+		{"memory must stay bounded, nothing may be lost, the producer can wait", "ring", because("overload", "ring", func(r *Result) string {
+			return fmt.Sprintf("overload: %s at most, blocked %s of the time", memory(r.PeakMemory()), percent(r.ProducerBlocked()))
+		})},
+		{"many small messages, as fast as possible", "ring", because("size-8", "ring", func(r *Result) string {
+			return si(r.Throughput()) + " messages/s of 8 B"
+		})},
+		{"the producer must never wait, bursts are known to end", "transfer, packed", because("bursts", "packed", func(r *Result) string {
+			return fmt.Sprintf("bursts: never blocked, %s messages and %s queued at most", count(r.PeakDepth()), memory(r.PeakMemory()))
+		})},
+		{"large messages, the two sides trust each other", "transfer, recycled, or ring", because("size-1048576", "recycled", func(r *Result) string {
+			return si(r.Throughput()*(1<<20)/1e6) + " MB/s of 1 MiB messages"
+		})},
+		{"the receiver must have proof that nobody changes the bytes", "transfer", because("size-65536", "transfer", func(r *Result) string {
+			return si(r.Throughput()) + " sealed buffers of 64 KiB a second"
+		})},
+		{"the producer may not wait and memory may not grow", "ring with --on-full drop", "something has to give: then it is messages, and they are counted"},
+	}
+}
+
+func percent(share float64) string   { return fmt.Sprintf("%.0f %%", 100*share) }
+func count(x float64) string         { return humanize.CommafWithDigits(math.Round(x), 0) }
+func memory(x float64) string        { return humanize.IBytes(uint64(x)) }
+func seconds(d time.Duration) string { return digits(d.Seconds()) + " s" }
+
+func latency(r *Result, q float64) string {
+	if r.Final.Latency.Count == 0 {
+		return "-"
+	}
+	return brief(r.Final.Latency.Quantile(q))
+}
+
+// brief is a time with two digits or three.
+func brief(d time.Duration) string {
+	for unit := time.Duration(1); unit < time.Hour; unit *= 10 {
+		if d < 100*unit {
+			return d.Round(unit).String()
+		}
+	}
+	return d.String()
+}
+
+// digits is x with about two digits that count.
+func digits(x float64) string {
+	switch {
+	case x >= 10:
+		return count(x)
+	case x >= 1:
+		return fmt.Sprintf("%.1f", x)
+	}
+	return fmt.Sprintf("%.2g", x)
+}

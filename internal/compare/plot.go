@@ -1,0 +1,202 @@
+package compare
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"math"
+
+	"github.com/dustin/go-humanize"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// Picture is a plot as SVG.
+type Picture struct {
+	File  string // its name
+	Title string
+	SVG   []byte
+}
+
+// line is one model's curve in a plot.
+type line struct {
+	model  Model
+	points plotter.XYs
+}
+
+// styles tell the models apart, by colour and, for those who see none, by dashes.
+var styles = map[string]struct {
+	color  color.Color
+	dashes []vg.Length
+	width  vg.Length
+}{
+	"ring":     {color.RGBA{0x1f, 0x5f, 0xbf, 0xff}, nil, vg.Points(2.2)},
+	"transfer": {color.RGBA{0xc0, 0x39, 0x2b, 0xff}, nil, vg.Points(1.4)},
+	"packed":   {color.RGBA{0xd6, 0x8a, 0x00, 0xff}, []vg.Length{vg.Points(6), vg.Points(3)}, vg.Points(1.4)},
+	"recycled": {color.RGBA{0x7d, 0x3c, 0x98, 0xff}, []vg.Length{vg.Points(2), vg.Points(2)}, vg.Points(1.4)},
+}
+
+const (
+	width  = 5.4 * vg.Inch
+	height = 3.1 * vg.Inch
+)
+
+// axes names a plot's axes, with units.
+type axes struct {
+	title, x, y string
+	logX, logY  bool
+	ticks       plot.Ticker // of x, nil = decimal
+	yTicks      plot.Ticker
+}
+
+// draw draws the lines into a picture. Without a point to draw it is empty.
+func draw(file string, a axes, lines []line) (Picture, error) {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = a.title, a.x, a.y
+	p.Title.Padding = vg.Points(6)
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.TextStyle.Font.Size = vg.Points(9)
+	p.Add(plotter.NewGrid())
+	if a.logX {
+		p.X.Scale = plot.LogScale{}
+	}
+	if a.logY {
+		p.Y.Scale = plot.LogScale{}
+	} else {
+		p.Y.Min = 0
+	}
+	if a.ticks != nil {
+		p.X.Tick.Marker = a.ticks
+	}
+	p.Y.Tick.Marker = siTicks{a.logY}
+	if a.yTicks != nil {
+		p.Y.Tick.Marker = a.yTicks
+	}
+	top, drawn := 0.0, false
+	for _, l := range lines {
+		points := l.points
+		if a.logY {
+			points = positive(points)
+		}
+		if len(points) == 0 {
+			continue
+		}
+		curve, err := plotter.NewLine(points)
+		if err != nil {
+			return Picture{}, fmt.Errorf("plot %s: %w", file, err)
+		}
+		style := styles[l.model.ID]
+		curve.Color, curve.Dashes, curve.Width = style.color, style.dashes, style.width
+		drawn = true
+		p.Add(curve)
+		p.Legend.Add(l.model.Name, curve)
+		for _, xy := range points {
+			top = max(top, xy.Y)
+		}
+	}
+	switch {
+	case !drawn:
+		return Picture{}, nil
+	case top == 0:
+		top = 1
+	}
+	if a.logY {
+		p.Y.Min, p.Y.Max = logBelow(p.Y.Min), top*20 // room for the legend
+	} else {
+		p.Y.Max = top * 1.45
+	}
+	w, err := p.WriterTo(width, height, "svg")
+	if err != nil {
+		return Picture{}, fmt.Errorf("plot %s: %w", file, err)
+	}
+	var b bytes.Buffer
+	if _, err := w.WriteTo(&b); err != nil {
+		return Picture{}, fmt.Errorf("plot %s: %w", file, err)
+	}
+	return Picture{File: file + ".svg", Title: a.title, SVG: b.Bytes()}, nil
+}
+
+// positive leaves out what a logarithmic axis cannot show.
+func positive(points plotter.XYs) (out plotter.XYs) {
+	for _, xy := range points {
+		if xy.Y > 0 {
+			out = append(out, xy)
+		}
+	}
+	return out
+}
+
+// logBelow is the power of ten at or below x.
+func logBelow(x float64) float64 {
+	if x <= 0 || math.IsInf(x, 0) {
+		return 1
+	}
+	return math.Pow(10, math.Floor(math.Log10(x)))
+}
+
+// siTicks labels numbers as 10 k and 2.5 M.
+type siTicks struct{ log bool }
+
+// Ticks implements plot.Ticker.
+func (t siTicks) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	if t.log {
+		ticks = plot.LogTicks{Prec: -1}.Ticks(low, high)
+	} else {
+		ticks = plot.DefaultTicks{}.Ticks(low, high)
+	}
+	for i := range ticks {
+		if ticks[i].Label != "" {
+			ticks[i].Label = si(ticks[i].Value)
+		}
+	}
+	return ticks
+}
+
+func si(x float64) string {
+	if x < 10 {
+		return humanize.FtoaWithDigits(x, 2)
+	}
+	if x < 1000 {
+		return humanize.FtoaWithDigits(x, 0)
+	}
+	return humanize.SIWithDigits(x, 1, "")
+}
+
+// named labels given places.
+type named []plot.Tick
+
+// Ticks implements plot.Ticker.
+func (n named) Ticks(low, high float64) []plot.Tick { return n }
+
+// byteTicks labels an axis of bytes in powers of two.
+type byteTicks struct{}
+
+// Ticks implements plot.Ticker.
+func (byteTicks) Ticks(low, high float64) (ticks []plot.Tick) {
+	step := math.Exp2(math.Ceil(math.Log2(max(high, 1) / 5)))
+	for x := 0.0; x <= high; x += step {
+		ticks = append(ticks, plot.Tick{Value: x, Label: Bytes(int(x))})
+	}
+	return ticks
+}
+
+// thin keeps at most so many points: of each group the one with the highest y.
+func thin(points plotter.XYs, most int) plotter.XYs {
+	if len(points) <= most {
+		return points
+	}
+	var out plotter.XYs
+	for i := range most {
+		group := points[i*len(points)/most : (i+1)*len(points)/most]
+		best := group[0]
+		for _, xy := range group {
+			if xy.Y > best.Y {
+				best = xy
+			}
+		}
+		out = append(out, best)
+	}
+	return out
+}

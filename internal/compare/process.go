@@ -1,0 +1,71 @@
+package compare
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a command of a run.
+type process struct {
+	cmd  *exec.Cmd
+	said bytes.Buffer
+	done chan struct{} // closed when it has ended
+}
+
+func (r *Runner) command(name string, args ...string) *process {
+	p := &process{cmd: exec.Command(filepath.Join(r.Bin, name), args...), done: make(chan struct{})}
+	p.cmd.Stderr = &p.said
+	// It ends with this process, however that ends. A terminal's Ctrl-C is for
+	// this process alone, which ends the others.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	return p
+}
+
+func (p *process) start() error {
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	go func() { p.cmd.Wait(); close(p.done) }()
+	return nil
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) ends(patience time.Duration) bool {
+	select {
+	case <-p.done:
+		return true
+	case <-time.After(patience):
+		return false
+	}
+}
+
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.done
+}
+
+func (p *process) lastLine() string {
+	lines := strings.Split(strings.TrimSpace(p.said.String()), "\n")
+	return lines[len(lines)-1]
+}
+
+func (p *process) use() Use {
+	state := p.cmd.ProcessState
+	u := Use{CPU: state.UserTime() + state.SystemTime()}
+	if r, ok := state.SysUsage().(*syscall.Rusage); ok {
+		u.PeakRSS, u.Voluntary, u.Involuntary = uint64(r.Maxrss)<<10, int64(r.Nvcsw), int64(r.Nivcsw)
+	}
+	return u
+}

@@ -1,0 +1,225 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"sluice/internal/command"
+	"sluice/layout"
+	"sluice/pressure"
+	"sluice/shm"
+)
+
+// Use is what the kernel says that a process has used.
+type Use struct {
+	CPU         time.Duration
+	PeakRSS     uint64 // bytes
+	Voluntary   int64  // context switches because it slept
+	Involuntary int64  // because it was made to
+}
+
+// Result is what came out of a scenario with a model.
+type Result struct {
+	Scenario Scenario
+	Model    Model
+	CSV      string // file of gauge record
+	Series   Series
+	Final    pressure.Snapshot // of the segment, when both sides had ended
+
+	Took       time.Duration // from the producer's start to the end of both sides
+	LimitAfter time.Duration // when the memory limit was reached, 0 = never
+	Code       int           // the producer's exit code; -1 when it was cut off
+	Said       string        // its last line, when it failed
+
+	Producer, Consumer Use
+
+	began time.Time
+}
+
+// lead is how much later than the run the recording began, which was with the
+// segment; negative when it was earlier.
+func (r *Result) lead() time.Duration { return r.Final.Created.Sub(r.began) }
+
+// Throughput is the messages taken a second, while there were any.
+func (r *Result) Throughput() float64 { return r.Series.throughput() }
+
+// ProducerBlocked is the share of the run that the producer slept because the queue
+// was full.
+func (r *Result) ProducerBlocked() float64 {
+	return min(1, r.Final.Producer.Blocked.Seconds()/max(1e-9, r.producing().Seconds()))
+}
+
+// producing is how long the producer was at it.
+func (r *Result) producing() time.Duration {
+	if r.LimitAfter > 0 {
+		return r.LimitAfter
+	}
+	return min(r.Took, r.Scenario.Length)
+}
+
+// Verdict is the one that stood longest while the producer was at it.
+func (r *Result) Verdict() string { return r.Series.commonVerdict(r.producing().Seconds()) }
+
+// PeakMemory is the most bytes that the segment and the messages in flight took.
+func (r *Result) PeakMemory() float64 { return highest(r.Series.Memory) }
+
+// PeakDepth is the most messages that were queued.
+func (r *Result) PeakDepth() float64 {
+	return max(highest(r.Series.Depth), float64(r.Final.HighWater))
+}
+
+// CPUPerMillion is the seconds of processor that both sides used for a million
+// messages.
+func (r *Result) CPUPerMillion() float64 {
+	return (r.Producer.CPU + r.Consumer.CPU).Seconds() / max(1, float64(r.Final.Consumed)) * 1e6
+}
+
+// Runner runs scenarios. One at a time.
+type Runner struct {
+	Bin string // folder of producer, consumer and gauge
+	Dir string // folder for the recordings; sockets go there as well
+}
+
+// poll is how often a run is looked at, and recorded.
+const poll = 10 * time.Millisecond
+
+// Run runs one scenario with one model. When it returns, also with an error, no
+// process of it is left and no segment.
+func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err error) {
+	name := fmt.Sprintf("compare.%d", os.Getpid())
+	// A model's socket has a folder of its own: the name of a socket is short.
+	socket := filepath.Join(r.Dir, "socket")
+	res := &Result{Scenario: s, Model: m, CSV: filepath.Join(r.Dir, s.ID+"-"+m.ID+".csv"), Code: -1}
+	common := []string{"--name", name, "--report", "0", "--keep"}
+	producer := append(append(append(append([]string{}, common...), m.Flags...), s.Producer...), s.Ring...)
+	consumer := append(append([]string{}, common...), s.Consumer...)
+	if m.Soft {
+		producer = append(append(append(append([]string{}, common...), m.Flags...), s.Producer...), s.Soft...)
+		producer = append(producer, "--socket", socket)
+		consumer = append(consumer, "--socket", socket)
+	}
+	if !s.Cut {
+		producer = append(producer, "--duration", s.Length.String())
+	}
+	defer os.Remove(shm.Path(name))
+	record := r.command("gauge", "record", "--name", name, "--interval", poll.String(), "--output", res.CSV)
+	take, give := r.command("consumer", consumer...), r.command("producer", producer...)
+	var sides []*process
+	defer func() {
+		for _, p := range sides {
+			p.kill()
+		}
+	}()
+	for _, p := range []*process{record, take, give} {
+		if err := p.start(); err != nil {
+			return nil, err
+		}
+		sides = append(sides, p)
+	}
+	began, err := underWay(ctx, name, give)
+	if err != nil {
+		return nil, fmt.Errorf("%s, %s: %w", s.ID, m.ID, err)
+	}
+	if err := r.attend(ctx, res, give, take, name, began); err != nil {
+		return nil, err
+	}
+	res.Took, res.began = time.Since(began), began
+	if !record.ends(5 * time.Second) {
+		return nil, fmt.Errorf("%s, %s: gauge record goes on after both sides have ended", s.ID, m.ID)
+	}
+	res.Producer, res.Consumer = give.use(), take.use()
+	res.Code, res.Said = give.cmd.ProcessState.ExitCode(), give.lastLine()
+	if res.Code > 0 && res.Code != command.ExitLimit {
+		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, res.Said)
+	}
+	if code := take.cmd.ProcessState.ExitCode(); code > 0 {
+		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, take.lastLine())
+	}
+	if res.Final, err = final(name); err != nil {
+		return nil, err
+	}
+	res.Series, err = readSeries(res.CSV)
+	if res.Code == command.ExitLimit && res.LimitAfter == 0 { // and delivered, between two looks
+		res.LimitAfter = max(poll, time.Duration(res.Series.lastGiven()*float64(time.Second)))
+	}
+	return res, err
+}
+
+// underWay waits for the first message, and returns its time: what comes before it
+// is the start of three processes.
+func underWay(ctx context.Context, name string, give *process) (time.Time, error) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if ctx.Err() != nil {
+			return time.Time{}, context.Cause(ctx)
+		}
+		if s, err := final(name); err == nil && s.Consumed > 0 || give.ended() {
+			return time.Now(), nil
+		}
+	}
+	return time.Time{}, errors.New("no message has come")
+}
+
+// attend does what the scenario wants done while it runs, until both sides have
+// ended.
+func (r *Runner) attend(ctx context.Context, res *Result, give, take *process, name string, began time.Time) error {
+	s := &res.Scenario
+	stop, cont := at(began, s, s.StallAt), at(began, s, s.StallEnd)
+	for deadline := began.Add(4*s.Length + 20*time.Second); ; {
+		now := time.Now()
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case now.After(deadline):
+			return fmt.Errorf("%s, %s: it does not end", s.ID, res.Model.ID)
+		case s.StallEnd > 0 && now.After(stop):
+			take.cmd.Process.Signal(syscall.SIGSTOP)
+			stop = deadline
+		case s.StallEnd > 0 && now.After(cont):
+			take.cmd.Process.Signal(syscall.SIGCONT)
+			cont = deadline
+		}
+		if res.LimitAfter == 0 && atLimit(name) {
+			res.LimitAfter = now.Sub(began)
+		}
+		if s.Cut && (now.Sub(began) > s.Length || res.LimitAfter > 0) {
+			// What is queued would be taken for a long time still.
+			give.kill()
+			take.kill()
+		}
+		if give.ended() && take.ended() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(poll):
+		}
+	}
+}
+
+func at(began time.Time, s *Scenario, share float64) time.Time {
+	return began.Add(time.Duration(share * float64(s.Length)))
+}
+
+// atLimit reports whether a transfer's queue has no room for one more buffer. The
+// producer says so as well, but for a moment only.
+func atLimit(name string) bool {
+	s, err := final(name)
+	return err == nil && s.Limit > 0 && (s.Obstacle == layout.ObstacleMemory || s.QueueBytes+largestBuffer > s.Limit)
+}
+
+const largestBuffer = 64 << 10
+
+// final reads a segment's counters.
+func final(name string) (s pressure.Snapshot, err error) {
+	v, err := shm.Look(name)
+	if err != nil {
+		return s, err
+	}
+	defer v.Close()
+	return pressure.Observe(v)
+}

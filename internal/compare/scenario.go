@@ -1,0 +1,122 @@
+// Package compare runs the two models of passing messages under the same loads and
+// says what came out: bounded and blocking (a ring) against elastic (a transfer, in
+// three forms).
+package compare
+
+import (
+	"fmt"
+	"time"
+)
+
+// Model is a way of passing messages.
+type Model struct {
+	ID    string
+	Name  string
+	Flags []string // of the producer; the consumer finds out
+	Soft  bool
+}
+
+// Models are compared with each other.
+var Models = []Model{
+	{"ring", "ring", nil, false},
+	{"transfer", "transfer", []string{"--mode", "transfer"}, true},
+	{"packed", "transfer, packed", []string{"--mode", "transfer", "--buffer", "64KiB"}, true},
+	{"recycled", "transfer, recycled", []string{"--mode", "transfer", "--recycle"}, true},
+}
+
+// Scenario is a load.
+type Scenario struct {
+	ID    string
+	Title string
+	About string // what it is, in a sentence
+
+	Producer, Consumer []string // flags
+	Ring               []string // more of them, for a ring alone
+	Soft               []string // for a transfer alone
+
+	Length time.Duration
+	// The consumer is stopped (SIGSTOP) from StallAt to StallEnd, shares of Length.
+	StallAt, StallEnd float64
+	// Cut ends both sides at Length, or when a limit is reached, whatever is queued.
+	Cut bool
+}
+
+// Loads are the scenarios that every model goes through, unit long or a little more.
+func Loads(unit time.Duration) []Scenario {
+	return []Scenario{
+		{
+			ID: "balanced", Title: "Balanced", About: "20,000 messages of 1 KiB a second, and a consumer that could take more",
+			Producer: []string{"--rate", "20000", "--burst", "20", "--size", "1KiB"}, Length: unit,
+		},
+		{
+			ID: "slow-consumer", Title: "Slow consumer", About: "1,500 messages a second are offered, the consumer needs a millisecond for each",
+			Producer: []string{"--rate", "1500", "--size", "1KiB"}, Consumer: []string{"--work", "1ms"}, Ring: []string{"--slots", "256"}, Length: unit,
+		},
+		{
+			ID: "slow-producer", Title: "Slow producer", About: "500 messages a second, and a consumer with nothing else to do",
+			Producer: []string{"--rate", "500", "--size", "1KiB"}, Length: unit,
+		},
+		{
+			ID: "bursts", Title: "Bursts", About: "2,000 messages at once, 4,000 a second on average; the consumer can take 5,000",
+			Producer: []string{"--rate", "4000", "--burst", "2000", "--size", "1KiB"}, Consumer: []string{"--work", "200us"}, Ring: []string{"--slots", "256"}, Length: unit,
+		},
+		{
+			ID: "stall", Title: "A consumer that stalls and comes back", About: "2,000 messages a second; the consumer could take 5,000, and is stopped for a third of the time",
+			Producer: []string{"--rate", "2000", "--size", "1KiB"}, Consumer: []string{"--work", "200us"}, Ring: []string{"--slots", "256"}, Length: unit, StallAt: 0.3, StallEnd: 0.63,
+		},
+		{
+			ID: "overload", Title: "Overload, until something gives", About: "as fast as the producer can, the consumer needs 0.1 ms for each; transfers may use 64 MiB",
+			Producer: []string{"--size", "1KiB"}, Consumer: []string{"--work", "100us"}, Ring: []string{"--slots", "256"},
+			Soft: []string{"--limit", overloadLimit}, Length: unit, Cut: true,
+		},
+	}
+}
+
+const overloadLimit = "64MiB" // as a flag
+
+// Sizes are the message sizes of the sweep, in bytes.
+var Sizes = []int{8, 64, 1 << 10, 64 << 10, 1 << 20}
+
+// sizeLoad moves messages of one size as fast as they go.
+func sizeLoad(size int, length time.Duration) Scenario {
+	return Scenario{
+		ID: fmt.Sprintf("size-%d", size), Title: fmt.Sprintf("As fast as it goes, %s", Bytes(size)),
+		Producer: []string{"--size", fmt.Sprint(size)}, Ring: []string{"--capacity", "4MiB"}, Soft: []string{"--limit", "256MiB"},
+		Length: length, Cut: true,
+	}
+}
+
+// Room is a bound of the ring.
+type Room struct {
+	Name  string
+	Flags []string
+}
+
+// Rooms are the bounds of the capacity sweep.
+var Rooms = []Room{
+	{"8 slots", []string{"--slots", "8"}},
+	{"64 slots", []string{"--slots", "64"}},
+	{"4 KiB", []string{"--capacity", "4KiB"}},
+	{"64 KiB", []string{"--capacity", "64KiB"}},
+	{"1 MiB", []string{"--capacity", "1MiB"}},
+	{"16 MiB", []string{"--capacity", "16MiB"}},
+}
+
+// roomLoad is small messages as fast as they go through a ring with that bound.
+func roomLoad(i int, length time.Duration) Scenario {
+	return Scenario{
+		ID: fmt.Sprintf("room-%d", i), Title: "As fast as it goes, 64 B, " + Rooms[i].Name,
+		Producer: []string{"--size", "64"}, Ring: Rooms[i].Flags, Length: length, Cut: true,
+	}
+}
+
+// Bytes is a size as people write it.
+func Bytes(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}

@@ -1,0 +1,104 @@
+package compare
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+// Head is the headings of Row.
+const Head = "scenario\tmodel\tmsg/s\tblocked\tdepth\tmemory\tp50\tp99\tCPU s/M\tverdict\t"
+
+// cells are what a result comes to, in the order of Head.
+func (r *Result) cells() []string {
+	end := r.Verdict()
+	if r.LimitAfter > 0 {
+		end = "limit after " + seconds(r.LimitAfter)
+	}
+	return []string{
+		r.Scenario.ID, r.Model.Name, si(r.Throughput()), percent(r.ProducerBlocked()), si(r.PeakDepth()), memory(r.PeakMemory()),
+		latency(r, 0.5), latency(r, 0.99), digits(r.CPUPerMillion()), end,
+	}
+}
+
+// Table is all results for a terminal.
+func (rep *Report) Table() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, Head)
+	last := ""
+	for _, r := range rep.Results {
+		cells := r.cells()
+		if cells[0] == last {
+			cells[0] = ""
+		} else {
+			last = cells[0]
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t")+"\t")
+	}
+	w.Flush()
+	return b.String()
+}
+
+// Markdown is the report; pictures are named, not contained.
+func (rep *Report) Markdown(pictures []Picture) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Hard against soft back-pressure, measured\n\n%s. %s%s.\n\n", rep.Machine, rep.Began.Format("2 January 2006, 15:04"), map[bool]string{true: "; a quick run, whose figures are rough", false: ""}[rep.Quick])
+	b.WriteString(intro + "\n\n")
+	for _, part := range rep.parts() {
+		fmt.Fprintf(&b, "## %s\n\n", part.title)
+		for _, s := range part.sentences {
+			fmt.Fprintf(&b, "- %s\n", s)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("## What should I use\n\n| when | use | because |\n|---|---|---|\n")
+	for _, c := range rep.Choices() {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.Case, c.Use, c.Because)
+	}
+	b.WriteString("\n## All figures\n\n" + legend + "\n\n| " + strings.ReplaceAll(strings.TrimSuffix(Head, "\t"), "\t", " | ") + " |\n|" + strings.Repeat("---|", strings.Count(Head, "\t")) + "\n")
+	for _, r := range rep.Results {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(r.cells(), " | "))
+	}
+	b.WriteString("\n| scenario | model | producer CPU | peak | switches | consumer CPU | peak | switches |\n|---|---|---|---|---|---|---|---|\n")
+	for _, r := range rep.Results {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Scenario.ID, r.Model.Name, r.Producer, r.Consumer)
+	}
+	b.WriteString("\n## Loads\n\n")
+	for _, id := range rep.loads() {
+		s := rep.of(id)[0].Scenario
+		fmt.Fprintf(&b, "- **%s** (`%s`): %s.\n", s.Title, id, s.About)
+	}
+	b.WriteString("\n## Pictures\n\n")
+	for _, p := range pictures {
+		fmt.Fprintf(&b, "![%s](%s)\n", p.Title, p.File)
+	}
+	return b.String()
+}
+
+// String is cells of a table: seconds of processor, peak memory, context switches
+// by its own will and against it.
+func (u Use) String() string {
+	return fmt.Sprintf("%.2f s | %s | %s + %s", u.CPU.Seconds(), memory(float64(u.PeakRSS)), count(float64(u.Voluntary)), count(float64(u.Involuntary)))
+}
+
+type part struct {
+	title     string
+	sentences []string
+}
+
+func (rep *Report) parts() []part {
+	hard, soft, both := rep.Findings()
+	return []part{
+		{"When does the hard model break", hard},
+		{"When does the soft model break", soft},
+		{"What else came out", both},
+	}
+}
+
+const intro = "Two processes, one of which gives messages to the other. The *ring* is bounded: a full one makes the producer wait. " +
+	"A *transfer* hands buffers over and never waits: one sealed buffer a message, *packed* into buffers of 64 KiB, or *recycled* buffers that come back. " +
+	"Every sentence below is computed from this run's measurements."
+
+const legend = "msg/s: taken a second, while there were any. Blocked: share of the time that the producer waited for room. Depth, memory: the highest. " +
+	"p50, p99: from publish to take. CPU s/M: seconds of processor of both sides for a million messages. Verdict: the one that stood longest."

@@ -1,0 +1,105 @@
+// Command compare runs the two models of passing messages under the same loads and
+// writes a report. scripts/compare.sh builds what it needs and starts it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"sluice/internal/compare"
+)
+
+func main() {
+	// The processes that it starts end with the thread that has started them.
+	runtime.LockOSThread()
+	quick := flag.Bool("quick", false, "rough figures in under a minute")
+	out := flag.String("out", "", "folder for the report; a new temporary one if it is not given")
+	bin := flag.String("bin", "bin", "folder of producer, consumer and gauge")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	err := run(ctx, *quick, *out, *bin)
+	switch {
+	case err == nil:
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "compare: stopped; nothing is left behind, and no report was written")
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, quick bool, out, bin string) error {
+	work, err := os.MkdirTemp("", "sluice-compare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	r := compare.Runner{Bin: bin, Dir: work}
+	began := time.Now()
+	live := term.IsTerminal(int(os.Stderr.Fd()))
+	rep, err := r.All(ctx, quick,
+		func(i, of int, s compare.Scenario, m compare.Model) {
+			text := fmt.Sprintf("%3.0f s  %d/%d  %s, %s", time.Since(began).Seconds(), i, of, s.Title, m.Name)
+			if live {
+				fmt.Fprintf(os.Stderr, "\r\033[K%s", text)
+			} else {
+				fmt.Fprintln(os.Stderr, text)
+			}
+		}, func(*compare.Result) {})
+	if live {
+		fmt.Fprint(os.Stderr, "\r\033[K")
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Print(rep.Table())
+	for _, s := range rep.Said() {
+		fmt.Println(s)
+	}
+	out, err = save(rep, out)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nwritten in %.0f s: %s and report.md, pictures and recordings beside it\n", time.Since(began).Seconds(), filepath.Join(out, "report.html"))
+	return nil
+}
+
+// save writes everything, and into the folder only when all of it is written.
+func save(rep *compare.Report, out string) (string, error) {
+	if out == "" {
+		var err error
+		if out, err = os.MkdirTemp("", "sluice-report-"); err != nil {
+			return "", err
+		}
+	}
+	if err := os.MkdirAll(out, 0o777); err != nil {
+		return "", err
+	}
+	files, err := rep.Files()
+	if err != nil {
+		return "", err
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(out, name+".part"), content, 0o666); err != nil {
+			return "", err
+		}
+	}
+	for name := range files {
+		if err := os.Rename(filepath.Join(out, name+".part"), filepath.Join(out, name)); err != nil {
+			return "", err
+		}
+	}
+	return out, nil
+}
