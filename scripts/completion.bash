@@ -1,4 +1,4 @@
-# Completes the flags of producer and consumer. Source it:
+# Completes the flags of producer, consumer and gauge. Source it:
 #     source scripts/completion.bash        (zsh: first autoload -U bashcompinit && bashcompinit)
 
 _sluice() {
@@ -18,7 +18,14 @@ _sluice() {
     --format) words=$'text\njson' ;;
     --mode | -m) words=$'ring\ntransfer' ;;
     --name | -n) words=$(find /dev/shm -maxdepth 1 -name 'sluice.*' | sed -n 's/.*\/sluice\.\([A-Za-z0-9._-]*\)$/\1/p') ;;
-    *) words=$("${COMP_WORDS[0]}" - --generate-bash-completion 2>/dev/null) ;;
+    gauge | */gauge) words=$("${COMP_WORDS[0]}" --generate-bash-completion 2>/dev/null) ;;
+    *) # the flags of the command, or of gauge's command
+        if [[ ${COMP_WORDS[0]##*/} == gauge ]]; then
+            words=$("${COMP_WORDS[0]}" "${COMP_WORDS[1]}" - --generate-bash-completion 2>/dev/null)
+        else
+            words=$("${COMP_WORDS[0]}" - --generate-bash-completion 2>/dev/null)
+        fi
+        ;;
     esac
     # Names of files are data, which compgen -W would take for shell.
     COMPREPLY=()
@@ -26,4 +33,4 @@ _sluice() {
         [[ -n $one && $one == "$word"* ]] && COMPREPLY+=("$one")
     done <<<"$words"
 }
-complete -F _sluice producer consumer bin/producer bin/consumer
+complete -F _sluice producer consumer gauge bin/producer bin/consumer bin/gauge
