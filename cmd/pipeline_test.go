@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -101,7 +102,9 @@ func TestTwoSignalsAtOnceAreOne(t *testing.T) {
 	p := start(t, "producer", "--name", name, "--rate", "100")
 	eventually(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
 	p.signal(unix.SIGTERM)
-	p.signal(unix.SIGTERM)
+	if err := p.cmd.Process.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
 	p.ends(0)
 }
 

@@ -27,7 +27,7 @@ func (p *proc) refuses(code int, words ...string) {
 	}
 	line := ""
 	for l := range strings.Lines(said) {
-		if strings.HasPrefix(l, filepath.Base(p.cmd.Path)+": ") {
+		if strings.HasPrefix(l, "producer: ") || strings.HasPrefix(l, "consumer: ") || strings.HasPrefix(l, "gauge: ") {
 			line = l
 		}
 	}

@@ -15,13 +15,17 @@ import (
 // and not a chance.
 const worthMentioning = 0.01
 
+// tooLong is an interval in which a queue that is full at one time and empty at
+// another says nothing of bursts.
+const tooLong = 5 * time.Second
+
 // bursts returns the bound that would have kept the producer from waiting, as a
 // flag: what the consumer took while the producer slept had no room. That is "" when
 // no bound would have: when the consumer is busy all the time, every queue fills.
 //
 // All of an interval's waiting counts as one burst. With several, less is enough.
 func bursts(i *Interval, s *Snapshot) string {
-	if s.Geometry.Mode != layout.ModeRing || i.Elapsed < tooShort || i.ProducerWaits == 0 ||
+	if s.Geometry.Mode != layout.ModeRing || i.Elapsed < tooShort || i.Elapsed > tooLong || i.ProducerWaits == 0 ||
 		i.ProducerBlocked < worthMentioning || i.ConsumerBlocked < noticeable {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package pressure
 
 import (
+	"math"
 	"time"
 
 	"sluice/layout"
@@ -10,12 +11,13 @@ import (
 // sample stands for those since the one before it.
 type Histogram struct {
 	Count   uint64
+	Sum     uint64 // ns, weighted like Count; it wraps around as the header's does
 	Max     time.Duration
 	Buckets [layout.LatencyBuckets]uint64
 }
 
 func readHistogram(h *layout.Header) Histogram {
-	out := Histogram{Max: time.Duration(h.LatencyMax.Load())}
+	out := Histogram{Sum: h.LatencySum.Load(), Max: time.Duration(h.LatencyMax.Load())}
 	for i := range out.Buckets {
 		out.Buckets[i] = h.Latency[i].Load()
 		out.Count += out.Buckets[i]
@@ -26,7 +28,7 @@ func readHistogram(h *layout.Header) Histogram {
 // Since returns what h has and before had not. Its maximum is exact when it is
 // the segment's, else the upper end of its bucket (6.7 % too high at most).
 func (h *Histogram) Since(before *Histogram) Histogram {
-	var out Histogram
+	out := Histogram{Sum: h.Sum - before.Sum} // right across a wrap, too
 	for i, n := range h.Buckets {
 		d := n - min(before.Buckets[i], n)
 		out.Buckets[i] = d
@@ -45,11 +47,11 @@ func (h *Histogram) Since(before *Histogram) Histogram {
 // Quantile returns the time within which the share q of the messages arrived,
 // to about 3 %: 0.5 is the median. It is 0 for an empty histogram.
 func (h *Histogram) Quantile(q float64) time.Duration {
-	rank := uint64(q * float64(h.Count))
+	rank := max(1, uint64(math.Ceil(q*float64(h.Count))))
 	var seen uint64
 	for i, n := range h.Buckets {
 		seen += n
-		if n > 0 && (seen > rank || seen == h.Count) {
+		if n > 0 && (seen >= rank || seen == h.Count) {
 			low, high := layout.LatencyBounds(i)
 			return min(time.Duration((low+high)/2), h.Max)
 		}

@@ -113,6 +113,12 @@ func TestBurstsNameTheRoomThatTheyNeed(t *testing.T) {
 		{"a consumer that is busy all the time", "speed up the consumer", func(b, s *Snapshot) {
 			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = 400*time.Millisecond, 10, 50*time.Millisecond
 		}},
+		// Two minutes of ease and two of overload are no burst of two minutes.
+		{"a whole run", "", func(b, s *Snapshot) {
+			s.At = b.At + uint64(4*time.Minute)
+			s.Consumed, s.Produced, s.Consumer.Progress = b.Consumed+100_000, b.Produced+100_008, s.At
+			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = 2*time.Minute, 50_000, 2*time.Minute
+		}},
 		{"no waits", "time left", func(b, s *Snapshot) { s.Consumer.Blocked = 500 * time.Millisecond }},
 		{"more than any ring has", "time left", func(b, s *Snapshot) {
 			b.Geometry.Slots, s.Geometry.Slots = 0, 0

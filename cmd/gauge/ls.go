@@ -64,7 +64,7 @@ func listJSON(pairs []*follow.Pair) error {
 			errs = append(errs, json.NewEncoder(os.Stdout).Encode(map[string]string{"name": p.Name, "error": p.Err.Error()}))
 			continue
 		}
-		errs = append(errs, report.JSON(os.Stdout, observed(p)))
+		errs = append(errs, report.JSON(os.Stdout, report.Of(p)))
 	}
 	return errors.Join(errs...)
 }

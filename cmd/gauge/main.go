@@ -32,7 +32,7 @@ func main() {
 			"gauge doctor                     what on this machine will be in the way",
 			"gauge rm --name demo             remove what a dead pair has left",
 		},
-		Commands: []command.App{listCommand(), statCommand(), recordCommand(), removeCommand(), layoutCommand()},
+		Commands: []command.App{listCommand(), statCommand(), watchCommand(), recordCommand(), serveCommand(), doctorCommand(), removeCommand(), layoutCommand()},
 		Run:      func(ctx context.Context, c *cli.Context) error { return list(ctx, false) },
 	}))
 }

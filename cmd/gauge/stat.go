@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -50,16 +49,7 @@ func stat(ctx context.Context, c *cli.Context) error {
 	case pairs[0].Err != nil:
 		return pairs[0].Err
 	case c.Bool("json"):
-		return report.JSON(os.Stdout, observed(pairs[0]))
+		return report.JSON(os.Stdout, report.Of(pairs[0]))
 	}
-	return report.Observed(os.Stdout, observed(pairs[0]))
-}
-
-// observed is the report of an observer. It has no beginning of its own: Elapsed is
-// the segment's age.
-func observed(p *follow.Pair) *report.Report {
-	return &report.Report{
-		Role: "observer", Name: p.Name, Mode: p.Now.Geometry.Mode, Elapsed: time.Since(p.Now.Created), Final: true,
-		Now: &p.Now, Interval: p.Lately, Verdict: p.Verdict,
-	}
+	return report.Observed(os.Stdout, report.Of(pairs[0]))
 }

@@ -8,10 +8,20 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"sluice/internal/follow"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
 )
+
+// Of is the report of an observer on a pair. An observer has no beginning of its own:
+// Elapsed is the segment's age.
+func Of(p *follow.Pair) *Report {
+	return &Report{
+		Role: "observer", Name: p.Name, Mode: p.Now.Geometry.Mode, Elapsed: time.Since(p.Now.Created), Final: true,
+		Now: &p.Now, Interval: p.Lately, Verdict: p.Verdict,
+	}
+}
 
 // Observed prints all that an observer sees of a segment, for people: totals since
 // the segment was made, and rates of the report's interval.

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/command"
+	"sluice/internal/metrics"
+	"sluice/internal/page"
+)
+
+func serveCommand() command.App {
+	return command.App{
+		Name:  "serve",
+		Usage: "serve Prometheus metrics and a live page of all segments",
+		About: "Metrics are on /metrics, looked up at each scrape; the page on / shows who is slower,\n" +
+			"now and in the last five minutes. There is no password: on another address than a\n" +
+			"loopback one, whoever reaches it can read it. Nobody can change anything.",
+		Examples: []string{
+			"gauge serve",
+			"gauge serve --listen 127.0.0.1:0         on any free port",
+			"curl -s localhost:9464/metrics | grep sluice_fill_ratio",
+		},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9464", Usage: "`ADDRESS` and port; port 0 = any that is free, no address = all of this machine's"},
+		},
+		Run: func(ctx context.Context, c *cli.Context) error { return serve(ctx, c.String("listen")) },
+	}
+}
+
+// parting is how long requests that are being answered may take after the end was
+// asked for.
+const parting = time.Second
+
+// serve answers on addr until ctx is done.
+func serve(ctx context.Context, addr string) error {
+	l, err := listen(ctx, addr)
+	if err != nil {
+		return command.Orderly(err)
+	}
+	complaints := log.New(os.Stderr, "gauge: ", 0)
+	live := page.New()
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler(complaints))
+	mux.Handle("GET /", live)
+	s := &http.Server{
+		Handler:           mux,
+		ErrorLog:          complaints,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+	if at := l.Addr().(*net.TCPAddr); at.IP.IsLoopback() {
+		s.Handler = page.ForThisMachine(mux)
+	} else {
+		complaints.Printf("anybody who reaches %v can read names and figures of all segments; there is no password", at)
+	}
+	complaints.Printf("a live page on http://%v/, Prometheus metrics on http://%[1]v/metrics", l.Addr())
+
+	ctx, stop := context.WithCancelCause(ctx)
+	go live.Follow(ctx)
+	go func() { stop(fmt.Errorf("serve on %v: %w", l.Addr(), s.Serve(l))) }()
+	<-ctx.Done()
+	late, cancel := context.WithTimeout(context.Background(), parting)
+	defer cancel()
+	if s.Shutdown(late) != nil {
+		s.Close() // a browser may hold a connection that it never used
+	}
+	return command.Orderly(context.Cause(ctx))
+}
+
+// listen is net.Listen with errors that say what to do.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+		return nil, command.Usage("--listen %q: an address and a port, such as 127.0.0.1:9464, :9464 or [::1]:9464", addr)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	var unknown *net.DNSError
+	var malformed *net.AddrError
+	switch {
+	case err == nil:
+		return l, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, unix.EADDRINUSE):
+		return nil, fmt.Errorf("listen on %s: somebody listens there already; choose another address with --listen, port 0 for any that is free", addr)
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return nil, command.Usage("--listen %q: this machine has no such address", addr)
+	case errors.As(err, &unknown):
+		return nil, command.Usage("--listen %q: %s: %s", addr, unknown.Name, unknown.Err)
+	case errors.As(err, &malformed):
+		return nil, command.Usage("--listen %q: %s", addr, malformed.Err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("listen on %s: this user may not; choose a port from 1024 on with --listen", addr)
+	}
+	return nil, fmt.Errorf("listen on %s: %w", addr, err)
+}

@@ -1,0 +1,174 @@
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"sluice/internal/page"
+)
+
+// browse opens a page in a browser without a window, lets it run for some seconds of
+// its own clock, and returns the document as it is then. What the browser has to
+// complain about fails the test.
+func browse(t *testing.T, url string) string {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("SKIPPED: no chromium here, so what gauge serve shows in a browser is not tested")
+	}
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	var document, complaints bytes.Buffer
+	b := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(),
+		"--enable-logging=stderr", "--virtual-time-budget=4000", "--dump-dom", url)
+	b.Stdout, b.Stderr = &document, &complaints
+	if err := b.Run(); err != nil {
+		t.Fatalf("chromium: %v\n%s", err, complaints.String())
+	}
+	for line := range strings.Lines(complaints.String()) {
+		if strings.Contains(line, "CONSOLE") {
+			t.Errorf("in the browser: %s", line)
+		}
+	}
+	return document.String()
+}
+
+// card cuts a segment's article out of the document.
+func card(t *testing.T, document, name string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(document, fmt.Sprintf("aria-label=%q", "segment "+name))
+	text, _, whole := strings.Cut(rest, "</article>")
+	if !found || !whole {
+		t.Fatalf("no segment %q in\n%s", name, document)
+	}
+	return text
+}
+
+// shown returns what stands in the first element of that class.
+func shown(text, class string) string {
+	m := regexp.MustCompile(`class="(?:[^"]* )?` + class + `(?: [^"]*)?"[^>]*>([^<]*)<`).FindStringSubmatch(text)
+	if m == nil {
+		return "(nothing)"
+	}
+	return m[1]
+}
+
+func TestThePageShowsWhoIsSlower(t *testing.T) {
+	_, addr := serving(t, "127.0.0.1")
+	name, p, _ := heldBack(t)
+	within(t, "a verdict on the pair", func() bool {
+		_, text := request(t, "GET", "http://"+addr+"/live.json", addr)
+		var live struct {
+			Pairs []struct {
+				Name    string
+				Report  figures
+				History struct{ Throughput []float64 }
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &live); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range live.Pairs {
+			if p.Name == name {
+				return p.Report["verdict"] == "consumer-bound" && len(p.History.Throughput) > 1
+			}
+		}
+		return false
+	})
+	document := browse(t, "http://"+addr+"/")
+	text := card(t, document, name)
+	for class, want := range map[string]string{
+		"name": "^" + regexp.QuoteMeta(name) + "$", "mode": "^ring$", "kind": "^consumer-bound$", "why": "blocked: producer [5-9][0-9]|producer 100",
+		"advice": "speed up the consumer", "rate": `^[1-9][0-9]* msg/s$`, "depth": "^[678] of 8 slots$", "bytes": "B of 1 MiB$",
+		"where alive": fmt.Sprintf("^● pid %d$", p.cmd.Process.Pid), "blocked": `^([5-9][0-9]|100) %$`, "p50": "[0-9] ms$", "p99": "[0-9] ms$",
+	} {
+		if got := shown(text, class); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("%s: %q, want %q", class, got, want)
+		}
+	}
+	for what, pattern := range map[string]string{
+		"a line for the throughput": `aria-label="throughput: [1-9][0-9]* messages a second now`,
+		"a line for the producer":   `aria-label="producer blocked: [0-9]+ % now`,
+		"the fill":                  `role="meter"[^>]*aria-valuenow="(75|88|100)"`,
+		"points of a line":          `class="line" d="M[0-9. ]+[Lh]`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(text) {
+			t.Errorf("no %s in\n%s", what, text)
+		}
+	}
+	if !strings.Contains(document, "● live") || !strings.Contains(document, `id="gone" role="alert" hidden`) {
+		t.Error("it does not say that it is live")
+	}
+}
+
+// withFigures is the page with live.json from elsewhere.
+func withFigures(t *testing.T, live http.HandlerFunc) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.Handle("/", page.New())
+	mux.HandleFunc("/live.json", live)
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestThePageSaysThatThereIsNoSegment(t *testing.T) {
+	s := httptest.NewServer(page.New())
+	defer s.Close()
+	document := browse(t, s.URL)
+	if strings.Contains(document, `id="none" class="remark" hidden`) || !strings.Contains(document, "There is no segment") {
+		t.Error(document)
+	}
+}
+
+const figuresOfX = `{"host":"here","points":300,"pairs":[{"name":"x","report":{"mode":"ring","verdict":"balanced","verdictWhy":"<b>why</b>","verdictAdvice":"",
+"queueDepth":3,"queueBytes":72,"capacityBytes":4096,"slots":0,"fill":0.0175,"throughputPerSec":123456.7,"latency":null,"consumedCount":1,"highWater":4,"memoryBytes":12288},
+"heldSec":3700,"producer":{"alive":true,"where":"pid 1","blocked":0.25},"consumer":{"alive":false,"where":"died","blocked":0},
+"history":{"throughput":[1],"depth":[3],"producerBlocked":[0.25],"consumerBlocked":[0]}},
+{"name":"y","error":"<img src=nothing onerror=alert(1)>"}]}`
+
+// What comes from a segment or a file is text, and what is unknown is not made up.
+func TestThePageShowsTextAsText(t *testing.T) {
+	document := browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, figuresOfX) }))
+	x, y := card(t, document, "x"), card(t, document, "y")
+	for class, want := range map[string]string{
+		"why": "&lt;b&gt;why&lt;/b&gt;", "held": "for 1 h 1 min", "rate": "123 k msg/s", "depth": "3 messages", "bytes": "72 B of 4 KiB", "p50": "–", "consumed": "1",
+	} {
+		if got := shown(x, class); got != want {
+			t.Errorf("%s: %q, want %q", class, got, want)
+		}
+	}
+	if _, consumer, _ := strings.Cut(x, `<section class="consumer">`); shown(consumer, "where") != "○ died" || shown(consumer, "blocked") != "–" {
+		t.Errorf("of a dead consumer: %s", consumer)
+	}
+	if got := shown(y, "why"); got != "&lt;img src=nothing onerror=alert(1)&gt;" {
+		t.Errorf("of what cannot be read: %q", got)
+	}
+}
+
+func TestThePageSaysThatTheServerIsGone(t *testing.T) {
+	var asked atomic.Int64
+	document := browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) > 1 {
+			panic(http.ErrAbortHandler) // the connection is cut
+		}
+		fmt.Fprint(w, figuresOfX)
+	}))
+	if !strings.Contains(document, "No answer from gauge serve since ") || !strings.Contains(document, "○ not live") || !strings.Contains(document, `class="stale"`) {
+		t.Error(document)
+	}
+	card(t, document, "x") // which stays
+	if asked.Load() < 3 {
+		t.Errorf("asked %d times: it has given up", asked.Load())
+	}
+}

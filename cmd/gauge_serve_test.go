@@ -1,0 +1,192 @@
+package cmd_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// serving starts gauge serve on a free port and returns where it answers.
+func serving(t *testing.T, host string) (g *proc, addr string) {
+	t.Helper()
+	g = start(t, "gauge", "serve", "--listen", host+":0")
+	within(t, "gauge serve says where it listens", func() bool {
+		_, rest, found := strings.Cut(g.stderr.String(), "a live page on http://")
+		addr, _, _ = strings.Cut(rest, "/")
+		return found && strings.Contains(rest, "\n")
+	})
+	return g, addr
+}
+
+// request returns the answer's code and text.
+func request(t *testing.T, method, url, host string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = host
+	client := http.Client{Timeout: patience}
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// scrape returns the samples of one segment by metric; buckets are left out.
+func scrape(t *testing.T, addr, name string) figures {
+	t.Helper()
+	code, text := request(t, "GET", "http://"+addr+"/metrics", addr)
+	if code != http.StatusOK {
+		t.Fatalf("code %d:\n%s", code, text)
+	}
+	out := figures{}
+	lines := bufio.NewScanner(strings.NewReader(text))
+	for lines.Scan() {
+		metric, rest, _ := strings.Cut(lines.Text(), "{")
+		labels, value, ok := strings.Cut(rest, "} ")
+		if !ok || strings.HasSuffix(metric, "_bucket") || !strings.Contains(labels, fmt.Sprintf("name=%q", name)) {
+			continue
+		}
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			t.Fatalf("%s: %v", lines.Text(), err)
+		}
+		out[metric] = n
+	}
+	return out
+}
+
+func TestServeGivesTheCountersOfAPairAsTheyGrow(t *testing.T) {
+	_, addr := serving(t, "127.0.0.1")
+	name, p, c := heldBack(t)
+	first := scrape(t, addr, name)
+	moved(t, name, uint64(first.num("sluice_consumed_messages_total"))+50)
+	second := scrape(t, addr, name)
+	for _, metric := range []string{
+		"sluice_produced_messages_total", "sluice_consumed_messages_total", "sluice_produced_bytes_total", "sluice_consumed_bytes_total",
+		"sluice_producer_waits_total", "sluice_producer_blocked_seconds_total", "sluice_latency_seconds_count", "sluice_latency_seconds_sum",
+	} {
+		if first.num(metric) < 0 || second.num(metric) <= first.num(metric) {
+			t.Errorf("%s: %v, then %v", metric, first[metric], second[metric])
+		}
+	}
+	for metric, want := range map[string]float64{
+		"sluice_producer_alive": 1, "sluice_consumer_alive": 1, "sluice_slots": 8, "sluice_capacity_bytes": 1 << 20, "sluice_consumer_waits_total": first.num("sluice_consumer_waits_total"),
+	} {
+		if got := second.num(metric); got != want {
+			t.Errorf("%s: %v, want %v", metric, got, want)
+		}
+	}
+	if made, now := second.num("sluice_created_timestamp_seconds"), float64(time.Now().Unix()); made < now-600 || made > now+1 {
+		t.Errorf("created at %v, it is %v", made, now)
+	}
+	p.signal(unix.SIGINT)
+	p.ends(0)
+	c.ends(0)
+	gone(t, name)
+	if left := scrape(t, addr, name); len(left) > 0 {
+		t.Errorf("of a segment that is gone: %v", left)
+	}
+}
+
+func TestServeKnowsATransfer(t *testing.T) {
+	_, addr := serving(t, "127.0.0.1")
+	name := segmentName(t)
+	start(t, "consumer", "--name", name, "--mode", "transfer", "--work", "5ms")
+	start(t, "producer", "--name", name, "--mode", "transfer", "--rate", "1000", "--limit", "64MiB")
+	moved(t, name, 20)
+	seen := scrape(t, addr, name)
+	if seen.num("sluice_limit_bytes") != 64<<20 || seen.num("sluice_lost_messages_total") != 0 || seen.num("sluice_descriptors_max") <= 0 || seen.num("sluice_queue_messages") <= 0 {
+		t.Errorf("%v", seen)
+	}
+	if _, ok := seen["sluice_capacity_bytes"]; ok {
+		t.Error("a transfer has no capacity")
+	}
+}
+
+func TestServeEndsInGoodOrder(t *testing.T) {
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM} {
+		g, addr := serving(t, "127.0.0.1")
+		// A browser opens connections ahead of need; they must not hold it up.
+		unused, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unused.Close()
+		request(t, "GET", "http://"+addr+"/", addr)
+		began := time.Now()
+		g.signal(s)
+		g.ends(0)
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("after %v it took %v", s, took)
+		}
+		if lines := strings.Count(g.stderr.String(), "\n"); lines != 1 {
+			t.Errorf("stderr:\n%s", g.stderr.String())
+		}
+	}
+}
+
+func TestServeOnAPortInUseSaysSo(t *testing.T) {
+	_, addr := serving(t, "127.0.0.1")
+	second := start(t, "gauge", "serve", "--listen", addr)
+	second.ends(1)
+	said := second.stderr.String()
+	if strings.Count(said, "\n") != 1 || !strings.Contains(said, addr) || !strings.Contains(said, "somebody listens there already") || !strings.Contains(said, "--listen") {
+		t.Errorf("%s", said)
+	}
+}
+
+func TestServeOnWhatIsNoAddress(t *testing.T) {
+	for _, addr := range []string{"", "9464", ":", "localhost", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:nosuchport", "::1:9464", "192.0.2.1:9464", "[::1]"} {
+		g := start(t, "gauge", "serve", "--listen", addr)
+		g.ends(2)
+		if said := g.stderr.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, fmt.Sprintf("%q", addr)) {
+			t.Errorf("--listen %q: %s", addr, said)
+		}
+	}
+}
+
+func TestServeIsReadOnlyAndForThisMachine(t *testing.T) {
+	_, addr := serving(t, "127.0.0.1")
+	for _, path := range []string{"/", "/metrics", "/live.json"} {
+		for _, c := range []struct {
+			method, host string
+			want         int
+		}{{"GET", addr, 200}, {"HEAD", addr, 200}, {"POST", addr, 405}, {"DELETE", addr, 405}, {"GET", "evil.example", 421}} {
+			if code, _ := request(t, c.method, "http://"+addr+path, c.host); code != c.want {
+				t.Errorf("%s %s, host %s: code %d, want %d", c.method, path, c.host, code, c.want)
+			}
+		}
+	}
+}
+
+func TestServeWarnsWhereOthersCanReadIt(t *testing.T) {
+	g, addr := serving(t, "0.0.0.0")
+	if !strings.Contains(g.stderr.String(), "no password") {
+		t.Errorf("stderr:\n%s", g.stderr.String())
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	if code, _ := request(t, "GET", "http://127.0.0.1:"+port+"/metrics", "gauge.example"); code != 200 {
+		t.Errorf("a name of this machine's: code %d", code)
+	}
+	g, _ = serving(t, "127.0.0.1")
+	if strings.Contains(g.stderr.String(), "no password") {
+		t.Errorf("stderr:\n%s", g.stderr.String())
+	}
+}

@@ -1,0 +1,256 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+func TestARingIsExposedExactly(t *testing.T) {
+	name, h := segment(t, ring(t))
+	store(h)
+	var want strings.Builder
+	var metrics []string
+	for _, m := range []struct{ name, kind, value string }{
+		{"capacity_bytes", "gauge", "1.048576e+06"},
+		{"consumed_bytes_total", "counter", "8000"},
+		{"consumed_messages_total", "counter", "1000"},
+		{"consumer_alive", "gauge", "0"},
+		{"consumer_blocked_seconds_total", "counter", "0.25"},
+		{"consumer_spins_total", "counter", "10"},
+		{"consumer_spurious_wakes_total", "counter", "12"},
+		{"consumer_waits_total", "counter", "9"},
+		{"consumer_wakes_total", "counter", "11"},
+		{"created_timestamp_seconds", "gauge", "1.7000000005e+09"},
+		{"dropped_messages_total", "counter", "7"},
+		{"fill_ratio", "gauge", "0.203125"}, // 13 of 64 slots, which are tighter than 2 KiB of 1 MiB
+		{"high_water_messages", "gauge", "64"},
+		{"memory_bytes", "gauge", "1.056768e+06"},
+		{"produced_bytes_total", "counter", "8104"},
+		{"produced_messages_total", "counter", "1013"},
+		{"producer_alive", "gauge", "1"},
+		{"producer_blocked_seconds_total", "counter", "1.5"},
+		{"producer_spins_total", "counter", "4"},
+		{"producer_spurious_wakes_total", "counter", "6"},
+		{"producer_waits_total", "counter", "3"},
+		{"producer_wakes_total", "counter", "5"},
+		{"queue_bytes", "gauge", "2048"},
+		{"queue_messages", "gauge", "13"},
+		{"refused_total", "counter", "8"},
+		{"slots", "gauge", "64"},
+		{"descriptors", "", ""}, {"descriptors_max", "", ""}, {"limit_bytes", "", ""}, {"lost_messages_total", "", ""},
+	} {
+		full := "sluice_" + m.name
+		metrics = append(metrics, full)
+		if m.value != "" { // else it is transfer's alone
+			fmt.Fprintf(&want, "# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n%[1]s{mode=\"ring\",name=\"NAME\"} %[4]s\n", full, help(full), m.kind, m.value)
+		}
+	}
+	answers(t, of(name), name, want.String(), metrics...)
+	if got := len(figures); got != len(metrics) {
+		t.Errorf("%d figures are exposed, %d are tested", got, len(metrics))
+	}
+}
+
+func TestATransferHasFiguresOfItsOwn(t *testing.T) {
+	name, h := segment(t, transfer)
+	h.Producer.Count.Store(120)
+	h.Producer.Index.Store(9000)
+	h.Consumer.Count.Store(100)
+	h.Consumer.Index.Store(1000)
+	h.ConsumerSide.Lost.Store(10)
+	h.ProducerSide.Limit.Store(1 << 30)
+	h.ProducerSide.Descriptors.Store(20)
+	h.ProducerSide.MaxDescriptors.Store(1024)
+	answers(t, of(name), name, `
+# HELP sluice_consumed_messages_total Messages taken and released.
+# TYPE sluice_consumed_messages_total counter
+sluice_consumed_messages_total{mode="transfer",name="NAME"} 90
+# HELP sluice_descriptors Descriptors that the producer holds for buffers in flight.
+# TYPE sluice_descriptors gauge
+sluice_descriptors{mode="transfer",name="NAME"} 20
+# HELP sluice_descriptors_max Descriptors that the producer may have.
+# TYPE sluice_descriptors_max gauge
+sluice_descriptors_max{mode="transfer",name="NAME"} 1024
+# HELP sluice_limit_bytes Most memory in flight; 0 = no limit.
+# TYPE sluice_limit_bytes gauge
+sluice_limit_bytes{mode="transfer",name="NAME"} 1.073741824e+09
+# HELP sluice_lost_messages_total Messages that went with a producer that died.
+# TYPE sluice_lost_messages_total counter
+sluice_lost_messages_total{mode="transfer",name="NAME"} 10
+# HELP sluice_queue_bytes Bytes in the queue: ring, record headers included; transfer, memory in flight.
+# TYPE sluice_queue_bytes gauge
+sluice_queue_bytes{mode="transfer",name="NAME"} 8000
+# HELP sluice_queue_messages Messages in the queue.
+# TYPE sluice_queue_messages gauge
+sluice_queue_messages{mode="transfer",name="NAME"} 20
+`, "sluice_consumed_messages_total", "sluice_descriptors", "sluice_descriptors_max", "sluice_limit_bytes", "sluice_lost_messages_total",
+		"sluice_queue_bytes", "sluice_queue_messages", "sluice_capacity_bytes", "sluice_slots")
+}
+
+// unreadableSegments is the answer about files that cannot be read.
+func unreadableSegments(n int) string {
+	return fmt.Sprintf(`
+# HELP sluice_unreadable_segments Files named as segments that are none, are damaged or may not be read; gauge ls names them and says why.
+# TYPE sluice_unreadable_segments gauge
+sluice_unreadable_segments %d
+`, n)
+}
+
+const oneSlots = `
+# HELP sluice_slots Most messages in flight; 0 = the capacity alone bounds them.
+# TYPE sluice_slots gauge
+sluice_slots{mode="ring",name="NAME"} 64
+`
+
+func TestABadSegmentIsCountedAndSpoilsNothing(t *testing.T) {
+	good, _ := segment(t, ring(t))
+	corrupt, h := segment(t, ring(t))
+	h.Identity.Capacity.Store(12345)
+	short, _ := segment(t, ring(t))
+	if err := os.Truncate(shm.Path(short), 100); err != nil {
+		t.Fatal(err)
+	}
+	empty, link := good+".empty", good+".link"
+	if err := errors.Join(os.WriteFile(shm.Path(empty), nil, 0o600), os.Symlink(shm.Path(good), shm.Path(link))); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(shm.Path(empty)); os.Remove(shm.Path(link)) })
+
+	c := of(corrupt, short, empty, link, good, "there-is-none-of-this-name")
+	answers(t, c, good, oneSlots+unreadableSegments(4), "sluice_slots", "sluice_unreadable_segments")
+}
+
+func TestASegmentThatIsGoneIsNotInTheNextAnswer(t *testing.T) {
+	name, _ := segment(t, ring(t))
+	c := of(name)
+	answers(t, c, name, oneSlots+unreadableSegments(0), "sluice_slots", "sluice_unreadable_segments")
+	if err := os.Remove(shm.Path(name)); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, c, name, unreadableSegments(0))
+}
+
+// Whatever a process writes into its header, a scrape succeeds, and every value is a
+// number.
+func TestNoHeaderMakesAScrapeFail(t *testing.T) {
+	fill := map[string]func() uint64{
+		"ones":   func() uint64 { return math.MaxUint64 },
+		"sign":   func() uint64 { return 1 << 63 },
+		"random": rand.Uint64,
+		"huge":   func() uint64 { return math.MaxUint64 - rand.Uint64N(1000) },
+	}
+	for what, value := range fill {
+		for _, g := range []layout.Geometry{ring(t), transfer} {
+			t.Run(what+" "+g.Mode.String(), func(t *testing.T) {
+				name, h := segment(t, g)
+				scribble(h, value)
+				families, err := registry(t, of(name)).Gather()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range families {
+					for _, m := range f.Metric {
+						v := m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetHistogram().GetSampleSum()
+						if math.IsNaN(v) || math.IsInf(v, 0) {
+							t.Errorf("%s is %v", f.GetName(), v)
+						}
+						if m.GetCounter().GetValue() < 0 {
+							t.Errorf("%s is %v: counters are not negative", f.GetName(), v)
+						}
+						last := uint64(0)
+						for _, b := range m.GetHistogram().GetBucket() {
+							if n := b.GetCumulativeCount(); n < last || n > m.GetHistogram().GetSampleCount() {
+								t.Errorf("%d within %v s, after %d, of %d", n, b.GetUpperBound(), last, m.GetHistogram().GetSampleCount())
+							}
+							last = b.GetCumulativeCount()
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// A server is scraped for months.
+func TestAScrapeLeavesNothingMapped(t *testing.T) {
+	name, _ := segment(t, ring(t))
+	r := registry(t, of(name))
+	mapped := func() int {
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(maps), shm.Path(name))
+	}
+	before := mapped()
+	for range 10 {
+		if _, err := r.Gather(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := mapped(); after != before {
+		t.Errorf("%d mappings of the segment, %d before", after, before)
+	}
+}
+
+func TestTheNamesAreConventional(t *testing.T) {
+	one, _ := segment(t, ring(t))
+	other, _ := segment(t, transfer)
+	problems, err := testutil.GatherAndLint(registry(t, of(one, other)))
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+}
+
+func TestTheHandlerListsWhatIsInDevShm(t *testing.T) {
+	name, _ := segment(t, ring(t))
+	w := httptest.NewRecorder()
+	Handler(log.New(io.Discard, "", 0)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if want := fmt.Sprintf("sluice_slots{mode=\"ring\",name=%q} 64\n", name); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+		t.Errorf("code %d, no %q in\n%s", w.Code, want, w.Body)
+	}
+}
+
+func TestADirectoryThatCannotBeListedFailsTheScrape(t *testing.T) {
+	c := &Collector{func() ([]string, error) { return nil, context.DeadlineExceeded }}
+	if _, err := registry(t, c).Gather(); err == nil || !strings.Contains(err.Error(), "list segments") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Scrapes at a time do not get into each other's way.
+func TestManyMayScrape(t *testing.T) {
+	name, h := segment(t, ring(t))
+	r := registry(t, of(name))
+	done := make(chan error)
+	for range 4 {
+		go func() {
+			var err error
+			for until := time.Now().Add(50 * time.Millisecond); err == nil && time.Now().Before(until); {
+				_, err = r.Gather()
+			}
+			done <- err
+		}()
+	}
+	h.Producer.Count.Store(1)
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}

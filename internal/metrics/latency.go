@@ -1,0 +1,43 @@
+package metrics
+
+import (
+	"math"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/layout"
+	"sluice/pressure"
+)
+
+var latency = prometheus.NewDesc("sluice_latency_seconds",
+	"Times from publish to take. Sampled: each sample stands for the messages since the one before it.", labels, nil)
+
+// The bounds of sluice_latency_seconds are the powers of two from 128 ns to 69 s,
+// each less the nanosecond with which the header's next bucket begins: so the counts
+// are exact.
+const firstBound, lastBound = 7, 36
+
+// histogram adds the header's 656 buckets up to 30.
+func histogram(name, mode string, h *pressure.Histogram) prometheus.Metric {
+	buckets := make(map[float64]uint64, lastBound-firstBound+1)
+	var total uint64
+	bound := firstBound
+	for i, n := range h.Buckets {
+		if low, _ := layout.LatencyBounds(i); low == 1<<bound && bound <= lastBound {
+			buckets[seconds(low-1)] = total
+			bound++
+		}
+		total = saturated(total, n)
+	}
+	return prometheus.MustNewConstHistogram(latency, total, seconds(h.Sum), buckets, name, mode)
+}
+
+func seconds(ns uint64) float64 { return float64(ns) / 1e9 }
+
+// saturated is a + b, so that counts only rise whatever stands in the header.
+func saturated(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
+}

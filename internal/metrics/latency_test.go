@@ -1,0 +1,72 @@
+package metrics
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"sluice/layout"
+	"sluice/pressure"
+)
+
+// bounds are those that the metric has, as Prometheus prints them.
+var bounds = []string{
+	"1.27e-07", "2.55e-07", "5.11e-07", "1.023e-06", "2.047e-06", "4.095e-06", "8.191e-06", "1.6383e-05", "3.2767e-05", "6.5535e-05",
+	"0.000131071", "0.000262143", "0.000524287", "0.001048575", "0.002097151", "0.004194303", "0.008388607", "0.016777215", "0.033554431",
+	"0.067108863", "0.134217727", "0.268435455", "0.536870911", "1.073741823", "2.147483647", "4.294967295", "8.589934591", "17.179869183",
+	"34.359738367", "68.719476735",
+}
+
+func TestLatenciesAreCountedExactlyAtEveryBound(t *testing.T) {
+	name, h := segment(t, ring(t))
+	var cumulative []uint64
+	total, sum := uint64(0), uint64(0)
+	for i := range bounds {
+		edge := uint64(1) << (7 + i)
+		h.NoteLatency(1000, 1000+edge-1, 3) // the longest within this bound
+		h.NoteLatency(1000, 1000+edge, 5)   // the shortest beyond it
+		cumulative = append(cumulative, total+3)
+		total, sum = total+8, sum+8*edge-3
+	}
+	h.NoteLatency(2000, 1000, 1) // a stamp from the future: no time at all
+	h.NoteLatency(0, layout.MaxLatency*2, 1)
+	total, sum = total+2, sum+layout.MaxLatency*2
+
+	var want strings.Builder
+	fmt.Fprintf(&want, `
+# HELP sluice_latency_seconds Times from publish to take. Sampled: each sample stands for the messages since the one before it.
+# TYPE sluice_latency_seconds histogram
+`)
+	for i, b := range bounds {
+		fmt.Fprintf(&want, "sluice_latency_seconds_bucket{mode=\"ring\",name=\"NAME\",le=%q} %d\n", b, cumulative[i]+1)
+	}
+	fmt.Fprintf(&want, `sluice_latency_seconds_bucket{mode="ring",name="NAME",le="+Inf"} %d
+sluice_latency_seconds_sum{mode="ring",name="NAME"} %v
+sluice_latency_seconds_count{mode="ring",name="NAME"} %[1]d
+`, total, float64(sum)/1e9)
+	answers(t, of(name), name, want.String(), "sluice_latency_seconds")
+}
+
+func TestCountsStopAtTheLargest(t *testing.T) {
+	for _, c := range []struct{ a, b, want uint64 }{
+		{0, 0, 0}, {1, 2, 3}, {math.MaxUint64, 0, math.MaxUint64}, {math.MaxUint64, 1, math.MaxUint64}, {1 << 63, 1 << 63, math.MaxUint64},
+		{math.MaxUint64 - 1, 1, math.MaxUint64},
+	} {
+		if got := saturated(c.a, c.b); got != c.want {
+			t.Errorf("%d + %d = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// The sum in the header wraps around, after days of a fast and deep queue.
+func TestTheSumOfAnIntervalSurvivesAWrap(t *testing.T) {
+	var h layout.Header
+	h.LatencySum.Store(math.MaxUint64 - 99)
+	before := pressure.Read(&h, transfer, pressure.Alive{}, 0)
+	h.NoteLatency(0, 1000, 2)
+	after := pressure.Read(&h, transfer, pressure.Alive{}, 0)
+	if got := after.Latency.Since(&before.Latency).Sum; got != 2000 {
+		t.Errorf("%d ns, want 2000", got)
+	}
+}

@@ -1,0 +1,128 @@
+package metrics
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+var names atomic.Int64
+
+// segment is a new one that the test holds as its producer.
+func segment(t *testing.T, g layout.Geometry) (string, *layout.Header) {
+	t.Helper()
+	name := fmt.Sprintf("metricstest.%d.%d", os.Getpid(), names.Add(1))
+	s, err := shm.Create(name, g, layout.Producer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Leave(func() bool { return true })
+		os.Remove(shm.Path(name))
+	})
+	return name, s.Header()
+}
+
+func ring(t *testing.T) layout.Geometry {
+	t.Helper()
+	g, err := layout.NewRing(1<<20, 64, uint64(os.Getpagesize()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+var transfer = layout.Geometry{Mode: layout.ModeTransfer}
+
+// of collects those segments only, whatever else is in /dev/shm.
+func of(names ...string) *Collector {
+	return &Collector{func() ([]string, error) { return names, nil }}
+}
+
+func registry(t *testing.T, c *Collector) *prometheus.Registry {
+	t.Helper()
+	r := prometheus.NewPedanticRegistry()
+	if err := r.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// answers expects that a scrape gives exactly want, in which NAME stands for the
+// segment, for the metrics that it mentions or those named.
+func answers(t *testing.T, c *Collector, name, want string, metrics ...string) {
+	t.Helper()
+	want = strings.ReplaceAll(want, "NAME", name)
+	if err := testutil.GatherAndCompare(registry(t, c), strings.NewReader(want), metrics...); err != nil {
+		t.Error(err)
+	}
+}
+
+// store fills the fields that a healthy ring of 13 messages would have.
+func store(h *layout.Header) {
+	h.Identity.CreatedAt.Store(1_700_000_000_500_000_000)
+	h.Producer.Count.Store(1013)
+	h.Producer.Index.Store(20_000 + 2048)
+	h.Producer.Bytes.Store(8104)
+	h.Consumer.Count.Store(1000)
+	h.Consumer.Index.Store(20_000)
+	h.Consumer.Bytes.Store(8000)
+	p, c := &h.ProducerSide, &h.ConsumerSide
+	p.Blocked.Store(1_500_000_000)
+	p.Waits.Store(3)
+	p.Spins.Store(4)
+	p.WakesSent.Store(5)
+	p.Spurious.Store(6)
+	p.Dropped.Store(7)
+	p.Refused.Store(8)
+	p.HighWater.Store(64)
+	c.Blocked.Store(250_000_000)
+	c.Waits.Store(9)
+	c.Spins.Store(10)
+	c.WakesSent.Store(11)
+	c.Spurious.Store(12)
+}
+
+// help returns the text of a metric. A Desc shows its parts only when printed.
+func help(metric string) string {
+	for _, f := range figures {
+		if _, rest, ok := strings.Cut(f.desc.String(), fmt.Sprintf("fqName: %q, help: \"", metric)); ok {
+			text, _, _ := strings.Cut(rest, `"`)
+			return text
+		}
+	}
+	return ""
+}
+
+// scribble stores values all over what follows the identity.
+func scribble(h *layout.Header, value func() uint64) {
+	for _, c := range []*layout.Cursor{&h.Producer, &h.Consumer} {
+		for _, f := range []*layout.Uint64{&c.Index, &c.Count, &c.NextIndex, &c.CountBefore, &c.Bytes} {
+			f.Store(value())
+		}
+	}
+	for _, s := range []*layout.Side{&h.ProducerSide, &h.ConsumerSide} {
+		for _, f := range []*layout.Uint64{
+			&s.PID, &s.State, &s.Fence, &s.Holders, &s.StartedAt, &s.ProgressAt, &s.Blocked, &s.Waits, &s.Spins, &s.WakesSent,
+			&s.Spurious, &s.Dropped, &s.Refused, &s.HighWater, &s.Framing, &s.Memory, &s.Keep, &s.Buffers, &s.Descriptors,
+			&s.MaxDescriptors, &s.Limit, &s.Obstacle, &s.Lost,
+		} {
+			f.Store(value())
+		}
+	}
+	for i := range h.Latency {
+		h.Latency[i].Store(value())
+	}
+	h.LatencyCount.Store(value())
+	h.LatencySum.Store(value())
+	h.LatencyMax.Store(value())
+	h.Identity.CreatedAt.Store(value())
+}
