@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/command"
+	"sluice/internal/doctor"
+)
+
+func doctorCommand() command.App {
+	return command.App{
+		Name:  "doctor",
+		Usage: "check this machine for what is in the way of segments and transfers",
+		About: "Tries what producer and consumer need, as this user and with the limits of this\n" +
+			"shell, and leaves nothing behind. Each line is ok, a note (it works, but there is\n" +
+			"something to know) or FIX (it is in the way), with what to do about it. The exit\n" +
+			"code is 1 when there is something to fix.",
+		Examples: []string{
+			"gauge doctor",
+			"gauge doctor --json | jq -r 'select(.state != \"ok\") | .remedy'",
+			"docker run ... gauge doctor      as in the container",
+		},
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one object a line, with name, state (ok, note or problem), says and remedy"}},
+		Run: func(_ context.Context, c *cli.Context) error {
+			findings := doctor.Examine()
+			print := printFindings
+			if c.Bool("json") {
+				print = encodeFindings
+			}
+			if err := print(os.Stdout, findings); err != nil {
+				return err
+			}
+			return inTheWay(findings)
+		},
+	}
+}
+
+// inTheWay is an error that names the problems, nil without any.
+func inTheWay(findings []doctor.Finding) error {
+	var names []string
+	for _, f := range findings {
+		if f.State == doctor.Problem {
+			names = append(names, f.Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("1 problem is in the way: %s", names[0])
+	}
+	return fmt.Errorf("%d problems are in the way: %s", len(names), strings.Join(names, ", "))
+}
+
+func encodeFindings(w io.Writer, findings []doctor.Finding) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // < and & are for people here
+	for _, f := range findings {
+		if err := enc.Encode(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	stateColumn = 6  // "note", and room
+	nameColumn  = 16 // "unnamed files", likewise
+)
+
+func printFindings(w io.Writer, findings []doctor.Finding) error {
+	width := textWidth()
+	words := map[doctor.State]string{doctor.OK: "ok", doctor.Note: "note", doctor.Problem: "FIX"}
+	var b strings.Builder
+	for _, f := range findings {
+		fmt.Fprintf(&b, "%-*s%-*s", stateColumn, words[f.State], nameColumn, f.Name)
+		wrap(&b, f.Says, stateColumn+nameColumn, width)
+		if f.Remedy != "" {
+			fmt.Fprintf(&b, "%*s", stateColumn+nameColumn, "")
+			wrap(&b, "-> "+f.Remedy, stateColumn+nameColumn+len("-> "), width)
+		}
+	}
+	if inTheWay(findings) == nil {
+		b.WriteString("nothing is in the way\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// textWidth is the terminal's, within reason.
+func textWidth() int {
+	size, err := unix.IoctlGetWinsize(unix.Stdout, unix.TIOCGWINSZ)
+	if err != nil {
+		return 100
+	}
+	return min(max(int(size.Col), 60), 120)
+}
+
+// wrap writes text from column indent on, and goes on below that.
+func wrap(b *strings.Builder, text string, indent, width int) {
+	at := indent
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case at+1+len(word) > width:
+			fmt.Fprintf(b, "\n%*s", indent, "")
+			at = indent
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += len(word)
+	}
+	b.WriteByte('\n')
+}

@@ -1,0 +1,296 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/shm"
+)
+
+// line returns what gauge doctor has to say about one thing, remedy and all.
+func line(out, name string) string {
+	var found strings.Builder
+	inside := false
+	for l := range strings.Lines(out) {
+		if !strings.HasPrefix(l, " ") {
+			inside = len(l) > 6 && strings.HasPrefix(l[6:], name+" ")
+		}
+		if inside {
+			found.WriteString(strings.TrimSpace(l) + " ")
+		}
+	}
+	return found.String()
+}
+
+// has expects words in that order, all in one finding.
+func has(t *testing.T, out, name string, words ...string) {
+	t.Helper()
+	at := line(out, name)
+	for _, w := range words {
+		i := strings.Index(at, w)
+		if i < 0 {
+			t.Errorf("%s: no %q in\n%s", name, w, out)
+			return
+		}
+		at = at[i+len(w):]
+	}
+}
+
+// diagnosis is a line of --json.
+type diagnosis struct{ Name, State, Says, Remedy string }
+
+func diagnoses(t *testing.T, out string) map[string]diagnosis {
+	t.Helper()
+	all := map[string]diagnosis{}
+	for l := range strings.Lines(out) {
+		var d diagnosis
+		dec := json.NewDecoder(strings.NewReader(l))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&d); err != nil {
+			t.Fatalf("%v: %s", err, l)
+		}
+		all[d.Name] = d
+	}
+	return all
+}
+
+// ownMounts starts a script that may mount what it likes; $0 is gauge.
+func ownMounts(t *testing.T, script string) *proc {
+	t.Helper()
+	attr := &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		attr.Cloneflags = unix.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	}
+	p, err := startCommand(t, exec.Command("sh", "-c", script, filepath.Join(bin, "gauge")), run{Attr: attr})
+	if errors.Is(err, unix.EPERM) {
+		t.Skipf("SKIPPED, NOT TESTED: no right to make a mount namespace: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// examined waits for gauge doctor --json, and expects the exit code that its findings
+// call for.
+func examined(t *testing.T, p *proc) (all map[string]diagnosis, problems []string) {
+	t.Helper()
+	code := p.wait()
+	all = diagnoses(t, p.stdout.String())
+	for name, d := range all {
+		if d.State == "problem" {
+			problems = append(problems, name)
+		}
+	}
+	if len(all) < 15 || (len(problems) > 0) != (code == 1) || code > 1 {
+		t.Errorf("%d findings, problems %q, exit code %d", len(all), problems, code)
+	}
+	if lines := strings.Count(p.stderr.String(), "\n"); lines != code {
+		t.Errorf("%d lines on standard error:\n%s", lines, p.stderr.String())
+	}
+	return all, problems
+}
+
+func TestDoctorHere(t *testing.T) {
+	p := start(t, "gauge", "doctor")
+	all, problems := examined(t, start(t, "gauge", "doctor", "--json"))
+	p.wait()
+	out := p.stdout.String()
+	for name, d := range all {
+		word, ok := map[string]string{"ok": "ok ", "note": "note ", "problem": "FIX "}[d.State]
+		if !ok || d.Says == "" || d.State == "problem" && d.Remedy == "" {
+			t.Errorf("%+v", d)
+		}
+		passing := name == "segments" || name == "open files" // others come and go
+		if !passing && !strings.HasPrefix(line(out, name), word) {
+			t.Errorf("%+v and\n%s", d, out)
+		}
+	}
+	if fine := strings.HasSuffix(out, "\nnothing is in the way\n"); fine != (len(problems) == 0) {
+		t.Errorf("problems %q, and\n%s", problems, out)
+	}
+	for _, place := range []string{shm.Dir, bin, "/tmp"} {
+		if left, _ := filepath.Glob(fmt.Sprintf("%s/.sluice-doctor.%d*", place, p.cmd.Process.Pid)); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+	}
+}
+
+func TestDoctorInASmallDevShm(t *testing.T) {
+	for _, row := range []struct {
+		name, mount string
+		problem     string
+		says        []string // in this order
+	}{
+		{"Docker's", "mount -t tmpfs -o size=64m,mode=1777 shm /dev/shm", "room",
+			[]string{"FIX", "64 MiB free of 64 MiB", "--capacity 32MiB", "-> in a container", "--shm-size=1g", "--ipc=host"}},
+		{"full", "mount -t tmpfs -o size=128m,mode=1777 tmpfs /dev/shm && ! head -c 200m /dev/zero >/dev/shm/filler", "room",
+			[]string{"FIX", "0 B free of 128 MiB", "--capacity 1MiB and its header", "-> see what is in it", "remount,size=1g"}},
+		{"without inodes", "mount -t tmpfs -o size=128m,nr_inodes=2,mode=1777 tmpfs /dev/shm && touch /dev/shm/filler", "room",
+			[]string{"FIX", "all 2 inodes", "nr_inodes="}},
+		{"read-only", "mount -t tmpfs -o ro,mode=1777,size=1g tmpfs /dev/shm", "/dev/shm", []string{"FIX", "read-only", "remount,rw"}},
+		{"no sticky bit", "mount -t tmpfs -o mode=777,size=1g tmpfs /dev/shm", "/dev/shm", []string{"FIX", "anybody", "chmod +t"}},
+		{"on a disk", "mount --bind " + bin + " /dev/shm", "/dev/shm", []string{"FIX", "not on a tmpfs", "mount -t tmpfs"}},
+		{"large enough", "mount -t tmpfs -o size=65m,mode=1777 tmpfs /dev/shm", "", []string{"ok", "65 MiB free of 65 MiB", "--capacity 64MiB"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if row.name == "on a disk" {
+				var st unix.Statfs_t
+				if err := unix.Statfs(bin, &st); err != nil || st.Type == unix.TMPFS_MAGIC {
+					t.Skipf("SKIPPED, NOT TESTED: %s is on no disk (%v)", bin, err)
+				}
+			}
+			p := ownMounts(t, row.mount+` && "$0" doctor; code=$?; ls -A /dev/shm >&2; exit $code`)
+			code, name := 1, row.problem
+			if row.problem == "" {
+				code, name = 0, "room"
+			}
+			p.ends(code)
+			has(t, p.stdout.String(), name, row.says...)
+			said := p.stderr.String()
+			if row.problem != "" && !strings.Contains(said, "gauge: 1 problem is in the way: "+row.problem+"\n") {
+				t.Errorf("standard error:\n%s", said)
+			}
+			if strings.Contains(said, ".sluice-doctor") {
+				t.Errorf("left in /dev/shm:\n%s", said)
+			}
+		})
+	}
+}
+
+func TestDoctorWithoutADevShm(t *testing.T) {
+	all, problems := examined(t, ownMounts(t, `mount -t tmpfs tmpfs /dev && "$0" doctor --json`))
+	if d := all["/dev/shm"]; d.State != "problem" || !strings.Contains(d.Remedy, "mkdir") {
+		t.Errorf("%+v", d)
+	}
+	if len(problems) > 1 { // one cause, one problem
+		t.Errorf("problems %q", problems)
+	}
+}
+
+func TestDoctorWithoutProc(t *testing.T) {
+	p := ownMounts(t, `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && mount -t tmpfs tmpfs /proc && "$0" doctor`)
+	p.ends(1)
+	has(t, p.stdout.String(), "unnamed files", "FIX", "without /proc", "-> as root: mount -t proc")
+	if said := p.stderr.String(); said != "gauge: 1 problem is in the way: unnamed files\n" { // one cause, one problem
+		t.Errorf("standard error:\n%s", said)
+	}
+}
+
+func TestDoctorWithFewDescriptors(t *testing.T) {
+	doctor := func(limit string) diagnosis {
+		p, err := startCommand(t, exec.Command("sh", "-c", `ulimit -n `+limit+` && "$0" doctor --json`, filepath.Join(bin, "gauge")), run{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _ := examined(t, p)
+		return all["descriptors"]
+	}
+	if d := doctor("64"); d.State != "problem" || !strings.HasPrefix(d.Says, "64 a process") || !strings.Contains(d.Remedy, "LimitNOFILE=") {
+		t.Errorf("%+v", d)
+	}
+	if d := doctor("1024"); d.State != "note" || !strings.Contains(d.Says, "896 buffers") || !strings.Contains(d.Remedy, "--buffer 64KiB") {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestDoctorForAnOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED, NOT TESTED: only root can start commands as somebody else")
+	}
+	if err := os.Chmod(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mine := segmentName(t)
+	start(t, "producer", "--name", mine, "--count", "3").ends(0)
+	_, before := examined(t, start(t, "gauge", "doctor", "--json"))
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	all, problems := examined(t, startWith(t, "gauge", run{Args: []string{"doctor", "--json"}, Attr: nobody, Env: []string{"XDG_RUNTIME_DIR="}}))
+	for _, name := range problems {
+		if !slices.Contains(before, name) {
+			t.Errorf("%+v", all[name])
+		}
+	}
+	if d := all["segments"]; !strings.Contains(d.Says, "of other users") || strings.Contains(d.Says, mine) {
+		t.Errorf("%+v", d)
+	}
+	if d := all["descriptors"]; !strings.Contains(d.Says, "for all processes of this user") {
+		t.Errorf("%+v", d)
+	}
+
+	p := startWith(t, "gauge", run{Args: []string{"doctor"}, Attr: nobody}) // with a directory of root's
+	p.ends(1)
+	has(t, p.stdout.String(), "socket path", "FIX", "permission denied", "-> ", "--socket PATH")
+}
+
+func TestDoctorWhereTheKernelRefuses(t *testing.T) {
+	for _, row := range []struct {
+		call               uintptr
+		check, state, says string
+		remedy             string
+	}{
+		{unix.SYS_MEMBARRIER, "membarrier", "note", "full fence", "seccomp"},
+		{unix.SYS_MEMFD_CREATE, "memfd", "problem", "operation not permitted", "--mode ring"},
+		{unix.SYS_SOCKETPAIR, "socket", "problem", "operation not permitted", "--mode ring"},
+		{unix.SYS_LINKAT, "unnamed files", "problem", "link", "seccomp"},
+		{unix.SYS_FALLOCATE, "unnamed files", "problem", "reserve memory", "seccomp"},
+	} {
+		p := startFiltered(t, row.call, "gauge", "doctor", "--json")
+		all, problems := examined(t, p)
+		if d := all[row.check]; d.State != row.state || !strings.Contains(d.Says, row.says) || !strings.Contains(d.Remedy, row.remedy) {
+			t.Errorf("%+v", d)
+		}
+		named := strings.Contains(p.stderr.String(), row.check)
+		if row.state == "problem" && !named || row.state == "note" && slices.Contains(problems, row.check) {
+			t.Errorf("problems %q; standard error:\n%s", problems, p.stderr.String())
+		}
+	}
+}
+
+func TestDoctorFindsWhatIsLeft(t *testing.T) {
+	p := ownMounts(t, `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && cd "${0%/*}" &&
+		./producer --name left --count 12 --report 0 2>/dev/null && ./gauge doctor &&
+		head -c 8192 /dev/zero >/dev/shm/sluice.broken && ./gauge doctor --json &&
+		./gauge rm --yes --name broken && ./gauge rm --yes --name left && ./gauge doctor --json`)
+	p.ends(0)
+	text, rest, _ := strings.Cut(p.stdout.String(), "nothing is in the way\n")
+	has(t, text, "segments", "note", "0 in use", "left (12 unread)", "-> go on with one", "gauge rm --name left")
+	broken, whole, _ := strings.Cut(rest, "removed /dev/shm/sluice.broken\n")
+	if d := diagnoses(t, broken)["segments"]; d.State != "note" || !strings.Contains(d.Says, "damaged: broken") || !strings.Contains(d.Remedy, "gauge rm --yes --name broken; gauge rm --name left") {
+		t.Errorf("%+v", d)
+	}
+	_, whole, _ = strings.Cut(whole, "\n")
+	if d := diagnoses(t, whole)["segments"]; d.State != "ok" || !strings.Contains(d.Says, "none left behind") {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestDoctorTakesNoArguments(t *testing.T) {
+	start(t, "gauge", "doctor", "demo").ends(2)
+	start(t, "gauge", "doctor", "--fix").ends(2)
+}
+
+func TestDoctorWhoseOutputIsGone(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	p := startWith(t, "gauge", run{Args: []string{"doctor"}, Stdout: w})
+	p.ends(1)
+	if !strings.Contains(p.stderr.String(), "broken pipe") {
+		t.Errorf("standard error:\n%s", p.stderr.String())
+	}
+}

@@ -1,0 +1,62 @@
+package doctor
+
+import "strings"
+
+// The numbers of the namespaces that the kernel starts with, from linux/proc_ns.h.
+const (
+	firstIPC    = "4026531839"
+	firstUTS    = "4026531838"
+	firstUser   = "4026531837"
+	firstPID    = "4026531836"
+	firstCgroup = "4026531835"
+)
+
+// container checks whether this process sees what others on the machine see.
+func container(m *machine) Finding {
+	own := func(kind, first string) bool {
+		number := m.namespace(kind)
+		return number != "" && number != first
+	}
+	apart := own("ipc", firstIPC) || own("uts", firstUTS) || own("cgroup", firstCgroup)
+	pids := own("pid", firstPID)
+	what := m.runtime()
+	if !pids && (what == "" || !apart) { // the file alone may come from an image
+		return fine("none: process ids and /dev/shm are the machine's")
+	}
+	says := "this is a container"
+	if what != "" {
+		says += " (" + what + ")"
+	}
+	if m.mountOf(m.dir).source == "shm" { // as Docker, Podman and containerd call it
+		says += " with a /dev/shm of its own: processes outside do not see the segments"
+	} else {
+		says += "; whether processes outside share its /dev/shm does not show here (compare gauge ls)"
+	}
+	if pids {
+		says += "; process ids in reports are the container's own (which side lives is seen across)"
+	}
+	return note("to meet a process outside, the same user on both sides and one /dev/shm: docker run --ipc=host, or --ipc=shareable and --ipc=container:NAME; "+
+		"transfer mode needs a --socket in a directory that both mount (-v)", "%s", says)
+}
+
+// runtime names what runs the container, as far as it has left a trace; "" without.
+func (m *machine) runtime() string {
+	if what, _, _ := strings.Cut(m.read("/run/systemd/container"), "\n"); what != "" {
+		return what
+	}
+	if m.exists("/.dockerenv") {
+		return "Docker"
+	}
+	if m.exists("/run/.containerenv") {
+		return "Podman"
+	}
+	groups := m.read("/proc/1/cgroup")
+	for _, hint := range []struct{ word, what string }{
+		{"kubepods", "Kubernetes"}, {"docker", "Docker"}, {"libpod", "Podman"}, {"lxc", "LXC"}, {"containerd", "containerd"},
+	} {
+		if strings.Contains(groups, hint.word) {
+			return hint.what
+		}
+	}
+	return ""
+}

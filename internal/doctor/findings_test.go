@@ -1,0 +1,231 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// Each row spoils one thing on a healthy machine.
+var spoilt = []struct {
+	name   string
+	check  string
+	spoil  func(t *testing.T, m *machine)
+	state  State
+	says   string
+	remedy string
+}{
+	{"no /dev/shm", "/dev/shm", func(t *testing.T, m *machine) { m.dir += "/none" }, Problem, "does not exist", "mount -t tmpfs"},
+	{"a file at /dev/shm", "/dev/shm", func(t *testing.T, m *machine) { m.dir += "/file"; os.WriteFile(m.dir, nil, 0o600) }, Problem, "not a directory", "remove it|mount"},
+	{"no tmpfs", "/dev/shm", func(t *testing.T, m *machine) {
+		m.put(t, "/proc/self/mountinfo", "22 1 0:21 / / rw,relatime - ext4 /dev/sda1 rw")
+		m.statfs = statfs(unix.Statfs_t{Type: unix.EXT4_SUPER_MAGIC, Bsize: 4096, Blocks: gib, Bavail: gib})
+	}, Problem, "on ext4", "mount -t tmpfs"},
+	{"an unknown file system", "/dev/shm", func(t *testing.T, m *machine) {
+		m.remove("/proc/self/mountinfo")
+		m.statfs = statfs(unix.Statfs_t{Type: 1})
+	}, Problem, "another file system", "mount -t tmpfs"},
+	{"no statfs", "/dev/shm", func(t *testing.T, m *machine) { m.statfs = func(string, *unix.Statfs_t) error { return unix.ENOSYS } }, Problem, "not implemented", "mount"},
+	{"read-only", "/dev/shm", func(t *testing.T, m *machine) {
+		m.statfs = statfs(unix.Statfs_t{Type: unix.TMPFS_MAGIC, Flags: unix.ST_RDONLY})
+	}, Problem, "read-only", "remount,rw"},
+	{"not writable", "/dev/shm", func(t *testing.T, m *machine) {
+		m.uid, m.mayWrite = 1234, func(string) error { return unix.EACCES }
+	}, Problem, "user 1234|1777", "chmod 1777"},
+	{"no sticky bit", "/dev/shm", func(t *testing.T, m *machine) { os.Chmod(m.dir, 0o777) }, Problem, "anybody's|0777", "chmod +t"},
+	{"for one user alone", "/dev/shm", func(t *testing.T, m *machine) { os.Chmod(m.dir, 0o700) }, OK, "mode 0700", ""},
+	{"its options", "/dev/shm", func(t *testing.T, m *machine) {}, OK, "rw,nosuid,nodev,inode64", ""},
+
+	{"Docker's default", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20, 64<<20)) }, Problem, "64 MiB free of 64 MiB|--capacity 32MiB", "--shm-size|--ipc=host|remount,size"},
+	{"a page more than that", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20+4096, 64<<20)) }, OK, "--capacity 32MiB", ""},
+	{"full", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 0)) }, Problem, "0 B free of 1.0 GiB|--capacity 1MiB and its header", "gauge ls|remount,size"},
+	{"a page too little", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 1<<20+8192-4096)) }, Problem, "1.0 MiB free", "remount,size"},
+	{"just enough", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 1<<20+8192)) }, OK, "--capacity 1MiB", ""},
+	{"a small one that is full", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20, 4096)) }, Problem, "4.0 KiB free of 64 MiB", "--shm-size"},
+	{"room for all", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(4*gib, 2*gib+8192)) }, OK, "largest ring (2 GiB)", ""},
+	{"a page less", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(4*gib, 2*gib+4096)) }, OK, "--capacity 1GiB", ""},
+	{"no limit", "room", func(t *testing.T, m *machine) { m.statfs = statfs(unix.Statfs_t{Type: unix.TMPFS_MAGIC, Bsize: 4096}) }, OK, "machine's memory", ""},
+	{"no inodes", "room", func(t *testing.T, m *machine) {
+		m.statfs = statfs(unix.Statfs_t{Type: unix.TMPFS_MAGIC, Bsize: 4096, Blocks: gib, Bavail: gib, Files: 1000})
+	}, Problem, "1,000 inodes", "nr_inodes"},
+	{"what segments take", "room", func(t *testing.T, m *machine) {
+		os.WriteFile(m.dir+"/sluice.a", make([]byte, 64<<10), 0o600)
+		os.WriteFile(m.dir+"/other", make([]byte, 1<<20), 0o600)
+	}, OK, "segments take 64 KiB", ""},
+	{"no statfs", "room", func(t *testing.T, m *machine) { m.statfs = func(string, *unix.Statfs_t) error { return unix.ENOSYS } }, Note, "not tried", "mend /dev/shm"},
+
+	{"not writable", "unnamed files", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "mend /dev/shm"},
+	{"not writable", "role locks", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "mend /dev/shm"},
+	{"full", "unnamed files", func(t *testing.T, m *machine) { m.linkUnnamed = func(string) error { return unix.ENOSPC } }, Note, "full", "room"},
+	{"full", "role locks", func(t *testing.T, m *machine) { m.lock = func(string) error { return unix.ENOSPC } }, Note, "full", "room"},
+	{"no O_TMPFILE", "unnamed files", func(t *testing.T, m *machine) {
+		m.linkUnnamed = func(string) error { return &fs.PathError{Op: "open", Err: unix.EOPNOTSUPP} }
+	}, Problem, "not supported", "3.11|seccomp"},
+	{"no /proc", "unnamed files", func(t *testing.T, m *machine) {
+		m.linkUnnamed = func(string) error { return &fs.PathError{Op: "link", Path: "/x", Err: unix.ENOENT} }
+	}, Problem, "without /proc", "mount -t proc"},
+	{"no /proc", "role locks", func(t *testing.T, m *machine) { m.lock = func(string) error { return unix.ENOENT } }, Note, "not to be tried", "mount /proc"},
+	{"no locks", "role locks", func(t *testing.T, m *machine) { m.lock = func(string) error { return unix.EINVAL } }, Problem, "invalid argument", "3.15"},
+
+	{"no futex", "futex", func(t *testing.T, m *machine) { m.wake = func() error { return unix.EPERM } }, Problem, "not permitted", "seccomp"},
+	{"no membarrier", "membarrier", func(t *testing.T, m *machine) { m.barrier = func() bool { return false } }, Note, "full fence", "seccomp|4.16"},
+	{"not needed", "membarrier", func(t *testing.T, m *machine) { m.overtaken, m.barrier = false, func() bool { return false } }, OK, "not needed", ""},
+
+	{"no memfd", "memfd", func(t *testing.T, m *machine) { m.seal = func() (bool, error) { return false, unix.ENOSYS } }, Problem, "not implemented", "--mode ring|3.17"},
+	{"an older kernel", "memfd", func(t *testing.T, m *machine) { m.seal = func() (bool, error) { return false, nil } }, OK, "without MFD_NOEXEC_SEAL", ""},
+	{"memfd_noexec", "memfd", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/vm/memfd_noexec", "2\n") }, OK, "vm.memfd_noexec=2", ""},
+
+	{"very few", "descriptors", func(t *testing.T, m *machine) { m.files = files(127) }, Problem, "127 a process", "ulimit -n|LimitNOFILE|--ulimit"},
+	{"few", "descriptors", func(t *testing.T, m *machine) { m.files = files(1024) }, Note, "at most 896 buffers|1,024 for all processes", "--buffer 64KiB|ulimit -n"},
+	{"the fewest that go", "descriptors", func(t *testing.T, m *machine) { m.files = files(128) }, Note, "at most 112 buffers", "--buffer"},
+	{"enough", "descriptors", func(t *testing.T, m *machine) { m.files = files(4096) }, OK, "at most 3,584 buffers|4,096 for all processes", ""},
+	{"no limit", "descriptors", func(t *testing.T, m *machine) { m.files = files(unix.RLIM_INFINITY) }, OK, "any number a process", ""},
+	{"unknown", "descriptors", func(t *testing.T, m *machine) {
+		m.files = func() (unix.Rlimit, error) { return unix.Rlimit{}, unix.EPERM }
+	}, Note, "unknown", ""},
+	{"CAP_SYS_ADMIN", "descriptors", func(t *testing.T, m *machine) { m.put(t, "/proc/self/status", "CapEff:\t0000000000200000\n") }, OK, "privileged", ""},
+	{"CAP_SYS_RESOURCE", "descriptors", func(t *testing.T, m *machine) { m.put(t, "/proc/self/status", "CapEff:\t0000000001000000\n") }, OK, "privileged", ""},
+	{"other capabilities", "descriptors", func(t *testing.T, m *machine) { m.put(t, "/proc/self/status", "CapEff:\t0000000002400fff\n") }, OK, "65,536 for all processes", ""},
+	{"privileged in a container of its own users", "descriptors", func(t *testing.T, m *machine) {
+		m.put(t, "/proc/self/status", "CapEff:\t000001ffffffffff\n")
+		m.namespaceIs(t, "user", "4026532000")
+	}, OK, "65,536 for all processes", ""},
+	{"nearly all open", "open files", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/fs/file-nr", "361000\t0\t400000\n") }, Problem, "361,000 of at most 400,000", "fs.file-max|lsof"},
+	{"no limit", "open files", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/fs/file-nr", "900 0 9223372036854775807\n") }, OK, "900 of at most any number", ""},
+	{"nonsense", "open files", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/fs/file-nr", "a b c\n") }, Note, "unknown", ""},
+
+	{"no passing", "socket", func(t *testing.T, m *machine) { m.pass = func() error { return unix.EPERM } }, Problem, "not permitted", "--mode ring|SCM_RIGHTS"},
+	{"its length", "socket", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/net/unix/max_dgram_qlen", "512\n") }, OK, "512 packets", ""},
+
+	{"one", "processors", func(t *testing.T, m *machine) { m.processors = 1 }, Note, "one for this process", "--spin 0"},
+	{"memory for all", "memory", func(t *testing.T, m *machine) {}, OK, "11 GiB available|no limit", ""},
+	{"little left", "memory", func(t *testing.T, m *machine) { m.put(t, "/proc/meminfo", "MemAvailable: 524288 kB\n") }, Note, "512 MiB available", "--limit 256MiB"},
+	{"unknown", "memory", func(t *testing.T, m *machine) { m.remove("/proc/meminfo") }, Note, "unknown", ""},
+
+	{"another time", "clock", func(t *testing.T, m *machine) {
+		m.put(t, "/proc/self/timens_offsets", "monotonic -3600 500\nboottime 0 0\n")
+	}, Note, "-59m59.9999995s off", "one time namespace"},
+	{"another time since boot", "clock", func(t *testing.T, m *machine) {
+		m.put(t, "/proc/self/timens_offsets", "monotonic 0 0\nboottime 77 0\n")
+	}, OK, "latencies", ""},
+	{"too old for barriers", "kernel", func(t *testing.T, m *machine) { m.release = "4.15.9" }, Note, "4.15.9|membarrier) since 4.16", "newer kernel"},
+	{"too old for all", "kernel", func(t *testing.T, m *machine) { m.release = "2.6.32" }, Note, "O_TMPFILE|F_OFD_SETLK|memfd_create", "newer kernel"},
+	{"just new enough", "kernel", func(t *testing.T, m *machine) { m.release = "4.16" }, OK, "Linux 4.16", ""},
+	{"no number", "kernel", func(t *testing.T, m *machine) { m.release = "next" }, Note, "next", ""},
+
+	{"in use", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", alive: true}) }, OK, "1 in use, none left behind", ""},
+	{"left behind", "segments", func(t *testing.T, m *machine) {
+		m.holds(leftover{name: "a", unread: 1200}, leftover{name: "b"}, leftover{name: "c", alive: true})
+	}, Note, "1 in use|a (1,200 unread), b (empty)", "--name NAME|gauge rm --name a; gauge rm --name b"},
+	{"very many", "segments", func(t *testing.T, m *machine) {
+		for i := range 9 {
+			m.holds(leftover{name: fmt.Sprint("n", i)})
+		}
+	}, Note, "n0 (empty)|n2 (empty), and 6 more (gauge ls)", "gauge rm --name n2; and 6 more"},
+	{"of others", "segments", func(t *testing.T, m *machine) {
+		m.holds(leftover{name: "a", uid: m.uid + 1, unread: 5}, leftover{name: "b", uid: m.uid + 1, err: shm.ErrForeign})
+	}, OK, "2 of other users, none left", ""},
+	{"damaged", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: layout.ErrCorrupt}) }, Note, "damaged: a", "gauge rm --yes --name a|refuse"},
+	{"a link", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: shm.ErrForeign}) }, Note, "damaged: a", "rm /dev/shm/sluice.a"},
+	{"damaged and left", "segments", func(t *testing.T, m *machine) {
+		m.holds(leftover{name: "a", err: layout.ErrVersion}, leftover{name: "b", alive: true}, leftover{name: "c"})
+	}, Note, "1 in use; no segment or damaged: a; with nobody in them: c (empty)", "go on with one|gauge rm --yes --name a; gauge rm --name c"},
+	{"no list", "segments", func(t *testing.T, m *machine) {
+		m.list = func() ([]leftover, error) { return nil, errors.New("gone") }
+	}, Note, "gone", "mend /dev/shm"},
+}
+
+func files(n uint64) func() (unix.Rlimit, error) {
+	return func() (unix.Rlimit, error) { return unix.Rlimit{Cur: n, Max: n}, nil }
+}
+
+// holds adds segments, of this user unless they say whose.
+func (m *machine) holds(more ...leftover) {
+	all, _ := m.list()
+	for _, s := range more {
+		if s.uid == 0 {
+			s.uid = m.uid
+		}
+		all = append(all, s)
+	}
+	m.list = func() ([]leftover, error) { return all, nil }
+}
+
+func TestFindings(t *testing.T) {
+	for _, row := range spoilt {
+		t.Run(row.check+": "+row.name, func(t *testing.T) {
+			m := healthy(t)
+			row.spoil(t, m)
+			m.finding(t, row.check).expect(t, row.state, row.says, row.remedy)
+		})
+	}
+}
+
+func TestThePlaceOfTheSocket(t *testing.T) {
+	me := os.Geteuid()
+	for _, row := range []struct {
+		name   string
+		spoil  func(t *testing.T, m *machine, dir string)
+		state  State
+		says   string
+		remedy string
+	}{
+		{"not made yet", func(t *testing.T, m *machine, dir string) {}, OK, "sluice/NAME.sock", ""},
+		{"there", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0o700) }, OK, "sluice/NAME.sock", ""},
+		{"others may write", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0); os.Chmod(dir, 0o770) }, Problem, "others may write to " + "|0770", "chmod 700|--socket"},
+		{"somebody else's", func(t *testing.T, m *machine, dir string) {
+			os.Mkdir(dir, 0o700)
+			if os.Chown(dir, me+7, -1) != nil {
+				t.Skip("SKIPPED, NOT TESTED: only root can give a folder away")
+			}
+		}, Problem, fmt.Sprintf("belongs to user %d, not to this one (%d)", me+7, me), "chown|--socket"},
+		{"a file", func(t *testing.T, m *machine, dir string) { os.WriteFile(dir, nil, 0o600) }, Problem, "not a directory", "--socket"},
+		{"nowhere to make it", func(t *testing.T, m *machine, dir string) { m.socketIn(dir + "/none") }, Problem, "no such file", "--socket"},
+		{"not writable", func(t *testing.T, m *machine, dir string) {
+			os.Mkdir(dir, 0o500)
+			m.mayWrite = func(path string) error {
+				if path == dir {
+					return unix.EACCES
+				}
+				return nil
+			}
+		}, Problem, "write to|permission denied", "--socket"},
+		{"of a variable", func(t *testing.T, m *machine, dir string) { m.setenv("XDG_RUNTIME_DIR", filepath.Dir(dir)+"/") }, Note, "XDG_RUNTIME_DIR|looks elsewhere", "both sides|--socket"},
+		{"of a variable that is not used", func(t *testing.T, m *machine, dir string) { m.setenv("XDG_RUNTIME_DIR", "/nowhere") }, OK, "NAME.sock", ""},
+		{"long", func(t *testing.T, m *machine, dir string) {
+			long := filepath.Join(filepath.Dir(dir), strings.Repeat("x", 60))
+			os.Mkdir(long, 0o700)
+			m.socketIn(long)
+		}, Note, "names of at most|fit, not 64", "--socket"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := healthy(t)
+			parent := shortDir(t)
+			m.socketIn(parent)
+			row.spoil(t, m, parent+"/sluice")
+			m.finding(t, "socket path").expect(t, row.state, row.says, row.remedy)
+			if left, _ := filepath.Glob(parent + "/.sluice*"); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+func TestTheUserDirectoryOfALoginIsNoSurprise(t *testing.T) {
+	m := healthy(t)
+	own := fmt.Sprintf("/run/user/%d", m.uid)
+	m.socket = func(name string) string { return own + "/sluice/" + name + ".sock" }
+	m.setenv("XDG_RUNTIME_DIR", own)
+	if f := m.finding(t, "socket path"); f.State == Note {
+		t.Errorf("%+v", f)
+	}
+}

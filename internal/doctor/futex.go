@@ -1,0 +1,89 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// futexes checks that one who sleeps at a word of shared memory can be woken.
+func futexes(m *machine) Finding {
+	if err := m.wake(); err != nil {
+		return problem("let the container's seccomp profile allow futex without FUTEX_PRIVATE_FLAG; there is no substitute in ring mode", "a sleeping side is not woken: %v", err)
+	}
+	return fine("one side can sleep at a word of shared memory, and the other wake it")
+}
+
+// sleepAndWake tries every way in which shm.Wait can end.
+func sleepAndWake() (err error) {
+	mem, err := unix.Mmap(-1, 0, layout.HeaderSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return os.NewSyscallError("mmap", err)
+	}
+	defer func() { err = errors.Join(err, unix.Munmap(mem)) }()
+	h, err := layout.At(mem)
+	if err != nil {
+		return err
+	}
+	word := h.Producer.Index.Futex()
+	if err := ends(word, 1, time.Second, shm.NotEqual); err != nil {
+		return err
+	}
+	if err := ends(word, 0, time.Millisecond, shm.TimedOut); err != nil {
+		return err
+	}
+	const patience = 2 * time.Second
+	began, slept := time.Now(), make(chan error, 1)
+	go func() {
+		var err error
+		// A signal ends a wait too, so one is not enough.
+		for err == nil && h.Producer.Index.Load() == 0 && time.Since(began) < patience {
+			_, err = shm.Wait(word, 0, patience)
+		}
+		slept <- err
+	}()
+	woken := 0
+	for woken == 0 && err == nil && time.Since(began) < patience {
+		if woken, err = shm.Notify(word, 1); woken == 0 {
+			time.Sleep(50 * time.Microsecond)
+		}
+	}
+	// Nobody may sleep on when the memory goes.
+	h.Producer.Index.Store(1)
+	shm.Notify(word, -1)
+	err = errors.Join(err, <-slept)
+	if err == nil && woken == 0 {
+		err = errors.New("nobody was there to be woken")
+	}
+	return err
+}
+
+// ends expects that a Wait ends with want. A signal may end it before.
+func ends(word *uint32, val uint32, timeout time.Duration, want shm.Result) error {
+	got, err := shm.OK, error(nil)
+	for turn := 0; got == shm.OK && err == nil && turn < 1000; turn++ {
+		got, err = shm.Wait(word, val, timeout)
+	}
+	if err == nil && got != want {
+		err = fmt.Errorf("a wait ended with %v, not with %v", got, want)
+	}
+	return err
+}
+
+// barriers checks for what makes a publish cheap. Nothing fails without it.
+func barriers(m *machine) Finding {
+	switch {
+	case !m.overtaken:
+		return fine("not needed on this processor: publishing a message costs no fence")
+	case m.barrier():
+		return fine("works: publishing a message costs no fence")
+	}
+	return note("let the container's seccomp profile allow membarrier (Linux 4.16 or newer); or publish several messages at a time (SendBatch)",
+		"is refused: publishing a message costs a full fence, small messages one by one are several times slower")
+}

@@ -1,0 +1,35 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+)
+
+// needs says since when Linux has what sluice uses.
+var needs = []struct {
+	major, minor int
+	what         string
+}{
+	{3, 11, "unnamed files (O_TMPFILE)"},
+	{3, 15, "role locks (F_OFD_SETLK)"},
+	{3, 17, "sealed memory (memfd_create)"},
+	{4, 16, "cheap publishing (membarrier)"},
+}
+
+// kernel explains what the other checks have found on an old one.
+func kernel(m *machine) Finding {
+	var major, minor int
+	if n, _ := fmt.Sscanf(m.release, "%d.%d", &major, &minor); n != 2 {
+		return note("", "%q is no version of Linux that says what it has", m.release)
+	}
+	var missing []string
+	for _, n := range needs {
+		if major < n.major || major == n.major && minor < n.minor {
+			missing = append(missing, fmt.Sprintf("%s since %d.%d", n.what, n.major, n.minor))
+		}
+	}
+	if len(missing) > 0 {
+		return note("a newer kernel, if a check above failed", "Linux %s; Linux has %s", m.release, strings.Join(missing, ", "))
+	}
+	return fine("Linux %s; 4.16 has all that is needed", m.release)
+}

@@ -1,0 +1,70 @@
+package doctor
+
+import (
+	"math"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"sluice/layout"
+	"sluice/transfer"
+)
+
+// programs is what two processes take beside their messages, generously.
+const programs = 64 << 20
+
+// memory checks that transfer mode comes to its own limit before the kernel comes
+// with the OOM killer. Segments count as memory of whoever touched them first.
+func memory(m *machine) Finding {
+	need := uint64(transfer.DefaultLimit + layout.DefaultCapacity + programs)
+	group, free := m.groupMemory(), m.available()
+	lower := "producer --limit " + sizeFlag(min(group, free)/2)
+	switch {
+	case group < need:
+		return note(lower+"; or allow more (docker run --memory, MemoryMax= of a unit, limits.memory of a pod)",
+			"%s for this control group, with the segments: in transfer mode the kernel kills before --limit 1GiB is reached", humanize.IBytes(group))
+	case free < need:
+		return note(lower, "%s available: in transfer mode the machine runs out before --limit 1GiB is reached", humanize.IBytes(free))
+	case free == math.MaxUint64:
+		return note("", "unknown: no /proc/meminfo")
+	case group == math.MaxUint64:
+		return fine("%s available, no limit of a control group", humanize.IBytes(free))
+	}
+	return fine("%s available, %s for this control group", humanize.IBytes(free), humanize.IBytes(group))
+}
+
+// sizeFlag writes n as a flag takes it: whole MiB, at least one.
+func sizeFlag(n uint64) string { return strconv.FormatUint(max(1, n>>20), 10) + "MiB" }
+
+// groupMemory returns the least limit of the control groups, MaxUint64 without one.
+func (m *machine) groupMemory() uint64 {
+	least := uint64(math.MaxUint64)
+	dirs, v2 := m.groups("memory")
+	file := "memory.limit_in_bytes"
+	if v2 {
+		file = "memory.max"
+	}
+	for _, dir := range dirs {
+		n, err := strconv.ParseUint(m.read(path.Join(dir, file)), 10, 64) // else "max"
+		if err == nil && n < math.MaxInt64/2 {                            // version 1: a huge number
+			least = min(least, n)
+		}
+	}
+	return least
+}
+
+// available returns what the machine can give without swapping, MaxUint64 when that
+// is not known.
+func (m *machine) available() uint64 {
+	for line := range strings.Lines(m.read("/proc/meminfo")) {
+		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			kib, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err == nil {
+				return kib << 10
+			}
+		}
+	}
+	return math.MaxUint64
+}

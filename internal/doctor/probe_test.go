@@ -1,0 +1,202 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// What is tried on a machine. It works on every one that runs the tests.
+var tried = map[string]func() error{
+	"unnamed files": func() error { return linkUnnamed(shm.Dir) },
+	"role locks":    func() error { return lockTwice(shm.Dir) },
+	"futex":         sleepAndWake,
+	"memfd":         func() error { _, err := makeSealed(); return err },
+	"socket":        passDescriptor,
+}
+
+// open lists what this process has open, and what doctor has left in shm.Dir.
+func open(t *testing.T) string {
+	t.Helper()
+	all, _ := filepath.Glob(fmt.Sprintf("%s/.sluice-doctor.%d.*", shm.Dir, os.Getpid()))
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		file, err := os.Readlink(fd)
+		listing, poller := strings.HasPrefix(file, "/proc/"), strings.HasPrefix(file, "anon_inode:[event")
+		if err == nil && !listing && !poller {
+			all = append(all, filepath.Base(fd)+" "+file)
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestWhatIsTriedWorksAndLeavesNothing(t *testing.T) {
+	before := open(t)
+	for name, try := range tried {
+		for range 20 {
+			if err := try(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if after := open(t); after != before {
+		t.Errorf("open before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+func TestWhatTheKernelRefusesIsFound(t *testing.T) {
+	const sharedWait, sharedWake = 0, 1 // Go's own runtime uses private ones
+	for _, row := range []struct {
+		name, check string
+		rules       []rule
+	}{
+		{"an unnamed file", "unnamed files", []rule{{unix.SYS_OPENAT, 3, unix.O_TMPFILE | unix.O_RDWR | unix.O_CLOEXEC}}},
+		{"memory for it", "unnamed files", []rule{{call: unix.SYS_FALLOCATE}}},
+		{"a name for it", "unnamed files", []rule{{call: unix.SYS_LINKAT}}},
+		{"an unnamed file", "role locks", []rule{{unix.SYS_OPENAT, 3, unix.O_TMPFILE | unix.O_RDWR | unix.O_CLOEXEC}}},
+		{"to lock", "role locks", []rule{{unix.SYS_FCNTL, 2, unix.F_OFD_SETLK}}},
+		{"to look at locks", "role locks", []rule{{unix.SYS_FCNTL, 2, unix.F_OFD_GETLK}}},
+		{"to sleep", "futex", []rule{{unix.SYS_FUTEX, 2, sharedWait}}},
+		{"to wake", "futex", []rule{{unix.SYS_FUTEX, 2, sharedWake}}},
+		{"a memfd", "memfd", []rule{{call: unix.SYS_MEMFD_CREATE}}},
+		{"to seal", "memfd", []rule{{unix.SYS_FCNTL, 2, unix.F_ADD_SEALS}}},
+		{"to look at seals", "memfd", []rule{{unix.SYS_FCNTL, 2, unix.F_GET_SEALS}}},
+		{"to fill", "memfd", []rule{{call: unix.SYS_PWRITE64}}},
+		{"a socket", "socket", []rule{{call: unix.SYS_SOCKETPAIR}}},
+		{"to send", "socket", []rule{{call: unix.SYS_SENDMSG}}},
+		{"to receive", "socket", []rule{{call: unix.SYS_RECVMSG}}},
+		{"to ask who it is", "socket", []rule{{call: unix.SYS_GETSOCKOPT}}},
+	} {
+		t.Run(row.check+": "+row.name, func(t *testing.T) {
+			before, err := open(t), error(nil)
+			under(t, unix.EACCES, func() { err = tried[row.check]() }, row.rules...)
+			if !errors.Is(err, unix.EACCES) {
+				t.Errorf("refused, and the error is %v", err)
+			}
+			if after := open(t); after != before {
+				t.Errorf("open before:\n%s\nafter:\n%s", before, after)
+			}
+		})
+	}
+}
+
+// Kernels and sandboxes that say yes and do nothing.
+func TestAnAnswerIsNotBelieved(t *testing.T) {
+	for check, row := range map[string]struct {
+		rule rule
+		says string
+	}{
+		"role locks": {rule{unix.SYS_FCNTL, 2, unix.F_OFD_SETLK}, "granted twice"},
+		"memfd":      {rule{unix.SYS_FCNTL, 2, unix.F_ADD_SEALS}, "written to"},
+		"socket":     {rule{unix.SYS_RECVMSG, 0, 0}, "lost on the way"},
+		"futex":      {rule{unix.SYS_FUTEX, 2, 0}, "not with not-equal"},
+	} {
+		var err error
+		under(t, 0, func() { err = tried[check]() }, row.rule)
+		if err == nil || !strings.Contains(err.Error(), row.says) {
+			t.Errorf("%s: %v, want %q", check, err, row.says)
+		}
+	}
+}
+
+func TestAnOlderKernelHasNoMFDNoexecSeal(t *testing.T) {
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING | unix.MFD_NOEXEC_SEAL
+	noexec, err := true, error(nil)
+	under(t, unix.EINVAL, func() { noexec, err = makeSealed() }, rule{unix.SYS_MEMFD_CREATE, 2, flags})
+	if noexec || err != nil {
+		t.Errorf("noexec %v, %v", noexec, err)
+	}
+}
+
+func TestAPlaceThatIsNone(t *testing.T) {
+	for _, dir := range []string{"/proc", "/dev/null", "/nosuch"} {
+		if err := linkUnnamed(dir); err == nil || !strings.Contains(err.Error(), dir) {
+			t.Errorf("an unnamed file in %s: %v", dir, err)
+		}
+		if err := lockTwice(dir); err == nil || !strings.Contains(err.Error(), dir) {
+			t.Errorf("a lock in %s: %v", dir, err)
+		}
+	}
+}
+
+func TestSegmentsAreSeenAsTheyAre(t *testing.T) {
+	names := map[string]string{}
+	for _, what := range []string{"live", "left", "broken", "link"} {
+		names[what] = fmt.Sprintf("doctortest.%d.%s", os.Getpid(), what)
+		path := shm.Path(names[what])
+		t.Cleanup(func() { os.Remove(path) })
+	}
+	ring, err := layout.NewRing(1<<16, 0, uint64(os.Getpagesize()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"live", "left"} {
+		s, err := shm.Create(names[what], ring, layout.Producer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Header().Producer.Count.Store(7)
+		s.Header().Producer.Index.Store(7 * 16)
+		leave := func() { s.Leave(func() bool { return false }) }
+		if what == "left" {
+			leave()
+		} else {
+			t.Cleanup(leave)
+		}
+	}
+	if err := os.WriteFile(shm.Path(names["broken"]), []byte("not a segment"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/etc/passwd", shm.Path(names["link"])); err != nil {
+		t.Fatal(err)
+	}
+	before := open(t)
+	all, err := listSegments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := open(t); after != before {
+		t.Errorf("open before:\n%s\nafter:\n%s", before, after)
+	}
+	seen := map[string]leftover{}
+	for _, s := range all {
+		seen[s.name] = s
+	}
+	me := os.Geteuid()
+	if s := seen[names["live"]]; !s.alive || s.unread != 7 || s.err != nil || s.uid != me {
+		t.Errorf("live: %+v", s)
+	}
+	if s := seen[names["left"]]; s.alive || s.unread != 7 || s.err != nil || s.uid != me {
+		t.Errorf("left: %+v", s)
+	}
+	if s := seen[names["broken"]]; !errors.Is(s.err, layout.ErrNotSegment) || s.uid != me {
+		t.Errorf("broken: %+v", s)
+	}
+	if s := seen[names["link"]]; !errors.Is(s.err, shm.ErrForeign) {
+		t.Errorf("link: %+v", s)
+	}
+}
+
+func TestExamineOnThisMachine(t *testing.T) {
+	before := open(t)
+	all := Examine()
+	if len(all) != len(checks) {
+		t.Errorf("%d findings of %d checks", len(all), len(checks))
+	}
+	for _, f := range all {
+		if f.Name == "" || f.Says == "" || f.State == Problem && f.Remedy == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if after := open(t); after != before {
+		t.Errorf("open before:\n%s\nafter:\n%s", before, after)
+	}
+}

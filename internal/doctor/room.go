@@ -1,0 +1,93 @@
+package doctor
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// dockers is the size of /dev/shm in a container that nobody asked for more.
+const dockers = 64 << 20
+
+const (
+	enlarge  = "as root: mount -o remount,size=1g /dev/shm"
+	askMore  = "in a container: docker run --shm-size=1g, or --ipc=host to use the host's; in a pod: an emptyDir with medium: Memory at /dev/shm; elsewhere, " + enlarge
+	makeRoom = "see what is in it (gauge ls, du -a /dev/shm) and remove what nobody needs, or enlarge it, "
+)
+
+// room checks that a ring fits into /dev/shm. Memory is reserved when a ring is
+// made, so what does not fit is the producer's error and not a fault later on.
+func room(m *machine) Finding {
+	var st unix.Statfs_t
+	if err := m.statfs(m.dir, &st); err != nil {
+		return note("mend /dev/shm first", "not tried: %v", err)
+	}
+	total, free := st.Blocks*uint64(st.Bsize), st.Bavail*uint64(st.Bsize)
+	needs := ringFile(layout.DefaultCapacity)
+	remedy := makeRoom + enlarge
+	if total <= dockers {
+		remedy = askMore
+	}
+	switch {
+	case st.Files > 0 && st.Ffree == 0:
+		return problem(makeRoom+"as root: mount -o remount,nr_inodes=1m /dev/shm", "no room for a file: all %s inodes are in use", humanize.Comma(int64(st.Files)))
+	case total == 0: // what size=0 means
+		return fine("as much as the machine's memory; segments take %s", taken(m.dir))
+	case free < needs:
+		return problem(remedy, "%s free of %s: no room for a ring of the default --capacity 1MiB and its header; segments take %s",
+			humanize.IBytes(free), humanize.IBytes(total), taken(m.dir))
+	case total <= dockers:
+		return problem(remedy, "%s free of %s (Docker's default is 64 MiB): %s; segments take %s",
+			humanize.IBytes(free), humanize.IBytes(total), largestRing(free), taken(m.dir))
+	}
+	return fine("%s free of %s: %s; segments take %s", humanize.IBytes(free), humanize.IBytes(total), largestRing(free), taken(m.dir))
+}
+
+// ringFile is the size of the file of a ring, bytes.
+func ringFile(capacity uint64) uint64 {
+	g, err := layout.NewRing(capacity, 0, uint64(os.Getpagesize()))
+	if err != nil { // a page of 4 MiB or more
+		return capacity
+	}
+	return uint64(g.FileSize())
+}
+
+// largestRing says for which --capacity there is room.
+func largestRing(free uint64) string {
+	c := uint64(layout.MaxCapacity)
+	for c > layout.DefaultCapacity && ringFile(c) > free {
+		c /= 2
+	}
+	if c == layout.MaxCapacity {
+		return "room for the largest ring (2 GiB)"
+	}
+	size := strings.ReplaceAll(humanize.IBytes(c), " ", "")
+	return "room for a ring of --capacity " + strings.Replace(size, ".0", "", 1)
+}
+
+// taken is the memory of all that has a segment's name, whoever it belongs to.
+func taken(dir string) string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "an unknown part"
+	}
+	var sum int64
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), filepath.Base(shm.Path(""))) {
+			continue
+		}
+		if info, err := e.Info(); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); ok {
+				sum += st.Blocks * 512
+			}
+		}
+	}
+	return humanize.IBytes(uint64(sum))
+}
