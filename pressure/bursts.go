@@ -52,5 +52,5 @@ func part(share float64, of time.Duration) time.Duration {
 	if d < 10*time.Millisecond {
 		return d.Round(100 * time.Microsecond)
 	}
-	return d.Round(time.Millisecond)
+	return d.Round(min(10*time.Millisecond, max(time.Millisecond, d/100)))
 }

@@ -141,7 +141,7 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	}
 	if need := bursts(i, after); need != "" {
 		v.Figures = false
-		v.Why = fmt.Sprintf("bursts: the queue is full for %v of %v, and the consumer sleeps %.0f %% of the time",
+		v.Why = fmt.Sprintf("bursts: full for %v of %v; the consumer sleeps %.0f %% of the time",
 			part(p, i.Elapsed), part(1, i.Elapsed), 100*c)
 		v.Advice = need + " would absorb them"
 	}
