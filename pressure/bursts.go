@@ -49,8 +49,11 @@ func bursts(i *Interval, s *Snapshot) string {
 // part is a share of a time, with two digits or so.
 func part(share float64, of time.Duration) time.Duration {
 	d := time.Duration(share * float64(of))
-	if d < 10*time.Millisecond {
+	switch {
+	case d < 10*time.Millisecond:
 		return d.Round(100 * time.Microsecond)
+	case d < time.Second:
+		return d.Round(time.Millisecond)
 	}
-	return d.Round(min(10*time.Millisecond, max(time.Millisecond, d/100)))
+	return d.Round(10 * time.Millisecond)
 }
