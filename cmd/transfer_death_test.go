@@ -107,15 +107,17 @@ func limited(t *testing.T, files int, attr *syscall.SysProcAttr, name string, ar
 }
 
 func TestATransferWithFewDescriptors(t *testing.T) {
-	for _, args := range [][]string{nil, {"--recycle"}} {
-		name := segmentName(t)
-		p := limited(t, 60, nil, "producer", transferring(name, append(args, "--count", "3000")...)...)
-		eventually(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
-		c := limited(t, 100, nil, "consumer", "--name", name, "--verify")
-		p.ends(0)
-		c.ends(0)
-		if f := p.final(); f.num("blockedCount") == 0 || f.num("fdsMax") != 49 || f.num("consumedCount") != 3000 {
-			t.Errorf("%v: blockedCount %v, fdsMax %v, consumed %v", args, f["blockedCount"], f["fdsMax"], f["consumedCount"])
+	for _, files := range []int{40, 64, 90} {
+		for _, args := range [][]string{nil, {"--recycle"}} {
+			name := segmentName(t)
+			p := limited(t, files, nil, "producer", transferring(name, append(args, "--count", "3000")...)...)
+			eventually(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
+			c := limited(t, 100, nil, "consumer", "--name", name, "--verify")
+			p.ends(0)
+			c.ends(0)
+			if f := p.final(); f.num("blockedCount") == 0 || f.num("fdsMax") != float64(files-24) || f.num("consumedCount") != 3000 {
+				t.Errorf("%d descriptors, %v: blockedCount %v, fdsMax %v, consumed %v", files, args, f["blockedCount"], f["fdsMax"], f["consumedCount"])
+			}
 		}
 	}
 }

@@ -1,0 +1,269 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+func TestDrainWaitsUntilEverythingIsReleased(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		send(t, s, "a", "b", "c") // and no Flush: Drain does that
+		var released atomic.Bool
+		drained := make(chan error)
+		go func() {
+			lost, err := s.Drain(cancelled()) // there is a consumer, so it waits all the same
+			if lost != 0 || !released.Load() {
+				err = errors.Join(err, errors.New("it came back before the release"))
+			}
+			drained <- err
+		}()
+		takes(t, r, "a", "b", "c")
+		fails(t, r, ErrClosed) // the end does not wait for the release
+		released.Store(true)
+		r.Release()
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+		_, err := s.Reserve(t.Context(), 1)
+		is(t, err, ErrDone)
+		if lost, err := s.Drain(t.Context()); lost != 0 || err != nil {
+			t.Errorf("the second Drain: %d lost, %v", lost, err)
+		}
+		ended(t, s, r)
+	})
+}
+
+func TestDrainWaitsForAConsumer(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s := create(t, name, opt)
+		send(t, s, "a", "b")
+		drained := make(chan error)
+		go func() {
+			_, err := s.Drain(t.Context())
+			drained <- err
+		}()
+		r := open(t, name, opt)
+		takes(t, r, "a", "b")
+		r.Release()
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+		ended(t, s, r)
+	})
+}
+
+func TestDrainGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s := create(t, name, opt)
+		send(t, s, "a", "b", "c")
+		lost, err := s.Drain(cancelled())
+		is(t, err, ErrLost)
+		if lost != 3 {
+			t.Errorf("%d lost, want 3", lost)
+		}
+		if n := memfds(); n != 0 {
+			t.Errorf("%d buffers are open", n)
+		}
+		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+			t.Errorf("Close: %d lost, %v", lost, err) // once is enough
+		}
+	})
+}
+
+// The context is done while it waits, and somebody had taken a part before.
+func TestDrainCountsOnlyWhatWasNotTaken(t *testing.T) {
+	s, r := pair(t, Options{})
+	send(t, s, "a", "b", "c")
+	takes(t, r, "a")
+	r.Release()
+	takes(t, r, "b")
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	drained := make(chan uint64)
+	go func() {
+		lost, err := s.Drain(ctx)
+		is(t, err, ErrLost)
+		drained <- lost
+	}()
+	cancel()
+	if lost := <-drained; lost != 2 {
+		t.Errorf("%d lost, want 2", lost)
+	}
+}
+
+func TestWithNothingToDeliverTheEndWaitsForNobody(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, opt)
+	if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		t.Errorf("%d lost, %v", lost, err)
+	}
+	if _, err := shm.Open(t.Context(), name, 0); err == nil {
+		t.Error("the segment is still there")
+	}
+}
+
+func TestDeliverEndWaitsForSomebodyToTellTheEnd(t *testing.T) {
+	name, opt := place(t)
+	opt.Keep = true
+	s := create(t, name, opt)
+	s.DeliverEnd()
+	closed := make(chan error)
+	go func() {
+		_, err := s.Close(t.Context())
+		closed <- err
+	}()
+	select {
+	case <-closed:
+		t.Fatal("it did not wait")
+	case <-time.After(2 * slice): // shorter would only see less
+	}
+	r := open(t, name, opt)
+	fails(t, r, ErrClosed)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	seg, err := shm.Open(t.Context(), name, 0) // Keep
+	if err != nil {
+		t.Fatal(err)
+	}
+	seg.Leave(func() bool { return true })
+}
+
+// What it takes with it is counted by whoever waited for it.
+func TestAProducerThatGaveUpIsTheEndForAReceiverThatWaits(t *testing.T) {
+	name, opt := place(t)
+	r, s := (*Receiver)(nil), create(t, name, Options{Socket: filepath.Join(t.TempDir(), "elsewhere")})
+	r = open(t, name, opt)
+	send(t, s, "a", "b")
+	lost, err := s.Close(cancelled())
+	is(t, err, ErrLost)
+	fails(t, r, ErrClosed)
+	if seen := r.own.Lost.Load(); lost != 2 || seen != 2 {
+		t.Errorf("%d lost, and %d by the Receiver", lost, seen)
+	}
+}
+
+func TestAReceiverThatFollowsTakesFromTheNextProducer(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket, opt.Follow = at.Socket, true
+		s := create(t, name, opt)
+		r := open(t, name, opt)
+		for _, msg := range []string{"one", "two", "three"} {
+			if s == nil {
+				s = create(t, name, opt)
+				t.Cleanup(func() { r.Close() }) // first, or a failed test waits for it in s.Close
+			}
+			send(t, s, msg, msg)
+			s.Flush()
+			takes(t, r, msg, msg)
+			r.Release()
+			if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+				t.Errorf("%d lost, %v", lost, err)
+			}
+			s = nil
+		}
+		if sent, taken, lost := r.Segment().Header().Producer.Count.Load(), r.cursor.Count.Load(), r.own.Lost.Load(); sent != 6 || taken != 6 || lost != 0 {
+			t.Errorf("%d messages sent, %d taken, %d lost", sent, taken, lost)
+		}
+		_, err := r.Next(cancelled())
+		is(t, err, context.Canceled)
+	})
+}
+
+func TestAReceiverThatFollowsOutlivesAProducerThatGaveUp(t *testing.T) {
+	name, opt := place(t)
+	opt.Follow = true
+	s := create(t, name, Options{Socket: filepath.Join(t.TempDir(), "elsewhere")})
+	r := open(t, name, opt)
+	send(t, s, "a", "b")
+	_, err := s.Close(cancelled())
+	is(t, err, ErrLost)
+	took := make(chan string)
+	go func() {
+		msg, err := r.Next(t.Context())
+		took <- fmt.Sprint(string(msg), err)
+	}()
+	eventually(t, "a look for a producer", func() bool { return r.own.State.Load() == uint64(layout.StateAlone) })
+	s = create(t, name, opt)
+	t.Cleanup(func() { r.Close() }) // first, or a failed test waits for it in s.Close
+	send(t, s, "c")
+	if got := <-took; got != "c<nil>" {
+		t.Fatalf("it took %s", got)
+	}
+	r.Release()
+	if lost, err := s.Close(t.Context()); lost != 0 || err != nil || r.own.Lost.Load() != 2 {
+		t.Errorf("%d lost, %v; %d were before", lost, err, r.own.Lost.Load())
+	}
+}
+
+// The queue outlives whoever listens there and takes nothing.
+func TestConsumersThatHangUpCostNothing(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s := create(t, name, opt)
+		send(t, s, "a", "b", "c")
+		s.Flush()
+		for calls := range 6 {
+			l, err := net.ListenUnix(network, &net.UnixAddr{Name: opt.Socket, Net: network})
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := l.AcceptUnix()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if calls%2 == 0 { // after the hello
+				if _, err := conn.Read(make([]byte, headSize)); err != nil {
+					t.Error(err)
+				}
+			}
+			conn.Close()
+			l.Close()
+		}
+		r := open(t, name, opt)
+		takes(t, r, "a", "b", "c")
+		r.Release()
+		ended(t, s, r)
+	})
+}
+
+func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
+	name, opt := place(t)
+	opt.Keep = true
+	s := create(t, name, opt)
+	send(t, s, "old")
+	if _, err := s.Close(cancelled()); !errors.Is(err, ErrLost) {
+		t.Fatal(err)
+	}
+	opt.Fresh, opt.Keep = true, false
+	s = create(t, name, opt)
+	r := open(t, name, opt)
+	send(t, s, "new")
+	takes(t, r, "new")
+	r.Release()
+	ended(t, s, r)
+	if n := r.cursor.Count.Load(); n != 1 {
+		t.Errorf("message %d is the first", n)
+	}
+}

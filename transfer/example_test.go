@@ -1,0 +1,108 @@
+package transfer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"sluice/transfer"
+)
+
+// socket is a place of its own for each example; where the two ends are of one
+// user, and meet at the default one, Options need not say it.
+func socket() (opt transfer.Options, remove func()) {
+	dir, err := os.MkdirTemp("", "transfertest")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return transfer.Options{Socket: filepath.Join(dir, "socket")}, func() { os.RemoveAll(dir) }
+}
+
+// The names carry the process id only so that tests which run side by side do
+// not meet.
+func exampleName(s string) string { return fmt.Sprintf("transfertest.%d.%s", os.Getpid(), s) }
+
+// Two ends of one transfer. They are in one program here; in yours they are in two.
+func Example() {
+	ctx, name := context.Background(), exampleName("hello")
+	opt, remove := socket()
+	defer remove()
+
+	s, err := transfer.Create(ctx, name, opt)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, msg := range []string{"hello", "there"} { // it does not wait for the consumer
+		if err := s.Send(ctx, []byte(msg)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := s.Close(ctx) // it does: everything is released, or it is an error
+		ended <- err
+	}()
+
+	r, err := transfer.Open(ctx, name, opt)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for {
+		msg, err := r.Next(ctx)
+		if errors.Is(err, transfer.ErrClosed) {
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", msg)
+		r.Release() // msg is invalid from here on
+	}
+	if err := <-ended; err != nil {
+		log.Fatal(err)
+	}
+	if err := r.Close(); err != nil { // the last one out removes the segment
+		log.Fatal(err)
+	}
+	// Output:
+	// hello
+	// there
+}
+
+// Many small messages, a page for each 4 KiB of them, and at most four pages in
+// flight.
+func ExampleSender_Reserve() {
+	ctx, name := context.Background(), exampleName("reserve")
+	opt, remove := socket()
+	defer remove()
+	opt.Buffer, opt.Limit = 4096, 4*4096
+
+	s, err := transfer.Create(ctx, name, opt)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		room, err := s.Reserve(ctx, 56) // at most 56 bytes
+		var limit *transfer.LimitError
+		if errors.As(err, &limit) {
+			fmt.Printf("%d messages in flight\n", limit.Waiting)
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		s.Commit(copy(room, fmt.Sprintf("message %-48d", i)))
+		s.Publish() // Flush, where the next message may be long in coming
+	}
+
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	lost, err := s.Close(gone) // nobody came, and it waits no longer
+	fmt.Println(lost, "lost", errors.Is(err, transfer.ErrLost))
+	// Output:
+	// 256 messages in flight
+	// 256 lost true
+}

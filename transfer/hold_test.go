@@ -1,0 +1,214 @@
+package transfer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"sluice/layout"
+)
+
+func TestHeldMessagesStayAsTheyAreUntilRelease(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		var want []string
+		for i := range 300 {
+			want = append(want, strings.Repeat(fmt.Sprint(i, " "), i))
+		}
+		send(t, s, want...)
+		s.Flush()
+		var held []string
+		var messages [][]byte
+		for range want {
+			msg, err := r.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages = append(messages, msg)
+		}
+		// More is sent, and taken, and none of it may get the memory of those.
+		for range want {
+			send(t, s, strings.Repeat("x", 1000))
+		}
+		s.Flush()
+		for range want {
+			takes(t, r, strings.Repeat("x", 1000))
+		}
+		for _, msg := range messages {
+			held = append(held, string(msg))
+		}
+		if !slices.Equal(held, want) {
+			t.Error("they have changed")
+		}
+		r.Release()
+		ended(t, s, r)
+	})
+}
+
+func TestReleaseFreesTheBuffers(t *testing.T) {
+	s, r := pair(t, Options{})
+	for i := range 50 {
+		send(t, s, fmt.Sprint(i))
+	}
+	for i := range 50 {
+		takes(t, r, fmt.Sprint(i))
+	}
+	if n := memfds(); n != 50 { // the Sender's; the Receiver needs none
+		t.Errorf("%d of 50 buffers are open before they are released", n)
+	}
+	r.Release()
+	eventually(t, "an end of the buffers", func() bool { return memfds() == 0 })
+	if n := s.Queued(); n != 0 {
+		t.Errorf("%d messages are queued", n)
+	}
+}
+
+func TestARecycledBufferIsUsedAgain(t *testing.T) {
+	s, r := pair(t, Options{Recycle: true})
+	for i := range 1000 {
+		msg := fmt.Sprint("number ", i)
+		send(t, s, msg)
+		takes(t, r, msg)
+		if len(r.retired) > 0 {
+			t.Fatal("it is mapped a second time")
+		}
+		r.Release()
+	}
+	// One in use, one that the courier does not know to be back, and some for luck.
+	if n := memfds(); n > 10 {
+		t.Errorf("it took %d buffers for one message at a time", n)
+	}
+	ended(t, s, r)
+	if n := memfds(); n != 0 {
+		t.Errorf("%d buffers are open", n)
+	}
+}
+
+// Large ones make room for small ones and these for large ones, when there may be no
+// more.
+func TestRecycledBuffersOfOtherSizesMakeRoom(t *testing.T) {
+	name, at := place(t)
+	restore := few(t, 30)
+	s := create(t, name, Options{Socket: at.Socket, Recycle: true})
+	restore()
+	r := open(t, name, at)
+	for round := range 6 {
+		size := 1 << (10 + 2*round%8)
+		for i := range 40 {
+			send(t, s, strings.Repeat(string(rune('a'+i%26)), size))
+		}
+		for i := range 40 {
+			takes(t, r, strings.Repeat(string(rune('a'+i%26)), size))
+			r.Release()
+		}
+	}
+	ended(t, s, r)
+}
+
+// A Sender that gives a buffer up gives its number to the next.
+func TestANumberThatIsToldAgainLeavesHeldMessagesAlone(t *testing.T) {
+	in, r := intrude(t)
+	in.greet()
+	told := entry{size: 8, length: 8, messages: 1, number: 1, flags: flagDescriptor}
+	var held [][]byte
+	for i := range 10 {
+		in.gives([]int{file(t, fmt.Sprint("number ", i), kept)}, told)
+		msg, err := r.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, msg)
+	}
+	for i, msg := range held {
+		if want := fmt.Sprint("number ", i); string(msg) != want {
+			t.Errorf("%q, want %q", msg, want)
+		}
+	}
+	r.Release()
+	if n := mappings(t); n != 1 {
+		t.Errorf("%d buffers are mapped, want the last alone", n)
+	}
+	in.serves(r)
+}
+
+func TestTheNextReceiverGetsWhatWasNotReleased(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s := create(t, name, opt)
+		send(t, s, "a", "b", "c", "d", "e", "f")
+		s.Flush()
+		for _, turn := range []struct {
+			released, held []string
+		}{
+			{nil, []string{"a"}},
+			{[]string{"a", "b"}, []string{"c", "d"}},
+			{nil, nil},
+			{[]string{"c"}, []string{"d", "e", "f"}},
+			{nil, []string{"d", "e", "f"}},
+		} {
+			r := open(t, name, opt)
+			takes(t, r, turn.released...)
+			r.Release()
+			takes(t, r, turn.held...)
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := open(t, name, opt)
+		takes(t, r, "d")
+		send(t, s, "g")
+		s.Flush()
+		takes(t, r, "e", "f", "g")
+		r.Release()
+		ended(t, s, r)
+	})
+}
+
+func TestWhatWasReleasedDoesNotComeAgain(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s := create(t, name, opt)
+		for i := range 60 {
+			send(t, s, fmt.Sprint(i))
+		}
+		s.Flush()
+		for i := range 60 { // a Receiver for each: the socket is full of what comes after
+			r := open(t, name, opt)
+			takes(t, r, fmt.Sprint(i))
+			r.Release()
+			if i < 59 {
+				r.Close()
+				continue
+			}
+			ended(t, s, r)
+		}
+	})
+}
+
+// The counts are the consumer's, in a page that it may write to.
+func TestAConsumerThatLiesFreesNothingThatWasNotSent(t *testing.T) {
+	for name, scribble := range map[string]func(h *layout.Header){
+		"more buffers than were sent": func(h *layout.Header) { h.ConsumerSide.Buffers.Store(1 << 40) },
+		"as many as can be":           func(h *layout.Header) { h.ConsumerSide.Buffers.Store(^uint64(0)) },
+		"more memory":                 func(h *layout.Header) { h.Consumer.Index.Store(1 << 40) },
+		"more messages":               func(h *layout.Header) { h.Consumer.Count.Store(1 << 40) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			name, opt := place(t)
+			s := create(t, name, opt)
+			send(t, s, "a", "b")
+			scribble(s.Segment().Header())
+			send(t, s, "c")
+			eventually(t, "a look for the consumer", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleConsumer) })
+			if n := memfds(); n != 3 {
+				t.Errorf("%d buffers of 3 are left", n)
+			}
+			if n := s.Queued(); n > 3 {
+				t.Errorf("%d messages are queued", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,289 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+
+	"sluice/layout"
+)
+
+// inEveryForm runs a test with each way to hand a buffer over.
+func inEveryForm(t *testing.T, fn func(t *testing.T, opt Options)) {
+	for _, form := range []struct {
+		name string
+		opt  Options
+	}{
+		{"sealed", Options{}},
+		{"recycled", Options{Recycle: true}},
+		{"packed", Options{Buffer: 4096}},
+		{"packed and recycled", Options{Buffer: 4096, Recycle: true}},
+	} {
+		t.Run(form.name, func(t *testing.T) { fn(t, form.opt) })
+	}
+}
+
+// ended expects that nothing is lost and the books agree when the Sender is done.
+// The Receiver has released everything.
+func ended(t *testing.T, s *Sender, r *Receiver) {
+	t.Helper()
+	if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		t.Errorf("%d lost, %v", lost, err)
+	}
+	fails(t, r, ErrClosed)
+	h := r.Segment().Header()
+	sent, taken := &h.Producer, &h.Consumer
+	if sent.Count.Load() != taken.Count.Load() || sent.Index.Load() != taken.Index.Load() || sent.Bytes.Load() != taken.Bytes.Load() {
+		t.Errorf("%d messages, %d bytes in %d of memory sent; %d, %d and %d taken", sent.Count.Load(), sent.Bytes.Load(), sent.Index.Load(),
+			taken.Count.Load(), taken.Bytes.Load(), taken.Index.Load())
+	}
+	if h.ProducerSide.Buffers.Load() != h.ConsumerSide.Buffers.Load() || h.ConsumerSide.Lost.Load() != 0 {
+		t.Errorf("%d buffers sent, %d released; %d lost", h.ProducerSide.Buffers.Load(), h.ConsumerSide.Buffers.Load(), h.ConsumerSide.Lost.Load())
+	}
+}
+
+// content is message number i: of many sizes, none and many pages among them.
+func content(buf []byte, i int) []byte {
+	buf = buf[:i*i*31%10_000]
+	for at := range buf {
+		buf[at] = byte(i + at>>4)
+	}
+	return buf
+}
+
+func TestMessagesArriveWholeAndInOrder(t *testing.T) {
+	for _, batch := range []int{1, 0, MaxBatch, MaxBatch + 1} {
+		inEveryForm(t, func(t *testing.T, opt Options) {
+			opt.Batch = batch
+			s, r := pair(t, opt)
+			const many = 600
+			buf := make([]byte, 10_000)
+			for i := range many {
+				if err := s.Send(t.Context(), content(buf, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.Flush()
+			for i := range many {
+				got, err := r.Next(t.Context())
+				if want := content(buf, i); err != nil || !bytes.Equal(got, want) {
+					t.Fatalf("message %d has %d bytes, want %d; %v", i, len(got), len(want), err)
+				}
+				if i%7 == 0 {
+					r.Release()
+				}
+			}
+			r.Release()
+			ended(t, s, r)
+		})
+	}
+}
+
+func TestAnEmptyMessageIsAMessage(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		send(t, s, "", "", "a", "")
+		s.Flush()
+		takes(t, r, "", "", "a", "")
+		r.Release()
+		ended(t, s, r)
+	})
+}
+
+func TestAMessageLargerThanABufferGetsItsOwn(t *testing.T) {
+	for _, recycle := range []bool{false, true} {
+		s, r := pair(t, Options{Buffer: 64, Recycle: recycle})
+		large := string(bytes.Repeat([]byte("large"), 10_000))
+		send(t, s, "small", large, "small")
+		s.Flush()
+		takes(t, r, "small", large, "small")
+		r.Release()
+		ended(t, s, r)
+	}
+}
+
+func TestOnlyWhatIsCommittedIsSent(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		reserve := func(n int) []byte {
+			room, err := s.Reserve(t.Context(), n)
+			if err != nil || len(room) != n || cap(room) != n {
+				t.Fatalf("room of %d bytes up to %d, want %d; %v", len(room), cap(room), n, err)
+			}
+			return room
+		}
+		copy(reserve(9), "forgotten")
+		copy(reserve(5), "first")
+		s.Commit(5)
+		s.Publish()
+		copy(reserve(10_000), "forgotten") // larger than the room that was there
+		copy(reserve(20), "second, and not this")
+		s.Commit(6)
+		reserve(1)
+		s.Publish()
+		s.reserved = -1
+		s.Flush()
+		takes(t, r, "first", "second")
+		r.Release()
+		reserve(100)
+		ended(t, s, r)
+	})
+}
+
+// The slice is of no use after Commit: what is written to it reaches nobody.
+func TestAPublishedMessageDoesNotChange(t *testing.T) {
+	s, r := pair(t, Options{})
+	room, err := s.Reserve(t.Context(), 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Commit(copy(room, "first"))
+	s.Publish()
+	copy(room, "wrong")
+	takes(t, r, "first")
+}
+
+// With packing a buffer goes when it is full; until then it is not published.
+func TestFlushSendsABufferThatIsNotFull(t *testing.T) {
+	s, r := pair(t, Options{Buffer: 4096})
+	send(t, s, "a", "b")
+	if s.Queued() != 2 || s.courier.outbox.len() != 0 || s.next.buffers != 0 {
+		t.Errorf("%d messages are queued, in %d buffers", s.Queued(), s.next.buffers)
+	}
+	if _, err := s.Reserve(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if s.Flush(); s.next.buffers != 0 {
+		t.Error("it was sent while there was a reservation in it")
+	}
+	s.Commit(1)
+	if s.Flush(); s.next.buffers != 1 {
+		t.Error("it was not sent")
+	}
+	if s.Flush(); s.next.buffers != 1 {
+		t.Error("nothing was sent as something")
+	}
+	takes(t, r, "a", "b", "\x00")
+}
+
+func TestReceiveReturnsACopyAndReleases(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		send(t, s, "one", "two")
+		s.Flush()
+		one, err := r.Receive(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count := r.cursor.Count.Load(); count != 1 {
+			t.Errorf("%d messages are released", count)
+		}
+		two, err := r.Receive(t.Context(), make([]byte, 1))
+		if err != nil || string(one) != "one" || string(two) != "two" {
+			t.Errorf("%q, %q, %v", one, two, err)
+		}
+		ended(t, s, r)
+	})
+}
+
+func TestNextEndsWithItsContext(t *testing.T) {
+	s, r := pair(t, Options{})
+	_, err := r.Next(cancelled())
+	is(t, err, context.Canceled)
+	why := errors.New("because")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	_, err = r.Next(ctx)
+	is(t, err, why)
+	_, err = r.Receive(ctx, nil)
+	is(t, err, why)
+	is(t, s.Send(ctx, []byte("x")), why)
+	send(t, s, "there all the same")
+	takes(t, r, "there all the same")
+}
+
+func TestBufferedTellsWhatNextNeedNotWaitFor(t *testing.T) {
+	s, r := pair(t, Options{Buffer: 64})
+	send(t, s, "a", "b")
+	s.Flush()
+	if r.Buffered() {
+		t.Error("before anything was received")
+	}
+	takes(t, r, "a")
+	if !r.Buffered() {
+		t.Error("not with a message left")
+	}
+	takes(t, r, "b")
+	if r.Buffered() {
+		t.Error("after the last")
+	}
+}
+
+func TestTheFramingIsToldToTheConsumer(t *testing.T) {
+	s, r := pair(t, Options{Framing: layout.FramingLength})
+	if r.Framing() != layout.FramingLength {
+		t.Error(r.Framing())
+	}
+	s.own.Framing.Store(99)
+	if r.Framing() != layout.FramingNone {
+		t.Error(r.Framing())
+	}
+	if err := r.Close(); err != nil || r.Framing() != layout.FramingNone {
+		t.Error(r.Framing(), err)
+	}
+}
+
+func TestAClosedEndSaysSo(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		send(t, s, "taken")
+		s.Flush()
+		takes(t, r, "taken")
+		r.Release()
+		ended(t, s, r)
+		_, err := s.Reserve(t.Context(), 1)
+		is(t, err, ErrDone)
+		is(t, err, os.ErrClosed)
+		is(t, s.Send(t.Context(), nil), ErrDone)
+		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+			t.Errorf("the second Close: %d lost, %v", lost, err)
+		}
+		_, err = r.Next(t.Context())
+		is(t, err, io.EOF)
+		for range 2 {
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+			r.Release()
+			_, err = r.Next(t.Context())
+			is(t, err, ErrDone)
+		}
+	})
+}
+
+func TestMisuseOfASenderPanics(t *testing.T) {
+	s, _ := pair(t, Options{})
+	panics := func(what string, fn func()) {
+		t.Helper()
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s does not panic", what)
+			}
+		}()
+		fn()
+	}
+	panics("Commit without Reserve", func() { s.Commit(0) })
+	panics("Reserve of less than nothing", func() { s.Reserve(t.Context(), -1) })
+	for _, n := range []int{-1, 6} {
+		if _, err := s.Reserve(t.Context(), 5); err != nil {
+			t.Fatal(err)
+		}
+		panics(fmt.Sprintf("Commit(%d) of 5", n), func() { s.Commit(n) })
+	}
+	s.Commit(5)
+	panics("a second Commit", func() { s.Commit(0) })
+}
