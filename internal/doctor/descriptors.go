@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	// fewest is what transfer mode works with. The Sender leaves an eighth of them to
-	// the rest of its process: with 64 that was too little for Go's own poller, with
-	// 100 enough.
+	// fewest is what transfer mode works with in earnest. The Sender leaves an eighth of
+	// them, and at least 24, to the rest of its process.
 	fewest = 128
 
 	// few is what a producer fills in some 40 ms (10 us a message, docs/transfer.md) when

@@ -90,19 +90,21 @@ func TestWhatTheKernelRefusesIsFound(t *testing.T) {
 
 // Kernels and sandboxes that say yes and do nothing.
 func TestAnAnswerIsNotBelieved(t *testing.T) {
-	for check, row := range map[string]struct {
-		rule rule
-		says string
+	for _, row := range []struct {
+		check string
+		rule  rule
+		says  string
 	}{
-		"role locks": {rule{unix.SYS_FCNTL, 2, unix.F_OFD_SETLK}, "granted twice"},
-		"memfd":      {rule{unix.SYS_FCNTL, 2, unix.F_ADD_SEALS}, "written to"},
-		"socket":     {rule{unix.SYS_RECVMSG, 0, 0}, "lost on the way"},
-		"futex":      {rule{unix.SYS_FUTEX, 2, 0}, "not with not-equal"},
+		{"role locks", rule{unix.SYS_FCNTL, 2, unix.F_OFD_SETLK}, "granted twice"},
+		{"memfd", rule{unix.SYS_FCNTL, 2, unix.F_ADD_SEALS}, "written to"},
+		{"socket", rule{unix.SYS_RECVMSG, 0, 0}, "lost on the way"},
+		{"futex", rule{unix.SYS_FUTEX, 2, 0}, "not with not-equal"},
+		{"futex", rule{unix.SYS_FUTEX, 2, 1}, "nobody was there"},
 	} {
 		var err error
-		under(t, 0, func() { err = tried[check]() }, row.rule)
+		under(t, 0, func() { err = tried[row.check]() }, row.rule)
 		if err == nil || !strings.Contains(err.Error(), row.says) {
-			t.Errorf("%s: %v, want %q", check, err, row.says)
+			t.Errorf("%s: %v, want %q", row.check, err, row.says)
 		}
 	}
 }
