@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sluice/layout"
+	"sluice/shm"
 )
 
 // Options says how to open an end of a ring. The zero value is a good start.
@@ -14,6 +15,9 @@ type Options struct {
 	// Keep leaves the segment in /dev/shm when both ends are gone, even if
 	// everything was read. Either end may ask for it.
 	Keep bool
+	// Access lets other users take part, if both ends ask for it; the zero value
+	// lets nobody.
+	Access shm.Access
 
 	// Capacity is the size of a new ring in bytes, a power of two from 4096
 	// to 2^31; 0 takes the existing segment's, or layout.DefaultCapacity.

@@ -31,7 +31,7 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 		}
 	}
 	for {
-		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer)
+		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access)
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +96,7 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 // layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrForeign for a file
 // that is no healthy segment, and the cause of ctx.
 func Open(ctx context.Context, name string, opt Options) (*Reader, error) {
-	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer)
+	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
 		return nil, err
 	}

@@ -25,20 +25,22 @@ var ErrNoSpace = errors.New("no room in " + Dir)
 // locked, and then gets its name in one step that never replaces another. A
 // process killed on the way leaves nothing behind.
 //
+// with is at most one Access: who may join besides this user.
+//
 // Preconditions: g comes from layout.NewRing, or has ModeTransfer and no
 // capacity.
-func Create(name string, g layout.Geometry, role layout.Role) (*Segment, error) {
+func Create(name string, g layout.Geometry, role layout.Role, with ...Access) (*Segment, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	s, err := create(name, g, role)
+	s, err := create(name, g, role, only(with))
 	if err != nil {
 		return nil, fmt.Errorf("create segment %q: %w", name, err)
 	}
 	return s, nil
 }
 
-func create(name string, g layout.Geometry, role layout.Role) (_ *Segment, err error) {
+func create(name string, g layout.Geometry, role layout.Role, with Access) (_ *Segment, err error) {
 	fd, err := unix.Open(Dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open an unnamed file in", Path: Dir, Err: err}
@@ -49,6 +51,9 @@ func create(name string, g layout.Geometry, role layout.Role) (_ *Segment, err e
 			s.unmap()
 		}
 	}()
+	if err := with.give(s.file, &unix.Stat_t{}); err != nil {
+		return nil, err
+	}
 	if err := allocate(s.file, g.FileSize()); err != nil {
 		return nil, err
 	}

@@ -12,14 +12,14 @@ import (
 
 // CreateOrOpen takes a role in the segment called name, and makes that with
 // geometry g if there is none. The errors are those of Create and Open; an
-// existing segment keeps its own geometry.
-func CreateOrOpen(ctx context.Context, name string, g layout.Geometry, role layout.Role) (*Segment, error) {
+// existing segment keeps its own geometry. with is as Create has it.
+func CreateOrOpen(ctx context.Context, name string, g layout.Geometry, role layout.Role, with ...Access) (*Segment, error) {
 	for {
-		s, err := Create(name, g, role)
+		s, err := Create(name, g, role, with...)
 		if !errors.Is(err, fs.ErrExist) {
 			return s, err
 		}
-		s, err = Open(ctx, name, role)
+		s, err = Open(ctx, name, role, with...)
 		if !errors.Is(err, fs.ErrNotExist) { // else the last side left in between
 			return s, err
 		}
@@ -28,10 +28,10 @@ func CreateOrOpen(ctx context.Context, name string, g layout.Geometry, role layo
 
 // OpenWhenThere is Open that waits for the segment to appear, as long as ctx
 // allows: its cause is one more error.
-func OpenWhenThere(ctx context.Context, name string, role layout.Role) (*Segment, error) {
+func OpenWhenThere(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
 	const longest = 50 * time.Millisecond
 	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
-		s, err := Open(ctx, name, role)
+		s, err := Open(ctx, name, role, with...)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return s, err
 		}

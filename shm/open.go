@@ -24,20 +24,22 @@ var ErrRemoved = errors.New("segment was removed")
 // Open maps an existing segment and takes the given role in it. Errors:
 // fs.ErrNotExist, fs.ErrPermission, ErrForeign, ErrRoleTaken, and those of
 // layout.Header.Geometry for a file that is no segment, of another version or
-// corrupt. ctx bounds only the wait for somebody who is coming or going.
-func Open(ctx context.Context, name string, role layout.Role) (*Segment, error) {
+// corrupt. ctx bounds only the wait for somebody who is coming or going. with is at
+// most one Access: who may have made it besides this user, and who may join if this
+// user has.
+func Open(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, name, role)
+	s, err := open(ctx, name, role, only(with))
 	if err != nil {
 		return nil, fmt.Errorf("open segment %q: %w", name, err)
 	}
 	return s, nil
 }
 
-func open(ctx context.Context, name string, role layout.Role) (_ *Segment, err error) {
-	file, size, err := openFile(name, unix.O_RDWR)
+func open(ctx context.Context, name string, role layout.Role, with Access) (_ *Segment, err error) {
+	file, size, err := openFile(name, unix.O_RDWR, with)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +84,7 @@ func (s *Segment) nameHolder(err error) error {
 // openFile opens what stands at the segment's name and returns its size. To be
 // written to (O_RDWR) it has to be a file that this user may trust. Anybody can put
 // a file, a link or a pipe into /dev/shm under any free name.
-func openFile(name string, access int) (*os.File, int64, error) {
+func openFile(name string, access int, with Access) (*os.File, int64, error) {
 	fd, err := unix.Open(Path(name), access|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch err {
 	case nil:
@@ -96,7 +98,7 @@ func openFile(name string, access int) (*os.File, int64, error) {
 		return nil, 0, &fs.PathError{Op: "open", Path: Path(name), Err: err}
 	}
 	f := os.NewFile(uintptr(fd), Path(name))
-	size, err := checkFile(f, access == unix.O_RDWR)
+	size, err := checkFile(f, access == unix.O_RDWR, with)
 	if err != nil {
 		f.Close()
 		return nil, 0, err
@@ -113,7 +115,7 @@ func notAllowed(path string) error {
 	return &fs.PathError{Op: "open", Path: path, Err: unix.EACCES}
 }
 
-func checkFile(f *os.File, trust bool) (size int64, err error) {
+func checkFile(f *os.File, trust bool, with Access) (size int64, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return 0, fmt.Errorf("stat: %w", err)
@@ -124,7 +126,9 @@ func checkFile(f *os.File, trust bool) (size int64, err error) {
 	case !trust:
 	case st.Mode&0o002 != 0:
 		return 0, fmt.Errorf("%w: everybody may write to %s", ErrForeign, f.Name())
-	case int(st.Uid) != os.Geteuid():
+	case int(st.Uid) == os.Geteuid():
+		return st.Size, with.give(f, &st)
+	case !with.accepts(&st):
 		return 0, fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrForeign, f.Name(), st.Uid, os.Geteuid())
 	}
 	return st.Size, nil
@@ -137,7 +141,7 @@ func Remove(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	f, _, err := openFile(name, unix.O_RDWR)
+	f, _, err := openFile(name, unix.O_RDWR, Access{})
 	if err != nil {
 		return fmt.Errorf("remove segment %q: %w", name, err)
 	}

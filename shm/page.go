@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/edsrzf/mmap-go"
+	"golang.org/x/sys/unix"
 
 	"sluice/layout"
 )
@@ -42,6 +43,12 @@ func (p *page) linked() (bool, error) {
 		return false, nil
 	}
 	return err == nil && os.SameFile(mine, named), err
+}
+
+// mine reports whether the file belongs to this user.
+func (p *page) mine() bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(p.file.Fd()), &st) == nil && int(st.Uid) == os.Geteuid()
 }
 
 // mapHeader maps the header, for mmap.RDWR or mmap.RDONLY.

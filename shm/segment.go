@@ -43,7 +43,8 @@ var errDoor = errors.New("somebody holds the door; the role is given up all the 
 // Leave gives up the role and unmaps everything. When nobody holds the other
 // role and remove returns true, the file goes as well; remove runs while
 // nobody can come or go, so what it sees of the peer stays true. removed tells
-// that the name does not stand for this segment any more.
+// that the name does not stand for this segment any more. A file that another user
+// has made and shared stays, for him to use again: only its owner may remove it.
 func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), doorPatience, errDoor)
 	defer cancel()
@@ -52,6 +53,9 @@ func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 		if err == nil && !peer && remove() {
 			err = s.unlink()
 			removed = err == nil
+			if errors.Is(err, fs.ErrPermission) && !s.mine() {
+				err = nil
+			}
 		}
 		return errors.Join(err, unlock(s.file, int64(s.role)))
 	})

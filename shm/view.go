@@ -25,7 +25,7 @@ func Look(name string) (*View, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	file, size, err := openFile(name, unix.O_RDONLY)
+	file, size, err := openFile(name, unix.O_RDONLY, Access{})
 	if err == nil {
 		v := &View{page{name: name, file: file}}
 		if err = v.check(size, mmap.RDONLY); err == nil {

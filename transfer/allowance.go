@@ -14,14 +14,19 @@ type allowance struct {
 	held atomic.Int64
 }
 
-// mostDescriptors is what the process may have, but for some that the rest of it
+// spare is the least that is left to the rest of the process: a command has about a
+// dozen open, and without one for the connection nothing would ever be sent.
+const spare = 24
+
+// mostDescriptors is what the process may have, but for an eighth that the rest of it
 // needs.
 func mostDescriptors() int64 {
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {
 		return math.MaxInt64
 	}
-	return int64(min(files.Cur, math.MaxInt64) / 8 * 7)
+	all := int64(min(files.Cur, math.MaxInt64))
+	return max(1, min(all/8*7, all-spare))
 }
 
 // take counts one more, or is EMFILE, as the kernel would say a little later.

@@ -21,7 +21,7 @@ func newRawConn(conn *net.UnixConn) (rawConn, error) {
 // connect tries once to reach a consumer. An error ends the courier: what listens
 // there will not do.
 func (c *courier) connect() error {
-	conn, err := dial(c.path)
+	conn, err := dial(c.path, c.access)
 	switch {
 	case err == nil:
 	case gone(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EAGAIN), outOfDescriptors(err):

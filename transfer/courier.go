@@ -25,6 +25,7 @@ type courier struct {
 	peer    *layout.Side
 	id      uint64 // of the segment
 	path    string
+	access  shm.Access
 	batch   int
 	recycle bool
 
@@ -62,7 +63,7 @@ type courier struct {
 func newCourier(s *Sender, path string, opt Options) *courier {
 	c := &courier{
 		segment: s.segment, own: s.own, peer: s.peer, id: s.segment.Header().Identity.CreatedAt.Load(),
-		path: path, batch: opt.Batch, recycle: opt.Recycle, last: s.next,
+		path: path, access: opt.Access, batch: opt.Batch, recycle: opt.Recycle, last: s.next,
 		kick: make(chan struct{}, 1), done: make(chan struct{}), giveUp: make(chan struct{}),
 	}
 	if c.batch <= 0 {
@@ -202,9 +203,18 @@ func (c *courier) step() (more bool, err error) {
 	return true, nil
 }
 
+// lookAround says that the courier lives, when it is all that does: a Sender that is
+// closing waits for it.
+func (c *courier) lookAround() {
+	if c.closing.Load() {
+		c.own.ProgressAt.Relaxed(shm.Clock())
+	}
+}
+
 // pause waits for the Sender, and for a while only: nobody says when the consumer
 // has let go of something, or has left or come.
 func (c *courier) pause() {
+	c.lookAround()
 	kick := c.kick
 	if c.conn == nil {
 		kick = nil // more to send brings no consumer

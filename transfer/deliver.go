@@ -164,6 +164,7 @@ func (c *courier) seal(p []byte) (fd int, err error) {
 // send puts c.packet and the descriptors into the socket. When it is full, that is
 // counted, and waited for until a slice is over: os.ErrDeadlineExceeded.
 func (c *courier) send(fds []int) error {
+	c.lookAround()
 	var rights []byte
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)

@@ -2,8 +2,10 @@ package transfer
 
 import (
 	"math"
+	"net"
 
 	"sluice/layout"
+	"sluice/shm"
 )
 
 // Options says how to open an end of a transfer. The zero value is a good start.
@@ -14,6 +16,9 @@ type Options struct {
 	// Keep leaves the header page in /dev/shm when both ends are gone. Either
 	// end may ask for it.
 	Keep bool
+	// Access lets other users take part, if both ends ask for it; the zero value
+	// lets nobody.
+	Access shm.Access
 
 	// Limit is the most memory in flight, bytes; 0 takes DefaultLimit, and
 	// NoLimit goes on until the machine has no more.
@@ -35,6 +40,11 @@ type Options struct {
 
 	// Follow makes the Receiver wait for the next producer when one ends.
 	Follow bool
+	// Listener is a socket that somebody else has made for the Receiver: systemd,
+	// by socket activation. It has to be a SOCK_SEQPACKET one, at the path at which
+	// the producer connects; Socket is not used. The Receiver owns it from here on,
+	// also when it cannot be opened: it closes it, and leaves the path alone.
+	Listener *net.UnixListener
 }
 
 // Values of Options.

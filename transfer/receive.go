@@ -172,7 +172,7 @@ func (r *Receiver) accept() error {
 		return err
 	}
 	raw, err := newRawConn(conn)
-	if err != nil || sameUser(conn) != nil {
+	if err != nil || admit(conn, r.access) != nil {
 		return errors.Join(err, conn.Close())
 	}
 	r.conn, r.raw = conn, raw

@@ -22,6 +22,7 @@ type Receiver struct {
 	cursor   *layout.Cursor
 	id       uint64 // of the segment
 	follow   bool
+	access   shm.Access
 	listener *net.UnixListener
 
 	conn     *net.UnixConn // nil while no producer is connected
@@ -65,8 +66,9 @@ type Receiver struct {
 // ErrCorrupt and shm.ErrForeign for a file that is no healthy segment, ErrPeer for a
 // place where no socket of one's own can be, and the cause of ctx.
 func Open(ctx context.Context, name string, opt Options) (*Receiver, error) {
-	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer)
+	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
+		closeListener(opt.Listener)
 		return nil, err
 	}
 	return OpenSegment(seg, opt)
@@ -77,6 +79,7 @@ func Open(ctx context.Context, name string, opt Options) (*Receiver, error) {
 func OpenSegment(seg *shm.Segment, opt Options) (*Receiver, error) {
 	r, err := newReceiver(seg, opt)
 	if err != nil {
+		closeListener(opt.Listener)
 		_, leaveErr := seg.Leave(never)
 		return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
 	}
@@ -88,17 +91,18 @@ func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
 		return nil, err
 	}
 	path, err := resolve(opt.Socket, seg.Name())
-	if err != nil {
+	if err != nil && opt.Listener == nil {
 		return nil, err
 	}
 	h := seg.Header()
 	r := &Receiver{
 		segment: seg, own: &h.ConsumerSide, peer: &h.ProducerSide, cursor: &h.Consumer, follow: opt.Follow,
+		listener: opt.Listener, access: opt.Access,
 		room: make([]byte, headSize+MaxBatch*entrySize+1), rights: make([]byte, rightsSize), maps: mapped{},
 	}
 	err = shm.Guard(func() error { return r.attach(opt) })
-	if err == nil {
-		r.listener, err = listen(path)
+	if err == nil && r.listener == nil {
+		r.listener, err = listen(path, opt.Access)
 	}
 	return r, err
 }

@@ -23,7 +23,10 @@ func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	seg, err := createSegment(ctx, name, opt.Fresh)
+	if err := startPoller(); err != nil {
+		return nil, fmt.Errorf("segment %q: %w: %w", name, ErrDescriptors, err)
+	}
+	seg, err := createSegment(ctx, name, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -45,16 +48,27 @@ func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 	return s, nil
 }
 
+// startPoller makes the runtime open the descriptors of its poller now. It does so
+// at the first socket or pipe, and ends the process when it cannot: by then all may
+// be buffers.
+func startPoller() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.Close(), w.Close())
+}
+
 // createSegment takes the role in a segment of transfer mode, in place of a ring
 // that nobody is in and nothing is left in.
-func createSegment(ctx context.Context, name string, fresh bool) (*shm.Segment, error) {
-	if fresh {
+func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment, error) {
+	if opt.Fresh {
 		if err := shm.Discard(ctx, name); err != nil {
 			return nil, err
 		}
 	}
 	for {
-		seg, err := shm.CreateOrOpen(ctx, name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
+		seg, err := shm.CreateOrOpen(ctx, name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer, opt.Access)
 		if err != nil {
 			return nil, err
 		}

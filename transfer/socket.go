@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/shm"
 )
 
 const network = "unixpacket" // SOCK_SEQPACKET: connected, in order, with borders
@@ -42,10 +44,10 @@ func resolve(path, name string) (string, error) {
 	return path, nil
 }
 
-// listen makes the socket, for its owner alone. One that is there is replaced when
+// listen makes the socket, for its owner alone, or for a group as well. One that is there is replaced when
 // nobody listens to it any more: os.ErrExist when it is something else, and
 // ErrRoleTaken when somebody does.
-func listen(path string) (*net.UnixListener, error) {
+func listen(path string, access shm.Access) (*net.UnixListener, error) {
 	if err := ownDirectory(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
@@ -60,11 +62,30 @@ func listen(path string) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err := permit(path, access); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	return l, nil
+}
+
+// permit sets who may connect.
+func permit(path string, access shm.Access) error {
+	gid, shared := access.Group()
+	if !shared {
+		return os.Chmod(path, 0o600)
+	}
+	if err := os.Lchown(path, -1, gid); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o660)
+}
+
+// closeListener closes an inherited socket that came to nothing.
+func closeListener(l *net.UnixListener) {
+	if l != nil {
+		l.Close()
+	}
 }
 
 // ownDirectory makes the directory if it is missing, for this user alone. One that
@@ -103,32 +124,6 @@ func removeStale(path string) error {
 		return fmt.Errorf("socket %s is in use: %w", path, err)
 	}
 	return os.Remove(path)
-}
-
-// dial connects to a consumer of the same user.
-func dial(path string) (*net.UnixConn, error) {
-	conn, err := net.DialUnix(network, nil, &net.UnixAddr{Name: path, Net: network})
-	if err != nil {
-		return nil, err
-	}
-	if err := sameUser(conn); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return conn, nil
-}
-
-// sameUser asks the kernel who is at the other end.
-func sameUser(conn *net.UnixConn) error {
-	var cred *unix.Ucred
-	err := control(conn, func(fd int) (err error) {
-		cred, err = unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-		return err
-	})
-	if err == nil && int(cred.Uid) != os.Geteuid() {
-		err = fmt.Errorf("%w: it is of user %d, not of this one (%d)", ErrPeer, cred.Uid, os.Geteuid())
-	}
-	return err
 }
 
 func control(conn syscall.Conn, fn func(fd int) error) error {

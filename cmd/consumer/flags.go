@@ -16,6 +16,7 @@ type options struct {
 	framing layout.Framing // FramingNone = as the producer's
 	verify  bool
 	follow  bool
+	drain   time.Duration
 }
 
 func flags() []cli.Flag {
@@ -25,13 +26,17 @@ func flags() []cli.Flag {
 		&cli.StringFlag{Name: "framing", DefaultText: "as the producer's", Usage: "`HOW` the output is cut: lines, length (4 bytes little-endian before each message), raw"},
 		&cli.BoolFlag{Name: "verify", Usage: "check generated messages: order, gaps, duplicates, content"},
 		&cli.BoolFlag{Name: "follow", Usage: "when the producer ends, wait for the next one"},
+		&cli.DurationFlag{Name: "drain", Usage: "when asked to stop after the producer has ended, first take what it has left, for at most this `TIME`"},
 	}
 }
 
 func parse(c *cli.Context) (o options, err error) {
-	o = options{work: c.Duration("work"), output: c.String("output"), verify: c.Bool("verify"), follow: c.Bool("follow")}
+	o = options{work: c.Duration("work"), output: c.String("output"), verify: c.Bool("verify"), follow: c.Bool("follow"), drain: c.Duration("drain")}
 	if o.work < 0 {
 		return o, command.Usage("--work %v: it may not be negative", o.work)
+	}
+	if o.drain < 0 {
+		return o, command.Usage("--drain %v: it may not be negative", o.drain)
 	}
 	if command.Said(c, "output") && o.output == "" {
 		return o, command.Usage("--output: the name of a file, or - for standard output")

@@ -13,6 +13,7 @@ import (
 	"sluice/internal/command"
 	"sluice/internal/pace"
 	"sluice/internal/report"
+	"sluice/internal/service"
 	"sluice/internal/sink"
 	"sluice/layout"
 	"sluice/pressure"
@@ -47,6 +48,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	tell := service.New(ctx, layout.Consumer, "waiting for a producer to make the segment")
 	ctx, stop := command.WithDuration(ctx, common.Duration)
 	defer stop()
 
@@ -56,7 +58,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		}
 	}
 	rep := report.Start(report.Options{
-		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: -1,
+		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: command.InJournal(), Total: -1,
 	})
 	r, err := open(ctx, common, opt)
 	if err != nil {
@@ -71,6 +73,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		check, err = newCheck(r.Segment())
 	}
 	if err == nil {
+		tell.Ready(r.Segment())
 		err = receive(ctx, r, check, opt, common)
 	}
 	rep.Finish()
@@ -78,6 +81,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		rep.Verified(check.Checked)
 	}
 	alone := !r.Segment().Alive(layout.Producer)
+	tell.Detach()
 	unread, closeErr := r.leave()
 	if alone {
 		rep.Left(unread, false)
@@ -85,15 +89,18 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	return errors.Join(command.Named(common.Name, err), closeErr)
 }
 
-// newCheck expects the message that this segment has not delivered yet. Dropped
-// messages leave numbers out, nobody knows before which.
+// newCheck expects the message that this segment has not delivered yet: what was
+// lost with a producer will not come. Dropped messages leave numbers out, nobody
+// knows before which.
 func newCheck(seg *shm.Segment) (*sink.Verify, error) {
 	seen, err := pressure.Observe(seg)
-	return sink.NewVerify(seen.Consumed, seen.Dropped == 0), err
+	return sink.NewVerify(seen.Consumed+seen.Lost, seen.Dropped == 0), err
 }
 
 // receive moves messages into the sinks until the producer has ended.
 func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common command.Common) error {
+	ctx, stop := draining(ctx, r.Segment(), opt.drain)
+	defer stop()
 	var into sink.Sinks
 	if check != nil {
 		into = append(into, check)

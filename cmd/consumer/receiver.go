@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sluice/internal/command"
+	"sluice/internal/service"
 	"sluice/internal/sink"
 	"sluice/layout"
 	"sluice/ring"
@@ -27,7 +28,11 @@ type receiver interface {
 
 // open waits for the segment, and receives as that wants it.
 func open(ctx context.Context, common command.Common, opt options) (receiver, error) {
-	seg, err := shm.OpenWhenThere(ctx, common.Name, layout.Consumer)
+	listener, err := service.Listener()
+	if err != nil {
+		return nil, err
+	}
+	seg, err := shm.OpenWhenThere(ctx, common.Name, layout.Consumer, common.Access)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +42,9 @@ func open(ctx context.Context, common command.Common, opt options) (receiver, er
 		return nil, errors.Join(fmt.Errorf("segment %q: %w: %v, not %v", common.Name, layout.ErrMode, mode, common.Mode), err)
 	}
 	if mode == layout.ModeTransfer {
-		r, err := transfer.OpenSegment(seg, transfer.Options{Socket: common.Socket, Keep: common.Keep, Follow: opt.follow})
+		r, err := transfer.OpenSegment(seg, transfer.Options{
+			Socket: common.Socket, Listener: listener, Access: common.Access, Keep: common.Keep, Follow: opt.follow,
+		})
 		return elastic{r}, err
 	}
 	r, err := ring.OpenSegment(seg, ring.Options{Spin: common.Spin, Keep: common.Keep, Follow: opt.follow})

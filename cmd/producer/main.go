@@ -12,6 +12,7 @@ import (
 	"sluice/internal/command"
 	"sluice/internal/pace"
 	"sluice/internal/report"
+	"sluice/internal/service"
 	"sluice/internal/source"
 	"sluice/layout"
 	"sluice/pressure"
@@ -51,6 +52,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	tell := service.New(ctx, layout.Producer, "waiting for its input")
 	ctx, stop := command.WithDuration(ctx, common.Duration)
 	defer stop()
 
@@ -75,11 +77,12 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		return errors.Join(err, closeErr)
 	}
 	rep := report.Start(report.Options{
-		Role: layout.Producer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Total: total,
+		Role: layout.Producer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: command.InJournal(), Total: total,
 	})
 	rep.Resumed(w.resumed())
 	err = rep.Attach(w.Segment())
 	if err == nil {
+		tell.Ready(w.Segment())
 		err = shm.Guard(func() error { return move(ctx) })
 	}
 	ended := err == nil && in != nil && ctx.Err() == nil
@@ -90,6 +93,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	}
 	rep.Finish()
 	alone := !w.Segment().Alive(layout.Consumer)
+	tell.Detach()
 	unread, leaveErr := w.leave(ctx)
 	if alone {
 		rep.Left(unread, ended)

@@ -30,13 +30,13 @@ type sender interface {
 func open(ctx context.Context, common command.Common, opt options) (sender, error) {
 	if common.Mode == layout.ModeTransfer {
 		s, err := transfer.Create(ctx, common.Name, transfer.Options{
-			Socket: common.Socket, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
+			Socket: common.Socket, Access: common.Access, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
 			Limit: opt.limit, Buffer: opt.buffer, Recycle: opt.recycle,
 		})
 		return elastic{s}, err
 	}
 	w, err := ring.Create(ctx, common.Name, ring.Options{
-		Spin: common.Spin, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
+		Spin: common.Spin, Access: common.Access, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
 		Capacity: opt.capacity, Slots: opt.slots, OnFull: opt.onFull,
 	})
 	return bounded{w}, err

@@ -54,11 +54,12 @@ var meanings = []struct {
 	{ring.ErrTooLarge, ExitFailed, "choose a larger --capacity"},
 	{transfer.ErrLimit, ExitLimit, "speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits"},
 	{transfer.ErrLost, ExitFailed, "start a consumer before the producer is stopped"},
-	{transfer.ErrPeer, ExitFailed, "choose a --socket in a directory of your own"},
+	{transfer.ErrPeer, ExitFailed, "choose a --socket in a directory of your own, or share it (both sides: --group)"},
 	{transfer.ErrDescriptors, ExitFailed, "allow more (ulimit -n) and start it again: nothing is lost"},
 	{transfer.ErrTooLarge, ExitFailed, "choose a larger --limit, or cut the input into smaller messages"},
 	{ring.ErrFull, ExitLimit, "the consumer is slower: speed it up, choose a larger --capacity, or let the producer wait with --on-full block"},
-	{shm.ErrForeign, ExitCorrupt, "find out who put it there; remove it, or choose another --name"},
+	{shm.ErrForeign, ExitCorrupt, "find out who put it there; remove it, or choose another --name, or share it (both sides: --group)"},
+	{shm.ErrGroup, ExitUsage, "make this user a member and start it again, or leave --group out"},
 	{shm.ErrRemoved, ExitFailed, "something deleted it: rm, a clean-up of /dev/shm, or RemoveIPC= of systemd; start both sides again"},
 	{shm.ErrTruncated, ExitCorrupt, "somebody shortened the file; start both sides again, with --fresh"},
 	{layout.ErrNotSegment, ExitCorrupt, "remove the file, start the producer with --fresh, or choose another --name"},
@@ -97,6 +98,6 @@ func exit(name string, err error) int {
 	if remedy != "" {
 		text += "; " + remedy
 	}
-	say("%s: %s\n", name, text)
+	complain("%s: %s\n", name, text)
 	return code
 }

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"sluice/internal/service"
 	"sluice/layout"
 	"sluice/ring"
 	"sluice/shm"
@@ -27,6 +30,7 @@ type Common struct {
 	Spin     time.Duration // as ring.Options.Spin
 	Keep     bool
 	Socket   string // "" = the name's own
+	Access   shm.Access
 }
 
 // CommonFlags returns the flags that ParseCommon reads.
@@ -40,6 +44,7 @@ func CommonFlags() []cli.Flag {
 		&cli.Uint64Flag{Name: "count", Usage: "stop in good order after `N` messages; 0 = no limit"},
 		&cli.Float64Flag{Name: "rate", Usage: "`N` messages a second; 0 = as fast as possible"},
 		&cli.DurationFlag{Name: "spin", DefaultText: "adaptive", Usage: "spin for this `TIME` before sleeping; 0 = never spin"},
+		&cli.StringFlag{Name: "group", DefaultText: "this user alone", Usage: "let the members of `GROUP` take part, if both sides ask for it"},
 		&cli.BoolFlag{Name: "keep", Usage: "leave the segment in place when done"},
 		&cli.StringFlag{Name: "socket", DefaultText: "in the user's runtime directory", Usage: "transfer: `PATH` of the socket, the same for both sides"},
 	}
@@ -78,7 +83,15 @@ func ParseCommon(c *cli.Context) (Common, error) {
 		Count:  c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"),
 		Spin: ring.SpinAdaptive,
 	}
+	if service.Started() { // the variables are a file that somebody wrote for this pair
+		if err := unknownVariable(c.App.Flags, os.Environ()); err != nil {
+			return o, err
+		}
+	}
 	if o.Mode, err = parseMode(c.String("mode")); err != nil {
+		return o, err
+	}
+	if o.Access, err = parseGroup(c.String("group")); err != nil {
 		return o, err
 	}
 	if o.Mode == layout.ModeTransfer && Said(c, "spin") {
@@ -117,6 +130,28 @@ func parseMode(s string) (layout.Mode, error) {
 		return layout.ModeTransfer, nil
 	}
 	return 0, Usage("--mode %q: ring or transfer", s)
+}
+
+// parseGroup takes a group's name or number; "" is nobody.
+func parseGroup(s string) (shm.Access, error) {
+	if s == "" {
+		return shm.Access{}, nil
+	}
+	gid, err := strconv.Atoi(s)
+	if err != nil {
+		g, err := user.LookupGroup(s)
+		if err != nil {
+			return shm.Access{}, Usage("--group %q: there is no such group", s)
+		}
+		if gid, err = strconv.Atoi(g.Gid); err != nil {
+			return shm.Access{}, Usage("--group %q: %w", s, err)
+		}
+	}
+	a, err := shm.ForGroup(gid)
+	if err != nil {
+		return a, fmt.Errorf("--group %q: %w", s, err)
+	}
+	return a, nil
 }
 
 // Said reports whether a flag was given on the command line, and not only in the

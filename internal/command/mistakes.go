@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -13,7 +14,7 @@ import (
 // and in the environment, and of a flag that it does not know.
 var (
 	badValue = regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for (?:flag )?-+(\S+): (.*)$`)
-	badEnv   = regexp.MustCompile(`^could not parse "(.*)" as .* from environment variable "(\S+)" for flag (\S+): (.*)$`)
+	badEnv   = regexp.MustCompile(`^could not parse "(.*)" (?:as .* )?from environment variable "(\S+)" (?:as .* )?for flag (\S+): (.*)$`)
 	unknown  = regexp.MustCompile(`^flag provided but not defined: -+(\S+)$`)
 	noValue  = regexp.MustCompile(`^flag needs an argument: -+(\S+)$`)
 )
@@ -40,7 +41,25 @@ func mistake(err error, flags []cli.Flag) error {
 var owners = map[string]string{
 	"capacity": "producer", "slots": "producer", "on-full": "producer", "size": "producer", "burst": "producer", "input": "producer",
 	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "fresh": "producer",
-	"work": "consumer", "output": "consumer", "verify": "consumer", "follow": "consumer",
+	"work": "consumer", "output": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
+}
+
+// unknownVariable finds a variable of the environment that is no flag of either
+// command, and would be ignored in silence.
+func unknownVariable(flags []cli.Flag, environ []string) error {
+	for _, v := range environ {
+		variable, _, _ := strings.Cut(v, "=")
+		name, ours := strings.CutPrefix(variable, "SLUICE_")
+		if !ours {
+			continue
+		}
+		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		if _, ok := owners[name]; ok || slices.ContainsFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == name }) {
+			continue
+		}
+		return Usage("%s in the environment: %w", variable, noSuchFlag(name, flags))
+	}
+	return nil
 }
 
 func noSuchFlag(name string, flags []cli.Flag) error {

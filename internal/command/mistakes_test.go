@@ -41,8 +41,38 @@ func TestMistakesAreSaidAsAPersonWould(t *testing.T) {
 			t.Errorf("%q: %v\nwant %s", args, got, want)
 		}
 	}
-	t.Setenv("SLUICE_RATE", "fast")
-	if got, want := parse(t), `SLUICE_RATE (the environment's --rate): "fast" is no number; write 200 or 1e6`; got == nil || got.Error() != want {
-		t.Errorf("%v\nwant %s", got, want)
+}
+
+func TestMistakesInTheEnvironmentNameTheVariable(t *testing.T) {
+	for variable, c := range map[string]struct{ value, want string }{
+		"SLUICE_RATE":     {"fast", `SLUICE_RATE (the environment's --rate): "fast" is no number; write 200 or 1e6`},
+		"SLUICE_CAPACITY": {"much", `SLUICE_CAPACITY (the environment's --capacity): "much" is no size; write 4096, 64KiB or 1MiB`},
+	} {
+		t.Run(variable, func(t *testing.T) {
+			t.Setenv(variable, c.value)
+			if got := parse(t); got == nil || got.Error() != c.want {
+				t.Errorf("%v\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAVariableThatIsNoFlagIsFound(t *testing.T) {
+	for variable, want := range map[string]string{
+		"SLUICE_CAPASITY=4096": `SLUICE_CAPASITY in the environment: there is no --capasity; did you mean --capacity?`,
+		"SLUICE_=1":            `SLUICE_ in the environment: there is no --`,
+		"SLUICE_ON_FULL=drop":  "", // the producer's
+		"SLUICE_DRAIN=1s":      "", // the consumer's
+		"SLUICE_NAME=x":        "", // both have it
+		"SLUICED=1":            "",
+		"PATH=/bin":            "",
+	} {
+		got := ""
+		if err := unknownVariable(append(CommonFlags(), SizeFlag("capacity", 0, "")), []string{"HOME=/", variable}); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s\nwant %s", variable, got, want)
+		}
 	}
 }

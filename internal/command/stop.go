@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"golang.org/x/sys/unix"
 )
 
@@ -40,12 +42,27 @@ func untilStopped(name string) (_ context.Context, stop func()) {
 		for first := time.Now(); time.Since(first) < echo; {
 			<-signals
 		}
-		say("%s: left at once; what was not released is delivered again\n", name)
+		complain("%s: left at once; what was not released is delivered again\n", name)
 		os.Exit(ExitFailed)
 	}()
 	// The handler stays: a signal that comes while the last lines are written
 	// must not take the exit code with it.
 	return ctx, func() { cancel(nil) }
+}
+
+// InJournal reports whether standard error is the systemd journal, which notes time
+// and program by itself.
+var InJournal = sync.OnceValue(func() bool {
+	is, err := journal.StderrIsJournalStream()
+	return is && err == nil
+})
+
+// complain says what is wrong. In the journal it has the priority of an error.
+func complain(format string, args ...any) {
+	if InJournal() {
+		format = "<3>" + format
+	}
+	say(format, args...)
 }
 
 // say prints to standard error, and does not wait for ever where that is a pipe

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/pulse"
 )
 
 // Poller waits for descriptors as long as its context allows. It is for one
@@ -37,8 +39,8 @@ func New(ctx context.Context) (*Poller, error) {
 func (p *Poller) Wait(fd int, events int16, grace time.Duration) error {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: int32(p.stop.Fd()), Events: unix.POLLIN}}
 	for {
-		left := -1
-		if p.ctx.Err() != nil {
+		left, stopping := int(pulse.Every.Milliseconds()), p.ctx.Err() != nil
+		if stopping {
 			if p.since.IsZero() {
 				p.since = time.Now()
 			}
@@ -51,9 +53,10 @@ func (p *Poller) Wait(fd int, events int16, grace time.Duration) error {
 			return os.NewSyscallError("poll", err)
 		case fds[0].Revents != 0:
 			return nil
-		case n == 0:
+		case n == 0 && stopping:
 			return context.Cause(p.ctx)
 		}
+		pulse.Beat()
 	}
 }
 
@@ -65,6 +68,7 @@ func (p *Poller) Retry(again error, open func() error) error {
 		if err := open(); err != again {
 			return err
 		}
+		pulse.Beat()
 		select {
 		case <-p.ctx.Done():
 			return context.Cause(p.ctx)

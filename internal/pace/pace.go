@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"sluice/internal/pulse"
 )
 
 // Pace lets bursts of messages through at a steady average rate. A nil *Pace
@@ -74,11 +76,18 @@ func Work(ctx context.Context, d time.Duration) {
 	sleep(ctx, d)
 }
 
+// sleep takes d of time, or less when ctx is done.
 func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
+	t := time.NewTimer(min(d, pulse.Every))
 	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
+	for until := time.Now().Add(d); ; t.Reset(min(time.Until(until), pulse.Every)) {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			if pulse.Beat(); !now.Before(until) {
+				return
+			}
+		}
 	}
 }

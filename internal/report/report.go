@@ -21,6 +21,7 @@ type Options struct {
 	Interval time.Duration
 	JSON     bool
 	Out      io.Writer // standard error
+	Journal  bool      // Out is the systemd journal: it knows the time, and shows lines one by one
 
 	// Total is the bytes of an input whose size is known, else -1. With it,
 	// a terminal gets a progress bar.
@@ -55,7 +56,7 @@ type printer interface {
 // Start begins to report. The metrics are unknown until Attach.
 func Start(opt Options) *Reporter {
 	r := &Reporter{opt: opt, began: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
-	r.print = &text{}
+	r.print = &text{journal: opt.Journal}
 	if opt.JSON {
 		r.print = jsonLines{}
 	}

@@ -15,6 +15,7 @@ import (
 // text prints a line an interval, explains a verdict when it changes, and ends
 // with a table.
 type text struct {
+	journal bool
 	verdict pressure.Kind // the last one printed
 	lines   int           // of figures, so far
 }
@@ -43,6 +44,10 @@ const headingEvery = 20
 
 func (t *text) line(b *strings.Builder, r *Report) {
 	s, i := r.Now, &r.Interval
+	if t.journal {
+		t.entry(b, r)
+		return
+	}
 	if s == nil {
 		fmt.Fprintf(b, remark, r.Role, seconds(r.Elapsed), r.Verdict.Kind)
 	} else {
@@ -64,6 +69,19 @@ func (t *text) line(b *strings.Builder, r *Report) {
 	if r.Verdict.Advice != "" {
 		fmt.Fprintf(b, remark, r.Role, "", r.Verdict.Advice)
 	}
+}
+
+// entry is a line of a journal, which has its own time and needs no columns.
+func (t *text) entry(b *strings.Builder, r *Report) {
+	if r.Now == nil {
+		fmt.Fprintf(b, "%s: %s\n", r.Verdict.Kind, r.Verdict.Why)
+	} else {
+		fmt.Fprintf(b, "%s\n", Sentence(r.Now, &r.Interval, &r.Verdict))
+	}
+	if t.verdict != r.Verdict.Kind && r.Verdict.Advice != "" {
+		fmt.Fprintf(b, "%s\n", r.Verdict.Advice)
+	}
+	t.verdict = r.Verdict.Kind
 }
 
 func final(b *strings.Builder, r *Report) {

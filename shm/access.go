@@ -1,0 +1,77 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrGroup is for a group that a segment cannot be shared with.
+var ErrGroup = errors.New("no group to share with")
+
+// Access says who besides this user may take part in a segment. The zero value is
+// nobody: the file has mode 0600, and another user's is ErrForeign.
+type Access struct {
+	gid   int
+	given bool
+}
+
+// unmapped is what the kernel shows in place of an id that has no meaning in this
+// user namespace: any group may be behind it.
+const unmapped = 65534
+
+// ForGroup is the Access for the members of a group: a file that this process makes,
+// or owns, gets that group and mode 0660, and one that a member of it has made in
+// that way is accepted. Both sides have to ask for it, and every member can then
+// read, change and forge messages. ErrGroup when this process is no member itself.
+func ForGroup(gid int) (Access, error) {
+	groups, err := os.Getgroups()
+	if err != nil {
+		return Access{}, fmt.Errorf("groups of this process: %w", err)
+	}
+	switch {
+	case gid == unmapped:
+		return Access{}, fmt.Errorf("%w: %d stands for every group that this process cannot see", ErrGroup, gid)
+	case gid != os.Getegid() && !slices.Contains(groups, gid):
+		return Access{}, fmt.Errorf("%w: this process is not in group %d", ErrGroup, gid)
+	}
+	return Access{gid: gid, given: true}, nil
+}
+
+// only returns the Access of those functions that take one or none.
+func only(with []Access) Access {
+	switch len(with) {
+	case 0:
+		return Access{}
+	case 1:
+		return with[0]
+	}
+	panic(fmt.Sprintf("shm: %d Access values", len(with)))
+}
+
+// Group returns the group, if there is one.
+func (a Access) Group() (gid int, ok bool) { return a.gid, a.given }
+
+// give lets the group take part in a file of this user.
+func (a Access) give(f *os.File, st *unix.Stat_t) error {
+	const mode = 0o660
+	if !a.given || int(st.Gid) == a.gid && st.Mode&0o777 == mode {
+		return nil
+	}
+	// In this order, the group that it had is not let in.
+	if err := unix.Fchown(int(f.Fd()), -1, a.gid); err != nil {
+		return fmt.Errorf("give %s to group %d: %w", f.Name(), a.gid, err)
+	}
+	if err := unix.Fchmod(int(f.Fd()), mode); err != nil {
+		return fmt.Errorf("give %s to group %d: %w", f.Name(), a.gid, err)
+	}
+	return nil
+}
+
+// accepts reports whether another user's file was given to the group.
+func (a Access) accepts(st *unix.Stat_t) bool {
+	return a.given && int(st.Gid) == a.gid && st.Mode&0o020 != 0
+}

@@ -1,0 +1,64 @@
+package transfer
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"sluice/shm"
+)
+
+func TestTheGroupsOfAPeerAreThoseThatTheKernelKnows(t *testing.T) {
+	l, err := net.ListenUnix(network, &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: network})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := net.DialUnix(network, nil, l.Addr().(*net.UnixAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var got []uint32
+	if err := control(conn, func(fd int) (err error) { got, err = peerGroups(fd); return err }); err != nil {
+		t.Fatal(err)
+	}
+	mine, err := os.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []uint32
+	for _, gid := range mine {
+		want = append(want, uint32(gid))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if err := control(conn, func(int) error { _, err := peerGroups(-1); return err }); err == nil {
+		t.Error("no error for a descriptor that is none")
+	}
+}
+
+// That a group may take part lets nobody in who is not of it.
+func TestAnotherUsersProducerIsSentAwayFromAGroup(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED, NOT TESTED: only root can start a process as somebody else")
+	}
+	in, r := intrude(t)
+	var err error
+	if r.access, err = shm.ForGroup(os.Getegid()); err != nil {
+		t.Fatal(err)
+	}
+	reachable(t, filepath.Dir(in.opt.Socket))
+	if err := os.Chmod(in.opt.Socket, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	says := strange(t, "dial", in.opt.Socket, in.head(kindHello).segment)
+	says("sent")
+	in.serves(r) // and not him
+	says("got 0")
+}
