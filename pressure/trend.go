@@ -32,6 +32,9 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 	t.window = append(t.window[:0], t.window[drop:]...)
 	i := Between(&t.window[0], &s)
 	v := judgeAfter(t.verdict.Kind, &i, &s)
+	if i.Elapsed == 0 { // the first look: nothing to stay with
+		return i, v
+	}
 	switch {
 	case v.Kind == t.verdict.Kind:
 		t.verdict, t.votes = v, 0

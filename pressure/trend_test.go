@@ -140,3 +140,20 @@ func TestBurstsNameTheRoomThatTheyNeed(t *testing.T) {
 		})
 	}
 }
+
+// Whoever looks twice only is told what came in between.
+func TestTwoLooksMakeAVerdict(t *testing.T) {
+	before, after := second(func(_, s *Snapshot) { s.Producer.Blocked, s.Produced = 900*time.Millisecond, 1208 })
+	before.Produced = 1300 // deep enough for a verdict of its own
+	var trend Trend
+	trend.Add(before)
+	if _, v := trend.Add(after); v.Kind != ConsumerBound || v.Held != 0 {
+		t.Errorf("%+v", v)
+	}
+	quiet, busy := transferred(func(b, s *Snapshot) { b.Produced, s.Produced = 1500, 2500 })
+	trend = Trend{}
+	trend.Add(quiet)
+	if _, v := trend.Add(busy); v.Kind != Growing {
+		t.Errorf("%+v", v)
+	}
+}

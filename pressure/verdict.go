@@ -78,8 +78,12 @@ func judge(last Kind, i *Interval, after *Snapshot, growing bool) Verdict {
 	case !after.Producer.Alive && i.Produced == 0 && !(after.Producer.State == layout.StateClosed && i.Consumed > 0):
 		return Verdict{Kind: NoProducer, Why: "no producer lives; " + left(after), Advice: "start one, or stop the consumer"}
 	case growing:
+		takes := fmt.Sprintf("takes %.0f", i.Throughput)
+		if i.Consumed == 0 && after.idle() > stallAfter {
+			takes = fmt.Sprintf("(pid %d) has taken nothing for %.0f s", after.Consumer.PID, after.idle().Seconds())
+		}
 		return Verdict{Kind: Growing,
-			Why:    fmt.Sprintf("the producer gives %.0f msg/s, the consumer takes %.0f", float64(i.Produced)/i.Elapsed.Seconds(), i.Throughput),
+			Why:    fmt.Sprintf("the producer gives %.0f msg/s, the consumer %s", float64(i.Produced)/i.Elapsed.Seconds(), takes),
 			Advice: "slow the producer down (--rate), speed the consumer up, or use --mode ring, where the producer waits"}
 	case i.ConsumerStayed && i.Elapsed > arriving && i.Consumed == 0 && after.Depth() > 0 && after.idle() > stallAfter:
 		return Verdict{Kind: Stalled,

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -16,6 +17,9 @@ import (
 // the messages anyway.
 func dial(path string, access shm.Access) (*net.UnixConn, error) {
 	conn, err := net.DialUnix(network, nil, &net.UnixAddr{Name: path, Net: network})
+	if errors.Is(err, unix.EPROTOTYPE) {
+		return nil, fmt.Errorf("%w: what listens there is no consumer: %w", ErrPeer, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -136,7 +136,9 @@ func (c *courier) finish(ctx context.Context) (left bool, err error) {
 	for _, q := range []*queue{&c.sent, &c.outbox} {
 		left = left || q.len() > 0
 		for i := range q.len() {
-			q.at(i).drop()
+			if q.at(i).drop() {
+				c.files.give()
+			}
 		}
 	}
 	return left, errors.Join(c.err, c.pool.close())

@@ -97,6 +97,8 @@ func read(fd int, p []byte) error {
 		n, err := unix.Pread(fd, p[at:], int64(at))
 		switch {
 		case err == unix.EINTR:
+		case err == unix.EBADF:
+			return fmt.Errorf("%w: a buffer that cannot be read", layout.ErrCorrupt)
 		case err != nil:
 			return os.NewSyscallError("pread", err)
 		case n == 0:

@@ -8,6 +8,8 @@ import (
 
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
+
+	"sluice/layout"
 )
 
 // pooled is a buffer that comes back: a memfd, mapped once on each side. It cannot
@@ -147,6 +149,9 @@ func (m mapped) add(number uint32, fd int, size uint64) (old mmap.MMap, err erro
 		return nil, err
 	}
 	mem, err := mmap.MapRegion(f, int(size), mmap.RDONLY, 0, 0)
+	if errors.Is(err, unix.EACCES) {
+		return nil, fmt.Errorf("%w: buffer %d cannot be read", layout.ErrCorrupt, number)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("map buffer %d: %w", number, err)
 	}

@@ -44,7 +44,7 @@ func (r *Receiver) load(ctx context.Context) error {
 		r.settle()
 		return nil
 	}
-	r.left, r.packed = e.messages, e.flags&flagPacked != 0
+	r.left, r.packed, r.weight = e.messages, e.flags&flagPacked != 0, memory(int(e.length))
 	r.segment.Header().NoteLatency(e.stamp, now, uint64(e.messages))
 	return nil
 }
@@ -69,7 +69,10 @@ func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 			r.retired = append(r.retired, old)
 		}
 	}
-	mem := r.maps[e.number]
+	mem, told := r.maps[e.number]
+	if !told {
+		return fmt.Errorf("%w: buffer %d was never given", ErrCorrupt, e.number)
+	}
 	if uint64(len(mem)) != e.size {
 		return fmt.Errorf("%w: buffer %d has %d bytes, its packet says %d", ErrCorrupt, e.number, len(mem), e.size)
 	}

@@ -42,6 +42,7 @@ type Receiver struct {
 	rest   []byte // not taken
 	left   uint32 // messages in rest
 	packed bool
+	weight uint64 // memory that it counts for
 	slab   []byte // the memory of rest, nil when that is a mapping
 
 	seen  position // after the last loaded buffer
@@ -144,11 +145,17 @@ func (r *Receiver) Framing() layout.Framing {
 // returned), or the producer has ended and everything was taken (ErrClosed, unless
 // Follow is set). ErrCorrupt and ErrVersion are for what the producer may not
 // send; what came with it is closed. After an error nothing was taken.
+//
+// What is held is the producer's to wait for: it has 1024 recycled buffers at most,
+// and as many others as its descriptors allow. Who holds them all and asks for more
+// waits for ever.
 func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
 	for {
 		for r.left > 0 {
 			msg, err := r.unpack()
 			if err != nil {
+				r.left, r.rest = 0, nil
+				r.hangUp() // what came with it is closed
 				return nil, err
 			}
 			if r.taken++; r.taken > r.skip {
@@ -200,8 +207,9 @@ func (r *Receiver) Release() {
 	r.holding = false
 	r.spare = append(r.spare, r.held...)
 	r.held = r.held[:0]
-	if r.left > 0 {
-		at.buffers-- // it is still being taken from
+	if r.left > 0 { // it is still being taken from
+		at.buffers--
+		at.bytes -= r.weight
 	} else if r.slab != nil {
 		r.spare = append(r.spare, r.slab)
 		r.slab, r.rest = nil, nil
@@ -225,6 +233,7 @@ func (r *Receiver) unmapRetired() error {
 func (r *Receiver) publish(at position) {
 	at.messages = max(at.messages, r.released.messages)
 	at.buffers = max(at.buffers, r.released.buffers)
+	at.bytes = max(at.bytes, r.released.bytes)
 	if at.messages > r.released.messages {
 		r.cursor.Count.Relaxed(at.messages)
 		r.cursor.Bytes.Relaxed(r.bytes)
@@ -255,6 +264,7 @@ func (r *Receiver) Close() error {
 		return nil
 	}
 	r.closed = true
+	r.left, r.rest, r.slab = 0, nil, nil // the next Next finds that it is closed
 	err := errors.Join(r.hangUp(), r.listener.Close())
 	err = errors.Join(err, r.unmapRetired())
 	fault := shm.Guard(func() error {

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,10 @@ func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
+	limit := cmp.Or(opt.Limit, DefaultLimit)
+	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > limit {
+		return nil, fmt.Errorf("%w: buffers of %d bytes with a limit of %d", ErrTooLarge, opt.Buffer, limit)
+	}
 	if err := startPoller(); err != nil {
 		return nil, fmt.Errorf("segment %q: %w: %w", name, ErrDescriptors, err)
 	}
@@ -33,10 +38,7 @@ func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 	h := seg.Header()
 	s := &Sender{
 		segment: seg, own: &h.ProducerSide, peer: &h.ConsumerSide, cursor: &h.Producer, peerAt: &h.Consumer,
-		limit: opt.Limit, packing: opt.Buffer, recycle: opt.Recycle, reserved: -1, began: time.Now(),
-	}
-	if s.limit == 0 {
-		s.limit = DefaultLimit
+		limit: limit, packing: opt.Buffer, recycle: opt.Recycle, reserved: -1, began: time.Now(),
 	}
 	err = shm.Guard(func() error { s.attach(opt); return nil })
 	if err != nil {

@@ -56,7 +56,8 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 //
 // It does not wait. Errors: a *LimitError when the memory in flight is at the
 // limit, ErrTooLarge, ErrDone, the cause of ctx if that is done, and whatever keeps
-// the courier from going on for good. After an error nothing is reserved.
+// the courier from going on for good. After an error nothing is reserved. While a
+// packed buffer has room for the message none of this is looked at.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {
 		panic(fmt.Sprintf("transfer: Reserve(%d)", n))
@@ -174,6 +175,9 @@ func (s *Sender) Publish() {
 
 // tally counts what is committed.
 func (s *Sender) tally() {
+	if s.left {
+		return
+	}
 	s.cursor.Bytes.Relaxed(s.bytes)
 	s.cursor.Count.Release(s.count)
 }
@@ -235,7 +239,13 @@ func (s *Sender) embody() (fd int) {
 }
 
 // Queued returns how many messages were sent and not let go by the consumer.
-func (s *Sender) Queued() uint64 { return s.count - min(s.peerAt.Count.Load(), s.count) }
+// After Close there is none.
+func (s *Sender) Queued() uint64 {
+	if s.left {
+		return 0
+	}
+	return s.count - min(s.peerAt.Count.Load(), s.count)
+}
 
 // Send copies msg into a buffer and publishes it. It fails as Reserve does.
 func (s *Sender) Send(ctx context.Context, msg []byte) error {

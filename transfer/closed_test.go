@@ -1,0 +1,114 @@
+package transfer
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// After Close the header page is not mapped any more.
+func TestNothingTouchesAClosedSender(t *testing.T) {
+	for name, opt := range map[string]Options{"sealed": {}, "packed": {Buffer: 4096}} {
+		t.Run(name, func(t *testing.T) {
+			s, r := pair(t, opt)
+			send(t, s, "one")
+			go func() { takes(t, r, "one"); r.Release() }()
+			if _, err := s.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.Publish()
+			s.Flush()
+			if n := s.Queued(); n != 0 {
+				t.Errorf("%d queued", n)
+			}
+			is(t, s.Send(t.Context(), []byte("x")), ErrDone)
+		})
+	}
+}
+
+func TestAClosedReceiverGivesNothing(t *testing.T) {
+	for name, opt := range map[string]Options{"packed": {Buffer: 4096}, "packed and recycled": {Buffer: 4096, Recycle: true}} {
+		t.Run(name, func(t *testing.T) {
+			s, r := pair(t, opt)
+			send(t, s, "a", "b")
+			s.Flush()
+			takes(t, r, "a")
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			fails(t, r, ErrDone) // though "b" has arrived
+		})
+	}
+}
+
+func TestABadRecordEndsTheConnection(t *testing.T) {
+	in, r := intrude(t)
+	in.greet()
+	bad := entry{size: 16, length: 16, messages: 1, flags: flagDescriptor | flagPacked}
+	in.put(packet(in.head(kindBuffers), bad, one), file(t, record(9, "12345678"), sealed), file(t, "from him", sealed))
+	fails(t, r, ErrCorrupt)
+	in.sentAway(r)
+	in.serves(r)
+}
+
+func TestARecycledBufferIsToldBeforeItIsUsed(t *testing.T) {
+	for name, e := range map[string]entry{
+		"never told":            {size: 4096, length: 1, messages: 1, number: 77},
+		"never told, of size 0": {messages: 1, number: 77},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, r := intrude(t)
+			in.greet()
+			in.put(packet(in.head(kindBuffers), e))
+			fails(t, r, ErrCorrupt)
+			in.sentAway(r)
+		})
+	}
+	in, r := intrude(t)
+	in.greet()
+	in.put(packet(in.head(kindBuffers), entry{messages: 1, number: 1, flags: flagDescriptor}), file(t, "", kept))
+	fails(t, r, ErrCorrupt)
+}
+
+// The memory of a buffer that is still being taken from is still in flight.
+func TestReleaseInTheMiddleOfAPackedBuffer(t *testing.T) {
+	s, r := pair(t, Options{Buffer: 4096})
+	send(t, s, "a", "b")
+	s.Flush()
+	takes(t, r, "a")
+	r.Release()
+	h := r.Segment().Header()
+	if bytes, buffers := h.Consumer.Index.Load(), h.ConsumerSide.Buffers.Load(); bytes != 0 || buffers != 0 {
+		t.Errorf("%d bytes and %d buffers released with half of the first one taken", bytes, buffers)
+	}
+	takes(t, r, "b")
+	r.Release()
+	if bytes, buffers := h.Consumer.Index.Load(), h.ConsumerSide.Buffers.Load(); bytes != pageSize || buffers != 1 {
+		t.Errorf("%d bytes and %d buffers released with all of it taken", bytes, buffers)
+	}
+}
+
+func TestABufferThatIsLargerThanTheLimitIsRefusedAtOnce(t *testing.T) {
+	name, opt := place(t)
+	opt.Buffer, opt.Limit = 1<<20, 64<<10
+	_, err := Create(t.Context(), name, opt)
+	is(t, err, ErrTooLarge)
+}
+
+func TestASocketOfAnotherKindIsNoConsumers(t *testing.T) {
+	name, opt := place(t)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: opt.Socket}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(fd, 1); err != nil {
+		t.Fatal(err)
+	}
+	s := create(t, name, opt)
+	eventually(t, "an error", func() bool { return s.courier.failed() != nil })
+	is(t, s.courier.failed(), ErrPeer)
+}
