@@ -144,7 +144,8 @@ func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err e
 		return nil, err
 	}
 	res.Series, err = readSeries(res.CSV)
-	if res.Code == command.ExitLimit && res.LimitAfter == 0 { // and delivered, between two looks
+	full := highest(res.Series.Memory) > nearLimit*float64(res.Final.Limit) && res.Final.Limit > 0
+	if res.LimitAfter == 0 && (full || res.Code == command.ExitLimit) { // between two looks
 		res.LimitAfter = max(poll, time.Duration(res.Series.lastGiven()*float64(time.Second)))
 	}
 	return res, err
@@ -213,6 +214,10 @@ func atLimit(name string) bool {
 }
 
 const largestBuffer = 64 << 10
+
+// nearLimit is the share of a limit from which on a recording that may miss the very
+// moment shows that it was reached: nothing else ends a queue there.
+const nearLimit = 0.97
 
 // final reads a segment's counters.
 func final(name string) (s pressure.Snapshot, err error) {

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Measures sluice and what a user would take instead of it, in one run: the same
+# messages, written and read in full by two sides that are pinned to a processor
+# each. What is not installed is named. Takes 5 to 9 minutes, and cleans up.
+#
+#   scripts/bench.sh [--quick] [--rounds N] [--cpus A,B] [--out DIR]
+#
+# The page is DIR/bench.md, in a new temporary folder unless DIR is given. --quick
+# takes a minute or so and is less exact. Nothing else should run meanwhile.
+set -euo pipefail
+
+usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; }
+mistake() {
+    usage >&2
+    exit 2
+}
+target=500000 rounds='' out='' cpus=() # target: microseconds that a measurement is to take
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick) target=100000 rounds=${rounds:-3} ;;
+    --rounds) rounds=${2:-} && shift ;;
+    --cpus) IFS=, read -r -a cpus <<<"${2:-}" && shift ;;
+    --out) [ -n "${2:-}" ] || mistake && out=$(realpath -m "$2") && shift ;;
+    --help | -h) usage && exit ;;
+    *) mistake ;;
+    esac
+    shift || mistake
+done
+rounds=${rounds:-5}
+[[ $rounds =~ ^[1-9][0-9]?$ ]] || mistake
+cd "$(dirname "$0")/.."
+# shellcheck source=/dev/null
+. scripts/peers/page.sh
+[ ${#cpus[@]} -gt 0 ] || read -r -a cpus <<<"$(two_processors)"
+if ! [[ "${cpus[*]}" =~ ^[0-9]+\ [0-9]+$ ]] || [ "${cpus[0]}" = "${cpus[1]}" ]; then
+    echo "bench: needs two processors, one for each side" >&2
+    exit 1
+fi
+
+work=$(mktemp -d)
+mkdir -m 700 "$work/sockets"
+export PEER_NAME=bench-$$ XDG_RUNTIME_DIR=$work/sockets # of all peers
+running=
+tidy() { rm -f "/dev/shm/sluice.$PEER_NAME"{,.back} "/dev/shm/$PEER_NAME".queue*; }
+finish() {
+    if [ -n "$running" ]; then # its other process dies with it
+        kill "$running" 2>/dev/null || true
+        wait "$running" 2>/dev/null || true
+    fi
+    tidy
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'echo; exit 130' INT
+trap 'exit 143' TERM HUP
+
+command -v go >/dev/null || { echo "bench: needs Go" >&2 && exit 1; }
+echo "building"
+labels=() commands=() missing=() # in the order of the tables
+# shellcheck source=/dev/null
+. scripts/peers/list.sh
+[ ${#missing[@]} -eq 0 ] || printf '%s\n' "${missing[@]}"
+
+# measure PEER JOB MESSAGES runs a peer once. It sets seconds, cpu and us, or
+# fails and says in outcome why.
+measure() {
+    local command kind bytes spin code=0
+    read -r -a command <<<"${commands[$1]}"
+    read -r kind bytes spin <<<"$2"
+    (cd "$work" && exec timeout --foreground -k 1 20 "${command[@]}" "$kind" "$bytes" "$3" "${cpus[@]}" ${spin:+spin}) \
+        >"$work/answer" 2>"$work/complaint" &
+    running=$!
+    wait "$running" || code=$?
+    running=
+    seconds='' cpu=''
+    read -r seconds cpu <"$work/answer" || true
+    if [ $code = 0 ] && [[ "$seconds $cpu" =~ ^[0-9]+\.[0-9]{6}\ [0-9]+\.[0-9]{6}$ ]]; then
+        us=$((10#${seconds/./}))
+        return
+    fi
+    tidy
+    case $code in
+    0) outcome=${seconds:-no answer} ;; # "unsupported"
+    124 | 137) outcome="not done after 20 s" ;;
+    *) outcome="exit code $code, $(head -n 1 "$work/complaint")" ;;
+    esac
+    outcome=${outcome//"$work/"/}
+    return 1
+}
+
+# attempt PEER JOB notes the figures of one measurement that takes about the
+# target, if there are any to be had.
+jobs=("throughput 8" "throughput 64" "throughput 1024" "throughput 65536" "throughput 1048576" "roundtrip 8" "roundtrip 8 spin")
+declare -A counts # messages the next time
+failed=()
+attempt() {
+    local messages factor again=${counts["$1 $2"]:-}
+    case $again,$2 in
+    none,*) return ;;
+    ,*1048576) messages=20 ;;
+    ,*65536) messages=200 ;;
+    ,*) messages=1000 ;;
+    *) messages=$again ;;
+    esac
+    while measure "$1" "$2" "$messages"; do
+        factor=$((target * 1000 / (us + 1)))
+        counts["$1 $2"]=$((messages * (factor < 100000 ? factor : 100000) / 1000 + 10))
+        if [ -n "$again" ] || [ $factor -lt 3000 ]; then
+            printf '%s|%s|%s|%s|%s|%s\n' "${labels[$1]}" "$2" "$round" "$messages" "$seconds" "$cpu" >>"$work/figures"
+            return
+        fi
+        messages=${counts["$1 $2"]}
+    done
+    counts["$1 $2"]=none
+    [ "$outcome" = unsupported ] || failed+=("${labels[$1]}: failed in $2, $outcome")
+}
+
+# A table of the medians so far: a live one where there is room for it, else one a round.
+tables() { awk -v peers="$(IFS='|' && echo "${labels[*]}")" -f scripts/peers/figures.awk -f "scripts/peers/$1.awk" "$work/figures"; }
+live=false clear='' height=$((${#labels[@]} + 2))
+if [ -t 1 ]; then
+    clear=$'\r\033[K'
+    if read -r tall wide < <(stty size) && [ "$tall" -gt $height ] && [ "$wide" -ge 80 ]; then live=true; fi
+fi
+
+: >"$work/figures"
+began=$SECONDS before=$(others)
+! $live || tables terminal
+for ((round = 1; round <= rounds; round++)); do
+    for job in "${jobs[@]}"; do
+        for peer in "${!labels[@]}"; do
+            [ -z "$clear" ] || printf '%sround %d of %d: %s, %s' "$clear" "$round" "$rounds" "${labels[$peer]}" "$job"
+            attempt "$peer" "$job"
+            ! $live || printf '%s\033[%dA%s\n' "$clear" $height "$(tables terminal)"
+        done
+    done
+    $live || printf '%sround %d of %d\n%s\n' "$clear" "$round" "$rounds" "$(tables terminal)"
+done
+
+busy=$(elsewhere "$before" $((SECONDS - began)))
+[ "$busy" -lt 10 ] || echo "other work took $busy % of a processor meanwhile: figures are worse and less exact than they should be"
+mkdir -p "${out:=$(mktemp -d)}"
+page >"$work/bench.md"
+mv "$work/bench.md" "$out/bench.md"
+[ ${#failed[@]} -eq 0 ] || printf '%s\n' "${failed[@]}" >&2
+echo "$out/bench.md"
+[ ${#failed[@]} -eq 0 ]

@@ -1,0 +1,71 @@
+/* loops.h: the main of every peer that passes messages of any size. The peer
+ * defines the functions below; static as they are, the compiler inlines them. */
+#include "peer.h"
+
+/* Way 0 leads from A to B, way 1 back. */
+static void prepare(void);        /* before the fork; unsupported() if the peer cannot do it */
+static void attach(int b);        /* in each process after it, A first */
+static char *room(int way);       /* where to write a message of peer.bytes */
+static void give(int way);        /* sends it */
+static char *take(int way);       /* waits for the next message */
+static void let_go(int way);      /* of what take returned */
+
+static void send_all(uint64_t first, uint64_t end) {
+    for (uint64_t i = first; i < end; i++) {
+        fill(room(0), peer.bytes, i);
+        give(0);
+    }
+}
+
+static uint64_t read_all(uint64_t messages) {
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < messages; i++) {
+        sum += words(take(0), peer.bytes);
+        let_go(0);
+    }
+    return sum;
+}
+
+static void ask_all(uint64_t messages) {
+    for (uint64_t i = 0; i < messages; i++) {
+        send_all(i, i + 1);
+        if (words(take(1), peer.bytes) != peer.bytes / 8 * i) {
+            fprintf(stderr, "echo %llu is not what was sent\n", (unsigned long long)i);
+            exit(1);
+        }
+        let_go(1);
+    }
+}
+
+static uint64_t echo_all(uint64_t messages) {
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < messages; i++) {
+        sum += words(take(0), peer.bytes);
+        let_go(0);
+        fill(room(1), peer.bytes, i);
+        give(1);
+    }
+    return sum;
+}
+
+int main(int argc, char **argv) {
+    parse(argc, argv);
+    prepare();
+    if (fork_b()) {
+        meet(1);
+        attach(1);
+        peer.roundtrip ? echo_all(1) : read_all(1); /* connects, and counts for nothing: its number is 0 */
+        meet(2);
+        end_b(peer.roundtrip ? echo_all(peer.messages) : read_all(peer.messages));
+    }
+    attach(0);
+    meet(1);
+    peer.roundtrip ? ask_all(1) : send_all(0, 1);
+    meet(2);
+    if (peer.roundtrip)
+        ask_all(peer.messages);
+    else
+        send_all(0, peer.messages);
+    end_a();
+    return 0;
+}

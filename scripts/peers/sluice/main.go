@@ -1,0 +1,138 @@
+// Command sluice is sluice among the peers that scripts/bench.sh measures: the
+// payload, the output and the command line of the C programs beside it (peer.h), and
+// one word more.
+//
+//	go build -o sluice ./scripts/peers/sluice
+//	./sluice FORM throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
+//
+// FORM is one of these:
+//
+//	send      ring: Send and Take, one publish a message
+//	reserve   ring: Reserve, Commit, Publish and Next, Release: no copy
+//	batch     ring: the same, up to 64 messages a publish and a release
+//	sealed    transfer: a sealed memfd a message
+//	packed    transfer: packed into buffers of 64 KiB
+//	recycled  transfer: a buffer a message, which comes back
+//
+// Segments are called $PEER_NAME, and $PEER_NAME.back on the way back.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// job is a command line.
+type job struct {
+	form      string
+	roundtrip bool
+	spin      bool
+	bytes     int
+	messages  uint64
+	cpu       [2]int
+}
+
+var errUsage = errors.New("usage: sluice FORM throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]")
+
+func parse(args []string) (job, error) {
+	if len(args) < 6 || len(args) > 7 || args[1] != "throughput" && args[1] != "roundtrip" || len(args) == 7 && args[6] != "spin" {
+		return job{}, errUsage
+	}
+	j := job{form: args[0], roundtrip: args[1] == "roundtrip", spin: len(args) == 7}
+	var err [4]error
+	j.bytes, err[0] = strconv.Atoi(args[2])
+	j.messages, err[1] = strconv.ParseUint(args[3], 10, 64)
+	j.cpu[0], err[2] = strconv.Atoi(args[4])
+	j.cpu[1], err[3] = strconv.Atoi(args[5])
+	if errors.Join(err[:]...) != nil || j.bytes <= 0 || j.bytes%8 != 0 || j.messages == 0 {
+		return job{}, errUsage
+	}
+	return j, nil
+}
+
+// isRing and supported tell the forms apart.
+func (j job) isRing() bool { return j.form == "send" || j.form == "reserve" || j.form == "batch" }
+
+func (j job) supported() (bool, error) {
+	switch j.form {
+	case "send":
+		return true, nil
+	case "reserve", "batch":
+		return !j.roundtrip, nil // with 8 bytes, one at a time, it is that of send
+	case "sealed", "recycled":
+		return !j.spin, nil // who waits for a socket sleeps
+	case "packed":
+		return !j.roundtrip && j.bytes < packed/2, nil // a larger message gets a buffer of its own
+	}
+	return false, fmt.Errorf("no form %q\n%w", j.form, errUsage)
+}
+
+// warmUp is how many messages go before those that are measured: one connects, and
+// in transfer mode buffers are made until there are enough.
+func (j job) warmUp() uint64 {
+	if j.isRing() || j.roundtrip {
+		return 1
+	}
+	return min(2048, 2*limit/uint64(j.bytes))
+}
+
+// A way leads from one side to the other: out is its producer, in its consumer.
+type out interface {
+	Send(context.Context, []byte) error
+	sendAll(job, uint64) error
+	close() error
+}
+
+type in interface {
+	Receive(context.Context, []byte) ([]byte, error)
+	readAll(job, uint64) (sum uint64, err error)
+	close() error
+}
+
+func (j job) create(name string) (out, error) {
+	if j.isRing() {
+		return createRing(name, j)
+	}
+	return createTransfer(name, j)
+}
+
+func (j job) open(name string) (in, error) {
+	if j.isRing() {
+		return openRing(name, j)
+	}
+	return openTransfer(name)
+}
+
+func main() {
+	j, err := parse(os.Args[1:])
+	if err != nil {
+		exit(2, err)
+	}
+	ok, err := j.supported()
+	if err != nil {
+		exit(2, err)
+	}
+	name := os.Getenv("PEER_NAME")
+	if name == "" {
+		name = "peer"
+	}
+	switch {
+	case !ok:
+		fmt.Println("unsupported")
+	case os.Getenv(side) == "B":
+		err = runB(j, name)
+	default:
+		err = runA(j, name)
+	}
+	if err != nil {
+		exit(1, err)
+	}
+}
+
+func exit(code int, err error) {
+	fmt.Fprintf(os.Stderr, "sluice: %v\n", err)
+	os.Exit(code)
+}

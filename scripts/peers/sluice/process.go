@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+var ctx = context.Background()
+
+// side is the environment variable that says which side a process is: unset in
+// the one that was started from outside.
+const side = "SLUICE_PEER_SIDE"
+
+func pin(cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("pin to processor %d: %w", cpu, err)
+	}
+	return nil
+}
+
+// pinProcess pins all threads of the process. Those that the runtime has started
+// already can only be had by starting again, from a thread that is pinned.
+func pinProcess(cpu int) error {
+	runtime.LockOSThread() // for good: startB needs it
+	if err := pin(cpu); err != nil || os.Getenv(side) == "A" {
+		return err
+	}
+	return fmt.Errorf("start again: %w", syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), side+"=A")))
+}
+
+// sideB is the other process, as A sees it.
+type sideB struct {
+	from *os.File
+	gone chan struct{} // closed when it has ended well
+}
+
+// startB starts B on a processor of its own; it dies with A, and A with it.
+func startB(cpu int) (*sideB, error) {
+	from, to, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	b := exec.Command("/proc/self/exe", os.Args[1:]...)
+	b.Env = append(os.Environ(), side+"=B")
+	b.Stdout, b.Stderr = to, os.Stderr
+	b.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var here unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &here); err != nil {
+		return nil, err
+	}
+	if err := pin(cpu); err != nil { // which the new process inherits
+		return nil, err
+	}
+	if err := b.Start(); err != nil {
+		return nil, err
+	}
+	gone := make(chan struct{})
+	go func() {
+		if b.Wait() != nil {
+			os.Exit(1) // B has said why
+		}
+		close(gone)
+	}()
+	return &sideB{from, gone}, unix.SchedSetaffinity(0, &here)
+}
+
+// report waits for two figures from B.
+func (b *sideB) report() (ended, used float64, err error) {
+	if _, err = fmt.Fscanln(b.from, &ended, &used); err != nil {
+		err = fmt.Errorf("report of side B: %w", err)
+	}
+	return ended, used, err
+}
+
+// now is the monotonic clock, the same in both processes, in seconds.
+func now() float64 {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		panic(err) // every Linux has it
+	}
+	return float64(t.Nano()) / 1e9
+}
+
+// used is the processor time of this process, in seconds.
+func used() float64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err) // as above
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+type watch struct{ began, before float64 }
+
+func startWatch() watch { return watch{began: now(), before: used()} }
+
+func (w watch) used() float64 { return used() - w.before }

@@ -1,0 +1,130 @@
+package main
+
+import "fmt"
+
+// runA sends to B, or asks B, and prints the result.
+func runA(j job, name string) error {
+	if err := pinProcess(j.cpu[0]); err != nil {
+		return err
+	}
+	there, err := j.create(name)
+	if err != nil {
+		return err
+	}
+	b, err := startB(j.cpu[1])
+	if err != nil {
+		return err
+	}
+	if _, _, err := b.report(); err != nil { // it has its ends
+		return err
+	}
+	send := func(n uint64) error { return there.sendAll(j, n) }
+	var back in
+	if j.roundtrip {
+		if back, err = j.open(name + ".back"); err != nil {
+			return err
+		}
+		send = func(n uint64) error { return ask(j, n, there, back) }
+	}
+
+	if err := send(j.warmUp()); err != nil {
+		return err
+	}
+	if _, _, err := b.report(); err != nil { // it has read that
+		return err
+	}
+	watch := startWatch()
+	if err := send(j.messages); err != nil {
+		return err
+	}
+	ended := now()
+	endedB, usedB, err := b.report()
+	if err != nil {
+		return err
+	}
+	if !j.roundtrip {
+		ended = endedB
+	}
+	fmt.Printf("%.6f %.6f\n", ended-watch.began, watch.used()+usedB)
+
+	if err := there.close(); err != nil {
+		return err
+	}
+	if j.roundtrip {
+		err = back.close()
+	}
+	<-b.gone
+	return err
+}
+
+// runB reads, or echoes, and reports to A on its standard output.
+func runB(j job, name string) error {
+	there, err := j.open(name)
+	if err != nil {
+		return err
+	}
+	read := func(n uint64) (uint64, error) { return there.readAll(j, n) }
+	var back out
+	if j.roundtrip {
+		if back, err = j.create(name + ".back"); err != nil {
+			return err
+		}
+		read = func(n uint64) (uint64, error) { return echo(j, n, there, back) }
+	}
+	fmt.Println(0, 0)
+
+	if _, err := read(j.warmUp()); err != nil {
+		return err
+	}
+	fmt.Println(0, 0)
+	watch := startWatch()
+	sum, err := read(j.messages)
+	if err != nil {
+		return err
+	}
+	ended, used := now(), watch.used()
+	if want := uint64(j.bytes/8) * (j.messages * (j.messages - 1) / 2); sum != want {
+		return fmt.Errorf("the sum is %d, not %d", sum, want)
+	}
+	fmt.Printf("%.6f %.6f\n", ended, used)
+
+	if j.roundtrip {
+		if err := back.close(); err != nil {
+			return err
+		}
+	}
+	return there.close()
+}
+
+// ask sends each message and waits for its echo.
+func ask(j job, n uint64, there out, back in) error {
+	msg, got := make([]byte, j.bytes), make([]byte, j.bytes)
+	for i := range n {
+		fill(msg, i)
+		if err := there.Send(ctx, msg); err != nil {
+			return err
+		}
+		var err error
+		if got, err = back.Receive(ctx, got); err != nil {
+			return err
+		}
+		if words(got) != uint64(j.bytes/8)*i {
+			return fmt.Errorf("echo %d is not what was sent", i)
+		}
+	}
+	return nil
+}
+
+func echo(j job, n uint64, there in, back out) (sum uint64, err error) {
+	msg := make([]byte, j.bytes)
+	for range n {
+		if msg, err = there.Receive(ctx, msg); err != nil {
+			return 0, err
+		}
+		sum += words(msg)
+		if err = back.Send(ctx, msg); err != nil {
+			return 0, err
+		}
+	}
+	return sum, nil
+}
