@@ -12,10 +12,12 @@ func TestNothingTouchesAClosedSender(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, r := pair(t, opt)
 			send(t, s, "one")
-			go func() { takes(t, r, "one"); r.Release() }()
+			released := make(chan struct{})
+			go func() { defer close(released); takes(t, r, "one"); r.Release() }()
 			if _, err := s.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			<-released
 			s.Publish()
 			s.Flush()
 			if n := s.Queued(); n != 0 {
