@@ -1,0 +1,78 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/shm"
+)
+
+// holdLoop stops the thread of a command that sleeps on a word of its segment, and
+// that alone. It is the one in the loop.
+func holdLoop(t *testing.T, p *proc) (letGo func()) {
+	t.Helper()
+	pid := p.cmd.Process.Pid
+	held, release, released := make(chan error), make(chan struct{}), make(chan struct{})
+	go func() {
+		// Who holds a thread is a thread. It ends with this goroutine.
+		runtime.LockOSThread()
+		defer close(released)
+		tid := 0
+		for tid == 0 {
+			tid = sleeper(pid)
+		}
+		_, _, err := unix.RawSyscall6(unix.SYS_PTRACE, ptraceSeize, uintptr(tid), 0, 0, 0, 0)
+		if err == 0 {
+			_, _, err = unix.RawSyscall6(unix.SYS_PTRACE, ptraceInterrupt, uintptr(tid), 0, 0, 0, 0)
+		}
+		if err != 0 {
+			held <- fmt.Errorf("ptrace thread %d: %w", tid, err)
+			return
+		}
+		var status unix.WaitStatus
+		_, waitErr := unix.Wait4(tid, &status, unix.WALL, nil)
+		held <- waitErr
+		<-release
+	}()
+	if err := <-held; err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: no right to stop a thread: %v", err)
+	}
+	return func() { close(release); <-released }
+}
+
+const (
+	ptraceSeize     = 0x4206
+	ptraceInterrupt = 0x4207
+)
+
+// sleeper returns the thread whose system call has an address in a segment as its
+// first argument, 0 if there is none now.
+func sleeper(pid int) (tid int) {
+	maps, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, thread := range threads {
+		call, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/syscall", pid, thread.Name()))
+		words := strings.Fields(string(call))
+		if len(words) < 2 {
+			continue
+		}
+		at, err := strconv.ParseUint(words[1], 0, 64)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(maps)) {
+			var first, last uint64
+			if n, _ := fmt.Sscanf(line, "%x-%x", &first, &last); n == 2 && first <= at && at < last && strings.Contains(line, shm.Dir+"/sluice.") {
+				tid, _ = strconv.Atoi(thread.Name())
+				return tid
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,298 @@
+package cmd_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Both commands as systemd starts them, with the test in its place. The units are
+// tested by scripts/systemd/test.sh, with the real one.
+
+// manager is what a service tells systemd.
+type manager struct {
+	t    *testing.T
+	env  []string // of the service
+	told lockedBuffer
+	feed chan time.Time // one for each WATCHDOG=1
+}
+
+func manage(t *testing.T, watchdog time.Duration) *manager {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "notify") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unixgram"}
+	l, err := net.ListenUnixgram("unixgram", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close(); os.RemoveAll(dir) })
+	m := &manager{t: t, feed: make(chan time.Time, 1000), env: []string{"NOTIFY_SOCKET=" + addr.Name}}
+	if watchdog > 0 {
+		m.env = append(m.env, fmt.Sprintf("WATCHDOG_USEC=%d", watchdog.Microseconds()))
+	}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := l.Read(buf)
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(&m.told, "%s\n", buf[:n])
+			if strings.Contains(string(buf[:n]), "WATCHDOG=1") {
+				m.feed <- time.Now()
+			}
+		}
+	}()
+	return m
+}
+
+// hears waits until the service has said that.
+func (m *manager) hears(what string) {
+	m.t.Helper()
+	within(m.t, fmt.Sprintf("%q", what), func() bool { return strings.Contains(m.told.String(), what) })
+}
+
+func (m *manager) start(command string, args ...string) *proc {
+	m.t.Helper()
+	return startWith(m.t, command, run{Args: args, Env: m.env})
+}
+
+func TestASideIsReadyWhenItsRoleIsTaken(t *testing.T) {
+	name, producer, consumer := segmentName(t), manage(t, 0), manage(t, 0)
+	c := consumer.start("consumer", "--name", name)
+	consumer.hears("STATUS=waiting for a producer")
+	if strings.Contains(consumer.told.String(), "READY") {
+		t.Error("the consumer is ready without a segment")
+	}
+	p := producer.start("producer", "--name", name, "--rate", "1000")
+	producer.hears("READY=1\nSTATUS=")
+	if h := header(name); h == nil || h.ProducerSide.Holders.Load() != 1 {
+		t.Error("ready without its role")
+	}
+	consumer.hears("READY=1\nSTATUS=")
+	if h := header(name); h.ConsumerSide.Holders.Load() != 1 {
+		t.Error("ready without its role")
+	}
+	producer.hears("STATUS=producer-bound: ")
+	p.signal(unix.SIGTERM)
+	producer.hears("STOPPING=1")
+	p.ends(0)
+	c.ends(0)
+	if s := producer.told.String() + consumer.told.String(); strings.Contains(s, "WATCHDOG") {
+		t.Errorf("there is no watchdog:\n%s", s)
+	}
+	gone(t, name)
+}
+
+// A watchdog of two seconds, and loops that do nothing for longer, for good reasons.
+func TestTheWatchdogIsFedWhileALoopWaitsForSomebody(t *testing.T) {
+	const limit = 2 * time.Second
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	full := func() string { // a segment that waits for a consumer
+		name := segmentName(t)
+		start(t, "producer", "--name", name, "--count", "50").ends(0)
+		return name
+	}
+	idle := segmentName(t)
+	start(t, "producer", "--name", idle, "--rate", "0.001")
+	waits := map[string]*manager{}
+	service := func(what, command string, args ...string) {
+		m := manage(t, limit)
+		waits[what] = m
+		startWith(t, command, run{Args: append(args, "--report", "0"), Env: m.env, Stdin: r})
+	}
+	service("for room", "producer", "--name", segmentName(t))
+	service("for its turn", "producer", "--name", segmentName(t), "--rate", "0.001")
+	service("for its input", "producer", "--name", segmentName(t), "--input", "-")
+	service("for a consumer to deliver to", "producer", transferring(segmentName(t), "--count", "5")...)
+	service("for a message", "consumer", "--name", idle)
+	service("in its work", "consumer", "--name", full(), "--work", "1h")
+	service("for its turn to take", "consumer", "--name", full(), "--rate", "0.001")
+	service("for the reader of its output", "consumer", "--name", full(), "--output", fifo)
+	r.Close()
+	for _, m := range waits {
+		m.hears("READY=1")
+	}
+	time.Sleep(3 * limit)
+	for what, m := range waits {
+		last, most := <-m.feed, time.Duration(0)
+		for fed := 1; fed > 0; fed = len(m.feed) {
+			select {
+			case at := <-m.feed:
+				most, last = max(most, at.Sub(last)), at
+			default:
+			}
+		}
+		if most = max(most, time.Since(last)); most > limit {
+			t.Errorf("waiting %s: not fed for %v", what, most)
+		}
+	}
+}
+
+// Everything but its loop lives: timers, reports, the garbage collector.
+func TestTheWatchdogIsNotFedWhileTheLoopHangs(t *testing.T) {
+	name, m := segmentName(t), manage(t, time.Second)
+	start(t, "producer", "--name", name, "--rate", "0.001")
+	c := m.start("consumer", "--name", name, "--report", "100ms", "--format", "json")
+	m.hears("WATCHDOG=1")
+	letGo := holdLoop(t, c)
+	before := len(c.reports())
+	time.Sleep(1500 * time.Millisecond) // what it had left behind counts once more
+	for len(m.feed) > 0 {
+		<-m.feed
+	}
+	time.Sleep(2 * time.Second)
+	if n := len(m.feed); n > 0 {
+		t.Errorf("fed %d times", n)
+	}
+	if len(c.reports()) < before+10 {
+		t.Error("this was to show a process that goes on but for its loop")
+	}
+	letGo()
+	within(t, "food again", func() bool { return len(m.feed) > 0 })
+	c.signal(unix.SIGTERM)
+	c.ends(0)
+}
+
+func TestAVariableThatIsNoFlagIsAMistakeInAService(t *testing.T) {
+	name, m := segmentName(t), manage(t, 0)
+	mistake := []string{"SLUICE_CAPASITY=4KiB"}
+	startWith(t, "producer", run{Args: []string{"--name", name}, Env: append(m.env, mistake...)}).
+		refuses(2, "SLUICE_CAPASITY", "did you mean --capacity")
+	gone(t, name)
+	startWith(t, "producer", run{Args: []string{"--name", name, "--count", "1"}, Env: mistake}).ends(0)
+	for command, env := range map[string]string{"producer": "SLUICE_DRAIN=1s", "consumer": "SLUICE_ON_FULL=drop"} { // the other's
+		startWith(t, command, run{Args: []string{"--name", name, "--count", "1"}, Env: append(m.env, env)}).ends(0)
+	}
+}
+
+// inJournal starts a command whose standard error is what JOURNAL_STREAM says.
+func inJournal(t *testing.T, command string, args ...string) (*proc, *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	var st unix.Stat_t
+	if err := unix.Fstat(int(w.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	p := startWith(t, command, run{Args: args, Stderr: w, Env: []string{fmt.Sprintf("JOURNAL_STREAM=%d:%d", st.Dev, st.Ino)}})
+	w.Close()
+	return p, r
+}
+
+func TestTheJournalGetsLinesThatStandForThemselves(t *testing.T) {
+	name := segmentName(t)
+	p, r := inJournal(t, "producer", "--name", name, "--rate", "100", "--report", "100ms", "--duration", "450ms")
+	said := readAll(t, r)
+	p.ends(0)
+	if !strings.HasPrefix(said, "no-consumer: 0 msg/s, ") || strings.Contains(said, "msg/s queue") || strings.Contains(said, "<3>") {
+		t.Errorf("%s", said)
+	}
+	p, r = inJournal(t, "consumer", "--name", name, "--mode", "transfer")
+	said = readAll(t, r)
+	p.ends(2)
+	if !strings.HasPrefix(said, "<3>consumer: ") || strings.Count(said, "\n") != 1 {
+		t.Errorf("an error has the priority of one: %q", said)
+	}
+	// Somebody else's journal: standard error was redirected.
+	p = startWith(t, "consumer", run{Args: []string{"--name", name, "--mode", "transfer"}, Env: []string{"JOURNAL_STREAM=1:2"}})
+	p.refuses(2, name)
+}
+
+func readAll(t *testing.T, r *os.File) string {
+	t.Helper()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// activated starts a consumer with a listening socket as its third descriptor, as
+// systemd does.
+func activated(t *testing.T, path string, args ...string) *proc {
+	t.Helper()
+	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	t.Cleanup(func() { l.Close() })
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sh := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, filepath.Join(bin, "consumer")}, args...)...)
+	sh.ExtraFiles = []*os.File{f}
+	c, err := startCommand(t, sh, run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestASocketThatSystemdHasMadeIsUsedAndLeft(t *testing.T) {
+	name, socket := segmentName(t), filepath.Join(t.TempDir(), "s")
+	c := activated(t, socket, "--name", name, "--verify", "--socket", "/nowhere/else")
+	p := start(t, "producer", transferring(name, "--count", "1000", "--socket", socket)...)
+	p.ends(0)
+	c.ends(0)
+	if f := p.final(); f.num("consumedCount") != 1000 {
+		t.Errorf("%v consumed", f["consumedCount"])
+	}
+	if _, err := os.Lstat(socket); err != nil {
+		t.Errorf("systemd's socket is gone: %v", err)
+	}
+	gone(t, name)
+}
+
+func TestARingLeavesASocketOfSystemdAlone(t *testing.T) {
+	name, socket := segmentName(t), filepath.Join(t.TempDir(), "s")
+	start(t, "producer", "--name", name, "--count", "10").ends(0)
+	activated(t, socket, "--name", name, "--verify").ends(0)
+	if _, err := os.Lstat(socket); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASocketOfAnotherKindIsRefused(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	sh := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, filepath.Join(bin, "consumer"), "--name", segmentName(t))
+	sh.ExtraFiles = []*os.File{w}
+	c, err := startCommand(t, sh, run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ends(1)
+	if said := c.stderr.String(); !strings.Contains(said, "ListenSequentialPacket") {
+		t.Errorf("%s", said)
+	}
+}
