@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Tests the units with a systemd of their own, which boots as PID 1 in namespaces over a throwaway overlay of / (test/boot.sh) and
+# runs the scenarios of test/. Takes half a minute, needs root, systemd with dbus, python3 and Go, and leaves nothing behind.
+#
+# Where that cannot be, it says so and exits with 77: nothing was tested.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+skip() { echo "SKIPPED, NOTHING WAS TESTED: $*" >&2; exit 77; }
+[ "$(uname -s)" = Linux ] || skip "this is not Linux"
+[ "$(id -u)" = 0 ] || skip "only root can boot a systemd"
+[ -x /lib/systemd/systemd ] || skip "there is no systemd on this machine"
+command -v dbus-daemon >/dev/null || skip "there is no dbus on this machine"
+command -v python3 >/dev/null || skip "there is no python3 on this machine"
+
+lab=$(mktemp -d)
+trap 'rm -rf "$lab"' EXIT
+mkdir -p "$lab/repo/scripts" "$lab/repo/docs"
+go build -o "$lab/bin/" ./cmd/producer ./cmd/consumer ./cmd/gauge
+cp -r scripts/systemd "$lab/repo/scripts/"
+cp docs/systemd.md "$lab/repo/docs/"
+
+code=0
+scripts/systemd/test/boot.sh "$lab" repo/scripts/systemd/test/run.sh 150 || code=$?
+case $code in
+0) echo "systemd: all good" ;;
+77) skip "this machine cannot boot another one" ;;
+*)
+    echo "systemd: failed; the end of its journal:" >&2
+    tail -n "${JOURNAL_LINES:-60}" "$lab/journal.txt" >&2 2>/dev/null || true
+    exit 1
+    ;;
+esac

@@ -1,0 +1,39 @@
+"""freeze-loop.py PID: stops the one thread of a side that sleeps on a word of its segment, and holds it until it is killed.
+
+What is left is a process in which everything goes on but its loop.
+"""
+import ctypes
+import os
+import sys
+
+SEIZE, INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+pid = int(sys.argv[1])
+
+
+def ptrace(request, tid):
+    if libc.ptrace(request, tid, None, None) < 0:
+        sys.exit(f"ptrace {request:#x} of {tid}: {os.strerror(ctypes.get_errno())}")
+
+
+def segment():
+    for line in open(f"/proc/{pid}/maps"):
+        if "/dev/shm/sluice." in line:
+            first, last = line.split()[0].split("-")
+            yield range(int(first, 16), int(last, 16))
+
+
+def asleep():
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        call = open(f"/proc/{pid}/task/{tid}/syscall").read().split()
+        if len(call) > 1 and any(int(call[1], 16) in mapping for mapping in mappings):
+            return int(tid)
+
+
+mappings = list(segment())
+while not (tid := asleep()):
+    pass
+ptrace(SEIZE, tid)
+ptrace(INTERRUPT, tid)
+while os.WIFSTOPPED(os.waitpid(tid, WALL)[1]):
+    pass

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs the scenarios as root on a machine that is made for it (boot.sh) and thrown away afterwards. /lab/repo is
+# this repository's scripts/systemd and docs, /lab/bin the built commands. What takes long runs beside each other.
+# shellcheck disable=SC1091,SC2154 # tools.sh and its neighbours are not followed
+set -uo pipefail
+cd /lab/repo/scripts/systemd/test || exit
+. ./tools.sh
+. ./pair.sh
+. ./death.sh
+. ./refusals.sh
+
+inventory >/lab/before
+"$repo/scripts/systemd/install.sh" >/dev/null || exit 1
+printf 'u reader - "" /\nu stranger - "" /\nm reader sluice\n' | systemd-sysusers - 2>/dev/null
+
+together unitsAreSound aRingRuns aTransferRuns eitherOrder aCrashLoopEnds wrongFlagsFail theJournalHasOneTime aPackageCanBeMade
+together slowIsHealthy aStoppedSideIsRestarted aHungLoopIsRestarted socketActivation
+together aRingSurvivesKills aTransferSurvivesKills aKilledConsumerLosesNothingThatWasSent stopDrains restartKeepsUnread
+together anotherUsersRing anotherUsersTransfer anotherUsersProducer groupByHand aDynamicUserWouldLoseItsSegment theGaugeServes aFileGoesThrough
+together uninstallLeavesNothing
+verdict

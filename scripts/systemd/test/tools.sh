@@ -1,0 +1,174 @@
+# shellcheck shell=bash disable=SC2034 # repo is for those that source it
+# What the scenarios are written in. Each scenario runs in a subshell of its own, several at a time.
+
+repo=/lab/repo
+export BIN=/lab/bin
+reports=$(mktemp -d)
+
+# fail notes what is wrong; the scenario goes on.
+fail() { echo "    $*" >&3; return 1; }
+
+# note tells a figure.
+note() { echo "    ($*)" >&4; }
+
+# is WHAT GOT WANT
+is() { [ "$2" = "$3" ] || fail "$1: $2, want $3"; }
+
+# expect WHAT COMMAND...
+expect() {
+    local what=$1
+    shift
+    "$@" || fail "not so: $what"
+}
+
+# within SECONDS WHAT COMMAND...: repeats it until it succeeds.
+within() {
+    local until=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" 2>/dev/null; do
+        [ $SECONDS -le $until ] || { fail "did not happen: $what"; return 1; }
+        sleep 0.05
+    done
+}
+
+# together SCENARIO...: runs them at once and prints how each went, in this order.
+together() {
+    local scenario
+    for scenario; do
+        {
+            local began=$EPOCHREALTIME
+            "$scenario" 3>"$reports/$scenario.bad" 4>"$reports/$scenario.notes" >"$reports/$scenario.out" 2>&1
+            awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s\n", b - a }' >"$reports/$scenario.time"
+        } &
+    done
+    wait
+    for scenario; do
+        if [ -s "$reports/$scenario.bad" ]; then
+            echo "FAIL $scenario ($(<"$reports/$scenario.time"))"
+            cat "$reports/$scenario.bad" "$reports/$scenario.out"
+        else
+            echo "ok   $scenario ($(<"$reports/$scenario.time"))"
+        fi
+        cat "$reports/$scenario.notes"
+    done
+}
+
+# verdict ends the test.
+verdict() {
+    local bad
+    bad=$(find "$reports" -name '*.bad' -size +0 | wc -l)
+    [ "$bad" = 0 ] || { echo "$bad scenarios failed"; exit 1; }
+}
+
+# pair NAME VARIABLE=VALUE... [producer VARIABLE=VALUE...] [consumer VARIABLE=VALUE...]: writes its files of flags.
+pair() {
+    local file=/etc/sluice/$1.env name=$1
+    shift
+    rm -f "/etc/sluice/$name".*
+    : >"$file"
+    for word; do
+        case $word in
+        producer | consumer) file=/etc/sluice/$name.$word.env ;;
+        *) echo "$word" >>"$file" ;;
+        esac
+    done
+}
+
+# drop_in UNIT LINE...
+drop_in() {
+    local dir=/etc/systemd/system/$1.d
+    shift
+    mkdir -p "$dir"
+    printf '%s\n' "$@" >"$dir/test.conf"
+    systemctl daemon-reload
+}
+
+# watchdog NAME TIME
+watchdog() {
+    drop_in "sluice-producer@$1.service" '[Service]' "WatchdogSec=$2"
+    drop_in "sluice-consumer@$1.service" '[Service]' "WatchdogSec=$2"
+}
+
+# start UNIT...: a start that hangs is a failed one.
+start() { timeout 30 systemctl start "$@"; }
+
+show_unit() { systemctl show --property="$2" --value "$1"; }
+show() { show_unit "sluice-$1@$2" "$3"; }
+main_pid() { show "$1" "$2" MainPID; }
+status() { show "$1" "$2" StatusText; }
+state() { systemctl is-active "sluice-$1@$2"; }
+
+# says SIDE NAME PATTERN: its status has that.
+says() { status "$1" "$2" | grep -Eq -- "$3"; }
+
+# back SIDE NAME PID: it is active again, as another process than that.
+back() { [ "$(state "$1" "$2")" = active ] && [ "$(main_pid "$1" "$2")" != "$3" ]; }
+
+# ended SIDE NAME
+ended() { [ "$(state "$1" "$2")" = inactive ]; }
+
+# logged SIDE NAME PATTERN
+logged() { journalctl -q -u "sluice-$1@$2" -o cat | grep -Eq -- "$3"; }
+
+# complained SIDE NAME PATTERN: with the priority of an error.
+complained() { journalctl -q -p err -u "sluice-$1@$2" -o cat | grep -Eq -- "$3"; }
+
+# reported_since SIDE NAME TIME
+reported_since() { journalctl -q -u "sluice-$1@$2" --since "$3" -o cat | grep -q msg/s; }
+
+# scraped PATTERN: sluice-gauge serves that.
+scraped() {
+    exec 5<>/dev/tcp/127.0.0.1/9464 || return
+    printf 'GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n' >&5
+    grep -Eq -- "$1" <&5
+}
+
+# stop_pair NAME: stops it and waits for the end, which must be a good one.
+stop_pair() {
+    local side
+    systemctl stop "sluice@$1.target" "sluice-producer@$1.service" "sluice-consumer@$1.service"
+    for side in producer consumer; do
+        is "the $side after stop" "$(state $side "$1")" inactive
+        is "result of the $side" "$(show $side "$1" Result)" success
+    done
+}
+
+# verified NAME: its last consumer has checked every message and found no fault.
+verified() {
+    journalctl --sync
+    expect "--verify is content" logged consumer "$1" 'verified [0-9,]+ messages: none missing, repeated or damaged'
+    ! logged consumer "$1" 'found a fault' || fail "$(journalctl -q -u "sluice-consumer@$1" -o cat | grep 'found a fault')"
+}
+
+# word FILE OFFSET
+word() { od -An -t u8 -j "$2" -N 8 "/dev/shm/sluice.$1" | tr -d ' '; }
+produced() { word "$1" 0x88; }
+consumed() { word "$1" 0x108; }
+
+# header NAME SIDE FIELD, as docs/layout.md has them.
+header() {
+    local block=0x280 offset
+    [ "$2" = producer ] || block=0x380
+    case $3 in
+    CreatedAt) block=0 offset=0x38 ;;
+    Fence) offset=0x10 ;;
+    Holders) offset=0x18 ;;
+    Lost) offset=0xb0 ;;
+    esac
+    word "$1" $((block + offset))
+}
+
+# queued NAME MANY: so many are waiting, or more.
+queued() { [ $(($(produced "$1") - $(consumed "$1"))) -ge "$2" ]; }
+
+# moved NAME BEFORE MANY: the consumer has released so many since it had that count.
+moved() { [ $(($(consumed "$1") - $2)) -ge "$3" ]; }
+
+# inventory lists everything that an installation may touch.
+inventory() {
+    find /usr /opt /srv /var/lib /var/spool -xdev -not -path '/var/lib/systemd/*' -not -path '/usr/*/__pycache__*' | sort
+    find /etc -xdev -not -name '*-' -not -name '.pwd.lock' -not -name '.updated' | sort
+    find /run/sluice /dev/shm -mindepth 1 2>/dev/null
+    getent passwd
+    getent group
+}

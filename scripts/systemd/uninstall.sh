@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC1091,SC2154 # paths.sh is not followed
+# Stops the pairs and takes away all that install.sh has put here, the user and what was configured included.
+# PREFIX and DESTDIR as they were at the installation.
+#
+#   --keep-config   leave /etc/sluice and the units' drop-ins
+#   --discard       also when segments hold messages that nobody has taken; else nothing is removed then
+set -euo pipefail
+cd "$(dirname "$0")"
+. ./paths.sh
+
+config=remove unread=keep
+for arg in "$@"; do
+    case $arg in
+    --keep-config) config=keep ;;
+    --discard) unread=discard ;;
+    *) die "there is no $arg; --keep-config, --discard" ;;
+    esac
+done
+[ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can uninstall from $prefix; or set DESTDIR"
+
+# segments removes what the services' user has in /dev/shm, and what others have shared with its group.
+segments() {
+    local file owner yes=()
+    [ "$unread" = keep ] || yes=(--yes)
+    for file in /dev/shm/sluice.*; do
+        [ -e "$file" ] || continue
+        case $(stat -c '%U %G' "$file") in
+        "sluice "* | *" sluice") owner=$(stat -c %u "$file") ;;
+        *) continue ;;
+        esac
+        setpriv --reuid="$owner" --regid=sluice --clear-groups "$lib/gauge" rm --name "${file#/dev/shm/sluice.}" "${yes[@]}" ||
+            die "nothing was removed; --discard discards the messages"
+    done
+}
+
+if live; then
+    # The pairs first, so that they drain.
+    for these in 'sluice@*.target' 'sluice-producer@*.service' 'sluice-consumer@*.socket' 'sluice-consumer@*.service' sluice-gauge.service; do
+        systemctl stop "$these" 2>/dev/null || true # not loaded
+    done
+    segments
+    for link in /etc/systemd/system/*.wants/sluice[-@]*; do
+        [ ! -L "$link" ] || systemctl --quiet disable "${link##*/}"
+    done
+    systemctl reset-failed 'sluice@*' 'sluice-*' 2>/dev/null || true
+fi
+
+for b in "${binaries[@]}" producer-first; do rm -f "$root$lib/$b"; done
+for u in "${unit_files[@]}"; do rm -f "$root$units/$u"; done
+rm -f "$root$share/sysusers.d/sluice.conf" "$root$share/tmpfiles.d/sluice.conf" "$root$doc/example.env" "$root$doc/systemd.md"
+if [ $config = remove ]; then
+    rm -rf "$root/etc/sluice"
+    for u in sluice@ sluice-producer@ sluice-consumer@ sluice-gauge; do
+        rm -rf "$root"/etc/systemd/system/$u*.d
+    done
+fi
+for d in "$lib" "$doc" "$prefix/share/doc" "$units" "${units%/*}" "$share/sysusers.d" "$share/tmpfiles.d"; do
+    [ ! -d "$root$d" ] || rmdir --ignore-fail-on-non-empty "$root$d"
+done
+
+if live; then
+    rm -rf /run/sluice
+    systemctl daemon-reload
+    if getent passwd sluice | grep -q ':sluice pairs:'; then # made by sluice.sysusers, not by somebody else
+        userdel sluice
+        ! getent group sluice >/dev/null || groupdel sluice
+    fi
+fi
