@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"sluice/shm"
 )
 
 func TestTheGroupsOfAPeerAreThoseThatTheKernelKnows(t *testing.T) {
@@ -41,24 +39,4 @@ func TestTheGroupsOfAPeerAreThoseThatTheKernelKnows(t *testing.T) {
 	if err := control(conn, func(int) error { _, err := peerGroups(-1); return err }); err == nil {
 		t.Error("no error for a descriptor that is none")
 	}
-}
-
-// That a group may take part lets nobody in who is not of it.
-func TestAnotherUsersProducerIsSentAwayFromAGroup(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED, NOT TESTED: only root can start a process as somebody else")
-	}
-	in, r := intrude(t)
-	var err error
-	if r.access, err = shm.ForGroup(os.Getegid()); err != nil {
-		t.Fatal(err)
-	}
-	reachable(t, filepath.Dir(in.opt.Socket))
-	if err := os.Chmod(in.opt.Socket, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	says := strange(t, "dial", in.opt.Socket, in.head(kindHello).segment)
-	says("sent")
-	in.serves(r) // and not him
-	says("got 0")
 }

@@ -5,9 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"sluice/layout"
-	"sluice/shm"
 )
 
 // keeper listens as systemd does, and keeps the socket.
@@ -78,14 +75,7 @@ func TestASocketOutlivesItsReceivers(t *testing.T) {
 
 func TestAReceiverThatFailsClosesTheSocketThatItWasGiven(t *testing.T) {
 	name, opt := place(t)
-	g, err := layout.NewRing(4096, 0, pageSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seg, err := shm.Create(name, g, layout.Producer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	seg := aRing(t, name)
 	defer seg.Leave(never)
 	l := keeper(t, opt.Socket)
 	for what, name := range map[string]string{"a ring": name, "a bad name": "a/b"} {

@@ -31,8 +31,9 @@ func TestARoleHasOneHolder(t *testing.T) {
 	ended(t, s, r)
 }
 
-func TestARingIsNoTransfer(t *testing.T) {
-	name, opt := place(t)
+// aRing makes a segment of the other mode, of which this process is the producer.
+func aRing(t *testing.T, name string) *shm.Segment {
+	t.Helper()
 	g, err := layout.NewRing(4096, 0, pageSize)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,13 @@ func TestARingIsNoTransfer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(t.Context(), name, opt)
+	return seg
+}
+
+func TestARingIsNoTransfer(t *testing.T) {
+	name, opt := place(t)
+	seg := aRing(t, name)
+	_, err := Open(t.Context(), name, opt)
 	is(t, err, layout.ErrMode)
 	_, err = Create(t.Context(), name, opt)
 	is(t, err, ErrRoleTaken)

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/shm"
 )
 
 // A stranger is this program again, as another user. What it is to do stands in
@@ -118,20 +120,30 @@ func reachable(t *testing.T, dir string) {
 	}
 }
 
-// The mode of the socket keeps him out. Here it does not, and who he is does.
+// The mode of the socket keeps him out. Here it does not, and who he is does. That
+// a group may take part lets nobody in who is not of it.
 func TestAnotherUsersProducerIsSentAway(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED, NOT TESTED: only root can start a process as somebody else")
 	}
-	in, r := intrude(t)
-	reachable(t, filepath.Dir(in.opt.Socket))
-	if err := os.Chmod(in.opt.Socket, 0o666); err != nil {
+	group, err := shm.ForGroup(os.Getegid())
+	if err != nil {
 		t.Fatal(err)
 	}
-	says := strange(t, "dial", in.opt.Socket, in.head(kindHello).segment)
-	says("sent")
-	in.serves(r) // and not him
-	says("got 0")
+	for from, access := range map[string]shm.Access{"a user": {}, "a group": group} {
+		t.Run(from, func(t *testing.T) {
+			in, r := intrude(t)
+			r.access = access
+			reachable(t, filepath.Dir(in.opt.Socket))
+			if err := os.Chmod(in.opt.Socket, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			says := strange(t, "dial", in.opt.Socket, in.head(kindHello).segment)
+			says("sent")
+			in.serves(r) // and not him
+			says("got 0")
+		})
+	}
 }
 
 func TestAnotherUsersConsumerGetsNothing(t *testing.T) {
