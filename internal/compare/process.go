@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // process is a command of a run.
@@ -14,6 +16,7 @@ type process struct {
 	cmd  *exec.Cmd
 	said bytes.Buffer
 	done chan struct{} // closed when it has ended
+	peak uint64        // most resident memory that was seen, bytes
 }
 
 func (r *Runner) command(name string, args ...string) *process {
@@ -61,11 +64,24 @@ func (p *process) lastLine() string {
 	return lines[len(lines)-1]
 }
 
+// look notes the peak of the resident memory. It goes with the process, and what
+// wait4 has in its place (ru_maxrss) begins with the memory of this one, in which the
+// command was for the moment between fork and exec.
+func (p *process) look() {
+	proc, err := procfs.NewProc(p.cmd.Process.Pid)
+	if err != nil {
+		return // it has ended
+	}
+	if status, err := proc.NewStatus(); err == nil {
+		p.peak = max(p.peak, status.VmHWM)
+	}
+}
+
 func (p *process) use() Use {
 	state := p.cmd.ProcessState
-	u := Use{CPU: state.UserTime() + state.SystemTime()}
+	u := Use{CPU: state.UserTime() + state.SystemTime(), PeakRSS: p.peak}
 	if r, ok := state.SysUsage().(*syscall.Rusage); ok {
-		u.PeakRSS, u.Voluntary, u.Involuntary = uint64(r.Maxrss)<<10, int64(r.Nvcsw), int64(r.Nivcsw)
+		u.Voluntary, u.Involuntary = int64(r.Nvcsw), int64(r.Nivcsw)
 	}
 	return u
 }

@@ -18,7 +18,7 @@ import (
 // Use is what the kernel says that a process has used.
 type Use struct {
 	CPU         time.Duration
-	PeakRSS     uint64 // bytes
+	PeakRSS     uint64 // bytes; of a process that ends, what it had a moment before
 	Voluntary   int64  // context switches because it slept
 	Involuntary int64  // because it was made to
 }
@@ -170,8 +170,14 @@ func underWay(ctx context.Context, name string, give *process) (time.Time, error
 func (r *Runner) attend(ctx context.Context, res *Result, give, take *process, name string, began time.Time) error {
 	s := &res.Scenario
 	stop, cont := at(began, s, s.StallAt), at(began, s, s.StallEnd)
+	var looked time.Time
 	for deadline := began.Add(4*s.Length + 20*time.Second); ; {
 		now := time.Now()
+		if now.Sub(looked) > 5*poll {
+			looked = now
+			give.look()
+			take.look()
+		}
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
