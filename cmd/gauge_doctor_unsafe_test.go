@@ -33,7 +33,7 @@ func startFiltered(t *testing.T, call uintptr, name string, args ...string) *pro
 			}
 		}
 		if err == nil {
-			p, err = startCommand(t, exec.Command(filepath.Join(bin, name), args...), run{})
+			p, err = startCommand(t, exec.Command(filepath.Join(bin, name), args...), run{Start: (*exec.Cmd).Start})
 		}
 		started <- err
 	}()

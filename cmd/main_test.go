@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,6 +85,7 @@ type run struct {
 	Stderr *os.File // likewise
 	Env    []string
 	Attr   *syscall.SysProcAttr
+	Start  func(*exec.Cmd) error // instead of startInNursery
 }
 
 func start(t *testing.T, name string, args ...string) *proc {
@@ -99,6 +101,31 @@ func startWith(t *testing.T, name string, r run) *proc {
 	return p
 }
 
+// nursery is the thread that starts the commands. They end with it, so also when
+// this process is killed, or runs into the time limit of go test.
+var nursery = make(chan func())
+
+func init() {
+	go func() {
+		runtime.LockOSThread()
+		for start := range nursery {
+			start()
+		}
+	}()
+}
+
+func startInNursery(cmd *exec.Cmd) error {
+	attr := syscall.SysProcAttr{}
+	if cmd.SysProcAttr != nil {
+		attr = *cmd.SysProcAttr
+	}
+	attr.Pdeathsig = syscall.SIGKILL
+	cmd.SysProcAttr = &attr
+	started := make(chan error)
+	nursery <- func() { started <- cmd.Start() }
+	return <-started
+}
+
 func startCommand(t *testing.T, cmd *exec.Cmd, r run) (*proc, error) {
 	openSources()
 	p := &proc{t: t, cmd: cmd, exited: make(chan struct{})}
@@ -110,7 +137,11 @@ func startCommand(t *testing.T, cmd *exec.Cmd, r run) (*proc, error) {
 		p.cmd.Stderr = r.Stderr
 	}
 	p.cmd.Env = append(os.Environ(), r.Env...)
-	if err := p.cmd.Start(); err != nil {
+	begin := startInNursery
+	if r.Start != nil {
+		begin = r.Start
+	}
+	if err := begin(p.cmd); err != nil {
 		return nil, err
 	}
 	go func() { p.cmd.Wait(); close(p.exited) }()
