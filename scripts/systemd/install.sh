@@ -36,7 +36,7 @@ Installed. A pair is named by its file of flags:
 
     cp $doc/example.env /etc/sluice/NAME.env
     systemctl enable --now sluice@NAME.target
-    systemctl status 'sluice-*@NAME'
+    systemctl status 'sluice-*@NAME.*'
 
 $doc/systemd.md has the rest.
 NEXT

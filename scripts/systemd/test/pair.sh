@@ -134,11 +134,12 @@ theJournalHasOneTime() {
     pair log SLUICE_REPORT=200ms producer SLUICE_RATE=100
     start sluice@log.target
     sleep 1
+    is "units that the pattern of docs/systemd.md finds" "$(systemctl list-units --no-legend 'sluice-*@log.*' | wc -l)" 2
     stop_pair log
     lines=$(journalctl -q -u sluice-producer@log -o cat)
     expect "reports are there" grep -q 'msg/s, ' <<<"$lines"
     ! grep -En '^[0-9]{4}[-/][0-9]{2}|[0-9]{2}:[0-9]{2}:[0-9]{2}|^producer +[0-9.]+ s|time +msg/s' <<<"$lines" || fail "lines with a time of their own"
-    is "errors of a pair that runs well" "$(journalctl -q -u 'sluice-*@log' -p err -o cat | grep -c .)" 0
+    is "errors of a pair that runs well" "$(journalctl -q -u 'sluice-*@log.*' -p err -o cat | grep -c .)" 0
 }
 
 theGaugeServes() {
