@@ -195,8 +195,10 @@ func (r *Runner) attend(ctx context.Context, res *Result, give, take *process, n
 		}
 		if s.Cut && (now.Sub(began) > s.Length || res.LimitAfter > 0) {
 			// What is queued would be taken for a long time still.
-			give.kill()
-			take.kill()
+			for _, p := range []*process{give, take} {
+				p.look()
+				p.kill()
+			}
 		}
 		if give.ended() && take.ended() {
 			return nil
