@@ -90,6 +90,9 @@ func judge(last Kind, i *Interval, after *Snapshot, growing bool) Verdict {
 			Why:    fmt.Sprintf("the consumer (pid %d) lives and has taken nothing for %.0f s", after.Consumer.PID, after.idle().Seconds()),
 			Advice: "look at what the consumer does: its --work, its output, a debugger"}
 	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
+		if i.asleep(i.ProducerBlocked) && after.Producer.Alive {
+			return stopped(ProducerBound, "producer", after.Producer.PID, "an empty queue")
+		}
 		return Verdict{Kind: Idle, Why: "the queue is empty and nothing is produced"}
 	}
 	return bound(last, i, after)
@@ -131,6 +134,9 @@ func forecast(s *Snapshot, left time.Duration) string {
 func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	p, c := i.ProducerBlocked, i.ConsumerBlocked
 	full := after.Fill() >= nearFull
+	if full && i.Consumed == 0 && i.asleep(c) && after.Consumer.Alive {
+		return stopped(ConsumerBound, "consumer", after.Consumer.PID, "a full queue")
+	}
 	why := fmt.Sprintf("blocked: producer %.0f %%, consumer %.0f %% of the time; queue %.0f %% full", 100*p, 100*c, 100*after.Fill())
 	v := Verdict{Kind: Balanced, Why: why, Figures: true}
 	switch {
@@ -150,6 +156,20 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 		v.Advice = need + " would absorb them"
 	}
 	return v
+}
+
+// asleep reports whether a side slept all the time of an interval that is longer
+// than it takes to wake up.
+func (i *Interval) asleep(blocked float64) bool {
+	return blocked >= nearFull && i.Elapsed > arriving
+}
+
+// stopped is the verdict on a side that sleeps although it has something to do: its
+// blocked time says that it waits for the other, and it does not.
+func stopped(kind Kind, side string, pid int, beside string) Verdict {
+	return Verdict{Kind: kind,
+		Why:    fmt.Sprintf("the %s (pid %d) sleeps beside %s: it was stopped in its sleep", side, pid, beside),
+		Advice: "let it go on (kill -CONT), or look at what holds it"}
 }
 
 // prevails reports whether a side that slept the share more of the time waits for

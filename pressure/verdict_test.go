@@ -80,6 +80,15 @@ func TestVerdict(t *testing.T) {
 			s.Producer.Blocked = time.Second
 			s.Consumer.Progress = s.At - uint64(2*time.Second)
 		}},
+		{"a consumer that was stopped while it slept", ConsumerBound, func(b, s *Snapshot) {
+			b.Produced, s.Consumed, s.Produced = 1008, 1000, 1008
+			s.Producer.Blocked, s.Consumer.Blocked = time.Second, time.Second
+			s.Consumer.Progress = s.At - uint64(2*time.Second)
+		}},
+		{"a producer that was stopped while it slept", ProducerBound, func(_, s *Snapshot) {
+			s.Consumed, s.Produced = 1000, 1000
+			s.Producer.Blocked, s.Consumer.Blocked = time.Second, time.Second
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before, after := second(c.change)
