@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -159,6 +160,15 @@ func TestAProducerThatGaveUpIsTheEndForAReceiverThatWaits(t *testing.T) {
 	fails(t, r, ErrClosed)
 	if seen := r.own.Lost.Load(); lost != 2 || seen != 2 {
 		t.Errorf("%d lost, and %d by the Receiver", lost, seen)
+	}
+	if h := r.segment.Header(); h.Producer.Index.Load() != h.Consumer.Index.Load() {
+		t.Errorf("what is lost still counts as in flight: %d bytes produced, %d released", h.Producer.Index.Load(), h.Consumer.Index.Load())
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(shm.Path(name)); err == nil {
+		t.Error("there is nothing left to deliver, and still a segment")
 	}
 }
 

@@ -263,8 +263,9 @@ func (r *Receiver) lookAround() error {
 	closed := layout.State(r.peer.State.Load()) == layout.StateClosed
 	if closed && !r.follow && r.peer.Holders.Load() != r.endedOld {
 		// It gave up before it could connect. What it had queued is gone.
-		if at := r.segment.Header().Producer.Count.Load(); at > r.taken {
-			r.begin(position{r.seen.buffers, at, r.seen.bytes})
+		had := &r.segment.Header().Producer
+		if at := had.Count.Load(); at > r.taken {
+			r.begin(position{r.seen.buffers, at, had.Index.Load()})
 		}
 		return ErrClosed
 	}
