@@ -1,15 +1,19 @@
 package cmd_test
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"sluice/layout"
 	"sluice/shm"
 )
 
@@ -123,4 +127,47 @@ func TestASocketOfATransferIsForTheGroupAlone(t *testing.T) {
 	moved(t, name, 10)
 	c.signal(unix.SIGTERM)
 	c.ends(0)
+}
+
+// Whoever makes a socket binds it first, and opens it to the group after that. A
+// producer that comes between the two waits.
+func TestASocketThatIsNotYetOpenToTheGroupIsWaitedFor(t *testing.T) {
+	socket := filepath.Join(common(t), "s")
+	name := segmentName(t)
+	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	open := func(gid int, mode os.FileMode) {
+		t.Helper()
+		if err := errors.Join(os.Lchown(socket, bob, gid), os.Chmod(socket, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(bob, 0o600)
+	args := transferring(name, "--group", strconv.Itoa(shared), "--socket", socket, "--count", "10")
+	p := startWith(t, "producer", run{Args: args, Attr: as(alice, shared)})
+	eventually(t, name, "messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 10 })
+	time.Sleep(200 * time.Millisecond) // it has found the door closed by then
+	open(shared, 0o660)
+	l.SetDeadline(time.Now().Add(patience))
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatalf("%v; the producer: %s", err, p.stderr.String())
+	}
+	conn.Close()
+	l.Close()
+	p.signal(unix.SIGTERM)
+	p.ends(1) // nobody came for them
+
+	l, err = net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := os.Chmod(socket, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startWith(t, "producer", run{Args: args, Attr: as(alice, shared)}).refuses(1, "permission denied")
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +25,11 @@ func (c *courier) connect() error {
 	conn, err := dial(c.path, c.access)
 	switch {
 	case err == nil:
+		c.denied = time.Time{}
+	case errors.Is(err, unix.EACCES) && c.beingMade():
+		return nil
 	case gone(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EAGAIN), outOfDescriptors(err):
+		c.denied = time.Time{}
 		return nil // nobody listens yet, or it has no time for us
 	default:
 		return fmt.Errorf("connect to %s: %w", c.path, err)
@@ -51,6 +56,18 @@ func (c *courier) connect() error {
 	}
 	c.wait.reset()
 	return nil
+}
+
+// beingMade reports whether a socket that lets nobody in may be one that a member of
+// the group has only just made: bound first, and opened to the group after that.
+func (c *courier) beingMade() bool {
+	if _, shared := c.access.Group(); !shared {
+		return false
+	}
+	if c.denied.IsZero() {
+		c.denied = time.Now()
+	}
+	return time.Since(c.denied) < helloPatience
 }
 
 // disconnect closes the connection. What was sent on it and not let go stays in

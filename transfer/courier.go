@@ -52,8 +52,9 @@ type courier struct {
 	// The courier's goroutine alone.
 	conn       *net.UnixConn
 	raw        rawConn
-	connection uint64 // number of the connection
-	ended      bool   // the end was sent on it
+	connection uint64    // number of the connection
+	ended      bool      // the end was sent on it
+	denied     time.Time // since when the socket has let nobody in
 	last       position
 	packet     []byte
 	fds        []int
