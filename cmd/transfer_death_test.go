@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
+	"sluice/shm"
 )
 
 func TestAKilledConsumerFindsTheTransferWhereItWas(t *testing.T) {
@@ -213,4 +214,25 @@ func descriptors(t *testing.T, p *proc) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// Wherever the two are when the memory goes, a lock held or none.
+func TestATransferWhoseSegmentIsTruncatedEndsInGoodOrder(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--recycle"}, {"--buffer", "4KiB"}} {
+		for range 4 {
+			name := segmentName(t)
+			c := start(t, "consumer", "--name", name, "--follow")
+			p := start(t, "producer", append(transferring(name, "--rate", "2000"), flags...)...)
+			moved(t, name, 50)
+			if err := os.Truncate(shm.Path(name), 0); err != nil {
+				t.Fatal(err)
+			}
+			for _, side := range []*proc{p, c} {
+				side.ends(6)
+				if said := side.stderr.String(); strings.Contains(said, "goroutine ") || !strings.Contains(said, "somebody shortened the file") {
+					t.Errorf("%v %v: %s", side.cmd.Args[0], flags, said)
+				}
+			}
+		}
+	}
 }

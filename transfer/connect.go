@@ -41,14 +41,7 @@ func (c *courier) connect() error {
 	}
 	c.conn, c.raw, c.ended = conn, raw, false // the end goes to whoever takes the last message
 	c.connection++
-	c.mu.Lock()
-	c.reclaim()
-	c.outbox.unpop(&c.sent)
-	start := c.last
-	if c.outbox.len() > 0 {
-		start = c.outbox.at(0).start
-	}
-	c.mu.Unlock()
+	start := c.again()
 	c.own.Buffers.Store(start.buffers)
 	c.last = start
 	if err := c.sendHead(kindHello, start); err != nil {
@@ -56,6 +49,19 @@ func (c *courier) connect() error {
 	}
 	c.wait.reset()
 	return nil
+}
+
+// again puts what was sent and not let go before what was not sent, and returns
+// where that starts. A fault in it, of a segment that was truncated, unlocks as well.
+func (c *courier) again() (start position) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reclaim()
+	c.outbox.unpop(&c.sent)
+	if c.outbox.len() > 0 {
+		return c.outbox.at(0).start
+	}
+	return c.last
 }
 
 // beingMade reports whether a socket that lets nobody in may be one that a member of

@@ -168,10 +168,7 @@ func (c *courier) run() {
 func (c *courier) step() (more bool, err error) {
 	// Before the queues: who closes has added everything by then.
 	closing := c.closing.Load()
-	c.mu.Lock()
-	c.reclaim()
-	waiting, unread := c.outbox.len(), c.sent.len()
-	c.mu.Unlock()
+	waiting, unread := c.queued()
 	if c.ended && waiting+unread == 0 {
 		return false, nil // the consumer may have left already
 	}
@@ -244,6 +241,14 @@ func (c *courier) givenUp() bool {
 	default:
 		return false
 	}
+}
+
+// queued returns how many parcels are not sent, and how many are and not let go.
+func (c *courier) queued() (waiting, unread int) {
+	c.mu.Lock()
+	defer c.mu.Unlock() // also when a truncated segment makes reclaim fault
+	c.reclaim()
+	return c.outbox.len(), c.sent.len()
 }
 
 // reclaim drops what the consumer has let go of. c.mu is held.

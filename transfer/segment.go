@@ -150,7 +150,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 	if s.left {
 		return 0, nil
 	}
-	lost, err = s.Drain(ctx)
+	truncated := shm.Guard(func() error { lost, err = s.Drain(ctx); return nil })
 	s.left = true
 	fault := shm.Guard(func() error {
 		s.own.Descriptors.Store(0)
@@ -160,7 +160,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 	})
 	own, peer := s.own, s.peer
 	_, leaveErr := s.segment.Leave(func() bool { return !keeps(own, peer) })
-	return lost, errors.Join(err, fault, leaveErr)
+	return lost, errors.Join(err, cmp.Or(truncated, fault), leaveErr)
 }
 
 // keeps reports whether either side has asked to leave the segment in place. A

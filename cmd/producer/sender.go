@@ -64,14 +64,19 @@ type elastic struct{ *transfer.Sender }
 
 func (e elastic) resumed() uint64 { return 0 }
 
-func (e elastic) queued() uint64 { return e.Queued() }
+func (e elastic) queued() (n uint64) {
+	_ = shm.Guard(func() error { n = e.Queued(); return nil }) // deliver says what is wrong
+	return n
+}
 
 func (e elastic) deliver(ctx context.Context, ended bool) error {
-	if ended {
-		e.DeliverEnd()
-	}
-	_, err := e.Drain(ctx)
-	return err
+	return shm.Guard(func() error {
+		if ended {
+			e.DeliverEnd()
+		}
+		_, err := e.Drain(ctx)
+		return err
+	})
 }
 
 func (e elastic) leave(ctx context.Context) (uint64, error) {
