@@ -236,3 +236,19 @@ func TestATransferWhoseSegmentIsTruncatedEndsInGoodOrder(t *testing.T) {
 		}
 	}
 }
+
+// Usually the next producer's hello tells what went with the last one.
+func TestWhatDiedWithItsProducerIsCountedWhenNobodyComesAfter(t *testing.T) {
+	name := segmentName(t)
+	c := start(t, "consumer", "--name", name, "--follow", "--rate", "1000", "--format", "json")
+	p := start(t, "producer", transferring(name, "--rate", "10000")...)
+	eventually(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+2000 })
+	p.kill()
+	c.signal(unix.SIGTERM)
+	c.ends(0)
+	f := c.final()
+	if produced, consumed, lost := f.num("producedCount"), f.num("consumedCount"), f.num("lostCount"); lost < 1000 || produced != consumed+lost || f.num("queueDepth") != 0 {
+		t.Errorf("%v produced, %v consumed, %v lost, %v queued", produced, consumed, lost, f["queueDepth"])
+	}
+	gone(t, name)
+}

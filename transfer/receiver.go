@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -257,12 +258,34 @@ func (r *Receiver) Receive(ctx context.Context, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
+// WriteOff counts as lost what a producer that was killed had published and this
+// Receiver has not released, and returns how many messages that are: when this one
+// takes no more, nobody can. It does nothing while a producer lives, who has them
+// all. Close does it too; call it to know before.
+func (r *Receiver) WriteOff() (lost uint64) {
+	if r.closed {
+		return 0
+	}
+	had := &r.segment.Header().Producer
+	at := position{r.released.buffers, had.Count.Load(), had.Index.Load()}
+	// Looked at last: what a living one publishes is not counted.
+	if r.segment.Alive(layout.Producer) || at.messages <= r.released.messages {
+		return 0
+	}
+	lost = at.messages - r.released.messages
+	r.own.Lost.Add(lost)
+	r.seen, r.taken, r.skip = at, at.messages, at.messages
+	r.publish(at)
+	return lost
+}
+
 // Close gives the role back. What was not released stays with the producer, for
-// the next Receiver. Messages from Next are invalid.
+// the next Receiver, or is lost when there is none. Messages from Next are invalid.
 func (r *Receiver) Close() error {
 	if r.closed {
 		return nil
 	}
+	truncated := shm.Guard(func() error { r.WriteOff(); return nil })
 	r.closed = true
 	r.left, r.rest, r.slab = 0, nil, nil // the next Next finds that it is closed
 	err := errors.Join(r.hangUp(), r.listener.Close())
@@ -274,5 +297,5 @@ func (r *Receiver) Close() error {
 	})
 	own, peer := r.own, r.peer
 	_, leaveErr := r.segment.Leave(func() bool { return !keeps(own, peer) })
-	return errors.Join(err, fault, leaveErr)
+	return errors.Join(err, cmp.Or(truncated, fault), leaveErr)
 }

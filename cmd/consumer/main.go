@@ -76,6 +76,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		tell.Ready(r.Segment())
 		err = receive(ctx, r, check, opt, common)
 	}
+	r.writeOff()
 	rep.Finish()
 	if check != nil && err == nil {
 		rep.Verified(check.Checked)

@@ -24,6 +24,8 @@ type receiver interface {
 	// leave gives the role back. kept is how many unread messages are there for
 	// the next consumer.
 	leave() (kept uint64, err error)
+	// writeOff counts what will never come any more, so that the last report has it.
+	writeOff()
 }
 
 // open waits for the segment, and receives as that wants it.
@@ -68,8 +70,14 @@ func (b bounded) hold() (bytes, messages int) {
 
 func (b bounded) leave() (uint64, error) { return b.Close() }
 
+func (b bounded) writeOff() {} // what is in a ring is there for the next consumer
+
 type elastic struct{ *transfer.Receiver }
 
 func (elastic) hold() (bytes, messages int) { return 1 << 20, most }
 
 func (e elastic) leave() (uint64, error) { return 0, e.Close() }
+
+func (e elastic) writeOff() {
+	_ = shm.Guard(func() error { e.WriteOff(); return nil }) // leave says what is wrong
+}
