@@ -64,7 +64,7 @@ var meanings = []struct {
 	{shm.ErrTruncated, ExitCorrupt, "somebody shortened the file; start both sides again, with --fresh"},
 	{layout.ErrNotSegment, ExitCorrupt, "remove the file, start the producer with --fresh, or choose another --name"},
 	{layout.ErrVersion, ExitCorrupt, "use producer and consumer of one version, or start the producer with --fresh"},
-	{layout.ErrMode, ExitUsage, "give both sides the same --mode, or choose another --name"},
+	{layout.ErrMode, ExitUsage, "give both sides the same --mode, let a consumer take what is left, start the producer with --fresh, or choose another --name"},
 	{layout.ErrCorrupt, ExitCorrupt, "something else wrote to it: stop both sides and start the producer with --fresh"},
 	{shm.ErrNoSpace, ExitFailed, "free some, choose a smaller --capacity, or enlarge it: mount -o remount,size=... /dev/shm"},
 	{unix.EPIPE, ExitFailed, "its reader went away; what it did not get comes again to the next consumer"},

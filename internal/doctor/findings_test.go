@@ -125,7 +125,7 @@ var spoilt = []struct {
 	{"in use", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", alive: true}) }, OK, "1 in use, none left behind", ""},
 	{"left behind", "segments", func(t *testing.T, m *machine) {
 		m.holds(leftover{name: "a", unread: 1200}, leftover{name: "b"}, leftover{name: "c", alive: true})
-	}, Note, "1 in use|a (1,200 unread), b (empty)", "--name NAME|gauge rm --name a; gauge rm --name b"},
+	}, Note, "1 in use|a (1,200 unread), b (empty)", "--name NAME|gauge rm --yes --name a; gauge rm --name b"},
 	{"very many", "segments", func(t *testing.T, m *machine) {
 		for i := range 9 {
 			m.holds(leftover{name: fmt.Sprint("n", i)})

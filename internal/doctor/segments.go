@@ -47,7 +47,7 @@ func segments(m *machine) Finding {
 			used++
 		case s.unread > 0:
 			left = append(left, fmt.Sprintf("%s (%s unread)", s.name, humanize.Comma(int64(s.unread))))
-			remove = append(remove, "gauge rm --name "+s.name)
+			remove = append(remove, "gauge rm --yes --name "+s.name)
 		default:
 			left = append(left, s.name+" (empty)")
 			remove = append(remove, "gauge rm --name "+s.name)
@@ -67,7 +67,7 @@ func segments(m *machine) Finding {
 	case len(damaged) > 0 && len(left) == 0:
 		return note("remove it, until then producer and consumer refuse the name: "+some(remove, "; "), "%s", says)
 	case len(remove) > 0:
-		return note("go on with one (producer or consumer --name NAME) or remove it: "+some(remove, "; "), "%s", says)
+		return note("go on with one (producer or consumer --name NAME) or remove it, with what is unread: "+some(remove, "; "), "%s", says)
 	}
 	return fine("%s, none left behind", says)
 }
