@@ -265,9 +265,9 @@ func TestDoctorFindsWhatIsLeft(t *testing.T) {
 		./gauge rm --yes --name broken && ./gauge rm --yes --name left && ./gauge doctor --json`)
 	p.ends(0)
 	text, rest, _ := strings.Cut(p.stdout.String(), "nothing is in the way\n")
-	has(t, text, "segments", "note", "0 in use", "left (12 unread)", "-> go on with one", "gauge rm --name left")
+	has(t, text, "segments", "note", "0 in use", "left (12 unread)", "-> go on with one", "gauge rm --yes --name left")
 	broken, whole, _ := strings.Cut(rest, "removed /dev/shm/sluice.broken\n")
-	if d := diagnoses(t, broken)["segments"]; d.State != "note" || !strings.Contains(d.Says, "damaged: broken") || !strings.Contains(d.Remedy, "gauge rm --yes --name broken; gauge rm --name left") {
+	if d := diagnoses(t, broken)["segments"]; d.State != "note" || !strings.Contains(d.Says, "damaged: broken") || !strings.Contains(d.Remedy, "gauge rm --yes --name broken; gauge rm --yes --name left") {
 		t.Errorf("%+v", d)
 	}
 	_, whole, _ = strings.Cut(whole, "\n")

@@ -140,7 +140,8 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	why := fmt.Sprintf("blocked: producer %.0f %%, consumer %.0f %% of the time; queue %.0f %% full", 100*p, 100*c, 100*after.Fill())
 	v := Verdict{Kind: Balanced, Why: why, Figures: true}
 	switch {
-	case prevails(p, c, last == ConsumerBound), full && c < noticeable:
+	// A full ring may be a burst's; a transfer's queue at its limit never is.
+	case prevails(p, c, last == ConsumerBound), full && (c < noticeable || after.Geometry.Mode == layout.ModeTransfer):
 		v.Kind, v.Advice = ConsumerBound, "speed up the consumer; more capacity only delays this"
 	case after.Geometry.Mode == layout.ModeTransfer && c < noticeable && after.Depth() >= growthLeast:
 		v.Kind, v.Advice = ConsumerBound, "the queue does not grow, and the consumer has no time to spare"
@@ -183,7 +184,7 @@ func prevails(more, less float64, already bool) bool {
 
 func noConsumer(s *Snapshot) Verdict {
 	why, advice := "no consumer lives; "+left(s), "start a consumer"
-	if s.Depth() > 0 {
+	if s.Depth() > 0 && (s.Producer.Alive || s.Geometry.Mode == layout.ModeRing) {
 		advice += ": what is in the queue waits for it"
 	}
 	if s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive {

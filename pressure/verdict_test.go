@@ -85,6 +85,12 @@ func TestVerdict(t *testing.T) {
 			s.Producer.Blocked, s.Consumer.Blocked = time.Second, time.Second
 			s.Consumer.Progress = s.At - uint64(2*time.Second)
 		}},
+		{"a transfer at its limit, whose consumer slept before that", ConsumerBound, func(b, s *Snapshot) {
+			s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}
+			s.Limit, s.QueueBytes, s.Produced = 1<<20, 1<<20, 1456
+			b.Geometry, b.QueueBytes, b.Produced = s.Geometry, 1<<20, 1256
+			s.Consumer.Blocked = 900 * time.Millisecond
+		}},
 		{"a producer that was stopped while it slept", ProducerBound, func(_, s *Snapshot) {
 			s.Consumed, s.Produced = 1000, 1000
 			s.Producer.Blocked, s.Consumer.Blocked = time.Second, time.Second

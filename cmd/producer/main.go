@@ -86,7 +86,9 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		err = shm.Guard(func() error { return move(ctx) })
 	}
 	ended := err == nil && in != nil && ctx.Err() == nil
-	rep.Delivering(w.queued())
+	if ctx.Err() == nil || w.Segment().Alive(layout.Consumer) { // else it gives up at once
+		rep.Delivering(w.queued())
+	}
 	err = errors.Join(command.Named(common.Name, err), w.deliver(ctx, ended))
 	if in != nil {
 		rep.Unsent(in.Unsent())

@@ -239,7 +239,7 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 		rep.Mode = now.Geometry.Mode
 		rep.Now, rep.Interval = &now, pressure.Between(&before, &now)
 		if final {
-			rep.Verdict = pressure.Judge(&rep.Interval, &now)
+			rep.Verdict = pressure.Judge(&rep.Interval, r.leaving(now))
 		} else {
 			_, rep.Verdict = r.trend.Add(now)
 		}
@@ -250,6 +250,15 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 		rep.Unsent = r.unsent
 	}
 	r.print.print(r.opt.Out, &rep) // with stderr gone there is nobody to tell
+}
+
+// leaving is the last snapshot as it is judged: the producer of a transfer takes its
+// queue along, so that grows no more and waits for nobody.
+func (r *Reporter) leaving(now pressure.Snapshot) *pressure.Snapshot {
+	if r.opt.Role == layout.Producer && now.Geometry.Mode == layout.ModeTransfer && now.Produced > 0 {
+		now.Producer.Alive = false
+	}
+	return &now
 }
 
 // Report is one report of one side, or of an observer.
