@@ -93,6 +93,7 @@ func TestGaugeRemovesWhatNobodyUses(t *testing.T) {
 	}
 	gone(t, name)
 	start(t, "gauge", "rm", "--name", name).refuses(1, name, "there is none", "gauge ls")
+	start(t, "gauge", "watch", "--name", name).refuses(1, name, "there is none", "gauge ls")
 
 	if err := os.WriteFile(shm.Path(name), []byte("no segment"), 0o600); err != nil {
 		t.Fatal(err)

@@ -47,11 +47,14 @@ func watch(ctx context.Context, c *cli.Context) error {
 	}
 	f := follow.New(name, int(span/interval))
 	defer f.Close()
-	s := screen.Screen{Width: 80, Interval: interval, Span: span, Now: time.Now()}
+	s := screen.Screen{Name: name, Width: 80, Interval: interval, Span: span, Now: time.Now()}
 	if !term.IsTerminal(int(os.Stdout.Fd())) {
 		s.Plain = true
 		if s.Pairs, err = twice(ctx, f, interval); err != nil {
 			return command.Orderly(err)
+		}
+		if name != "" && len(s.Pairs) == 0 {
+			return noSegment(name)
 		}
 		_, err = fmt.Println(s.Draw())
 		return err

@@ -16,7 +16,8 @@ import (
 
 // Screen is what to draw and how.
 type Screen struct {
-	Width, Height int // columns and lines; Height 0 = as many lines as it takes
+	Name          string // of the only segment to show, empty for all
+	Width, Height int    // columns and lines; Height 0 = as many lines as it takes
 	Plain         bool
 	Pairs         []*follow.Pair
 	Chosen        int // index of the pair to show in full
@@ -36,7 +37,7 @@ const (
 func (s *Screen) Draw() string {
 	lines := []string{s.title(), ""}
 	if len(s.Pairs) == 0 {
-		lines = append(lines, "No segments yet. In another terminal:", "", "    producer", "    consumer --work 1ms")
+		lines = append(lines, s.nothing()...)
 	} else {
 		rows, full := len(s.Pairs), true
 		if s.Height > 0 {
@@ -63,6 +64,15 @@ func (s *Screen) Draw() string {
 		lines[i] = lipgloss.NewStyle().MaxWidth(max(1, s.Width)).Render(strings.TrimRight(l, " "))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// nothing says how to get something to see.
+func (s *Screen) nothing() []string {
+	says, name := "No segments yet.", ""
+	if s.Name != "" {
+		says, name = "No segment "+s.Name+" yet.", " --name "+s.Name
+	}
+	return []string{says + " In another terminal:", "", "    producer" + name, "    consumer" + name + " --work 1ms"}
 }
 
 func (s *Screen) title() string {

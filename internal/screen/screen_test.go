@@ -81,6 +81,17 @@ func TestEightyColumnsShowAllOfALine(t *testing.T) {
 	}
 }
 
+func TestWithNothingToSeeTheScreenSaysHowToGetSomething(t *testing.T) {
+	s := screenOf(80, 24)
+	if drawn := s.Draw(); !strings.Contains(drawn, "No segments yet") || !strings.Contains(drawn, "    producer\n") {
+		t.Error(drawn)
+	}
+	s.Name = "orders"
+	if drawn := s.Draw(); !strings.Contains(drawn, "No segment orders yet") || !strings.Contains(drawn, "consumer --name orders --work") {
+		t.Error(drawn)
+	}
+}
+
 func TestTheChosenPairIsInView(t *testing.T) {
 	var many []*follow.Pair
 	for i := range 40 {
