@@ -128,6 +128,11 @@ func (s *Sender) DeliverEnd() { s.courier.mustEnd.Store(true) }
 // lost is the number of messages that go with it. With a consumer it waits on,
 // however slow that is. Nothing can be sent any more.
 func (s *Sender) Drain(ctx context.Context) (lost uint64, err error) {
+	truncated := shm.Guard(func() error { lost, err = s.drain(ctx); return nil })
+	return lost, errors.Join(err, truncated)
+}
+
+func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 	if s.closed {
 		return 0, nil
 	}
@@ -150,7 +155,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 	if s.left {
 		return 0, nil
 	}
-	truncated := shm.Guard(func() error { lost, err = s.Drain(ctx); return nil })
+	lost, err = s.Drain(ctx)
 	s.left = true
 	fault := shm.Guard(func() error {
 		s.own.Descriptors.Store(0)
@@ -160,7 +165,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 	})
 	own, peer := s.own, s.peer
 	_, leaveErr := s.segment.Leave(func() bool { return !keeps(own, peer) })
-	return lost, errors.Join(err, cmp.Or(truncated, fault), leaveErr)
+	return lost, errors.Join(err, fault, leaveErr)
 }
 
 // keeps reports whether either side has asked to leave the segment in place. A

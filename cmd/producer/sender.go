@@ -70,13 +70,11 @@ func (e elastic) queued() (n uint64) {
 }
 
 func (e elastic) deliver(ctx context.Context, ended bool) error {
-	return shm.Guard(func() error {
-		if ended {
-			e.DeliverEnd()
-		}
-		_, err := e.Drain(ctx)
-		return err
-	})
+	if ended {
+		e.DeliverEnd()
+	}
+	_, err := e.Drain(ctx)
+	return err
 }
 
 func (e elastic) leave(ctx context.Context) (uint64, error) {
