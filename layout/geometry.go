@@ -59,6 +59,14 @@ func (h *Header) Init(g Geometry, createdAt uint64) {
 	id.Magic.Store(Magic)
 }
 
+// CheckVersion returns ErrVersion for another version of the layout than this one.
+func CheckVersion(v uint64) error {
+	if v != Version {
+		return fmt.Errorf("%w: its layout has version %d, this program has version %d", ErrVersion, v, Version)
+	}
+	return nil
+}
+
 // Geometry validates the identity against the file's size and the machine's
 // page size and returns it. Each value is read once, so what is returned is
 // what was checked. The error is ErrNotSegment, ErrVersion or ErrCorrupt, in
@@ -68,8 +76,11 @@ func (h *Header) Geometry(fileSize int64, pageSize uint64) (Geometry, error) {
 	if m := id.Magic.Load(); m != Magic {
 		return Geometry{}, fmt.Errorf("%w: magic is %#x", ErrNotSegment, m)
 	}
-	if v := id.Version.Load(); v != Version {
-		return Geometry{}, fmt.Errorf("%w: it has version %d, this program speaks %d", ErrVersion, v, Version)
+	if err := CheckVersion(id.Version.Load()); err != nil {
+		return Geometry{}, err
+	}
+	if n := id.SlotSize.Load(); n != 0 {
+		return Geometry{}, fmt.Errorf("%w: it has fixed slots of %d bytes, this program reads records only", ErrVersion, n)
 	}
 	if n := id.HeaderSize.Load(); n != HeaderSize {
 		return Geometry{}, fmt.Errorf("%w: header size %d, want %d", ErrCorrupt, n, HeaderSize)

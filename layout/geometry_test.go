@@ -24,11 +24,11 @@ func TestAHeaderTellsTheGeometryItWasGiven(t *testing.T) {
 		fileSize int64
 		pageSize uint64
 	}{
-		{"the smallest ring", ring(t, 4096, 0, page), 8192 + 4096, page},
-		{"a ring with slots", ring(t, 1<<20, 64, page), 8192 + 1<<20, page},
-		{"the largest ring", ring(t, MaxCapacity, MaxCapacity, page), 8192 + 1<<31, page},
+		{"the smallest ring", ring(t, 4096, 0, page), 65536 + 4096, page},
+		{"a ring with slots", ring(t, 1<<20, 64, page), 65536 + 1<<20, page},
+		{"the largest ring", ring(t, MaxCapacity, MaxCapacity, page), 65536 + 1<<31, page},
 		{"a ring on large pages", ring(t, 1<<16, 0, 1<<16), 1<<16 + 1<<16, 1 << 16},
-		{"a transfer", Geometry{Mode: ModeTransfer, Slots: 5}, 8192, page},
+		{"a transfer", Geometry{Mode: ModeTransfer, Slots: 5}, 65536, page},
 	} {
 		var h Header
 		h.Init(c.g, 1234)
@@ -53,13 +53,13 @@ func TestTheHeaderLiesInTheBytesAsDocumented(t *testing.T) {
 	}
 	h.Init(ring(t, 1<<20, 64, page), 1234)
 	h.Producer.Index.Store(5)
-	h.Latency[LatencyBuckets-1].Store(6)
+	h.Latency.Buckets[LatencyBuckets-1].Store(6)
 	if string(b[:8]) != "sluice\r\n" {
 		t.Errorf("the file begins with %q", b[:8])
 	}
 	for at, want := range map[int]uint64{
-		0x08: 1, 0x10: 8192, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 8192, 0x38: 1234, 0x80: 5,
-		0x800 + 8*(41*16-1): 6,
+		0x08: 2, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234, 0x100: 5,
+		0x1080 + 8*(41*16-1): 6,
 	} {
 		if got := binary.LittleEndian.Uint64(b[at:]); got != want {
 			t.Errorf("%#x: %d, want %d", at, got, want)
@@ -77,10 +77,11 @@ func TestABadHeaderIsRefused(t *testing.T) {
 		{"zeros", ErrNotSegment, func(id *Identity) { *id = Identity{} }},
 		{"another magic", ErrNotSegment, func(id *Identity) { id.Magic.Store(Magic ^ 1<<63) }},
 		{"line ends of a text-mode copy", ErrNotSegment, func(id *Identity) { id.Magic.Store(Magic &^ (0xff << 48)) }},
-		{"another magic and another version", ErrNotSegment, func(id *Identity) { id.Magic.Store(1); id.Version.Store(2) }},
-		{"an older version", ErrVersion, func(id *Identity) { id.Version.Store(0) }},
-		{"a newer version", ErrVersion, func(id *Identity) { id.Version.Store(2) }},
-		{"a newer version with a longer header", ErrVersion, func(id *Identity) { id.Version.Store(2); id.HeaderSize.Store(16384) }},
+		{"another magic and another version", ErrNotSegment, func(id *Identity) { id.Magic.Store(1); id.Version.Store(3) }},
+		{"an older version", ErrVersion, func(id *Identity) { id.Version.Store(1) }},
+		{"a newer version", ErrVersion, func(id *Identity) { id.Version.Store(3) }},
+		{"a newer version with a longer header", ErrVersion, func(id *Identity) { id.Version.Store(3); id.HeaderSize.Store(16384) }},
+		{"fixed slots", ErrVersion, func(id *Identity) { id.SlotSize.Store(8) }},
 		{"another header size", ErrCorrupt, func(id *Identity) { id.HeaderSize.Store(4096) }},
 		{"no mode", ErrCorrupt, func(id *Identity) { id.Mode.Store(0) }},
 		{"an unknown mode", ErrCorrupt, func(id *Identity) { id.Mode.Store(3) }},
@@ -91,8 +92,8 @@ func TestABadHeaderIsRefused(t *testing.T) {
 		{"a capacity that makes the size overflow", ErrCorrupt, func(id *Identity) { id.Capacity.Store(1 << 63) }},
 		{"too many slots", ErrCorrupt, func(id *Identity) { id.Slots.Store(MaxCapacity + 1) }},
 		{"data over the header", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(0) }},
-		{"data between two pages", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(8200) }},
-		{"data behind the next page", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(12288) }},
+		{"data between two pages", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(65544) }},
+		{"data behind the next page", ErrCorrupt, func(id *Identity) { id.DataOffset.Store(69632) }},
 		{"a transfer with a capacity", ErrCorrupt, func(id *Identity) { id.Mode.Store(2); id.DataOffset.Store(0) }},
 		{"a transfer with too many slots", ErrCorrupt, func(id *Identity) {
 			id.Mode.Store(2)
@@ -133,9 +134,9 @@ func TestAFileOfAnotherSizeIsRefused(t *testing.T) {
 
 func TestASegmentOfAMachineWithOtherPagesIsRefused(t *testing.T) {
 	var h Header
-	g := ring(t, 1<<16, 0, page)
+	g := ring(t, 1<<17, 0, page)
 	h.Init(g, 0)
-	if _, err := h.Geometry(g.FileSize(), 1<<16); !errors.Is(err, ErrCorrupt) {
+	if _, err := h.Geometry(g.FileSize(), 1<<17); !errors.Is(err, ErrCorrupt) {
 		t.Error(err)
 	}
 }
@@ -161,7 +162,7 @@ func TestLimitsOfARing(t *testing.T) {
 		if c.ok != (err == nil) {
 			t.Errorf("NewRing(%d, %d, %d): %v", c.capacity, c.slots, c.pageSize, err)
 		}
-		want := Geometry{ModeRing, c.capacity, c.slots, max(8192, c.pageSize)}
+		want := Geometry{ModeRing, c.capacity, c.slots, max(65536, c.pageSize)}
 		if c.ok && g != want || !c.ok && g != (Geometry{}) {
 			t.Errorf("NewRing(%d, %d, %d) = %+v", c.capacity, c.slots, c.pageSize, g)
 		}

@@ -2,7 +2,9 @@ package layout
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -38,5 +40,33 @@ func TestTheDocumentShowsTheHeaderAsItIs(t *testing.T) {
 	}
 	if len(shown) > len(want) {
 		t.Errorf("%s has a line too many: %s", path, shown[len(want)])
+	}
+}
+
+// The picture in the README names blocks as the table does, each where it begins.
+func TestThePictureOfTheMemoryShowsEachBlockWhereItIs(t *testing.T) {
+	const path = "../README.md"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begins := map[string]string{}
+	for _, f := range Fields() {
+		block, _, _ := strings.Cut(f.Name, ".")
+		if _, known := begins[block]; !known {
+			begins[block] = fmt.Sprintf("0x%04x", f.Offset)
+		}
+	}
+	blocks := regexp.MustCompile(`(?m)^(0x[0-9a-f]+) +\|.*\|  (\w+)(?::|$)`).FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 8 {
+		t.Fatalf("%s shows %d blocks of the header", path, len(blocks))
+	}
+	for _, b := range blocks {
+		if shown, block := b[1], b[2]; begins[block] != shown {
+			t.Errorf("%s shows %s at %s; it begins at %q", path, block, shown, begins[block])
+		}
+	}
+	if ring := fmt.Sprintf("%#x  | ring", HeaderSize); !strings.Contains(string(text), ring) {
+		t.Errorf("%s lacks %q", path, ring)
 	}
 }

@@ -7,14 +7,20 @@ const Block = 128
 // Header is the first HeaderSize bytes of a segment, laid over mapped memory by
 // At. Who writes which part is fixed:
 //
-//	Identity      the creator, before the segment has a name
-//	Producer      the holder of the producer role, at every publish
-//	Consumer      the holder of the consumer role, at every release
-//	*Wait         set by the side that goes to sleep, cleared by the other
-//	*Side         the holder of the role, rarely
-//	Latency*      the holder of the consumer role, on sampled records
+//	Identity        the creator, before the segment has a name
+//	Producer        the holder of the producer role, at every publish
+//	Consumer        the holder of the consumer role, at every release
+//	*Wait           set by the side that goes to sleep, cleared by the other
+//	*Side, *Socket  the holder of the role, rarely
+//	Schedule        the holder of the producer role
+//	Bridge          whoever fills the segment from another one
+//	histograms      the holder of the consumer role; Lateness the producer's
+//	Samples         the holder of the producer role
 //
 // Everything in it is readable by anybody who can open the file, at any time.
+// Parts that nothing writes yet are named here all the same, so that they can be
+// filled without a new version: Identity.SlotSize and Fingerprint, Schedule,
+// Bridge, Response, Lateness, Samples, Cursor.Samples, Side.RefusedMessages and Unsent.
 type Header struct {
 	Identity Identity
 
@@ -23,30 +29,39 @@ type Header struct {
 
 	ProducerWait Wait
 	ConsumerWait Wait
+	_            [2 * Block]byte
 
 	ProducerSide Side
 	ConsumerSide Side
 
-	LatencyCount Uint64 `doc:"messages that the histogram stands for"`
-	LatencySum   Uint64 `doc:"sum of their publish-to-take times, ns"`
-	LatencyMax   Uint64 `doc:"longest sampled publish-to-take time, ns"`
-	_            [0x800 - 0x498]byte
+	ProducerSocket Path
+	ConsumerSocket Path
 
-	Latency [LatencyBuckets]Uint64 `doc:"publish-to-take times, log-linear buckets"`
-	_       [HeaderSize - 0x800 - LatencyBuckets*8]byte
+	Schedule Schedule
+	Bridge   Bridge
+	_        [0x1000 - 0xa00]byte
+
+	Latency  Histogram
+	Response Histogram
+	Lateness Histogram
+	_        [0x8000 - 0x5200]byte
+
+	Samples [SampleSlots]Sample `doc:"ring of samples: index, due at, published at, messages it stands for; 8 bytes each"`
 }
 
 // Identity is written once, before anybody else can see the segment.
 type Identity struct {
-	Magic      Uint64 `doc:"sluice, carriage return, line feed"`
-	Version    Uint64 `doc:"version of this layout"`
-	HeaderSize Uint64 `doc:"bytes of header"`
-	Mode       Uint64 `doc:"1 ring, 2 transfer"`
-	Capacity   Uint64 `doc:"bytes of ring, a power of two; 0 in transfer mode"`
-	Slots      Uint64 `doc:"most messages in flight; 0 = bytes alone"`
-	DataOffset Uint64 `doc:"where the data region starts; 0 in transfer mode"`
-	CreatedAt  Uint64 `doc:"wall clock at creation, ns since 1970"`
-	_          [Block - 64]byte
+	Magic       Uint64 `doc:"sluice, carriage return, line feed"`
+	Version     Uint64 `doc:"version of this layout"`
+	HeaderSize  Uint64 `doc:"bytes of header"`
+	Mode        Uint64 `doc:"1 ring, 2 transfer"`
+	Capacity    Uint64 `doc:"bytes of ring, a power of two; 0 in transfer mode"`
+	Slots       Uint64 `doc:"most messages in flight; 0 = bytes alone"`
+	DataOffset  Uint64 `doc:"where the data region starts; 0 in transfer mode"`
+	CreatedAt   Uint64 `doc:"wall clock at creation, ns since 1970"`
+	SlotSize    Uint64 `doc:"bytes of a fixed slot; 0 = records of variable size"`
+	Fingerprint Uint64 `doc:"of the type in a fixed slot; 0 = none"`
+	_           [2*Block - 80]byte
 }
 
 // Cursor is one side's position. Index moves last: it is the commit point, and
@@ -58,7 +73,8 @@ type Cursor struct {
 	NextIndex   Uint64 `doc:"the Index that is being published"`
 	CountBefore Uint64 `doc:"Count before that publish"`
 	Bytes       Uint64 `doc:"payload bytes, since creation"`
-	_           [Block - 40]byte
+	Samples     Uint64 `doc:"entries of Samples: producer, written; consumer, used"`
+	_           [Block - 48]byte
 }
 
 // Wait is the bed of one side. The sleeper writes the two thresholds, then the
@@ -73,31 +89,83 @@ type Wait struct {
 
 // Side is what a holder of a role reports of itself. Only that holder writes it.
 type Side struct {
-	PID        Uint64 `doc:"process id of the last holder, for people only"`
-	State      Uint64 `doc:"0 none 1 running 2 blocked 3 alone 4 closed"`
-	Fence      Uint64 `doc:"0 unknown 1 asymmetric 2 full"`
-	Holders    Uint64 `doc:"times the role was taken"`
-	StartedAt  Uint64 `doc:"monotonic clock when it was taken last, ns"`
-	ProgressAt Uint64 `doc:"monotonic clock at the last noted progress or look around, ns"`
-	Blocked    Uint64 `doc:"blocked time, ns, signed: negative while blocked, then add the monotonic clock"`
-	Waits      Uint64 `doc:"times it had to sleep"`
-	Spins      Uint64 `doc:"times a spin ended in time"`
-	WakesSent  Uint64 `doc:"times it woke the peer"`
-	Spurious   Uint64 `doc:"times it was woken for nothing"`
-	Dropped    Uint64 `doc:"producer: messages dropped because full"`
-	Refused    Uint64 `doc:"producer: times the way out was refused"`
-	HighWater  Uint64 `doc:"producer: deepest queue it has seen, messages"`
-	Framing    Uint64 `doc:"producer: 0 none 1 lines 2 length 3 raw"`
-	Memory     Uint64 `doc:"producer: bytes held for messages in flight"`
-	Keep       Uint64 `doc:"1 = leave the segment when both sides are done"`
+	PID           Uint64 `doc:"process id of the last holder, for people only"`
+	PIDNamespace  Uint64 `doc:"inode number of the pid namespace of that id; 0 = unknown"`
+	TimeNamespace Uint64 `doc:"inode number of the time namespace of its clock; 0 = unknown"`
+	UID           Uint64 `doc:"user id of the last holder"`
+	State         Uint64 `doc:"0 none 1 running 2 blocked 3 alone 4 closed"`
+	Fence         Uint64 `doc:"0 unknown 1 asymmetric 2 full"`
+	Holders       Uint64 `doc:"times the role was taken"`
+	StartedAt     Uint64 `doc:"monotonic clock when it was taken last, ns"`
+	ProgressAt    Uint64 `doc:"monotonic clock at the last noted progress or look around, ns"`
+	Blocked       Uint64 `doc:"blocked time, ns, signed: negative while blocked, then add the monotonic clock, but at most BlockedUntil"`
+	BlockedUntil  Uint64 `doc:"monotonic clock up to which a sleep that goes on counts as blocked, ns"`
+	Waits         Uint64 `doc:"times it had to sleep"`
+	Spins         Uint64 `doc:"times a spin ended in time"`
+	WakesSent     Uint64 `doc:"times it woke the peer"`
+	Spurious      Uint64 `doc:"times it was woken for nothing"`
+	Keep          Uint64 `doc:"1 = leave the segment when both sides are done"`
+
+	End             Uint64 `doc:"producer: how its stream ended: 0 not yet 1 complete 2 stopped before its end 3 failed"`
+	Incomplete      Uint64 `doc:"producer: streams that ended stopped or failed; consumer: how many of those it was told of"`
+	EndSeen         Uint64 `doc:"consumer: the producer's Holders whose end it was told of; 0 = none"`
+	Dropped         Uint64 `doc:"producer: messages dropped because full"`
+	Refused         Uint64 `doc:"producer: times a message could not be sent now"`
+	RefusedMessages Uint64 `doc:"producer: messages given up because they were refused"`
+	Unsent          Uint64 `doc:"producer: messages that were due by its schedule and not sent"`
+	HighWater       Uint64 `doc:"deepest queue it has seen, messages"`
+	Framing         Uint64 `doc:"producer: 0 none 1 lines 2 length 3 raw"`
+	Memory          Uint64 `doc:"producer: bytes held for messages in flight and for reuse"`
 
 	Buffers        Uint64 `doc:"transfer: buffers that have left the producer, that the consumer has let go"`
 	Descriptors    Uint64 `doc:"transfer, producer: descriptors it holds for buffers in flight"`
 	MaxDescriptors Uint64 `doc:"transfer, producer: descriptors that the process may have"`
 	Limit          Uint64 `doc:"transfer, producer: most bytes in flight; 0 = no limit"`
-	Obstacle       Uint64 `doc:"transfer, producer: what refused it last: 0 nothing 1 no consumer 2 socket full 3 descriptors in flight 4 descriptors 5 memory limit"`
+	Obstacle       Uint64 `doc:"transfer, producer: what refused it last: 0 nothing 1 no consumer 2 socket full 3 descriptors in flight 4 descriptors 5 memory limit 6 the consumer listens elsewhere 7 no descriptor to connect with"`
 	Lost           Uint64 `doc:"transfer, consumer: messages that went with a producer that died"`
-	_              [2*Block - 184]byte
+	NextLost       Uint64 `doc:"transfer, consumer: the Lost that is being stored"`
+	Consumed       Uint64 `doc:"transfer, consumer: messages taken and released: Count without Lost"`
+	_              [4*Block - 34*8]byte
+}
+
+// Schedule is what an open-loop load promises: message number FirstCount + k is due
+// at Base + k/Rate. It belongs to one holder of the producer role.
+type Schedule struct {
+	Base       Uint64 `doc:"monotonic clock when the first message is due, ns; 0 = no schedule"`
+	Rate       Uint64 `doc:"messages a second, as a 64-bit floating point number"`
+	FirstCount Uint64 `doc:"number of the first message, counted as Producer.Count"`
+	Due        Uint64 `doc:"messages that were due at the last noted progress"`
+	_          [Block - 32]byte
+}
+
+// Bridge says where the messages of a segment come from when another segment, on
+// another machine perhaps, is their source.
+type Bridge struct {
+	Source Uint64 `doc:"Identity.CreatedAt of the segment that messages come from; 0 = none"`
+	Base   Uint64 `doc:"its position that Producer.Count 0 stands for"`
+	Stream Uint64 `doc:"identity of the stream between the two"`
+	_      [Block - 24]byte
+}
+
+// Histogram is a log-linear histogram of times (latency.go).
+type Histogram struct {
+	Count   Uint64 `doc:"messages that the histogram stands for"`
+	Sum     Uint64 `doc:"sum of their times, ns"`
+	Max     Uint64 `doc:"longest sampled time, ns"`
+	_       [Block - 24]byte
+	Buckets [LatencyBuckets]Uint64 `doc:"log-linear buckets of 8 bytes"`
+	_       [0x1600 - Block - LatencyBuckets*8]byte
+}
+
+// SampleSlots is the number of entries of the sample ring.
+const SampleSlots = 1024
+
+// Sample is one entry of the sample ring: a message that is timed.
+type Sample struct {
+	Index       Uint64 // position of the message
+	DueAt       Uint64 // monotonic ns; 0 = no schedule
+	PublishedAt Uint64 // monotonic ns
+	Messages    Uint64 // that it stands for
 }
 
 // Side returns the block of counters that belongs to role r.

@@ -40,16 +40,21 @@ func LatencyBounds(i int) (low, high uint64) {
 	return low, low + width - 1
 }
 
+// Note counts a time of a sample that stands for weight messages. Only one side
+// writes to a histogram, so its holder alone may call it.
+func (h *Histogram) Note(ns, weight uint64) {
+	h.Buckets[LatencyBucket(ns)].Add(weight)
+	h.Count.Add(weight)
+	h.Sum.Add(ns * weight)
+	if ns > h.Max.Own() {
+		h.Max.Relaxed(ns)
+	}
+}
+
 // NoteLatency counts a sample of given weight: messages that were published at
 // stamp and taken at now, both ns of the monotonic clock. A stamp from the future
 // (another time namespace, a hostile peer) counts as no time. Only the holder of
 // the consumer role may call it.
 func (h *Header) NoteLatency(stamp, now, weight uint64) {
-	ns := uint64(max(0, int64(now-stamp)))
-	h.Latency[LatencyBucket(ns)].Add(weight)
-	h.LatencyCount.Add(weight)
-	h.LatencySum.Add(ns * weight)
-	if ns > h.LatencyMax.Own() {
-		h.LatencyMax.Relaxed(ns)
-	}
+	h.Latency.Note(uint64(max(0, int64(now-stamp))), weight)
 }

@@ -1,23 +1,27 @@
 // Package layout is the binary interface of a sluice segment: where every
 // field of the header lies, how a record in the ring is framed, and which
-// values are valid. It makes no system calls and holds no behaviour; shm maps
-// what it describes, ring and transfer move the indices, pressure reads the
-// counters. docs/layout.md says the same for other languages, and a test keeps
-// the two equal.
+// values are valid. It also has the rules that every holder of a role keeps to
+// when it notes its waits (Side), and that tell how a stream has ended (EndWatch).
+// shm maps what it describes, ring and transfer move the indices, pressure reads
+// the counters. docs/layout.md says the same for other languages, and a test keeps
+// its table of fields equal to Header.
 //
 // All fields are little-endian and naturally aligned.
 package layout
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // Sizes and limits of a segment, in bytes unless said otherwise.
 const (
 	// HeaderSize is the length of the header at offset 0. The data region
 	// starts at the next page boundary of the creating machine.
-	HeaderSize = 8192
+	HeaderSize = 65536
 
 	// Version of this layout. A reader refuses every other one.
-	Version = 1
+	Version = 2
 
 	// MinCapacity and MaxCapacity bound the ring. The upper bound keeps the
 	// low 32 bits of an index, which are the futex word, from repeating
@@ -44,7 +48,15 @@ var (
 	ErrMode = errors.New("segment is of another mode")
 	// ErrCorrupt: a field or a record holds a value no healthy peer writes.
 	ErrCorrupt = errors.New("segment is corrupt")
+	// ErrIncomplete: the stream has ended, and not all of it was there to take. It
+	// is io.ErrUnexpectedEOF, and not io.EOF.
+	ErrIncomplete error = incomplete{}
 )
+
+type incomplete struct{}
+
+func (incomplete) Error() string { return "the stream is not complete" }
+func (incomplete) Unwrap() error { return io.ErrUnexpectedEOF }
 
 // Mode says what the segment carries.
 type Mode uint64
@@ -119,7 +131,8 @@ func (s State) String() string {
 
 // Obstacle is what keeps a transfer producer from handing over at once. It is
 // for people: the producer goes on by itself when the obstacle is gone, but for
-// the last one.
+// ObstacleMemory, which is an error of the caller's next message, and
+// ObstacleElsewhere, which ends it after two seconds.
 type Obstacle uint64
 
 // The obstacles.
@@ -130,6 +143,10 @@ const (
 	ObstacleInFlight Obstacle = 3 // ETOOMANYREFS: too many descriptors in sockets
 	ObstacleFiles    Obstacle = 4 // EMFILE, ENFILE: no descriptor for another buffer
 	ObstacleMemory   Obstacle = 5 // the producer's own limit
+	// ObstacleElsewhere: the consumer listens where the producer does not connect.
+	ObstacleElsewhere Obstacle = 6
+	// ObstacleConnection: EMFILE, ENFILE: no descriptor for the connection itself.
+	ObstacleConnection Obstacle = 7
 )
 
 // String returns the obstacle in a few words.
@@ -147,6 +164,37 @@ func (o Obstacle) String() string {
 		return "out of descriptors"
 	case ObstacleMemory:
 		return "memory limit"
+	case ObstacleElsewhere:
+		return "consumer listens elsewhere"
+	case ObstacleConnection:
+		return "no descriptor to connect with"
+	}
+	return "unknown"
+}
+
+// End is how a producer ended its stream. A producer that was killed has not ended
+// it: the next one goes on with it.
+type End uint64
+
+// The ends.
+const (
+	EndNone     End = 0 // not yet
+	EndComplete End = 1 // everything there was to send was sent
+	EndStopped  End = 2 // somebody stopped it before the end of its input or its count
+	EndFailed   End = 3 // an error ended it
+)
+
+// String returns the end in a word.
+func (e End) String() string {
+	switch e {
+	case EndNone:
+		return "none"
+	case EndComplete:
+		return "complete"
+	case EndStopped:
+		return "stopped"
+	case EndFailed:
+		return "failed"
 	}
 	return "unknown"
 }

@@ -10,37 +10,51 @@ import (
 
 func TestFieldsStayWhereTheyAre(t *testing.T) {
 	for name, want := range map[string]uintptr{
-		"Identity.Magic":      0x00,
-		"Identity.Version":    0x08,
-		"Identity.HeaderSize": 0x10,
-		"Identity.Mode":       0x18,
-		"Identity.Capacity":   0x20,
-		"Identity.Slots":      0x28,
-		"Identity.DataOffset": 0x30,
-		"Identity.CreatedAt":  0x38,
+		"Identity.Magic":       0x0,
+		"Identity.Version":     0x8,
+		"Identity.HeaderSize":  0x10,
+		"Identity.Mode":        0x18,
+		"Identity.Capacity":    0x20,
+		"Identity.Slots":       0x28,
+		"Identity.DataOffset":  0x30,
+		"Identity.CreatedAt":   0x38,
+		"Identity.SlotSize":    0x40,
+		"Identity.Fingerprint": 0x48,
 
-		"Producer.Index":       0x80,
-		"Producer.Count":       0x88,
-		"Producer.NextIndex":   0x90,
-		"Producer.CountBefore": 0x98,
-		"Producer.Bytes":       0xa0,
-		"Consumer.Index":       0x100,
-		"Consumer.Count":       0x108,
+		"Producer.Index":       0x100,
+		"Producer.Count":       0x108,
+		"Producer.NextIndex":   0x110,
+		"Producer.CountBefore": 0x118,
+		"Producer.Bytes":       0x120,
+		"Producer.Samples":     0x128,
+		"Consumer.Index":       0x180,
+		"Consumer.Count":       0x188,
 
-		"ProducerWait.Flag":  0x180,
-		"ProducerWait.Index": 0x188,
-		"ProducerWait.Count": 0x190,
-		"ConsumerWait.Flag":  0x200,
+		"ProducerWait.Flag":  0x200,
+		"ProducerWait.Index": 0x208,
+		"ProducerWait.Count": 0x210,
+		"ConsumerWait.Flag":  0x280,
 
-		"ProducerSide.PID":     0x280,
-		"ProducerSide.Blocked": 0x2b0,
-		"ProducerSide.Memory":  0x2f8,
-		"ConsumerSide.PID":     0x380,
+		"ProducerSide.PID":      0x400,
+		"ProducerSide.Blocked":  0x448,
+		"ProducerSide.End":      0x480,
+		"ProducerSide.Memory":   0x4c8,
+		"ProducerSide.Consumed": 0x508,
+		"ConsumerSide.PID":      0x600,
 
-		"LatencyCount": 0x480,
-		"LatencySum":   0x488,
-		"LatencyMax":   0x490,
-		"Latency":      0x800,
+		"ProducerSocket.Length": 0x800,
+		"ProducerSocket.Text":   0x808,
+		"ConsumerSocket.Length": 0x880,
+		"Schedule.Base":         0x900,
+		"Bridge.Source":         0x980,
+
+		"Latency.Count":    0x1000,
+		"Latency.Sum":      0x1008,
+		"Latency.Max":      0x1010,
+		"Latency.Buckets":  0x1080,
+		"Response.Count":   0x2600,
+		"Lateness.Buckets": 0x3c80,
+		"Samples":          0x8000,
 	} {
 		i := slices.IndexFunc(Fields(), func(f Field) bool { return f.Name == name })
 		if i < 0 {
@@ -83,7 +97,8 @@ func TestFieldsWithDifferentWritersShareNoBlock(t *testing.T) {
 		"Producer": "producer", "ProducerSide": "producer",
 		"Consumer": "consumer", "ConsumerSide": "consumer",
 		"ProducerWait": "either, for the producer", "ConsumerWait": "either, for the consumer",
-		"LatencyCount": "consumer", "LatencySum": "consumer", "LatencyMax": "consumer", "Latency": "consumer",
+		"ProducerSocket": "producer", "ConsumerSocket": "consumer", "Schedule": "producer", "Bridge": "bridge",
+		"Latency": "consumer", "Response": "consumer", "Lateness": "producer", "Samples": "producer",
 	}
 	if Block != 128 {
 		t.Errorf("a block has %d bytes, not two cache lines of 64", Block)
@@ -112,8 +127,8 @@ func TestValuesInTheFileStayAsTheyAre(t *testing.T) {
 		name      string
 		got, want uint64
 	}{
-		{"Version", Version, 1},
-		{"HeaderSize", HeaderSize, 8192},
+		{"Version", Version, 2},
+		{"HeaderSize", HeaderSize, 65536},
 		{"MinCapacity", MinCapacity, 4096},
 		{"MaxCapacity", MaxCapacity, 2 << 30},
 		{"ModeRing", uint64(ModeRing), 1}, {"ModeTransfer", uint64(ModeTransfer), 2},
@@ -121,6 +136,12 @@ func TestValuesInTheFileStayAsTheyAre(t *testing.T) {
 		{"StateNone", uint64(StateNone), 0}, {"StateRunning", uint64(StateRunning), 1},
 		{"StateBlocked", uint64(StateBlocked), 2}, {"StateAlone", uint64(StateAlone), 3},
 		{"StateClosed", uint64(StateClosed), 4},
+		{"EndNone", uint64(EndNone), 0}, {"EndComplete", uint64(EndComplete), 1},
+		{"EndStopped", uint64(EndStopped), 2}, {"EndFailed", uint64(EndFailed), 3},
+		{"ObstacleNone", uint64(ObstacleNone), 0}, {"ObstacleConsumer", uint64(ObstacleConsumer), 1},
+		{"ObstacleSocket", uint64(ObstacleSocket), 2}, {"ObstacleInFlight", uint64(ObstacleInFlight), 3},
+		{"ObstacleFiles", uint64(ObstacleFiles), 4}, {"ObstacleMemory", uint64(ObstacleMemory), 5},
+		{"ObstacleElsewhere", uint64(ObstacleElsewhere), 6}, {"ObstacleConnection", uint64(ObstacleConnection), 7},
 		{"FramingNone", uint64(FramingNone), 0}, {"FramingLines", uint64(FramingLines), 1},
 		{"FramingLength", uint64(FramingLength), 2}, {"FramingRaw", uint64(FramingRaw), 3},
 		{"FenceUnknown", uint64(FenceUnknown), 0}, {"FenceAsymmetric", uint64(FenceAsymmetric), 1},
@@ -141,6 +162,10 @@ func TestNamesOfValues(t *testing.T) {
 		Producer: "producer", Consumer: "consumer",
 		StateNone: "none", StateRunning: "running", StateBlocked: "blocked",
 		StateAlone: "alone", StateClosed: "closed", State(5): "unknown",
+		EndNone: "none", EndComplete: "complete", EndStopped: "stopped", EndFailed: "failed", End(4): "unknown",
+		ObstacleNone: "none", ObstacleConsumer: "no consumer", ObstacleSocket: "socket full",
+		ObstacleInFlight: "too many descriptors in flight", ObstacleFiles: "out of descriptors",
+		ObstacleMemory: "memory limit", ObstacleElsewhere: "consumer listens elsewhere", ObstacleConnection: "no descriptor to connect with", Obstacle(8): "unknown",
 		FramingNone: "none", FramingLines: "lines", FramingLength: "length", FramingRaw: "raw",
 	} {
 		if got.String() != want {

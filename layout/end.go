@@ -1,0 +1,114 @@
+package layout
+
+import (
+	"errors"
+	"fmt"
+)
+
+// EndUntold reports whether no consumer was told how the last producer's stream has ended.
+func EndUntold(h *Header) bool {
+	return h.ConsumerSide.EndSeen.Load() != h.ProducerSide.Holders.Load()
+}
+
+// EndPending reports whether the last producer's stream has ended, is not complete, and no
+// consumer was told.
+func EndPending(h *Header) bool {
+	p := &h.ProducerSide
+	return State(p.State.Load()) == StateClosed && End(p.End.Load()) != EndComplete && EndUntold(h)
+}
+
+// EndWatch tells a consumer how the streams of its producers ended. Streams that were
+// stopped or failed are counted and never forgotten: half of one, followed by all of
+// the next, is not complete. It is for the holder of the consumer role, on one
+// goroutine.
+type EndWatch struct {
+	producer, consumer *Side
+	seen               uint64 // the holder whose end some consumer was told of; 0 = none
+	incomplete         uint64 // incomplete streams that do not concern this consumer
+	now, nowIncomplete uint64 // seen and incomplete, once this consumer is done with it
+}
+
+var (
+	errStopped = fmt.Errorf("%w: the producer was stopped before it had sent everything", ErrIncomplete)
+	errFailed  = fmt.Errorf("%w: the producer failed before it had sent everything", ErrIncomplete)
+)
+
+// EndOf returns how a stream has ended of which a consumer was told with err: nil for a
+// complete one, else an ErrIncomplete. It is EndNone for one of which something is missing
+// although its last producer need not have stopped or failed: an earlier one has, or
+// messages were lost.
+func EndOf(err error) End {
+	switch {
+	case err == nil:
+		return EndComplete
+	case errors.Is(err, errStopped):
+		return EndStopped
+	case errors.Is(err, errFailed):
+		return EndFailed
+	}
+	return EndNone
+}
+
+// WatchEnds begins to watch. unread says whether there are messages to take already:
+// they may be of a stream that ended long ago, and nobody was told.
+func WatchEnds(h *Header, unread bool) EndWatch {
+	e := EndWatch{producer: &h.ProducerSide, consumer: &h.ConsumerSide}
+	e.seen, e.incomplete = e.consumer.EndSeen.Load(), e.consumer.Incomplete.Load()
+	if _, due := e.Due(); !due && !unread {
+		e.incomplete = e.producer.Incomplete.Load()
+	}
+	return e
+}
+
+// Due reports whether the producer has left in good order and no consumer was told.
+// holder is what Tell wants to know.
+func (e *EndWatch) Due() (holder uint64, due bool) {
+	// Holders before State: a new holder stores them the other way round, so that the
+	// end of the last one is never taken for its own.
+	holder = e.producer.Holders.Load()
+	return holder, holder != e.seen && State(e.producer.State.Load()) == StateClosed
+}
+
+// Tell returns nil when everything up to the end of the holder's stream was complete,
+// else an ErrIncomplete. ok is false when that holder's successor is there already:
+// then this was not the end.
+func (e *EndWatch) Tell(holder uint64) (err error, ok bool) {
+	end, incomplete := End(e.producer.End.Load()), e.producer.Incomplete.Load()
+	if e.producer.Holders.Load() != holder {
+		return nil, false
+	}
+	e.now, e.nowIncomplete = holder, incomplete
+	switch {
+	case end == EndStopped:
+		return errStopped, true
+	case end == EndFailed:
+		return errFailed, true
+	case incomplete > e.incomplete:
+		return fmt.Errorf("%w: an earlier producer was stopped or failed before it had sent everything", ErrIncomplete), true
+	}
+	return nil, true
+}
+
+// Done notes, for the next consumer, that this one was told and has released all
+// of the stream. Without it the next one is told again.
+func (e *EndWatch) Done() {
+	if e.now == 0 || e.now == e.seen {
+		return
+	}
+	e.seen, e.incomplete = e.now, e.nowIncomplete
+	e.consumer.Incomplete.Store(e.incomplete)
+	e.consumer.EndSeen.Store(e.seen)
+}
+
+// Leave is Done for a consumer that leaves, and has released everything if drained is true.
+// Of a stream that has ended complete, the next one need not be told then, whether this one
+// has asked for more or not. Of another end somebody has to be told.
+func (e *EndWatch) Leave(drained bool) {
+	if holder, due := e.Due(); due && drained && holder != e.now {
+		now, incomplete := e.now, e.nowIncomplete
+		if err, _ := e.Tell(holder); err != nil {
+			e.now, e.nowIncomplete = now, incomplete
+		}
+	}
+	e.Done()
+}
