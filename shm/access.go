@@ -63,10 +63,10 @@ func (a Access) give(f *os.File, st *unix.Stat_t) error {
 	}
 	// In this order, the group that it had is not let in.
 	if err := unix.Fchown(int(f.Fd()), -1, a.gid); err != nil {
-		return fmt.Errorf("give %s to group %d: %w", f.Name(), a.gid, err)
+		return fmt.Errorf("give %s to group %d: %w", f.Name(), a.gid, os.NewSyscallError("fchown", err))
 	}
 	if err := unix.Fchmod(int(f.Fd()), mode); err != nil {
-		return fmt.Errorf("give %s to group %d: %w", f.Name(), a.gid, err)
+		return fmt.Errorf("give %s to group %d: %w", f.Name(), a.gid, os.NewSyscallError("fchmod", err))
 	}
 	return nil
 }

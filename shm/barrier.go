@@ -26,7 +26,7 @@ var registerBarrier = sync.OnceValue(func() bool {
 		return false
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierRegisterGlobalExpedited, 0, 0)
-	return errno == 0
+	return errno == 0 && Barrier() // who may register may still be refused the barrier
 })
 
 // Barrier makes every running thread of every registered process execute a full

@@ -83,7 +83,7 @@ func TestWithABarrierTwoSidesNeverMissEachOther(t *testing.T) {
 	}
 	contend := func(round uint64) { // so that the store that counts has to queue
 		for i := range 32 {
-			h.Latency[i*8].Relaxed(round)
+			h.Latency.Buckets[i*8].Relaxed(round)
 		}
 	}
 	var awake, asleep []uint64

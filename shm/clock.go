@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,18 +13,20 @@ import (
 // kernel's is measured once. Two processes agree within about a microsecond.
 func Clock() uint64 { return clockOffset + uint64(time.Since(clockStart)) }
 
-var clockStart, clockOffset = calibrate()
+// clockErr is why the kernel's clock is not known. Without it there is no segment to be
+// had: see usable.
+var clockStart, clockOffset, clockErr = calibrate()
 
 // calibrate keeps the tightest of a few readings, so that being descheduled
 // between the two clocks does not shift the offset.
-func calibrate() (start time.Time, offset uint64) {
+func calibrate() (start time.Time, offset uint64, err error) {
 	start = time.Now()
 	best := time.Duration(1<<63 - 1)
 	for range 16 {
 		var ts unix.Timespec
 		before := time.Since(start)
 		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-			panic(err) // CLOCK_MONOTONIC exists on every Linux
+			return start, 0, os.NewSyscallError("clock_gettime", err)
 		}
 		after := time.Since(start)
 		if took := after - before; took < best {
@@ -31,5 +34,5 @@ func calibrate() (start time.Time, offset uint64) {
 			offset = uint64(ts.Nano()) - uint64(before+took/2)
 		}
 	}
-	return start, offset
+	return start, offset, nil
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/edsrzf/mmap-go"
+	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
@@ -30,12 +30,12 @@ var ErrNoSpace = errors.New("no room in " + Dir)
 // Preconditions: g comes from layout.NewRing, or has ModeTransfer and no
 // capacity.
 func Create(name string, g layout.Geometry, role layout.Role, with ...Access) (*Segment, error) {
-	if err := CheckName(name); err != nil {
+	if err := usable(name); err != nil {
 		return nil, err
 	}
 	s, err := create(name, g, role, only(with))
 	if err != nil {
-		return nil, fmt.Errorf("create segment %q: %w", name, err)
+		return nil, InSegment("create", name, err)
 	}
 	return s, nil
 }
@@ -43,7 +43,7 @@ func Create(name string, g layout.Geometry, role layout.Role, with ...Access) (*
 func create(name string, g layout.Geometry, role layout.Role, with Access) (_ *Segment, err error) {
 	fd, err := unix.Open(Dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open an unnamed file in", Path: Dir, Err: err}
+		return nil, &fs.PathError{Op: "open(O_TMPFILE)", Path: Dir, Err: err}
 	}
 	s := &Segment{page: page{name: name, file: os.NewFile(uintptr(fd), Path(name)), geometry: g}, role: role}
 	defer func() {
@@ -57,7 +57,7 @@ func create(name string, g layout.Geometry, role layout.Role, with Access) (_ *S
 	if err := allocate(s.file, g.FileSize()); err != nil {
 		return nil, err
 	}
-	if err := s.mapHeader(mmap.RDWR); err != nil {
+	if err := s.mapHeader(writable); err != nil {
 		return nil, err
 	}
 	if err := s.mapData(); err != nil {
@@ -89,9 +89,9 @@ func allocate(f *os.File, size int64) error {
 		switch err {
 		case 0:
 		case unix.ENOSPC, unix.ENOMEM:
-			return fmt.Errorf("%w: it needs %d bytes, %s", ErrNoSpace, size, freeSpace())
+			return fmt.Errorf("%w: it needs %s bytes, %s", ErrNoSpace, humanize.Comma(size), freeSpace())
 		default:
-			return fmt.Errorf("reserve %d bytes: %w", size, err)
+			return fmt.Errorf("reserve %d bytes: %w", size, os.NewSyscallError("fallocate", err))
 		}
 	}
 	return nil
@@ -102,5 +102,6 @@ func freeSpace() string {
 	if err := unix.Statfs(Dir, &fs); err != nil {
 		return "how much is free is unknown"
 	}
-	return fmt.Sprintf("%d of %d are free", fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize))
+	bytes := func(blocks uint64) string { return humanize.Comma(int64(blocks * uint64(fs.Bsize))) }
+	return fmt.Sprintf("%s of %s are free", bytes(fs.Bavail), bytes(fs.Blocks))
 }

@@ -38,14 +38,14 @@ func Example() {
 	always := func() bool { return true }
 	removed, _ := producer.Leave(always)
 	fmt.Println("removed by the producer:", removed)
-	fmt.Println("producer alive:", consumer.Alive(layout.Producer))
+	fmt.Println("no producer:", consumer.Absent(layout.Producer))
 	removed, _ = consumer.Leave(always)
 	fmt.Println("removed by the consumer:", removed)
 	// Output:
 	// hello
 	// a second consumer: true
 	// removed by the producer: false
-	// producer alive: false
+	// no producer: true
 	// removed by the consumer: true
 }
 

@@ -3,6 +3,7 @@ package shm
 import (
 	"fmt"
 	"math"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +47,7 @@ func Notify(addr *uint32, n int) (int, error) {
 	}
 	woken, errno := wake(addr, n)
 	if errno != 0 {
-		return 0, fmt.Errorf("futex wake: %w", meaning(errno))
+		return 0, failed("futex wake", errno)
 	}
 	return woken, nil
 }
@@ -60,13 +61,13 @@ func result(errno unix.Errno) (Result, error) {
 	case unix.ETIMEDOUT:
 		return TimedOut, nil
 	}
-	return OK, fmt.Errorf("futex wait: %w", meaning(errno))
+	return OK, failed("futex wait", errno)
 }
 
-// meaning says what an address that is not there means here.
-func meaning(errno unix.Errno) error {
+// failed is the error of a call. An address that is not there has a meaning of its own here.
+func failed(call string, errno unix.Errno) error {
 	if errno == unix.EFAULT {
-		return ErrTruncated
+		return fmt.Errorf("%s: %w", call, ErrTruncated)
 	}
-	return errno
+	return os.NewSyscallError(call, errno)
 }

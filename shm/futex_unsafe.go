@@ -1,6 +1,8 @@
 package shm
 
 import (
+	"math"
+	"runtime"
 	"time"
 	"unsafe"
 
@@ -23,4 +25,43 @@ func wait(addr *uint32, val uint32, timeout time.Duration) (Result, error) {
 func wake(addr *uint32, n int) (int, unix.Errno) {
 	woken, _, errno := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), futexWake, uintptr(n), 0, 0, 0)
 	return int(woken), errno
+}
+
+// futexWaiter is struct futex_waitv of linux/futex.h.
+type futexWaiter struct {
+	val   uint64
+	addr  uint64
+	flags uint32
+	_     uint32
+}
+
+// From linux/futex.h; the number of the call is the same on every architecture that
+// Go has for Linux.
+const (
+	sysFutexWaitv = 449
+	futex2Size32  = 2
+	futexPrivate  = 128 // FUTEX2_PRIVATE and FUTEX_PRIVATE_FLAG
+)
+
+// waitBoth sleeps while *addr == val and *private == privateVal. addr is shared with
+// another process, private is not, and lies on the heap.
+func waitBoth(addr *uint32, val uint32, private *uint32, privateVal uint32, timeout time.Duration) unix.Errno {
+	waiters := [2]futexWaiter{
+		{val: uint64(val), addr: uint64(uintptr(unsafe.Pointer(addr))), flags: futex2Size32},
+		{val: uint64(privateVal), addr: uint64(uintptr(unsafe.Pointer(private))), flags: futex2Size32 | futexPrivate},
+	}
+	var ts *unix.Timespec // absolute, unlike that of FUTEX_WAIT
+	if timeout >= 0 {
+		t := unix.NsecToTimespec(int64(min(Clock()+uint64(timeout), math.MaxInt64)))
+		ts = &t
+	}
+	_, _, errno := unix.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&waiters)), uintptr(len(waiters)), 0, uintptr(unsafe.Pointer(ts)), unix.CLOCK_MONOTONIC, 0)
+	runtime.KeepAlive(addr)
+	runtime.KeepAlive(private)
+	return errno
+}
+
+// wakePrivate wakes whoever waits in waitBoth with that private word.
+func wakePrivate(addr *uint32) {
+	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), futexWake|futexPrivate, 1, 0, 0, 0)
 }

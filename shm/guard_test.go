@@ -43,7 +43,7 @@ func TestAPanicGoesThroughTheGuard(t *testing.T) {
 	var noHeader *layout.Header
 	for what, fn := range map[string]func() error{
 		"a nil pointer":                 func() error { noHeader.Producer.Index.Load(); return nil },
-		"a nil pointer, far behind it":  func() error { noHeader.Latency[600].Load(); return nil },
+		"a nil pointer, far behind it":  func() error { noHeader.Latency.Buckets[600].Load(); return nil },
 		"an index out of range":         func() error { _ = make([]byte, 1)[os.Getpid()]; return nil },
 		"a panic of the program itself": func() error { panic("mine") },
 	} {

@@ -3,7 +3,6 @@ package shm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"time"
 
@@ -37,7 +36,7 @@ func OpenWhenThere(ctx context.Context, name string, role layout.Role, with ...A
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for segment %q: %w", name, context.Cause(ctx))
+			return nil, InSegment("wait for", name, context.Cause(ctx))
 		case <-time.After(pause):
 		}
 	}

@@ -41,7 +41,7 @@ func TestNobodyComesWhileTheLastSideDecides(t *testing.T) {
 		if s, err := Open(cancelled(), name, layout.Consumer); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v, %v", s, err)
 		}
-		if !producer.Alive(layout.Producer) || producer.Header().Identity.Magic.Load() != layout.Magic {
+		if !alive(t, producer, layout.Producer) || producer.Header().Identity.Magic.Load() != layout.Magic {
 			t.Error("the segment is not whole any more")
 		}
 		return true

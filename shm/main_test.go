@@ -201,11 +201,14 @@ func (c *child) kill() {
 }
 
 var children = map[string]func(args []string) error{
-	"hold":    holdChild,
-	"create":  createChild,
-	"wait":    waitChild,
-	"notify":  notifyChild,
-	"nospace": nospaceChild,
+	"hold":      holdChild,
+	"create":    createChild,
+	"wait":      waitChild,
+	"notify":    notifyChild,
+	"nospace":   nospaceChild,
+	"no query":  noQueryChild,
+	"namespace": namespaceChild,
+	"one word":  oneWordChild,
 }
 
 // holdChild takes a role and keeps it until it is killed.

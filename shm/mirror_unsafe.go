@@ -18,18 +18,18 @@ func mapMirrored(f *os.File, offset, size int64) ([]byte, error) {
 	// ours.
 	base, err := unix.MmapPtr(-1, 0, nil, uintptr(2*size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
-		return nil, fmt.Errorf("reserve %d bytes of addresses: %w", 2*size, err)
+		return nil, fmt.Errorf("reserve %d bytes of addresses: %w", 2*size, os.NewSyscallError("mmap", err))
 	}
 	for i := range int64(2) {
 		at := unsafe.Add(base, i*size)
 		if _, err := unix.MmapPtr(int(f.Fd()), offset, at, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
 			unix.MunmapPtr(base, uintptr(2*size))
-			return nil, fmt.Errorf("map %d bytes: %w", size, err)
+			return nil, fmt.Errorf("map %d bytes: %w", size, os.NewSyscallError("mmap", err))
 		}
 	}
 	return unsafe.Slice((*byte)(base), 2*size), nil
 }
 
 func unmapMirrored(b []byte) error {
-	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))
+	return os.NewSyscallError("munmap", unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))))
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
@@ -17,6 +16,10 @@ import (
 // regular file, one that everybody may write to, or another user's. Who resumes
 // another user's segment hands him the messages.
 var ErrForeign = errors.New("refused")
+
+// ErrOtherUser is the ErrForeign of another user's segment, which a group that both
+// are in would make a shared one.
+var ErrOtherUser = fmt.Errorf("%w", ErrForeign)
 
 // ErrRemoved is for a segment whose file is gone: nobody can join it any more.
 var ErrRemoved = errors.New("segment was removed")
@@ -28,12 +31,12 @@ var ErrRemoved = errors.New("segment was removed")
 // most one Access: who may have made it besides this user, and who may join if this
 // user has.
 func Open(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
-	if err := CheckName(name); err != nil {
+	if err := usable(name); err != nil {
 		return nil, err
 	}
 	s, err := open(ctx, name, role, only(with))
 	if err != nil {
-		return nil, fmt.Errorf("open segment %q: %w", name, err)
+		return nil, InSegment("open", name, err)
 	}
 	return s, nil
 }
@@ -49,7 +52,7 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 			s.unmap()
 		}
 	}()
-	if err := s.check(size, mmap.RDWR); err != nil {
+	if err := s.check(size, writable); err != nil {
 		return nil, err
 	}
 	if err := s.mapData(); err != nil {
@@ -60,10 +63,11 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 			return s.nameHolder(err)
 		}
 		// Whoever left last may have removed it after we opened it.
-		if ok, err := s.linked(); !ok {
-			return errors.Join(err, fs.ErrNotExist)
+		ok, err := s.linked()
+		if err == nil && !ok {
+			err = fs.ErrNotExist
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -74,9 +78,17 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 // nameHolder adds the process id that the holder of the role has noted, for
 // people: what says that it lives is its lock.
 func (s *Segment) nameHolder(err error) error {
-	var pid uint64
-	if Guard(func() error { pid = s.fields.Side(s.role).PID.Load(); return nil }) != nil || pid == 0 {
+	var pid, namespace uint64
+	fault := Guard(func() error {
+		side := s.fields.Side(s.role)
+		pid, namespace = side.PID.Load(), side.PIDNamespace.Load()
+		return nil
+	})
+	if fault != nil || pid == 0 {
 		return err
+	}
+	if own := PIDNamespace(); namespace != 0 && own != 0 && namespace != own {
+		return fmt.Errorf("%w (process %d of another pid namespace)", err, pid)
 	}
 	return fmt.Errorf("%w (process %d)", err, pid)
 }
@@ -110,7 +122,7 @@ func openFile(name string, access int, with Access) (*os.File, int64, error) {
 func notAllowed(path string) error {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) == nil && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrForeign, path, st.Uid, os.Geteuid())
+		return fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrOtherUser, path, st.Uid, os.Geteuid())
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: unix.EACCES}
 }
@@ -118,7 +130,7 @@ func notAllowed(path string) error {
 func checkFile(f *os.File, trust bool, with Access) (size int64, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return 0, fmt.Errorf("stat: %w", err)
+		return 0, os.NewSyscallError("fstat", err)
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -129,7 +141,7 @@ func checkFile(f *os.File, trust bool, with Access) (size int64, err error) {
 	case int(st.Uid) == os.Geteuid():
 		return st.Size, with.give(f, &st)
 	case !with.accepts(&st):
-		return 0, fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrForeign, f.Name(), st.Uid, os.Geteuid())
+		return 0, fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrOtherUser, f.Name(), st.Uid, os.Geteuid())
 	}
 	return st.Size, nil
 }
@@ -141,22 +153,25 @@ func Remove(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	f, _, err := openFile(name, unix.O_RDWR, Access{})
+	f, size, err := openFile(name, unix.O_RDWR, Access{})
 	if err != nil {
-		return fmt.Errorf("remove segment %q: %w", name, err)
+		return InSegment("remove", name, err)
 	}
 	s := &Segment{page: page{name: name, file: f}}
-	defer f.Close()
+	defer s.unmap()
 	err = throughDoor(ctx, f, func() error {
 		for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 			if err := takeRole(f, r); err != nil {
+				if s.role = r; s.check(size, readable) == nil {
+					err = s.nameHolder(err)
+				}
 				return err
 			}
 		}
 		return s.unlink()
 	})
 	if err != nil {
-		return fmt.Errorf("remove segment %q: %w", name, err)
+		return InSegment("remove", name, err)
 	}
 	return nil
 }

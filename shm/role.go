@@ -30,18 +30,18 @@ const doorByte = 2
 func tryLock(f *os.File, at int64) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
 	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk)
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+	if err == unix.EAGAIN { // of Linux; EACCES, which POSIX allows as well, is a sandbox's
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("lock byte %d: %w", at, err)
+		return false, fmt.Errorf("lock byte %d: %w", at, os.NewSyscallError("fcntl(F_OFD_SETLK)", err))
 	}
 	return true, nil
 }
 
 func unlock(f *os.File, at int64) error {
 	lk := unix.Flock_t{Type: unix.F_UNLCK, Start: at, Len: 1}
-	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk)
+	return os.NewSyscallError("fcntl(F_OFD_SETLK)", unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk))
 }
 
 // locked reports whether another open file description holds the byte. It
@@ -49,7 +49,7 @@ func unlock(f *os.File, at int64) error {
 func locked(f *os.File, at int64) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
 	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lk); err != nil {
-		return false, fmt.Errorf("query lock of byte %d: %w", at, err)
+		return false, fmt.Errorf("query lock of byte %d: %w", at, os.NewSyscallError("fcntl(F_OFD_GETLK)", err))
 	}
 	return lk.Type != unix.F_UNLCK, nil
 }

@@ -1,6 +1,8 @@
 package shm
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,8 +10,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/seccomp"
 	"sluice/layout"
 )
+
+// alive asks a Segment or a View whether the role is held.
+func alive(t *testing.T, s interface {
+	Alive(layout.Role) (bool, error)
+}, r layout.Role) bool {
+	t.Helper()
+	held, err := s.Alive(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held
+}
 
 func TestARoleHasOneHolderInAProcess(t *testing.T) {
 	name := segmentName(t)
@@ -35,11 +50,11 @@ func TestTheRoleOfAKilledProcessIsFreeAtOnce(t *testing.T) {
 		for range 5 {
 			c := startChild(t, "hold", name, r.String())
 			c.says(t, "holding")
-			if !peer.Alive(r) {
+			if !alive(t, peer, r) {
 				t.Errorf("a live %v is not seen", r)
 			}
 			c.kill()
-			if peer.Alive(r) {
+			if alive(t, peer, r) {
 				t.Errorf("a killed %v is alive", r)
 			}
 		}
@@ -58,17 +73,17 @@ func TestARoleThatWasLeftIsFree(t *testing.T) {
 func TestAliveSeesEitherSideAndTakesNothing(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
-	if !producer.Alive(layout.Producer) || producer.Alive(layout.Consumer) {
+	if !alive(t, producer, layout.Producer) || alive(t, producer, layout.Consumer) {
 		t.Error("a producer that is alone sees another picture")
 	}
 	consumer := join(t, name, layout.Consumer)
 	for _, s := range []*Segment{producer, consumer} {
-		if !s.Alive(layout.Producer) || !s.Alive(layout.Consumer) {
+		if !alive(t, s, layout.Producer) || !alive(t, s, layout.Consumer) {
 			t.Error("one of two is not seen")
 		}
 	}
 	leave(t, producer, keep)
-	if consumer.Alive(layout.Producer) || !consumer.Alive(layout.Consumer) {
+	if alive(t, consumer, layout.Producer) || !alive(t, consumer, layout.Consumer) {
 		t.Error("a consumer that is alone sees another picture")
 	}
 	join(t, name, layout.Producer)
@@ -113,11 +128,11 @@ func TestALeftRoleIsFreeThoughACopyOfTheDescriptorIsOpen(t *testing.T) {
 func TestRolesAreLocksOnTheFirstTwoBytes(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
-	if producer.Alive(layout.Consumer) {
+	if alive(t, producer, layout.Consumer) {
 		t.Error("a consumer is alive that never was")
 	}
 	lock := lockByte(t, name, 1)
-	if !producer.Alive(layout.Consumer) {
+	if !alive(t, producer, layout.Consumer) {
 		t.Error("the lock on byte 1 is not a live consumer")
 	}
 	refused(t, name, layout.Consumer, ErrRoleTaken)
@@ -126,4 +141,49 @@ func TestRolesAreLocksOnTheFirstTwoBytes(t *testing.T) {
 	leave(t, producer, keep)
 	lockByte(t, name, 0)
 	refused(t, name, layout.Producer, ErrRoleTaken)
+}
+
+// Some sandboxes refuse the question, and not the lock.
+func TestWhereTheKernelDoesNotTellNobodyIsTakenForDead(t *testing.T) {
+	name := abandoned(t)
+	c := startChild(t, "no query", name)
+	c.says(t, "removed by the last one: true")
+	if err := c.Wait(); err != nil || exists(name) {
+		t.Errorf("%v, the file exists: %v", err, exists(name))
+	}
+}
+
+func noQueryChild(args []string) error {
+	if err := seccomp.Refuse(unix.EPERM, seccomp.CallWith(unix.SYS_FCNTL, 2, unix.F_OFD_GETLK)); err != nil {
+		return err
+	}
+	producer, err := Open(context.Background(), args[0], layout.Producer)
+	if err != nil {
+		return err
+	}
+	if held, err := producer.Alive(layout.Consumer); err == nil || producer.Absent(layout.Consumer) {
+		return fmt.Errorf("without a consumer: alive %v, %w, absent %v", held, err, producer.Absent(layout.Consumer))
+	}
+	consumer, err := Open(context.Background(), args[0], layout.Consumer)
+	if err != nil {
+		return err
+	}
+	if held, err := consumer.Alive(layout.Consumer); err != nil || !held {
+		return fmt.Errorf("of itself it knows %v, %w", held, err)
+	}
+	v, err := Look(args[0])
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	if _, err := v.Alive(layout.Producer); err == nil {
+		return errors.New("an observer knows what the kernel does not tell")
+	}
+	// The one that leaves first finds the other there, and the last finds nobody.
+	if removed, err := producer.Leave(remove); removed || err != nil {
+		return fmt.Errorf("the first one: removed %v, %w", removed, err)
+	}
+	removed, err := consumer.Leave(remove)
+	fmt.Println("removed by the last one:", removed)
+	return err
 }

@@ -12,12 +12,15 @@ import (
 )
 
 // Segment is a mapped segment of which the caller holds one role. The memory
-// is valid until Leave. A Segment is for one goroutine, except that Alive
+// is valid until Leave. A Segment is for one goroutine, except that Alive, Absent
 // and Check may be called from any until Leave.
 type Segment struct {
 	page
 	data []byte
 	role layout.Role
+
+	detached  [][]byte // what Detach has made private, until Unmap
+	detachErr error
 }
 
 // Data returns the data region, mapped twice in a row: 2*Capacity bytes, of
@@ -25,13 +28,21 @@ type Segment struct {
 func (s *Segment) Data() []byte { return s.data }
 
 // Alive reports whether somebody holds role r: this Segment, another one of
-// this process, or another process.
-func (s *Segment) Alive(r layout.Role) bool {
+// this process, or another process. The error says that the kernel does not tell, as
+// in some sandboxes: then nobody knows.
+func (s *Segment) Alive(r layout.Role) (bool, error) {
 	if r == s.role {
-		return true
+		return true, nil
 	}
-	alive, err := locked(s.file, int64(r))
-	return err == nil && alive
+	return locked(s.file, int64(r))
+}
+
+// Absent reports whether nobody is known to hold role r. It is not the opposite of
+// Alive: where the kernel does not tell, it is false as well, so that nobody is taken
+// for dead who may be alive.
+func (s *Segment) Absent(r layout.Role) bool {
+	alive, err := s.Alive(r)
+	return err == nil && !alive
 }
 
 // doorPatience is how long Leave waits for others who come or go. Each of them
@@ -40,7 +51,7 @@ const doorPatience = time.Second
 
 var errDoor = errors.New("somebody holds the door; the role is given up all the same, the file stays")
 
-// Leave gives up the role and unmaps everything. When nobody holds the other
+// Leave gives up the role and unmaps everything, but for what Detach has made private. When nobody holds the other
 // role and remove returns true, the file goes as well; remove runs while
 // nobody can come or go, so what it sees of the peer stays true. removed tells
 // that the name does not stand for this segment any more. A file that another user
@@ -49,8 +60,8 @@ func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), doorPatience, errDoor)
 	defer cancel()
 	err = throughDoor(ctx, s.file, func() error {
-		peer, err := locked(s.file, int64(s.role.Peer()))
-		if err == nil && !peer && remove() {
+		alone, err := s.alone()
+		if err == nil && alone && remove() {
 			err = s.unlink()
 			removed = err == nil
 			if errors.Is(err, fs.ErrPermission) && !s.mine() {
@@ -60,9 +71,20 @@ func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 		return errors.Join(err, unlock(s.file, int64(s.role)))
 	})
 	if err = errors.Join(err, s.unmap()); err != nil {
-		err = fmt.Errorf("leave segment %q: %w", s.name, err)
+		err = InSegment("leave", s.name, err)
 	}
 	return removed, err
+}
+
+// alone reports whether nobody holds the other role. The caller is in the door.
+func (s *Segment) alone() (bool, error) {
+	peer := int64(s.role.Peer())
+	if held, err := locked(s.file, peer); err == nil {
+		return !held, nil
+	}
+	// Who may not ask can still try to take it; everybody else who would is at the
+	// door. The lock goes with the file's descriptor, a moment later.
+	return tryLock(s.file, peer)
 }
 
 // unlink removes the name if it still stands for this segment.

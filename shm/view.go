@@ -1,13 +1,11 @@
 package shm
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
@@ -22,25 +20,23 @@ type View struct{ page }
 // as it may be read. Errors: ErrName, fs.ErrNotExist, fs.ErrPermission, ErrForeign,
 // and those of layout.Header.Geometry.
 func Look(name string) (*View, error) {
-	if err := CheckName(name); err != nil {
+	if err := usable(name); err != nil {
 		return nil, err
 	}
 	file, size, err := openFile(name, unix.O_RDONLY, Access{})
 	if err == nil {
 		v := &View{page{name: name, file: file}}
-		if err = v.check(size, mmap.RDONLY); err == nil {
+		if err = v.check(size, readable); err == nil {
 			return v, nil
 		}
 		v.unmap()
 	}
-	return nil, fmt.Errorf("look at segment %q: %w", name, err)
+	return nil, InSegment("look at", name, err)
 }
 
-// Alive reports whether a process holds role r.
-func (v *View) Alive(r layout.Role) bool {
-	alive, err := locked(v.file, int64(r))
-	return err == nil && alive
-}
+// Alive reports whether a process holds role r. The error says that the kernel does
+// not tell: then nobody knows.
+func (v *View) Alive(r layout.Role) (bool, error) { return locked(v.file, int64(r)) }
 
 // Gone reports whether the segment's name stands for this file no more: it was
 // removed, and there may be another one.

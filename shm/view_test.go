@@ -26,22 +26,22 @@ func TestAViewSeesWhoIsThereAndDisturbsNobody(t *testing.T) {
 	name := segmentName(t)
 	s := newSegment(t, name)
 	v := look(t, name)
-	if !v.Alive(layout.Producer) || v.Alive(layout.Consumer) || v.Gone() || v.Name() != name || v.Geometry() != s.Geometry() {
-		t.Errorf("producer %v, consumer %v, gone %v, %+v", v.Alive(layout.Producer), v.Alive(layout.Consumer), v.Gone(), v.Geometry())
+	if !alive(t, v, layout.Producer) || alive(t, v, layout.Consumer) || v.Gone() || v.Name() != name || v.Geometry() != s.Geometry() {
+		t.Errorf("producer %v, consumer %v, gone %v, %+v", alive(t, v, layout.Producer), alive(t, v, layout.Consumer), v.Gone(), v.Geometry())
 	}
 	s.Header().Producer.Count.Store(17)
 	if got := v.Header().Producer.Count.Load(); got != 17 {
 		t.Errorf("count %d, want 17", got)
 	}
 	c := join(t, name, layout.Consumer) // which a lock of the view's would refuse
-	if !v.Alive(layout.Consumer) {
+	if !alive(t, v, layout.Consumer) {
 		t.Error("the consumer is not seen")
 	}
 	c.Leave(keep)
 	if removed, err := s.Leave(remove); !removed || err != nil {
 		t.Errorf("removed %v, %v", removed, err)
 	}
-	if !v.Gone() || v.Alive(layout.Producer) {
+	if !v.Gone() || alive(t, v, layout.Producer) {
 		t.Error("what is gone is not seen to be")
 	}
 }
@@ -64,7 +64,7 @@ func TestAViewOfWhatIsNoSegment(t *testing.T) {
 	}{
 		{"nothing", func(string) error { return nil }, fs.ErrNotExist},
 		{"an empty file", func(path string) error { return os.WriteFile(path, nil, 0o600) }, layout.ErrNotSegment},
-		{"zeros", func(path string) error { return os.WriteFile(path, make([]byte, 8192), 0o600) }, layout.ErrNotSegment},
+		{"zeros", func(path string) error { return os.WriteFile(path, make([]byte, layout.HeaderSize), 0o600) }, layout.ErrNotSegment},
 		{"a symbolic link", func(path string) error { return os.Symlink("/etc/passwd", path) }, ErrForeign},
 		{"a FIFO", func(path string) error { return unix.Mkfifo(path, 0o600) }, ErrForeign},
 		{"a directory", func(path string) error { return os.Mkdir(path, 0o700) }, ErrForeign},

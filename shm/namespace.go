@@ -1,0 +1,44 @@
+package shm
+
+import (
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+// PIDNamespace returns the number of the pid namespace that this process is in: the
+// inode of /proc/self/ns/pid. Two processes with the same number understand each
+// other's process ids; a container has a number of its own. It is 0 where it cannot be
+// known, as without /proc, and stays the same for the life of the process.
+func PIDNamespace() uint64 { return pidNamespace() }
+
+// TimeNamespace returns the number of the time namespace that this process is in: the
+// inode of /proc/self/ns/time. Only processes with the same number read the same
+// [Clock]. It is 0 where it cannot be known, as before Linux 5.6, and stays the same for
+// the life of the process.
+func TimeNamespace() uint64 { return timeNamespace() }
+
+var (
+	pidNamespace  = sync.OnceValue(func() uint64 { return namespace("pid") })
+	timeNamespace = sync.OnceValue(func() uint64 { return namespace("time") })
+)
+
+// namespace returns the inode of a namespace of this process, or 0.
+func namespace(kind string) uint64 {
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/ns/"+kind, &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// Self returns who this process is, as a holder of a role notes it.
+func Self() layout.Holder {
+	return layout.Holder{
+		PID: uint64(os.Getpid()), UID: uint64(os.Geteuid()),
+		PIDNamespace: PIDNamespace(), TimeNamespace: TimeNamespace(),
+	}
+}

@@ -1,0 +1,84 @@
+package shm
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/layout"
+)
+
+// becomes waits until the process runs or is stopped as wanted.
+func becomes(t *testing.T, pid int, runs, stopped bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		gotRuns, gotStopped := Runs(pid)
+		if gotRuns == runs && gotStopped == stopped {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("runs %v, stopped %v; want %v, %v", gotRuns, gotStopped, runs, stopped)
+		}
+	}
+}
+
+func TestAStoppedProcessIsSeen(t *testing.T) {
+	// A name that looks like the end of it and a state.
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sleep, err = filepath.EvalSymlinks(sleep); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sleep", ") T 1 1"} {
+		program := filepath.Join(t.TempDir(), name)
+		if err := os.Symlink(sleep, program); err != nil {
+			t.Fatal(err)
+		}
+		c := &exec.Cmd{Path: program, Args: []string{"sleep", "600"}}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+		pid := c.Process.Pid
+		becomes(t, pid, true, false)
+		c.Process.Signal(unix.SIGSTOP)
+		becomes(t, pid, false, true)
+		c.Process.Signal(unix.SIGCONT)
+		becomes(t, pid, true, false)
+		c.Process.Kill()
+		becomes(t, pid, false, false) // a zombie
+		c.Wait()
+		becomes(t, pid, false, false)
+	}
+	if runs, stopped := Runs(os.Getpid()); !runs || stopped {
+		t.Errorf("this process: runs %v, stopped %v", runs, stopped)
+	}
+	for _, pid := range []int{0, -1} {
+		if runs, stopped := Runs(pid); runs || stopped {
+			t.Errorf("process %d: runs %v, stopped %v", pid, runs, stopped)
+		}
+	}
+}
+
+func TestTheProcessThatHoldsARoleIsNamedAsWhatItIs(t *testing.T) {
+	name := segmentName(t)
+	s := newSegment(t, name)
+	side := &s.Header().ProducerSide
+	side.PID.Store(1)
+	for namespace, want := range map[uint64]string{0: "(process 1)", PIDNamespace(): "(process 1)", 77: "(process 1 of another pid namespace)"} {
+		side.PIDNamespace.Store(namespace)
+		_, err := Open(t.Context(), name, layout.Producer)
+		for _, err := range []error{err, Remove(t.Context(), name)} {
+			if err == nil || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%v, want %q at its end", err, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/seccomp"
+)
+
+// bothWays runs the test on two words and on one, whatever the kernel has.
+func bothWays(t *testing.T, test func(t *testing.T)) {
+	for name, without := range map[string]bool{"futex_waitv": false, "no futex_waitv": true} {
+		t.Run(name, func(t *testing.T) {
+			before := noWaitv.Swap(without)
+			defer noWaitv.Store(before)
+			test(t)
+			if !without && noWaitv.Load() {
+				t.Skip("NOT TESTED: this kernel has no futex_waitv")
+			}
+		})
+	}
+}
+
+// slept runs Wait on a goroutine and returns what it says, when asked.
+func slept(s *Sleeper, addr *uint32, val uint32, timeout time.Duration) (join func(t *testing.T) Result) {
+	type outcome struct {
+		Result
+		error
+	}
+	done := make(chan outcome, 1)
+	n := s.Interrupts()
+	go func() {
+		r, err := s.Wait(addr, val, n, timeout)
+		done <- outcome{r, err}
+	}()
+	return func(t *testing.T) Result {
+		t.Helper()
+		select {
+		case got := <-done:
+			if got.error != nil {
+				t.Fatal(got.error)
+			}
+			return got.Result
+		case <-time.After(patience):
+			t.Fatal("it sleeps on")
+		}
+		panic("unreachable")
+	}
+}
+
+func TestAnInterruptEndsASleepThatNothingElseEnds(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		for _, settled := range []time.Duration{0, 50 * time.Millisecond} { // falling asleep, asleep
+			s, word := NewSleeper(), new(uint32)
+			sleep := slept(s, word, 0, -1)
+			time.Sleep(settled)
+			s.Interrupt()
+			sleep(t)
+		}
+	})
+}
+
+func TestAnInterruptIsRememberedUntilTheNextWait(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		s, word := NewSleeper(), new(uint32)
+		n := s.Interrupts()
+		s.Interrupt()
+		if got, err := s.Wait(word, 0, n, -1); got == TimedOut || err != nil {
+			t.Errorf("%v, %v", got, err)
+		}
+		// Who knows of it sleeps on.
+		for got := OK; got != TimedOut; {
+			var err error
+			if got, err = s.Wait(word, 0, s.Interrupts(), time.Millisecond); err != nil || got == NotEqual {
+				t.Fatalf("%v, %v", got, err)
+			}
+		}
+	})
+}
+
+func TestASleeperWaitsAsTheFunctionWaitDoes(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		s, word := NewSleeper(), new(uint32)
+		*word = 7
+		for _, timeout := range []time.Duration{-1, 0, patience} {
+			if got, err := s.Wait(word, 8, s.Interrupts(), timeout); got != NotEqual || err != nil {
+				t.Errorf("another value, timeout %v: %v, %v", timeout, got, err)
+			}
+		}
+		for _, timeout := range []time.Duration{0, 1, time.Millisecond} {
+			began := Clock()
+			got, err := OK, error(nil)
+			for got == OK && err == nil { // a signal may interrupt it
+				got, err = s.Wait(word, 7, s.Interrupts(), timeout)
+			}
+			if took := Clock() - began; got != TimedOut || err != nil || took < uint64(timeout) {
+				t.Errorf("timeout %v: %v, %v after %d ns", timeout, got, err, took)
+			}
+		}
+		sleep := slept(s, word, 7, -1)
+		eventually(t, "the wake", func() bool { return notify(t, word, 1) == 1 })
+		if got := sleep(t); got != OK {
+			t.Errorf("woken: %v", got)
+		}
+		if got, err := s.Wait(nil, 0, s.Interrupts(), patience); !errors.Is(err, ErrTruncated) {
+			t.Errorf("a word that is not there: %v, %v", got, err)
+		}
+	})
+}
+
+func TestAnotherProcessWakesASleeper(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		name := segmentName(t)
+		sleep := slept(NewSleeper(), word(newSegment(t, name)), 0, -1)
+		startChild(t, "notify", name).says(t, "woke it")
+		if got := sleep(t); got != OK {
+			t.Error(got)
+		}
+	})
+}
+
+// The interrupt comes at every moment of the loop that the doc comment of Sleeper shows,
+// and nothing else ends the sleep.
+func TestNoInterruptIsLost(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		s, word := NewSleeper(), new(uint32)
+		const rounds = 1000
+		var announced, noticed atomic.Uint32
+		done := make(chan error, 1)
+		go func() {
+			for noticed.Load() < rounds {
+				n := s.Interrupts()
+				if a := announced.Load(); a != noticed.Load() {
+					noticed.Store(a)
+					continue
+				}
+				if _, err := s.Wait(word, 0, n, -1); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+		for i := range uint32(rounds) {
+			announced.Store(i + 1)
+			s.Interrupt()
+			deadline := time.Now().Add(patience)
+			for noticed.Load() != i+1 {
+				if time.Now().After(deadline) {
+					t.Fatalf("interrupt %d was lost", i)
+				}
+			}
+			Pause(1 + i%200) // so that the next one comes at another moment
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWhereTheKernelRefusesTwoWordsASleeperTakesOne(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM} {
+		c := startChild(t, "one word", strconv.Itoa(int(errno)))
+		c.says(t, "interrupted")
+		if err := c.Wait(); err != nil {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+}
+
+func oneWordChild(args []string) error {
+	errno, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := seccomp.Refuse(unix.Errno(errno), seccomp.Call(sysFutexWaitv)); err != nil {
+		return err
+	}
+	s, word := NewSleeper(), new(uint32)
+	n := s.Interrupts()
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		s.Interrupt()
+	}()
+	got, err := s.Wait(word, 0, n, patience)
+	if err != nil || got == TimedOut || !noWaitv.Load() {
+		return fmt.Errorf("%v, %w, remembered %v", got, err, noWaitv.Load())
+	}
+	fmt.Fprintln(os.Stdout, "interrupted")
+	return nil
+}
+
+// A sleeper on one word has said that it sleeps, and is held up before it does.
+func TestAnInterruptIsRepeatedUntilTheSleeperIsUp(t *testing.T) {
+	s, word := NewSleeper(), new(uint32)
+	s.addr.Store(word)
+	s.plain.Store(plainSleep | uint64(s.Interrupts()))
+	done := make(chan bool)
+	go func() { s.Interrupt(); close(done) }()
+	eventually(t, "the interrupt", func() bool { return s.Interrupts() == 1 })
+	time.Sleep(5 * time.Millisecond)
+	if got, err := Wait(word, 0, patience); got != OK || err != nil {
+		t.Errorf("%v, %v: it was not woken", got, err)
+	}
+	s.plain.Store(0)
+	<-done
+}
