@@ -15,9 +15,11 @@
 //
 // # Concurrency
 //
-// One goroutine at a time may use a Writer, and one a Reader. To stop a
-// blocked call, cancel its context: it returns within 100 ms, and if it has
-// blocked for long, at once or in rare cases within a second.
+// One goroutine at a time may use a Writer, and one a Reader; Close may be called from
+// any goroutine, at any time. A second goroutine in a call is looked for only when both
+// wait, which is a panic; everywhere else it goes unnoticed and spoils the stream. To stop a
+// blocked call, cancel its context or let its deadline pass: it returns within
+// about a millisecond on a machine that is not overloaded.
 //
 // # Trust
 //

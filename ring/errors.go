@@ -15,6 +15,9 @@ var (
 	// ErrClosed: the producer has ended and every message was taken. It is
 	// also io.EOF.
 	ErrClosed = fmt.Errorf("the producer has closed the ring: %w", io.EOF)
+	// ErrIncomplete: the producer has ended before the end of what it had to send, and
+	// every message was taken. It is also io.ErrUnexpectedEOF, and not ErrClosed.
+	ErrIncomplete = layout.ErrIncomplete
 	// ErrFull: no room, and the Writer was told not to wait.
 	ErrFull = errors.New("ring is full")
 	// ErrDropped: no room, and the message was given up and counted as
@@ -30,6 +33,9 @@ var (
 	// ErrGeometry: an existing segment has another capacity or other slots
 	// than were asked for, and cannot be replaced.
 	ErrGeometry = errors.New("segment exists with another geometry")
+	// ErrFraming: the unread messages of an existing segment have another
+	// framing than was asked for.
+	ErrFraming = errors.New("segment exists with another framing")
 	// ErrDone: the Writer or Reader was closed by its owner. It is also
 	// os.ErrClosed.
 	ErrDone = fmt.Errorf("ring: %w", os.ErrClosed)

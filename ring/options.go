@@ -29,11 +29,16 @@ type Options struct {
 	OnFull Policy
 	// Fresh discards what a dead pair left behind instead of resuming it.
 	Fresh bool
-	// Framing is noted in the segment for the consumer.
+	// Framing is noted in the segment for the consumer. It is one for all
+	// messages in the ring.
 	Framing layout.Framing
 
 	// Follow makes the Reader wait for the next producer when one ends.
 	Follow bool
+	// OnEnd is called when a stream has ended and Follow goes on after it, with nil
+	// when all of it was there to take, else with an ErrIncomplete: by Next, on the
+	// goroutine that called it.
+	OnEnd func(err error)
 
 	world world
 }

@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/seccomp"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -35,7 +38,7 @@ func peer(todo []string, name string) error {
 		var err error
 		switch word {
 		case "forbid-barriers":
-			err = forbidBarriers()
+			err = seccomp.Refuse(unix.EPERM, seccomp.Call(unix.SYS_MEMBARRIER))
 		case "never-spin":
 			opt.Spin = SpinNever
 		case "three-slots":

@@ -1,18 +1,19 @@
 package ring
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"iter"
-	"os"
 	"time"
 
 	"sluice/layout"
 	"sluice/shm"
 )
 
-// Reader is the consumer's end of a ring. One goroutine at a time may use it.
+// Reader is the consumer's end of a ring. One goroutine at a time may use it; Close may
+// be called from any.
 type Reader struct {
 	side
 	data []byte
@@ -22,11 +23,18 @@ type Reader struct {
 	head  uint64 // where the next record is: end of what was taken
 	taken uint64 // messages taken since creation
 	bytes uint64 // payload bytes of those
-	avail uint64 // the Writer's index, as last seen
+	seen  uint64 // the Writer's index, as last seen
+	began uint64 // messages released before this Reader
+
+	// avail is seen again, and 0 from Close on, whoever calls it: then head has reached
+	// it, and the next call goes the slow way.
+	avail layout.Uint64
 
 	courtesy uint32 // pauses before a look at the Writer
 	follow   bool
-	ended    uint64       // the number of the holder that had closed before this Reader came, 0 = none
+	ends     layout.EndWatch
+	followed uint64       // the producer whose end onEnd was told of; 0 = none
+	onEnd    func(error)  // nil = nobody wants to know
 	segment  *shm.Segment // nil on plain memory
 }
 
@@ -39,42 +47,37 @@ func NewReader(mem Memory, opt Options) (*Reader, error) {
 		mask:   mem.Geometry.Capacity - 1,
 		max:    layout.MaxMessage(mem.Geometry.Capacity),
 		follow: opt.Follow,
+		onEnd:  opt.OnEnd,
 	}
-	pos, err := r.attach(os.Getpid())
+	pos, err := r.attach()
 	if err != nil {
 		return nil, err
 	}
-	r.head, r.taken, r.bytes = pos.index, pos.count, pos.bytes
-	r.avail = r.head
-	// Closed before empty: the last message is published before the end is, so
-	// what is empty then stays empty.
-	holder, closed := r.peer.Holders.Load(), r.producerClosed()
-	ok, err := r.refresh()
+	r.head, r.taken, r.bytes, r.began = pos.index, pos.count, pos.bytes, pos.count
+	r.seen = r.head
+	r.avail.Store(r.head)
+	unread, err := r.refresh()
 	if err != nil {
 		return nil, err
 	}
-	// The first Reader of a segment is who the end of its stream is for.
-	if closed && !ok && r.own.Holders.Own() > 1 {
-		r.ended = holder
-	}
+	r.ends = layout.WatchEnds(mem.Header, unread)
 	return r, nil
 }
 
 // Framing returns how the producer cut its input into messages, FramingNone if
 // it did not say or the Reader is closed.
 func (r *Reader) Framing() layout.Framing {
-	if r.closed {
+	r.gate.Enter()
+	defer r.gate.Leave()
+	if r.gate.Closed() {
 		return layout.FramingNone
 	}
-	if f := layout.Framing(r.peer.Framing.Load()); f <= layout.FramingRaw {
-		return f
-	}
-	return layout.FramingNone
+	return r.peer.NotedFraming()
 }
 
 // Next returns the next message without copying it. The slice is ring memory:
 // valid until Release, not to be written to, and the Writer gets the room back
-// only then. Next may be called again before Release to hold several.
+// only then. It begins at an address that is a multiple of 8. Next may be called again before Release to hold several.
 //
 // When the ring is empty it waits until there is a message, ctx is done (its
 // cause is returned), the producer has closed and everything was taken
@@ -82,47 +85,84 @@ func (r *Reader) Framing() layout.Framing {
 // cannot go on (ErrLeased), or the segment turns out ErrCorrupt. After an error
 // nothing was taken.
 func (r *Reader) Next(ctx context.Context) ([]byte, error) {
-	if r.head == r.avail {
-		if err := r.wait(ctx); err != nil {
-			return nil, err
-		}
+	r.gate.Enter()
+	avail := r.avail.Load()
+	if r.head >= avail {
+		return r.nextSlow(ctx)
 	}
 	at := r.head & r.mask
 	word := binary.LittleEndian.Uint64(r.data[at:]) // read once; the peer may change it
 	size := (word + layout.RecordHeader + 7) &^ 7
-	if word > r.max || size > r.avail-r.head {
+	if word > r.max || size > avail-r.head {
 		return r.sampled(at, word)
 	}
 	r.head += size
 	r.taken++
 	r.bytes += word
 	at += layout.RecordHeader
+	r.gate.Leave()
 	return r.data[at : at+word : at+word], nil
+}
+
+// nextSlow is Next when nothing is known to be there.
+func (r *Reader) nextSlow(ctx context.Context) ([]byte, error) {
+	if err := r.wait(ctx); err != nil {
+		return nil, r.failed(err)
+	}
+	return r.takeSeen()
+}
+
+// takeSeen takes the next of the messages that refresh has seen, whatever avail says.
+func (r *Reader) takeSeen() ([]byte, error) {
+	at := r.head & r.mask
+	word := binary.LittleEndian.Uint64(r.data[at:])
+	size := layout.RecordSize(word)
+	if word > r.max || size > r.seen-r.head {
+		return r.sampled(at, word)
+	}
+	r.head += size
+	r.taken++
+	r.bytes += word
+	at += layout.RecordHeader
+	r.gate.Leave()
+	return r.data[at : at+word : at+word], nil
+}
+
+// failed ends a call that took nothing.
+func (r *Reader) failed(err error) error {
+	r.gate.Leave()
+	if err == ErrDone && r.head == r.index {
+		r.avail.Store(0)  // Close is about to; until then Next would go on giving
+		r.ending.unused() // the caller holds nothing, and from here on never will
+	}
+	return err
 }
 
 // TryNext is Next that never waits: ErrEmpty when there is no message now, or
 // ErrClosed when there will be none.
 func (r *Reader) TryNext() ([]byte, error) {
-	if r.head == r.avail {
+	r.gate.Enter()
+	if r.head >= r.avail.Load() {
 		if ok, err := r.ready(); err != nil {
-			return nil, err
+			return nil, r.failed(err)
 		} else if !ok {
-			return nil, ErrEmpty
+			return nil, r.failed(ErrEmpty)
 		}
 	}
-	return r.Next(context.Background())
+	return r.takeSeen()
 }
 
 // Buffered reports whether Next would return at once, without looking at the
 // Writer. A batch is: Next until Buffered says no, then one Release.
-func (r *Reader) Buffered() bool { return r.head != r.avail }
+func (r *Reader) Buffered() bool { return r.head < r.avail.Load() }
 
 // sampled takes a record whose word is not a plain length: a sample, or
 // something that no Writer wrote.
 func (r *Reader) sampled(at, word uint64) ([]byte, error) {
 	n, weight, ok := layout.Stamped(word)
 	size := layout.RecordSize(n) + layout.StampSize
-	if left := r.avail - r.head; !ok || size > left {
+	if left := r.seen - r.head; !ok || size > left {
+		r.gate.Leave()
 		return nil, fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, r.head, word, left)
 	}
 	stamp := binary.LittleEndian.Uint64(r.data[at+layout.RecordHeader:])
@@ -131,6 +171,7 @@ func (r *Reader) sampled(at, word uint64) ([]byte, error) {
 	r.taken++
 	r.bytes += n
 	at += layout.RecordHeader + layout.StampSize
+	r.gate.Leave()
 	return r.data[at : at+n : at+n], nil
 }
 
@@ -146,26 +187,34 @@ func (r *Reader) noteLatency(stamp, weight uint64) {
 // the one after it.
 func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 	// The bodies of Release and Next, for a nanosecond each.
+	r.gate.Enter()
+	avail := r.avail.Load()
 	if r.head != r.index {
+		if avail == 0 {
+			r.gate.Leave()
+			r.Release() // which finds that the Reader is closed
+			return nil, ErrDone
+		}
 		publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
 		r.index, r.count = r.head, r.taken
 		if r.peerWait.Flag.Load() != 0 {
 			r.wake()
 		}
 	}
-	if r.head == r.avail {
-		return r.Next(ctx)
+	if r.head >= avail {
+		return r.nextSlow(ctx)
 	}
 	at := r.head & r.mask
 	word := binary.LittleEndian.Uint64(r.data[at:])
 	size := layout.RecordSize(word)
-	if word > r.max || size > r.avail-r.head {
+	if word > r.max || size > avail-r.head {
 		return r.sampled(at, word)
 	}
 	r.head += size
 	r.taken++
 	r.bytes += word
 	at += layout.RecordHeader
+	r.gate.Leave()
 	return r.data[at : at+word : at+word], nil
 }
 
@@ -173,15 +222,26 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 // wakes it if that is what it waits for. Their slices are invalid from here on.
 // With nothing taken it does nothing.
 func (r *Reader) Release() {
-	if r.head == r.index {
+	r.gate.Enter()
+	if r.gate.Closed() { // what is held stays for the next Reader
+		r.gate.Leave()
+		r.avail.Store(0)
+		r.ending.unused()
 		return
 	}
-	publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
-	r.index, r.count = r.head, r.taken
-	if r.peerWait.Flag.Load() != 0 {
-		r.wake()
+	if r.head != r.index {
+		publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
+		r.index, r.count = r.head, r.taken
+		if r.peerWait.Flag.Load() != 0 {
+			r.wake()
+		}
 	}
+	r.gate.Leave()
 }
+
+// Released returns how many messages this Reader has released. It counts them itself: the
+// segment need not be readable any more.
+func (r *Reader) Released() uint64 { return r.count - r.began }
 
 // Receive appends the next message to buf[:0], releases it and returns the
 // result, which is the caller's own. It waits and fails as Next does.
@@ -196,8 +256,8 @@ func (r *Reader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
 }
 
 // Messages ranges over messages without copying them, releasing each after the
-// body of the loop has run. It ends in silence at ErrClosed; any other error is
-// the last pair.
+// body of the loop has run. It ends in silence at ErrClosed; any other error,
+// ErrIncomplete included, is the last pair.
 func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {
@@ -228,7 +288,7 @@ func (r *Reader) wait(ctx context.Context) error {
 		shm.Pause(r.courtesy)
 	}
 	if ok, err := r.ready(); ok || err != nil {
-		if r.avail-r.head < worthwhile {
+		if r.seen-r.head < worthwhile {
 			r.courtesy = min(2*r.courtesy+1, maxCourtesy)
 		} else {
 			r.courtesy -= r.courtesy / 4
@@ -251,33 +311,48 @@ func (r *Reader) refresh() (bool, error) {
 	if ahead > r.mem.Geometry.Capacity || ahead%8 != 0 || ahead < r.head-r.index {
 		return false, fmt.Errorf("%w: write index %d with read index %d in a ring of %d bytes", ErrCorrupt, index, r.index, r.mem.Geometry.Capacity)
 	}
-	r.avail = index
+	r.seen = index
+	r.avail.Store(index) // a full fence
+	if r.gate.Closed() {
+		r.avail.Store(0) // as Close has done, maybe before
+	}
 	return true, nil
 }
 
 // ready implements condition: a message, or the end of the stream.
 func (r *Reader) ready() (bool, error) {
-	if r.closed {
+	if r.gate.Closed() {
 		return false, ErrDone
 	}
 	ok, err := r.refresh()
-	if ok || err != nil || r.follow {
+	if ok || err != nil {
 		return ok, err
 	}
-	// Holders before State: a new holder stores them the other way round (attach),
-	// so the end of the last one is never taken for its own.
-	if r.peer.Holders.Load() == r.ended || !r.producerClosed() {
+	holder, due := r.ends.Due()
+	if !due {
 		return false, nil
 	}
 	// The producer publishes its last message before it says closed.
 	if ok, err := r.refresh(); ok || err != nil {
 		return ok, err
 	}
-	return false, ErrClosed
-}
-
-func (r *Reader) producerClosed() bool {
-	return layout.State(r.peer.State.Load()) == layout.StateClosed
+	incomplete, over := r.ends.Tell(holder)
+	switch {
+	case !over:
+		return false, nil
+	case !r.follow:
+		return false, cmp.Or(incomplete, ErrClosed)
+	}
+	if r.head == r.index { // else a successor takes what is held, and has to be told then
+		r.ends.Done()
+	}
+	if holder != r.followed {
+		r.followed = holder
+		if r.onEnd != nil {
+			r.onEnd(incomplete)
+		}
+	}
+	return false, nil
 }
 
 // wakeAt implements condition: any message is worth waking up for, and the

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/layout"
 )
@@ -231,5 +232,47 @@ func TestBufferedSaysWhetherNextReturnsAtOnce(t *testing.T) {
 	takes(t, r, "b")
 	if r.Buffered() {
 		t.Error("nothing is there")
+	}
+}
+
+// A look at the writer's index costs it its cache line. The pause before it grows while
+// looks bring little, and shrinks or ends when there is much or nothing.
+func TestTheReaderPausesBeforeLooksThatBringLittle(t *testing.T) {
+	w, r, _ := pair(t, 1<<16, 0, Options{Spin: SpinNever})
+	next := func() {
+		t.Helper()
+		if _, err := r.Next(canceled); err != nil {
+			t.Fatal(err)
+		}
+		r.Release()
+	}
+	for range 100 {
+		before := r.courtesy
+		send(t, w, "little")
+		next()
+		if r.courtesy <= before && before < maxCourtesy || r.courtesy > maxCourtesy {
+			t.Fatalf("%d pauses after %d and a look that brought one message", r.courtesy, before)
+		}
+	}
+	if r.courtesy != maxCourtesy {
+		t.Errorf("%d pauses, want %d", r.courtesy, maxCourtesy)
+	}
+	send(t, w, string(make([]byte, worthwhile)))
+	next()
+	if r.courtesy >= maxCourtesy || r.courtesy == 0 {
+		t.Errorf("%d pauses after a look that brought much", r.courtesy)
+	}
+	_, err := r.Next(canceled)
+	is(t, err, errWaited)
+	if r.courtesy != 0 {
+		t.Errorf("%d pauses after a look that brought nothing", r.courtesy)
+	}
+
+	r.courtesy = 100_000 // as many as can be told from none by the clock
+	send(t, w, "a")
+	began := time.Now()
+	next()
+	if took := time.Since(began); took < 100*time.Microsecond {
+		t.Errorf("100000 pauses took %v", took)
 	}
 }

@@ -139,11 +139,15 @@ func TestDeathDoesNotCountAsBlocked(t *testing.T) {
 	side := &mem.Header.ProducerSide
 	before := uint64(2 * time.Second)
 	asleepAt := shm.Clock() - uint64(time.Minute)
-	side.Blocked.Store(before - asleepAt) // blocked since asleepAt
-	side.ProgressAt.Store(asleepAt)       // and nothing noted since: killed
+	side.Sleeps(before, asleepAt) // and nothing noted since: killed
+	shown := side.BlockedAt(shm.Clock())
 	writerOn(t, mem, Options{})
-	if got := side.Blocked.Load(); got != before {
-		t.Errorf("blocked for %v, want %v", time.Duration(got), time.Duration(before))
+	got := side.Blocked.Load()
+	if got != shown {
+		t.Errorf("the successor says %v, an observer was shown %v", time.Duration(got), time.Duration(shown))
+	}
+	if most := before + uint64(time.Second); got < before || got > most {
+		t.Errorf("blocked for %v, want from %v to %v", time.Duration(got), time.Duration(before), time.Duration(most))
 	}
 }
 
@@ -177,8 +181,8 @@ func TestASleepIsCountedWhileItLastsAndAfter(t *testing.T) {
 // lonely is a world without a peer.
 type lonely struct{ error }
 
-func (lonely) Alive(layout.Role) bool { return false }
-func (l lonely) Check() error         { return l.error }
+func (lonely) Absent(layout.Role) bool { return true }
+func (l lonely) Check() error          { return l.error }
 
 func TestASideWithoutPeerLearnsThatNobodyCanCome(t *testing.T) {
 	for _, gone := range []error{ErrRemoved, ErrTruncated} {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/dustin/go-humanize"
+
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -17,13 +19,17 @@ import (
 //
 // Errors: shm.ErrName, shm.ErrNoSpace, fs.ErrPermission, ErrRoleTaken when a
 // producer is alive, ErrGeometry when Capacity or Slots are given and an
-// existing segment has others and a live consumer or unread messages. With Fresh,
+// existing segment has others and a live consumer or unread messages, ErrFraming when it
+// has unread messages and Framing is not that of their producer. With Fresh,
 // a live consumer is ErrRoleTaken too. layout.ErrNotSegment, ErrVersion, ErrCorrupt and
 // shm.ErrForeign for whatever else is found at that name.
 func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 	g, err := layout.NewRing(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize()))
 	if err != nil {
 		return nil, err
+	}
+	if err := mayWake(); err != nil {
+		return nil, shm.InSegment("create", name, err)
 	}
 	if opt.Fresh {
 		if err := shm.Discard(ctx, name); err != nil {
@@ -36,23 +42,23 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 			return nil, err
 		}
 		w, err := newSegmentWriter(seg, opt)
-		if errors.Is(err, errReplace) {
+		if errors.Is(err, errAgain) {
 			continue
 		}
 		return w, err
 	}
 }
 
-// errReplace: the segment was empty, unused and of another geometry or mode, and
-// has been removed.
-var errReplace = errors.New("replace")
+// errAgain: the segment was empty, unused and of another geometry or mode, and has been
+// removed; or its consumer took the last message of another framing and left meanwhile.
+var errAgain = errors.New("again")
 
 func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
 	err = shm.Guard(func() error {
 		if err := checkMode(seg); err != nil {
 			return err
 		}
-		if err := checkGeometry(seg, opt); err != nil {
+		if err := cmp.Or(checkGeometry(seg, opt), checkFraming(seg, opt)); err != nil {
 			return err
 		}
 		opt.world = seg
@@ -63,16 +69,24 @@ func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
 		w.segment = seg
 		return w, nil
 	}
-	h := seg.Header()
+	return nil, refuse(seg, err)
+}
+
+// refuse gives back the role that err keeps the caller from. It returns errAgain when the
+// reason for err is gone.
+func refuse(seg *shm.Segment, err error) error {
+	h, drained := seg.Header(), false
 	removed, leaveErr := seg.Leave(guarded(func() bool {
 		other := errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode)
 		gone := seg.Geometry().Mode == layout.ModeTransfer // its messages were its producer's
-		return other && (gone || h.Producer.Index.Load() == h.Consumer.Index.Load())
+		drained = h.Producer.Index.Load() == h.Consumer.Index.Load()
+		return other && (gone || drained)
 	}))
-	if removed && leaveErr == nil {
-		return nil, errReplace
+	// A consumer that left meanwhile has not removed the segment: this producer was there.
+	if again := removed || errors.Is(err, ErrFraming) && drained; again && leaveErr == nil {
+		return errAgain
 	}
-	return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
+	return errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
 }
 
 // checkGeometry compares an existing segment with what the caller asked for.
@@ -81,11 +95,37 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 	if (opt.Capacity == 0 || opt.Capacity == g.Capacity) && (opt.Slots == 0 || opt.Slots == g.Slots) {
 		return nil
 	}
-	unread, consumer := h.Producer.Count.Load()-h.Consumer.Count.Load(), "no consumer"
-	if seg.Alive(layout.Consumer) {
-		consumer = "a live consumer"
+	unread := h.Producer.Count.Load() - h.Consumer.Count.Load()
+	return fmt.Errorf("%w: capacity %d and slots %d, %s", ErrGeometry, g.Capacity, g.Slots, with(unread, seg))
+}
+
+// checkFraming compares the messages that are unread with those that the caller will send:
+// a Reader asks for the framing of each, and there is one for all (Reader.Framing). Nobody
+// but the caller, who holds the role, can make more of them.
+func checkFraming(seg *shm.Segment, opt Options) error {
+	g, h := seg.Geometry(), seg.Header()
+	w, r := recoverPosition(&h.Producer), recoverPosition(&h.Consumer)
+	framing := h.ProducerSide.NotedFraming()
+	if w.index == r.index || framing == opt.Framing {
+		return nil
 	}
-	return fmt.Errorf("%w: capacity %d and slots %d, with %d unread messages and %s", ErrGeometry, g.Capacity, g.Slots, unread, consumer)
+	if err := checkDistance(g.Capacity, w, r); err != nil {
+		return err
+	}
+	is := framing.String()
+	if framing == layout.FramingNone {
+		is = "none (messages that were generated)"
+	}
+	return fmt.Errorf("%w: %s, %s", ErrFraming, is, with(w.count-r.count, seg))
+}
+
+// with says what keeps a segment as it is.
+func with(unread uint64, seg *shm.Segment) string {
+	consumer := "a live consumer"
+	if seg.Absent(layout.Consumer) {
+		consumer = "no consumer"
+	}
+	return fmt.Sprintf("with %s unread messages and %s", humanize.Comma(int64(unread)), consumer)
 }
 
 // Open takes the consumer role in the segment called name and waits for the
@@ -107,7 +147,7 @@ func Open(ctx context.Context, name string, opt Options) (*Reader, error) {
 // already. It owns seg from here on, also when it fails.
 func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
 	err = shm.Guard(func() error {
-		if err := checkMode(seg); err != nil {
+		if err := cmp.Or(checkMode(seg), mayWake()); err != nil {
 			return err
 		}
 		opt.world = seg
@@ -116,10 +156,17 @@ func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
 	})
 	if err != nil {
 		_, leaveErr := seg.Leave(never)
-		return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
+		return nil, errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
 	}
 	r.segment = seg
 	return r, nil
+}
+
+// mayWake returns why the kernel does not let this process wake others. A publish has no
+// error, and the peer of such a side would sleep to the end of a slice each time.
+func mayWake() error {
+	_, err := shm.Notify(new(uint32), 1)
+	return err
 }
 
 func memory(seg *shm.Segment) Memory {
@@ -141,69 +188,14 @@ func (w *Writer) Segment() *shm.Segment { return w.segment }
 // Segment returns the mapped segment, nil for a Reader on plain memory.
 func (r *Reader) Segment() *shm.Segment { return r.segment }
 
-// KeepEnd makes Close leave the segment when no Reader ever came to it, even
-// with no message in it: the first one then learns that the stream has ended,
-// where it would else wait for one to begin.
+// KeepEnd makes Close leave the segment, even with no message in it, when no Reader was told
+// that the stream has ended. The next one is, where it would else wait for a stream to
+// begin; a next Writer goes on with the segment.
 func (w *Writer) KeepEnd() { w.keepEnd = true }
 
-// Close publishes what is staged, tells the Reader that no more will come, and
-// gives the role back. The segment goes when its Reader is gone too and took
-// everything; else it stays with its unread messages, whose number is returned.
-// ErrRemoved: there are some, and they are lost. Every later call gives ErrDone,
-// a later Close nothing, and memory from Reserve is invalid.
-func (w *Writer) Close() (unread uint64, err error) {
-	if w.closed {
-		return 0, nil
-	}
-	err = shm.Guard(func() error {
-		w.Publish()
-		unread = w.leave()
-		return nil
-	})
-	// From here on nothing may touch the memory. Every later Reserve takes the
-	// slow path and finds closed.
-	w.closed, w.index, w.stop, w.reserved = true, w.tail, w.tail, -1
-	return unread, errors.Join(err, w.leaveSegment(w.segment, unread, func() bool {
-		seen := !w.keepEnd || w.peer.Holders.Load() > 0
-		return seen && w.peerCursor.Index.Load() == w.tail
-	}))
-}
-
-// Close gives the role back without releasing what the caller still holds: it
-// is delivered again to the next Reader. The segment goes when its Writer is
-// gone too and nothing is unread; else it stays, and the number of unread
-// messages is returned. ErrRemoved: there are some, and they are lost. Every
-// later call gives ErrDone, a later Close nothing, and memory from Next is
-// invalid.
-func (r *Reader) Close() (unread uint64, err error) {
-	if r.closed {
-		return 0, nil
-	}
-	err = shm.Guard(func() error {
-		unread = r.leave()
-		return nil
-	})
-	r.closed, r.head, r.avail = true, r.index, r.index // as in Writer.Close
-	return unread, errors.Join(err, r.leaveSegment(r.segment, unread, func() bool {
-		return r.peerCursor.Index.Load() == r.index
-	}))
-}
-
-// leaveSegment gives the role back. The file goes when nobody is left, nothing
-// in it is unread and nobody has asked to keep it.
-func (s *side) leaveSegment(seg *shm.Segment, unread uint64, drained func() bool) error {
-	if seg == nil {
-		return nil
-	}
-	var lost error
-	if unread > 0 && !seg.Alive(s.role.Peer()) && errors.Is(seg.Check(), ErrRemoved) {
-		lost = fmt.Errorf("segment %q: %w; %d unread messages are lost", seg.Name(), ErrRemoved, unread)
-	}
-	_, err := seg.Leave(guarded(func() bool {
-		return drained() && s.own.Keep.Load() == 0 && s.peer.Keep.Load() == 0
-	}))
-	return errors.Join(lost, err)
-}
+// EndAs says how Close will have ended the stream; without it, complete. With
+// layout.EndStopped and layout.EndFailed the Reader gets ErrIncomplete for its end.
+func (w *Writer) EndAs(end layout.End) { w.end = end }
 
 // guarded returns a look at the segment that is false when it faults.
 func guarded(look func() bool) func() bool {

@@ -80,25 +80,28 @@ func TestUnreadMessagesKeepTheSegment(t *testing.T) {
 	takes(t, open(t, name, Options{}), "a", "b")
 }
 
-func TestAnEndThatIsKeptIsForTheFirstReader(t *testing.T) {
-	t.Run("nobody came", func(t *testing.T) {
+func TestAnEndThatIsKeptIsForTheFirstReaderThatIsTold(t *testing.T) {
+	for before, came := range map[string]func(t *testing.T, name string){
+		"nobody came":            func(*testing.T, string) {},
+		"somebody came and went": func(t *testing.T, name string) { open(t, name, Options{}).Close() },
+	} {
+		t.Run(before, func(t *testing.T) {
+			name := segmentName(t)
+			w := create(t, name, Options{})
+			came(t, name)
+			w.KeepEnd()
+			w.Close()
+			exists(t, name, true)
+			r := open(t, name, Options{})
+			_, err := r.Next(context.Background())
+			is(t, err, ErrClosed)
+			r.Close()
+			exists(t, name, false)
+		})
+	}
+	t.Run("without KeepEnd", func(t *testing.T) {
 		name := segmentName(t)
-		w := create(t, name, Options{})
-		w.KeepEnd()
-		w.Close()
-		exists(t, name, true)
-		r := open(t, name, Options{})
-		_, err := r.Next(context.Background())
-		is(t, err, ErrClosed)
-		r.Close()
-		exists(t, name, false)
-	})
-	t.Run("somebody came and went", func(t *testing.T) {
-		name := segmentName(t)
-		w := create(t, name, Options{})
-		open(t, name, Options{}).Close()
-		w.KeepEnd()
-		w.Close()
+		create(t, name, Options{}).Close()
 		exists(t, name, false)
 	})
 }
@@ -262,10 +265,16 @@ func TestScribbledSegmentsAreRefusedAndLeftAlone(t *testing.T) {
 func TestACancelThatComesAfterCloseTouchesNoMemory(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	waiting := background(func() error { _, err := r.Next(ctx); return err })
+	asleep(t, w.Segment().Header(), layout.Consumer, 1)
+	send(t, w, "a")
+	is(t, waiting(), nil)
+	r.Release()
 	w.Close()
 	r.Close()
-	w.wakeSelf()
-	r.wakeSelf()
+	cancel()
+	r.sleeper.Interrupt()
 }
 
 func TestAFileTruncatedUnderTheRingIsAnError(t *testing.T) {

@@ -2,6 +2,8 @@ package ring
 
 import (
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	"sluice/layout"
 	"sluice/shm"
@@ -10,6 +12,8 @@ import (
 // Memory is a ring's memory: a header and a data region of 2*Capacity bytes.
 // In a segment the second half of Data shows the first again; on plain memory
 // it need not, because a record is written and read at the same offset.
+// Messages begin at addresses that are multiples of 8 if Data does, as that of a
+// segment.
 type Memory struct {
 	Header   *layout.Header
 	Data     []byte
@@ -18,8 +22,8 @@ type Memory struct {
 
 // world is what only the operating system knows; *shm.Segment is one.
 type world interface {
-	Alive(layout.Role) bool // somebody holds the role
-	Check() error           // shm.ErrRemoved, shm.ErrTruncated
+	Absent(layout.Role) bool // nobody holds the role; false where that is unknown
+	Check() error            // shm.ErrRemoved, shm.ErrTruncated
 }
 
 // side is what a Writer and a Reader share: a cursor to publish, the peer's
@@ -32,8 +36,7 @@ type side struct {
 	ownWait, peerWait     *layout.Wait   // how I say that I sleep, how the peer does
 	own, peer             *layout.Side   // my counters, the peer's
 
-	// The futex words: low halves of the two indices. Taken once, because taking
-	// them touches the memory, and wakeSelf may run when that is gone.
+	// The futex words: low halves of the two indices.
 	ownWord, peerWord *uint32
 
 	index, count uint64 // what is published
@@ -44,10 +47,19 @@ type side struct {
 	spin    spinner
 	blocked uint64 // ns spent asleep, total of all holders of the role
 	slept   uint64 // number of the last sleep
-	keep    bool   // leave the segment when done
+	looked  uint64 // when lookAround was called last
 
-	world  world // nil = the peer is there, and so is the way to it
-	closed bool
+	waiting   atomic.Bool // a call waits: a second one is a misuse
+	sleeper   *shm.Sleeper
+	watched   <-chan struct{} // of the context that interrupts the sleeper when it is done
+	stopWatch func() bool
+	keep      bool // leave the segment when done
+
+	world world // nil = the peer is there, and so is the way to it
+
+	ending        ending
+	closePatience time.Duration
+	gate          shm.Gate // that every call of the owner's passes, closed by Close
 }
 
 func newSide(mem Memory, role layout.Role, opt Options) side {
@@ -60,14 +72,17 @@ func newSide(mem Memory, role layout.Role, opt Options) side {
 		ownWord: h.Cursor(role).Index.Futex(), peerWord: h.Cursor(role.Peer()).Index.Futex(),
 		barrier: shm.RegisterBarrier(),
 		spin:    newSpinner(opt.Spin),
-		world:   opt.world,
-		keep:    opt.Keep,
+		sleeper: shm.NewSleeper(),
+
+		closePatience: closePatience,
+		world:         opt.world,
+		keep:          opt.Keep,
 	}
 }
 
 // attach takes over from the last holder of the role, alive or dead, and
 // checks that what it left makes sense.
-func (s *side) attach(pid int) (position, error) {
+func (s *side) attach() (position, error) {
 	own := recoverPosition(s.ownCursor)
 	w, r := own, recoverPosition(s.peerCursor)
 	if s.role == layout.Consumer {
@@ -85,7 +100,7 @@ func (s *side) attach(pid int) (position, error) {
 	s.ownCursor.Count.Store(own.count)
 	s.ownCursor.NextIndex.Store(own.index)
 
-	s.blocked = s.own.TakeOver(uint64(pid), shm.Clock(), s.keep)
+	s.blocked = s.own.TakeOver(shm.Self(), shm.Clock, s.keep)
 	s.ownWait.Flag.Store(0)
 
 	s.full = !s.barrier
@@ -94,8 +109,7 @@ func (s *side) attach(pid int) (position, error) {
 		s.own.Fence.Store(uint64(layout.FenceFull))
 	}
 	s.agreeOnFence()
-	s.own.State.Store(uint64(layout.StateRunning))
-	s.own.Holders.Store(s.own.Holders.Own() + 1) // after State: Reader.ready
+	s.own.Begin()
 	return own, nil
 }
 
@@ -134,17 +148,4 @@ func (s *side) notify() {
 	if _, err := shm.Notify(s.ownWord, 1); err == nil {
 		s.own.WakesSent.Add(1)
 	}
-}
-
-// leave marks the side as ended and wakes the peer, whatever it asked for, so
-// that it notices. The flag stays up: the peer may sleep on, until there is what
-// it asked for. It returns how many messages are unread.
-func (s *side) leave() (unread uint64) {
-	s.own.ProgressAt.Store(shm.Clock())
-	s.own.State.Store(uint64(layout.StateClosed))
-	if s.peerWait.Flag.Load() != 0 {
-		s.notify()
-	}
-	produced, consumed := s.mem.Header.Producer.Count.Load(), s.mem.Header.Consumer.Count.Load()
-	return min(uint64(max(0, int64(produced-consumed))), s.mem.Geometry.Capacity/layout.RecordHeader)
 }

@@ -1,10 +1,13 @@
 package ring
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // The sleep protocol as a small machine, explored in full: every interleaving
-// of a publisher, a sleeper and the publisher's store buffer. One step is one
-// access to shared memory or one system call. wait.go and side.go are the code;
+// of a publisher, a sleeper, the publisher's store buffer, and one who cancels. One step is one
+// access to shared memory or one system call. wait.go, side.go and shm/sleeper.go are the code;
 // docs/protocol.md is the argument.
 //
 // The memory model is x86-TSO (Owens, Sarkar, Sewell, 2009): stores wait in a
@@ -24,6 +27,14 @@ type model struct {
 	askForOld    bool // fault: the sleeper asks for what it has taken already
 	neverClear   bool // fault: the flag is not cleared at all
 	insist       bool // the sleeper first asks for more than it needs, until a timeout
+
+	// A third one of the sleeper's own process cancels its wait (shm.Sleeper).
+	cancels      bool
+	oneWord      bool // the kernel cannot wait on two words
+	announceLate bool // fault: the number goes up before the cancel can be seen
+	numberLate   bool // fault: the sleeper reads the number after its look
+	wakeOnce     bool // fault: with one word, the wake is not repeated
+	noLookAgain  bool // fault: with one word, no look at the number after saying "asleep"
 }
 
 // messages is how many the publisher publishes; the sleeper must see them all.
@@ -40,6 +51,10 @@ type machine struct {
 	number, looked     int // of the sleeper's last sleep; the publisher's register
 	flag, want         int // shared
 	asleep             bool
+	canceler           step
+	canceled           bool
+	interrupts, known  int // shm.Sleeper's number, and what the sleeper has read of it
+	said               int // with one word: 0, or one more than what a sleeper knows
 	raised, wakes      int // how often the flag went up, how often wake was called
 }
 
@@ -125,20 +140,43 @@ func (m model) sleep(s machine) []machine {
 		}
 		s.sleeper = "read value"
 	case "read value":
+		if !m.numberLate {
+			s.known = s.interrupts
+		}
 		s.seen, s.sleeper = s.memory, "last look"
 		if m.noSecondLook {
 			s.sleeper = "wait"
 		}
 	case "last look":
 		s.sleeper = "wait"
+		if m.oneWord {
+			s.sleeper = "say asleep"
+		}
+		if m.numberLate {
+			s.sleeper = "read number"
+		}
 		if ready {
 			s.sleeper = "take"
+		} else if s.canceled {
+			s.sleeper = "done"
 		}
-	case "wait": // FUTEX_WAIT compares and sleeps in one step
-		if s.memory == s.seen {
+	case "read number":
+		s.known, s.sleeper = s.interrupts, "wait"
+	case "say asleep":
+		s.said, s.sleeper = s.known+1, "look again"
+		if m.noLookAgain {
+			s.sleeper = "wait"
+		}
+	case "look again":
+		s.sleeper = "wait"
+		if s.interrupts != s.known {
+			s.said, s.sleeper = 0, "woken"
+		}
+	case "wait": // the kernel compares and sleeps in one step
+		if s.memory == s.seen && (m.oneWord || s.interrupts == s.known) {
 			s.asleep, s.sleeper = true, "asleep"
 		} else {
-			s.sleeper = "woken"
+			s.said, s.sleeper = 0, "woken"
 		}
 	case "asleep":
 		if !s.patient {
@@ -147,6 +185,7 @@ func (m model) sleep(s machine) []machine {
 		s.asleep, s.patient, s.sleeper = false, false, "woken"
 		s.asked = s.taken + 1
 	case "woken":
+		s.said = 0
 		switch {
 		case ready:
 			s.sleeper = "take"
@@ -166,11 +205,45 @@ func (m model) sleep(s machine) []machine {
 	return []machine{s}
 }
 
+// cancel returns the states after the canceler's next step.
+func (m model) cancel(s machine) []machine {
+	switch s.canceler {
+	case "announce":
+		s.canceled, s.canceler = true, "interrupt"
+		if m.announceLate {
+			s.canceler = "gone"
+		}
+	case "interrupt":
+		s.interrupts++
+		s.canceler = "wake"
+	case "wake": // the private word, or the shared one of a sleeper that has said so
+		if s.asleep && (!m.oneWord || s.said != 0) {
+			s.asleep, s.sleeper = false, "woken"
+		}
+		s.canceler = "gone"
+		if m.announceLate {
+			s.canceler = "announce"
+		}
+		if m.oneWord && !m.wakeOnce && s.said != 0 && s.said-1 < s.interrupts {
+			s.canceler = "wake" // until the sleeper is up
+		}
+	default:
+		return nil
+	}
+	return []machine{s}
+}
+
 // explore visits every state that can be reached. stuck is one from which
-// nothing moves although messages were not taken; eager, one with more wakes
-// than the sleeper asked for.
+// nothing moves although messages were not taken, or a sleep that a cancel has missed;
+// eager, one with more wakes than the sleeper asked for.
 func (m model) explore() (states int, stuck, eager *machine) {
 	start := machine{publisher: "store", sleeper: "look"}
+	if m.cancels {
+		start.canceler = "announce"
+		if m.announceLate {
+			start.canceler = "interrupt"
+		}
+	}
 	known := map[machine]bool{start: true}
 	for queue := []machine{start}; len(queue) > 0; queue = queue[1:] {
 		s := queue[0]
@@ -178,13 +251,14 @@ func (m model) explore() (states int, stuck, eager *machine) {
 			eager = &s
 			continue
 		}
-		next := append(m.publish(s), m.sleep(s)...)
+		next := append(append(m.publish(s), m.sleep(s)...), m.cancel(s)...)
 		if s.memory < s.published {
 			drained := s
 			drained.memory++
 			next = append(next, drained)
 		}
-		if len(next) == 0 && s.sleeper != "done" {
+		next = slices.DeleteFunc(next, func(n machine) bool { return n == s }) // nothing moved
+		if len(next) == 0 && s.sleeper != "done" || s.asleep && s.canceled && s.canceler == "gone" {
 			stuck = &s
 		}
 		for _, n := range next {
@@ -204,6 +278,8 @@ func TestNoInterleavingLosesAWakeUp(t *testing.T) {
 		"full fences":                                {fullFence: true, noBarrier: true},
 		"full fences, asking for more at first":      {fullFence: true, noBarrier: true, insist: true},
 		"a full fence and a barrier":                 {fullFence: true},
+		"with a cancel":                              {cancels: true},
+		"with a cancel, on one word":                 {cancels: true, oneWord: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			states, stuck, eager := m.explore()
@@ -231,6 +307,10 @@ func TestTheModelFindsEveryKnownWayToLoseAWakeUp(t *testing.T) {
 		"the flag is cleared after a wake":  {clearLate: true},
 		"a later sleep's flag is cleared":   {clearAny: true},
 		"asking for what is there already":  {askForOld: true},
+		"a cancel that is announced late":   {cancels: true, announceLate: true},
+		"a cancel and a number read late":   {cancels: true, numberLate: true},
+		"one word and a single wake":        {cancels: true, oneWord: true, wakeOnce: true},
+		"one word and no look again":        {cancels: true, oneWord: true, noLookAgain: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, stuck, _ := m.explore(); stuck == nil {

@@ -38,7 +38,7 @@ func (p *spinner) until(ctx context.Context, c condition) (bool, error) {
 	if p.budget == 0 {
 		return false, nil
 	}
-	var began uint64
+	var began, deadline uint64
 	for turn := 0; ; turn++ {
 		shm.Pause(1 << min(turn, longestPause))
 		if ok, err := c.ready(); ok || err != nil {
@@ -49,9 +49,9 @@ func (p *spinner) until(ctx context.Context, c condition) (bool, error) {
 		}
 		now := shm.Clock()
 		if began == 0 {
-			began = now
+			began, deadline = now, deadlineOf(ctx)
 		}
-		if now-began >= p.budget || ctx.Err() != nil {
+		if now-began >= p.budget || now >= deadline || ctx.Err() != nil {
 			return false, nil
 		}
 	}

@@ -164,11 +164,11 @@ func countsAgree(t *testing.T, h *layout.Header, n uint64) {
 			p.Count.Load(), p.Index.Load(), p.Bytes.Load(), c.Count.Load(), c.Index.Load(), c.Bytes.Load())
 	}
 	var sampled uint64
-	for i := range h.Latency {
-		sampled += h.Latency[i].Load()
+	for i := range h.Latency.Buckets {
+		sampled += h.Latency.Buckets[i].Load()
 	}
-	if sampled == 0 || sampled > n || sampled != h.LatencyCount.Load() {
-		t.Errorf("%d of %d messages in the latency buckets, LatencyCount %d", sampled, n, h.LatencyCount.Load())
+	if sampled == 0 || sampled > n || sampled != h.Latency.Count.Load() {
+		t.Errorf("%d of %d messages in the latency buckets, Latency.Count %d", sampled, n, h.Latency.Count.Load())
 	}
 	// One wake a sleep: a waker that does not clear the flag first would wake
 	// for every message until the sleeper runs.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"sluice/layout"
@@ -24,20 +25,24 @@ type condition interface {
 	stuck() error
 }
 
-// slice is the longest sleep without a look at the world: context, the peer's
-// life, a lost wake-up. Each look costs 0.1 to 0.4 ms of processor, nearly all
+// slice is the longest sleep without a look at the world: the peer's life, a lost
+// wake-up. Each look costs 0.1 to 0.4 ms of processor, nearly all
 // of it in the Go scheduler, so a side that has slept for long takes longSlice.
 // unsure is the slice while the peer may publish without a fence that this
 // side cannot supply.
 const (
 	slice     = 100 * time.Millisecond
 	long      = time.Second
-	longSlice = time.Second
+	longSlice = 900 * time.Millisecond // more than a second asleep without a look does not count as blocked
 	unsure    = time.Millisecond
 )
 
 // await spins, then sleeps, until c is ready.
 func (s *side) await(ctx context.Context, c condition) error {
+	if !s.waiting.CompareAndSwap(false, true) {
+		panic("ring: two goroutines wait in one " + s.role.String())
+	}
+	defer s.waiting.Store(false)
 	if done, err := s.spin.until(ctx, c); done || err != nil {
 		if done {
 			s.own.Spins.Add(1)
@@ -51,36 +56,35 @@ func (s *side) await(ctx context.Context, c condition) error {
 	err := s.sleep(ctx, c, began)
 
 	s.ownWait.Flag.Store(0)
-	ended := shm.Clock()
-	s.blocked += ended - began
-	s.own.Wakes(s.blocked, ended)
-	s.spin.learn(ended - began)
+	s.blocked = s.own.Wakes(shm.Clock)
+	s.spin.learn(shm.Clock() - began)
 	return err
 }
 
-// sleep waits on the peer's index word until c is ready.
+// sleep waits on the peer's index word until c is ready. Three things end a sleep: the
+// peer's wake, an interrupt (a cancel, Close), and the time, which is the slice or
+// what is left until the context's deadline.
 func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
+	deadline := s.watch(ctx)
 	var asked struct{ index, count uint64 } // what ownWait says, while armed
-	for armed, called := false, false; ; {
-		asleep := shm.Clock() - began
+	for armed := false; ; {
+		now := shm.Clock()
+		asleep := now - began
 		index, count, patience := c.wakeAt(asleep)
 		if asleep > uint64(long) && patience == slice {
 			patience = longSlice
-			if !called {
-				called = true
-				defer context.AfterFunc(ctx, s.wakeSelf)()
-			}
 		}
 		if !armed || asked.index != index || asked.count != count {
 			asked.index, asked.count = index, count
-			s.arm(index, count, began+asleep)
+			s.arm(index, count, now)
 		}
 		if !s.barrier && layout.Fence(s.peer.Fence.Load()) == layout.FenceAsymmetric {
 			patience = min(patience, unsure)
 		}
 
-		// The value to sleep on is read before the condition is: whatever is
-		// published after this line makes FUTEX_WAIT return at once.
+		// The values to sleep on are read before what they announce: after a cancel
+		// or a publish that comes later than these lines, Wait returns at once.
+		interrupts := s.sleeper.Interrupts()
 		seen := uint32(s.peerCursor.Index.Load())
 		if ok, err := c.ready(); ok || err != nil {
 			return err
@@ -88,8 +92,12 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		result, err := shm.Wait(s.peerWord, seen, patience)
-		if err != nil {
+		if now >= deadline {
+			overdue(ctx)
+			continue
+		}
+		patience = time.Duration(min(uint64(patience), deadline-now))
+		if _, err := s.sleeper.Wait(s.peerWord, seen, interrupts, patience); err != nil {
 			return err
 		}
 		if ok, err := c.ready(); ok || err != nil {
@@ -99,7 +107,8 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 		if !armed {
 			s.own.Spurious.Add(1)
 		}
-		if result == shm.TimedOut && patience >= slice {
+		if now := shm.Clock(); now-s.looked >= uint64(slice) {
+			s.looked = now
 			if err := cmp.Or(s.lookAround(), c.stuck()); err != nil {
 				return err
 			}
@@ -107,10 +116,51 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 	}
 }
 
-// wakeSelf ends this side's sleep, if it has begun; if not quite, the slice
-// does. Another goroutine may call it, and too late: the kernel refuses an
-// address that is gone.
-func (s *side) wakeSelf() { shm.Notify(s.peerWord, -1) }
+// watch sees to it that a cancel of ctx interrupts this side's sleep, and returns the
+// deadline of ctx on shm.Clock. The arrangement is made once for a context, and stands
+// until a call comes that sleeps with another one.
+func (s *side) watch(ctx context.Context) (deadline uint64) {
+	done := ctx.Done()
+	if done == nil {
+		return noDeadline
+	}
+	if done != s.watched {
+		s.unwatch()
+		s.watched, s.stopWatch = done, context.AfterFunc(ctx, s.sleeper.Interrupt)
+	}
+	return deadlineOf(ctx)
+}
+
+func (s *side) unwatch() {
+	if s.watched != nil {
+		s.stopWatch()
+		s.watched, s.stopWatch = nil, nil
+	}
+}
+
+// noDeadline is the deadline of a context that has none.
+const noDeadline = math.MaxUint64
+
+// deadlineOf returns the deadline of ctx on shm.Clock.
+func deadlineOf(ctx context.Context) uint64 {
+	at, ok := ctx.Deadline()
+	if !ok || ctx.Done() == nil {
+		return noDeadline
+	}
+	return shm.Clock() + uint64(max(0, time.Until(at)))
+}
+
+// overdue waits for a context whose deadline has passed, and whose timer is about to say
+// so, not longer than a millisecond. On a channel, because the goroutine that waits
+// there is what lets the timer run.
+func overdue(ctx context.Context) {
+	timer := time.NewTimer(time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
 
 // arm tells the peer that this side sleeps and what it wants to be woken for.
 // The time is the number of this sleep: no two of one role have the same.
@@ -135,13 +185,13 @@ func (s *side) arm(index, count, now uint64) {
 // that works or for one that is not there. It fails when the memory is gone, or
 // nobody can come any more.
 func (s *side) lookAround() error {
-	s.own.ProgressAt.Relaxed(shm.Clock())
+	s.own.StillAsleep(shm.Clock())
 	if s.world == nil {
 		return nil
 	}
 	err := s.world.Check()
 	state := layout.StateBlocked
-	if !s.world.Alive(s.role.Peer()) {
+	if s.world.Absent(s.role.Peer()) {
 		state = layout.StateAlone
 	} else if errors.Is(err, ErrRemoved) {
 		err = nil // the two that are in it need no name

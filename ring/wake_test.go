@@ -2,9 +2,11 @@ package ring
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"sluice/internal/lateness"
 	"sluice/layout"
 )
 
@@ -104,6 +106,93 @@ func TestEveryFormOfPublishWakes(t *testing.T) {
 			takes(t, r, "x")
 			r.Release()
 		}
+	}
+}
+
+func TestEveryFormOfReleaseWakes(t *testing.T) {
+	for form, release := range map[string]func(r *Reader) error{
+		"Release": func(r *Reader) error { _, err := r.Next(canceled); r.Release(); return err },
+		"Take": func(r *Reader) error {
+			_, first := r.Take(canceled)
+			_, second := r.Take(canceled)
+			return errors.Join(first, second)
+		},
+		"Receive": func(r *Reader) error { _, err := r.Receive(canceled, nil); return err },
+		"Messages": func(r *Reader) (err error) {
+			for _, err = range r.Messages(canceled) {
+				if r.head == r.seen {
+					break // the one before was released
+				}
+			}
+			return err
+		},
+	} {
+		w, r, mem := pair(t, 4096, 0, Options{})
+		send(t, w, "a", "b")
+		bed := &mem.Header.ProducerWait
+		bed.Flag.Store(7)
+		if err := release(r); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+		if bed.Flag.Load() != 0 || mem.Header.ConsumerSide.WakesSent.Load() != 1 {
+			t.Errorf("%s: nobody was woken", form)
+		}
+	}
+}
+
+// A side that sleeps shows that it runs whenever it looks around: who does not for a while
+// is taken for stopped.
+func TestALookAroundIsProgress(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	for _, s := range []*side{&w.side, &r.side} {
+		s.own.ProgressAt.Store(0)
+		if err := s.lookAround(); err != nil || s.own.ProgressAt.Load() == 0 {
+			t.Errorf("%v: progress at %d, %v", s.role, s.own.ProgressAt.Load(), err)
+		}
+	}
+}
+
+// A Reader that never has to wait shows progress with the samples that it takes.
+func TestASampleThatIsTakenIsProgress(t *testing.T) {
+	_, r, _ := pair(t, 4096, 0, Options{})
+	r.own.ProgressAt.Store(0)
+	r.noteLatency(0, 1)
+	if r.own.ProgressAt.Load() == 0 {
+		t.Error("no progress is noted")
+	}
+}
+
+// A Reader that holds messages and waits is stuck when the Writer waits for their room,
+// and not when what the Writer has asked for is there: then it is about to wake up.
+func TestAReaderIsStuckOnlyWhenTheWriterWaitsForWhatItHolds(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "a", "b")
+	takes(t, r, "a")
+	r.Release()
+	takes(t, r, "b")
+	bed := &mem.Header.ProducerWait
+	is(t, r.stuck(), nil)
+	bed.Flag.Store(7)
+	bed.Index.Store(r.index)
+	is(t, r.stuck(), nil)
+	bed.Index.Store(r.index + 8)
+	is(t, r.stuck(), ErrLeased)
+	r.Release()
+	is(t, r.stuck(), nil)
+}
+
+// A call may look at the peer while Close is shutting it out, and then no later call may
+// pass.
+func TestALookThatCrossesACloseLetsNobodyIn(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, Options{})
+	send(t, w, "a")
+	r.gate.Close()
+	if ok, err := r.refresh(); !ok || err != nil || r.avail.Load() != 0 {
+		t.Errorf("reader: %v, %v; the next call may pass up to %d", ok, err, r.avail.Load())
+	}
+	w.gate.Close()
+	if ok, err := w.refresh(); !ok || err != nil || w.stop.Load() != 0 {
+		t.Errorf("writer: %v, %v; the next call may pass up to %d", ok, err, w.stop.Load())
 	}
 }
 
@@ -244,12 +333,121 @@ func TestAWaitIsALessonForTheSpin(t *testing.T) {
 	}
 }
 
-func TestACancelEndsALongSleep(t *testing.T) {
+// patient is a condition that never comes true, and that is not looked at again for an
+// hour: what ends a wait for it is an interrupt, or the time.
+type patient struct{}
+
+func (patient) ready() (bool, error) { return false, nil }
+func (patient) stuck() error         { return nil }
+func (patient) wakeAt(uint64) (index, count uint64, patience time.Duration) {
+	return 1 << 40, 0, time.Hour
+}
+
+func TestACancelEndsASleep(t *testing.T) {
 	_, r, mem := pair(t, 4096, 0, Options{})
+	for n := range uint64(3) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		waiting := background(func() error { return r.await(ctx, patient{}) })
+		asleep(t, mem.Header, layout.Consumer, n+1)
+		cancel(errWaited)
+		is(t, waiting(), errWaited)
+	}
+}
+
+// Whoever waits often with one context arranges for its cancel once.
+func TestACancelEndsALaterSleepWithTheSameContext(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{Spin: SpinNever})
 	ctx, cancel := context.WithCancelCause(context.Background())
-	waiting := background(func() error { _, err := r.Next(ctx); return err })
-	asleep(t, mem.Header, layout.Consumer, 1)
-	time.Sleep(long + slice) // until its slices are long
+	for n := range uint64(3) {
+		waiting := background(func() error { _, err := r.Next(ctx); return err })
+		asleep(t, mem.Header, layout.Consumer, n+1)
+		watched := r.watched
+		send(t, w, "a")
+		is(t, waiting(), nil)
+		if watched != ctx.Done() {
+			t.Error("its cancel is not watched for")
+		}
+		other := background(func() error { _, err := r.Next(context.Background()); return err })
+		send(t, w, "b")
+		is(t, other(), nil)
+	}
+	waiting := background(func() error { return r.await(ctx, patient{}) })
+	asleep(t, mem.Header, layout.Consumer, 4)
 	cancel(errWaited)
 	is(t, waiting(), errWaited)
+}
+
+func TestASleepEndsAtItsDeadline(t *testing.T) {
+	_, r, _ := pair(t, 4096, 0, Options{})
+	for _, spin := range []time.Duration{SpinAdaptive, SpinNever, time.Hour} {
+		r.spin = newSpinner(spin)
+		ctx, cancel := context.WithTimeoutCause(context.Background(), 20*time.Millisecond, errWaited)
+		is(t, background(func() error { return r.await(ctx, patient{}) })(), errWaited)
+		cancel()
+	}
+}
+
+// late is a context whose timer is late: its deadline has passed, and it is not done.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }
+
+func TestASideWaitsForATimerThatIsLate(t *testing.T) {
+	_, r, _ := pair(t, 4096, 0, Options{})
+	ctx, cancel := context.WithCancelCause(context.Background())
+	time.AfterFunc(20*time.Millisecond, func() { cancel(errWaited) })
+	is(t, background(func() error { return r.await(late{ctx}, patient{}) })(), errWaited)
+}
+
+// Short deadlines must not keep a side from looking around.
+func TestASideLooksAroundHoweverShortItsWaitsAre(t *testing.T) {
+	mem := heapMemory(t, 4096, 0)
+	r := readerOn(t, mem, Options{world: lonely{ErrRemoved}})
+	var err error
+	for began := time.Now(); err == nil && time.Since(began) < time.Minute; {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		if _, err = r.Next(ctx); err == context.DeadlineExceeded {
+			err = nil
+		}
+		cancel()
+	}
+	is(t, err, ErrRemoved)
+}
+
+// The bound is wide, and a busy machine has several tries; what a quiet one gives is in
+// docs/protocol.md.
+func TestDeadlinesAreKept(t *testing.T) {
+	var readers []*Reader
+	var deadlines []time.Duration
+	for i := range 40 {
+		_, r, _ := pair(t, 4096, 0, Options{})
+		readers, deadlines = append(readers, r), append(deadlines, time.Duration(1+i*5)*time.Millisecond)
+	}
+	const tries = 20
+	for i := range tries {
+		late := lateness.Of(deadlines, func(i int, ctx context.Context) {
+			if _, err := readers[i].Next(ctx); err != context.DeadlineExceeded {
+				t.Error(err)
+			}
+		})
+		median := late[len(late)/2]
+		if late[0] < 0 {
+			t.Fatalf("early by %v", -late[0])
+		}
+		if median <= 20*time.Millisecond {
+			return
+		}
+		t.Logf("try %d: late by up to %v, half of them by more than %v", i, late[len(late)-1], median)
+	}
+	t.Error("never in time")
+}
+
+// BenchmarkDeadline is by how much deadlines and cancels are missed.
+func BenchmarkDeadline(b *testing.B) {
+	var readers []*Reader
+	for range lateness.Waits {
+		_, r, _ := pair(b, 4096, 0, Options{})
+		readers = append(readers, r)
+	}
+	lateness.Benchmark(b, func(i int, ctx context.Context) { readers[i].Next(ctx) })
 }

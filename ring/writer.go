@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"os"
 
 	"sluice/layout"
 	"sluice/shm"
@@ -20,16 +19,20 @@ const (
 	Fail                // give up: ErrFull, counted as refused
 )
 
-// Writer is the producer's end of a ring. One goroutine at a time may use it.
+// Writer is the producer's end of a ring. One goroutine at a time may use it; Close may
+// be called from any.
 type Writer struct {
 	side
 	data []byte
 	mask uint64
 
 	tail   uint64 // where the next record goes: end of what is staged
-	stop   uint64 // tail may not pass this without a closer look (setStop)
 	staged uint64 // messages staged and published since creation
 	bytes  uint64 // payload bytes of those
+
+	// Tail may not pass stop without a closer look (setStop). It is 0 from Close on,
+	// whoever calls it.
+	stop layout.Uint64
 
 	limit     uint64 // the Reader's index, as last seen, plus capacity
 	slotLimit uint64 // the Reader's count, as last seen, plus slots
@@ -45,8 +48,10 @@ type Writer struct {
 
 	onFull  Policy
 	resumed uint64
+	began   uint64       // messages published before this Writer
+	end     layout.End   // of the stream, as Close says it
 	segment *shm.Segment // nil on plain memory
-	keepEnd bool         // keep, when no Reader ever came
+	keepEnd bool         // keep, when no Reader was told of the end
 }
 
 // NewWriter takes the producer role on any memory with a valid header. The
@@ -60,7 +65,7 @@ func NewWriter(mem Memory, opt Options) (*Writer, error) {
 		reserved: -1,
 		onFull:   opt.OnFull,
 	}
-	pos, err := w.attach(os.Getpid())
+	pos, err := w.attach()
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +75,7 @@ func NewWriter(mem Memory, opt Options) (*Writer, error) {
 	if _, err := w.refresh(); err != nil {
 		return nil, err
 	}
+	w.began, w.end = w.staged, layout.EndComplete
 	w.resumed = w.staged - w.peerCursor.Count.Load()
 	return w, nil
 }
@@ -81,35 +87,55 @@ func (w *Writer) MaxMessage() int { return int(layout.MaxMessage(w.mem.Geometry.
 // took its role.
 func (w *Writer) Resumed() uint64 { return w.resumed }
 
+// Published returns how many messages this Writer has published. It counts them itself: the
+// segment need not be readable any more.
+func (w *Writer) Published() uint64 { return w.count - w.began }
+
 // Reserve returns room for a message of n bytes, to be filled by the caller.
 // It is ring memory, valid until Commit; nobody else sees it before Publish.
-// Its old content is unspecified. At most one reservation is open at a time;
-// reserving again without Commit gives the room back and takes other.
+// It begins at an address that is a multiple of 8. Its old content is
+// unspecified. At most one reservation is open at a time; reserving again
+// without Commit gives the room back and takes other.
 //
 // When the ring is full it publishes what is staged and does what the policy
 // says: Block waits until there is room, ctx is done (its cause is returned) or
 // the segment turns out ErrCorrupt; Drop returns ErrDropped and Fail
 // ErrFull. A message that can never fit is ErrTooLarge. After an error nothing is reserved.
 func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
-	if w.tail+layout.RecordSize(uint64(n)) > w.stop {
-		return w.reserveSlow(ctx, n)
+	w.gate.Enter()
+	if w.tail+layout.RecordSize(uint64(n)) > w.stop.Load() {
+		buf, err := w.reserveSlow(ctx, n)
+		return buf, w.over(err)
 	}
 	w.reserved, w.head = n, layout.RecordHeader
 	at := w.tail&w.mask + layout.RecordHeader
+	w.gate.Leave()
 	return w.data[at : at+uint64(n) : at+uint64(n)], nil
 }
 
 // TryReserve is Reserve that never waits and never counts a drop: ErrFull when
 // there is no room now.
 func (w *Writer) TryReserve(n int) ([]byte, error) {
+	w.gate.Enter()
 	fits, err := w.fits(n)
 	if err != nil {
-		return nil, err
+		return nil, w.over(err)
 	}
 	if !fits {
-		return nil, ErrFull
+		return nil, w.over(ErrFull)
 	}
-	return w.take(n), nil
+	buf := w.take(n)
+	return buf, w.over(nil)
+}
+
+// over ends a call.
+func (w *Writer) over(err error) error {
+	w.gate.Leave()
+	if err == ErrDone {
+		w.stop.Store(0)   // Close is about to; until then Reserve would go on giving
+		w.ending.unused() // the caller has no reservation, and from here on never will
+	}
+	return err
 }
 
 // Commit stages the first n bytes of the reservation as a message. It is not
@@ -120,6 +146,27 @@ func (w *Writer) Commit(n int) {
 	if n < 0 || n > w.reserved {
 		panic(fmt.Sprintf("ring: Commit(%d) with %d bytes reserved", n, w.reserved))
 	}
+	w.gate.Enter()
+	if w.gate.Closed() {
+		w.over(ErrDone)
+		return
+	}
+	// The body of commit.
+	at := w.tail & w.mask
+	word := uint64(n)
+	if w.head != layout.RecordHeader {
+		word = w.commitSample(at, word)
+	}
+	binary.LittleEndian.PutUint64(w.data[at:], word)
+	w.tail += (w.head + uint64(n) + 7) &^ 7
+	w.staged++
+	w.bytes += uint64(n)
+	w.reserved = -1
+	w.gate.Leave()
+}
+
+// commit is Commit within another call.
+func (w *Writer) commit(n int) {
 	at := w.tail & w.mask
 	word := uint64(n)
 	if w.head != layout.RecordHeader {
@@ -135,9 +182,23 @@ func (w *Writer) Commit(n int) {
 // Publish makes all staged messages visible to the Reader and wakes it if it
 // sleeps. With nothing staged it does nothing.
 func (w *Writer) Publish() {
-	if w.tail == w.index {
-		return
+	w.gate.Enter()
+	if !w.gate.Closed() && w.tail != w.index {
+		// The body of publish.
+		if w.stamped {
+			w.putStamp()
+		}
+		publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
+		w.index, w.count = w.tail, w.staged
+		if w.peerWait.Flag.Load() != 0 {
+			w.wakeReader()
+		}
 	}
+	w.gate.Leave()
+}
+
+// publish is Publish with something staged, and while the Writer is not closed.
+func (w *Writer) publish() {
 	if w.stamped {
 		w.putStamp()
 	}
@@ -153,9 +214,10 @@ func (w *Writer) Publish() {
 func (w *Writer) Send(ctx context.Context, msg []byte) error {
 	n := uint64(len(msg))
 	size := layout.RecordSize(n)
+	w.gate.Enter()
 	tail := w.tail
-	if tail+size > w.stop || w.index != tail {
-		return w.sendSlow(ctx, msg)
+	if tail+size > w.stop.Load() || w.index != tail {
+		return w.over(w.sendSlow(ctx, msg))
 	}
 	at := tail & w.mask
 	record := w.data[at : at+size]
@@ -176,6 +238,7 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 	if w.peerWait.Flag.Load() != 0 {
 		w.wakeReader()
 	}
+	w.gate.Leave()
 	return nil
 }
 
@@ -183,14 +246,26 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 // earlier in parts when they do not fit at once. It returns how many were
 // accepted before an error; those are published.
 func (w *Writer) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
-	defer w.Publish()
+	w.gate.Enter()
+	n, err := w.stageAll(ctx, msgs)
+	if w.tail != w.index {
+		if !w.gate.Closed() {
+			w.publish()
+		} else {
+			err = ErrDone // Close publishes what is staged, once this call is over
+		}
+	}
+	return n, w.over(err)
+}
+
+func (w *Writer) stageAll(ctx context.Context, msgs [][]byte) (int, error) {
 	for i, msg := range msgs {
-		buf, err := w.Reserve(ctx, len(msg))
+		buf, err := w.reserveSlow(ctx, len(msg))
 		if err != nil {
 			return i, err
 		}
 		copy(buf, msg)
-		w.Commit(len(msg))
+		w.commit(len(msg))
 	}
 	return len(msgs), nil
 }

@@ -17,7 +17,9 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 		return nil, err
 	}
 	if !fits {
-		w.Publish() // nothing staged may outlive a sleep
+		if w.tail != w.index {
+			w.publish() // nothing staged may outlive a sleep
+		}
 		switch w.onFull {
 		case Drop:
 			w.own.Dropped.Add(1)
@@ -40,8 +42,8 @@ func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
 		return err
 	}
 	copy(buf, msg)
-	w.Commit(len(msg))
-	w.Publish()
+	w.commit(len(msg))
+	w.publish()
 	return nil
 }
 
@@ -49,12 +51,13 @@ func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
 // Reader if the last one says no.
 func (w *Writer) fits(n int) (bool, error) {
 	if n < 0 {
+		w.gate.Leave()
 		panic(fmt.Sprintf("ring: Reserve(%d)", n))
 	}
-	w.reserved = -1
-	if w.closed {
+	if w.gate.Closed() { // and what else is in w is Close's to read
 		return false, ErrDone
 	}
+	w.reserved = -1
 	if n > w.MaxMessage() {
 		return false, fmt.Errorf("%w: %d bytes, at most %d fit", ErrTooLarge, n, w.MaxMessage())
 	}
@@ -96,7 +99,10 @@ func (w *Writer) refresh() (bool, error) {
 // than m headers.
 func (w *Writer) setStop() {
 	messages := ahead(min(w.slotLimit, w.sampler.next), w.staged)
-	w.stop = w.tail + min(w.limit-w.tail, messages*layout.RecordHeader, ahead(w.fetched, w.tail))
+	w.stop.Store(w.tail + min(w.limit-w.tail, messages*layout.RecordHeader, ahead(w.fetched, w.tail))) // a full fence
+	if w.gate.Closed() {
+		w.stop.Store(0) // as Close has done, maybe before
+	}
 }
 
 // ahead returns how far a is ahead of b, 0 when it is behind.
@@ -170,7 +176,12 @@ func (w *Writer) wakeReader() {
 }
 
 // ready implements condition: room for need bytes.
-func (w *Writer) ready() (bool, error) { return w.refresh() }
+func (w *Writer) ready() (bool, error) {
+	if w.gate.Closed() {
+		return false, ErrDone
+	}
+	return w.refresh()
+}
 
 // hysteresis is how long a blocked Writer insists on an eighth of the ring.
 const hysteresis = time.Millisecond

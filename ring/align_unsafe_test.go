@@ -1,0 +1,58 @@
+package ring
+
+import (
+	"testing"
+	"unsafe"
+
+	"sluice/layout"
+)
+
+// Whoever lays a struct of 64-bit numbers over a message may count on it: at every offset
+// of the ring, across its end, and behind the stamp of a sampled record.
+func TestMessagesBeginAtMultiplesOfEight(t *testing.T) {
+	name := segmentName(t)
+	w, r := create(t, name, Options{Capacity: layout.MinCapacity}), open(t, name, Options{})
+	aligned := func(what string, b []byte) {
+		t.Helper()
+		if at := uintptr(unsafe.Pointer(unsafe.SliceData(b))); at%8 != 0 {
+			t.Fatalf("%s of %d bytes at %#x", what, len(b), at)
+		}
+	}
+	const offsets = layout.MinCapacity / 8
+	seen := map[bool]map[uint64]bool{false: {}, true: {}} // by whether the record is a sample
+	for i := 0; len(seen[false]) < offsets || len(seen[true]) < offsets; i++ {
+		if i == 1_000_000 {
+			t.Fatalf("%d plain records and %d samples began at different offsets, of %d", len(seen[false]), len(seen[true]), offsets)
+		}
+		n := 1 + i%61
+		if i%3 == 0 { // a sample is due
+			w.sampler.next = w.staged
+			w.setStop()
+		}
+		at := w.tail & w.mask
+		reserve := func() ([]byte, error) { return w.Reserve(t.Context(), n) }
+		if i%2 == 0 {
+			reserve = func() ([]byte, error) { return w.TryReserve(n) }
+		}
+		room, err := reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[w.head != layout.RecordHeader][at] = true
+		aligned("room", room)
+		w.Commit(n)
+		w.Publish()
+		for _, next := range []func() ([]byte, error){
+			func() ([]byte, error) { return r.Next(t.Context()) },
+			func() ([]byte, error) { return r.Take(t.Context()) },
+			r.TryNext,
+		}[i%3:][:1] {
+			msg, err := next()
+			if err != nil || len(msg) != n {
+				t.Fatalf("%d bytes, %v; want %d", len(msg), err, n)
+			}
+			aligned("message", msg)
+			r.Release()
+		}
+	}
+}

@@ -1,0 +1,282 @@
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// A Close may come from another goroutine than the one that uses the end, at any
+// instruction of it. What is asked of it: the next call of the user fails, and one that
+// waits is ended; nothing faults; the next holder of the role finds what the user had
+// published and nothing that it stores later.
+//
+// First the gate that every call passes is closed (shm.Gate), and the bound that every
+// call checks (Writer.stop, Reader.avail) set to 0, so that the next call takes the slow
+// way, where it finds the gate closed. Then Close waits for the call that is inside: for
+// one that works some nanoseconds, for one that sleeps until it is awake.
+//
+// Then nobody else is in a call, and Close may do what the user may: publish what is
+// staged, give up the role, unmap. But the user may be between two calls and in the
+// middle of a slice of ring memory: a reservation that is not committed, messages that
+// are not released. Then the memory is made private before the role is given up
+// (shm.Segment.Detach), and unmapped only when the user shows that it has no slice any
+// more, or the garbage collector that there is no user.
+//
+// If a call does not end in closePatience, as one whose thread does not get a processor,
+// Close treats the user as killed: it makes the memory private under it, so that its
+// stores reach the file up to some point and then no more, and leaves what is there as a
+// kill would (recoverPosition).
+
+// closePatience is how long Close waits for a call that is under way.
+const closePatience = 100 * time.Millisecond
+
+// keepAtMost is how many bytes of slices in use Close copies, so that they keep their
+// content.
+const keepAtMost = 16 << 20
+
+// ending is the state of an end that is being closed or is closed.
+type ending struct {
+	closing sync.Mutex // held by Close
+
+	mu    sync.Mutex
+	seg   *shm.Segment // that has left and still has private memory
+	clear bool         // the user has no slice of it any more
+}
+
+// unused says that the user has no slice of the memory any more. It is called by calls
+// that find the gate closed.
+func (e *ending) unused() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.clear = true
+	e.unmap()
+}
+
+// left says that the role is given up; whatever memory of seg is left is private.
+func (e *ending) left(seg *shm.Segment) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.seg = seg
+	e.unmap()
+}
+
+func (e *ending) unmap() {
+	if e.clear && e.seg != nil {
+		e.seg.Unmap()
+		e.seg = nil
+	}
+}
+
+// shutDown ends the calls of the user, and reports whether none is under way any more.
+// bound is what calls check.
+func (s *side) shutDown(bound *layout.Uint64, patience time.Duration) (idle bool) {
+	s.gate.Close()
+	bound.Store(0)
+	s.sleeper.Interrupt()
+	return s.gate.Wait(patience)
+}
+
+// Close publishes what is staged, tells the Reader that no more will come, and
+// gives the role back. The segment goes when its Reader is gone too and took
+// everything; else it stays with its unread messages, whose number is returned.
+// ErrRemoved: there are some, and they are lost.
+//
+// Any goroutine may call it, at any time, and several at once: the first closes, and the
+// others wait for it and return 0 and nil. A call that waits returns ErrDone, and so does
+// every later one; Commit and Publish do nothing then. What is staged is published only
+// if no other call of this Writer is under way, or it ends within 100 ms. Memory from
+// Reserve stays readable and writable until the next Commit, Reserve or Send, or until
+// the Writer is no longer reachable; what is written there goes nowhere.
+func (w *Writer) Close() (unread uint64, err error) {
+	w.ending.closing.Lock()
+	defer w.ending.closing.Unlock()
+	if w.gate.Closed() {
+		return 0, nil
+	}
+	idle := w.shutDown(&w.stop, w.closePatience)
+	c := closing{side: &w.side, seg: w.segment, idle: idle, end: w.end, began: w.began}
+	if idle {
+		w.unwatch()
+		err = shm.Guard(func() error {
+			if w.tail != w.index {
+				w.publish()
+			}
+			return nil
+		})
+		if w.reserved >= 0 {
+			at := w.tail&w.mask + w.head
+			c.inUse(w.data, at, uint64(w.reserved))
+		}
+	}
+	unread, closeErr := c.leave(func(h *layout.Header) bool {
+		return !(w.keepEnd && layout.EndUntold(h)) && !h.ConsumerSide.Died()
+	})
+	if c.private {
+		runtime.AddCleanup(w, unmap, w.segment)
+	}
+	return unread, errors.Join(err, closeErr)
+}
+
+// Close gives the role back without releasing what the caller still holds: it
+// is delivered again to the next Reader. The segment goes when its Writer is
+// gone too, nothing is unread, and the stream was complete or a Reader was told that it
+// was not; else it stays, and the number of unread messages is returned. ErrRemoved:
+// there are some, and they are lost.
+//
+// Any goroutine may call it, at any time, and several at once: the first closes, and the
+// others wait for it and return 0 and nil. A call that waits returns ErrDone, and so does
+// every later one; Release does nothing then. Messages from Next stay readable until the
+// next Release or Take, or until the Reader is no longer reachable. They keep their
+// content if they are no more than 16 MiB; beyond that it changes when a next Reader has
+// released them and the Writer goes on.
+func (r *Reader) Close() (unread uint64, err error) {
+	r.ending.closing.Lock()
+	defer r.ending.closing.Unlock()
+	if r.gate.Closed() {
+		return 0, nil
+	}
+	seen := r.avail.Load() // all that a call can return
+	idle := r.shutDown(&r.avail, r.closePatience)
+	c := closing{side: &r.side, seg: r.segment, idle: idle}
+	if idle {
+		r.unwatch()
+		err = shm.Guard(func() error { r.leaveEnd(); return nil })
+		c.inUse(r.data, r.index&r.mask, r.head-r.index)
+	} else if r.segment != nil {
+		shm.Guard(func() error {
+			from := r.mem.Header.Consumer.Index.Load()
+			c.inUse(r.data, from&r.mask, seen-from)
+			return nil
+		})
+	}
+	unread, closeErr := c.leave(func(h *layout.Header) bool { return !layout.EndPending(h) })
+	if c.private {
+		runtime.AddCleanup(r, unmap, r.segment)
+	}
+	return unread, errors.Join(err, closeErr)
+}
+
+// leaveEnd notes what the next Reader need not be told of.
+func (r *Reader) leaveEnd() {
+	if r.head == r.index {
+		r.ends.Leave(r.peerCursor.Index.Load() == r.index)
+	}
+}
+
+func unmap(seg *shm.Segment) { seg.Unmap() }
+
+// closing is one Close of either end.
+type closing struct {
+	*side
+	seg     *shm.Segment // nil on plain memory
+	idle    bool         // no call is under way
+	slices  []byte       // what may be in use between two calls
+	end     layout.End   // of a producer's stream
+	began   uint64       // messages published before this producer
+	private bool         // the memory was made private, and is still mapped
+}
+
+// inUse notes that the user may have slices of n bytes of data from at on.
+func (c *closing) inUse(data []byte, at, n uint64) {
+	if n <= c.mem.Geometry.Capacity { // a hostile peer says anything
+		c.slices = data[at : at+n]
+	}
+}
+
+// leave tells the peer and gives the role up. remove says whether the file may go, given
+// that nobody is left in it and it is drained.
+func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err error) {
+	h := c.mem.Header
+	var detachErr error
+	if c.seg != nil && (!c.idle || len(c.slices) > 0) {
+		keep := c.slices
+		if len(keep) > keepAtMost {
+			keep = nil
+		}
+		detachErr = c.seg.Detach(keep)
+		c.private = true
+		h = c.seg.Header()
+	}
+	err = shm.Guard(func() error {
+		if !c.idle && c.seg != nil {
+			c.bury(h)
+		}
+		unread = c.sayClosed(h)
+		return nil
+	})
+	if c.seg == nil {
+		return unread, err
+	}
+	if detachErr != nil {
+		// The user can still store to the file: the role stays with this process.
+		return unread, errors.Join(err, detachErr)
+	}
+	var lost error
+	if unread > 0 && c.seg.Absent(c.role.Peer()) && errors.Is(c.seg.Check(), ErrRemoved) {
+		lost = shm.InSegment("", c.seg.Name(), fmt.Errorf("%w; %s unread messages are lost", ErrRemoved, humanize.Comma(int64(unread))))
+	}
+	_, leaveErr := c.seg.Leave(guarded(func() bool {
+		drained := h.Producer.Index.Load() == h.Consumer.Index.Load()
+		return drained && remove(h) && h.ProducerSide.Keep.Load() == 0 && h.ConsumerSide.Keep.Load() == 0
+	}))
+	c.ending.left(c.seg)
+	return unread, errors.Join(err, lost, leaveErr)
+}
+
+// bury leaves the header as a successor of a killed side would make it: the call that is
+// under way has stored to it up to some point.
+func (c *closing) bury(h *layout.Header) {
+	own := recoverPosition(h.Cursor(c.role))
+	h.Cursor(c.role).Count.Store(own.count)
+	h.Cursor(c.role).NextIndex.Store(own.index)
+	h.Wait(c.role).Flag.Store(0)
+	h.Side(c.role).Wakes(shm.Clock)
+}
+
+// sayClosed marks the side as ended and wakes the peer, whatever it asked for, so that
+// it notices. The peer's flag stays up: it may sleep on, until there is what it asked
+// for. It returns how many messages are unread.
+func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
+	own := h.Side(c.role)
+	if c.role == layout.Producer {
+		own.Ends(c.end, h.Published(layout.Producer) != c.began)
+		if n := c.unread(h); n > own.HighWater.Load() { // the queue never gets deeper than this
+			own.HighWater.Store(n)
+		}
+	}
+	own.Close(shm.Clock())
+	notifyOfEnd(own, h.Wait(c.role.Peer()), h.Cursor(c.role).Index.Futex())
+	return c.unread(h)
+}
+
+// unread returns how many messages are.
+func (c *closing) unread(h *layout.Header) uint64 {
+	produced, consumed := h.Producer.Count.Load(), h.Consumer.Count.Load()
+	return min(uint64(max(0, int64(produced-consumed))), c.mem.Geometry.Capacity/layout.RecordHeader)
+}
+
+// notifyOfEnd wakes a sleeping peer for something that changes no index. A peer that is
+// just falling asleep has looked before and would miss the wake: as long as its flag is up
+// and the kernel knows of no sleeper, it is tried again, up to a millisecond.
+func notifyOfEnd(own *layout.Side, peer *layout.Wait, word *uint32) {
+	for try := range 10 {
+		if peer.Flag.Load() == 0 {
+			return
+		}
+		if try == 0 {
+			own.WakesSent.Add(1)
+		}
+		if woken, err := shm.Notify(word, 1); woken > 0 || err != nil {
+			return
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}

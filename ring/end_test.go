@@ -1,0 +1,196 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"sluice/layout"
+)
+
+// end closes w in the given way, and the process that it stands for is gone.
+func end(w *Writer, how layout.End) {
+	w.EndAs(how)
+	w.Close()
+}
+
+func TestTheEndOfAStreamSaysWhetherItWasComplete(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		run  func(t *testing.T, mem Memory, w *Writer, r *Reader)
+		want error
+	}{
+		{"complete", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
+			send(t, w, "a")
+			end(w, layout.EndComplete)
+			takes(t, r, "a")
+		}, ErrClosed},
+		{"closed without a word", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
+			send(t, w, "a")
+			w.Close()
+			takes(t, r, "a")
+		}, ErrClosed},
+		{"stopped", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
+			send(t, w, "a")
+			end(w, layout.EndStopped)
+			takes(t, r, "a")
+		}, ErrIncomplete},
+		{"failed", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
+			send(t, w, "a")
+			end(w, layout.EndFailed)
+			takes(t, r, "a")
+		}, ErrIncomplete},
+		{"failed before the first message", func(_ *testing.T, _ Memory, w *Writer, r *Reader) {
+			end(w, layout.EndFailed)
+		}, ErrIncomplete},
+		{"half of a stream and all of the next", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
+			send(t, w, "a")
+			end(w, layout.EndStopped)
+			next := writerOn(t, mem, Options{})
+			send(t, next, "a", "b")
+			end(next, layout.EndComplete)
+			takes(t, r, "a", "a", "b")
+		}, ErrIncomplete},
+		{"nothing of a stream and all of the next", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
+			end(w, layout.EndFailed)
+			next := writerOn(t, mem, Options{})
+			send(t, next, "a", "b")
+			end(next, layout.EndComplete)
+			takes(t, r, "a", "b")
+		}, ErrClosed},
+		{"killed, and gone on with", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
+			send(t, w, "a") // and killed here
+			next := writerOn(t, mem, Options{})
+			send(t, next, "b")
+			end(next, layout.EndComplete)
+			takes(t, r, "a", "b")
+		}, ErrClosed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, r, mem := pair(t, 4096, 0, Options{})
+			c.run(t, mem, w, r)
+			for range 2 { // it stays so
+				_, err := r.TryNext()
+				is(t, err, c.want)
+				if complete := errors.Is(err, io.EOF); complete != (c.want == ErrClosed) || !complete && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("%v: io.EOF %v", err, complete)
+				}
+			}
+		})
+	}
+}
+
+// Who is told of an end, when consumers come and go.
+func TestTheEndOfAStreamIsToldOnce(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  layout.End
+		how  func(r *Reader) // the first Reader leaves
+		want error           // of the second
+	}{
+		{"killed before it was told", layout.EndStopped, func(*Reader) {}, ErrIncomplete},
+		{"killed before it was told", layout.EndComplete, func(*Reader) {}, ErrClosed},
+		{"told, and killed", layout.EndStopped, func(r *Reader) { r.TryNext() }, ErrIncomplete},
+		{"told, and closed", layout.EndStopped, func(r *Reader) { r.TryNext(); r.Close() }, ErrEmpty},
+		{"closed without asking", layout.EndComplete, func(r *Reader) { r.Close() }, ErrEmpty},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, r, mem := pair(t, 4096, 0, Options{})
+			send(t, w, "a")
+			takes(t, r, "a")
+			r.Release()
+			end(w, c.end)
+			c.how(r)
+			second := readerOn(t, mem, Options{})
+			_, err := second.TryNext()
+			is(t, err, c.want)
+		})
+	}
+}
+
+func TestAnEndWithMessagesThatWereNotReleasedIsToldAgain(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{})
+	send(t, w, "a", "b")
+	end(w, layout.EndStopped)
+	takes(t, r, "a", "b")
+	_, err := r.TryNext()
+	is(t, err, ErrIncomplete)
+	r.Close() // holding both
+
+	second := readerOn(t, mem, Options{})
+	takes(t, second, "a", "b")
+	_, err = second.TryNext()
+	is(t, err, ErrIncomplete)
+}
+
+func TestAFollowerIsToldOfEachEndOnce(t *testing.T) {
+	var told []error
+	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told = append(told, err) }})
+	for _, how := range []layout.End{layout.EndStopped, layout.EndComplete, layout.EndFailed} {
+		send(t, w, "a")
+		takes(t, r, "a")
+		r.Release()
+		end(w, how)
+		for range 3 {
+			_, err := r.TryNext()
+			is(t, err, ErrEmpty)
+		}
+		w = writerOn(t, mem, Options{})
+	}
+	if len(told) != 3 || !errors.Is(told[0], ErrIncomplete) || told[1] != nil || !errors.Is(told[2], ErrIncomplete) {
+		t.Errorf("%v", told)
+	}
+}
+
+// Once, though it looks again and again; and whoever takes what it held is told as well.
+func TestAReaderThatFollowsIsToldOfAnEndOnce(t *testing.T) {
+	told := 0
+	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told++; is(t, err, ErrIncomplete) }})
+	send(t, w, "a")
+	end(w, layout.EndStopped)
+	takes(t, r, "a")
+	for range 5 {
+		_, err := r.TryNext()
+		is(t, err, ErrEmpty)
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	r.Close()
+	next := readerOn(t, mem, Options{})
+	takes(t, next, "a")
+	next.Release()
+	_, err := next.TryNext()
+	is(t, err, ErrIncomplete)
+}
+
+// A Reader may leave before it has asked how the stream ended. Then somebody else has to be
+// told, unless it was complete.
+func TestAnEndThatTheLastReaderHasNotAskedFor(t *testing.T) {
+	for _, end := range []layout.End{layout.EndComplete, layout.EndStopped, layout.EndFailed} {
+		for _, asks := range []bool{false, true} {
+			name := segmentName(t)
+			w, r := create(t, name, Options{}), open(t, name, Options{})
+			send(t, w, "a")
+			takes(t, r, "a")
+			r.Release()
+			w.EndAs(end)
+			w.Close()
+			if asks {
+				_, err := r.Next(context.Background())
+				is(t, err, map[bool]error{true: ErrClosed, false: ErrIncomplete}[end == layout.EndComplete])
+			}
+			r.Close()
+			pending := end != layout.EndComplete && !asks
+			exists(t, name, pending)
+			if pending {
+				r := open(t, name, Options{})
+				_, err := r.Next(context.Background())
+				is(t, err, ErrIncomplete)
+				r.Close()
+				exists(t, name, false)
+			}
+		}
+	}
+}

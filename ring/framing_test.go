@@ -1,0 +1,111 @@
+package ring
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// sent leaves a message with that framing in the segment called name.
+func sent(t *testing.T, name string, f layout.Framing) {
+	t.Helper()
+	w := create(t, name, Options{Framing: f, Keep: true})
+	send(t, w, "sent")
+	w.Close()
+}
+
+func TestUnreadMessagesKeepTheirFraming(t *testing.T) {
+	framings := []layout.Framing{layout.FramingNone, layout.FramingLines, layout.FramingLength, layout.FramingRaw}
+	for _, first := range framings {
+		for _, then := range framings {
+			t.Run(fmt.Sprintf("%v, then %v", first, then), func(t *testing.T) {
+				name := segmentName(t)
+				sent(t, name, first)
+				if then == first {
+					w := create(t, name, Options{Framing: then})
+					if w.Resumed() != 1 {
+						t.Errorf("%d resumed", w.Resumed())
+					}
+					return
+				}
+				_, err := Create(canceled, name, Options{Framing: then})
+				is(t, err, ErrFraming)
+				if want := first.String(); !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "1 unread") {
+					t.Errorf("%v; want %q", err, want)
+				}
+				h := look(t, name)
+				if s := layout.State(h.ProducerSide.State.Load()); s != layout.StateClosed || h.ProducerSide.Holders.Load() != 1 {
+					t.Errorf("the refusal has left its mark: %v", s)
+				}
+				r := open(t, name, Options{})
+				if r.Framing() != first {
+					t.Errorf("a message with framing %v is read as %v", first, r.Framing())
+				}
+				takes(t, r, "sent")
+				_, err = Create(canceled, name, Options{Framing: then})
+				is(t, err, ErrFraming) // it would come again after a kill
+				r.Release()
+				send(t, create(t, name, Options{Framing: then}), "after")
+				takes(t, r, "after")
+				if r.Framing() != then {
+					t.Errorf("a message with framing %v is read as %v", then, r.Framing())
+				}
+			})
+		}
+	}
+}
+
+func TestAFreshProducerMayHaveAnotherFraming(t *testing.T) {
+	name := segmentName(t)
+	sent(t, name, layout.FramingLines)
+	w := create(t, name, Options{Framing: layout.FramingRaw, Fresh: true})
+	if w.Resumed() != 0 {
+		t.Errorf("%d resumed", w.Resumed())
+	}
+}
+
+// The producer was killed in its first publish, before the message was there.
+func TestAMessageThatWasNotPublishedHasNoFraming(t *testing.T) {
+	name := segmentName(t)
+	w := create(t, name, Options{Framing: layout.FramingLines, Keep: true})
+	c := &w.Segment().Header().Producer
+	c.CountBefore.Store(0)
+	c.NextIndex.Store(16)
+	c.Count.Store(1)
+	w.Close()
+	create(t, name, Options{Framing: layout.FramingRaw})
+}
+
+func TestACorruptSegmentIsNotOneWithAnotherFraming(t *testing.T) {
+	name := segmentName(t)
+	w := create(t, name, Options{Capacity: 4096, Framing: layout.FramingLines})
+	send(t, w, "evidence")
+	w.Segment().Header().Producer.Index.Store(12345)
+	w.Close()
+	_, err := Create(canceled, name, Options{Framing: layout.FramingRaw})
+	is(t, err, ErrCorrupt)
+}
+
+// Its consumer took the last message after the look at it, and left the segment to the
+// producer, who was there.
+func TestAProducerIsNotRefusedForMessagesThatWereTakenMeanwhile(t *testing.T) {
+	name := segmentName(t)
+	w, r := create(t, name, Options{Framing: layout.FramingLines}), open(t, name, Options{})
+	send(t, w, "sent")
+	takes(t, r, "sent")
+	w.Close()
+	seg, err := shm.Open(canceled, name, layout.Producer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := checkFraming(seg, Options{Framing: layout.FramingRaw})
+	is(t, refused, ErrFraming)
+	r.Release()
+	r.Close()
+	is(t, refuse(seg, refused), errAgain)
+	create(t, name, Options{Framing: layout.FramingRaw}).Close()
+	exists(t, name, false)
+}
