@@ -45,11 +45,13 @@ func admit(conn *net.UnixConn, access shm.Access) error {
 
 // peer asks the kernel who is at the other end: who has connected, or has listened.
 func peer(conn *net.UnixConn) (cred *unix.Ucred, err error) {
-	err = control(conn, func(fd int) (err error) {
-		cred, err = unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-		return err
-	})
+	err = control(conn, func(fd int) (err error) { cred, err = credentials(fd); return err })
 	return cred, err
+}
+
+func credentials(fd int) (*unix.Ucred, error) {
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	return cred, os.NewSyscallError("getsockopt(SO_PEERCRED)", err)
 }
 
 // check accepts this user, and the members of the group that was asked for.
@@ -70,5 +72,5 @@ func check(conn *net.UnixConn, cred *unix.Ucred, access shm.Access) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: it is of user %d, not of this one (%d)", ErrPeer, cred.Uid, os.Geteuid())
+	return fmt.Errorf("%w: it is of user %d, not of this one (%d)", ErrOtherUser, cred.Uid, os.Geteuid())
 }

@@ -21,9 +21,10 @@ const spare = 24
 // mostDescriptors is what the process may have, but for an eighth that the rest of it
 // needs.
 func mostDescriptors() int64 {
+	const usual = 1024
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {
-		return math.MaxInt64
+		files.Cur = usual // the runtime could not raise it either
 	}
 	all := int64(min(files.Cur, math.MaxInt64))
 	return max(1, min(all/8*7, all-spare))
@@ -39,3 +40,29 @@ func (a *allowance) take() error {
 }
 
 func (a *allowance) give() { a.held.Add(-1) }
+
+// account counts the memory that a Sender takes for messages: buffers in flight, free
+// ones that are kept for reuse, and what waits in ordinary memory. Any goroutine may
+// use it.
+type account struct {
+	limit uint64
+	taken atomic.Uint64
+}
+
+// take counts n bytes more, unless they would pass the limit.
+func (a *account) take(n uint64) bool {
+	for {
+		was := a.taken.Load()
+		if was+n > a.limit || was+n < was {
+			return false
+		}
+		if a.taken.CompareAndSwap(was, was+n) {
+			return true
+		}
+	}
+}
+
+// add counts n bytes that are there in any case.
+func (a *account) add(n uint64) { a.taken.Add(n) }
+
+func (a *account) give(n uint64) { a.taken.Add(-n) }

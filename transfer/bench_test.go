@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/lateness"
 	"sluice/shm"
 )
 
@@ -125,4 +126,22 @@ func benchTransfer(b *testing.B, opt Options, size int) {
 	if unix.Getrusage(unix.RUSAGE_SELF, &use) == nil {
 		b.ReportMetric(float64(use.Maxrss)/1024, "MiB-rss")
 	}
+}
+
+// BenchmarkDeadline is by how much deadlines and cancels are missed by a Receiver that has a
+// producer, which sends nothing.
+func BenchmarkDeadline(b *testing.B) {
+	var receivers []*Receiver
+	for range lateness.Waits {
+		s, r := pair(b, Options{})
+		receivers = append(receivers, r)
+		if err := s.Send(b.Context(), nil); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Take(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		r.Release()
+	}
+	lateness.Benchmark(b, func(i int, ctx context.Context) { receivers[i].Next(ctx) })
 }

@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/layout"
 )
 
 // rawConn is a socket for sendmsg(2) and recvmsg(2) under the runtime's poller.
@@ -23,14 +27,27 @@ func newRawConn(conn *net.UnixConn) (rawConn, error) {
 // there will not do.
 func (c *courier) connect() error {
 	conn, err := dial(c.path, c.access)
+	if unreachable(err) {
+		if conn, err = c.dialElsewhere(err); errors.Is(err, ErrElsewhere) {
+			return err
+		}
+	} else {
+		c.elsewhere = time.Time{}
+	}
+	c.starved = nil
 	switch {
 	case err == nil:
 		c.denied = time.Time{}
 	case errors.Is(err, unix.EACCES) && c.beingMade():
 		return nil
-	case gone(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EAGAIN), outOfDescriptors(err):
+	case outOfDescriptors(err):
+		c.denied, c.starved = time.Time{}, err
+		return nil
+	case unreachable(err), errors.Is(err, unix.EAGAIN):
 		c.denied = time.Time{}
 		return nil // nobody listens yet, or it has no time for us
+	case errors.As(err, new(*net.OpError)):
+		return err // with the path
 	default:
 		return fmt.Errorf("connect to %s: %w", c.path, err)
 	}
@@ -64,12 +81,49 @@ func (c *courier) again() (start position) {
 	return c.last
 }
 
-// beingMade reports whether a socket that lets nobody in may be one that a member of
-// the group has only just made: bound first, and opened to the group after that.
-func (c *courier) beingMade() bool {
-	if _, shared := c.access.Group(); !shared {
-		return false
+// unreachable reports whether err says that nobody listens at a path.
+func unreachable(err error) bool { return gone(err) || errors.Is(err, fs.ErrNotExist) }
+
+// elsewherePatience is how long a consumer that listens elsewhere is waited for.
+const elsewherePatience = 2 * time.Second
+
+// dialElsewhere connects to where a living consumer says that it listens, if that is
+// not where this producer looks for it: the two have other directories for sockets, as
+// a login and a service have. nobodyThere is why its own path leads nowhere.
+//
+// What the segment says is the word of whoever may write to it. That has to be this
+// user alone, as by the file's owner and by who was the consumer. Otherwise, or when
+// that path leads nowhere either, this is ErrElsewhere after a while, because the two
+// would wait for each other for ever.
+func (c *courier) dialElsewhere(nobodyThere error) (*net.UnixConn, error) {
+	path := c.segment.Header().ConsumerSocket.Load()
+	alive, err := c.segment.Alive(layout.Consumer)
+	if path == "" || path == c.path || err != nil || !alive {
+		c.elsewhere = time.Time{}
+		return nil, nobodyThere
 	}
+	why := "which is another user's to say"
+	if _, shared := c.access.Group(); !shared && c.segment.Private() && c.peer.UID.Load() == uint64(os.Geteuid()) && filepath.IsAbs(path) {
+		conn, err := dial(path, c.access)
+		if err == nil {
+			c.elsewhere = time.Time{}
+			return conn, nil
+		}
+		why = err.Error()
+	}
+	if c.elsewhere.IsZero() {
+		c.elsewhere = time.Now()
+	}
+	c.obstacle(layout.ObstacleElsewhere)
+	if time.Since(c.elsewhere) < elsewherePatience {
+		return nil, nobodyThere
+	}
+	return nil, fmt.Errorf("%w: at %q (%s), and this producer connects to %s", ErrElsewhere, path, why, c.path)
+}
+
+// beingMade reports whether a socket that lets nobody in may be one that was only just
+// made: it is bound first, and gets its owner and its mode after that.
+func (c *courier) beingMade() bool {
 	if c.denied.IsZero() {
 		c.denied = time.Now()
 	}
@@ -97,21 +151,23 @@ func (c *courier) hungUp(err error) error {
 
 // hasLeft reports whether the consumer has closed its end. It never sends, so
 // there is nothing to read but the end.
-func (c *courier) hasLeft() bool {
+func (c *courier) hasLeft() (left bool, err error) {
 	var n int
 	var peekErr error
-	var one [1]byte
-	err := c.raw.Control(func(fd uintptr) {
-		n, _, peekErr = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	})
-	return err != nil || peekErr == nil && n == 0 || peekErr != nil && peekErr != unix.EAGAIN && peekErr != unix.EINTR
+	err = c.raw.Control(func(fd uintptr) { n, peekErr = peek(int(fd)) })
+	switch {
+	case err != nil || gone(peekErr):
+		return true, nil
+	case peekErr == unix.EAGAIN:
+		return false, nil
+	}
+	return n == 0 && peekErr == nil, os.NewSyscallError("recvfrom", peekErr)
 }
 
 // hasLeftNow is hasLeft that also acts on it.
-func (c *courier) hasLeftNow() bool {
-	if c.hasLeft() {
+func (c *courier) hasLeftNow() (left bool, err error) {
+	if left, err = c.hasLeft(); left {
 		c.disconnect()
-		return true
 	}
-	return false
+	return left, err
 }

@@ -3,8 +3,8 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,15 +29,21 @@ type courier struct {
 	batch   int
 	recycle bool
 
-	kick    chan struct{} // something changed; one is enough
-	done    chan struct{}
-	giveUp  chan struct{} // closed: do not wait for a consumer any more
-	mustEnd atomic.Bool
-	closing atomic.Bool // no more parcels will come
-	broken  atomic.Bool // err is set
+	kick       chan struct{} // something changed; one is enough
+	done       chan struct{}
+	giveUp     chan struct{} // closed: do not wait for a consumer any more
+	giveUpOnce sync.Once
+	aborted    atomic.Bool // end at once
+	halting    atomic.Bool // send nothing more, and say how far it got
+	halted     chan uint64 // which are the messages up to here
+	mustEnd    atomic.Bool
+	closing    atomic.Bool // no more parcels will come
+	broken     atomic.Bool // err is set
+	atLimit    atomic.Bool // the Sender found no room below its limit when it tried last
 
-	scrap scrap
-	files allowance
+	scrap  scrap
+	files  allowance
+	memory account
 	// How many parcels of the outbox have no buffer yet. They are the last of it,
 	// and as long as there are any, no new parcel gets one: buffers that come back
 	// go to the oldest. Else all could end up behind a parcel that waits for one.
@@ -55,10 +61,17 @@ type courier struct {
 	connection uint64    // number of the connection
 	ended      bool      // the end was sent on it
 	denied     time.Time // since when the socket has let nobody in
+	elsewhere  time.Time // since when the consumer is known to listen elsewhere
+	starved    error     // there was no descriptor for a connection; nil = that was not tried, or not the reason
 	last       position
 	packet     []byte
 	fds        []int
 	wait       backoff
+	idleSince  time.Time // since when nothing is in flight, as far as it was looked at
+	trimmed    bool      // what a peak has taken was given back since then
+
+	unbacked     atomic.Int64 // bytes of ordinary memory that wait for a buffer
+	unbackedPeak atomic.Int64
 }
 
 func newCourier(s *Sender, path string, opt Options) *courier {
@@ -66,6 +79,7 @@ func newCourier(s *Sender, path string, opt Options) *courier {
 		segment: s.segment, own: s.own, peer: s.peer, id: s.segment.Header().Identity.CreatedAt.Load(),
 		path: path, access: opt.Access, batch: opt.Batch, recycle: opt.Recycle, last: s.next,
 		kick: make(chan struct{}, 1), done: make(chan struct{}), giveUp: make(chan struct{}),
+		halted: make(chan uint64, 1),
 	}
 	if c.batch <= 0 {
 		c.batch = DefaultBatch
@@ -73,6 +87,9 @@ func newCourier(s *Sender, path string, opt Options) *courier {
 	c.batch = min(c.batch, MaxBatch)
 	c.files.most = mostDescriptors()
 	c.pool.files = &c.files
+	c.memory.limit = s.limit
+	c.pool.memory = &c.memory
+	c.pool.most = largestFile()
 	c.own.MaxDescriptors.Store(uint64(c.files.most))
 	return c
 }
@@ -81,18 +98,14 @@ func newCourier(s *Sender, path string, opt Options) *courier {
 func (c *courier) add(p parcel) {
 	if p.data != nil {
 		c.bare.Add(1)
+		if n := c.unbacked.Add(int64(cap(p.data))); n > c.unbackedPeak.Load() {
+			c.unbackedPeak.Store(n)
+		}
 	}
 	c.mu.Lock()
 	c.outbox.push(p)
 	c.mu.Unlock()
-	c.nudge()
-}
-
-func (c *courier) nudge() {
-	select {
-	case c.kick <- struct{}{}:
-	default:
-	}
+	nudge(c.kick)
 }
 
 // failed returns the error that has ended the courier, if one has.
@@ -114,11 +127,50 @@ func (c *courier) acquire(n uint64) *pooled {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reclaim()
-	b, err := c.pool.get(n)
+	b, err := c.pool.get(n, 0)
 	if err != nil {
 		return nil
 	}
 	return b
+}
+
+// reserve counts the memory of a message of n bytes that gets no recycled buffer now,
+// and returns how much that is; false when it would pass the limit, with everything
+// given up that nobody uses.
+func (c *courier) reserve(n uint64) (weight uint64, ok bool) {
+	weight = c.weight(n)
+	if c.memory.take(weight) {
+		return weight, true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for try := 0; ; try++ {
+		c.reclaim()
+		if c.memory.take(weight) {
+			return weight, true
+		}
+		if c.pool.evict() {
+			continue
+		}
+		// The consumer may have released what the courier has sent this moment, and has
+		// not noted yet. It needs microseconds, or a turn on a processor; and a count
+		// that is a lie is not waited for longer.
+		const tries = 200
+		if c.outbox.len() == 0 || int64(c.peer.Buffers.Load()-c.outbox.at(0).start.buffers) <= 0 || try >= tries {
+			return 0, false
+		}
+		c.mu.Unlock()
+		time.Sleep(100 * time.Microsecond)
+		c.mu.Lock()
+	}
+}
+
+// weight is the memory that a message of n bytes will take: its buffer's.
+func (c *courier) weight(n uint64) uint64 {
+	if c.recycle {
+		return c.pool.size(n)
+	}
+	return pages(n)
 }
 
 func (c *courier) release(b *pooled) {
@@ -131,18 +183,30 @@ func (c *courier) release(b *pooled) {
 // deliver to, and reports whether something is left.
 func (c *courier) finish(ctx context.Context) (left bool, err error) {
 	c.closing.Store(true)
-	defer context.AfterFunc(ctx, func() { close(c.giveUp) })()
-	c.nudge()
+	defer context.AfterFunc(ctx, c.stopWaiting)()
+	var alarm shm.Alarm
+	defer alarm.Close()
+	alarm.Set(ctx)
+	nudge(c.kick)
 	<-c.done
 	for _, q := range []*queue{&c.sent, &c.outbox} {
 		left = left || q.len() > 0
 		for i := range q.len() {
-			if q.at(i).drop() {
-				c.files.give()
-			}
+			c.drop(q.at(i))
 		}
 	}
 	return left, errors.Join(c.err, c.pool.close())
+}
+
+// stopWaiting makes the courier end when no consumer is there.
+func (c *courier) stopWaiting() { c.giveUpOnce.Do(func() { close(c.giveUp) }) }
+
+// abort makes the courier end, whatever is left.
+func (c *courier) abort() {
+	c.aborted.Store(true)
+	c.closing.Store(true)
+	c.stopWaiting()
+	nudge(c.kick)
 }
 
 func (c *courier) run() {
@@ -157,7 +221,7 @@ func (c *courier) run() {
 	c.disconnect()
 	if err != nil {
 		c.mu.Lock()
-		c.err = fmt.Errorf("segment %q: %w", c.segment.Name(), err)
+		c.err = shm.InSegment("", c.segment.Name(), err)
 		c.mu.Unlock()
 		c.broken.Store(true)
 	}
@@ -168,8 +232,13 @@ func (c *courier) run() {
 func (c *courier) step() (more bool, err error) {
 	// Before the queues: who closes has added everything by then.
 	closing := c.closing.Load()
-	waiting, unread := c.queued()
-	if c.ended && waiting+unread == 0 {
+	if c.halting.Load() {
+		c.standStill()
+	}
+	if c.aborted.Load() {
+		return false, nil
+	}
+	if waiting, unread := c.queued(); c.ended && waiting+unread == 0 {
 		return false, nil // the consumer may have left already
 	}
 	if c.conn == nil {
@@ -177,14 +246,27 @@ func (c *courier) step() (more bool, err error) {
 			return false, err
 		}
 	}
+	// After the connection was made: that puts what the last consumer has not
+	// released back into the outbox, and the end comes after all of it.
+	waiting, unread := c.queued()
 	switch {
 	case c.conn == nil:
-		delivered := waiting+unread == 0 && !c.mustEnd.Load() && !c.segment.Alive(layout.Consumer)
-		if closing && (delivered || c.givenUp()) {
+		delivered := waiting+unread == 0 && !c.mustEnd.Load() && c.segment.Absent(layout.Consumer)
+		if closing && delivered {
 			return false, nil
 		}
-		if waiting > 0 {
-			c.own.Obstacle.Relaxed(uint64(layout.ObstacleConsumer))
+		if closing && c.givenUp() {
+			return false, c.starved
+		}
+		if err := c.segment.Check(); err != nil {
+			return false, err // no consumer will ever come to it
+		}
+		switch {
+		case waiting == 0 || !c.elsewhere.IsZero():
+		case c.starved != nil:
+			c.obstacle(layout.ObstacleConnection)
+		default:
+			c.obstacle(layout.ObstacleConsumer)
 		}
 	case waiting > 0:
 		moved, err := c.deliver()
@@ -199,8 +281,7 @@ func (c *courier) step() (more bool, err error) {
 		c.ended = true
 		return true, nil
 	}
-	c.pause()
-	return true, nil
+	return true, c.pause()
 }
 
 // lookAround says that the courier lives, when it is all that does: a Sender that is
@@ -213,7 +294,7 @@ func (c *courier) lookAround() {
 
 // pause waits for the Sender, and for a while only: nobody says when the consumer
 // has let go of something, or has left or come.
-func (c *courier) pause() {
+func (c *courier) pause() (err error) {
 	c.lookAround()
 	kick := c.kick
 	if c.conn == nil {
@@ -227,11 +308,16 @@ func (c *courier) pause() {
 	case <-kick:
 		c.wait.reset()
 	case <-giveUp:
+		if c.conn != nil {
+			_, err = c.hasLeftNow()
+		}
 	case <-time.After(c.wait.next()):
-		if c.conn != nil && c.hasLeft() {
-			c.disconnect()
+		c.trim()
+		if c.conn != nil {
+			_, err = c.hasLeftNow()
 		}
 	}
+	return err
 }
 
 func (c *courier) givenUp() bool {
@@ -264,15 +350,63 @@ func (c *courier) reclaim() {
 	}
 	for i := range n {
 		p := c.sent.at(i)
-		if p.drop() {
-			c.files.give()
-		}
+		c.drop(p)
 		if p.pooled != nil {
 			c.pool.put(p.pooled)
 		}
 	}
 	c.sent.pop(n)
+	c.note()
+}
+
+// drop closes what a parcel has of its own.
+func (c *courier) drop(p *parcel) {
+	if p.drop() {
+		c.files.give()
+	}
+	c.memory.give(p.weight)
+	p.weight = 0
+}
+
+// note says how many descriptors and how much memory the Sender holds.
+func (c *courier) note() {
 	c.own.Descriptors.Relaxed(uint64(c.files.held.Load()))
+	c.own.Memory.Relaxed(c.memory.taken.Load())
+}
+
+const (
+	// trimAfter is how long nothing is in flight before memory is given back.
+	trimAfter = 500 * time.Millisecond
+	// keptFree is how much of it is kept all the same, bytes.
+	keptFree = 1 << 20
+	// collectFrom is how much ordinary memory must have waited for a buffer to make a
+	// collection worth its while, bytes.
+	collectFrom = 16 << 20
+)
+
+// trim gives back what a peak has taken, when nothing has been in flight for a while.
+func (c *courier) trim() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.outbox.len()+c.sent.len() > 0 {
+		c.idleSince = time.Time{}
+		return
+	}
+	now := time.Now()
+	if c.idleSince.IsZero() {
+		c.idleSince, c.trimmed = now, false
+	}
+	if c.trimmed || now.Sub(c.idleSince) < trimAfter {
+		return
+	}
+	c.trimmed = true
+	c.pool.trim(keptFree)
+	c.outbox, c.sent = queue{}, queue{}
+	c.scrap.clear()
+	c.note()
+	if c.unbackedPeak.Swap(0) >= collectFrom {
+		go debug.FreeOSMemory() // the collector alone would keep it for minutes
+	}
 }
 
 // backoff is a wait that doubles from one to the next.

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +20,14 @@ func (c *courier) sendHead(k kind, at position) error {
 		if !timedOut(err) {
 			return err
 		}
-		if c.hasLeft() {
+		if c.halting.Load() {
+			c.standStill()
+		}
+		left, err := c.hasLeft()
+		if err != nil {
+			return err
+		}
+		if left || c.aborted.Load() {
 			return unix.EPIPE
 		}
 	}
@@ -39,7 +47,8 @@ func (c *courier) deliver() (moved bool, err error) {
 	case err == nil:
 	case timedOut(err):
 		c.own.Buffers.Relaxed(c.last.buffers)
-		return !c.hasLeftNow(), nil
+		left, err := c.hasLeftNow()
+		return !left, err
 	case errors.Is(err, unix.ETOOMANYREFS):
 		c.own.Buffers.Relaxed(c.last.buffers)
 		c.refused(layout.ObstacleInFlight)
@@ -53,7 +62,7 @@ func (c *courier) deliver() (moved bool, err error) {
 		return false, c.hungUp(err)
 	}
 	c.last = end
-	c.own.Obstacle.Relaxed(uint64(layout.ObstacleNone))
+	c.obstacle(layout.ObstacleNone)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range batch {
@@ -64,7 +73,7 @@ func (c *courier) deliver() (moved bool, err error) {
 	}
 	c.outbox.pop(len(batch))
 	c.reclaim()
-	c.own.Descriptors.Relaxed(uint64(c.files.held.Load()))
+	c.note()
 	return true, nil
 }
 
@@ -92,7 +101,7 @@ func (c *courier) load() ([]parcel, error) {
 			err := c.embody(p)
 			if outOfDescriptors(err) {
 				c.refused(layout.ObstacleFiles)
-			} else if err != nil && err != errAllInUse {
+			} else if err != nil && err != errAllInUse && err != errNoRoom {
 				return nil, err
 			}
 			if err != nil {
@@ -123,13 +132,15 @@ func (c *courier) load() ([]parcel, error) {
 // embody moves a parcel out of ordinary memory. c.mu is held.
 func (c *courier) embody(p *parcel) (err error) {
 	if c.recycle {
-		if p.pooled, err = c.pool.get(uint64(p.length)); err != nil {
+		if p.pooled, err = c.pool.get(uint64(p.length), p.weight); err != nil {
 			return err
 		}
+		p.weight = 0 // the pool's now
 		copy(p.pooled.mem, p.data)
 	} else if p.fd, err = c.seal(p.data); err != nil {
 		return err
 	}
+	c.unbacked.Add(-int64(cap(p.data)))
 	c.scrap.give(p.data)
 	p.data = nil
 	c.bare.Add(-1)
@@ -189,12 +200,23 @@ func (c *courier) send(fds []int) error {
 			return false
 		}
 	})
-	return errors.Join(err, sendErr)
+	return errors.Join(err, os.NewSyscallError("sendmsg", sendErr))
 }
 
 // refused counts that the way out was refused, and says by what. The Sender's
 // goroutine calls it too.
 func (c *courier) refused(o layout.Obstacle) {
 	c.own.Refused.AddShared(1)
-	c.own.Obstacle.Relaxed(uint64(o))
+	c.obstacle(o)
+}
+
+// obstacle says what is in the way. The limit, which makes the producer stop, stays
+// what it was until the Sender finds room again: else the next packet would hide it.
+func (c *courier) obstacle(o layout.Obstacle) {
+	if !c.atLimit.Load() {
+		c.own.Obstacle.Relaxed(uint64(o))
+	}
+	if c.atLimit.Load() {
+		c.own.Obstacle.Relaxed(uint64(layout.ObstacleMemory))
+	}
 }

@@ -10,4 +10,16 @@
 //
 // The header page in /dev/shm is that of a ring, with the same counters, so that
 // one observer reads both. docs/transfer.md has the protocol.
+//
+// # Concurrency
+//
+// One goroutine at a time may use a Sender, and one a Receiver, with these exceptions.
+// Halt of a Sender may be called from any goroutine, once, before Close. Close, and Drain
+// and Abort of a Sender, may be called from any goroutine, at any time. They end the call
+// that is under way if it waits, as Next does, and wait for it otherwise; every later call
+// returns ErrDone. What the user has at that moment, a
+// reservation or messages that are not released, stays readable, and the reservation
+// writable, until the next call that would end it, or until the garbage collector finds
+// that nobody has the end any more. Segment returns the header page, which is unmapped
+// when the end is closed.
 package transfer

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -72,7 +72,7 @@ func TestDrainGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
 		s := create(t, name, opt)
 		send(t, s, "a", "b", "c")
 		lost, err := s.Drain(cancelled())
-		is(t, err, ErrLost)
+		is(t, err, ErrUndelivered)
 		if lost != 3 {
 			t.Errorf("%d lost, want 3", lost)
 		}
@@ -99,7 +99,7 @@ func TestDrainCountsOnlyWhatWasNotTaken(t *testing.T) {
 	drained := make(chan uint64)
 	go func() {
 		lost, err := s.Drain(ctx)
-		is(t, err, ErrLost)
+		is(t, err, ErrUndelivered)
 		drained <- lost
 	}()
 	cancel()
@@ -152,12 +152,11 @@ func TestDeliverEndWaitsForSomebodyToTellTheEnd(t *testing.T) {
 // What it takes with it is counted by whoever waited for it.
 func TestAProducerThatGaveUpIsTheEndForAReceiverThatWaits(t *testing.T) {
 	name, opt := place(t)
-	r, s := (*Receiver)(nil), create(t, name, Options{Socket: filepath.Join(t.TempDir(), "elsewhere")})
-	r = open(t, name, opt)
+	s, r := apart(t, name, opt)
 	send(t, s, "a", "b")
 	lost, err := s.Close(cancelled())
-	is(t, err, ErrLost)
-	fails(t, r, ErrClosed)
+	is(t, err, ErrUndelivered)
+	fails(t, r, ErrIncomplete)
 	if seen := r.own.Lost.Load(); lost != 2 || seen != 2 {
 		t.Errorf("%d lost, and %d by the Receiver", lost, seen)
 	}
@@ -203,11 +202,10 @@ func TestAReceiverThatFollowsTakesFromTheNextProducer(t *testing.T) {
 func TestAReceiverThatFollowsOutlivesAProducerThatGaveUp(t *testing.T) {
 	name, opt := place(t)
 	opt.Follow = true
-	s := create(t, name, Options{Socket: filepath.Join(t.TempDir(), "elsewhere")})
-	r := open(t, name, opt)
+	s, r := apart(t, name, opt)
 	send(t, s, "a", "b")
 	_, err := s.Close(cancelled())
-	is(t, err, ErrLost)
+	is(t, err, ErrUndelivered)
 	took := make(chan string)
 	go func() {
 		msg, err := r.Next(t.Context())
@@ -263,7 +261,7 @@ func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
 	opt.Keep = true
 	s := create(t, name, opt)
 	send(t, s, "old")
-	if _, err := s.Close(cancelled()); !errors.Is(err, ErrLost) {
+	if _, err := s.Close(cancelled()); !errors.Is(err, ErrUndelivered) {
 		t.Fatal(err)
 	}
 	opt.Fresh, opt.Keep = true, false
@@ -275,5 +273,86 @@ func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
 	ended(t, s, r)
 	if n := r.cursor.Count.Load(); n != 1 {
 		t.Errorf("message %d is the first", n)
+	}
+}
+
+// The producer may leave before its consumer has, and that be killed before it has
+// noticed: its successor learns that the stream has ended, and is not left to wait for
+// the next one.
+func TestTheSuccessorOfAKilledConsumerLearnsThatTheStreamHasEnded(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		for _, first := range []string{"the producer", "the consumer"} {
+			name, at := place(t)
+			opt.Socket = at.Socket
+			s := create(t, name, opt)
+			r := open(t, name, opt)
+			send(t, s, "a", "b")
+			s.Flush()
+			takes(t, r, "a", "b")
+			r.Release()
+			if first == "the consumer" {
+				kills(t, r)
+			}
+			if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+				t.Fatalf("%d lost, %v", lost, err)
+			}
+			if first == "the producer" {
+				kills(t, r)
+			}
+			for range 2 { // the successor may be killed as well
+				r = open(t, name, opt)
+				fails(t, r, ErrClosed)
+				kills(t, r)
+			}
+			r = open(t, name, opt)
+			fails(t, r, ErrClosed)
+			if lost := r.own.Lost.Load(); lost != 0 {
+				t.Errorf("%d lost", lost)
+			}
+			closes(t, r)
+			if _, err := os.Stat(shm.Path(name)); err == nil {
+				t.Error("everybody knows of the end, and still there is a segment")
+			}
+		}
+	})
+}
+
+// Whoever comes after a consumer that left in good order waits for the next producer.
+func TestAnEndThatWasTakenIsNotTakenAgain(t *testing.T) {
+	name, opt := place(t)
+	opt.Keep = true
+	s, r := create(t, name, opt), open(t, name, opt)
+	send(t, s, "a")
+	takes(t, r, "a")
+	r.Release()
+	ended(t, s, r)
+	closes(t, r)
+	r = open(t, name, opt)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*slice) // longer would only see more
+	defer cancel()
+	_, err := r.Next(ctx)
+	is(t, err, context.DeadlineExceeded)
+	closes(t, r)
+}
+
+// The reason stands in the segment, and in the error.
+func TestASenderThatGivesUpHasFailed(t *testing.T) {
+	for why, end := range map[string]func(s *Sender) (uint64, error){
+		"1 that no consumer was there for": func(s *Sender) (uint64, error) { return s.Close(cancelled()) },
+		"1 that no consumer has released":  (*Sender).Abort,
+	} {
+		name, opt := place(t)
+		opt.Keep = true
+		s := create(t, name, opt)
+		send(t, s, "a")
+		lost, err := end(s)
+		is(t, err, ErrUndelivered)
+		if lost != 1 || !strings.Contains(fmt.Sprint(err), why) {
+			t.Errorf("%d lost, %v; want %q", lost, err, why)
+		}
+		r := open(t, name, opt)
+		if end := layout.End(r.peer.End.Load()); end != layout.EndFailed {
+			t.Errorf("%s: it has ended as %v", why, end)
+		}
 	}
 }

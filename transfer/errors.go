@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -18,6 +19,10 @@ var (
 	// ErrClosed: the producer has ended and every message was taken. It is
 	// also io.EOF.
 	ErrClosed = fmt.Errorf("the producer has ended the transfer: %w", io.EOF)
+	// ErrIncomplete: the producer has ended before the end of what it had to send, or
+	// messages were lost with one that died, and every other message was taken. It is also
+	// io.ErrUnexpectedEOF, and not ErrClosed.
+	ErrIncomplete = layout.ErrIncomplete
 	// ErrDetached: the buffer was sent. It is its receiver's now.
 	ErrDetached = errors.New("buffer is detached")
 	// ErrLimit: the messages in flight take as much memory as was allowed. The
@@ -25,14 +30,34 @@ var (
 	ErrLimit = errors.New("memory limit reached")
 	// ErrTooLarge: more than a message may have.
 	ErrTooLarge = errors.New("message is larger than a buffer can be")
-	// ErrLost: messages that were accepted will never be delivered.
-	ErrLost = errors.New("messages were lost")
+	// ErrEmpty: there is no message now.
+	ErrEmpty = errors.New("no message now")
+	// ErrUndelivered: messages that were accepted will never be delivered.
+	ErrUndelivered = errors.New("messages were lost")
 	// ErrPeer: the socket at that path is not the peer's: another user's, or
 	// something that listens there without being a consumer.
 	ErrPeer = errors.New("refused the socket")
+	// ErrOtherUser: the ErrPeer of a peer that runs as another user, which a group that
+	// both are in would let in.
+	ErrOtherUser = fmt.Errorf("%w", ErrPeer)
+	// ErrSharedDirectory: the ErrPeer of a directory in which somebody else could put
+	// another socket in the place of this one.
+	ErrSharedDirectory = fmt.Errorf("%w", ErrPeer)
+	// ErrNoDirectory: the socket was asked for in a directory that is not there.
+	ErrNoDirectory = errors.New("there is no directory for the socket")
+	// ErrSocketTaken is the ErrRoleTaken of a socket at which a process listens.
+	ErrSocketTaken = fmt.Errorf("%w", ErrRoleTaken)
+	// ErrSocketRemoved: the consumer's socket was removed or replaced while it listened,
+	// and cannot be made again.
+	ErrSocketRemoved = errors.New("the consumer's socket was removed")
+	// ErrElsewhere: the consumer lives, and listens where this producer does not
+	// connect. What it says of where that is cannot be trusted, or leads nowhere.
+	ErrElsewhere = errors.New("the consumer listens elsewhere")
 	// ErrDone: the Sender or Receiver was closed by its owner. It is also
 	// os.ErrClosed.
 	ErrDone = fmt.Errorf("transfer: %w", os.ErrClosed)
+	// ErrBusy: Close has waited for a call of another goroutine that does not end.
+	ErrBusy = errors.New("a call of another goroutine is under way and does not end")
 
 	// ErrCorrupt, ErrVersion and ErrRoleTaken are those of packages layout and
 	// shm, repeated for convenience.
@@ -55,13 +80,30 @@ func (e *LimitError) Error() string {
 	per := func(n uint64) string {
 		return humanize.CommafWithDigits(float64(n)/max(e.After.Seconds(), 1e-9), 0) + " msg/s"
 	}
-	text := fmt.Sprintf("%v: %s in flight after %.1f s, %s messages of it unread", ErrLimit,
-		humanize.IBytes(e.Limit), e.After.Seconds(), humanize.Comma(int64(e.Waiting)))
+	messages := "messages"
+	if e.Waiting == 1 {
+		messages = "message"
+	}
+	text := fmt.Sprintf("%v: %s in flight after %v, %s %s of it unread", ErrLimit,
+		humanize.IBytes(e.Limit), short(e.After), humanize.Comma(int64(e.Waiting)), messages)
 	if e.Consumed == 0 {
 		return fmt.Sprintf("%s; the producer gave %s, the consumer took none", text, per(e.Produced))
 	}
-	return fmt.Sprintf("%s; the producer gave %s, the consumer took %s, %.1f times less", text,
-		per(e.Produced), per(e.Consumed), float64(e.Produced)/float64(e.Consumed))
+	less := float64(e.Produced) / float64(e.Consumed)
+	times := fmt.Sprintf("%.1f", less)
+	if less >= 10 {
+		times = humanize.Comma(int64(math.Round(less)))
+	}
+	return fmt.Sprintf("%s; the producer gave %s, the consumer took %s, %s times less", text, per(e.Produced), per(e.Consumed), times)
+}
+
+// short is d with three digits or so.
+func short(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/1000 >= unit {
+		unit *= 10
+	}
+	return d.Round(unit)
 }
 
 // Is makes it ErrLimit.

@@ -101,7 +101,7 @@ func ExampleSender_Reserve() {
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	lost, err := s.Close(gone) // nobody came, and it waits no longer
-	fmt.Println(lost, "lost", errors.Is(err, transfer.ErrLost))
+	fmt.Println(lost, "lost", errors.Is(err, transfer.ErrUndelivered))
 	// Output:
 	// 256 messages in flight
 	// 256 lost true

@@ -1,6 +1,11 @@
 package transfer
 
-import "testing"
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+)
 
 // Whoever reaches the socket may connect. One that is not this segment's producer
 // is sent away, and Next says nothing of it.
@@ -33,14 +38,14 @@ func TestAConnectionThatDoesNotBeginWithAHelloIsSentAway(t *testing.T) {
 			h.segment++
 			in.put(packet(h))
 			h.kind = kindBuffers
-			in.put(packet(h, one), file(in.t, "from him", sealed))
+			in.try(packet(h, one), file(in.t, "from him", sealed)) // unless he is sent away already
 		},
 		"the hello and the end of another": func(in *intruder) {
 			h := in.head(kindHello)
 			h.segment++
 			in.put(packet(h))
 			h.kind = kindEnd
-			in.put(packet(h))
+			in.try(packet(h)) // unless he is sent away already
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +97,7 @@ func TestAConnectionThatEndsBetweenTwoPacketsLosesNothing(t *testing.T) {
 	if count, lost := r.cursor.Count.Load(), r.own.Lost.Load(); count != 2 || lost != 0 {
 		t.Errorf("%d messages released, %d lost", count, lost)
 	}
-	if n := r.Segment().Header().LatencyCount.Load(); n != 2 {
+	if n := r.Segment().Header().Latency.Count.Load(); n != 2 {
 		t.Errorf("%d latencies are noted for two messages", n)
 	}
 }
@@ -130,4 +135,163 @@ func TestAHelloFromTheEndOfTime(t *testing.T) {
 		}
 	}
 	fails(t, r, ErrClosed)
+}
+
+// What was sent is counted in the header page before it is sent. A position beyond
+// that is no producer's, and believing it would skip what honest ones send.
+func TestAPositionThatTheProducerHasNotCountedIsRefused(t *testing.T) {
+	for name, change := range map[string]func(at *position){
+		"buffers":  func(at *position) { at.buffers = 1 << 40 },
+		"messages": func(at *position) { at.messages = 1 << 40 },
+		"bytes":    func(at *position) { at.bytes = 1 << 50 },
+	} {
+		t.Run("a hello, "+name, func(t *testing.T) {
+			in, r := intrude(t)
+			in.claim()
+			in.connect()
+			change(&in.at)
+			in.put(packet(in.head(kindHello)))
+			in.at = position{}
+			in.refused(r, ErrCorrupt)
+		})
+	}
+	t.Run("a packet", func(t *testing.T) {
+		in, r := intrude(t)
+		in.greet()
+		in.segment.Header().Producer.Count.Store(1)
+		in.put(packet(in.head(kindBuffers), one, one), file(t, "from him", sealed), file(t, "from him", sealed))
+		in.refused(r, ErrCorrupt)
+	})
+}
+
+// silent opens connections that say nothing.
+func silent(t *testing.T, path string, n int) {
+	t.Helper()
+	for range n {
+		conn, err := net.DialUnix(network, nil, &net.UnixAddr{Name: path, Net: network})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+}
+
+// Each of them may be silent for a second, and there are more than a test waits for.
+func TestSilentConnectionsHoldNobodyUp(t *testing.T) {
+	const many = 3 * maxPending
+	name, opt := place(t)
+	s, r := apart(t, name, opt)
+	silent(t, opt.Socket, many)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := r.Next(ctx)
+	is(t, err, context.DeadlineExceeded)
+	if _, err := s.Close(cancelled()); err != nil {
+		t.Error(err)
+	}
+	s = create(t, name, opt)
+	t.Cleanup(func() { r.Close() })
+	send(t, s, "from a sender")
+	silent(t, opt.Socket, many)
+	takes(t, r, "from a sender")
+	r.Release()
+	if took := time.Since(began); took > many/4*helloPatience {
+		t.Errorf("it took %v, with %d silent connections", took, many)
+	}
+	ended(t, s, r)
+}
+
+// A first packet may be heard late, and still the connections are taken in the order in
+// which they came: a killed producer's before its successor's.
+func TestConnectionsAreTakenInTheOrderInWhichTheyCame(t *testing.T) {
+	in, r := intrude(t)
+	var conns []*net.UnixConn
+	for range 20 {
+		in.connect()
+		conns = append(conns, in.conn)
+		in.conn = nil
+	}
+	a := r.accept
+	heard := func() (n int) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return len(a.ready)
+	}
+	eventually(t, "that they are all accepted", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return len(a.pending) == len(conns)
+	})
+	a.mu.Lock() // all have spoken when the first is heard
+	for i := range conns {
+		i = len(conns) - 1 - i
+		in.conn, in.at.messages = conns[i], uint64(i)
+		in.put(packet(in.head(kindHello)))
+	}
+	a.mu.Unlock()
+	eventually(t, "that they are all heard", func() bool { return heard() == len(conns) })
+	for i, c := range a.ready {
+		if c.at.messages != uint64(i) {
+			t.Errorf("connection %d is the %d", c.at.messages, i)
+		}
+	}
+	for _, conn := range conns {
+		conn.Close()
+	}
+	in.conn, in.at = nil, position{}
+}
+
+// A Sender makes 1024 recycled buffers at most, and more would be as many mappings.
+func TestARecycledBufferWithANumberThatNoSenderGivesIsRefused(t *testing.T) {
+	for _, number := range []uint32{mostPooled + 1, 1 << 31} {
+		in, r := intrude(t)
+		in.greet()
+		told := entry{size: 8, length: 8, messages: 1, number: number, flags: flagDescriptor}
+		in.put(packet(in.head(kindBuffers), told), file(t, "from him", kept))
+		in.refused(r, ErrCorrupt)
+	}
+}
+
+func TestNumbersThatAreGivenAgainWithoutEndAreRefused(t *testing.T) {
+	in, r := intrude(t)
+	in.greet()
+	told := entry{size: 8, length: 8, messages: 1, number: 1, flags: flagDescriptor}
+	for range 10 * mostPooled {
+		in.claim()
+		in.gives([]int{file(t, "from him", kept)}, told)
+		if _, err := r.Next(t.Context()); err != nil { // and nothing is released
+			is(t, err, ErrCorrupt)
+			return
+		}
+	}
+	t.Error("it goes on")
+}
+
+// A connection whose hello was heard for another's has nothing more to say, and the one who
+// waited for it may not have noticed.
+func TestCloseEndsConnectionsThatWereHeardForOthers(t *testing.T) {
+	for range 50 {
+		in, r := intrude(t)
+		in.connect()
+		waiting := func() bool {
+			r.accept.mu.Lock()
+			defer r.accept.mu.Unlock()
+			return len(r.accept.pending) == 1
+		}
+		eventually(t, "a connection", waiting)
+		r.accept.mu.Lock()
+		in.put(packet(in.head(kindHello)))
+		r.accept.listen()
+		r.accept.mu.Unlock()
+		closed := make(chan error)
+		go func() { closed <- r.Close() }()
+		select {
+		case err := <-closed:
+			is(t, err, nil)
+		case <-time.After(patience):
+			t.Fatal("Close does not return")
+		}
+		in.leave()
+	}
 }

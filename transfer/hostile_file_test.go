@@ -1,9 +1,11 @@
 package transfer
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -211,5 +213,23 @@ func TestAnyStampWillDo(t *testing.T) {
 		e.stamp = stamp
 		in.gives([]int{file(t, "from him", sealed)}, e)
 		takes(t, r, "from him")
+	}
+}
+
+// What the consumer had released stood in the page: what was not is no more to be known.
+func TestAfterATruncationNobodyKnowsWhatIsLost(t *testing.T) {
+	for _, size := range []int64{0, 100} {
+		s, r := pair(t, Options{})
+		send(t, s, "a", "b", "c")
+		takes(t, r, "a", "b")
+		r.Release()
+		if err := os.Truncate(shm.Path(s.Segment().Name()), size); err != nil {
+			t.Fatal(err)
+		}
+		lost, err := s.Abort()
+		if lost != 0 || !errors.Is(err, ErrUndelivered) || !strings.Contains(err.Error(), "how many is not known") {
+			t.Errorf("%d bytes left: %d lost, %v", size, lost, err)
+		}
+		r.Close()
 	}
 }

@@ -30,10 +30,13 @@ type intruder struct {
 }
 
 // intrude returns an intruder, and the Receiver that it is after.
-func intrude(t *testing.T) (*intruder, *Receiver) {
+func intrude(t *testing.T, access ...shm.Access) (*intruder, *Receiver) {
 	t.Helper()
 	in := &intruder{t: t}
 	in.name, in.opt = place(t)
+	for _, a := range access {
+		in.opt.Access = a
+	}
 	var err error
 	in.segment, err = shm.Create(in.name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
 	if err != nil {
@@ -77,9 +80,19 @@ func (in *intruder) hangUp() {
 	}
 }
 
+// claim writes into the header page that the producer has made a thousand buffers more
+// than were accepted: what is wrong with a packet is never that it is beyond those.
+func (in *intruder) claim() {
+	h := in.segment.Header()
+	h.Producer.Index.Store(in.at.bytes + 1<<40)
+	h.Producer.Count.Store(in.at.messages + 1000)
+	h.ProducerSide.Buffers.Store(in.at.buffers + 1000)
+}
+
 // greet connects and says hello.
 func (in *intruder) greet() {
 	in.t.Helper()
+	in.claim()
 	in.connect()
 	in.put(packet(in.head(kindHello)))
 }
@@ -214,12 +227,12 @@ func record(length uint64, payload string) string {
 }
 
 // opened returns how many descriptors this process has open, but for those of the
-// runtime's poller, which makes them when it first needs them.
+// runtime's poller and of a Receiver's alarm, which are made when they are first needed.
 func opened() (n int) {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, e := range entries {
 		file, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(file, "anon_inode:[event") { // an error is the directory itself
+		if err == nil && !strings.HasPrefix(file, "anon_inode:[event") && file != timer { // an error is the directory itself
 			n++
 		}
 	}

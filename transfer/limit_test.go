@@ -3,8 +3,14 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sluice/layout"
 )
@@ -87,10 +93,10 @@ func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
 		if s.own.Limit.Load() != 16*pageSize {
 			t.Errorf("limit %d", s.own.Limit.Load())
 		}
-		eventually(t, "a reason", func() bool { // the courier has its own, until it is done
-			return fill() == 0 && s.own.Obstacle.Load() == uint64(layout.ObstacleMemory)
-		})
 		takes(t, r, half, half, half, half)
+		if o := layout.Obstacle(s.own.Obstacle.Load()); o != layout.ObstacleMemory {
+			t.Errorf("refused by the limit, and the reason given is %v: packets that go on hide it", o)
+		}
 		if n := fill(); n != 0 {
 			t.Errorf("%d more because of messages that are held", n)
 		}
@@ -107,6 +113,24 @@ func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
 		r.Release()
 		ended(t, s, r)
 	})
+}
+
+func TestTheFiguresOfALimitAreShort(t *testing.T) {
+	for _, c := range []struct {
+		e    LimitError
+		want string
+	}{
+		{LimitError{Limit: 1 << 20, Waiting: 256, Produced: 256, After: 36412345 * time.Nanosecond},
+			"memory limit reached: 1.0 MiB in flight after 36.4ms, 256 messages of it unread; the producer gave 7,030 msg/s, the consumer took none"},
+		{LimitError{Limit: 1 << 20, Waiting: 1, Produced: 5, Consumed: 4, After: 2 * time.Second},
+			"memory limit reached: 1.0 MiB in flight after 2s, 1 message of it unread; the producer gave 2 msg/s, the consumer took 2 msg/s, 1.2 times less"},
+		{LimitError{Limit: 1 << 30, Waiting: 4096, Produced: 4097, Consumed: 1, After: 3612 * time.Second},
+			"memory limit reached: 1.0 GiB in flight after 1h0m10s, 4,096 messages of it unread; the producer gave 1 msg/s, the consumer took 0 msg/s, 4,097 times less"},
+	} {
+		if got := c.e.Error(); got != c.want {
+			t.Errorf("%s\nwant %s", got, c.want)
+		}
+	}
 }
 
 func TestASmallMessageTakesAPageOfTheLimit(t *testing.T) {
@@ -165,4 +189,119 @@ func TestALimitThatLeavesRoomForNoMessage(t *testing.T) {
 		}
 		is(t, s.Send(t.Context(), []byte("x")), ErrTooLarge)
 	}
+}
+
+// The memory that is taken, as the kernel counts it: what lies in buffers of this
+// process. With each size some of a rounded buffer would be beyond the limit, if only
+// what is in it counted.
+func TestTheLimitBoundsTheMemoryThatIsReallyTaken(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		for _, size := range []int{3000, 1<<15 + 4, 1<<17 + 4, 1<<18 - 20} {
+			opt.Limit = 2 << 20
+			s, r := pair(t, opt)
+			msg := strings.Repeat("x", size)
+			check := func() {
+				t.Helper()
+				most := max(blocks(t), s.courier.memory.taken.Load())
+				if most > opt.Limit {
+					t.Fatalf("%d bytes are taken, counted as %d, with a limit of %d", blocks(t), s.own.Memory.Load(), opt.Limit)
+				}
+				eventually(t, "that it counts", func() bool { return blocks(t) <= s.own.Memory.Load() })
+			}
+			sent, taken := 0, 0
+			for round := range 6 {
+				n := 0
+				for ; n < 5000 && s.Send(t.Context(), []byte(msg[:size-size/8*(round%3)])) == nil; n++ {
+					if n%64 == 0 {
+						check()
+					}
+				}
+				check()
+				if sent += n; n == 0 {
+					t.Fatalf("round %d, size %d: nothing fits, with %d of %d released", round, size, taken, sent)
+				}
+				s.Flush()
+				for range (sent - taken + 1) / 2 {
+					if _, err := r.Next(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					taken++
+				}
+				check()
+				r.Release()
+			}
+			for ; taken < sent; taken++ {
+				if _, err := r.Next(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.Release()
+			ended(t, s, r)
+			closes(t, r)
+			if n := blocks(t); n != 0 {
+				t.Errorf("%d bytes are taken at the end", n)
+			}
+		}
+	})
+}
+
+// blocks returns the memory of all buffers that this process has open, in bytes.
+func blocks(t *testing.T) (n uint64) {
+	t.Helper()
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint64]bool{}
+	for _, fd := range fds {
+		var st unix.Stat_t
+		if file, _ := os.Readlink(fd); !strings.HasPrefix(file, "/memfd:sluice") || unix.Stat(fd, &st) != nil || seen[st.Ino] {
+			continue
+		}
+		seen[st.Ino] = true
+		n += uint64(st.Blocks) * 512
+	}
+	return n
+}
+
+// A peak takes memory, and leaves it when it is over.
+func TestMemoryGoesBackAfterAPeak(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		msg := strings.Repeat("x", 100_000)
+		for range 300 {
+			send(t, s, msg)
+		}
+		s.Flush()
+		if n := s.own.Memory.Load(); n < 300*100_000 {
+			t.Fatalf("%d bytes in flight count as %d", 300*len(msg), n)
+		}
+		for range 300 {
+			takes(t, r, msg)
+		}
+		r.Release()
+		eventually(t, "an end of the peak", func() bool { return blocks(t) <= keptFree && s.own.Memory.Load() <= keptFree })
+		send(t, s, msg)
+		s.Flush()
+		takes(t, r, msg)
+		r.Release()
+		ended(t, s, r)
+	})
+}
+
+// As large as an int can be, in a buffer that is open.
+func TestAMessageThatNothingCanHoldIsTooLarge(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s := create(t, name, opt)
+		for range 2 {
+			_, err := s.Reserve(t.Context(), math.MaxInt)
+			is(t, err, ErrTooLarge)
+			_, err = s.Reserve(t.Context(), MaxMessage+1)
+			is(t, err, ErrTooLarge)
+			_, err = s.Reserve(t.Context(), 1)
+			is(t, err, nil)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,7 +21,13 @@ const patience = 60 * time.Second
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if left := leftovers(); code == 0 && len(left) > 0 {
+	left := leftovers()
+	// What ends that nobody has any more have left mapped goes with a collection.
+	for deadline := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(deadline); left = leftovers() {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	if code == 0 && len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "the tests left behind:\n%s\n", strings.Join(left, "\n"))
 		code = 1
 	}
@@ -43,16 +50,28 @@ func leftovers() (left []string) {
 	return left
 }
 
-// openFiles lists the memfds, sockets and segments that this process has open.
+// openFiles lists the memfds, sockets, segments and timers that this process has open.
 func openFiles() (files []string) {
 	fds, _ := filepath.Glob("/proc/self/fd/*")
 	for _, fd := range fds {
 		file, _ := os.Readlink(fd)
-		if strings.HasPrefix(file, "/memfd:sluice") || strings.HasPrefix(file, "socket:") || strings.HasPrefix(file, shm.Dir+"/sluice.") {
+		if strings.HasPrefix(file, "/memfd:sluice") || strings.HasPrefix(file, "socket:") || strings.HasPrefix(file, shm.Dir+"/sluice.") || file == timer {
 			files = append(files, file)
 		}
 	}
 	return files
+}
+
+const timer = "anon_inode:[timerfd]"
+
+// timers returns how many alarms this process has.
+func timers() (n int) {
+	for _, file := range openFiles() {
+		if file == timer {
+			n++
+		}
+	}
+	return n
 }
 
 // memfds returns how many buffers this process has open.
@@ -69,24 +88,29 @@ var names atomic.Int64
 
 // place is a segment's name and a socket that no other test has. What is there is
 // removed at the end.
-func place(t *testing.T) (name string, opt Options) {
+func place(t testing.TB) (name string, opt Options) {
 	t.Helper()
 	name = fmt.Sprintf("transfertest.%d.%d", os.Getpid(), names.Add(1))
 	t.Cleanup(func() { os.RemoveAll(shm.Path(name)) })
-	return name, Options{Socket: filepath.Join(t.TempDir(), "socket")}
+	return name, Options{Socket: filepath.Join(ownDir(t), "socket")}
 }
 
-func create(t *testing.T, name string, opt Options) *Sender {
+// ownDir is a directory that only this user may write to, whatever the umask is.
+func ownDir(t testing.TB) string { return directory(t, 0o700, -1) }
+
+func create(t testing.TB, name string, opt Options) *Sender {
 	t.Helper()
 	s, err := Create(t.Context(), name, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close(cancelled()) }) // an error when the test has closed it
+	// Not Close, which waits for a Receiver that is still there when a test has failed. An
+	// error when the test has closed it.
+	t.Cleanup(func() { s.Abort() })
 	return s
 }
 
-func open(t *testing.T, name string, opt Options) *Receiver {
+func open(t testing.TB, name string, opt Options) *Receiver {
 	t.Helper()
 	r, err := Open(t.Context(), name, opt)
 	if err != nil {
@@ -97,11 +121,28 @@ func open(t *testing.T, name string, opt Options) *Receiver {
 }
 
 // pair is both ends of a transfer in this process.
-func pair(t *testing.T, opt Options) (*Sender, *Receiver) {
+func pair(t testing.TB, opt Options) (*Sender, *Receiver) {
 	t.Helper()
 	name, at := place(t)
 	opt.Socket = at.Socket
 	return create(t, name, opt), open(t, name, opt)
+}
+
+// apart is a pair that does not meet: the Receiver does not say where it listens, and
+// that is not where the Sender looks for it.
+func apart(t *testing.T, name string, opt Options) (*Sender, *Receiver) {
+	t.Helper()
+	elsewhere := opt
+	elsewhere.Socket = filepath.Join(ownDir(t), "elsewhere")
+	s, err := newSender(t.Context(), name, elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, name, opt)
+	r.segment.Header().ConsumerSocket.Store("")
+	go s.courier.run()
+	t.Cleanup(func() { s.Abort() })
+	return s, r
 }
 
 // send sends strings, each published.
@@ -159,4 +200,18 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("%s did not happen", what)
 		}
 	}
+}
+
+// stillMapped expects that this process has n buffers mapped, once those are gone that an
+// end has left which nobody has any more.
+func stillMapped(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("an end of all mappings but %d", n), func() bool {
+		runtime.GC()
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(maps), "/memfd:sluice") == n
+	})
 }

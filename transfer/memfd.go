@@ -43,6 +43,16 @@ var memfdFlags = sync.OnceValue(func() int {
 	return all
 })
 
+// largestFile returns how large a file this process may make (RLIMIT_FSIZE), in whole
+// pages.
+func largestFile() uint64 {
+	var size unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_FSIZE, &size) != nil {
+		size.Cur = math.MaxUint64
+	}
+	return size.Cur / pageSize * pageSize
+}
+
 // newSealed returns a sealed memfd that holds p.
 //
 // It writes instead of mapping: a mapping that is used once costs more than the
@@ -77,8 +87,12 @@ func fill(fd int, p []byte) error {
 // checkFile verifies that the file is a memfd with those seals and of that size.
 // After it, nobody can make these two untrue.
 func checkFile(fd int, size uint64, seals int) error {
-	got, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
-	if err != nil || got&seals != seals {
+	got, err := sealsOf(fd)
+	none := errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF) // no memfd: see tryReceiving
+	if err != nil && !none {
+		return err
+	}
+	if none || got&seals != seals {
 		return fmt.Errorf("%w: a buffer came without its seals (%#x, want %#x)", layout.ErrCorrupt, max(got, 0), seals)
 	}
 	var st unix.Stat_t
@@ -89,6 +103,11 @@ func checkFile(fd int, size uint64, seals int) error {
 		return fmt.Errorf("%w: a buffer has %d bytes, its packet says %d", layout.ErrCorrupt, st.Size, size)
 	}
 	return nil
+}
+
+func sealsOf(fd int) (int, error) {
+	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+	return seals, os.NewSyscallError("fcntl(F_GET_SEALS)", err)
 }
 
 // read fills p from the start of the file.

@@ -10,8 +10,8 @@ import (
 
 // Options says how to open an end of a transfer. The zero value is a good start.
 type Options struct {
-	// Socket is the path at which the consumer listens; "" takes
-	// SocketPath(name).
+	// Socket is the path at which the consumer listens, in a directory that is there;
+	// "" takes SocketPath(name), whose directory is made if it is missing.
 	Socket string
 	// Keep leaves the header page in /dev/shm when both ends are gone. Either
 	// end may ask for it.
@@ -40,6 +40,10 @@ type Options struct {
 
 	// Follow makes the Receiver wait for the next producer when one ends.
 	Follow bool
+	// OnEnd is called when a stream has ended and Follow goes on after it, with nil
+	// when all of it was there to take, else with an ErrIncomplete: by Next, on the
+	// goroutine that called it. It may call Close.
+	OnEnd func(err error)
 	// Listener is a socket that somebody else has made for the Receiver: systemd,
 	// by socket activation. It has to be a SOCK_SEQPACKET one, at the path at which
 	// the producer connects; Socket is not used. The Receiver owns it from here on,

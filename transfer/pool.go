@@ -20,6 +20,7 @@ type pooled struct {
 	file   *os.File
 	mem    mmap.MMap
 	told   uint64 // the connection whose peer has its descriptor, 0 = none
+	lent   bool   // the Sender is closed, and its user may still write to mem
 }
 
 // mostPooled is how many buffers a pool makes at most: more than the socket and the
@@ -27,28 +28,71 @@ type pooled struct {
 // ordinary memory serves as well.
 const mostPooled = 1024
 
-// pool makes recycled buffers and keeps those that nobody uses, by size.
+// pool makes recycled buffers and keeps those that nobody uses, by size. What it has
+// made counts as memory until it gives it up.
 type pool struct {
-	free   [64][]*pooled // by the binary logarithm of the size
+	free   map[uint64][]*pooled // by size
 	every  map[uint32]*pooled
 	vacant []uint32 // numbers of buffers that were given up
 	files  *allowance
+	memory *account
+	most   uint64 // bytes of the largest buffer that there can be
 }
 
-var errAllInUse = errors.New("all recycled buffers are in use")
+var (
+	errAllInUse = errors.New("all recycled buffers are in use")
+	errNoRoom   = errors.New("no memory below the limit")
+)
 
-func class(n uint64) int { return bits.Len64(pages(n) - 1) }
+// sizeFor returns the size of a recycled buffer for n bytes: whole pages, up to eight
+// of them exactly, and beyond that an eighth of a power of two, so that buffers of
+// about one size are one another's. At most an eighth is wasted.
+func sizeFor(n uint64) uint64 {
+	count := pages(n) / pageSize
+	step := uint64(1) << max(0, bits.Len64(count-1)-4)
+	return (count + step - 1) / step * step * pageSize
+}
+
+// size is sizeFor, but never more than the limit, or than a file can have, where n bytes
+// fit below it.
+func (p *pool) size(n uint64) uint64 {
+	if size := sizeFor(n); size <= min(p.memory.limit, p.most) {
+		return size
+	}
+	return pages(n)
+}
 
 // get returns a buffer of at least n bytes, the one used last if it can: what it
 // holds may still be in a cache. It makes one if there is none, in place of one
-// of another size if need be. Errors: errAllInUse, EMFILE, and the kernel's.
-func (p *pool) get(n uint64) (*pooled, error) {
-	c := class(n)
-	if last := len(p.free[c]) - 1; last >= 0 {
-		b := p.free[c][last]
-		p.free[c] = p.free[c][:last]
+// of another size if need be. credit is what the message counts for already: the
+// buffer takes its place. Errors: errAllInUse, errNoRoom, EMFILE, and the kernel's.
+func (p *pool) get(n, credit uint64) (*pooled, error) {
+	size := p.size(n)
+	if last := len(p.free[size]) - 1; last >= 0 {
+		b := p.free[size][last]
+		p.free[size] = p.free[size][:last]
+		p.memory.give(credit)
 		return b, nil
 	}
+	for credit < size && !p.memory.take(size-credit) {
+		if !p.evict() {
+			return nil, errNoRoom
+		}
+	}
+	if credit > size {
+		p.memory.give(credit - size)
+	}
+	b, err := p.make(size)
+	if err != nil { // as it was before
+		p.memory.give(size)
+		p.memory.add(credit)
+		return nil, err
+	}
+	return b, nil
+}
+
+// make makes a buffer, whose memory is counted already.
+func (p *pool) make(size uint64) (*pooled, error) {
 	full := errAllInUse
 	if len(p.every) < mostPooled {
 		full = p.files.take()
@@ -60,7 +104,7 @@ func (p *pool) get(n uint64) (*pooled, error) {
 	if last := len(p.vacant) - 1; last >= 0 {
 		number, p.vacant = p.vacant[last], p.vacant[:last]
 	}
-	b, err := newPooled(1<<c, number)
+	b, err := newPooled(int64(size), number)
 	if err != nil {
 		p.files.give()
 		p.vacant = append(p.vacant, number)
@@ -73,35 +117,70 @@ func (p *pool) get(n uint64) (*pooled, error) {
 	return b, nil
 }
 
-// evict gives up the largest buffer that nobody uses.
+// evict gives up the largest buffer that nobody uses, and its memory with it.
 func (p *pool) evict() bool {
-	for c := len(p.free) - 1; c >= 0; c-- {
-		if last := len(p.free[c]) - 1; last >= 0 {
-			b := p.free[c][last]
-			p.free[c] = p.free[c][:last]
-			delete(p.every, b.number)
-			p.vacant = append(p.vacant, b.number)
-			b.close()
-			p.files.give()
-			return true
+	size := uint64(0)
+	for s, free := range p.free {
+		if len(free) > 0 {
+			size = max(size, s)
 		}
 	}
-	return false
+	last := len(p.free[size]) - 1
+	if last < 0 {
+		return false
+	}
+	b := p.free[size][last]
+	if p.free[size] = p.free[size][:last]; last == 0 {
+		delete(p.free, size)
+	}
+	b.punch()
+	p.forget(b)
+	return true
 }
 
+// forget gives a buffer up.
+func (p *pool) forget(b *pooled) error {
+	delete(p.every, b.number)
+	p.vacant = append(p.vacant, b.number)
+	p.files.give()
+	p.memory.give(uint64(len(b.mem)))
+	return b.close()
+}
+
+// trim gives up buffers that nobody uses, until those that are left take at most n
+// bytes or all are in use.
+func (p *pool) trim(n uint64) {
+	for p.idle() > n && p.evict() {
+	}
+}
+
+// idle returns the memory of the buffers that nobody uses.
+func (p *pool) idle() (n uint64) {
+	for size, free := range p.free {
+		n += size * uint64(len(free))
+	}
+	return n
+}
+
+// put takes back a buffer that nobody uses, or gives it up when it is lent.
 func (p *pool) put(b *pooled) {
-	c := class(uint64(len(b.mem)))
-	p.free[c] = append(p.free[c], b)
+	if b.lent {
+		p.forget(b)
+		return
+	}
+	if p.free == nil {
+		p.free = map[uint64][]*pooled{}
+	}
+	size := uint64(len(b.mem))
+	p.free[size] = append(p.free[size], b)
 }
 
 func (p *pool) close() error {
 	var errs []error
 	for _, b := range p.every {
-		errs = append(errs, b.close())
-		p.files.give()
+		errs = append(errs, p.forget(b))
 	}
-	clear(p.every)
-	clear(p.free[:])
+	clear(p.free)
 	return errors.Join(errs...)
 }
 
@@ -125,15 +204,29 @@ func newPooled(size int64, number uint32) (_ *pooled, err error) {
 		return nil, os.NewSyscallError("fcntl(F_ADD_SEALS)", err)
 	}
 	b.mem, err = mmap.MapRegion(b.file, int(size), mmap.RDWR, 0, 0)
-	return b, err
+	return b, os.NewSyscallError("mmap", err)
 }
 
+// punch gives the memory back. Closing alone does not: the consumer has it mapped until
+// it hears that the number is another buffer's. It reads nothing there, because it has
+// released all that was in it.
+func (b *pooled) punch() {
+	_ = unix.Fallocate(int(b.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, int64(len(b.mem)))
+}
+
+// close unmaps the buffer, unless it is lent, and closes its file.
 func (b *pooled) close() error {
 	var err error
-	if b.mem != nil {
+	if b.mem != nil && !b.lent {
 		err = b.mem.Unmap()
 	}
 	return errors.Join(err, b.file.Close())
+}
+
+// writeOnly reports whether the sender has given a descriptor that cannot be read.
+func writeOnly(f *os.File) bool {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_WRONLY
 }
 
 // mapped is the consumer's side: the recycled buffers of one connection.
@@ -149,11 +242,11 @@ func (m mapped) add(number uint32, fd int, size uint64) (old mmap.MMap, err erro
 		return nil, err
 	}
 	mem, err := mmap.MapRegion(f, int(size), mmap.RDONLY, 0, 0)
-	if errors.Is(err, unix.EACCES) {
+	if errors.Is(err, unix.EACCES) && writeOnly(f) {
 		return nil, fmt.Errorf("%w: buffer %d cannot be read", layout.ErrCorrupt, number)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("map buffer %d: %w", number, err)
+		return nil, fmt.Errorf("map buffer %d: %w", number, os.NewSyscallError("mmap", err))
 	}
 	old = m[number]
 	m[number] = mem

@@ -9,6 +9,7 @@ type parcel struct {
 	fd     int     // sealed; -1 = none
 	pooled *pooled // nil = none
 	data   []byte  // ordinary memory; nil = none
+	weight uint64  // memory that it counts for by itself; a pooled buffer counts in its pool
 
 	length   int
 	packed   bool

@@ -1,11 +1,13 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
@@ -19,7 +21,7 @@ func (r *Receiver) load(ctx context.Context) error {
 	if r.slab != nil {
 		r.held, r.slab = append(r.held, r.slab), nil
 	}
-	r.rest = nil
+	r.rest, r.at = nil, 0
 	if r.entry == len(r.entries) {
 		if err := r.receive(ctx); err != nil {
 			return err
@@ -57,7 +59,7 @@ func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 			return err
 		}
 		r.slab = r.memory(int(e.length))
-		r.rest = r.slab[:e.length]
+		r.rest = r.slab[:e.length:e.length]
 		return read(fd, r.rest)
 	}
 	if fd >= 0 {
@@ -66,7 +68,14 @@ func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 			return err
 		}
 		if old != nil { // a message that was taken may be in it
-			r.retired = append(r.retired, old)
+			if r.retired = append(r.retired, old); !r.holding {
+				r.unmapRetired()
+			}
+			// A Sender gives another buffer the number of one that was released, so no
+			// more than it can have at once between two releases.
+			if len(r.retired) > 2*mostPooled {
+				return fmt.Errorf("%w: %d buffers in place of others that are not released", ErrCorrupt, len(r.retired))
+			}
 		}
 	}
 	mem, told := r.maps[e.number]
@@ -76,7 +85,7 @@ func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 	if uint64(len(mem)) != e.size {
 		return fmt.Errorf("%w: buffer %d has %d bytes, its packet says %d", ErrCorrupt, e.number, len(mem), e.size)
 	}
-	r.rest = mem[:e.length]
+	r.rest = mem[:e.length:e.length]
 	return nil
 }
 
@@ -85,7 +94,9 @@ func (r *Receiver) memory(n int) []byte {
 	const least = 4096
 	if last := len(r.spare) - 1; last >= 0 {
 		slab := r.spare[last]
+		r.spare[last] = nil
 		r.spare = r.spare[:last]
+		r.spareBytes -= cap(slab)
 		if cap(slab) >= n {
 			return slab[:cap(slab)]
 		}
@@ -102,56 +113,96 @@ func (r *Receiver) settle() {
 
 // receive waits for a packet with buffers.
 func (r *Receiver) receive(ctx context.Context) (err error) {
-	if r.closed {
-		return ErrDone
-	}
-	if got, err := r.step(false); got || err != nil {
+	if got, err := r.step(); got || err != nil {
 		return err
 	}
-	began := shm.Clock()
-	r.own.Sleeps(r.blocked, began)
+	if ctx == noWait && r.conn == nil {
+		if err := r.lookAround(); err != nil {
+			return err
+		}
+		r.own.State.Relaxed(uint64(layout.StateRunning))
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	r.own.Sleeps(r.blocked, shm.Clock())
 	defer func() {
-		ended := shm.Clock()
-		r.blocked += ended - began
-		r.own.Wakes(r.blocked, ended)
+		if err != ErrDone { // else Close does it, or has done it
+			r.blocked = r.own.Wakes(shm.Clock)
+		}
 	}()
+	// A context that is done ends the wait at the socket at once.
+	defer context.AfterFunc(ctx, r.interrupt)()
+	r.alarm.Set(ctx)
 	for {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		r.setDeadline(time.Now().Add(slice))
-		got, err := r.step(true)
-		if got || err != nil {
+		if r.gate.Closed() {
+			return ErrDone
+		}
+		if err := r.wait(ctx); err != nil {
 			return err
 		}
-		if err := r.lookAround(); err != nil {
+		if got, err := r.step(); got || err != nil {
 			return err
 		}
 	}
 }
 
-func (r *Receiver) setDeadline(t time.Time) error {
-	if r.conn != nil {
-		return r.conn.SetReadDeadline(t)
+// wait waits until there is something for step, ctx is done or a while is over.
+func (r *Receiver) wait(ctx context.Context) error {
+	if r.conn == nil {
+		r.accept.wait(ctx, r.stopped, slice)
+		return r.lookAround()
 	}
-	return r.listener.SetDeadline(t)
+	if err := r.conn.SetReadDeadline(time.Now().Add(slice)); err != nil {
+		return err
+	}
+	if ctx.Err() != nil || r.gate.Closed() { // and what interrupt did may have been undone just now
+		return nil
+	}
+	waited := false
+	err := r.raw.Read(func(fd uintptr) bool {
+		if waited {
+			return true
+		}
+		waited = true // next time there is something
+		_, err := peek(int(fd))
+		return err != unix.EAGAIN
+	})
+	if timedOut(err) {
+		return r.lookAround()
+	}
+	return err
 }
 
-// step takes a packet, a connection or the end of one, whatever comes next: at once
-// or, when wait is set, by the deadline. got is true when there are buffers.
-func (r *Receiver) step(wait bool) (got bool, err error) {
+// interrupt ends a wait at the connection. Any goroutine may call it.
+func (r *Receiver) interrupt() {
+	if conn := r.current.Load(); conn != nil {
+		conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// step takes a packet, a connection or the end of one, whatever comes next, without
+// waiting. got is true when there are buffers.
+func (r *Receiver) step() (got bool, err error) {
 	for {
-		switch {
-		case r.ended && !r.follow:
-			return false, ErrClosed
-		case r.conn == nil && !wait:
-			return false, nil
-		case r.conn == nil:
-			err = r.accept()
-		default:
-			err = r.packet(wait)
+		if r.ended {
+			if err := r.tell(r.peer.Holders.Load()); err != nil {
+				return false, err
+			}
 		}
-		if timedOut(err) || errors.Is(err, unix.EAGAIN) {
+		if r.conn == nil {
+			c, ok := r.accept.next()
+			if !ok {
+				return false, nil
+			}
+			err = r.adopt(c)
+		} else {
+			err = r.packet()
+		}
+		if errors.Is(err, unix.EAGAIN) {
 			return false, nil
 		}
 		if err != nil {
@@ -161,46 +212,45 @@ func (r *Receiver) step(wait bool) (got bool, err error) {
 		if r.entry < len(r.entries) {
 			return true, nil
 		}
-		if wait {
-			r.setDeadline(time.Now().Add(slice))
-		}
 	}
 }
 
-// accept takes a connection, if it is a producer's of this segment: whoever else can
-// reach the socket is sent away.
-func (r *Receiver) accept() error {
-	conn, err := r.listener.AcceptUnix()
-	if err != nil {
+// adopt goes on with the connection of a producer.
+func (r *Receiver) adopt(c accepted) error {
+	if c.err != nil {
+		return c.err
+	}
+	r.conn, r.raw, r.ended = c.conn, c.raw, false
+	r.current.Store(c.conn)
+	// Noted by who has connected, unless that one was killed and has a successor already.
+	r.framing, r.connected = r.peer.NotedFraming(), true
+	if err := r.plausible(c.at); err != nil {
 		return err
 	}
-	raw, err := newRawConn(conn)
-	if err != nil || admit(conn, r.access) != nil {
-		return errors.Join(err, conn.Close())
-	}
-	r.conn, r.raw = conn, raw
-	conn.SetReadDeadline(time.Now().Add(helloPatience))
-	h, err := r.read(true)
-	switch {
-	case errors.Is(err, ErrVersion):
-		return err
-	case err != nil || h.kind != kindHello || h.segment != r.id:
-		return r.hangUp()
-	}
-	r.ended = false
-	r.begin(position{h.buffers, h.messages, h.bytes})
+	r.begin(c.at)
 	return nil
 }
 
-// helloPatience is how long a connection may take to say what it is.
-const helloPatience = time.Second
+// plausible refuses a position that the producer has not got to by its own account:
+// it counts in the header page before it sends.
+func (r *Receiver) plausible(at position) error {
+	var made position
+	made.buffers = r.peer.Buffers.Load()
+	had := &r.segment.Header().Producer
+	made.messages, made.bytes = had.Count.Load(), had.Index.Load()
+	if int64(made.buffers-at.buffers) < 0 || int64(made.messages-at.messages) < 0 || int64(made.bytes-at.bytes) < 0 {
+		return fmt.Errorf("%w: a packet is at buffer %d, message %d, byte %d, and the producer has made %d, %d and %d", ErrCorrupt,
+			at.buffers, at.messages, at.bytes, made.buffers, made.messages, made.bytes)
+	}
+	return nil
+}
 
 // begin moves to where a connection starts. What is between there and here has been
 // the last producer's, and went with it.
 func (r *Receiver) begin(at position) {
 	r.skip = max(r.skip, r.taken)
 	if lost := int64(at.messages - r.skip); lost > 0 {
-		r.own.Lost.Add(uint64(lost))
+		r.lost += uint64(lost)
 	}
 	r.seen, r.taken = at, at.messages
 	if at.messages >= r.skip {
@@ -209,8 +259,8 @@ func (r *Receiver) begin(at position) {
 }
 
 // packet takes the next packet of the connection, or notes that it is at its end.
-func (r *Receiver) packet(wait bool) error {
-	h, err := r.read(wait)
+func (r *Receiver) packet() error {
+	h, err := r.read()
 	switch {
 	case gone(err):
 		return r.hangUp()
@@ -221,6 +271,13 @@ func (r *Receiver) packet(wait bool) error {
 	case h.buffers != r.seen.buffers || h.messages != r.seen.messages || h.bytes != r.seen.bytes:
 		err = fmt.Errorf("%w: packet at buffer %d, message %d, byte %d, where %d, %d and %d were due", ErrCorrupt,
 			h.buffers, h.messages, h.bytes, r.seen.buffers, r.seen.messages, r.seen.bytes)
+	default:
+		end := r.seen
+		for i := range r.entries {
+			e := &r.entries[i]
+			end = position{end.buffers + 1, end.messages + uint64(e.messages), end.bytes + memory(int(e.length))}
+		}
+		err = r.plausible(end)
 	}
 	if err != nil {
 		return err
@@ -241,6 +298,7 @@ func (r *Receiver) hangUp() error {
 	}
 	err := r.conn.Close()
 	r.conn = nil
+	r.current.Store(nil)
 	return err
 }
 
@@ -252,22 +310,84 @@ func (r *Receiver) drop() {
 	r.fds, r.entries, r.fd, r.entry = r.fds[:0], r.entries[:0], 0, 0
 }
 
+// listenAnew makes the socket again when somebody has removed it: no producer would
+// find this Receiver any more. One that was inherited is not its to make, nor to judge:
+// who made it may have removed it on purpose, as systemd does when its unit is stopped.
+func (r *Receiver) listenAnew() error {
+	lost, there := r.socket.lost()
+	switch {
+	case !lost, !there && !r.socket.own:
+		return nil
+	case there:
+		return fmt.Errorf("%w: something else stands at %s", ErrSocketRemoved, r.socket.path)
+	}
+	next, err := listen(r.socket.path, r.access, r.socket.mkdir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSocketRemoved, err)
+	}
+	// What has come to the old one comes again to the new one.
+	err = r.accept.close()
+	r.socket = next
+	r.accept = newAcceptor(next, r.access, r.id)
+	return err
+}
+
 // lookAround says that this side lives, and looks whether anybody else does.
 func (r *Receiver) lookAround() error {
-	r.own.ProgressAt.Relaxed(shm.Clock())
-	if r.conn != nil || r.segment.Alive(layout.Producer) {
+	r.own.StillAsleep(shm.Clock())
+	if r.conn == nil {
+		if err := r.listenAnew(); err != nil {
+			return err
+		}
+	}
+	if r.conn != nil || !r.segment.Absent(layout.Producer) {
 		r.own.State.Relaxed(uint64(layout.StateBlocked))
 		return nil
 	}
 	r.own.State.Relaxed(uint64(layout.StateAlone))
-	closed := layout.State(r.peer.State.Load()) == layout.StateClosed
-	if closed && !r.follow && r.peer.Holders.Load() != r.endedOld {
+	if holder, due := r.ends.Due(); due {
 		// It gave up before it could connect. What it had queued is gone.
 		had := &r.segment.Header().Producer
 		if at := had.Count.Load(); at > r.taken {
 			r.begin(position{r.seen.buffers, at, had.Index.Load()})
 		}
-		return ErrClosed
+		if err := r.tell(holder); err != nil {
+			return err
+		}
 	}
+	r.writeOffDead()
 	return r.segment.Check()
+}
+
+// tell returns how the stream of a producer has ended: ErrClosed or ErrIncomplete. It is
+// nil when the Receiver goes on with the next one: with Follow, or when that is there.
+func (r *Receiver) tell(holder uint64) error {
+	incomplete, over := r.ends.Tell(holder)
+	if lost := r.lost - r.lostBefore; incomplete == nil && lost > 0 {
+		incomplete = fmt.Errorf("%w: %s of its messages were lost with a producer that died", ErrIncomplete, humanize.Comma(int64(lost)))
+	}
+	switch {
+	case !over:
+		r.ended = false
+		return nil
+	case !r.follow:
+		return cmp.Or(incomplete, ErrClosed)
+	}
+	r.ended = false
+	r.lostBefore = r.lost
+	if !r.holding {
+		r.ends.Done()
+	}
+	if holder != r.followed {
+		r.followed = holder
+		if r.onEnd != nil {
+			r.gate.Leave() // it may take its time, and call Close
+			r.onEnd(incomplete)
+			r.gate.Enter()
+			if r.gate.Closed() {
+				return ErrDone // nothing that Close has taken is touched on the way out
+			}
+		}
+	}
+	return nil
 }

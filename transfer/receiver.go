@@ -1,13 +1,15 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
-	"os"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/edsrzf/mmap-go"
 
@@ -15,32 +17,42 @@ import (
 	"sluice/shm"
 )
 
-// Receiver is the consumer's end of a transfer. One goroutine at a time may use it.
+// Receiver is the consumer's end of a transfer. One goroutine at a time may use it; Close
+// may be called from any.
 type Receiver struct {
-	segment  *shm.Segment
-	own      *layout.Side
-	peer     *layout.Side
-	cursor   *layout.Cursor
-	id       uint64 // of the segment
-	follow   bool
-	access   shm.Access
-	listener *net.UnixListener
+	gate    shm.Gate // that every call of the user's passes, closed by Close
+	segment *shm.Segment
+	own     *layout.Side
+	peer    *layout.Side
+	cursor  *layout.Cursor
+	id      uint64 // of the segment
+	follow  bool
+	access  shm.Access
+	socket  *socket
+	accept  *acceptor
+	alarm   shm.Alarm // for the deadline of who waits
 
-	conn     *net.UnixConn // nil while no producer is connected
-	raw      rawConn
-	room     []byte      // for a packet
-	rights   []byte      // for its descriptors
-	entries  []entry     // of the last packet
-	fds      []int       // theirs
-	entry    int         // the first that was not loaded
-	fd       int         // the first that was not used
-	maps     mapped      // recycled buffers of this connection
-	retired  []mmap.MMap // those that are gone, that messages may still point into
-	ended    bool        // the producer has sent the end
-	endedOld uint64      // the holder that had closed before this Receiver came, 0 = none
+	conn      *net.UnixConn                // nil while no producer is connected
+	current   atomic.Pointer[net.UnixConn] // conn, for interrupt
+	raw       rawConn
+	room      []byte         // for a packet
+	rights    []byte         // for its descriptors
+	entries   []entry        // of the last packet
+	fds       []int          // theirs
+	entry     int            // the first that was not loaded
+	fd        int            // the first that was not used
+	maps      mapped         // recycled buffers of this connection
+	retired   []mmap.MMap    // those that are gone, that messages may still point into
+	framing   layout.Framing // of the producer of this connection, or of the last one
+	connected bool           // there was one
+	ended     bool           // the producer has sent the end
+	ends      layout.EndWatch
+	followed  uint64      // the producer whose end onEnd was told of; 0 = none
+	onEnd     func(error) // nil = nobody wants to know
 
 	// The buffer that messages are taken from.
-	rest   []byte // not taken
+	rest   []byte // all of it
+	at     int    // where in it the next message is
 	left   uint32 // messages in rest
 	packed bool
 	weight uint64 // memory that it counts for
@@ -51,13 +63,23 @@ type Receiver struct {
 	bytes uint64   // payload bytes of those
 	skip  uint64   // messages before this number were released to an earlier Receiver, or by this one
 
-	released position // as published
-	holding  bool     // a message was taken and not released
-	held     [][]byte // memory of earlier buffers, that taken messages are in
-	spare    [][]byte // memory of none
+	released   position // as published
+	lost       uint64   // messages that went with dead producers; published with the position
+	wroteOff   bool     // WriteOff was called
+	holding    bool     // a message was taken and not released
+	held       [][]byte // memory of earlier buffers, that taken messages are in
+	spare      [][]byte // memory of none
+	spareBytes int      // its capacity
+	lostBefore uint64   // of lost, before this Receiver, or before the end that it was told of
+	consumed   uint64   // messages released and not lost before this Receiver
 
 	blocked uint64 // ns
-	closed  bool
+
+	closing       sync.Mutex // held by Close
+	closePatience time.Duration
+	stopped       chan struct{} // closed with the gate
+	closed        bool          // Close has done its work
+	leftover      *leftover
 }
 
 // Open takes the consumer role in the segment called name, waits for that to appear
@@ -66,7 +88,7 @@ type Receiver struct {
 // Errors: shm.ErrName, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
 // layout.ErrMode when the segment is a ring, layout.ErrNotSegment, ErrVersion,
 // ErrCorrupt and shm.ErrForeign for a file that is no healthy segment, ErrPeer for a
-// place where no socket of one's own can be, and the cause of ctx.
+// place where no socket of one's own can be, ErrNoDirectory, and the cause of ctx.
 func Open(ctx context.Context, name string, opt Options) (*Receiver, error) {
 	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
@@ -78,12 +100,12 @@ func Open(ctx context.Context, name string, opt Options) (*Receiver, error) {
 
 // OpenSegment is Open for a segment in which the consumer role is taken already. It
 // owns seg from here on, also when it fails.
-func OpenSegment(seg *shm.Segment, opt Options) (*Receiver, error) {
-	r, err := newReceiver(seg, opt)
+func OpenSegment(seg *shm.Segment, opt Options) (r *Receiver, err error) {
+	err = shm.Guard(func() error { r, err = newReceiver(seg, opt); return err })
 	if err != nil {
 		closeListener(opt.Listener)
 		_, leaveErr := seg.Leave(never)
-		return nil, errors.Join(fmt.Errorf("segment %q: %w", seg.Name(), err), leaveErr)
+		return nil, errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
 	}
 	return r, nil
 }
@@ -96,51 +118,75 @@ func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
 	if err != nil && opt.Listener == nil {
 		return nil, err
 	}
+	if err := tryReceiving(); err != nil {
+		return nil, err
+	}
 	h := seg.Header()
 	r := &Receiver{
-		segment: seg, own: &h.ConsumerSide, peer: &h.ProducerSide, cursor: &h.Consumer, follow: opt.Follow,
-		listener: opt.Listener, access: opt.Access,
+		segment: seg, own: &h.ConsumerSide, peer: &h.ProducerSide, cursor: &h.Consumer, follow: opt.Follow, onEnd: opt.OnEnd, access: opt.Access,
 		room: make([]byte, headSize+MaxBatch*entrySize+1), rights: make([]byte, rightsSize), maps: mapped{},
+		stopped: make(chan struct{}), closePatience: closePatience, leftover: &leftover{},
 	}
-	err = shm.Guard(func() error { return r.attach(opt) })
-	if err == nil && r.listener == nil {
-		r.listener, err = listen(path, opt.Access)
+	// Before anything is written: a consumer that is refused here was none.
+	if opt.Listener != nil {
+		r.socket = inherited(opt.Listener)
+	} else if r.socket, err = listen(path, opt.Access, path == SocketPath(seg.Name())); err != nil {
+		return nil, err
 	}
-	return r, err
+	if err := shm.Guard(func() error { r.attach(opt); return nil }); err != nil {
+		return nil, errors.Join(err, r.socket.close())
+	}
+	r.accept = newAcceptor(r.socket, opt.Access, r.id)
+	return r, nil
 }
 
 // attach goes on where the last consumer has released.
-func (r *Receiver) attach(opt Options) error {
+func (r *Receiver) attach(opt Options) {
 	r.id = r.segment.Header().Identity.CreatedAt.Load()
 	r.released = position{buffers: r.own.Buffers.Load(), messages: r.cursor.Count.Load(), bytes: r.cursor.Index.Load()}
 	r.bytes = r.cursor.Bytes.Load()
+	r.lost = recoverCounts(r.own, r.released.messages)
 	r.seen, r.taken, r.skip = r.released, r.released.messages, r.released.messages
-	if layout.State(r.peer.State.Load()) == layout.StateClosed {
-		r.endedOld = r.peer.Holders.Load()
+	r.lostBefore, r.consumed = r.lost, r.released.messages-min(r.lost, r.released.messages)
+	r.ends = layout.WatchEnds(r.segment.Header(), r.released.messages != r.segment.Header().Producer.Count.Load())
+	r.segment.Header().ConsumerSocket.Store(r.socket.path)
+	r.blocked = r.own.TakeOver(shm.Self(), shm.Clock, opt.Keep)
+	r.own.Begin()
+}
+
+// recoverCounts completes what a Receiver that was killed in publish has begun. Neither
+// count ever falls.
+func recoverCounts(own *layout.Side, count uint64) (lost uint64) {
+	lost, consumed := own.Lost.Load(), own.Consumed.Load()
+	if next := own.NextLost.Load(); next > lost && consumed+next <= count {
+		lost = next
 	}
-	r.blocked = r.own.TakeOver(uint64(os.Getpid()), shm.Clock(), opt.Keep)
-	r.own.State.Store(uint64(layout.StateRunning))
-	r.own.Holders.Store(r.own.Holders.Own() + 1)
-	return nil
+	own.Lost.Store(lost)
+	own.Consumed.Store(max(consumed, count-min(lost, count)))
+	return lost
 }
 
 // Segment returns the mapped header page.
 func (r *Receiver) Segment() *shm.Segment { return r.segment }
 
-// Framing returns how the producer cut its input into messages, FramingNone if it
-// did not say or the Receiver is closed.
+// Framing returns how the producer of the last message cut its input into messages,
+// FramingNone if it did not say or the Receiver is closed. Before the first message it is
+// what the present producer says.
 func (r *Receiver) Framing() layout.Framing {
-	if r.closed {
+	r.gate.Enter()
+	defer r.gate.Leave()
+	switch {
+	case r.gate.Closed():
 		return layout.FramingNone
+	case r.connected:
+		return r.framing
 	}
-	if f := layout.Framing(r.peer.Framing.Load()); f <= layout.FramingRaw {
-		return f
-	}
-	return layout.FramingNone
+	return r.peer.NotedFraming()
 }
 
 // Next returns the next message: valid until Release, and not to be written to. It
-// may be called again before Release to hold several.
+// may be called again before Release to hold several. It begins at an address that is a
+// multiple of 8.
 //
 // When there is none it waits until one comes, ctx is done (its cause is
 // returned), or the producer has ended and everything was taken (ErrClosed, unless
@@ -151,7 +197,37 @@ func (r *Receiver) Framing() layout.Framing {
 // and as many others as its descriptors allow. Who holds them all and asks for more
 // waits for ever.
 func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
+	r.gate.Enter()
+	if r.gate.Closed() || r.left == 0 || !r.packed || r.taken < r.skip || len(r.rest) < r.at+layout.RecordHeader {
+		return r.nextSlow(ctx)
+	}
+	// The body of unpack.
+	rest := r.rest[r.at:]
+	n := binary.LittleEndian.Uint64(rest)
+	if n > uint64(len(rest)-layout.RecordHeader) {
+		return r.nextSlow(ctx)
+	}
+	msg := rest[layout.RecordHeader : layout.RecordHeader+n : layout.RecordHeader+n]
+	r.at += int(min(layout.RecordSize(n), uint64(len(rest))))
+	r.left--
+	r.taken++
+	r.holding = true
+	r.bytes += n
+	r.gate.Leave()
+	return msg, nil
+}
+
+func (r *Receiver) nextSlow(ctx context.Context) ([]byte, error) {
+	defer r.gate.Leave()
+	return r.next(ctx)
+}
+
+// next is Next within a call.
+func (r *Receiver) next(ctx context.Context) ([]byte, error) {
 	for {
+		if r.gate.Closed() {
+			return nil, ErrDone
+		}
 		for r.left > 0 {
 			msg, err := r.unpack()
 			if err != nil {
@@ -159,11 +235,12 @@ func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
 				r.hangUp() // what came with it is closed
 				return nil, err
 			}
-			if r.taken++; r.taken > r.skip {
-				r.holding = true
-				r.bytes += uint64(len(msg))
-				return msg, nil
+			if r.taken < r.skip {
+				r.taken++
+				continue
 			}
+			r.take(msg)
+			return msg, nil
 		}
 		if err := r.load(ctx); err != nil {
 			return nil, err
@@ -171,53 +248,132 @@ func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
+// take counts a message that the caller gets.
+func (r *Receiver) take(msg []byte) {
+	r.taken++
+	r.holding = true
+	r.bytes += uint64(len(msg))
+}
+
+// TryNext is Next that never waits: ErrEmpty when there is no message now, or
+// ErrClosed when there will be none.
+func (r *Receiver) TryNext() ([]byte, error) {
+	msg, err := r.Next(noWait)
+	if err == errNoWait {
+		err = ErrEmpty
+	}
+	return msg, err
+}
+
+// Take releases every message taken so far and returns the next one: Release and Next
+// in one call, for a loop that needs a message only until it asks for the one after it.
+// Before it waits everything is released.
+func (r *Receiver) Take(ctx context.Context) ([]byte, error) {
+	if r.holding {
+		r.Release()
+	}
+	return r.Next(ctx)
+}
+
+// Messages ranges over messages without copying them, releasing each after the body of
+// the loop has run. It ends in silence at ErrClosed; any other error is the last pair.
+func (r *Receiver) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for {
+			msg, err := r.Next(ctx)
+			if err == ErrClosed {
+				return
+			}
+			if !yield(msg, err) || err != nil {
+				return // a message whose body broke off stays unreleased
+			}
+			r.Release()
+		}
+	}
+}
+
+// noWait is the context of a Next that does not wait: one that is done.
+var (
+	errNoWait = errors.New("no message now")
+	noWait    = func() context.Context {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(errNoWait)
+		return ctx
+	}()
+)
+
 // unpack takes the next message out of the current buffer.
 func (r *Receiver) unpack() ([]byte, error) {
 	msg := r.rest
 	if r.packed {
-		if len(r.rest) < layout.RecordHeader {
+		rest := r.rest[r.at:]
+		if len(rest) < layout.RecordHeader {
 			return nil, r.badRecord(0)
 		}
-		n := binary.LittleEndian.Uint64(r.rest) // read once; a recycled buffer may change
-		if n > uint64(len(r.rest)-layout.RecordHeader) {
+		n := binary.LittleEndian.Uint64(rest) // read once; a recycled buffer may change
+		if n > uint64(len(rest)-layout.RecordHeader) {
 			return nil, r.badRecord(n)
 		}
-		msg = r.rest[layout.RecordHeader : layout.RecordHeader+n : layout.RecordHeader+n]
-		r.rest = r.rest[min(layout.RecordSize(n), uint64(len(r.rest))):]
+		msg = rest[layout.RecordHeader : layout.RecordHeader+n : layout.RecordHeader+n]
+		r.at += int(min(layout.RecordSize(n), uint64(len(rest))))
 	}
 	r.left--
 	return msg, nil
 }
 
 func (r *Receiver) badRecord(n uint64) error {
-	return fmt.Errorf("%w: message %d has %d bytes by its record, and its buffer %d left", ErrCorrupt, r.taken, n, len(r.rest))
+	return fmt.Errorf("%w: message %d has %d bytes by its record, and its buffer %d left", ErrCorrupt, r.taken, n, len(r.rest)-r.at)
 }
 
 // Buffered reports whether Next would return at once, without looking at the
 // socket.
-func (r *Receiver) Buffered() bool { return r.left > 0 || r.entry < len(r.entries) }
+func (r *Receiver) Buffered() bool {
+	r.gate.Enter()
+	some := !r.gate.Closed() && (r.left > 0 || r.entry < len(r.entries))
+	r.gate.Leave()
+	return some
+}
 
 // Release lets go of every message taken so far: their slices are invalid from here
 // on, their memory is free, and they are not delivered again. With nothing taken it
-// does nothing.
+// does nothing. When the Receiver is closed, it only ends the slices.
 func (r *Receiver) Release() {
-	if r.closed {
+	r.gate.Enter()
+	defer r.gate.Leave()
+	if r.gate.Closed() {
+		r.leftover.drop()
 		return
 	}
+	r.release()
+}
+
+// release is Release within a call.
+func (r *Receiver) release() {
 	at := r.seen
 	r.holding = false
-	r.spare = append(r.spare, r.held...)
+	for _, slab := range r.held {
+		r.keep(slab)
+	}
+	clear(r.held)
 	r.held = r.held[:0]
 	if r.left > 0 { // it is still being taken from
 		at.buffers--
 		at.bytes -= r.weight
 	} else if r.slab != nil {
-		r.spare = append(r.spare, r.slab)
+		r.keep(r.slab)
 		r.slab, r.rest = nil, nil
 	}
 	r.unmapRetired()
 	at.messages = r.taken
 	r.publish(at)
+}
+
+// keep keeps memory for the next buffers, or leaves it to the collector.
+func (r *Receiver) keep(slab []byte) {
+	if r.spareBytes+cap(slab) <= mostScrap {
+		r.spare = append(r.spare, slab)
+		r.spareBytes += cap(slab)
+	}
 }
 
 func (r *Receiver) unmapRetired() error {
@@ -230,14 +386,19 @@ func (r *Receiver) unmapRetired() error {
 }
 
 // publish makes a position visible. Count goes first: a successor skips messages
-// below it, so a buffer that is sent again does not come twice.
+// below it, so a buffer that is sent again does not come twice. Count is the sum of
+// Consumed and Lost, which follow it, so that a kill in between leaves no count too
+// high: NextLost tells recoverCounts what Lost was about to be.
 func (r *Receiver) publish(at position) {
 	at.messages = max(at.messages, r.released.messages)
 	at.buffers = max(at.buffers, r.released.buffers)
 	at.bytes = max(at.bytes, r.released.bytes)
 	if at.messages > r.released.messages {
-		r.cursor.Count.Relaxed(at.messages)
+		r.own.NextLost.Relaxed(r.lost)
+		r.cursor.Count.Release(at.messages)
 		r.cursor.Bytes.Relaxed(r.bytes)
+		r.own.Lost.Relaxed(r.lost)
+		r.own.Consumed.Release(at.messages - r.lost)
 	}
 	r.cursor.Index.Relaxed(at.bytes)
 	if at.buffers > r.released.buffers {
@@ -246,56 +407,80 @@ func (r *Receiver) publish(at position) {
 	r.released = at
 }
 
+// Released returns how many messages this Receiver has released. It counts them itself: the
+// segment need not be readable any more.
+func (r *Receiver) Released() uint64 {
+	return r.released.messages - min(r.lost+r.consumed, r.released.messages)
+}
+
 // Receive appends the next message to buf[:0], releases it and returns the result,
 // which is the caller's own. It waits and fails as Next does.
 func (r *Receiver) Receive(ctx context.Context, buf []byte) ([]byte, error) {
-	msg, err := r.Next(ctx)
+	r.gate.Enter()
+	defer r.gate.Leave()
+	msg, err := r.next(ctx)
 	if err != nil {
 		return nil, err
 	}
 	buf = append(buf[:0], msg...)
-	r.Release()
+	r.release()
 	return buf, nil
 }
 
 // WriteOff counts as lost what a producer that was killed had published and this
 // Receiver has not released, and returns how many messages that are: when this one
 // takes no more, nobody can. It does nothing while a producer lives, who has them
-// all. Close does it too; call it to know before.
+// all. Close does it too; call it to know before. After that Close counts nothing more:
+// what is lost with a producer that is killed in between, the next Receiver counts.
 func (r *Receiver) WriteOff() (lost uint64) {
-	if r.closed {
+	r.gate.Enter()
+	defer r.gate.Leave()
+	if r.gate.Closed() {
 		return 0
 	}
-	had := &r.segment.Header().Producer
-	at := position{r.released.buffers, had.Count.Load(), had.Index.Load()}
+	r.wroteOff = true
+	return r.writeOff()
+}
+
+// writeOff is WriteOff within a call.
+func (r *Receiver) writeOff() (lost uint64) {
+	at := r.produced()
 	// Looked at last: what a living one publishes is not counted.
-	if r.segment.Alive(layout.Producer) || at.messages <= r.released.messages {
+	if !r.segment.Absent(layout.Producer) {
+		return 0
+	}
+	return r.lose(at)
+}
+
+// writeOffDead is writeOff for a Receiver that goes on, once nothing of a producer that was
+// killed can come any more: no connection is left, and none is on its way.
+func (r *Receiver) writeOffDead() {
+	// The holder before what it has published, and again after it: a successor counts itself
+	// before it publishes. The one that is gone connects no more, so the answer stays true.
+	holder := r.peer.Holders.Load()
+	at := r.produced()
+	if r.holding || at.messages <= r.released.messages || !r.segment.Absent(layout.Producer) {
+		return
+	}
+	if r.accept.allCame(holder) && r.peer.Holders.Load() == holder {
+		r.lose(at)
+	}
+}
+
+// produced is how far the producers have got by their own account.
+func (r *Receiver) produced() position {
+	had := &r.segment.Header().Producer
+	return position{r.released.buffers, had.Count.Load(), had.Index.Load()}
+}
+
+// lose moves to a position, and counts what was not released before it as lost.
+func (r *Receiver) lose(at position) (lost uint64) {
+	if at.messages <= r.released.messages {
 		return 0
 	}
 	lost = at.messages - r.released.messages
-	r.own.Lost.Add(lost)
+	r.lost += lost
 	r.seen, r.taken, r.skip = at, at.messages, at.messages
 	r.publish(at)
 	return lost
-}
-
-// Close gives the role back. What was not released stays with the producer, for
-// the next Receiver, or is lost when there is none. Messages from Next are invalid.
-func (r *Receiver) Close() error {
-	if r.closed {
-		return nil
-	}
-	truncated := shm.Guard(func() error { r.WriteOff(); return nil })
-	r.closed = true
-	r.left, r.rest, r.slab = 0, nil, nil // the next Next finds that it is closed
-	err := errors.Join(r.hangUp(), r.listener.Close())
-	err = errors.Join(err, r.unmapRetired())
-	fault := shm.Guard(func() error {
-		r.own.ProgressAt.Store(shm.Clock())
-		r.own.State.Store(uint64(layout.StateClosed))
-		return nil
-	})
-	own, peer := r.own, r.peer
-	_, leaveErr := r.segment.Leave(func() bool { return !keeps(own, peer) })
-	return errors.Join(err, cmp.Or(truncated, fault), leaveErr)
 }

@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,9 +13,10 @@ import (
 var ErrDescriptors = errors.New("out of descriptors")
 
 // read receives a packet into r.entries and r.fds and checks it. The end of the
-// connection is ECONNRESET. After an error no descriptor that came with it is open.
-func (r *Receiver) read(wait bool) (head, error) {
-	n, rights, flags, err := r.recvmsg(wait)
+// connection is ECONNRESET; EAGAIN says that there is none for now. After an error no
+// descriptor that came with it is open.
+func (r *Receiver) read() (head, error) {
+	n, rights, flags, err := r.recvmsg()
 	if err != nil {
 		return head{}, err
 	}
@@ -53,18 +55,19 @@ func (r *Receiver) check(p []byte, flags int) (h head, err error) {
 	return h, nil
 }
 
-// recvmsg receives into r.room and r.rights.
-func (r *Receiver) recvmsg(wait bool) (n, rights, flags int, err error) {
+// recvmsg receives into r.room and r.rights, without waiting.
+func (r *Receiver) recvmsg() (n, rights, flags int, err error) {
 	var recvErr error
-	err = r.raw.Read(func(fd uintptr) bool {
-		for {
+	err = r.raw.Control(func(fd uintptr) {
+		recvErr = unix.EINTR
+		for recvErr == unix.EINTR {
 			n, rights, flags, _, recvErr = unix.Recvmsg(int(fd), r.room, r.rights, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
-			if recvErr != unix.EINTR {
-				return recvErr != unix.EAGAIN || !wait
-			}
 		}
 	})
-	return n, rights, flags, errors.Join(err, recvErr)
+	if err == nil && recvErr != nil {
+		err = os.NewSyscallError("recvmsg", recvErr)
+	}
+	return n, rights, flags, err
 }
 
 // descriptors takes them out of the control data. What it has found is in the

@@ -27,7 +27,8 @@ func (s *scrap) take(n int) []byte {
 			return p[:n]
 		}
 	}
-	return make([]byte, n)
+	const least = 64 // smaller ones need not begin at a multiple of 8
+	return make([]byte, n, max(n, least))
 }
 
 // give keeps p, which its owner does not need any more, or leaves it to the
@@ -39,4 +40,11 @@ func (s *scrap) give(p []byte) {
 		s.pieces = append(s.pieces, p)
 		s.bytes += cap(p)
 	}
+}
+
+// clear leaves all of it to the collector.
+func (s *scrap) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pieces, s.bytes = nil, 0
 }

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sluice/layout"
 	"sluice/shm"
@@ -20,6 +23,16 @@ import (
 // is a ring in use, layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrForeign for
 // whatever else is found at that name.
 func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
+	s, err := newSender(ctx, name, opt)
+	if err != nil {
+		return nil, err
+	}
+	go s.courier.run()
+	return s, nil
+}
+
+// newSender is Create but for the courier's goroutine, which is the caller's to start.
+func newSender(ctx context.Context, name string, opt Options) (*Sender, error) {
 	path, err := resolve(opt.Socket, name)
 	if err != nil {
 		return nil, err
@@ -28,25 +41,46 @@ func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > limit {
 		return nil, fmt.Errorf("%w: buffers of %d bytes with a limit of %d", ErrTooLarge, opt.Buffer, limit)
 	}
-	if err := startPoller(); err != nil {
-		return nil, fmt.Errorf("segment %q: %w: %w", name, ErrDescriptors, err)
+	file := largestFile()
+	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > file {
+		return nil, shm.InSegment("create", name, fmt.Errorf("buffers of %d bytes: %w", opt.Buffer, unix.EFBIG))
+	}
+	if err := cmp.Or(startPoller(), trySending(opt.Recycle)); err != nil {
+		return nil, shm.InSegment("create", name, err)
 	}
 	seg, err := createSegment(ctx, name, opt)
 	if err != nil {
 		return nil, err
 	}
-	h := seg.Header()
-	s := &Sender{
-		segment: seg, own: &h.ProducerSide, peer: &h.ConsumerSide, cursor: &h.Producer, peerAt: &h.Consumer,
-		limit: limit, packing: opt.Buffer, recycle: opt.Recycle, reserved: -1, began: time.Now(),
+	if opt.Buffer > 0 { // a message that does not fit gets a buffer with one record
+		file -= layout.RecordHeader + 7
 	}
-	err = shm.Guard(func() error { s.attach(opt); return nil })
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	most := int(min(MaxMessage, limit-min(limit, 2*pageSize), file))
+	return newSenderIn(seg, path, limit, most, opt)
+}
+
+// newSenderIn is newSender in a segment in which the producer role is taken already. It owns
+// seg from here on, also when it fails. Messages have at most most bytes.
+func newSenderIn(seg *shm.Segment, path string, limit uint64, most int, opt Options) (s *Sender, err error) {
+	err = shm.Guard(func() error {
+		h := seg.Header()
+		s = &Sender{
+			segment: seg, own: &h.ProducerSide, peer: &h.ConsumerSide, cursor: &h.Producer, peerAt: &h.Consumer,
+			limit: limit, most: most, packing: opt.Buffer, recycle: opt.Recycle, reserved: -1, began: time.Now(),
+			closePatience: closePatience, leftover: &leftover{},
+		}
+		s.attach(opt)
+		h.ProducerSocket.Store(path)
+		s.courier = newCourier(s, path, opt)
+		return nil
+	})
 	if err != nil {
 		_, leaveErr := seg.Leave(never)
-		return nil, errors.Join(fmt.Errorf("segment %q: %w", name, err), leaveErr)
+		return nil, errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
 	}
-	s.courier = newCourier(s, path, opt)
-	go s.courier.run()
 	return s, nil
 }
 
@@ -54,11 +88,14 @@ func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 // at the first socket or pipe, and ends the process when it cannot: by then all may
 // be buffers.
 func startPoller() error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if outOfDescriptors(err) {
+		return fmt.Errorf("%w: %w", ErrDescriptors, os.NewSyscallError("eventfd2", err))
 	}
-	return errors.Join(r.Close(), w.Close())
+	if err != nil {
+		return os.NewSyscallError("eventfd2", err)
+	}
+	return os.NewFile(uintptr(fd), "eventfd").Close() // which is to be polled: it does not block
 }
 
 // createSegment takes the role in a segment of transfer mode, in place of a ring
@@ -75,19 +112,38 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 			return nil, err
 		}
 		err = checkMode(seg)
-		if err == nil {
+		if err == nil && !abandoned(seg) {
 			return seg, nil
 		}
 		h := seg.Header()
-		drained := false
-		removed, leaveErr := seg.Leave(func() bool {
-			fault := shm.Guard(func() error { drained = h.Producer.Index.Load() == h.Consumer.Index.Load(); return nil })
-			return drained && fault == nil
+		removed, leaveErr := seg.Leave(func() (unused bool) {
+			fault := shm.Guard(func() error {
+				unused = h.Producer.Index.Load() == h.Consumer.Index.Load()
+				if err == nil { // a transfer's: what it had queued is gone
+					unused = h.ConsumerSide.Holders.Load() == 0
+				}
+				return nil
+			})
+			return unused && fault == nil
 		})
+		if err == nil && !removed && leaveErr == nil {
+			continue // a Receiver has come to it
+		}
 		if !removed || leaveErr != nil {
-			return nil, errors.Join(fmt.Errorf("segment %q: %w", name, err), leaveErr)
+			return nil, errors.Join(shm.InSegment("", name, err), leaveErr)
 		}
 	}
+}
+
+// abandoned reports whether a page is only there to tell that its producer has ended
+// without a Receiver: what it had queued went with it, and nobody waits for it.
+func abandoned(seg *shm.Segment) (so bool) {
+	h := seg.Header()
+	_ = shm.Guard(func() error {
+		so = layout.State(h.ProducerSide.State.Load()) == layout.StateClosed && h.ConsumerSide.Holders.Load() == 0
+		return nil
+	})
+	return so
 }
 
 func checkMode(seg *shm.Segment) error {
@@ -102,80 +158,39 @@ func never() bool { return false }
 // attach goes on where the last producer ended. What it had queued went with it;
 // the consumer finds the gap in the numbers and counts it as lost.
 func (s *Sender) attach(opt Options) {
-	s.own.TakeOver(uint64(os.Getpid()), shm.Clock(), opt.Keep)
+	s.own.TakeOver(shm.Self(), shm.Clock, opt.Keep)
 	s.count, s.bytes = s.cursor.Count.Load(), s.cursor.Bytes.Load()
 	s.next = position{buffers: max(s.own.Buffers.Load(), s.peer.Buffers.Load()), messages: s.count, bytes: s.cursor.Index.Load()}
-	s.consumed = s.peerAt.Index.Load()
 	s.firstCount, s.first = s.count, s.peerAt.Count.Load()
 	s.own.Buffers.Store(s.next.buffers)
 	s.own.Framing.Store(uint64(opt.Framing))
 	s.own.Descriptors.Store(0)
+	s.own.Memory.Store(0)
 	s.own.Obstacle.Store(0)
 	s.own.Limit.Store(s.limit)
 	if s.limit == NoLimit {
 		s.own.Limit.Store(0)
 	}
-	s.own.State.Store(uint64(layout.StateRunning))
-	s.own.Holders.Store(s.own.Holders.Own() + 1) // after State, as Receiver.ended wants it
+	s.end = layout.EndComplete
+	s.own.Begin()
 }
+
+// EndAs says how Drain and Close will have ended the stream; without it, complete. With
+// layout.EndStopped and layout.EndFailed the Receiver gets ErrIncomplete for its end.
+func (s *Sender) EndAs(end layout.End) {
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if !s.gate.Closed() {
+		s.end = end
+	}
+}
+
+// KeepEnd makes Close leave the header page, even with nothing in flight, when no Receiver
+// was told that the stream has ended. The next one is, where it would else wait for a
+// stream to begin; a next Sender begins anew. It may be called until Close, also after
+// Drain.
+func (s *Sender) KeepEnd() { s.keepEnd.Store(true) }
 
 // DeliverEnd makes Drain wait for a consumer even when there is nothing to deliver
 // but the end.
 func (s *Sender) DeliverEnd() { s.courier.mustEnd.Store(true) }
-
-// Drain sends what is left and the end, and waits until the consumer has let go of
-// everything. When ctx is done and no consumer is there, it gives up: ErrLost, and
-// lost is the number of messages that go with it. With a consumer it waits on,
-// however slow that is. Nothing can be sent any more.
-func (s *Sender) Drain(ctx context.Context) (lost uint64, err error) {
-	truncated := shm.Guard(func() error { lost, err = s.drain(ctx); return nil })
-	return lost, errors.Join(err, truncated)
-}
-
-func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
-	if s.closed {
-		return 0, nil
-	}
-	s.reserved = -1
-	s.Flush()
-	s.giveBack()
-	s.closed, s.stage = true, nil
-	left, err := s.courier.finish(ctx)
-	if left {
-		lost = s.Queued()
-	}
-	if lost > 0 {
-		err = errors.Join(err, fmt.Errorf("segment %q: %w: %d that no consumer came for", s.segment.Name(), ErrLost, lost))
-	}
-	return lost, err
-}
-
-// Close is Drain, and gives the role back.
-func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
-	if s.left {
-		return 0, nil
-	}
-	lost, err = s.Drain(ctx)
-	s.left = true
-	fault := shm.Guard(func() error {
-		s.own.Descriptors.Store(0)
-		s.own.ProgressAt.Store(shm.Clock())
-		s.own.State.Store(uint64(layout.StateClosed))
-		return nil
-	})
-	own, peer := s.own, s.peer
-	_, leaveErr := s.segment.Leave(func() bool { return !keeps(own, peer) })
-	return lost, errors.Join(err, fault, leaveErr)
-}
-
-// keeps reports whether either side has asked to leave the segment in place. A
-// page that cannot be read is not worth keeping.
-func keeps(sides ...*layout.Side) (keep bool) {
-	_ = shm.Guard(func() error {
-		for _, side := range sides {
-			keep = keep || side.Keep.Load() != 0
-		}
-		return nil
-	})
-	return keep
-}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/layout"
@@ -12,79 +14,116 @@ import (
 
 // Sender is the producer's end of a transfer. It never waits for the consumer:
 // what the socket does not take is queued, until the limit. One goroutine at a
-// time may use it; a goroutine of its own, the courier, talks to the socket.
+// time may use it; Drain, Close and Abort may be called from any. A goroutine of its
+// own, the courier, talks to the socket.
 type Sender struct {
+	// What is used with each message comes first, together.
+	gate     shm.Gate // that every call of the user's passes, closed by Drain
+	cursor   *layout.Cursor
+	packing  int     // bytes of a packed buffer, 0 = one message a buffer
+	stage    []byte  // where messages are made: of pooled, or ordinary memory
+	used     int     // bytes of stage that committed messages take
+	reserved int     // payload bytes reserved, -1 when nothing is
+	messages uint32  // in stage
+	count    uint64  // messages committed since the segment was made
+	bytes    uint64  // payload of those
+	stamp    uint64  // when the first message of stage was committed
+	pooled   *pooled // nil = none
+	spare    []byte  // ordinary memory for the next stage
+	weight   uint64  // memory that the stage counts for; that of pooled counts in its pool
+
+	next    position // after everything that was sealed
 	segment *shm.Segment
 	own     *layout.Side
 	peer    *layout.Side
-	cursor  *layout.Cursor
 	peerAt  *layout.Cursor
 	limit   uint64
-	packing int // bytes of a packed buffer, 0 = one message a buffer
-
+	most    int // bytes of the largest message
 	recycle bool
 	courier *courier
-	closed  bool // nothing can be sent any more
-	left    bool // the segment is not mapped any more
-
-	next     position // after everything that was sealed
-	count    uint64   // messages committed since the segment was made
-	bytes    uint64   // payload of those
-	consumed uint64   // bytes of memory that the consumer has let go, as last seen
-
-	stage    []byte  // where messages are made: of pooled, or ordinary memory
-	pooled   *pooled // nil = none
-	spare    []byte  // ordinary memory for the next stage
-	used     int     // bytes of stage that committed messages take
-	messages uint32  // in stage
-	stamp    uint64  // when the first of them was committed
-	reserved int     // payload bytes reserved, -1 when nothing is
 
 	began             time.Time
 	firstCount, first uint64 // messages given and taken before this Sender
+
+	end     layout.End  // how the stream ends
+	keepEnd atomic.Bool // leave the page for a Receiver that is still to come
+
+	ending        sync.Mutex // held by Drain and Close
+	closePatience time.Duration
+	drained       bool // Drain has done its work
+	undelivered   bool // Drain gave up, or failed
+	leftover      *leftover
+	page          sync.Mutex // held by Queued and Halt, and by Close when it sets left
+	left          bool       // the header page is not mapped any more
 }
 
-// MaxMessage returns the largest message, in bytes.
-func (s *Sender) MaxMessage() int { return int(min(MaxMessage, s.limit-min(s.limit, 2*pageSize))) }
+// MaxMessage returns the largest message, in bytes: what fits below the limit, and into a
+// file that this process may make.
+func (s *Sender) MaxMessage() int { return s.most }
 
 // Segment returns the mapped header page.
 func (s *Sender) Segment() *shm.Segment { return s.segment }
 
-// Reserve returns room for a message of n bytes, to be filled by the caller. It is
-// valid until Commit. At most one reservation is open at a time; reserving
-// again without Commit gives other room.
+// Reserve returns room for a message of n bytes, to be filled by the caller. It begins
+// at an address that is a multiple of 8, and is valid until Commit. At most one
+// reservation is open at a time; reserving again without Commit gives other room.
 //
 // It does not wait. Errors: a *LimitError when the memory in flight is at the
 // limit, ErrTooLarge, ErrDone, the cause of ctx if that is done, and whatever keeps
 // the courier from going on for good. After an error nothing is reserved. While a
-// packed buffer has room for the message none of this is looked at.
+// packed buffer has room for the message none of this but ErrDone is looked at.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {
 		panic(fmt.Sprintf("transfer: Reserve(%d)", n))
 	}
-	s.reserved = -1
-	need := n
-	if s.packing > 0 {
-		need = int(layout.RecordSize(uint64(n)))
+	s.gate.Enter()
+	if s.gate.Closed() || s.packing == 0 || !s.fits(n) {
+		return s.reserveSlow(ctx, n)
 	}
-	if s.stage == nil || s.used+need > len(s.stage) || s.messages > 0 && s.packing == 0 {
-		if err := s.begin(ctx, n, need); err != nil {
+	s.reserved = n
+	room := s.stage[s.used:][layout.RecordHeader:][:n:n]
+	s.gate.Leave()
+	return room, nil
+}
+
+// fits reports whether the stage has room for the record of n bytes, if it is packed.
+func (s *Sender) fits(n int) bool { return n <= (len(s.stage)-s.used)&^7-layout.RecordHeader }
+
+func (s *Sender) reserveSlow(ctx context.Context, n int) ([]byte, error) {
+	defer s.gate.Leave()
+	if s.gate.Closed() {
+		return nil, s.turnBack()
+	}
+	return s.reserve(ctx, n)
+}
+
+// turnBack ends a call that has found the Sender closed. The caller has no reservation
+// any more, and from here on never will.
+func (s *Sender) turnBack() error {
+	s.leftover.drop()
+	return ErrDone
+}
+
+// reserve is Reserve within a call.
+func (s *Sender) reserve(ctx context.Context, n int) ([]byte, error) {
+	s.reserved = -1
+	fits, before := s.stage != nil && n <= len(s.stage) && s.messages == 0, 0
+	if s.packing > 0 {
+		fits, before = s.fits(n), layout.RecordHeader
+	}
+	if !fits {
+		if err := s.begin(ctx, n); err != nil {
 			return nil, err
 		}
 	}
 	s.reserved = n
-	at := s.used + need - n
-	if s.packing > 0 {
-		at = s.used + layout.RecordHeader
-	}
+	at := s.used + before
 	return s.stage[at : at+n : at+n], nil
 }
 
-// begin sends what is staged and gets a new stage of at least need bytes.
-func (s *Sender) begin(ctx context.Context, n, need int) error {
+// begin sends what is staged and gets a new stage for a message of n bytes.
+func (s *Sender) begin(ctx context.Context, n int) error {
 	switch {
-	case s.closed:
-		return ErrDone
 	case n > s.MaxMessage():
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, s.MaxMessage())
 	case ctx.Err() != nil:
@@ -94,21 +133,29 @@ func (s *Sender) begin(ctx context.Context, n, need int) error {
 	if err := s.courier.failed(); err != nil {
 		return err
 	}
-	size := max(need, s.packing)
-	if err := s.checkLimit(uint64(size)); err != nil {
-		return err
+	size := n
+	if s.packing > 0 {
+		size = max(int(layout.RecordSize(uint64(n))), s.packing)
 	}
 	s.used, s.messages = 0, 0
-	if s.pooled != nil && len(s.stage) >= size {
+	if s.stage != nil && len(s.stage) >= size {
 		return nil // reserved before, and not used
 	}
+	s.giveBack()
 	if s.recycle {
-		s.giveBack()
 		if s.pooled = s.courier.acquire(uint64(size)); s.pooled != nil {
 			s.stage = s.pooled.mem
+			s.belowLimit()
+			s.courier.note()
 			return nil
 		}
 	}
+	var ok bool
+	if s.weight, ok = s.courier.reserve(uint64(size)); !ok {
+		return s.limitReached()
+	}
+	s.belowLimit()
+	s.courier.note()
 	if cap(s.spare) < size {
 		s.spare = s.courier.scrap.take(size)
 	}
@@ -116,39 +163,66 @@ func (s *Sender) begin(ctx context.Context, n, need int) error {
 	return nil
 }
 
-// giveBack returns the stage's recycled buffer unused.
+// giveBack returns the stage unused.
 func (s *Sender) giveBack() {
 	if s.pooled != nil {
 		s.courier.release(s.pooled)
-		s.pooled, s.stage = nil, nil
+	}
+	s.courier.memory.give(s.weight)
+	s.pooled, s.stage, s.weight = nil, nil, 0
+}
+
+// belowLimit notes that there was room.
+func (s *Sender) belowLimit() {
+	if s.courier.atLimit.Load() {
+		s.courier.atLimit.Store(false)
 	}
 }
 
-// checkLimit fails when size more bytes would pass the limit.
-func (s *Sender) checkLimit(size uint64) error {
-	after := s.next.bytes + pages(size)
-	if s.limit == NoLimit || after-s.consumed <= s.limit {
-		return nil
-	}
-	s.consumed = min(s.peerAt.Index.Load(), s.next.bytes)
-	if after-s.consumed <= s.limit {
-		return nil
-	}
-	s.own.Obstacle.Relaxed(uint64(layout.ObstacleMemory))
+// limitReached notes that there was no room, and returns the error.
+func (s *Sender) limitReached() error {
+	s.courier.atLimit.Store(true)
+	s.courier.obstacle(layout.ObstacleMemory)
 	taken := s.peerAt.Count.Load()
 	return &LimitError{
-		Limit: s.limit, Waiting: s.Queued(), After: time.Since(s.began),
+		Limit: s.limit, Waiting: s.unreleased(taken), After: time.Since(s.began),
 		Produced: s.count - s.firstCount, Consumed: taken - min(s.first, taken),
 	}
 }
 
-// Commit stages the first n bytes of the reservation as a message.
+// Commit stages the first n bytes of the reservation as a message. When the Sender is
+// closed it does nothing.
 //
 // Preconditions: a reservation is open and has at least n bytes.
 func (s *Sender) Commit(n int) {
 	if n < 0 || n > s.reserved {
 		panic(fmt.Sprintf("transfer: Commit(%d) with %d bytes reserved", n, s.reserved))
 	}
+	s.gate.Enter()
+	if s.gate.Closed() {
+		s.turnBack()
+		s.gate.Leave()
+		return
+	}
+	// The body of commit: calling it costs a nanosecond of ten.
+	s.reserved = -1
+	if s.messages == 0 {
+		s.stamp = shm.Clock()
+	}
+	if s.packing > 0 {
+		binary.LittleEndian.PutUint64(s.stage[s.used:], uint64(n))
+		s.used += int(layout.RecordSize(uint64(n)))
+	} else {
+		s.used = n
+	}
+	s.messages++
+	s.count++
+	s.bytes += uint64(n)
+	s.gate.Leave()
+}
+
+// commit is Commit within a call.
+func (s *Sender) commit(n int) {
 	s.reserved = -1
 	if s.messages == 0 {
 		s.stamp = shm.Clock()
@@ -165,8 +239,30 @@ func (s *Sender) Commit(n int) {
 }
 
 // Publish gives what is committed to the courier, and counts it. With packing, a
-// buffer goes when it is full: whoever has no more to send for now calls Flush.
+// buffer goes when it is full: whoever has no more to send for now calls Flush. When the
+// Sender is closed it does nothing.
 func (s *Sender) Publish() {
+	if s.packing == 0 {
+		s.publishSlow()
+	} else if !s.gate.Closed() {
+		// Without Enter and a deferred Leave, which cost as much as the rest. If Close
+		// comes in between, this stores once more what Close has stored, as nobody
+		// commits any more, or it stores to a page that is private by then.
+		s.tally()
+	}
+}
+
+func (s *Sender) publishSlow() {
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if !s.gate.Closed() {
+		s.seal()
+		s.tally()
+	}
+}
+
+// publish is Publish within a call.
+func (s *Sender) publish() {
 	if s.packing == 0 {
 		s.seal()
 	}
@@ -175,9 +271,6 @@ func (s *Sender) Publish() {
 
 // tally counts what is committed.
 func (s *Sender) tally() {
-	if s.left {
-		return
-	}
 	s.cursor.Bytes.Relaxed(s.bytes)
 	s.cursor.Count.Release(s.count)
 }
@@ -185,11 +278,19 @@ func (s *Sender) tally() {
 // Flush is Publish, of a buffer that is not full as well. While a reservation is
 // open it does nothing: the buffer is still being written to.
 func (s *Sender) Flush() {
-	if s.reserved >= 0 {
-		return
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if !s.gate.Closed() {
+		s.flush()
 	}
-	s.seal()
-	s.tally()
+}
+
+// flush is Flush within a call.
+func (s *Sender) flush() {
+	if s.reserved < 0 {
+		s.seal()
+		s.tally()
+	}
 }
 
 // seal makes a parcel of the stage. From here on its bytes are the receiver's.
@@ -202,19 +303,26 @@ func (s *Sender) seal() {
 		messages: s.messages, stamp: s.stamp, start: s.next,
 	}
 	if s.pooled == nil {
+		// What it takes, which may be less than what was reserved.
+		p.weight = min(s.courier.weight(uint64(s.used)), s.weight)
+		s.courier.memory.give(s.weight - p.weight)
+		s.weight = 0
+	}
+	// Before the courier has it: a successor numbers its messages after these, and
+	// what the consumer has seen may not have a number of those. And before there is a
+	// descriptor, which a fault would lose.
+	s.tally()
+	s.cursor.Index.Relaxed(p.end().bytes)
+	if s.pooled == nil {
 		if p.fd = s.embody(); p.fd < 0 {
 			p.data = s.stage[:s.used]
 			s.spare = nil
 		}
 	}
-	// Before the courier has it: a successor numbers its messages after these, and
-	// what the consumer has seen may not have a number of those.
-	s.tally()
 	s.next = p.end()
-	s.cursor.Index.Relaxed(s.next.bytes)
 	s.stage, s.pooled, s.used, s.messages = nil, nil, 0, 0
 	s.own.ProgressAt.Relaxed(s.stamp)
-	s.own.Descriptors.Relaxed(uint64(s.courier.files.held.Load()))
+	s.courier.note()
 	if depth := s.count - s.peerAt.Count.Load(); int64(depth) > int64(s.own.HighWater.Own()) {
 		s.own.HighWater.Relaxed(depth)
 	}
@@ -232,28 +340,91 @@ func (s *Sender) embody() (fd int) {
 		return -1
 	}
 	fd, err := s.courier.seal(s.stage[:s.used])
-	if err != nil {
+	if outOfDescriptors(err) { // what else there is, the courier will say
 		s.courier.refused(layout.ObstacleFiles)
 	}
 	return fd
 }
 
-// Queued returns how many messages were sent and not let go by the consumer.
-// After Close there is none.
+// Queued returns how many messages this Sender has sent that the consumer has not
+// released, also after Drain. After Close there is none.
 func (s *Sender) Queued() uint64 {
+	s.page.Lock()
+	defer s.page.Unlock()
 	if s.left {
 		return 0
 	}
-	return s.count - min(s.peerAt.Count.Load(), s.count)
+	return s.queued()
+}
+
+// queued is Queued while the page is known to be there.
+func (s *Sender) queued() uint64 { return s.unreleased(s.peerAt.Count.Load()) }
+
+// unreleased returns how many of this Sender's messages are beyond number at. Those of an
+// earlier one, which the consumer may still have to count as lost, are not its own.
+func (s *Sender) unreleased(at uint64) uint64 {
+	return s.count - min(max(at, s.firstCount), s.count)
 }
 
 // Send copies msg into a buffer and publishes it. It fails as Reserve does.
 func (s *Sender) Send(ctx context.Context, msg []byte) error {
-	room, err := s.Reserve(ctx, len(msg))
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if s.gate.Closed() {
+		return s.turnBack()
+	}
+	if s.packing == 0 || !s.fits(len(msg)) {
+		return s.send(ctx, msg)
+	}
+	// What send does when the buffer has room.
+	n := uint64(len(msg))
+	record := s.stage[s.used : s.used+int(layout.RecordSize(n))]
+	if s.messages == 0 {
+		s.stamp = shm.Clock()
+	}
+	binary.LittleEndian.PutUint64(record, n)
+	copy(record[layout.RecordHeader:], msg)
+	s.reserved = -1
+	s.used += len(record)
+	s.messages++
+	s.count++
+	s.bytes += n
+	s.tally()
+	return nil
+}
+
+// send is Send within a call.
+func (s *Sender) send(ctx context.Context, msg []byte) error {
+	room, err := s.reserve(ctx, len(msg))
 	if err != nil {
 		return err
 	}
-	s.Commit(copy(room, msg))
-	s.Publish()
+	s.commit(copy(room, msg))
+	s.publish()
 	return nil
+}
+
+// Published returns how many messages this Sender has sent. It counts them itself: the
+// segment need not be readable any more.
+func (s *Sender) Published() uint64 { return s.count - s.firstCount }
+
+// SendBatch copies all msgs into buffers and publishes them. It returns how many were
+// accepted before an error; those are published. With packing, the last buffer goes as
+// well, full or not. A Close while it is under way ends it with ErrDone.
+func (s *Sender) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if s.gate.Closed() {
+		return 0, s.turnBack()
+	}
+	defer s.flush()
+	for i, msg := range msgs {
+		if s.gate.Closed() {
+			return i, ErrDone
+		}
+		if err := s.send(ctx, msg); err != nil {
+			return i, err
+		}
+	}
+	return len(msgs), nil
 }

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -67,7 +68,8 @@ func TestARingIsNoTransfer(t *testing.T) {
 
 func TestTheSocketIsItsOwnersAlone(t *testing.T) {
 	name, opt := place(t)
-	opt.Socket = filepath.Join(t.TempDir(), "new", "directory", "socket")
+	t.Setenv("XDG_RUNTIME_DIR", ownDir(t))
+	opt.Socket = SocketPath(name)
 	create(t, name, opt)
 	r := open(t, name, opt)
 	for path, want := range map[string]os.FileMode{opt.Socket: 0o600 | os.ModeSocket, filepath.Dir(opt.Socket): 0o700 | os.ModeDir} {
@@ -83,15 +85,33 @@ func TestTheSocketIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
+// What it would make there it would leave there.
+func TestTheDirectoryOfASocketIsMadeInTheDefaultPlaceAlone(t *testing.T) {
+	name, opt := place(t)
+	create(t, name, opt)
+	parent := ownDir(t)
+	for _, missing := range []string{"missing", "missing/deeper"} {
+		opt.Socket = filepath.Join(parent, missing, "socket")
+		_, err := Open(t.Context(), name, opt)
+		is(t, err, ErrNoDirectory)
+		if !strings.Contains(err.Error(), filepath.Dir(opt.Socket)) {
+			t.Errorf("%v", err)
+		}
+	}
+	if entries, err := os.ReadDir(parent); err != nil || len(entries) > 0 {
+		t.Errorf("it made %v (%v)", entries, err)
+	}
+}
+
 func TestALiveSocketIsNotReplacedAndADeadOneIs(t *testing.T) {
 	name, opt := place(t)
 	create(t, name, opt)
 	other, _ := place(t)
-	create(t, other, Options{Socket: filepath.Join(t.TempDir(), "elsewhere")})
+	create(t, other, Options{Socket: filepath.Join(ownDir(t), "elsewhere")})
 	r := open(t, name, opt)
 	_, err := Open(t.Context(), other, opt)
 	is(t, err, ErrRoleTaken)
-	r.listener.SetUnlinkOnClose(false) // as when it is killed
+	r.socket.listener.SetUnlinkOnClose(false) // as when it is killed
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -107,14 +127,14 @@ func TestAPlaceWhereNoSocketOfOnesOwnCanBe(t *testing.T) {
 		want   error
 	}{
 		"a file is there": {func(t *testing.T) string {
-			path := filepath.Join(t.TempDir(), "file")
+			path := filepath.Join(ownDir(t), "file")
 			if err := os.WriteFile(path, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			return path
 		}, ErrPeer},
 		"a link to a socket is there": {func(t *testing.T) string {
-			path := filepath.Join(t.TempDir(), "link")
+			path := filepath.Join(ownDir(t), "link")
 			if err := os.Symlink("nowhere", path); err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +173,7 @@ func TestAnotherUsersDirectoryIsNoPlaceForASocket(t *testing.T) {
 }
 
 // directory makes one with that mode and owner.
-func directory(t *testing.T, mode os.FileMode, owner int) string {
+func directory(t testing.TB, mode os.FileMode, owner int) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Chmod(dir, mode); err != nil {
@@ -212,4 +232,181 @@ func TestBothEndsMeetAtTheDefaultPlace(t *testing.T) {
 	takes(t, r, "hello")
 	r.Release()
 	ended(t, s, r)
+}
+
+// A login and a service have other directories for sockets. The segment says where the
+// consumer listens, and this user alone can have written that.
+func TestSidesThatLookInDifferentPlacesMeetWhereTheConsumerListens(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, Options{Socket: filepath.Join(ownDir(t), "elsewhere")})
+	send(t, s, "a")
+	r := open(t, name, opt)
+	takes(t, r, "a")
+	r.Release()
+	h := r.Segment().Header()
+	if h.ConsumerSocket.Load() != opt.Socket || h.ProducerSocket.Load() != s.courier.path {
+		t.Errorf("the sides say that they are at %q and %q", h.ConsumerSocket.Load(), h.ProducerSocket.Load())
+	}
+	ended(t, s, r)
+}
+
+// Where the word of the segment is not to be trusted, or leads nowhere, both would wait
+// for ever: the producer stops, and names both places.
+func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t *testing.T) {
+	group, err := shm.ForGroup(os.Getegid())
+	if err != nil {
+		t.Skip("SKIPPED, NOT TESTED: ", err)
+	}
+	for why, c := range map[string]struct {
+		access shm.Access
+		spoil  func(r *Receiver)
+	}{
+		"shared with a group":  {group, func(*Receiver) {}},
+		"another user's":       {shm.Access{}, func(r *Receiver) { r.own.UID.Store(uint64(os.Geteuid()) + 1) }},
+		"nobody listens there": {shm.Access{}, func(r *Receiver) { r.segment.Header().ConsumerSocket.Store("/nowhere/at/all") }},
+		"no absolute path":     {shm.Access{}, func(r *Receiver) { r.segment.Header().ConsumerSocket.Store("socket") }},
+		"a group may write to the file": {shm.Access{}, func(r *Receiver) {
+			if err := os.Chmod(shm.Path(r.segment.Name()), 0o660); err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			name, opt := place(t)
+			opt.Access = c.access
+			elsewhere := opt
+			elsewhere.Socket = filepath.Join(ownDir(t), "elsewhere")
+			s, err := newSender(t.Context(), name, elsewhere)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Abort() })
+			send(t, s, "a")
+			r := open(t, name, opt)
+			t.Cleanup(func() { r.Close() })
+			c.spoil(r)
+			there := r.segment.Header().ConsumerSocket.Load()
+			go s.courier.run()
+			eventually(t, "an obstacle", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleElsewhere) })
+			eventually(t, "an error", func() bool { return s.courier.failed() != nil })
+			err = s.courier.failed()
+			is(t, err, ErrElsewhere)
+			if text := err.Error(); !strings.Contains(text, there) || !strings.Contains(text, elsewhere.Socket) {
+				t.Errorf("%q does not name both places", text)
+			}
+		})
+	}
+}
+
+// Without its path no producer would find the consumer any more.
+func TestASocketThatWasRemovedIsMadeAgain(t *testing.T) {
+	name, opt := place(t)
+	opt.Follow = true
+	r := (*Receiver)(nil)
+	for _, msg := range []string{"one", "two"} {
+		s := create(t, name, opt)
+		if r == nil {
+			r = open(t, name, opt)
+		}
+		took := make(chan error)
+		go func() {
+			got, err := r.Next(t.Context())
+			if string(got) != msg {
+				err = fmt.Errorf("took %q: %w", got, err)
+			}
+			took <- err
+		}()
+		send(t, s, msg)
+		if err := <-took; err != nil {
+			t.Fatal(err)
+		}
+		r.Release()
+		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+			t.Errorf("%d lost, %v", lost, err)
+		}
+		if err := os.Remove(opt.Socket); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestASocketThatCannotBeMadeAgainIsAnError(t *testing.T) {
+	t.Run("not one that was inherited", func(t *testing.T) {
+		name, opt := place(t)
+		opt.Listener = handOver(t, keeper(t, opt.Socket))
+		_, r := apart(t, name, opt)
+		if err := os.Remove(opt.Socket); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*slice)
+		defer cancel()
+		_, err := r.Next(ctx)
+		is(t, err, context.DeadlineExceeded)
+	})
+	t.Run("not in a directory that was removed, outside the default place", func(t *testing.T) {
+		name, opt := place(t)
+		dir := filepath.Join(ownDir(t), "directory")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		opt.Socket = filepath.Join(dir, "socket")
+		_, r := apart(t, name, opt)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, r, ErrNoDirectory)
+		closes(t, r)
+		if _, err := os.Lstat(dir); !os.IsNotExist(err) {
+			t.Errorf("it was made again: %v", err)
+		}
+	})
+	t.Run("replaced", func(t *testing.T) {
+		name, opt := place(t)
+		_, r := apart(t, name, opt)
+		if err := os.Remove(opt.Socket); err != nil {
+			t.Fatal(err)
+		}
+		keeper(t, opt.Socket)
+		fails(t, r, ErrSocketRemoved)
+		closes(t, r)
+		if _, err := os.Lstat(opt.Socket); err != nil {
+			t.Errorf("it has removed somebody else's socket: %v", err)
+		}
+	})
+}
+
+// A consumer that is refused at its socket was none: it leaves no trace in the segment.
+func TestAConsumerThatIsRefusedAtItsSocketDoesNotShow(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, opt)
+	if err := os.WriteFile(opt.Socket, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), name, opt)
+	is(t, err, ErrPeer)
+	if state, holders := s.peer.State.Load(), s.peer.Holders.Load(); state != uint64(layout.StateNone) || holders != 0 {
+		t.Errorf("state %v, held %d times", layout.State(state), holders)
+	}
+}
+
+// A socket is bound first, and opened to whom it is for after that.
+func TestASocketThatLetsNobodyInIsTriedAgain(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("SKIPPED, NOT TESTED: root may connect to any socket")
+	}
+	name, opt := place(t)
+	l := keeper(t, opt.Socket)
+	if err := os.Chmod(opt.Socket, 0); err != nil {
+		t.Fatal(err)
+	}
+	s := create(t, name, opt)
+	send(t, s, "a")
+	eventually(t, "a try", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleConsumer) })
+	if err := os.Chmod(opt.Socket, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opt.Listener = handOver(t, l)
+	r := open(t, name, opt)
+	takes(t, r, "a")
 }

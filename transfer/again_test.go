@@ -1,0 +1,94 @@
+package transfer
+
+import (
+	"os"
+	"testing"
+
+	"sluice/shm"
+)
+
+// What a Receiver finds when it looks around, again and again.
+
+func TestALookAroundIsProgress(t *testing.T) {
+	_, r := pair(t, Options{})
+	r.own.ProgressAt.Store(0)
+	if err := r.lookAround(); err != nil || r.own.ProgressAt.Load() == 0 {
+		t.Errorf("progress at %d, %v", r.own.ProgressAt.Load(), err)
+	}
+}
+
+func TestAReceiverWithoutProducerDoesNotWaitInASegmentThatNobodyFinds(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, Options{Socket: opt.Socket, Keep: true})
+	opt.Follow = true
+	r := open(t, name, opt)
+	if _, err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(shm.Path(name)); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, r, shm.ErrRemoved)
+}
+
+// Once, though it looks again and again; and whoever comes after one that held something is
+// told as well.
+func TestAReceiverThatFollowsIsToldOfAnEndOnce(t *testing.T) {
+	name, opt := place(t)
+	opt.Keep = true
+	s := create(t, name, opt)
+	told := 0
+	opt.Follow, opt.OnEnd = true, func(err error) { told++; is(t, err, ErrIncomplete) }
+	r := open(t, name, opt)
+	send(t, s, "a")
+	takes(t, r, "a")
+	_, err := s.Abort()
+	is(t, err, ErrUndelivered)
+	eventually(t, "an end", func() bool {
+		_, err := r.TryNext()
+		is(t, err, ErrEmpty)
+		return told > 0
+	})
+	for range 5 {
+		_, err := r.TryNext()
+		is(t, err, ErrEmpty)
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, open(t, name, Options{Socket: opt.Socket}), ErrIncomplete)
+}
+
+// What one producer has lost does not make the stream of the next incomplete.
+func TestALossIsToldWithTheStreamThatItBelongsTo(t *testing.T) {
+	var told []error
+	r, name, opt := killedAfter(t, Options{Follow: true, OnEnd: func(err error) { told = append(told, err) }}, 2, 0)
+	look := func(t *testing.T, what string, ok func() bool) {
+		t.Helper()
+		eventually(t, what, func() bool {
+			_, err := r.TryNext()
+			is(t, err, ErrEmpty)
+			return ok()
+		})
+	}
+	look(t, "a count of what was lost", func() bool { return r.own.Lost.Load() == 2 })
+	// Noted before the sum of both counts is: who comes after a kill in between goes by it.
+	if n := r.own.NextLost.Load(); n != 2 {
+		t.Errorf("%d were about to be lost", n)
+	}
+	for turn := range 2 {
+		s := create(t, name, Options{Socket: opt.Socket})
+		send(t, s, "next")
+		takes(t, r, "next")
+		r.Release()
+		if _, err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		look(t, "an end", func() bool { return len(told) == turn+1 })
+	}
+	is(t, told[0], ErrIncomplete)
+	is(t, told[1], nil)
+}

@@ -1,0 +1,192 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/layout"
+)
+
+func TestABatchIsTakenWithoutWaiting(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		_, err := r.TryNext()
+		is(t, err, ErrEmpty)
+		n, err := s.SendBatch(t.Context(), [][]byte{[]byte("a"), nil, []byte("c")})
+		if n != 3 || err != nil {
+			t.Fatalf("%d sent, %v", n, err)
+		}
+		var got []string
+		eventually(t, "the batch", func() bool {
+			msg, err := r.TryNext()
+			if err == nil {
+				got = append(got, string(msg))
+			} else if err != ErrEmpty {
+				t.Fatal(err)
+			}
+			return len(got) == 3
+		})
+		if !slices.Equal(got, []string{"a", "", "c"}) {
+			t.Errorf("%q", got)
+		}
+		r.Release()
+		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+			t.Errorf("%d lost, %v", lost, err)
+		}
+		eventually(t, "the end", func() bool { _, err := r.TryNext(); return errors.Is(err, ErrClosed) })
+	})
+}
+
+func TestABatchThatPassesTheLimitSaysHowFarItCame(t *testing.T) {
+	name, opt := place(t)
+	opt.Limit = 3 * pageSize
+	s := create(t, name, opt)
+	n, err := s.SendBatch(t.Context(), [][]byte{{1}, {2}, {3}, {4}})
+	if n != 3 || s.Queued() != 3 {
+		t.Errorf("%d sent, %d queued", n, s.Queued())
+	}
+	is(t, err, ErrLimit)
+}
+
+func TestMessagesRangesOverAllOfThemAndReleasesEach(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		send(t, s, "a", "b", "c", "d")
+		s.Flush()
+		for msg, err := range r.Messages(t.Context()) {
+			if err != nil || string(msg) != "a" {
+				t.Fatalf("%q, %v", msg, err)
+			}
+			break // it stays unreleased, and the next call goes on after it
+		}
+		if n := r.cursor.Count.Load(); n != 0 {
+			t.Errorf("%d released", n)
+		}
+		msg, err := r.Take(t.Context())
+		if n := r.cursor.Count.Load(); err != nil || string(msg) != "b" || n != 1 {
+			t.Errorf("%q, %v, with %d released", msg, err, n)
+		}
+		closed := make(chan error)
+		go func() { _, err := s.Close(context.Background()); closed <- err }()
+		var got []string
+		for msg, err := range r.Messages(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(msg))
+		}
+		if err := <-closed; err != nil || !slices.Equal(got, []string{"c", "d"}) {
+			t.Errorf("%q, %v", got, err)
+		}
+		for _, err := range r.Messages(cancelled()) {
+			t.Errorf("after the end: %v", err)
+		}
+		closes(t, r)
+		for _, err := range r.Messages(t.Context()) {
+			is(t, err, ErrDone)
+		}
+	})
+}
+
+// Any goroutine may close a Receiver, whatever another one waits for.
+func TestCloseEndsANextOfAnotherGoroutine(t *testing.T) {
+	for _, connected := range []bool{false, true} {
+		inEveryForm(t, func(t *testing.T, opt Options) {
+			name, at := place(t)
+			opt.Socket = at.Socket
+			var s *Sender
+			var r *Receiver
+			if connected {
+				s, r = create(t, name, opt), open(t, name, opt)
+				send(t, s, "a")
+				s.Flush()
+				takes(t, r, "a")
+				r.Release()
+			} else {
+				_, r = apart(t, name, opt)
+			}
+			ended := make(chan error)
+			go func() { _, err := r.Next(t.Context()); ended <- err }()
+			eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
+			closes(t, r)
+			is(t, <-ended, ErrDone)
+		})
+	}
+}
+
+// How much an alarm is worth, BenchmarkDeadline shows.
+func TestAWaitWithADeadlineHasAnAlarm(t *testing.T) {
+	before := timers()
+	s, r := pair(t, Options{})
+	send(t, s, "a")
+	takes(t, r, "a")
+	r.Release()
+	for _, d := range []time.Duration{time.Millisecond, 2 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		_, err := r.Next(ctx)
+		cancel()
+		is(t, err, context.DeadlineExceeded)
+		if n := timers(); n != before+1 {
+			t.Errorf("%d timers, there were %d", n, before)
+		}
+	}
+	closes(t, r)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	send(t, s, "b")
+	_, err := s.Close(ctx)
+	is(t, err, ErrUndelivered)
+	if n := timers(); n != before {
+		t.Errorf("%d timers, there were %d", n, before)
+	}
+}
+
+// Most of a slice would be 100 ms, and the last thing that is done.
+func TestAContextEndsAWaitAtOnce(t *testing.T) {
+	s, r := pair(t, Options{})
+	send(t, s, "a")
+	takes(t, r, "a")
+	late := 0
+	const tries = 20
+	for range tries {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		began := time.Now()
+		_, err := r.Next(ctx)
+		cancel()
+		is(t, err, context.DeadlineExceeded)
+		if time.Since(began) > slice/2 {
+			late++
+		}
+	}
+	if late > tries/2 { // a loaded machine makes some late, and waiting for a slice makes all
+		t.Errorf("%d of %d waits of 5 ms took longer than %v", late, tries, slice/2)
+	}
+}
+
+// A consumer that is there and takes nothing holds Drain up; Abort does not wait.
+func TestAbortGivesUpWhoeverIsThere(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		send(t, s, "a", "b", "c")
+		s.Flush()
+		takes(t, r, "a")
+		r.Release()
+		drained := make(chan error)
+		go func() { _, err := s.Drain(context.Background()); drained <- err }()
+		eventually(t, "an end", func() bool { return s.courier.closing.Load() })
+		lost, err := s.Abort()
+		first := <-drained
+		is(t, errors.Join(first, err), ErrUndelivered)
+		if text := fmt.Sprint(first, err); !strings.Contains(text, "2") {
+			t.Errorf("%d lost, and %s", lost, text)
+		}
+		if _, err := s.Abort(); err != nil {
+			t.Errorf("the second time: %v", err)
+		}
+	})
+}

@@ -1,0 +1,252 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// A Close may come from another goroutine than the one that uses the end, at any
+// instruction of it. What is asked of it is what package ring asks: the next call of the
+// user fails, and one that waits is ended; nothing faults; the peer and the next holder of
+// the role find what the user had published, and nothing that it stores later.
+//
+// Every call passes a gate (shm.Gate). Close closes it, ends a call that waits, and waits
+// for the one that is inside. Then nobody else is in a call, and Close may do what the
+// user may: send what is committed, and when the courier has ended give up the role and
+// unmap. Some calls pass no gate. Queued and Halt take a lock, as they work until Close.
+// Publish of a packed buffer is as frequent as messages are; for it the header page is made
+// private (shm.Segment.Detach) before the role is given up, and unmapped later.
+//
+// The user may be between two calls and in the middle of a slice. Slices of ordinary
+// memory are the garbage collector's. Those of recycled buffers are of a mapping, which
+// stays until the user shows that it has none any more (leftover). It needs not be made
+// private, as the ring's: what is written to a reservation lies behind what is committed,
+// where no consumer looks, or in a buffer that is not sent; and such a buffer is not used
+// for anything else any more.
+//
+// A call that can panic leaves the gate all the same. So a call that stays inside is one
+// that works, maybe on a message of a GiB, and closePatience is long. When it is over,
+// Close has done nothing but end all further calls.
+
+// closePatience is how long Close waits for a call that is under way.
+const closePatience = 10 * time.Second
+
+// Drain sends what is left and the end, and waits until the consumer has let go of
+// everything. When ctx is done and no consumer is there, it gives up: ErrUndelivered, and
+// lost is the number of messages that go with it, 0 where a truncated segment does not
+// tell. With a consumer it waits on, however slow that is, until Abort. Nothing can be sent
+// any more.
+//
+// Any goroutine may call it, at any time, as Close and Abort: it waits for the call that is
+// under way, which waits for nobody itself, and every later one returns ErrDone. What is
+// committed is sent, published or not. A reservation stays readable and writable until the
+// next Commit, Reserve or Send, or until the Sender is no longer reachable; what is written
+// there goes nowhere. ErrBusy when the call under way does not end.
+func (s *Sender) Drain(ctx context.Context) (lost uint64, err error) {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	return s.drain(ctx)
+}
+
+// drain is Drain with s.ending held. It works on once.
+func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
+	if s.drained {
+		return 0, nil
+	}
+	s.gate.Close()
+	if !s.gate.Wait(s.closePatience) {
+		return 0, shm.InSegment("close", s.segment.Name(), ErrBusy)
+	}
+	s.drained = true
+	fault := shm.Guard(func() error { s.sendLast(); return nil })
+	left, err := s.courier.finish(ctx)
+	s.undelivered = left || err != nil || fault != nil
+	if left {
+		fault = cmp.Or(fault, shm.Guard(func() error { lost = s.queued(); return nil }))
+	}
+	if left && errors.Is(s.segment.Check(), shm.ErrTruncated) { // what the consumer has released stood there
+		return 0, errors.Join(err, fault, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: how many is not known", ErrUndelivered)))
+	}
+	if lost > 0 {
+		fault = cmp.Or(fault, shm.Guard(func() error { s.own.Ends(layout.EndFailed, s.end == layout.EndComplete); return nil }))
+		why := "that no consumer was there for"
+		switch {
+		case s.courier.aborted.Load():
+			why = "that no consumer has released"
+		case err != nil:
+			why = "that were not delivered"
+		}
+		err = errors.Join(err, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: %s %s", ErrUndelivered, humanize.Comma(int64(lost)), why)))
+	}
+	return lost, errors.Join(err, fault)
+}
+
+// sendLast sends what is committed, and gives up what is not. No call is under way.
+func (s *Sender) sendLast() {
+	if s.pooled != nil && s.reserved >= 0 {
+		s.pooled.lent = true
+		mem := s.pooled.mem
+		keep(s, s.leftover, mem.Unmap)
+	}
+	s.seal()
+	s.tally()
+	s.giveBack()
+	// Before the end is sent: the Receiver looks at it then.
+	s.own.Ends(s.end, s.count != s.firstCount)
+}
+
+// Abort gives up at once, whether a consumer is there or not, and gives the role back:
+// ErrUndelivered when something was not released, with the number in lost; a consumer that
+// is there can still take those of them that were sent. Any goroutine may call it, also
+// while another is in Drain or Close, which then returns.
+func (s *Sender) Abort() (lost uint64, err error) {
+	s.courier.abort()
+	return s.Close(context.Background())
+}
+
+// Close is Drain, and gives the role back. A Close whose ctx is done already ends in good
+// order where a consumer is, and gives up where none is. It waits for a Drain or Close
+// that another goroutine is in. After ErrBusy the role is still held, and Close may be
+// called again.
+func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	if s.left {
+		return 0, nil
+	}
+	if lost, err = s.drain(ctx); !s.drained {
+		return 0, err
+	}
+	delivered := err == nil && !s.undelivered
+	s.page.Lock() // nobody is in Queued
+	s.left = true
+	s.page.Unlock()
+	if s.packing > 0 {
+		if detachErr := s.segment.Detach(); detachErr != nil {
+			// The user may still store to the file: the role stays with this process.
+			return lost, errors.Join(err, detachErr)
+		}
+	}
+	var h *layout.Header
+	var own, peer *layout.Side
+	fault := shm.Guard(func() error {
+		h = s.segment.Header()
+		own, peer = &h.ProducerSide, &h.ConsumerSide
+		own.Descriptors.Store(0)
+		own.Memory.Store(0)
+		own.Close(shm.Clock())
+		return nil
+	})
+	_, leaveErr := s.segment.Leave(func() bool {
+		return fault != nil || !s.untold(h, delivered) && !keeps(own, peer)
+	})
+	if s.packing > 0 {
+		keep(s, s.leftover, s.segment.Unmap)
+	}
+	return lost, errors.Join(err, fault, leaveErr)
+}
+
+// untold reports whether the page has to stay for a Receiver that is still to come: it is to
+// be told of the end and nobody was; or the last one has died when it had released
+// everything that was delivered, and its successor waits for the end; or nobody has counted
+// what went with an earlier producer.
+func (s *Sender) untold(h *layout.Header, delivered bool) (untold bool) {
+	_ = shm.Guard(func() error {
+		untold = s.keepEnd.Load() && layout.EndUntold(h) || delivered && h.ConsumerSide.Died() || h.Consumer.Count.Load() < s.firstCount
+		return nil
+	})
+	return untold
+}
+
+// untaken reports whether there is something for the next Receiver: messages went with a
+// producer that was killed since the last look, and nobody has counted them, or nobody was
+// told of an end that was not complete.
+func untaken(h *layout.Header) (some bool) {
+	_ = shm.Guard(func() error {
+		some = h.Producer.Count.Load() != h.Consumer.Count.Load() || layout.EndPending(h)
+		return nil
+	})
+	return some
+}
+
+// keeps reports whether either side has asked to leave the segment in place. A
+// page that cannot be read is not worth keeping.
+func keeps(sides ...*layout.Side) (keep bool) {
+	_ = shm.Guard(func() error {
+		for _, side := range sides {
+			keep = keep || side.Keep.Load() != 0
+		}
+		return nil
+	})
+	return keep
+}
+
+// Close gives the role back. What was not released stays with the producer, for
+// the next Receiver, or is lost when there is none.
+//
+// Any goroutine may call it, at any time, and several at once: the first closes, and the
+// others wait for it and return nil. A call that waits returns ErrDone, and so does every
+// later one; Release gives nothing back then. Messages from Next stay readable until the
+// next Release or Take, or until the Receiver is no longer reachable. Those in recycled
+// buffers may change: when the next Receiver has released them, the producer uses the
+// buffers again.
+//
+// ErrBusy when a call is under way that does not end. Then the role is still held, and
+// Close may be called again.
+func (r *Receiver) Close() error {
+	r.closing.Lock()
+	defer r.closing.Unlock()
+	if r.closed {
+		return nil
+	}
+	if !r.gate.Closed() {
+		r.gate.Close()
+		close(r.stopped)
+	}
+	r.interrupt()
+	if !r.gate.Wait(r.closePatience) {
+		return shm.InSegment("close", r.segment.Name(), ErrBusy)
+	}
+	r.closed = true
+	truncated := shm.Guard(func() error {
+		if !r.wroteOff {
+			r.writeOff()
+		}
+		return nil
+	})
+	err := errors.Join(r.hangUp(), r.accept.close(), r.alarm.Close())
+	if r.holding {
+		var unmap []func() error
+		for _, mem := range r.retired {
+			unmap = append(unmap, mem.Unmap)
+		}
+		err = errors.Join(err, keep(r, r.leftover, unmap...))
+	} else {
+		err = errors.Join(err, r.unmapRetired())
+	}
+	fault := shm.Guard(func() error {
+		r.leaveEnd()
+		r.segment.Header().ConsumerSocket.Store("")
+		r.own.Wakes(shm.Clock) // if the last call slept
+		r.own.Close(shm.Clock())
+		return nil
+	})
+	own, peer := r.own, r.peer
+	_, leaveErr := r.segment.Leave(func() bool { return !keeps(own, peer) && !untaken(r.segment.Header()) })
+	return errors.Join(err, cmp.Or(truncated, fault), leaveErr)
+}
+
+// leaveEnd notes what the next Receiver need not be told of.
+func (r *Receiver) leaveEnd() {
+	if !r.holding && r.segment.Header().Producer.Count.Load() == r.released.messages {
+		r.ends.Leave(true)
+	}
+}

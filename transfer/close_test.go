@@ -1,0 +1,678 @@
+package transfer
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// background runs fn on another goroutine. What it returns waits for its result.
+func background(fn func() error) func() error {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	return func() error { return <-done }
+}
+
+// closeElsewhere closes an end on another goroutine than the test's.
+func closeElsewhere(t *testing.T, end any) {
+	t.Helper()
+	is(t, background(func() error {
+		switch end := end.(type) {
+		case *Sender:
+			_, err := end.Close(context.Background())
+			return err
+		case *Receiver:
+			return end.Close()
+		}
+		panic("neither end")
+	})(), nil)
+}
+
+// patiently makes the Close of an end wait for as long as a test does.
+func patiently(s *Sender, r *Receiver) {
+	if s != nil {
+		s.closePatience = patience
+	}
+	if r != nil {
+		r.closePatience = patience
+	}
+}
+
+func TestCloseEndsACallThatWaits(t *testing.T) {
+	for name, call := range map[string]func(*Receiver) error{
+		"Next":    func(r *Receiver) error { _, err := r.Next(context.Background()); return err },
+		"Take":    func(r *Receiver) error { _, err := r.Take(context.Background()); return err },
+		"Receive": func(r *Receiver) error { _, err := r.Receive(context.Background(), nil); return err },
+		"Messages": func(r *Receiver) (last error) {
+			for _, last = range r.Messages(context.Background()) {
+			}
+			return last
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, r := pair(t, Options{})
+			send(t, s, "a")
+			takes(t, r, "a")
+			r.Release()
+			waiting := background(func() error { return call(r) })
+			eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
+			closeElsewhere(t, r)
+			is(t, waiting(), ErrDone)
+			is(t, call(r), ErrDone) // and every later one
+			h := s.Segment().Header()
+			if state, blocked := layout.State(h.ConsumerSide.State.Load()), h.ConsumerSide.Blocked.Load(); state != layout.StateClosed || int64(blocked) < 0 {
+				t.Errorf("state %v, blocked %d", state, int64(blocked))
+			}
+		})
+	}
+}
+
+func TestSeveralClosesAtOnceAreOne(t *testing.T) {
+	for range 20 {
+		name, opt := place(t)
+		s, r := create(t, name, opt), open(t, name, opt)
+		send(t, s, "a", "b")
+		takes(t, r, "a")
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		total := uint64(0)
+		for range 4 {
+			all.Go(func() { is(t, r.Close(), nil) })
+			all.Go(func() {
+				lost, err := s.Abort()
+				if err != nil && !errors.Is(err, ErrUndelivered) {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				total += lost
+			})
+		}
+		all.Wait()
+		if total != 2 {
+			t.Errorf("%d lost in all", total)
+		}
+	}
+}
+
+// The user of a Sender has a reservation and fills it, and another goroutine closes. All
+// that is committed comes, and nothing else.
+func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		patiently(s, nil)
+		send(t, s, "a", "b")
+		room, err := s.Reserve(t.Context(), 1000)
+		is(t, err, nil)
+		copy(room, "before")
+		got := background(func() error {
+			for _, want := range []string{"a", "b"} {
+				if msg, err := r.Next(context.Background()); string(msg) != want || err != nil {
+					return fmt.Errorf("%q, %w", msg, err)
+				}
+			}
+			if _, err := r.Next(context.Background()); err != ErrClosed {
+				return err
+			}
+			r.Release()
+			return nil
+		})
+		closeElsewhere(t, s)
+		is(t, got(), nil)
+		closes(t, r)
+		// The page, and the buffer of the reservation.
+		for i := range room {
+			room[i] = byte(i)
+		}
+		s.Commit(500)
+		s.Publish()
+		s.Flush()
+		if n := s.Queued(); n != 0 {
+			t.Errorf("%d queued", n)
+		}
+		_, err = s.Reserve(t.Context(), 1)
+		is(t, err, ErrDone)
+		stillMapped(t, 0)
+	})
+}
+
+// Where it had begun to fill a buffer that is there already, that is sent without it.
+func TestWhatIsCommittedIsSentThoughSomethingIsReserved(t *testing.T) {
+	for _, recycle := range []bool{false, true} {
+		s, r := pair(t, Options{Buffer: 4096, Recycle: recycle})
+		send(t, s, "a")
+		room, err := s.Reserve(t.Context(), 100)
+		is(t, err, nil)
+		closing := background(func() error { _, err := s.Close(context.Background()); return err })
+		takes(t, r, "a")
+		copy(room, bytes.Repeat([]byte{99}, 100))
+		fails(t, r, ErrClosed)
+		r.Release()
+		is(t, closing(), nil)
+		copy(room, bytes.Repeat([]byte{98}, 100))
+		s.Commit(100)
+	}
+}
+
+// The user of a Receiver works on messages, and another goroutine closes.
+func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s, r := create(t, name, opt), open(t, name, opt)
+		send(t, s, "released", "first", strings.Repeat("long ", 200))
+		s.Flush()
+		takes(t, r, "released")
+		r.Release()
+		first, err := r.Next(t.Context())
+		is(t, err, nil)
+		second, err := r.Next(t.Context())
+		is(t, err, nil)
+		closeElsewhere(t, r)
+		if string(first) != "first" || string(second) != strings.Repeat("long ", 200) {
+			t.Errorf("what is held has changed: %q, %.20q", first, second)
+		}
+
+		// They come again to the next Receiver, who releases them. The buffers are used
+		// again, and what is held may change with them.
+		next := open(t, name, opt)
+		takes(t, next, "first", strings.Repeat("long ", 200))
+		next.Release()
+		for i := range 20 {
+			send(t, s, fmt.Sprint(i))
+			s.Flush()
+			takes(t, next, fmt.Sprint(i))
+			next.Release()
+		}
+		if _, err := r.Next(t.Context()); err != ErrDone {
+			t.Error(err)
+		}
+		if !opt.Recycle && (string(first) != "first" || string(second) != strings.Repeat("long ", 200)) {
+			t.Errorf("what is held has changed: %q, %.20q", first, second)
+		}
+		sum := 0
+		for _, b := range append(first, second...) {
+			sum += int(b)
+		}
+		count := next.cursor.Count.Load()
+		r.Release()
+		if next.cursor.Count.Load() != count {
+			t.Error("a closed Receiver has released something")
+		}
+		ended(t, s, next)
+		closes(t, next)
+		stillMapped(t, 0)
+	})
+}
+
+func TestTheMemoryOfEndsThatNobodyUsesGoes(t *testing.T) {
+	for _, buffer := range []int{0, 4096} {
+		func() {
+			name, opt := place(t)
+			opt.Buffer, opt.Recycle = buffer, true
+			s, err := Create(t.Context(), name, opt)
+			is(t, err, nil)
+			r, err := Open(t.Context(), name, opt)
+			is(t, err, nil)
+			send(t, s, "held")
+			s.Flush()
+			takes(t, r, "held")
+			_, err = s.Reserve(t.Context(), 10)
+			is(t, err, nil)
+			closes(t, r)
+			_, err = s.Abort()
+			is(t, err, ErrUndelivered)
+		}()
+	}
+	stillMapped(t, 0)
+}
+
+// One whose goroutine is in the middle of a copy, say. Nothing is done behind its back, and
+// nothing is lost by asking again.
+func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
+	s, r := pair(t, Options{Buffer: 4096})
+	send(t, s, "a")
+	s.Flush()
+	takes(t, r, "a")
+	send(t, s, "b")
+	s.closePatience, r.closePatience = time.Millisecond, time.Millisecond
+	s.gate.Enter()
+	r.gate.Enter()
+	_, err := s.Close(t.Context())
+	is(t, err, ErrBusy)
+	_, err = s.Drain(t.Context())
+	is(t, err, ErrBusy)
+	is(t, r.Close(), ErrBusy)
+	if h := s.Segment().Header(); layout.State(h.ProducerSide.State.Load()) == layout.StateClosed || layout.State(h.ConsumerSide.State.Load()) == layout.StateClosed {
+		t.Error("they are closed")
+	}
+	if n := s.Queued(); n != 2 {
+		t.Errorf("%d queued", n)
+	}
+	s.gate.Leave()
+	r.gate.Leave()
+	is(t, s.Send(t.Context(), nil), ErrDone)
+	_, err = r.Next(t.Context())
+	is(t, err, ErrDone)
+	closes(t, r)
+	lost, err := s.Abort()
+	is(t, err, ErrUndelivered)
+	if lost != 2 {
+		t.Errorf("%d lost", lost)
+	}
+}
+
+// A call that faults is over.
+func TestCloseDoesNotWaitForACallThatHasFaulted(t *testing.T) {
+	for name, call := range map[string]func(s *Sender, r *Receiver) error{
+		"Send":  func(s *Sender, _ *Receiver) error { return s.Send(t.Context(), make([]byte, 8)) },
+		"Flush": func(s *Sender, _ *Receiver) error { s.Flush(); return nil },
+		"Publish": func(s *Sender, _ *Receiver) error {
+			if _, err := s.Reserve(t.Context(), 8); err != nil {
+				return err
+			}
+			s.Commit(8)
+			s.Publish()
+			return nil
+		},
+		"Next":    func(_ *Sender, r *Receiver) error { _, err := r.Next(t.Context()); return err },
+		"Release": func(_ *Sender, r *Receiver) error { r.Release(); return nil },
+	} {
+		for _, buffer := range []int{0, 4096} {
+			t.Run(fmt.Sprint(name, " ", buffer), func(t *testing.T) {
+				name, opt := place(t)
+				opt.Buffer = buffer
+				s, r := create(t, name, opt), open(t, name, opt)
+				send(t, s, "a")
+				if buffer == 0 {
+					takes(t, r, "a")
+				}
+				if err := os.Truncate(shm.Path(name), 0); err != nil {
+					t.Fatal(err)
+				}
+				is(t, shm.Guard(func() error { return call(s, r) }), shm.ErrTruncated)
+				patiently(s, r)
+				is(t, r.Close(), shm.ErrTruncated)
+				_, err := s.Close(cancelled())
+				is(t, err, shm.ErrTruncated)
+			})
+		}
+	}
+}
+
+// A producer that has given a buffer up may still be in Publish, which only stores to the
+// page.
+func TestALatePublishReachesNobody(t *testing.T) {
+	name, opt := place(t)
+	opt.Buffer, opt.Keep = 4096, true
+	s := create(t, name, opt)
+	closes(t, open(t, name, opt)) // the page is not one to begin anew with
+	send(t, s, "a", "b")
+	_, err := s.Close(cancelled())
+	is(t, err, ErrUndelivered)
+	next := create(t, name, opt)
+	send(t, next, "c")
+	s.tally()
+	if count, bytes := next.cursor.Count.Load(), next.cursor.Bytes.Load(); count != 3 || bytes != 3 {
+		t.Errorf("a late Publish has made the count %d, of %d bytes", count, bytes)
+	}
+	is(t, s.Send(t.Context(), nil), ErrDone) // and with that the page goes
+}
+
+// It works until Close, and Close does not unmap the page under it.
+func TestQueuedIsAskedAllTheTime(t *testing.T) {
+	for _, buffer := range []int{0, 4096} {
+		name, opt := place(t)
+		opt.Buffer = buffer
+		for range 100 {
+			s := create(t, name, opt)
+			send(t, s, "a")
+			started := make(chan bool)
+			asking := background(func() error {
+				close(started)
+				for s.Queued() > 0 {
+				}
+				return nil
+			})
+			<-started
+			s.Drain(cancelled())
+			s.Close(cancelled())
+			is(t, asking(), nil)
+		}
+	}
+}
+
+func TestABatchIsEndedByCloseBetweenTwoMessages(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		opt.Limit = NoLimit
+		batch := make([][]byte, 200_000)
+		for try := 1; ; try++ {
+			name, at := place(t)
+			opt.Socket = at.Socket
+			s := create(t, name, opt)
+			patiently(s, nil)
+			var n int
+			sending := background(func() (err error) { n, err = s.SendBatch(context.Background(), batch); return err })
+			for s.cursor.Count.Load() == 0 {
+				runtime.Gosched()
+			}
+			lost, err := s.Close(cancelled())
+			is(t, err, ErrUndelivered)
+			sendErr := sending()
+			if int(lost) != n {
+				t.Errorf("%d accepted, %d lost", n, lost)
+			}
+			if n < len(batch) {
+				is(t, sendErr, ErrDone)
+				return
+			}
+			if try > 50 { // a few may be too fast for Close
+				t.Fatal("no batch was ended")
+			}
+		}
+	})
+}
+
+func TestOnEndMayCloseTheReceiver(t *testing.T) {
+	name, opt := place(t)
+	opt.Keep = true
+	s := create(t, name, opt)
+	var r *Receiver
+	opt.Follow = true
+	opt.OnEnd = func(error) { closes(t, r) }
+	r = open(t, name, opt)
+	send(t, s, "a")
+	closing := background(func() error { _, err := s.Close(context.Background()); return err })
+	takes(t, r, "a")
+	r.Release()
+	fails(t, r, ErrDone)
+	is(t, closing(), nil)
+}
+
+// numbered is message number n: of some sizes, and no two alike.
+func numbered(buf []byte, n uint64) []byte {
+	buf = buf[:8+n*n%120]
+	binary.LittleEndian.PutUint64(buf, n)
+	for i := range buf[8:] {
+		buf[8+i] = byte(n + uint64(i))
+	}
+	return buf
+}
+
+// gives are all ways to send message number n. The count is of those that are accepted.
+var gives = map[string]func(s *Sender, buf []byte, n uint64) (accepted uint64, err error){
+	"Send": func(s *Sender, buf []byte, n uint64) (uint64, error) {
+		if err := s.Send(context.Background(), numbered(buf, n)); err != nil {
+			return 0, err
+		}
+		return 1, nil
+	},
+	"Reserve": func(s *Sender, buf []byte, n uint64) (uint64, error) {
+		msg := numbered(buf, n)
+		room, err := s.Reserve(context.Background(), len(msg)+5)
+		if err != nil {
+			return 0, err
+		}
+		s.Commit(copy(room, msg))
+		s.Publish()
+		return 1, nil // or Close came before Commit
+	},
+	"SendBatch": func(s *Sender, buf []byte, n uint64) (uint64, error) {
+		done, err := s.SendBatch(context.Background(), [][]byte{numbered(buf, n), numbered(buf[200:], n+1), numbered(buf[400:], n+2)})
+		return uint64(done), err
+	},
+	"Transfer": func(s *Sender, buf []byte, n uint64) (uint64, error) {
+		msg := numbered(buf, n)
+		b := NewBuffer(len(msg))
+		copy(b.bytes, msg)
+		if err := s.Transfer(context.Background(), b); err != nil {
+			return 0, err
+		}
+		return 1, nil
+	},
+	"Flush": func(s *Sender, buf []byte, n uint64) (uint64, error) {
+		err := s.Send(context.Background(), numbered(buf, n))
+		s.Flush()
+		s.Queued()
+		if err != nil {
+			return 0, err
+		}
+		return 1, nil
+	},
+}
+
+// ends are all ways to end a Sender.
+var ends = map[string]func(*Sender) (lost uint64, err error){
+	"Close": func(s *Sender) (uint64, error) { return s.Close(cancelled()) },
+	"Drain": func(s *Sender) (uint64, error) {
+		lost, err := s.Drain(cancelled())
+		_, closeErr := s.Close(cancelled())
+		return lost, errors.Join(err, closeErr)
+	},
+	"Abort": func(s *Sender) (uint64, error) { return s.Abort() },
+}
+
+// A Sender without a Receiver is closed at any moment. All that it had accepted counts as
+// lost, and nothing else; the page stays as it is afterwards.
+func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		for call, give := range gives {
+			for way, end := range ends {
+				t.Run(call+" "+way, func(t *testing.T) {
+					name, at := place(t)
+					opt.Socket, opt.Keep = at.Socket, true
+					for range 15 {
+						s, err := Create(t.Context(), name, opt)
+						is(t, err, nil)
+						patiently(s, nil)
+						accepted := uint64(0)
+						started := make(chan bool)
+						using := background(func() error {
+							buf := make([]byte, 600)
+							close(started)
+							for {
+								n, err := give(s, buf, accepted)
+								if accepted += n; err != nil {
+									return err
+								}
+							}
+						})
+						<-started
+						shm.Pause(1 + rand.Uint32N(3000))
+						lost, err := end(s)
+						if lost > 0 {
+							is(t, err, ErrUndelivered)
+						} else {
+							is(t, err, nil)
+						}
+						is(t, using(), ErrDone)
+						s.Publish()
+						if lost != accepted && !(call == "Reserve" && lost == accepted-1) {
+							t.Fatalf("%d accepted, %d lost", accepted, lost)
+						}
+					}
+				})
+			}
+		}
+	})
+}
+
+// The same with a Receiver: all that was accepted comes, in order, and the end after it.
+func TestWhatASenderHadAcceptedComesWheneverItIsClosed(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		for call, give := range gives {
+			t.Run(call, func(t *testing.T) {
+				name, at := place(t)
+				opt.Socket = at.Socket
+				for range 5 {
+					s := create(t, name, opt)
+					r := open(t, name, opt)
+					accepted := uint64(0)
+					using := background(func() error {
+						buf := make([]byte, 600)
+						for {
+							n, err := give(s, buf, accepted)
+							if accepted += n; err != nil {
+								return err
+							}
+						}
+					})
+					taken := uint64(0)
+					taking := background(func() error {
+						buf := make([]byte, 200)
+						for ; ; taken++ {
+							msg, err := r.Take(context.Background())
+							if err != nil {
+								r.Release()
+								return err
+							}
+							if !bytes.Equal(msg, numbered(buf, taken)) {
+								return fmt.Errorf("message %d is % x", taken, msg)
+							}
+						}
+					})
+					shm.Pause(1 + rand.Uint32N(100_000))
+					lost, err := s.Close(cancelled())
+					is(t, err, nil)
+					is(t, using(), ErrDone)
+					is(t, taking(), ErrClosed)
+					closes(t, r)
+					if lost != 0 || taken != accepted && !(call == "Reserve" && taken == accepted-1) {
+						t.Fatalf("%d accepted, %d lost, %d taken", accepted, lost, taken)
+					}
+				}
+			})
+		}
+	})
+}
+
+// takings are all ways to take messages. The loop ends with the error.
+var takings = map[string]func(r *Receiver, got func(msg []byte)) error{
+	"Next": func(r *Receiver, got func([]byte)) error {
+		for i := 0; ; i++ {
+			msg, err := r.Next(context.Background())
+			if err != nil {
+				return err
+			}
+			got(msg)
+			if r.Buffered(); i%3 == 0 {
+				r.Release()
+			}
+		}
+	},
+	"TryNext": func(r *Receiver, got func([]byte)) error {
+		for {
+			msg, err := r.TryNext()
+			if err == ErrEmpty {
+				runtime.Gosched()
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			got(msg)
+			r.Release()
+		}
+	},
+	"Take": func(r *Receiver, got func([]byte)) error {
+		for {
+			msg, err := r.Take(context.Background())
+			if err != nil {
+				return err
+			}
+			got(msg)
+		}
+	},
+	"Receive": func(r *Receiver, got func([]byte)) error {
+		var buf []byte
+		for {
+			var err error
+			if buf, err = r.Receive(context.Background(), buf); err != nil {
+				return err
+			}
+			got(buf)
+		}
+	},
+	"Messages": func(r *Receiver, got func([]byte)) error {
+		for msg, err := range r.Messages(context.Background()) {
+			if err != nil {
+				return err
+			}
+			got(msg)
+			r.WriteOff()
+			r.Framing()
+		}
+		return nil
+	},
+}
+
+// Receivers of one stream are closed at any moment. Each begins where what the one before
+// it had released ends, and is given everything in order from there.
+func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		for call, take := range takings {
+			t.Run(call, func(t *testing.T) {
+				name, at := place(t)
+				opt.Socket = at.Socket
+				s := create(t, name, opt)
+				stop := make(chan bool)
+				sending := background(func() error {
+					buf := make([]byte, 200)
+					for n := uint64(0); ; {
+						select {
+						case <-stop:
+							return nil
+						default:
+						}
+						if s.Queued() > 500 {
+							s.Flush()
+							time.Sleep(100 * time.Microsecond)
+							continue
+						}
+						if err := s.Send(context.Background(), numbered(buf, n)); err != nil {
+							return err
+						}
+						n++
+					}
+				})
+				for range 75 {
+					r, err := Open(t.Context(), name, opt)
+					is(t, err, nil)
+					patiently(nil, r)
+					from := r.released.messages
+					using := background(func() error {
+						buf, next := make([]byte, 200), from
+						var wrong error
+						err := take(r, func(msg []byte) {
+							if !bytes.Equal(msg, numbered(buf, next)) && wrong == nil {
+								wrong = fmt.Errorf("message %d is % x", next, msg)
+							}
+							next++
+						})
+						r.Release()
+						return cmp.Or(wrong, err)
+					})
+					shm.Pause(1 + rand.Uint32N(20_000))
+					is(t, r.Close(), nil)
+					is(t, using(), ErrDone)
+				}
+				close(stop)
+				is(t, sending(), nil)
+				s.Abort()
+			})
+		}
+	})
+}

@@ -1,0 +1,232 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"sluice/layout"
+)
+
+// What is lost with a producer that was killed is known as soon as nothing of it can come
+// any more, and counted then.
+
+// killsSender leaves a Sender as SIGKILL does. Its courier must not run.
+func killsSender(t *testing.T, s *Sender) {
+	t.Helper()
+	s.courier.disconnect()
+	for _, q := range []*queue{&s.courier.sent, &s.courier.outbox} {
+		for i := range q.len() {
+			q.at(i).drop()
+		}
+	}
+	if err := s.courier.pool.close(); err != nil {
+		t.Error(err)
+	}
+	s.left, s.drained = true, true
+	if _, err := s.segment.Leave(never); err != nil {
+		t.Error(err)
+	}
+}
+
+// killedAfter is a Receiver whose producer was killed when it had made some messages, and
+// sent some of those.
+func killedAfter(t *testing.T, opt Options, made, sent int) (*Receiver, string, Options) {
+	t.Helper()
+	s, r, name, opt := sentSome(t, opt, made, sent)
+	killsSender(t, s)
+	return r, name, opt
+}
+
+// sentSome is a pair whose Sender has no courier to send the rest.
+func sentSome(t *testing.T, opt Options, made, sent int) (*Sender, *Receiver, string, Options) {
+	t.Helper()
+	name, at := place(t)
+	opt.Socket, opt.Batch = at.Socket, 1
+	s, err := newSender(t.Context(), name, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, name, opt)
+	for i := range made {
+		send(t, s, fmt.Sprint(i))
+	}
+	s.Flush()
+	for s.courier.last.messages < uint64(sent) {
+		if _, err := s.courier.step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s, r, name, opt
+}
+
+// accounts expects what was consumed and what was lost.
+func accounts(t *testing.T, h *layout.Header, consumed, lost uint64) {
+	t.Helper()
+	c := &h.ConsumerSide
+	if c.Consumed.Load() != consumed || c.Lost.Load() != lost || h.Consumer.Count.Load() != consumed+lost {
+		t.Fatalf("%d consumed and %d lost at %d, want %d and %d", c.Consumed.Load(), c.Lost.Load(), h.Consumer.Count.Load(), consumed, lost)
+	}
+}
+
+func TestWhatDiesWithAProducerIsCountedAsSoonAsAllThatCameWasReleased(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		opt.Buffer = 0
+		r, name, opt := killedAfter(t, opt, 5, 3)
+		h := r.Segment().Header()
+		takes(t, r, "0", "1", "2")
+		for range 50 { // they are held
+			_, err := r.TryNext()
+			is(t, err, ErrEmpty)
+		}
+		accounts(t, h, 0, 0)
+		r.Release()
+		eventually(t, "a count", func() bool {
+			_, err := r.TryNext()
+			is(t, err, ErrEmpty)
+			return h.ConsumerSide.Lost.Load() > 0
+		})
+		accounts(t, h, 3, 2)
+		if h.Consumer.Index.Load() != h.Producer.Index.Load() {
+			t.Errorf("memory up to %d of %d", h.Consumer.Index.Load(), h.Producer.Index.Load())
+		}
+		// The next one's numbers begin after them, and none is counted twice.
+		s := create(t, name, opt)
+		send(t, s, "next")
+		takes(t, r, "next")
+		r.Release()
+		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+			t.Errorf("%d lost, %v", lost, err)
+		}
+		fails(t, r, ErrIncomplete)
+		accounts(t, h, 4, 2)
+	})
+}
+
+// A Receiver that waits finds out as well, and one that has nothing to take.
+func TestAReceiverThatWaitsCountsWhatDied(t *testing.T) {
+	r, name, opt := killedAfter(t, Options{}, 2, 0)
+	h := r.Segment().Header()
+	next := make(chan error)
+	go func() {
+		msg, err := r.Next(t.Context())
+		if err == nil && string(msg) != "next" {
+			err = fmt.Errorf("took %q", msg)
+		}
+		next <- err
+	}()
+	eventually(t, "a count", func() bool { return h.ConsumerSide.Lost.Load() == 2 })
+	send(t, create(t, name, opt), "next")
+	is(t, <-next, nil)
+}
+
+// A Receiver that ends says what it knows was lost. What goes with a producer that is killed
+// a moment later is not counted behind its back, and stays for the next one to count.
+func TestWhatDiesAfterAWriteOffIsForTheNextReceiverToCount(t *testing.T) {
+	s, r, name, opt := sentSome(t, Options{}, 3, 1)
+	takes(t, r, "0")
+	r.Release()
+	if lost := r.WriteOff(); lost != 0 {
+		t.Errorf("%d lost with a producer that lives", lost)
+	}
+	killsSender(t, s)
+	closes(t, r)
+	r = open(t, name, opt)
+	accounts(t, r.Segment().Header(), 1, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		eventually(t, "a count", func() bool { return r.Segment().Header().ConsumerSide.Lost.Load() == 2 })
+	}()
+	_, err := r.Next(ctx)
+	is(t, err, context.Canceled)
+	accounts(t, r.Segment().Header(), 1, 2)
+}
+
+// Neither does a producer in between take the page away, when no Receiver comes to it.
+func TestWhatNobodyHasCountedOutlivesAnotherProducer(t *testing.T) {
+	s, r, name, opt := sentSome(t, Options{}, 3, 0)
+	r.WriteOff()
+	killsSender(t, s)
+	closes(t, r)
+	if _, err := create(t, name, opt).Close(cancelled()); err != nil {
+		t.Fatal(err)
+	}
+	r = open(t, name, opt)
+	eventually(t, "a count", func() bool {
+		_, err := r.TryNext()
+		return err != nil && r.Segment().Header().ConsumerSide.Lost.Load() == 3
+	})
+}
+
+// What is in the socket is framed as its own producer has cut it, whatever the next one does.
+func TestWhatADeadProducerHasSentKeepsItsFraming(t *testing.T) {
+	s, r, name, opt := sentSome(t, Options{Framing: layout.FramingLength}, 2, 2)
+	takes(t, r, "0")
+	killsSender(t, s)
+	opt.Framing = layout.FramingRaw
+	send(t, create(t, name, opt), "raw")
+	for _, want := range []struct {
+		message string
+		framing layout.Framing
+	}{{"1", layout.FramingLength}, {"raw", layout.FramingRaw}} {
+		takes(t, r, want.message)
+		if f := r.Framing(); f != want.framing {
+			t.Errorf("%q has %v framing, want %v", want.message, f, want.framing)
+		}
+	}
+}
+
+// What is in the socket is not lost, however long it stays there.
+func TestWhatADeadProducerHasSentIsNotCounted(t *testing.T) {
+	r, _, _ := killedAfter(t, Options{}, 3, 2)
+	for range 1000 { // whether the connection was accepted or not
+		r.writeOffDead()
+	}
+	accounts(t, r.Segment().Header(), 0, 0)
+	takes(t, r, "0", "1")
+	r.Release()
+	accounts(t, r.Segment().Header(), 2, 0)
+}
+
+// The connection may be anywhere when the producer dies: with the kernel, in the hands of
+// who accepts it, silent, or taken.
+func TestNothingThatWasSentIsCountedWhereverItIs(t *testing.T) {
+	for range 200 {
+		name, opt := place(t)
+		opt.Batch = 1
+		s, err := newSender(t.Context(), name, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := open(t, name, opt)
+		h := r.Segment().Header()
+		done := make(chan uint64)
+		go func() {
+			var taken uint64
+			for deadline := time.Now().Add(patience); h.ConsumerSide.Lost.Load() == 0 && time.Now().Before(deadline); {
+				if _, err := r.TryNext(); err == nil {
+					taken++
+					r.Release()
+				}
+			}
+			done <- taken
+		}()
+		send(t, s, "0", "1", "2")
+		s.Flush()
+		for s.courier.last.messages < 2 {
+			if _, err := s.courier.step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		killsSender(t, s)
+		if taken := <-done; taken != 2 {
+			t.Fatalf("%d taken of 2 that were sent", taken)
+		}
+		accounts(t, h, 2, 1)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

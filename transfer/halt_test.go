@@ -1,0 +1,72 @@
+package transfer
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"sluice/layout"
+)
+
+// What a process that ends now takes with it is what is not in the socket, and all where
+// nobody listens at it.
+func TestHaltTellsWhatIsNotHandedOver(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		s, r := pair(t, opt)
+		send(t, s, "a", "b", "c")
+		s.Flush()
+		takes(t, r, "a")
+		r.Release()
+		eventually(t, "all sent", func() bool { waiting, _ := s.courier.queued(); return waiting == 0 })
+		eventually(t, "a courier that has noted it", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleNone) })
+		if n, exact := s.Halt(); n != 0 || !exact {
+			t.Errorf("%d, exact: %v; all is in the socket", n, exact)
+		}
+		send(t, s, "d") // nobody will send it
+		s.Flush()
+		s.Abort()
+		takes(t, r, "b", "c")
+		r.Release()
+	})
+	inEveryForm(t, func(t *testing.T, opt Options) {
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s := create(t, name, opt)
+		send(t, s, "a", "b", "c")
+		if n, exact := s.Halt(); n != 3 || !exact {
+			t.Errorf("%d, exact: %v; nobody has any of 3", n, exact)
+		}
+	})
+}
+
+// A consumer that has died takes what it had with it.
+func TestHaltAfterTheConsumerHasDied(t *testing.T) {
+	s, r := pair(t, Options{})
+	send(t, s, "a", "b", "c")
+	takes(t, r, "a")
+	r.Release()
+	eventually(t, "all sent", func() bool { waiting, _ := s.courier.queued(); return waiting == 0 })
+	r.Close()
+	if n, exact := s.Halt(); n != 2 || !exact {
+		t.Errorf("%d, exact: %v; one of 3 was released", n, exact)
+	}
+}
+
+// A Drain that waits for the consumer does not go on, and Abort ends it.
+func TestHaltWhileDraining(t *testing.T) {
+	s, _ := pair(t, Options{})
+	send(t, s, "a", "b")
+	drained := make(chan error, 1)
+	go func() { _, err := s.Drain(context.Background()); drained <- err }()
+	eventually(t, "the end is sent", func() bool { waiting, unread := s.courier.queued(); return waiting == 0 && unread == 2 })
+	if n, exact := s.Halt(); n != 0 || !exact {
+		t.Errorf("%d, exact: %v; all is in the socket", n, exact)
+	}
+	select {
+	case err := <-drained:
+		t.Errorf("drained: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	s.Abort()
+	is(t, <-drained, ErrUndelivered)
+}

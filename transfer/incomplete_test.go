@@ -1,0 +1,163 @@
+package transfer
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"testing"
+
+	"sluice/layout"
+	"sluice/shm"
+)
+
+func TestTheEndOfATransferSaysWhetherItWasComplete(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  layout.End
+		sent []string
+		want error
+	}{
+		{"complete", layout.EndComplete, []string{"a"}, ErrClosed},
+		{"stopped", layout.EndStopped, []string{"a"}, ErrIncomplete},
+		{"failed", layout.EndFailed, []string{"a"}, ErrIncomplete},
+		{"failed before the first message", layout.EndFailed, nil, ErrIncomplete},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name, opt := place(t)
+			s := create(t, name, opt)
+			s.EndAs(c.end)
+			for _, msg := range c.sent {
+				send(t, s, msg)
+			}
+			r := open(t, name, opt)
+			closed := make(chan error)
+			go func() {
+				_, err := s.Close(t.Context())
+				closed <- err
+			}()
+			takes(t, r, c.sent...)
+			r.Release()
+			for range 2 { // it stays so
+				fails(t, r, c.want)
+			}
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAReceiverThatComesAfterAFailureIsTold(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, opt)
+	s.EndAs(layout.EndFailed)
+	s.KeepEnd()
+	if _, err := s.Close(cancelled()); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, name, opt)
+	fails(t, r, ErrIncomplete)
+	r.Close()
+}
+
+// Its last Receiver has left, or was killed, before the producer gave up what it had queued:
+// the next one does not wait for a stream to begin.
+func TestAReceiverThatComesAfterALossIsTold(t *testing.T) {
+	for how, leave := range map[string]func(*Receiver){
+		"left":   func(r *Receiver) { closes(t, r) },
+		"killed": func(r *Receiver) { kills(t, r) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			name, opt := place(t)
+			s, r := create(t, name, opt), open(t, name, opt)
+			s.KeepEnd()
+			send(t, s, "a")
+			takes(t, r, "a")
+			r.Release()
+			leave(r)
+			send(t, s, "lost")
+			if lost, err := s.Close(cancelled()); lost != 1 || !errors.Is(err, ErrUndelivered) {
+				t.Fatalf("%d lost, %v", lost, err)
+			}
+			r = open(t, name, opt)
+			fails(t, r, ErrIncomplete)
+			closes(t, r)
+			if _, err := os.Lstat(shm.Path(name)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the page is left when somebody was told: %v", err)
+			}
+		})
+	}
+}
+
+// What nobody has come for is not there for a later producer's Receiver.
+func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, opt)
+	s.KeepEnd()
+	send(t, s, "lost")
+	if _, err := s.Close(cancelled()); !errors.Is(err, ErrUndelivered) {
+		t.Fatal(err)
+	}
+	next := create(t, name, opt)
+	send(t, next, "a")
+	r := open(t, name, opt)
+	go next.Close(t.Context())
+	takes(t, r, "a")
+	r.Release()
+	fails(t, r, ErrClosed)
+	r.Close()
+}
+
+func TestMessagesThatWereLostMakeAStreamIncomplete(t *testing.T) {
+	in, r := intrude(t)
+	in.greet()
+	in.gives([]int{file(t, "from him", sealed)}, one)
+	takes(t, r, "from him")
+	r.Release()
+	in.hangUp()
+	in.at.messages += 5 // went with a producer that died
+	in.greet()
+	in.put(packet(in.head(kindEnd)))
+	_, err := r.Next(t.Context())
+	is(t, err, ErrIncomplete)
+	if errors.Is(err, io.EOF) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+}
+
+// A Receiver may leave before it has asked how the stream ended. Then somebody else has to be
+// told, unless it was complete.
+func TestAnEndThatTheLastReceiverHasNotAskedFor(t *testing.T) {
+	for _, end := range []layout.End{layout.EndComplete, layout.EndStopped, layout.EndFailed} {
+		for _, asks := range []bool{false, true} {
+			name, opt := place(t)
+			s, r := create(t, name, opt), open(t, name, opt)
+			send(t, s, "a")
+			takes(t, r, "a")
+			r.Release()
+			s.EndAs(end)
+			if _, err := s.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if asks {
+				fails(t, r, map[bool]error{true: ErrClosed, false: ErrIncomplete}[end == layout.EndComplete])
+			}
+			closes(t, r)
+			_, err := os.Lstat(shm.Path(name))
+			if pending := end != layout.EndComplete && !asks; (err == nil) != pending {
+				t.Errorf("%v, asked: %v: the page is there: %v", end, asks, err == nil)
+			} else if pending {
+				r := open(t, name, opt)
+				fails(t, r, ErrIncomplete)
+				closes(t, r)
+				if _, err := os.Lstat(shm.Path(name)); err == nil {
+					t.Errorf("%v: it is left when somebody was told", end)
+				}
+			}
+		}
+	}
+}

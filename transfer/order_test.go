@@ -1,0 +1,125 @@
+package transfer
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// stepped is a Sender whose courier does not run.
+func stepped(t *testing.T, opt Options) *Sender {
+	t.Helper()
+	name, at := place(t)
+	opt.Socket = at.Socket
+	s, err := newSender(t.Context(), name, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.courier.disconnect()
+		close(s.courier.done)
+		s.Close(cancelled())
+	})
+	return s
+}
+
+// Many descriptors in a packet are what makes small messages fast; of large ones no
+// more than a cache holds.
+func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
+	for _, c := range []struct{ size, queued, batch, want int }{
+		{10, 5, 0, 5},
+		{10, 100, 0, DefaultBatch},
+		{10, 100, 7, 7},
+		{10, 300, MaxBatch, MaxBatch},
+		{mostInPacket / 4, 10, 0, 4},
+		{mostInPacket/4 + 1, 10, 0, 3},
+		{mostInPacket, 3, 0, 1},
+		{2 * mostInPacket, 3, 0, 1}, // a buffer goes, whatever its size
+	} {
+		for _, recycle := range []bool{false, true} {
+			s := stepped(t, Options{Batch: c.batch, Recycle: recycle})
+			s.courier.connection = 1 // to which no recycled buffer was told so far
+			msg := strings.Repeat("x", c.size)
+			for range c.queued {
+				send(t, s, msg)
+			}
+			batch, err := s.courier.load()
+			if err != nil || len(batch) != c.want || len(s.courier.packet) != headSize+c.want*entrySize || len(s.courier.fds) != c.want {
+				t.Errorf("%d of %d buffers of %d bytes in a packet of at most %d, want %d: %d bytes, %d descriptors, %v",
+					len(batch), c.queued, c.size, c.batch, c.want, len(s.courier.packet), len(s.courier.fds), err)
+			}
+		}
+	}
+}
+
+// What the last one used holds may still be in a cache.
+func TestThePoolGivesTheBufferThatCameBackLast(t *testing.T) {
+	p := &stepped(t, Options{Recycle: true}).courier.pool
+	var all []*pooled
+	for range 3 {
+		b, err := p.get(10, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b)
+	}
+	for _, b := range all {
+		p.put(b)
+	}
+	for i := range all {
+		b, err := p.get(10, 0)
+		if want := all[len(all)-1-i]; err != nil || b != want {
+			t.Fatalf("buffer %d comes, want %d; %v", b.number, want.number, err)
+		}
+	}
+}
+
+func TestRecycledBuffersAreRoundedUpByAnEighthAtMost(t *testing.T) {
+	for n := uint64(1); n < 1<<31; n += n/3 + 1 {
+		size, need := sizeFor(n), pages(n)
+		if size < n || size%pageSize != 0 || size-need > need/8 || sizeFor(size) != size {
+			t.Errorf("%d bytes for %d", size, n)
+		}
+	}
+}
+
+// The courier asks less and less often whether something has changed, and at once again
+// when something did.
+func TestTheBackoffStartsAgainWhenSomethingMoves(t *testing.T) {
+	var b backoff
+	last := time.Duration(0)
+	for range 20 {
+		next := b.next()
+		if next < last || next > slice/2 || last == 0 && next != time.Millisecond {
+			t.Errorf("%v after %v", next, last)
+		}
+		last = next
+	}
+	if last != slice/2 {
+		t.Errorf("it ends at %v", last)
+	}
+	b.reset()
+	if next := b.next(); next != time.Millisecond {
+		t.Errorf("%v after a reset", next)
+	}
+	for what, change := range map[string]func(s *Sender, r *Receiver){
+		"a packet":     func(s *Sender, _ *Receiver) { send(t, s, "a") },
+		"a kick":       func(s *Sender, _ *Receiver) { nudge(s.courier.kick) },
+		"a connection": func(s *Sender, r *Receiver) { s.courier.disconnect() },
+	} {
+		s := stepped(t, Options{})
+		r := open(t, s.segment.Name(), Options{Socket: s.courier.path})
+		step := func() {
+			if _, err := s.courier.step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for s.courier.wait.last < 8*time.Millisecond {
+			step()
+		}
+		change(s, r)
+		if step(); s.courier.wait.last > time.Millisecond {
+			t.Errorf("%s: it waits %v", what, s.courier.wait.last)
+		}
+	}
+}

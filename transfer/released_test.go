@@ -1,0 +1,69 @@
+package transfer
+
+import (
+	"testing"
+
+	"sluice/layout"
+)
+
+// A Receiver notes progress with every buffer, not only when it waits: a consumer that
+// shows none while messages are there is stalled.
+func TestABufferThatIsTakenIsProgress(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, opt)
+	send(t, s, "a", "b") // both in one packet: nobody waits for the second
+	r := open(t, name, opt)
+	takes(t, r, "a")
+	if !r.Buffered() {
+		t.Error("the second is not there")
+	}
+	r.own.ProgressAt.Store(0)
+	takes(t, r, "b")
+	if r.own.ProgressAt.Load() == 0 {
+		t.Error("no progress is noted")
+	}
+}
+
+func TestATryThatDoesNotWaitIsNotBlocked(t *testing.T) {
+	name, opt := place(t)
+	_, r := apart(t, name, opt)
+	_, err := r.TryNext()
+	is(t, err, ErrEmpty)
+	if state := layout.State(r.own.State.Load()); state != layout.StateRunning {
+		t.Errorf("it is %v", state)
+	}
+}
+
+// A consumer that was killed between its count of messages and that of buffers has released
+// both: its successor says so, though it has nothing to take.
+func TestBuffersOfMessagesThatWereReleasedAreGivenBack(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, opt)
+	send(t, s, "a", "b")
+	h := s.Segment().Header()
+	h.Consumer.Count.Store(2)
+	r := open(t, name, opt)
+	eventually(t, "a release of both buffers", func() bool {
+		_, err := r.TryNext()
+		is(t, err, ErrEmpty)
+		return h.ConsumerSide.Buffers.Load() == 2
+	})
+}
+
+// What a consumer holds for later buffers is bounded, however much it held at once.
+func TestTheMemoryThatAReceiverKeepsIsBounded(t *testing.T) {
+	_, r := pair(t, Options{})
+	for range 20 {
+		r.keep(make([]byte, mostScrap/10))
+	}
+	if n := len(r.spare); n > 10 {
+		t.Errorf("%d tenths are kept", n)
+	}
+	for range 20 {
+		r.memory(mostScrap / 10)
+	}
+	r.keep(make([]byte, mostScrap))
+	if n := len(r.spare); n != 1 {
+		t.Error("what was used counts as kept")
+	}
+}
