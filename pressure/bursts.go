@@ -2,58 +2,54 @@ package pressure
 
 import (
 	"fmt"
-	"math/bits"
-	"strings"
 	"time"
-
-	"github.com/dustin/go-humanize"
 
 	"sluice/layout"
 )
 
-// worthMentioning is the share of the time from which on a full queue is a burst
-// and not a chance.
-const worthMentioning = 0.01
+const (
+	// worthMentioning is the share of the time from which on a full queue is a burst
+	// and not a chance.
+	worthMentioning = 0.01
+	// stallWait is the length of a wait from which on it is the consumer's pause and
+	// not a producer in step with it, and longStall the time that pauses may take
+	// together to be told from overload.
+	stallWait = 50 * time.Millisecond
+	longStall = 5 * time.Second
+	// spare is the part of the producer's pace that the consumer has to have to spare.
+	spare = 0.1
+)
 
-// tooLong is an interval in which a queue that is full at one time and empty at
-// another says nothing of bursts.
-const tooLong = 5 * time.Second
-
-// bursts returns the bound that would have kept the producer from waiting, as a
-// flag: what the consumer took while the producer slept had no room. That is "" when
-// no bound would have: when the consumer is busy all the time, every queue fills.
-//
-// All of an interval's waiting counts as one burst. With several, less is enough.
+// bursts says for how long a ring was full although its consumer is the faster side:
+// then more room would have spared the producer those waits. It is "" where there were
+// none, or where every ring fills.
 func bursts(i *Interval, s *Snapshot) string {
-	if s.Geometry.Mode != layout.ModeRing || i.Elapsed < tooShort || i.Elapsed > tooLong || i.ProducerWaits == 0 ||
-		i.ProducerBlocked < worthMentioning || i.ConsumerBlocked < noticeable {
+	p, c := i.ProducerBlocked, i.ConsumerBlocked
+	if s.Geometry.Mode != layout.ModeRing || i.Stopped || i.Elapsed < tooShort || i.ProducerWaits == 0 || p < worthMentioning || c < noticeable {
 		return ""
 	}
-	busy := i.Elapsed.Seconds() * (1 - i.ConsumerBlocked)
-	asleep := i.Elapsed.Seconds() * i.ProducerBlocked
-	if busy <= 0 {
+	// While neither waits the producer sends at n/(1-p), the consumer takes at n/(1-c).
+	if 1-c > (1-spare)*(1-p) {
 		return ""
 	}
-	took := float64(i.Consumed) / busy * asleep // messages
-	if n := s.Geometry.Slots; n > 0 {
-		return fmt.Sprintf("--slots %d", n+uint64(took)+1)
+	would := ""
+	if n, ok := missed(i, s); ok {
+		would = fmt.Sprintf("about %s would have gone in; ", more(n))
 	}
-	each := float64(i.ConsumedBytes)/float64(max(i.Consumed, 1)) + layout.RecordHeader
-	need := uint64(float64(s.Geometry.Capacity) + took*each)
-	if need > layout.MaxCapacity {
-		return ""
-	}
-	return "--capacity " + strings.ReplaceAll(humanize.IBytes(1<<bits.Len64(need-1)), " ", "")
+	return fmt.Sprintf("the ring was full for %v of %v; %sthe consumer slept %.0f %% of the time", about(partOf(p, i.Elapsed)), about(i.Elapsed), would, 100*c)
 }
 
-// part is a share of a time, with two digits or so.
-func part(share float64, of time.Duration) time.Duration {
-	d := time.Duration(share * float64(of))
-	switch {
-	case d < 10*time.Millisecond:
-		return d.Round(100 * time.Microsecond)
-	case d < time.Second:
-		return d.Round(time.Millisecond)
+// missed returns how many messages had no room in a ring while its consumer paused: as
+// many as the producer sends in that time when it does not wait. That is not known
+// where the waits were short, because their sum says nothing of the room that one burst
+// needs, where they were most of the time, and where the consumer has no time to spare:
+// there every ring fills.
+func missed(i *Interval, s *Snapshot) (n uint64, ok bool) {
+	p, c := i.ProducerBlocked, i.ConsumerBlocked
+	blocked := partOf(p, i.Elapsed)
+	if s.Geometry.Mode != layout.ModeRing || i.ProducerWaits == 0 || p > 0.5 || 1-c > (1-spare)*(1-p) ||
+		blocked > longStall || blocked/time.Duration(i.ProducerWaits) < stallWait {
+		return 0, false
 	}
-	return d.Round(10 * time.Millisecond)
+	return uint64(float64(i.Produced)/(1-p)*p + 0.5), true
 }

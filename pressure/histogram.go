@@ -16,10 +16,10 @@ type Histogram struct {
 	Buckets [layout.LatencyBuckets]uint64
 }
 
-func readHistogram(h *layout.Header) Histogram {
-	out := Histogram{Sum: h.LatencySum.Load(), Max: time.Duration(h.LatencyMax.Load())}
+func readHistogram(h *layout.Histogram) Histogram {
+	out := Histogram{Sum: h.Sum.Load(), Max: time.Duration(h.Max.Load())}
 	for i := range out.Buckets {
-		out.Buckets[i] = h.Latency[i].Load()
+		out.Buckets[i] = h.Buckets[i].Load()
 		out.Count += out.Buckets[i]
 	}
 	return out

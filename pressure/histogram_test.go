@@ -31,7 +31,7 @@ func TestQuantilesAgreeWithHdrHistogram(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got := readHistogram(&h)
+		got := readHistogram(&h.Latency)
 		if got.Count != uint64(want.TotalCount()) {
 			t.Errorf("%s: %d samples, want %d", name, got.Count, want.TotalCount())
 		}

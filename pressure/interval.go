@@ -11,6 +11,10 @@ type Interval struct {
 	Throughput         float64 // messages consumed a second
 	Deeper             int64   // messages that the queue has grown by
 	Heavier            int64   // bytes that it has grown by
+	Waiting            uint64  // messages that were in the queue at its start
+	Dropped, Lost      uint64  // messages
+	Refused            uint64  // sends
+	Deepest            uint64  // most messages that the queue has held, as far as it was noted
 
 	// ProducerBlocked and ConsumerBlocked are the shares of the time that each
 	// side slept, from 0 to 1; ProducerWaits and ConsumerWaits how often.
@@ -20,7 +24,16 @@ type Interval struct {
 	// ConsumerStayed: one and the same consumer lived at both ends.
 	ConsumerStayed bool
 
+	// Unreached: at both ends a live producer did not find the live consumer.
+	Unreached bool
+
+	// Stopped: a Trend has seen that a side's process did not run in this time, so
+	// that what each side waited for says nothing.
+	Stopped bool
+
 	Latency Histogram
+
+	when string // what the shares are of, in words; "" = of the time
 }
 
 // Between returns what happened from before to after.
@@ -33,10 +46,21 @@ func Between(before, after *Snapshot) Interval {
 		ConsumedBytes:  grown(before.ConsumedBytes, after.ConsumedBytes),
 		Deeper:         int64(after.Depth() - before.Depth()),
 		Heavier:        int64(after.QueueBytes - before.QueueBytes),
+		Waiting:        before.Depth(),
+		Dropped:        grown(before.Dropped, after.Dropped),
+		Lost:           grown(before.Lost, after.Lost),
+		Refused:        grown(before.Refused, after.Refused),
+		Deepest:        max(before.Depth(), after.Depth()),
 		ProducerWaits:  grown(before.Producer.Waits, after.Producer.Waits),
 		ConsumerWaits:  grown(before.Consumer.Waits, after.Consumer.Waits),
 		ConsumerStayed: before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Holders == after.Consumer.Holders,
+		Unreached:      before.unreached() && after.unreached(),
 		Latency:        after.Latency.Since(&before.Latency),
+	}
+	if after.HighWater > before.HighWater { // reached in this time
+		i.Deepest = max(i.Deepest, after.HighWater)
+	} else { // not passed in it
+		i.Deepest = max(i.Deepest, min(after.HighWater, i.Waiting+i.Produced))
 	}
 	if i.Elapsed > 0 {
 		i.Throughput = float64(i.Consumed) / i.Elapsed.Seconds()

@@ -9,7 +9,7 @@ import (
 type Segment interface {
 	Header() *layout.Header
 	Geometry() layout.Geometry
-	Alive(layout.Role) bool
+	Alive(layout.Role) (bool, error)
 }
 
 // Observe takes a snapshot of a mapped segment. It may be called from any
@@ -17,9 +17,40 @@ type Segment interface {
 // shm.ErrTruncated.
 func Observe(seg Segment) (s Snapshot, err error) {
 	err = shm.Guard(func() error {
-		alive := Alive{Producer: seg.Alive(layout.Producer), Consumer: seg.Alive(layout.Consumer)}
-		s = Read(seg.Header(), seg.Geometry(), alive, shm.Clock())
+		h := seg.Header()
+		producer, producerErr := alive(seg, layout.Producer)
+		consumer, consumerErr := alive(seg, layout.Consumer)
+		s = Read(h, seg.Geometry(), Alive{Producer: producer, Consumer: consumer}, shm.Clock())
+		s.Producer.Unknown, s.Consumer.Unknown = producerErr != nil, consumerErr != nil
+		s.Producer.look(&h.ProducerSide)
+		s.Consumer.look(&h.ConsumerSide)
 		return nil
 	})
 	return s, err
+}
+
+// look finds out what this process can know of the side's, and asks /proc whether it
+// runs. A process that looks at itself does.
+func (s *Side) look(at *layout.Side) {
+	self := shm.Self()
+	pids, clock := at.PIDNamespace.Load(), at.TimeNamespace.Load()
+	s.Foreign = pids != 0 && self.PIDNamespace != 0 && pids != self.PIDNamespace
+	s.OtherClock = clock != 0 && self.TimeNamespace != 0 && clock != self.TimeNamespace
+	if !s.Alive || pids == 0 || pids != self.PIDNamespace {
+		return
+	}
+	if s.Runs = s.PID == int(self.PID); !s.Runs {
+		s.Runs, s.Stopped = shm.Runs(s.PID)
+	}
+}
+
+// alive is Segment.Alive, and what the role's last holder says of itself where the
+// kernel does not tell: an error is no death.
+func alive(seg Segment, r layout.Role) (bool, error) {
+	held, err := seg.Alive(r)
+	if err != nil {
+		side := seg.Header().Side(r)
+		held = side.Holders.Load() > 0 && layout.State(side.State.Load()) != layout.StateClosed
+	}
+	return held, err
 }

@@ -5,12 +5,15 @@ import (
 	"time"
 
 	"sluice/layout"
+	"sluice/shm"
 )
 
 // Side is what one role reports of itself.
 type Side struct {
 	Alive    bool // a live process holds the role
+	Unknown  bool // the kernel does not tell whether one does; Alive is what the segment says
 	PID      int  // of the last holder; for people
+	UID      int  // of the last holder, as it says
 	State    layout.State
 	Holders  uint64        // times the role was taken
 	Waits    uint64        // times it slept, full for a producer, empty for a consumer
@@ -19,6 +22,16 @@ type Side struct {
 	Wakes    uint64        // times it woke the other side
 	Spurious uint64        // times it was woken for nothing
 	Progress uint64        // monotonic ns of the last noted progress
+
+	End     layout.End // producer: how its last stream ended
+	EndSeen uint64     // consumer: the producer's Holders whose end it was told of; 0 = none
+	Socket  string     // transfer: where it connects to, or listens, as it says; "" = it has not said
+
+	// What Observe finds out about the process; false when that cannot be known.
+	Runs       bool // it is not stopped
+	Stopped    bool // it is (SIGSTOP, Ctrl-Z)
+	Foreign    bool // PID is a number of another pid namespace
+	OtherClock bool // Progress is of the clock of another time namespace
 }
 
 // Snapshot is a segment's counters at one time. Counts are totals since the
@@ -33,7 +46,7 @@ type Snapshot struct {
 	QueueBytes                   uint64 // ring: bytes in use, record headers included; transfer: memory in flight
 	Dropped                      uint64
 	Refused                      uint64
-	HighWater                    uint64 // deepest queue, messages
+	HighWater                    uint64 // deepest queue that the producer has noted, messages; see Deepest
 	Memory                       uint64 // bytes that the segment and messages in flight take
 
 	// Transfer only.
@@ -59,42 +72,70 @@ type Alive struct{ Producer, Consumer bool }
 // gives nonsense figures.
 func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot {
 	s := Snapshot{At: now, Geometry: g, Created: time.Unix(0, int64(h.Identity.CreatedAt.Load()))}
-	surely := s.readQueue(h)
+	s.readQueue(h)
 	s.ProducedBytes, s.ConsumedBytes = h.Producer.Bytes.Load(), h.Consumer.Bytes.Load()
 
 	s.Consumer = readSide(&h.ConsumerSide, alive.Consumer, now)
 	s.Producer = readSide(&h.ProducerSide, alive.Producer, now)
 	p := &h.ProducerSide
 	s.Dropped, s.Refused, s.HighWater = p.Dropped.Load(), p.Refused.Load(), p.HighWater.Load()
-	s.HighWater = max(s.HighWater, surely) // the producer notes it only now and then
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()
 	if g.Mode == layout.ModeTransfer {
-		s.Memory = uint64(g.FileSize()) + max(s.QueueBytes, p.Memory.Load())
+		if !alive.Producer { // what it held is gone; what the consumer has not released is there
+			s.Memory = uint64(g.FileSize()) + s.QueueBytes
+		}
 		s.Limit, s.Obstacle = p.Limit.Load(), layout.Obstacle(p.Obstacle.Load())
+		s.Producer.Socket, s.Consumer.Socket = h.ProducerSocket.Load(), h.ConsumerSocket.Load()
 		s.Descriptors, s.MaxDescriptors = p.Descriptors.Load(), p.MaxDescriptors.Load()
+		if !alive.Producer { // the kernel has closed them, whatever a killed one had noted
+			s.Descriptors = 0
+		}
 	}
-	s.Latency = readHistogram(h)
+	s.Latency = readHistogram(&h.Latency)
 	return s
 }
 
 // readQueue reads both positions a few times and keeps the reading in which the
 // consumer moved least: an observer that loses the processor in between would
-// see a queue that never was. It returns a depth that the queue did have.
-func (s *Snapshot) readQueue(h *layout.Header) (surely uint64) {
+// see a queue that never was.
+func (s *Snapshot) readQueue(h *layout.Header) {
 	least := uint64(math.MaxUint64)
 	for range 4 {
-		consumed, read := h.Consumer.Count.Load(), h.Consumer.Index.Load()
-		write, produced := h.Producer.Index.Load(), h.Producer.Count.Load()
-		since := h.Consumer.Count.Load()
-		if moved := since - consumed; moved < least {
+		consumed, lost := s.readConsumed(h)
+		read, write := h.Consumer.Index.Load(), h.Producer.Index.Load()
+		produced := s.count(h, layout.Producer)
+		since := s.count(h, layout.Consumer)
+		if moved := since - (consumed + lost); moved < least {
 			least = moved
-			s.Produced, s.Lost = produced, min(h.ConsumerSide.Lost.Load(), consumed)
-			s.Consumed = consumed - s.Lost
+			s.Produced, s.Consumed, s.Lost = produced, consumed, lost
 			s.QueueBytes = s.inUse(read, write)
-			surely = produced - min(since, produced)
 		}
 	}
-	return surely
+}
+
+// count returns the messages up to a side's Index. In transfer mode a count is
+// published alone.
+func (s *Snapshot) count(h *layout.Header, role layout.Role) uint64 {
+	if s.Geometry.Mode == layout.ModeRing {
+		return h.Published(role)
+	}
+	return h.Cursor(role).Count.Load()
+}
+
+// readConsumed returns the messages that were taken and released, and those that were
+// lost: of one moment, when the consumer's position is their sum.
+func (s *Snapshot) readConsumed(h *layout.Header) (consumed, lost uint64) {
+	if s.Geometry.Mode == layout.ModeRing {
+		return h.Published(layout.Consumer), 0
+	}
+	const patience = 100 // a consumer that was killed in between leaves them apart
+	for range patience {
+		consumed, lost = h.ConsumerSide.Consumed.Load(), h.ConsumerSide.Lost.Load()
+		if consumed+lost == h.Consumer.Count.Load() {
+			break
+		}
+	}
+	return consumed, lost
 }
 
 // inUse returns the bytes between two positions, as far as they make sense.
@@ -116,15 +157,14 @@ func readSide(s *layout.Side, alive bool, now uint64) Side {
 		Wakes:    s.WakesSent.Load(),
 		Spurious: s.Spurious.Load(),
 		Progress: s.ProgressAt.Load(),
+		UID:      int(s.UID.Load()),
+		End:      layout.End(s.End.Load()),
+		EndSeen:  s.EndSeen.Load(),
 	}
-	blocked := s.Blocked.Load()
-	if int64(blocked) < 0 { // asleep since -blocked
-		if !alive {
-			now = out.Progress // it slept until it died, which nobody noted
-		}
-		blocked = uint64(max(0, int64(blocked+now)))
+	if other := s.TimeNamespace.Load(); other != 0 && other != shm.TimeNamespace() {
+		now = 0 // not its clock: a sleep counts up to the last look around
 	}
-	out.Blocked = time.Duration(blocked)
+	out.Blocked = time.Duration(s.BlockedAt(now))
 	return out
 }
 
@@ -140,6 +180,13 @@ func (s *Snapshot) Depth() uint64 {
 	}
 	return depth
 }
+
+// Deepest returns the most messages that the queue is known to have held. The producer
+// notes it only now and then, so that may be what the queue holds now.
+func (s *Snapshot) Deepest() uint64 { return max(s.HighWater, s.Depth()) }
+
+// Since makes s one of a series: what was known to be the deepest queue stays that.
+func (s *Snapshot) Since(before *Snapshot) { s.HighWater = max(s.HighWater, before.Deepest()) }
 
 // Fill returns the share of the tighter bound that is in use, from 0 to 1:
 // bytes of the capacity or the limit, or messages of the slots. It is 0 without a

@@ -1,10 +1,9 @@
 package pressure
 
 import (
+	"cmp"
 	"fmt"
 	"time"
-
-	"github.com/dustin/go-humanize"
 
 	"sluice/layout"
 )
@@ -14,14 +13,16 @@ type Kind string
 
 // The verdicts.
 const (
-	ConsumerBound Kind = "consumer-bound" // the producer waits for the consumer
+	ConsumerBound Kind = "consumer-bound" // the consumer is slower: the producer waits, or the queue fills, overflows or is at its limit
 	ProducerBound Kind = "producer-bound" // the consumer waits for the producer
 	Balanced      Kind = "balanced"       // neither waits much, or both do
 	Idle          Kind = "idle"           // nothing to move
 	NoConsumer    Kind = "no-consumer"
 	NoProducer    Kind = "no-producer"
-	Stalled       Kind = "stalled" // a live consumer, messages to take, and no progress
-	Growing       Kind = "growing" // transfer: the queue gets deeper, and memory is its only limit
+	Unconnected   Kind = "unconnected" // transfer: both sides live, and look for each other in different places
+	Stopped       Kind = "stopped"     // a side's process is stopped (SIGSTOP, Ctrl-Z)
+	Stalled       Kind = "stalled"     // a live consumer, messages to take, and no progress
+	Growing       Kind = "growing"     // transfer: the queue gets deeper, and memory is its only limit
 )
 
 // Verdict says who is slower, the figures that led to it, and what to do.
@@ -31,8 +32,8 @@ type Verdict struct {
 	Advice  string // empty when there is nothing to do
 	Figures bool   // Why only repeats figures of the interval
 
-	// Left is how long the queue can grow as it does before it reaches the limit;
-	// 0 when it does not grow or has none.
+	// Left is how long the queue can grow as it does before it is full or at its
+	// limit; 0 when it does not grow. It is a nanosecond when it grows without a limit.
 	Left time.Duration
 
 	// Held is how long the verdict has been this kind, as far as a Trend has seen
@@ -56,77 +57,173 @@ const (
 )
 
 // Judge is the verdict on an interval, given the snapshot at its end.
-func Judge(i *Interval, after *Snapshot) Verdict { return judgeAfter("", i, after) }
+func Judge(i *Interval, after *Snapshot) Verdict { return judge("", i, i, after) }
 
-// judgeAfter is Judge when the verdict has been last until now: it takes less to
-// stay with a verdict than to come to it.
-func judgeAfter(last Kind, i *Interval, after *Snapshot) Verdict {
-	growing, left := grows(i, after)
-	v := judge(last, i, after, growing)
-	if growing {
-		v.Left = left
-		v.Why += "; " + forecast(after, left)
+// judge is Judge when the verdict has been last until now: it takes less to
+// stay with a verdict than to come to it. long is a longer interval with the same
+// end, in which growth is told from a queue that comes and goes.
+func judge(last Kind, i, long *Interval, after *Snapshot) Verdict {
+	g := growth(i, long, after)
+	v := g.or(last, i, after)
+	if g.growing {
+		v.Left = g.left
+		if v.Kind != Unconnected { // which is to be said in few words, with two paths
+			v.Why += "; " + g.forecast(after)
+		}
 	}
 	return v
 }
 
-func judge(last Kind, i *Interval, after *Snapshot, growing bool) Verdict {
+// or is the verdict on an interval in which the queue grew as g says.
+func (g growthOf) or(last Kind, i *Interval, after *Snapshot) Verdict {
+	if v, ok := consumerless(i, after); ok {
+		return v
+	}
+	if v, ok := stopped(i, after); ok {
+		return v
+	}
+	if v, ok := unconnected(i, after); ok {
+		return v
+	}
+	if v, ok := stalled(i, after); ok {
+		return v
+	}
+	if v, ok := producerless(i, after); ok {
+		v.Why += lost(after.Lost)
+		return v
+	}
 	switch {
-	case !after.Consumer.Alive && after.Consumer.State != layout.StateClosed && i.Consumed == 0,
-		!after.Consumer.Alive && after.Depth() > 0:
-		return noConsumer(after)
-	case !after.Producer.Alive && i.Produced == 0 && !(after.Producer.State == layout.StateClosed && i.Consumed > 0):
-		return Verdict{Kind: NoProducer, Why: "no producer lives; " + left(after), Advice: "start one, or stop the consumer"}
-	case growing:
-		takes := fmt.Sprintf("takes %.0f", i.Throughput)
-		if i.Consumed == 0 && after.idle() > stallAfter {
-			takes = fmt.Sprintf("(pid %d) has taken nothing for %.0f s", after.Consumer.PID, after.idle().Seconds())
-		}
-		return Verdict{Kind: Growing,
-			Why:    fmt.Sprintf("the producer gives %.0f msg/s, the consumer %s", float64(i.Produced)/i.Elapsed.Seconds(), takes),
-			Advice: "slow the producer down (--rate), speed the consumer up, or use --mode ring, where the producer waits"}
-	case i.ConsumerStayed && i.Elapsed > arriving && i.Consumed == 0 && after.Depth() > 0 && after.idle() > stallAfter:
-		return Verdict{Kind: Stalled,
-			Why:    fmt.Sprintf("the consumer (pid %d) lives and has taken nothing for %.0f s", after.Consumer.PID, after.idle().Seconds()),
-			Advice: "look at what the consumer does: its --work, its output, a debugger"}
+	case after.LimitReached():
+		return limited(i, after)
+	case i.Dropped > 0:
+		return dropped(i, after)
+	case g.growing:
+		return g.verdict(i, after)
 	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
-		if i.asleep(i.ProducerBlocked) && after.Producer.Alive {
-			return stopped(ProducerBound, "producer", after.Producer.PID, "an empty queue")
-		}
-		return Verdict{Kind: Idle, Why: "the queue is empty and nothing is produced"}
+		return idle
 	}
 	return bound(last, i, after)
 }
 
-// A queue grows when it is deeper by a tenth of what was produced, and by more
-// than comes and goes with a packet.
-const (
-	growthShare = 0.1
-	growthLeast = 64
-)
+const atLimitAdvice = "speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits"
 
-// grows reports whether a transfer's queue does, and how long that can go on.
-func grows(i *Interval, after *Snapshot) (growing bool, left time.Duration) {
-	if after.Geometry.Mode != layout.ModeTransfer || !after.Producer.Alive || i.Elapsed < tooShort ||
-		float64(i.Deeper) < max(growthShare*float64(i.Produced), 1) || i.Deeper < growthLeast && i.Consumed > 0 {
-		return false, 0
+// speedUp is the advice where the consumer is slower for good.
+func speedUp(s *Snapshot) string {
+	room := "capacity"
+	if s.Geometry.Mode == layout.ModeTransfer {
+		room = "room (--limit)"
 	}
-	if after.Limit > 0 && i.Heavier > 0 {
-		free := float64(after.Limit - min(after.QueueBytes, after.Limit))
-		seconds := free / (float64(i.Heavier) / i.Elapsed.Seconds())
-		left = time.Duration(min(seconds, 1e9) * float64(time.Second))
-	}
-	return true, max(left, time.Nanosecond)
+	return "speed up the consumer; more " + room + " only delays this"
 }
 
-func forecast(s *Snapshot, left time.Duration) string {
-	switch {
-	case s.Limit == 0:
-		return "there is no limit but the machine's memory"
-	case left < time.Minute:
-		return fmt.Sprintf("at this pace the limit of %s is reached in %.1f s", humanize.IBytes(s.Limit), left.Seconds())
+var idle = Verdict{Kind: Idle, Why: "the queue is empty and nothing is produced"}
+
+// stalled is the verdict on a consumer that is there, and has something to take.
+func stalled(i *Interval, after *Snapshot) (Verdict, bool) {
+	idle := after.age(&after.Consumer)
+	if !i.ConsumerStayed || i.Elapsed <= arriving || i.Consumed > 0 || after.Depth() == 0 || idle <= stallAfter {
+		return Verdict{}, false
 	}
-	return fmt.Sprintf("at this pace the limit of %s is reached in %v", humanize.IBytes(s.Limit), left.Round(time.Second))
+	v := Verdict{Kind: Stalled,
+		Why:    fmt.Sprintf("the consumer%s lives and has taken nothing for %.0f s%s", pid(&after.Consumer), idle.Seconds(), fate(after)),
+		Advice: "look at what the consumer does: its --work, its output, a debugger"}
+	if after.LimitReached() {
+		v.Why += fmt.Sprintf("; the limit of %s was reached", size(after.Limit))
+	}
+	if i.Dropped > 0 {
+		v.Why += "; " + dropped(i, after).Why
+	}
+	return v, true
+}
+
+// absent is the verdict when a side that is needed is not there.
+func absent(i *Interval, after *Snapshot) (Verdict, bool) {
+	if v, ok := consumerless(i, after); ok {
+		return v, ok
+	}
+	return producerless(i, after)
+}
+
+// consumerless is the verdict when there is no consumer where one is needed.
+func consumerless(i *Interval, after *Snapshot) (Verdict, bool) {
+	p, c := &after.Producer, &after.Consumer
+	switch {
+	case !c.Alive && !p.Alive && after.Geometry.Mode == layout.ModeTransfer && after.Depth() > 0:
+		return Verdict{Kind: NoProducer, Advice: "start a producer",
+			Why: fmt.Sprintf("no producer and no consumer lives; %s lost with the producer", were(after.Depth()))}, true
+	case !c.Alive && c.State != layout.StateClosed && i.Consumed == 0, !c.Alive && after.Depth() > 0:
+		return noConsumer(after), true
+	}
+	return Verdict{}, false
+}
+
+// producerless is the verdict when there is no producer where one is needed: not for what
+// one that has ended has left.
+func producerless(i *Interval, after *Snapshot) (Verdict, bool) {
+	p := &after.Producer
+	left := p.State == layout.StateClosed && (i.Consumed > 0 || after.Geometry.Mode == layout.ModeRing && after.Depth() > 0)
+	if p.Alive || i.Produced > 0 || left {
+		return Verdict{}, false
+	}
+	return noProducer(after), true
+}
+
+func noProducer(s *Snapshot) Verdict {
+	v := Verdict{Kind: NoProducer, Why: "no producer lives" + fate(s) + "; " + queued(s), Advice: "start one, or stop the consumer"}
+	if !s.Consumer.Alive {
+		v.Advice = "start one"
+	}
+	if s.Geometry.Mode == layout.ModeTransfer && s.Depth() > 0 {
+		// What is in the socket or in the consumer's hands still comes.
+		v.Why = fmt.Sprintf("no producer lives%s; of %s that were queued, those that it had not handed over are lost", fate(s), messages(s.Depth()))
+	}
+	return v
+}
+
+// fate says how the last producer ended; "" when there was none.
+func fate(s *Snapshot) string {
+	p := &s.Producer
+	switch {
+	case p.Alive || p.Holders == 0:
+		return ""
+	case p.State != layout.StateClosed:
+		return "; the last producer died"
+	case p.End == layout.EndStopped:
+		return "; the last producer was stopped before the end of its stream"
+	case p.End == layout.EndFailed:
+		return "; the last producer failed before the end of its stream"
+	}
+	return "; the last producer has ended"
+}
+
+func noConsumer(s *Snapshot) Verdict {
+	v := Verdict{Kind: NoConsumer, Why: "no consumer lives; " + queued(s), Advice: "start a consumer"}
+	switch {
+	case s.LimitReached():
+		v.Why = fmt.Sprintf("no consumer lives, and the limit of %s is reached: the producer can send no more; %s", size(s.Limit), queued(s))
+	case s.delivering():
+		v.Why = "no consumer lives; the producer sends no more and waits for one; " + queued(s)
+	case s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive:
+		v.Why = "no consumer lives; the producer goes on and queues; " + queued(s)
+	case s.Producer.Alive && s.Producer.State == layout.StateAlone:
+		v.Why = "no consumer lives; the producer is blocked; " + queued(s)
+	}
+	if s.Depth() > 0 {
+		v.Advice += ": what is in the queue waits for it"
+	}
+	return v
+}
+
+// dropped is the verdict on a producer that dropped messages rather than wait.
+func dropped(i *Interval, after *Snapshot) Verdict {
+	v := Verdict{Kind: ConsumerBound,
+		Why:    fmt.Sprintf("%s of %s dropped because the ring was full", count(i.Dropped), messages(i.Dropped+i.Produced)),
+		Advice: speedUp(after)}
+	if i.ConsumerBlocked >= noticeable {
+		v.Why += fmt.Sprintf("; the consumer slept %.0f %% of the time", 100*i.ConsumerBlocked)
+		v.Advice = "the messages come in bursts: more room (--capacity, --slots) loses fewer"
+	}
+	return v
 }
 
 // bound compares how much each side slept, and where that says nothing, how
@@ -134,43 +231,31 @@ func forecast(s *Snapshot, left time.Duration) string {
 func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	p, c := i.ProducerBlocked, i.ConsumerBlocked
 	full := after.Fill() >= nearFull
-	if full && i.Consumed == 0 && i.asleep(c) && after.Consumer.Alive {
-		return stopped(ConsumerBound, "consumer", after.Consumer.PID, "a full queue")
-	}
-	why := fmt.Sprintf("blocked: producer %.0f %%, consumer %.0f %% of the time; queue %.0f %% full", 100*p, 100*c, 100*after.Fill())
-	v := Verdict{Kind: Balanced, Why: why, Figures: true}
+	why := fmt.Sprintf("blocked: producer %.0f %%, consumer %.0f %% %s; queue %.0f %% full", 100*p, 100*c, cmp.Or(i.when, "of the time"), 100*after.Fill())
+	v := Verdict{Kind: Balanced, Why: why, Figures: i.when == ""}
 	switch {
 	// A full ring may be a burst's; a transfer's queue at its limit never is.
-	case prevails(p, c, last == ConsumerBound), full && (c < noticeable || after.Geometry.Mode == layout.ModeTransfer):
-		v.Kind, v.Advice = ConsumerBound, "speed up the consumer; more capacity only delays this"
-	case after.Geometry.Mode == layout.ModeTransfer && c < noticeable && after.Depth() >= growthLeast:
+	case prevails(p, c, last == ConsumerBound), full && i.Elapsed >= arriving && (c < noticeable || after.Geometry.Mode == layout.ModeTransfer):
+		v.Kind, v.Advice = ConsumerBound, speedUp(after)
+		if c >= noticeable && after.Geometry.Mode == layout.ModeRing {
+			v.Advice = "speed up the consumer, or let more wait for it (--capacity, --slots): it sleeps at times"
+		}
+	case c < noticeable && i.backlog(after.Depth()):
 		v.Kind, v.Advice = ConsumerBound, "the queue does not grow, and the consumer has no time to spare"
+		if i.shrinks() {
+			v.Advice = "the queue gets shorter; nothing to do unless its messages are too old"
+		}
 	case prevails(c, p, last == ProducerBound):
 		v.Kind, v.Advice = ProducerBound, "the consumer has time left; nothing to do unless more should arrive"
 	case i.Elapsed < tooShort:
 		v.Why = "too short a time to tell"
 	}
-	if need := bursts(i, after); need != "" {
+	if why := bursts(i, after); why != "" {
 		v.Figures = false
-		v.Why = fmt.Sprintf("bursts: full for %v of %v; the consumer sleeps %.0f %% of the time",
-			part(p, i.Elapsed), part(1, i.Elapsed), 100*c)
-		v.Advice = need + " would absorb them"
+		v.Why = why
+		v.Advice = "more room (--capacity, --slots) keeps the producer from waiting in bursts"
 	}
 	return v
-}
-
-// asleep reports whether a side slept all the time of an interval that is longer
-// than it takes to wake up.
-func (i *Interval) asleep(blocked float64) bool {
-	return blocked >= nearFull && i.Elapsed > arriving
-}
-
-// stopped is the verdict on a side that sleeps although it has something to do: its
-// blocked time says that it waits for the other, and it does not.
-func stopped(kind Kind, side string, pid int, beside string) Verdict {
-	return Verdict{Kind: kind,
-		Why:    fmt.Sprintf("the %s (pid %d) sleeps beside %s: it was stopped in its sleep", side, pid, beside),
-		Advice: "let it go on (kill -CONT), or look at what holds it"}
 }
 
 // prevails reports whether a side that slept the share more of the time waits for
@@ -182,33 +267,11 @@ func prevails(more, less float64, already bool) bool {
 	return more >= noticeable && more >= 2*less
 }
 
-func noConsumer(s *Snapshot) Verdict {
-	why, advice := "no consumer lives; "+left(s), "start a consumer"
-	if s.Depth() > 0 && (s.Producer.Alive || s.Geometry.Mode == layout.ModeRing) {
-		advice += ": what is in the queue waits for it"
+// age is how long a side has shown no progress, 0 when that cannot be known. It may
+// have shown some after this snapshot's clock was read.
+func (s *Snapshot) age(side *Side) time.Duration {
+	if side.OtherClock {
+		return 0
 	}
-	if s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive {
-		why = "no consumer; the producer goes on; " + left(s)
-	}
-	if s.Producer.Alive && s.Producer.State == layout.StateAlone {
-		why = "no consumer; the producer is blocked; " + left(s)
-	}
-	return Verdict{Kind: NoConsumer, Why: why, Advice: advice}
-}
-
-func left(s *Snapshot) string {
-	switch n := s.Depth(); n {
-	case 0:
-		return "the queue is empty"
-	case 1:
-		return "1 message is queued"
-	default:
-		return fmt.Sprintf("%d messages are queued", n)
-	}
-}
-
-// idle is how long the consumer has shown no progress. It may have done so after
-// this snapshot's clock was read.
-func (s *Snapshot) idle() time.Duration {
-	return time.Duration(max(0, int64(s.At-s.Consumer.Progress)))
+	return time.Duration(max(0, int64(s.At-side.Progress)))
 }

@@ -1,6 +1,7 @@
 package pressure
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func TestVerdict(t *testing.T) {
 			s.Producer.Blocked, s.Producer.Waits, s.Produced = 950*time.Millisecond, 50, 1208
 		}},
 		{"a full queue and nobody asleep", ConsumerBound, func(_, s *Snapshot) { s.Produced = 1208 }},
+		{"a queue that is full for a moment", Balanced, func(b, s *Snapshot) { s.At, s.Produced = b.At+uint64(50*time.Millisecond), 1208 }},
 		{"a ring full of bytes", ConsumerBound, func(_, s *Snapshot) {
 			s.Geometry.Slots, s.QueueBytes, s.Produced = 0, 1<<20, 1300
 		}},
@@ -64,10 +66,44 @@ func TestVerdict(t *testing.T) {
 		{"a consumer that ended well when all was read", Balanced, func(_, s *Snapshot) {
 			s.Consumer.Alive, s.Consumer.State = false, layout.StateClosed
 		}},
+		{"a consumer that ended well, and nothing has come since", Idle, func(b, s *Snapshot) {
+			s.Produced, s.Consumed = 1000, 1000
+			b.Consumer = Side{State: layout.StateClosed}
+			s.Consumer = b.Consumer
+		}},
+		{"a consumer that died when it had taken everything", Balanced, func(_, s *Snapshot) { s.Consumer.Alive = false }},
 		{"a live consumer that has taken nothing for ten seconds", Stalled, func(_, s *Snapshot) {
 			s.Consumed, s.Produced = 1000, 1008
 			s.Producer.Blocked = time.Second
 			s.Consumer.Progress = s.At - uint64(10*time.Second)
+		}},
+		{"of a ring that fills", Stalled, func(b, s *Snapshot) {
+			b.Geometry.Slots, s.Geometry.Slots = 0, 0
+			s.Consumed, s.Produced, s.Consumer.Progress = 1000, 2000, s.At-uint64(10*time.Second)
+		}},
+		{"of a ring that drops", Stalled, func(_, s *Snapshot) {
+			s.Consumed, s.Produced, s.Dropped, s.Consumer.Progress = 1000, 1008, 200, s.At-uint64(10*time.Second)
+		}},
+		{"of a transfer at its limit", Stalled, func(b, s *Snapshot) {
+			b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
+			s.Limit, s.QueueBytes, s.Obstacle = 1<<20, 1<<20, layout.ObstacleMemory
+			s.Consumed, s.Consumer.Progress = 1000, s.At-uint64(10*time.Second)
+		}},
+		{"of what a producer that has ended has left", Stalled, func(b, s *Snapshot) {
+			s.Producer = Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}
+			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
+		}},
+		{"of what a producer that died has left", Stalled, func(b, s *Snapshot) {
+			s.Producer = Side{Holders: 1, State: layout.StateRunning}
+			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
+		}},
+		{"at work on a message that a producer that has ended has left", ConsumerBound, func(b, s *Snapshot) {
+			s.Producer = Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}
+			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(2*time.Second)
+		}},
+		{"a stopped consumer of what a producer that has ended has left", Stopped, func(b, s *Snapshot) {
+			s.Producer, s.Consumer.Stopped = Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}, true
+			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
 		}},
 		{"a consumer that has only just taken the role of a dead one", ConsumerBound, func(b, s *Snapshot) {
 			b.Consumer.Alive = false
@@ -75,15 +111,36 @@ func TestVerdict(t *testing.T) {
 			s.Producer.Blocked = time.Second
 			s.Consumer.Progress = s.At - uint64(time.Hour)
 		}},
+		{"a consumer that takes the role of a dead one, looked at for a moment", ConsumerBound, func(b, s *Snapshot) {
+			s.At = b.At + uint64(50*time.Millisecond)
+			s.Consumed, s.Produced = 1000, 1003
+			s.Producer.Blocked = 50 * time.Millisecond
+			s.Consumer.Progress = s.At - uint64(time.Hour)
+		}},
 		{"a slow consumer at work on a message", ConsumerBound, func(_, s *Snapshot) {
 			s.Consumed, s.Produced = 1000, 1008
 			s.Producer.Blocked = time.Second
 			s.Consumer.Progress = s.At - uint64(2*time.Second)
 		}},
-		{"a consumer that was stopped while it slept", ConsumerBound, func(b, s *Snapshot) {
+		{"a consumer that was stopped while it slept", Stopped, func(b, s *Snapshot) {
 			b.Produced, s.Consumed, s.Produced = 1008, 1000, 1008
+			s.Consumer.State = layout.StateBlocked
 			s.Producer.Blocked, s.Consumer.Blocked = time.Second, time.Second
 			s.Consumer.Progress = s.At - uint64(2*time.Second)
+		}},
+		{"a consumer that sleeps beside a full queue, looked at for a moment", ProducerBound, func(b, s *Snapshot) {
+			s.At = b.At + uint64(50*time.Millisecond)
+			b.Produced, s.Consumed, s.Produced = 1008, 1000, 1008
+			s.Consumer.State, s.Consumer.Blocked, s.Consumer.Progress = layout.StateBlocked, 50*time.Millisecond, s.At
+		}},
+		{"a consumer that sleeps beside a queue that has only just filled", ProducerBound, func(_, s *Snapshot) {
+			s.Consumed, s.Produced = 1000, 1008
+			s.Consumer.State, s.Consumer.Blocked = layout.StateBlocked, time.Second
+		}},
+		{"a consumer that has only just come, after one that was killed in its sleep", ConsumerBound, func(b, s *Snapshot) {
+			b.Produced, s.Consumed, s.Produced = 1008, 1000, 1008
+			b.Consumer.Alive = false
+			s.Consumer.State, s.Producer.Blocked = layout.StateBlocked, time.Second
 		}},
 		{"a transfer at its limit, whose consumer slept before that", ConsumerBound, func(b, s *Snapshot) {
 			s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}
@@ -91,9 +148,19 @@ func TestVerdict(t *testing.T) {
 			b.Geometry, b.QueueBytes, b.Produced = s.Geometry, 1<<20, 1256
 			s.Consumer.Blocked = 900 * time.Millisecond
 		}},
-		{"a producer that was stopped while it slept", ProducerBound, func(_, s *Snapshot) {
+		{"a producer that was stopped while it slept", Stopped, func(_, s *Snapshot) {
 			s.Consumed, s.Produced = 1000, 1000
+			s.Producer.State = layout.StateBlocked
 			s.Producer.Blocked, s.Consumer.Blocked = time.Second, time.Second
+		}},
+		{"a producer that sleeps beside a queue that has only just been emptied", ConsumerBound, func(b, s *Snapshot) {
+			b.Produced, s.Produced, s.Consumed = 1008, 1008, 1008
+			s.Producer.State, s.Producer.Blocked, s.Producer.Progress = layout.StateBlocked, time.Second, s.At
+		}},
+		{"a producer of a transfer, which sleeps for other reasons than room", Idle, func(b, s *Snapshot) {
+			b.Geometry = layout.Geometry{Mode: layout.ModeTransfer}
+			s.Geometry, s.Produced, s.Consumed = b.Geometry, 1000, 1000
+			s.Producer.State, s.Producer.Progress = layout.StateBlocked, s.At
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -103,6 +170,47 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("got %+v, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// The mode makes no difference to that: in neither does a consumer that always has
+// something left to take wait for anybody.
+func TestAConsumerThatWorksOffWhatWaitsIsTheSlowerSide(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		want   Kind
+		says   string
+		change func(before, after *Snapshot)
+	}{
+		{"the producer has gone", ConsumerBound, "gets shorter", func(b, s *Snapshot) {
+			s.Produced = b.Produced
+			s.Producer = Side{State: layout.StateClosed}
+		}},
+		{"and the last message was taken", ConsumerBound, "gets shorter", func(b, s *Snapshot) {
+			b.Produced, s.Produced = 1200, 1200
+			b.Producer, s.Producer = Side{State: layout.StateClosed}, Side{State: layout.StateClosed}
+		}},
+		{"less comes than it takes", ConsumerBound, "gets shorter", func(_, s *Snapshot) { s.Produced -= 100 }},
+		{"as much comes as it takes", ConsumerBound, "does not grow", func(*Snapshot, *Snapshot) {}},
+		{"it has time left", ProducerBound, "", func(_, s *Snapshot) { s.Consumer.Blocked = 600 * time.Millisecond }},
+		{"there is no more left than comes and goes with a batch", Balanced, "", func(b, s *Snapshot) {
+			b.Produced, s.Produced = 1050, 1250
+		}},
+		{"there is no more left than it takes in a moment", Balanced, "", func(_, s *Snapshot) {
+			s.Produced, s.Consumed = s.Produced+100_000, s.Consumed+100_000
+		}},
+	} {
+		for _, g := range []layout.Geometry{{Mode: layout.ModeRing, Capacity: 1 << 20}, {Mode: layout.ModeTransfer}} {
+			before, after := second(func(b, s *Snapshot) {
+				b.Geometry, s.Geometry = g, g
+				b.Produced, s.Produced = 1600, 1800 // 600 wait; 200 come, and are taken
+				c.change(b, s)
+			})
+			i := Between(&before, &after)
+			if v := Judge(&i, &after); v.Kind != c.want || !strings.Contains(v.Advice, c.says) {
+				t.Errorf("%v, %s: %+v, want %s: %q", g.Mode, c.name, v, c.want, c.says)
+			}
+		}
 	}
 }
 
@@ -132,14 +240,19 @@ func TestBlockedTimeIncludesASleepThatGoesOn(t *testing.T) {
 	}
 	now := uint64(50 * time.Second)
 	asleepSince := now - uint64(3*time.Second)
-	h.ProducerSide.Blocked.Store(uint64(2*time.Second) - asleepSince) // 2 s before, and counting
-	h.ProducerSide.ProgressAt.Store(asleepSince)
-
-	if s := Read(&h, g, Alive{Producer: true}, now); s.Producer.Blocked != 5*time.Second {
-		t.Errorf("alive: %v, want 5s", s.Producer.Blocked)
+	h.ProducerSide.Sleeps(uint64(2*time.Second), asleepSince)
+	for _, alive := range []bool{true, false} {
+		h.ProducerSide.StillAsleep(now - uint64(time.Millisecond))
+		if s := Read(&h, g, Alive{Producer: alive}, now); s.Producer.Blocked.Round(time.Second) < 2*time.Second {
+			t.Errorf("alive %v: %v", alive, s.Producer.Blocked)
+		}
 	}
-	if s := Read(&h, g, Alive{}, now); s.Producer.Blocked != 2*time.Second {
-		t.Errorf("dead: %v, want 2s: nobody was blocked after the death", s.Producer.Blocked)
+	// Nothing noted for a minute: killed or stopped, which is not being blocked.
+	now += uint64(time.Minute)
+	for _, alive := range []bool{true, false} {
+		if s := Read(&h, g, Alive{Producer: alive}, now); s.Producer.Blocked > 7*time.Second {
+			t.Errorf("alive %v, a minute after the last look around: %v", alive, s.Producer.Blocked)
+		}
 	}
 }
 
@@ -151,12 +264,14 @@ func TestAQueueIsNeverNegativeOrOverfull(t *testing.T) {
 	}
 	h.Consumer.Count.Store(10)
 	h.Consumer.Index.Store(1 << 40)
+	h.Consumer.NextIndex.Store(1 << 40)
 	s := Read(&h, g, Alive{}, 0)
 	h.Producer.Count.Store(10)
 	if late := Read(&h, g, Alive{}, 0); late.Depth() != 0 {
 		t.Errorf("depth %d", late.Depth())
 	}
 	h.Producer.Count.Store(1000)
+	h.Producer.CountBefore.Store(1000)
 	if late := Read(&h, g, Alive{}, 0); late.Depth() != 4 {
 		t.Errorf("depth %d with 4 slots", late.Depth())
 	}
@@ -186,5 +301,24 @@ func TestQuantiles(t *testing.T) {
 	}
 	if d := h.Since(&empty); d != h {
 		t.Errorf("everything happened since, but count %d, max %v", d.Count, d.Max)
+	}
+}
+
+// It takes less to stay with a verdict than to come to it.
+func TestWhoseWaitsPrevail(t *testing.T) {
+	for _, c := range []struct {
+		more, less float64
+		come, stay bool
+	}{
+		{0.10, 0.05, true, true},
+		{0.09, 0, false, true},
+		{0.05, 0, false, true},
+		{0.04, 0, false, false},
+		{0.30, 0.16, false, true},
+		{0.30, 0.21, false, false},
+	} {
+		if come, stay := prevails(c.more, c.less, false), prevails(c.more, c.less, true); come != c.come || stay != c.stay {
+			t.Errorf("%v to %v: comes %v, stays %v; want %v, %v", c.more, c.less, come, stay, c.come, c.stay)
+		}
 	}
 }

@@ -1,0 +1,17 @@
+package pressure
+
+import "sluice/layout"
+
+// LimitReached reports whether the living producer of a transfer was refused by its limit,
+// and has not found room again since. A producer command then delivers what is queued and
+// ends.
+func (s *Snapshot) LimitReached() bool {
+	return s.Geometry.Mode == layout.ModeTransfer && s.Obstacle == layout.ObstacleMemory && s.Producer.Alive && s.Depth() > 0
+}
+
+// delivering reports whether the living producer of a transfer has ended its stream, sends
+// no more, and is there only until what it has queued is taken.
+func (s *Snapshot) delivering() bool {
+	p := &s.Producer
+	return s.Geometry.Mode == layout.ModeTransfer && p.Alive && p.End != layout.EndNone && p.State != layout.StateClosed
+}

@@ -1,0 +1,31 @@
+package pressure
+
+import (
+	"testing"
+
+	"sluice/layout"
+)
+
+func TestWhenALimitIsReached(t *testing.T) {
+	queue := func(mode layout.Mode, alive bool, messages uint64, o layout.Obstacle) *Snapshot {
+		s := &Snapshot{Geometry: layout.Geometry{Mode: mode}, Limit: 100, QueueBytes: 100, Produced: messages, Obstacle: o}
+		s.Producer.Alive = alive
+		return s
+	}
+	for _, c := range []struct {
+		what string
+		s    *Snapshot
+		want bool
+	}{
+		{"the producer was refused", queue(layout.ModeTransfer, true, 1, layout.ObstacleMemory), true},
+		{"full to the last byte, and nobody was refused", queue(layout.ModeTransfer, true, 1, layout.ObstacleNone), false},
+		{"something else is in the way", queue(layout.ModeTransfer, true, 1, layout.ObstacleSocket), false},
+		{"nothing is queued any more", queue(layout.ModeTransfer, true, 0, layout.ObstacleMemory), false},
+		{"the producer has ended", queue(layout.ModeTransfer, false, 1, layout.ObstacleMemory), false},
+		{"a ring", queue(layout.ModeRing, true, 1, layout.ObstacleMemory), false},
+	} {
+		if got := c.s.LimitReached(); got != c.want {
+			t.Errorf("%s: %v", c.what, got)
+		}
+	}
+}

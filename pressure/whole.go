@@ -1,0 +1,203 @@
+package pressure
+
+import (
+	"fmt"
+	"time"
+
+	"sluice/layout"
+)
+
+// whole is what a Trend remembers of all the time that it has seen.
+type whole struct {
+	first, last Snapshot
+	kinds       map[Kind]time.Duration // how long each verdict stood
+	stopped     [2]time.Duration       // how long each role's process was seen not to run
+	away        [2]time.Duration       // how long nobody held each role, at least
+	met         time.Duration          // how long both sides could have gone on
+	blocked     [2]time.Duration       // of that, how long each side slept
+	limited     bool                   // the queue was seen at its limit
+	deepest     uint64                 // most messages seen in the queue
+	apart       Verdict                // the last one of kind Unconnected
+}
+
+func (w *whole) begin(s *Snapshot) {
+	*w = whole{first: *s, last: *s, kinds: map[Kind]time.Duration{}, limited: s.LimitReached(), deepest: s.Depth()}
+}
+
+// add accounts for the time since the last snapshot, at whose end the verdict is v.
+// A process that did not run at one end of it is taken not to have run for half.
+func (w *whole) add(s *Snapshot, v *Verdict) {
+	step := time.Duration(s.At - w.last.At)
+	both := w.last.bothCan() && s.bothCan()
+	if both {
+		w.met += step
+	}
+	if both || !v.Kind.ofDegree() && v.Kind != Stalled { // who is slower shows only where both are there
+		w.kinds[v.Kind] += step
+	}
+	if v.Kind == Unconnected {
+		w.apart = *v
+	}
+	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
+		for _, at := range []*Snapshot{&w.last, s} {
+			if at.notRunning(r) != "" {
+				w.stopped[r] += step / 2
+			}
+		}
+		if was, is := w.last.side(r), s.side(r); !was.Alive && !is.Alive && was.Holders == is.Holders { // nor did anybody come and go
+			w.away[r] += step
+		}
+		if both {
+			w.blocked[r] += min(step, max(0, s.side(r).Blocked-w.last.side(r).Blocked))
+		}
+	}
+	w.skip(s)
+}
+
+// skip goes on to s without an account of how the time since the last snapshot was spent.
+func (w *whole) skip(s *Snapshot) {
+	w.limited = w.limited || s.LimitReached()
+	w.deepest = max(w.deepest, s.Depth())
+	if s.HighWater > w.first.HighWater { // reached in this time
+		w.deepest = max(w.deepest, s.HighWater)
+	}
+	w.last = *s
+}
+
+// bothCan reports whether both sides are there and run, or there is a consumer and
+// something to take that a producer has left.
+func (s *Snapshot) bothCan() bool {
+	return s.Consumer.Alive && s.notRunning(layout.Consumer) == "" && s.notRunning(layout.Producer) == "" &&
+		(s.Producer.Alive || s.Depth() > 0)
+}
+
+// NotRun adds d to the time that the process which holds role r did not run, as it
+// knows of itself: the snapshots of a process that is stopped are missing.
+func (t *Trend) NotRun(r layout.Role, d time.Duration) { t.whole.stopped[r] += d }
+
+// Whole returns what happened since the first snapshot, and the verdict on all of it:
+// of a run that ends now, of the process that holds role r. It takes into account what
+// the snapshots in between have shown: a process that was stopped, a queue that was at
+// its limit, and who was the slower side most of the time.
+func (t *Trend) Whole(r layout.Role) (Interval, Verdict) {
+	w := &t.whole
+	i := Between(&w.first, &w.last)
+	i.Deepest = max(i.Deepest, w.deepest)
+	after := w.last
+	v := w.judge(&i, &after, r)
+	if end := after.Producer.End; !after.Producer.Alive && r == layout.Consumer && v.Kind != NoProducer && (end == layout.EndStopped || end == layout.EndFailed) {
+		v.Figures = false
+		v.Why += fate(&after)
+	}
+	if i.Lost > 0 {
+		v.Figures = false
+		v.Why += lost(i.Lost)
+	}
+	return i, v
+}
+
+func (w *whole) judge(i *Interval, after *Snapshot, r layout.Role) Verdict {
+	if w.kinds[Unconnected] > 0 && (i.Consumed == 0 || 2*w.kinds[Unconnected] > i.Elapsed) {
+		return w.apart
+	}
+	if i.Consumed == 0 && i.Elapsed > arriving && after.Depth() > 0 && after.Apart() { // also when the last looks did not show it
+		return apart(after)
+	}
+	transfer := after.Geometry.Mode == layout.ModeTransfer
+	if r == layout.Producer && transfer && !after.Consumer.Alive && after.Depth() > 0 {
+		return Verdict{Kind: NoConsumer, Why: fmt.Sprintf("no consumer is there for %s; what is queued ends with the producer", messages(after.Depth())), Advice: "start a consumer"}
+	}
+	gone := ""
+	if v, ok := absent(i, after); ok {
+		if away := w.away[layout.Producer] + w.away[layout.Consumer]; i.Produced == 0 || i.Consumed == 0 || 2*away > i.Elapsed {
+			return v
+		}
+		gone = "; " + v.Why
+	}
+	v := w.slower(i, after)
+	if away := w.away[layout.Consumer]; share(away, i.Elapsed) >= noticeable {
+		v.Figures = false
+		missing := fmt.Sprintf("there was no consumer for at least %v of %v", about(away), about(i.Elapsed))
+		if 2*away > i.Elapsed {
+			v.Kind, v.Why, v.Advice = NoConsumer, missing, "start the consumer sooner"
+		} else {
+			v.Why = missing + "; " + v.Why
+		}
+	}
+	if away := w.away[layout.Producer]; r == layout.Consumer && i.Elapsed > arriving && share(away, i.Elapsed) >= noticeable && w.met < i.Elapsed-away/2 { // and nothing was left to take for most of it
+		v.Figures = false
+		v.Why += fmt.Sprintf("; there was no producer for at least %v of %v", about(away), about(i.Elapsed))
+	}
+	if gone != "" {
+		v.Why, v.Figures = v.Why+gone, false
+	}
+	return v
+}
+
+// together is the interval less the time in which a side was not there or did not run,
+// for what the waits of each side say; all of it when that is most of it.
+func (w *whole) together(i *Interval) Interval {
+	j := *i
+	if share(w.met, i.Elapsed) > 1-noticeable || w.met == 0 {
+		return j
+	}
+	j.Elapsed, j.when = w.met, "while both sides ran"
+	j.ProducerBlocked = share(w.blocked[layout.Producer], w.met)
+	j.ConsumerBlocked = share(w.blocked[layout.Consumer], w.met)
+	return j
+}
+
+// slower is the verdict on the time in which both sides were there.
+func (w *whole) slower(i *Interval, after *Snapshot) Verdict {
+	v := w.slowerOf(i, after)
+	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
+		if w.stopped[r] > 0 {
+			v.Figures = false
+			v.Why = fmt.Sprintf("the %v was stopped (SIGSTOP or Ctrl-Z) for about %v of %v; ", r, about(w.stopped[r]), about(i.Elapsed)) + v.Why
+		}
+	}
+	return v
+}
+
+func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
+	both := w.together(i)
+	slower := w.kinds[ConsumerBound] + w.kinds[Growing] + w.kinds[Stalled]
+	bound := bound("", &both, after)
+	switch {
+	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
+		return idle
+	case w.limited || after.Obstacle == layout.ObstacleMemory:
+		return Verdict{Kind: ConsumerBound, Advice: atLimitAdvice,
+			Why: fmt.Sprintf("the limit of %s was reached; deepest queue: %s", size(after.Limit), messages(w.deepest))}
+	case i.Dropped > 0:
+		return dropped(i, after)
+	case w.stopped[layout.Consumer] > 0:
+		v := Verdict{Kind: Balanced, Why: "the queue took what came"}
+		if p := i.ProducerBlocked; p >= worthMentioning {
+			v.Kind, v.Why = ConsumerBound, fmt.Sprintf("the producer was blocked for %v", about(partOf(p, i.Elapsed)))
+			if n, ok := missed(i, after); ok {
+				v.Why += fmt.Sprintf("; about %s would have gone in", more(n))
+			}
+			v.Advice = "nothing to do if the consumer was stopped on purpose"
+		}
+		return v
+	case i.grows(after):
+		return Verdict{Kind: ConsumerBound, Why: fmt.Sprintf("%s; deepest queue: %s", i.pace(), messages(w.deepest)), Advice: speedUp(after)}
+	case 2*slower >= both.Elapsed && both.Elapsed > tooShort && (bound.Kind != ConsumerBound || both.backlog(after.Depth())):
+		v := Verdict{Kind: ConsumerBound, Why: fmt.Sprintf("the consumer was the slower side for %v of %v; deepest queue: %s", about(slower), about(i.Elapsed), messages(w.deepest)), Advice: speedUp(after)}
+		if i.shrinks() {
+			v.Why += fmt.Sprintf("; %s waited at the start", messages(i.Waiting))
+			v.Advice = "nothing to do unless its messages were too old"
+		}
+		return v
+	case bound.Kind == Balanced && both.ConsumerBlocked < noticeable && both.backlog(w.deepest):
+		bound.Kind, bound.Figures, bound.Advice = ConsumerBound, false, speedUp(after)
+		bound.Why += fmt.Sprintf("; deepest queue: %s", messages(w.deepest))
+	case bound.Kind == ProducerBound && both.ProducerBlocked >= noticeable:
+		bound.Kind = Balanced
+		if bound.Figures {
+			bound.Advice = "each side waited for the other at times"
+		}
+	}
+	return bound
+}
