@@ -3,9 +3,76 @@ package cmd_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// The loop of the README ends with the producer, and with its context.
+func TestTheGoOfTheREADMERuns(t *testing.T) {
+	page, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```go\nimport \"sluice/ring\"\n")
+	code, _, found := strings.Cut(rest, "```")
+	give, take, both := strings.Cut(code, "r, err := ring.Open")
+	if !found || !both {
+		t.Fatal("README.md has no Go example with a writer and a reader")
+	}
+	name := segmentName(t)
+	program := filepath.Join(t.TempDir(), "main.go")
+	text := `package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sluice/ring"
+)
+
+var payload = []byte("hello")
+
+func use(msg []byte) { fmt.Printf("%s\n", msg) }
+
+func give(ctx context.Context) error {
+` + give + `
+	return nil
+}
+
+func take(ctx context.Context) error {
+r, err := ring.Open` + take + `
+}
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	fmt.Println(give(ctx))
+	fmt.Println(take(ctx))
+	w, err := ring.Create(ctx, "demo", ring.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer w.Close()
+	cancel()
+	fmt.Println(take(ctx))
+	_ = errors.Is
+}
+`
+	if err := os.WriteFile(program, []byte(strings.ReplaceAll(text, `"demo"`, `"`+name+`"`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "run", program)
+	cmd.Dir = ".."
+	p, err := startCommand(t, cmd, run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ends(0)
+	if got, want := p.stdout.String(), "<nil>\nhello\n<nil>\ncontext canceled\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
 
 // The page promises that it is enough to read a segment from another language.
 func TestThePythonOfTheLayoutPageReadsASegment(t *testing.T) {

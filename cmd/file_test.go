@@ -141,7 +141,7 @@ func TestInputThatDoesNotEndCanBeStopped(t *testing.T) {
 	eventually(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
 	p.signal(unix.SIGINT)
 	p.ends(0)
-	c.ends(0)
+	c.ends(7)
 	if got := c.stdout.String(); got != "one\n" {
 		t.Errorf("output %q", got)
 	}

@@ -25,7 +25,7 @@ func browse(t *testing.T, url string) string {
 	if err != nil {
 		t.Skip("SKIPPED: no chromium here, so what gauge serve shows in a browser is not tested")
 	}
-	ctx, stop := context.WithTimeout(context.Background(), patience)
+	ctx, stop := context.WithTimeout(context.Background(), 4*patience) // a browser starts slowly beside other work
 	defer stop()
 	var document, complaints bytes.Buffer
 	b := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -133,7 +133,7 @@ func TestThePageSaysThatThereIsNoSegment(t *testing.T) {
 
 const figuresOfX = `{"host":"here","points":300,"pairs":[{"name":"x","report":{"mode":"ring","verdict":"balanced","verdictWhy":"<b>why</b>","verdictAdvice":"",
 "queueDepth":3,"queueBytes":72,"capacityBytes":4096,"slots":0,"fill":0.0175,"throughputPerSec":123456.7,"latency":null,"consumedCount":1,"highWater":4,"memoryBytes":12288},
-"heldSec":3700,"producer":{"alive":true,"where":"pid 1","blocked":0.25},"consumer":{"alive":false,"where":"died","blocked":0},
+"heldSec":3700,"severity":"good","producer":{"alive":true,"where":"pid 1","blocked":0.25},"consumer":{"alive":false,"where":"died","blocked":0},
 "history":{"throughput":[1],"depth":[3],"producerBlocked":[0.25],"consumerBlocked":[0]}},
 {"name":"y","error":"<img src=nothing onerror=alert(1)>"}]}`
 
@@ -153,6 +153,31 @@ func TestThePageShowsTextAsText(t *testing.T) {
 	}
 	if got := shown(y, "why"); got != "&lt;img src=nothing onerror=alert(1)&gt;" {
 		t.Errorf("of what cannot be read: %q", got)
+	}
+}
+
+// A limit that is reached is said, and stands before what refused the last send.
+func TestThePageSaysThatALimitIsReached(t *testing.T) {
+	at := func(reached string) string {
+		return `{"host":"here","points":300,"omitted":1234,"pairs":[{"name":"x","report":{"mode":"transfer","verdict":"growing","verdictWhy":"","verdictAdvice":"",
+"queueDepth":3,"queueBytes":72,"limitBytes":2097152,"fill":1,"throughputPerSec":1,"latency":null,"consumedCount":1,"highWater":4,"memoryBytes":12288,
+"refusedCount":583,"refuseReason":"socket full"},"heldSec":1,"severity":"bad","limitReached":` + reached + `,"producer":{"alive":true,"where":"pid 1","blocked":0},
+"consumer":{"alive":true,"where":"pid 2","blocked":0},"history":{"throughput":[1],"depth":[3],"producerBlocked":[0],"consumerBlocked":[0]}}]}`
+	}
+	for reached, want := range map[string]string{
+		"true": "the limit of 2 MiB is reached: the producer can send no more · 583 sends refused", "false": "583 sends refused, the last obstacle: socket full",
+	} {
+		document := browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, at(reached)) }))
+		x := card(t, document, "x")
+		if got := shown(x, "trouble"); got != want {
+			t.Errorf("limit reached %s: %q, want %q", reached, got, want)
+		}
+		if !strings.Contains(x, `class="verdict bad"`) || shown(x, "sign") != "■" {
+			t.Errorf("not marked as bad: %s", x)
+		}
+		if !strings.Contains(document, "1,234 more segments are not shown") {
+			t.Error("segments that are left out are not mentioned")
+		}
 	}
 }
 

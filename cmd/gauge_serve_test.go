@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -87,11 +88,14 @@ func TestServeGivesTheCountersOfAPairAsTheyGrow(t *testing.T) {
 		}
 	}
 	for metric, want := range map[string]float64{
-		"sluice_producer_alive": 1, "sluice_consumer_alive": 1, "sluice_slots": 8, "sluice_capacity_bytes": 1 << 20, "sluice_consumer_waits_total": first.num("sluice_consumer_waits_total"),
+		"sluice_producer_alive": 1, "sluice_consumer_alive": 1, "sluice_slots": 8, "sluice_capacity_bytes": 1 << 20,
 	} {
 		if got := second.num(metric); got != want {
 			t.Errorf("%s: %v, want %v", metric, got, want)
 		}
+	}
+	if before, after := first.num("sluice_consumer_waits_total"), second.num("sluice_consumer_waits_total"); before < 0 || after < before || after > before+10 {
+		t.Errorf("sluice_consumer_waits_total: %v, then %v: the ring is full, and the consumer finds it empty at most where the machine stands still", before, after)
 	}
 	if made, now := second.num("sluice_created_timestamp_seconds"), float64(time.Now().Unix()); made < now-600 || made > now+1 {
 		t.Errorf("created at %v, it is %v", made, now)
@@ -102,6 +106,33 @@ func TestServeGivesTheCountersOfAPairAsTheyGrow(t *testing.T) {
 	gone(t, name)
 	if left := scrape(t, addr, name); len(left) > 0 {
 		t.Errorf("of a segment that is gone: %v", left)
+	}
+}
+
+// The verdict is on /metrics as well, and what Prometheus' own tool has against the text
+// fails the test.
+func TestPrometheusHasNothingAgainstTheMetrics(t *testing.T) {
+	_, addr := serving(t, "127.0.0.1")
+	name, _, _ := heldBack(t)
+	other := segmentName(t)
+	start(t, "producer", transferring(other, "--rate", "100")...)
+	want := fmt.Sprintf("sluice_verdict{mode=\"ring\",name=%q,verdict=\"consumer-bound\"} 1\n", name)
+	var text string
+	within(t, want, func() bool {
+		_, text = request(t, "GET", "http://"+addr+"/metrics", addr)
+		return strings.Contains(text, want)
+	})
+	if !strings.Contains(text, "sluice_build_info{") || !strings.Contains(text, fmt.Sprintf("sluice_limit_reached{mode=\"transfer\",name=%q} 0\n", other)) {
+		t.Errorf("no build or limit in\n%s", text)
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("SKIPPED: no promtool here, so the metrics are not checked with it")
+	}
+	check := exec.Command(promtool, "check", "metrics")
+	check.Stdin = strings.NewReader(text)
+	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
@@ -147,7 +178,7 @@ func TestServeOnAPortInUseSaysSo(t *testing.T) {
 	second := start(t, "gauge", "serve", "--listen", addr)
 	second.ends(1)
 	said := second.stderr.String()
-	if strings.Count(said, "\n") != 1 || !strings.Contains(said, addr) || !strings.Contains(said, "somebody listens there already") || !strings.Contains(said, "--listen") {
+	if strings.Count(said, "\n") != 2 || !strings.Contains(said, addr) || !strings.Contains(said, "another process listens there already") || !strings.Contains(said, "--listen") {
 		t.Errorf("%s", said)
 	}
 }

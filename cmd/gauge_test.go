@@ -3,12 +3,16 @@ package cmd_test
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -59,6 +63,24 @@ func TestGaugeSaysWhoIsSlower(t *testing.T) {
 	gone(t, name)
 }
 
+// What a pipe gets is what the locale can show.
+func TestGaugeWatchInAPipe(t *testing.T) {
+	name, p, c := heldBack(t)
+	for locale, utf8 := range map[string]bool{"C": false, "C.UTF-8": true} {
+		g := startWith(t, "gauge", run{Args: []string{"watch", "--name", name}, Env: []string{"LC_ALL=" + locale}})
+		g.ends(0)
+		out := g.stdout.String()
+		if !strings.Contains(out, "consumer-bound") || strings.Contains(out, "█") != utf8 || strings.Contains(out, "\x1b") {
+			t.Errorf("%s:\n%s", locale, out)
+		}
+		if !utf8 && strings.IndexFunc(out, func(r rune) bool { return r >= 0x80 }) >= 0 {
+			t.Errorf("%s:\n%q", locale, out)
+		}
+	}
+	p.kill()
+	c.kill()
+}
+
 func TestGaugeSeesThePairThatWasKilled(t *testing.T) {
 	name, p, c := heldBack(t)
 	c.kill()
@@ -75,7 +97,7 @@ func TestGaugeSeesTransfers(t *testing.T) {
 	name := segmentName(t)
 	p := start(t, "producer", transferring(name, "--rate", "2000")...)
 	eventually(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 500 })
-	if out := says(t, "stat", "--name", name); !strings.Contains(out, "no consumer; the producer goes on") || !strings.Contains(out, "of at most") {
+	if out := says(t, "stat", "--name", name); !strings.Contains(out, "no consumer lives; the producer goes on and queues") || !strings.Contains(out, "of at most") {
 		t.Errorf("%s", out)
 	}
 	p.kill()
@@ -83,12 +105,14 @@ func TestGaugeSeesTransfers(t *testing.T) {
 
 func TestGaugeRemovesWhatNobodyUses(t *testing.T) {
 	name, p, c := heldBack(t)
-	start(t, "gauge", "rm", "--name", name).refuses(4, name, "role is taken")
+	taken := fmt.Sprintf("role is taken: a live process is its producer (process %d)", p.cmd.Process.Pid)
+	start(t, "gauge", "rm", "--name", name).refuses(4, name, taken)
+	start(t, "producer", "--name", name, "--fresh").refuses(4, name, taken)
 	c.kill()
-	start(t, "gauge", "rm", "--name", name, "--yes").refuses(4, name, "role is taken")
+	start(t, "gauge", "rm", "--name", name, "--yes").refuses(4, name, taken)
 	p.kill()
 	start(t, "gauge", "rm", "--name", name).refuses(2, name, "8 messages unread would be lost", "--yes")
-	if out := says(t, "rm", "--name", name, "--yes"); !strings.Contains(out, "with 8 unread messages") {
+	if out := says(t, "rm", "--name", name, "--yes"); !strings.Contains(out, "with 8 messages unread") {
 		t.Errorf("%q", out)
 	}
 	gone(t, name)
@@ -101,6 +125,48 @@ func TestGaugeRemovesWhatNobodyUses(t *testing.T) {
 	start(t, "gauge", "rm", "--name", name).refuses(2, name, "not a sluice segment", "--yes")
 	says(t, "rm", "--name", name, "--yes")
 	gone(t, name)
+}
+
+// The socket of a dead transfer goes with its segment, wherever it is; that of a live
+// consumer, and what is no socket, stays.
+func TestGaugeRemovesTheSocketOfADeadTransfer(t *testing.T) {
+	dir := ownDir(t)
+	for i, place := range []string{"", filepath.Join(dir, "a"), filepath.Join(dir, "listens"), filepath.Join(dir, "file")} {
+		name, flags, path := segmentName(t), []string{}, place
+		if place == "" {
+			path = filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "sluice", name+".sock")
+		} else {
+			flags = []string{"--socket", place}
+		}
+		c := start(t, "consumer", append(flags, "--name", name, "--mode", "transfer")...)
+		p := start(t, "producer", transferring(name, append(flags, "--rate", "100")...)...)
+		moved(t, name, 1)
+		p.kill()
+		c.kill()
+		if _, err := os.Lstat(path); err != nil {
+			t.Fatal("a killed consumer leaves its socket: ", err)
+		}
+		stays := i >= 2
+		if i == 2 {
+			os.Remove(path)
+			l, err := net.Listen("unixpacket", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+		}
+		if i == 3 {
+			if err := errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out := says(t, "rm", name)
+		_, err := os.Lstat(path)
+		if there := err == nil; there != stays || strings.Contains(out, "removed "+path) == stays {
+			t.Errorf("%s: still there %v, %q", path, there, out)
+		}
+		gone(t, name)
+	}
 }
 
 func TestGaugeOnWhatIsNotThereOrDamaged(t *testing.T) {
@@ -135,16 +201,84 @@ func TestGaugeMistakes(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"wotch", "did you mean watch?"},
 		{"frobnicate", "there are ls, stat"},
-		{"stat demo", "did you mean --name demo?"},
+		{"stat a/b", `"a/b"`},
+		{"stat demo other", `"other"`},
+		{"stat demo --name other", `"demo" besides --name`},
+		{"layout demo", `"demo"`},
+		{"record --output=", "--output: want the name of a file"},
+		{"stat --json=maybe", "want true or false"},
+		{"help frobnicate", "there are ls, stat"},
 		{"stat --nmae x", "did you mean --name?"},
 		{"stat --name a/b", "a/b"},
 		{"stat --interval 0s", "--interval"},
-		{"watch --interval 1ms", "at least 10ms"},
+		{"watch --interval 1ms", "want one >= 10ms"},
 		{"record --interval 0s", "--interval"},
+		{"record --interval -1s", "--interval"},
+		{"record --duration -5s", `--duration: invalid time "-5s"`},
+		{"stat --interval -1s", "--interval"},
+		{"watch --interval -1s", "--interval"},
 		{"ls stray", `"stray"`},
 	} {
 		start(t, "gauge", strings.Fields(c.args)...).refuses(2, c.says)
 	}
+}
+
+// A name that was mistyped is answered with those that it may have been meant for.
+func TestGaugeNamesTheSegmentsThereAre(t *testing.T) {
+	name, p, c := heldBack(t)
+	for i := range 6 { // more than can be listed
+		other := segmentName(t) + "-something-else-altogether"
+		t.Cleanup(func() { os.Remove(shm.Path(other)) })
+		if err := os.WriteFile(shm.Path(other), nil, 0o600); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	for _, args := range [][]string{{"stat"}, {"rm"}, {"watch"}} {
+		start(t, "gauge", append(args, "--name", name+"x")...).refuses(1, "there is none", "gauge ls shows "+name)
+	}
+	g := start(t, "gauge", "record", "--name", name+"x", "--output", filepath.Join(t.TempDir(), "rows.csv"))
+	within(t, "gauge record says what it waits for", func() bool { return strings.Contains(g.stderr.String(), "\n") })
+	if said := g.stderr.String(); !strings.Contains(said, "waiting for segment") || !strings.Contains(said, "gauge ls shows "+name) {
+		t.Errorf("%s", said)
+	}
+	g.signal(unix.SIGINT)
+	g.ends(0)
+	p.kill()
+	c.kill()
+}
+
+// recorded is what gauge record has written: a table of numbers, and the names of its
+// columns.
+type recorded struct {
+	t    *testing.T
+	rows [][]string
+}
+
+func readRecorded(t *testing.T, file string) recorded {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(rows) < 2 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	return recorded{t, rows}
+}
+
+func (r recorded) cell(row int, column string) float64 {
+	r.t.Helper()
+	i := slices.Index(r.rows[0], column)
+	if i < 0 {
+		r.t.Fatalf("no column %s in %v", column, r.rows[0])
+	}
+	x, err := strconv.ParseFloat(r.rows[row][i], 64)
+	if err != nil {
+		r.t.Fatalf("row %d: %v", row, err)
+	}
+	return x
 }
 
 func TestGaugeRecordsUntilThePairEnds(t *testing.T) {
@@ -155,34 +289,94 @@ func TestGaugeRecordsUntilThePairEnds(t *testing.T) {
 	p.ends(0)
 	c.ends(0)
 	g.ends(0)
-	f, err := os.Open(file)
+	r := readRecorded(t, file)
+	if len(r.rows) < 10 {
+		t.Fatalf("%d rows", len(r.rows))
+	}
+	for i := 2; i < len(r.rows); i++ {
+		if r.cell(i, "timeSec") <= r.cell(i-1, "timeSec") || r.cell(i, "consumedCount") < r.cell(i-1, "consumedCount") || r.cell(i, "queueDepth") > 8 {
+			t.Errorf("row %v after %v", r.rows[i], r.rows[i-1])
+		}
+	}
+	if last := len(r.rows) - 1; r.cell(last, "consumedCount") != 300 || r.cell(last, "producedCount") != 300 || r.cell(last, "queueDepth") != 0 {
+		t.Errorf("the last row is %v", r.rows[last])
+	}
+}
+
+// However far apart the rows are, the last one is of the end: when the last side removes
+// the segment, when both are killed, and when gauge is stopped.
+func TestTheLastRowIsOfTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	record := func(name, file string, more ...string) (g *proc) {
+		g = start(t, "gauge", append([]string{"record", "--name", name, "--output", file}, more...)...)
+		within(t, "the first row", func() bool { text, _ := os.ReadFile(file); return strings.Count(string(text), "\n") >= 2 })
+		return g
+	}
+	t.Run("removed", func(t *testing.T) {
+		name, file := segmentName(t), filepath.Join(dir, "removed")
+		input, lines, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer input.Close()
+		c := start(t, "consumer", "--name", name)
+		p := startWith(t, "producer", run{Args: []string{"--name", name, "--input", "-"}, Stdin: input})
+		fmt.Fprintln(lines, "the first")
+		g := record(name, file, "--interval", "400ms")
+		for range 299 {
+			fmt.Fprintln(lines, "another")
+		}
+		lines.Close()
+		p.ends(0)
+		c.ends(0)
+		g.ends(0)
+		if r := readRecorded(t, file); r.cell(len(r.rows)-1, "consumedCount") != 300 {
+			t.Errorf("the last row is %v", r.rows[len(r.rows)-1])
+		}
+	})
+	t.Run("stopped", func(t *testing.T) {
+		name, file := segmentName(t), filepath.Join(dir, "stopped")
+		start(t, "producer", "--name", name, "--count", "100", "--keep").ends(0)
+		g := record(name, file, "--interval", "1h")
+		start(t, "producer", "--name", name, "--count", "200", "--keep").ends(0)
+		g.signal(unix.SIGINT)
+		g.ends(0)
+		if r := readRecorded(t, file); r.cell(1, "producedCount") != 100 || r.cell(len(r.rows)-1, "producedCount") != 300 {
+			t.Errorf("%v", r.rows)
+		}
+	})
+	t.Run("of that time", func(t *testing.T) {
+		name, file := segmentName(t), filepath.Join(dir, "duration")
+		start(t, "producer", "--name", name, "--count", "100", "--keep").ends(0)
+		record(name, file, "--interval", "1h", "--duration", "200ms").ends(0)
+		if r := readRecorded(t, file); len(r.rows) != 3 || r.cell(2, "timeSec") < 0.1 {
+			t.Errorf("%v", r.rows)
+		}
+	})
+}
+
+// Neither a pipe that is full nor one that nobody has opened keeps it from being stopped.
+func TestGaugeRecordsForNoReaderAndEnds(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "10").ends(0)
+	path := filepath.Join(ownDir(t), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, "gauge", "record", "--name", name, "--output", path, "--duration", "100ms").ends(0)
+
+	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil || len(rows) < 10 {
-		t.Fatalf("%d rows, %v", len(rows), err)
+	defer r.Close()
+	defer w.Close()
+	w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	for err == nil {
+		_, err = w.Write(make([]byte, 4096))
 	}
-	cell := func(row int, column string) float64 {
-		i := slices.Index(rows[0], column)
-		if i < 0 {
-			t.Fatalf("no column %s in %v", column, rows[0])
-		}
-		x, err := strconv.ParseFloat(rows[row][i], 64)
-		if err != nil {
-			t.Fatalf("row %d: %v", row, err)
-		}
-		return x
-	}
-	for i := 2; i < len(rows); i++ {
-		if cell(i, "timeSec") <= cell(i-1, "timeSec") || cell(i, "consumedCount") < cell(i-1, "consumedCount") || cell(i, "queueDepth") > 8 {
-			t.Errorf("row %v after %v", rows[i], rows[i-1])
-		}
-	}
-	if last := len(rows) - 1; cell(last, "consumedCount") != 300 || cell(last, "producedCount") != 300 || cell(last, "queueDepth") != 0 {
-		t.Errorf("the last row is %v", rows[last])
-	}
+	g := startWith(t, "gauge", run{Args: []string{"record", "--name", name, "--duration", "100ms"}, Stdout: w})
+	g.refuses(1, "its reader does not read", "the last rows are not written", "--output FILE")
 }
 
 func TestGaugeLayoutIsThatOfThePage(t *testing.T) {

@@ -85,6 +85,7 @@ func TestMembersOfAGroupTakePartWhenBothSidesAskForIt(t *testing.T) {
 				t.Error("there are unread messages")
 			}
 			c = side(alice, "consumer", "--verify", "--follow")
+			c.reporting()                                                  // and does not die of a signal
 			side(bob, "producer", "--mode", mode, "--count", "10").ends(0) // what may be alice's serves bob
 			c.signal(unix.SIGTERM)
 			c.ends(0)
@@ -109,7 +110,7 @@ func TestWhoIsRefusedInSpiteOfAGroup(t *testing.T) {
 		{"a member who does not ask", 6, "--group", run{Args: []string{"--name", name}, Attr: as(bob, shared)}},
 		{"a member who asks for another group of his", 6, "belongs to user", run{Args: []string{"--name", name, "--group", fmt.Sprint(bob)}, Attr: as(bob, shared)}},
 		{"somebody else", 2, "not in group", run{Args: []string{"--name", name, "--group", group}, Attr: as(mallory)}},
-		{"who asks for a group that there is not", 2, "no such group", run{Args: []string{"--name", name, "--group", "no-such-group"}}},
+		{"who asks for a group that there is not", 2, "there is no group", run{Args: []string{"--name", name, "--group", "no-such-group"}}},
 	} {
 		t.Run(c.what, func(t *testing.T) { startWith(t, "consumer", c.run).refuses(c.code, c.says) })
 	}
@@ -159,7 +160,7 @@ func TestASocketThatIsNotYetOpenToTheGroupIsWaitedFor(t *testing.T) {
 	conn.Close()
 	l.Close()
 	p.signal(unix.SIGTERM)
-	p.ends(1) // nobody came for them
+	p.ends(1) // nobody took them
 
 	l, err = net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
 	if err != nil {

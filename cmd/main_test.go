@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -19,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sluice/layout"
 	"sluice/shm"
@@ -32,6 +35,13 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	bin = dir
+	// What this process ignores the commands would ignore too: go test in the background of
+	// a script ignores SIGINT.
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGHUP} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	os.Setenv("XDG_RUNTIME_DIR", dir) // where the sockets go
 	build := exec.Command("go", "build", "-o", dir, "./producer", "./consumer", "./gauge")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -185,6 +195,26 @@ func (p *proc) signal(s os.Signal) {
 	}
 }
 
+// pause is SIGSTOP, and waits until no thread runs any more: they all go on until the one
+// that is given the signal has had a processor.
+func (p *proc) pause() {
+	p.t.Helper()
+	p.signal(unix.SIGSTOP)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		running := false
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+		for _, path := range threads {
+			stat, err := os.ReadFile(path)
+			_, state, _ := strings.Cut(string(stat), ") ") // after the name
+			running = running || err == nil && !strings.HasPrefix(state, "T")
+		}
+		if len(threads) > 0 && !running {
+			return
+		}
+	}
+	p.t.Fatalf("%v does not stop", p.cmd.Args)
+}
+
 // kill is kill -9, and waits until the process is gone.
 func (p *proc) kill() { p.signal(os.Kill); <-p.exited }
 
@@ -204,7 +234,7 @@ func (p *proc) reports() (all []figures) {
 	p.t.Helper()
 	for line := range strings.Lines(p.stderr.String()) {
 		var f figures
-		if json.Unmarshal([]byte(line), &f) == nil {
+		if json.Unmarshal([]byte(line), &f) == nil && f["role"] != nil { // and not an error
 			all = append(all, f)
 		}
 	}
@@ -239,12 +269,31 @@ func header(name string) *layout.Header {
 	return h
 }
 
-// eventually waits until the header of the segment says what ok wants.
+// ownDir is a directory that only this user may write to, whatever the umask is.
+func ownDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// eventually waits until the header of the segment says what ok wants, and some times as
+// long while messages are taken.
 func eventually(t *testing.T, name, what string, ok func(h *layout.Header) bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if h := header(name); h != nil && ok(h) {
+	began, taken := time.Now(), uint64(0)
+	for deadline := began.Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		h := header(name)
+		if h == nil {
+			continue
+		}
+		if ok(h) {
 			return
+		}
+		if n := h.Consumer.Count.Load(); n != taken && time.Since(began) < 3*patience {
+			taken, deadline = n, time.Now().Add(patience)
 		}
 	}
 	t.Fatalf("segment %q: %s did not happen", name, what)

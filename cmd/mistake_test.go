@@ -39,6 +39,9 @@ func TestTwoProducersOfOnePipeCanBothBeStopped(t *testing.T) {
 		all = append(all, startWith(t, "producer", run{Args: []string{"--name", names[len(names)-1], "--input", "-"}, Stdin: in}))
 	}
 	in.Close()
+	for _, name := range names {
+		eventually(t, name, "its start", func(*layout.Header) bool { return true })
+	}
 	taken := func() (n uint64) {
 		for _, name := range names {
 			if h := header(name); h != nil {
@@ -70,6 +73,38 @@ func TestBytesThatAreLostAtAStopAreInTheFigures(t *testing.T) {
 	p.ends(0)
 	if n := p.final().num("unsentBytes"); n <= 0 || int(n)%len("a line\n") != 0 {
 		t.Errorf("unsentBytes %v", n)
+	}
+}
+
+// Half a line that the producer has read is no message: the rest may be on its way.
+func TestAStopInALineSendsNoHalfOfIt(t *testing.T) {
+	for _, mode := range []string{"ring", "transfer"} {
+		for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
+			t.Run(mode+", "+unix.SignalName(sig), func(t *testing.T) {
+				r, w, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer w.Close()
+				name, out := segmentName(t), filepath.Join(t.TempDir(), "out")
+				p := startWith(t, "producer", run{Args: []string{"--name", name, "--mode", mode, "--input", "-", "--format", "json"}, Stdin: r})
+				r.Close()
+				c := start(t, "consumer", "--name", name, "--output", out)
+				if _, err := w.WriteString("one\ntwo hal"); err != nil { // at once, as it is read
+					t.Fatal(err)
+				}
+				eventually(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
+				p.signal(sig)
+				p.ends(0)
+				c.ends(7)
+				if got, err := os.ReadFile(out); err != nil || string(got) != "one\n" {
+					t.Errorf("%q, %v", got, err)
+				}
+				if f := p.final(); f.num("producedCount") != 1 || f.num("unsentBytes") != 7 {
+					t.Errorf("final report %v", f)
+				}
+			})
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -76,8 +78,10 @@ func TestAFastConsumerWaitsAndASlowOneMakesTheProducerWait(t *testing.T) {
 			if f.num(scene.waits) < 50 || f.num(scene.idle) > f.num(scene.waits)/10 {
 				t.Errorf("%s %v, %s %v", scene.waits, f[scene.waits], scene.idle, f[scene.idle])
 			}
-			if d := f.num("queueDepth"); d > scene.depth || d < scene.depth-1 {
-				t.Errorf("queueDepth %v, want %v", d, scene.depth)
+			// In one of the reports at least: the last message may just be on its way.
+			near := func(f figures) bool { d := f.num("queueDepth"); return d <= scene.depth && d >= scene.depth-1 }
+			if !slices.ContainsFunc(p.reports(), near) {
+				t.Errorf("queueDepth %v, want %v", f["queueDepth"], scene.depth)
 			}
 			if f.num("producedCount")-f.num("consumedCount") > 8 || f.num("highWater") > 8 {
 				t.Errorf("more than 8 in flight: %v", f)
@@ -135,21 +139,67 @@ func TestVerifyHoldsForEverySizeAndBound(t *testing.T) {
 	}
 }
 
+// droppedInTheMiddle returns a consumer that has verified all messages of three producers,
+// the second of which has dropped most.
+func droppedInTheMiddle(t *testing.T) (name string, c *proc) {
+	name = segmentName(t)
+	start(t, "producer", "--name", name, "--slots", "4", "--count", "3").ends(0)
+	c = start(t, "consumer", "--name", name, "--verify", "--work", "20ms", "--follow")
+	start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "1000").ends(0)
+	start(t, "producer", "--name", name, "--count", "1").ends(0)
+	eventually(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
+	return name, c
+}
+
+func fieldOffset(t *testing.T, name string) int64 {
+	t.Helper()
+	for _, f := range layout.Fields() {
+		if f.Name == name {
+			return int64(f.Offset)
+		}
+	}
+	t.Fatalf("no field %s", name)
+	return 0
+}
+
+func TestWhatWasDroppedIsNotMissing(t *testing.T) {
+	name, c := droppedInTheMiddle(t)
+	dropped := header(name).ProducerSide.Dropped.Load()
+	c.signal(unix.SIGINT)
+	c.ends(0)
+	if want := fmt.Sprintf("none missing but %d that the producer dropped", dropped); dropped == 0 || !strings.Contains(c.stderr.String(), want) {
+		t.Errorf("no %q in:\n%s", want, c.stderr.String())
+	}
+
+	name = segmentName(t)
+	start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "100").ends(0)
+	start(t, "consumer", "--name", name, "--count", "2").ends(0)
+	start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "10").ends(0)
+	start(t, "producer", "--name", name, "--slots", "4", "--on-full", "fail", "--count", "10").refuses(5, name)
+	c = start(t, "consumer", "--name", name, "--verify", "--keep") // comes in the middle
+	c.ends(7)                                                      // the last producer failed
+	if want := "verified 4 messages: none missing but 96 that"; !strings.Contains(c.stderr.String(), want) {
+		t.Errorf("no %q in:\n%s", want, c.stderr.String())
+	}
+	start(t, "producer", "--name", name, "--count", "3").ends(0)
+	c = start(t, "consumer", "--name", name, "--verify")
+	c.ends(0)
+	if want := "verified 3 messages: none missing but 104 that"; !strings.Contains(c.stderr.String(), want) {
+		t.Errorf("no %q in:\n%s", want, c.stderr.String())
+	}
+}
+
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
-	t.Run("messages that were dropped", func(t *testing.T) {
-		name := segmentName(t)
-		start(t, "producer", "--name", name, "--slots", "4", "--count", "3").ends(0)
-		c := start(t, "consumer", "--name", name, "--verify", "--work", "50ms", "--follow")
-		start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "1000").ends(0)
-		start(t, "producer", "--name", name, "--count", "1").ends(0)
-		eventually(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
+	t.Run("one more than were dropped", func(t *testing.T) {
+		name, c := droppedInTheMiddle(t)
+		scribble(t, name, fieldOffset(t, "ProducerSide.Dropped"), header(name).ProducerSide.Dropped.Load()-1)
 		c.signal(unix.SIGINT)
-		c.ends(3)
+		c.hints(3, name+"|verify found a fault|: 1 missing, 0 repeated", "generated messages")
 	})
 	t.Run("messages that nobody generated", func(t *testing.T) {
 		name := segmentName(t)
 		start(t, "producer", "--name", name, "--input", "main_test.go", "--framing", "lines").ends(0)
-		start(t, "consumer", "--name", name, "--verify").ends(3)
+		start(t, "consumer", "--name", name, "--verify").hints(3, "is not what the generator writes|--verify is for generated messages|--input", "")
 	})
 }
 

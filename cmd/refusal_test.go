@@ -2,12 +2,10 @@ package cmd_test
 
 import (
 	"encoding/binary"
-	"errors"
+	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +14,8 @@ import (
 	"sluice/shm"
 )
 
-// refuses expects one line on standard error, with the given words, and no
-// trace of a stack.
+// refuses expects an error line on standard error, and perhaps a hint, with the given
+// words in the two together, and no trace of a stack.
 func (p *proc) refuses(code int, words ...string) {
 	p.t.Helper()
 	p.ends(code)
@@ -25,11 +23,9 @@ func (p *proc) refuses(code int, words ...string) {
 	if strings.Contains(said, "goroutine") || strings.Contains(said, "panic") {
 		p.t.Errorf("%v: a stack trace:\n%s", p.cmd.Args, said)
 	}
-	line := ""
-	for l := range strings.Lines(said) {
-		if strings.HasPrefix(l, "producer: ") || strings.HasPrefix(l, "consumer: ") || strings.HasPrefix(l, "gauge: ") {
-			line = l
-		}
+	line, errors, hints := complaint(said)
+	if code != 0 && errors != 1 || hints > 1 {
+		p.t.Errorf("%v: %d errors and %d hints:\n%s", p.cmd.Args, errors, hints, said)
 	}
 	for _, w := range words {
 		if !strings.Contains(line, w) {
@@ -41,14 +37,40 @@ func (p *proc) refuses(code int, words ...string) {
 	}
 }
 
+// complaint returns the error and the hint among what a command has said on standard
+// error, in either format, and how many there are of each.
+func complaint(said string) (text string, errors, hints int) {
+	for l := range strings.Lines(said) {
+		var object struct{ Error, Hint, Segment string }
+		switch err := json.Unmarshal([]byte(l), &object); {
+		case err == nil && object.Error != "":
+			text += object.Error + "\n" + object.Hint + "\n"
+			errors++
+			if object.Hint != "" {
+				hints++
+			}
+		case strings.Contains(l, ": error: "):
+			text += l
+			errors++
+		case strings.Contains(l, ": hint: "):
+			text += l
+			hints++
+		}
+	}
+	return text, errors, hints
+}
+
 func TestWrongUsage(t *testing.T) {
 	file := writeFile(t, []byte("text"))
 	for _, c := range []struct{ command, says string }{
 		{"producer --nope", "--nope"},
+		{"producer ---", "--help lists the flags"},
 		{"producer --capasity 1MiB", "did you mean --capacity"},
 		{"producer --capacity 1M", "the next one is 1MiB"},
+		{"producer --capacity 1KiB", "the smallest is "},
+		{"producer --capacity 3GiB", "the largest is 2GiB"},
 		{"producer file.txt", "did you mean --input file.txt"},
-		{"consumer --capacity 4KiB", "-capacity"},
+		{"consumer --capacity 4KiB", "--capacity"},
 		{"consumer stray", `"stray"`},
 		{"producer --count 1 stray --rate 5", `"stray"`},
 		{"producer --name .x", ".x"},
@@ -65,6 +87,18 @@ func TestWrongUsage(t *testing.T) {
 		{"producer --rate -1", "-1"},
 		{"producer --rate NaN", "NaN"},
 		{"producer --burst 0", "burst"},
+		{"producer --burst 99999999999", "burst"},
+		{"producer --count 0x10", `"0x10"`},
+		{"producer --slots 4294967296", "--slots"},
+		{"producer --duration -5s", "--duration: invalid time"},
+		{"consumer --group no-such-group", `--group: there is no group "no-such-group"`},
+		{"consumer --group -1", `--group: there is no group "-1"`},
+		{"consumer --group= ", "--group: a value is missing"},
+		{"producer --mode transfer --socket=", "--socket: a value is missing"},
+		{"producer --rate 1e999", "1e999"},
+		{"producer --chunk 99GiB --input " + file, "--chunk: invalid size"},
+		{"consumer --drain -1s", "--drain"},
+		{"consumer --report ünf", `"ünf"`},
 		{"producer --spin -1s", "spin"},
 		{"producer --report 1", "report"},
 		{"producer --on-full explode", "explode"},
@@ -86,11 +120,20 @@ func TestWrongUsage(t *testing.T) {
 			}
 			p := start(t, args[0], args[1:]...)
 			p.refuses(2, c.says)
-			if said := p.stderr.String(); strings.Count(said, "\n") != 1 {
-				t.Errorf("more than a line:\n%s", said)
+			if said := p.stderr.String(); strings.Count(said, "\n") > 2 {
+				t.Errorf("more than an error and a hint:\n%s", said)
 			}
 			gone(t, name)
 		})
+	}
+}
+
+// The largest capacity is not what is wrong.
+func TestOfWrongSlotsNothingIsSaidAboutTheCapacity(t *testing.T) {
+	p := start(t, "producer", "--name", segmentName(t), "--capacity", "2GiB", "--slots", "4294967296")
+	p.refuses(2, "--slots")
+	if said := p.stderr.String(); strings.Contains(said, "GiB") {
+		t.Errorf("it says:\n%s", said)
 	}
 }
 
@@ -133,7 +176,7 @@ func TestAMessageLargerThanTheRing(t *testing.T) {
 	name := segmentName(t)
 	start(t, "producer", "--name", name, "--capacity", "4KiB", "--framing", "lines", "--input", long).refuses(1, "line 2", "4088", "--capacity")
 	c := start(t, "consumer", "--name", name, "--output", "-")
-	c.ends(0)
+	c.ends(7)
 	if got := c.stdout.String(); got != "short\n" {
 		t.Errorf("output %q: what came before the long line should be there", got)
 	}
@@ -167,9 +210,9 @@ func TestAFileThatIsNoHealthySegment(t *testing.T) {
 		{"an empty file", "not a sluice segment", func(t *testing.T, name string) {
 			os.WriteFile(shm.Path(name), nil, 0o600)
 		}, 6, 6},
-		{"another version", "version 2", func(t *testing.T, name string) { scribble(t, name, 8, 2) }, 6, 6},
+		{"another version", "version 99", func(t *testing.T, name string) { scribble(t, name, 8, 99) }, 6, 6},
 		{"shortened", "9000", func(t *testing.T, name string) { os.Truncate(shm.Path(name), 9000) }, 6, 6},
-		{"a write index from nowhere", "write index", func(t *testing.T, name string) { scribble(t, name, 0x80, 1<<40) }, 6, 6},
+		{"a write index from nowhere", "write index", func(t *testing.T, name string) { scribble(t, name, fieldOffset(t, "Producer.Index"), 1<<40) }, 6, 6},
 		{"a record longer than what is there", "record", func(t *testing.T, name string) { scribble(t, name, layout.HeaderSize, 1<<30) }, 0, 6},
 		{"a symbolic link", "symbolic link", func(t *testing.T, name string) {
 			os.Remove(shm.Path(name))
@@ -229,6 +272,66 @@ func TestAnotherGeometryIsNotForcedOnUnreadMessages(t *testing.T) {
 	}
 }
 
+// The consumer would find the borders between messages where they are not.
+func TestAnotherFramingIsNotForcedOnUnreadMessages(t *testing.T) {
+	lengths := string(lengthFramed([]byte("abc"), []byte("de")))
+	for _, first := range []struct{ framing, content, output string }{
+		{"lines", "abc\nde", "abc\nde"},
+		{"length", lengths, lengths},
+		{"raw", "abcde", "abcde"},
+	} {
+		send := func(name, framing string) *proc {
+			if framing == "none" {
+				return start(t, "producer", "--name", name, "--count", "2")
+			}
+			return start(t, "producer", "--name", name, "--input", writeFile(t, []byte(first.content)), "--framing", framing)
+		}
+		for _, then := range []string{"lines", "length", "raw", "none"} {
+			t.Run(first.framing+", then "+then, func(t *testing.T) {
+				name, out := segmentName(t), filepath.Join(t.TempDir(), "out")
+				send(name, first.framing).ends(0)
+				if then == first.framing {
+					send(name, then).ends(0)
+					return
+				}
+				send(name, then).refuses(2, "another framing: "+first.framing, "unread", "--fresh")
+				start(t, "consumer", "--name", name, "--output", out, "--keep").ends(0)
+				if got, err := os.ReadFile(out); err != nil || string(got) != first.output {
+					t.Errorf("%q, %v; want %q", got, err, first.output)
+				}
+				if then == "none" || then == "raw" { // which take any input
+					send(name, then).ends(0)
+				}
+				start(t, "producer", "--name", name, "--count", "1", "--fresh").ends(0)
+				send(name, first.framing).refuses(2, "another framing: none", "--fresh")
+			})
+		}
+	}
+}
+
+func TestTheNextProducerGoesOnWithTheFramingOfOneThatWasKilled(t *testing.T) {
+	name, out := segmentName(t), filepath.Join(t.TempDir(), "out")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	p := startWith(t, "producer", run{Args: []string{"--name", name, "--input", "-"}, Stdin: r})
+	r.Close()
+	if _, err := w.WriteString("one\n"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Index.Load() > 0 })
+	p.kill()
+	file := writeFile(t, []byte("two\n"))
+	start(t, "producer", "--name", name, "--input", file).refuses(2, "another framing: lines", "1 unread")
+	start(t, "producer", "--name", name, "--input", file, "--framing", "lines").ends(0)
+	start(t, "consumer", "--name", name, "--output", out).ends(0)
+	if got, err := os.ReadFile(out); err != nil || string(got) != "one\ntwo\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestTheLimitsOfFullPolicies(t *testing.T) {
 	name := segmentName(t)
 	start(t, "producer", "--name", name, "--on-full", "fail", "--slots", "3").refuses(5, "full", name)
@@ -237,8 +340,8 @@ func TestTheLimitsOfFullPolicies(t *testing.T) {
 		t.Errorf("dropped %d, want 10", h.ProducerSide.Dropped.Load())
 	}
 	c := start(t, "consumer", "--name", name, "--format", "json")
-	c.ends(0)
-	if f := c.final(); f.num("consumedCount") != 3 || f.num("droppedCount") != 10 || f.num("blockedCount") != 1 {
+	c.ends(7) // the first producer failed
+	if f := c.final(); f.num("consumedCount") != 3 || f.num("droppedCount") != 10 || f.num("refusedCount") != 1 {
 		t.Errorf("final report %v", f)
 	}
 }
@@ -247,19 +350,12 @@ func TestTheLimitsOfFullPolicies(t *testing.T) {
 // some later one.
 func TestNoRoomForTheSegment(t *testing.T) {
 	const script = `mount -t tmpfs -o size=1m none /dev/shm && "$0" --name space --capacity 4MiB --report 0; code=$?; ls /dev/shm; exit $code`
-	attr := &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		attr.Cloneflags = unix.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-	}
-	p, err := startCommand(t, exec.Command("sh", "-c", script, filepath.Join(bin, "producer")), run{Attr: attr})
-	if errors.Is(err, unix.EPERM) {
-		t.Skipf("SKIPPED, NOT TESTED: no right to make a mount namespace: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.refuses(1, "no room in /dev/shm", "--capacity", `"space"`)
+	ownMounts(t, "producer", script).refuses(1, "no room in /dev/shm", "--capacity", `"space"`)
+}
+
+func TestAReadOnlyPlaceForSegments(t *testing.T) {
+	ownMounts(t, "producer", `mount -t tmpfs -o ro,mode=1777 tmpfs /dev/shm && exec "$0" --name readonly`).
+		refuses(1, `"readonly"`, "read-only file system", "mount -o remount,rw /dev/shm", "gauge doctor")
 }
 
 // One environment for both sides, as a systemd unit has it.

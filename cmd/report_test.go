@@ -11,8 +11,8 @@ import (
 
 // The keys that users' programs hold on to.
 var keys = strings.Fields(`role name mode elapsedSec final producedCount consumedCount producerWaits consumerWaits
-	producerWaitSec consumerWaitSec queueDepth queueBytes capacityBytes fill throughputPerSec blockedCount droppedCount
-	highWater memoryBytes verdict latency`)
+	producerWaitSec consumerWaitSec queueDepth queueBytes capacityBytes fill throughputPerSec refusedCount droppedCount
+	lostCount refuseReason highWater memoryBytes verdict latency producedBytes consumedBytes streamEnd run producer consumer`)
 
 func TestReportsInJSON(t *testing.T) {
 	name := segmentName(t)
@@ -93,7 +93,7 @@ func TestReportsForPeople(t *testing.T) {
 	moved(t, name, 20)
 	p.signal(unix.SIGINT)
 	p.ends(0)
-	c.ends(0)
+	c.ends(7)
 	for _, want := range []string{"prod. waits", "[######]", "consumer-bound", "ran for", "latency"} {
 		if !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("no %q in:\n%s", want, p.stderr.String())

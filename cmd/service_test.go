@@ -177,7 +177,7 @@ func TestAVariableThatIsNoFlagIsAMistakeInAService(t *testing.T) {
 	name, m := segmentName(t), manage(t, 0)
 	mistake := []string{"SLUICE_CAPASITY=4KiB"}
 	startWith(t, "producer", run{Args: []string{"--name", name}, Env: append(m.env, mistake...)}).
-		refuses(2, "SLUICE_CAPASITY", "did you mean --capacity")
+		refuses(2, "SLUICE_CAPASITY", "did you mean SLUICE_CAPACITY")
 	gone(t, name)
 	startWith(t, "producer", run{Args: []string{"--name", name, "--count", "1"}, Env: mistake}).ends(0)
 	for command, env := range map[string]string{"producer": "SLUICE_DRAIN=1s", "consumer": "SLUICE_ON_FULL=drop"} { // the other's
@@ -213,8 +213,8 @@ func TestTheJournalGetsLinesThatStandForThemselves(t *testing.T) {
 	p, r = inJournal(t, "consumer", "--name", name, "--mode", "transfer")
 	said = readAll(t, r)
 	p.ends(2)
-	if !strings.HasPrefix(said, "<3>consumer: ") || strings.Count(said, "\n") != 1 {
-		t.Errorf("an error has the priority of one: %q", said)
+	if !strings.HasPrefix(said, "<3>consumer: error: ") || strings.Count(said, "\n") != 2 || !strings.Contains(said, "\n<3>consumer: hint: ") {
+		t.Errorf("an error and its hint have the priority of an error, each line: %q", said)
 	}
 	// Somebody else's journal: standard error was redirected.
 	p = startWith(t, "consumer", run{Args: []string{"--name", name, "--mode", "transfer"}, Env: []string{"JOURNAL_STREAM=1:2"}})
@@ -255,7 +255,7 @@ func activated(t *testing.T, path string, args ...string) *proc {
 }
 
 func TestASocketThatSystemdHasMadeIsUsedAndLeft(t *testing.T) {
-	name, socket := segmentName(t), filepath.Join(t.TempDir(), "s")
+	name, socket := segmentName(t), filepath.Join(ownDir(t), "s")
 	c := activated(t, socket, "--name", name, "--verify", "--socket", "/nowhere/else")
 	p := start(t, "producer", transferring(name, "--count", "1000", "--socket", socket)...)
 	p.ends(0)
@@ -270,7 +270,7 @@ func TestASocketThatSystemdHasMadeIsUsedAndLeft(t *testing.T) {
 }
 
 func TestARingLeavesASocketOfSystemdAlone(t *testing.T) {
-	name, socket := segmentName(t), filepath.Join(t.TempDir(), "s")
+	name, socket := segmentName(t), filepath.Join(ownDir(t), "s")
 	start(t, "producer", "--name", name, "--count", "10").ends(0)
 	activated(t, socket, "--name", name, "--verify").ends(0)
 	if _, err := os.Lstat(socket); err != nil {

@@ -23,7 +23,7 @@ func flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "work", Usage: "spend this `TIME` on each message: a slow consumer"},
 		&cli.StringFlag{Name: "output", DefaultText: "discard", Usage: "write messages to `FILE`, which is replaced; - for standard output"},
-		&cli.StringFlag{Name: "framing", DefaultText: "as the producer's", Usage: "`HOW` the output is cut: lines, length (4 bytes little-endian before each message), raw"},
+		command.FramingFlag("as the producer's", "`HOW` the output is cut: lines, length (4 bytes little-endian before each message), raw"),
 		&cli.BoolFlag{Name: "verify", Usage: "check generated messages: order, gaps, duplicates, content"},
 		&cli.BoolFlag{Name: "follow", Usage: "when the producer ends, wait for the next one"},
 		&cli.DurationFlag{Name: "drain", Usage: "when asked to stop after the producer has ended, first take what it has left, for at most this `TIME`"},
@@ -32,22 +32,14 @@ func flags() []cli.Flag {
 
 func parse(c *cli.Context) (o options, err error) {
 	o = options{work: c.Duration("work"), output: c.String("output"), verify: c.Bool("verify"), follow: c.Bool("follow"), drain: c.Duration("drain")}
-	if o.work < 0 {
-		return o, command.Usage("--work %v: it may not be negative", o.work)
-	}
-	if o.drain < 0 {
-		return o, command.Usage("--drain %v: it may not be negative", o.drain)
-	}
 	if command.Said(c, "output") && o.output == "" {
-		return o, command.Usage("--output: the name of a file, or - for standard output")
+		return o, command.Usage("--output: want the name of a file, or - for standard output")
 	}
-	if c.IsSet("framing") {
-		if o.output == "" && command.Said(c, "framing") {
-			return o, command.Usage("--framing has no meaning without --output")
-		}
-		o.framing, err = command.ParseFraming(c.String("framing"))
+	if o.output == "" && command.Said(c, "framing") {
+		return o, command.WithHint(command.Usage("--framing has no meaning without an output"), "add --output FILE")
 	}
-	return o, err
+	o.framing = command.GetFraming(c)
+	return o, nil
 }
 
 // framingFor returns the framing of the output, given the producer's.

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -34,7 +35,7 @@ func main() {
 			"consumer --output - | wc -l  the same, into a pipe",
 			"consumer --follow            stay when a producer ends, for the next one",
 		},
-		Flags: append(command.CommonFlags(), flags()...), File: "output",
+		Flags: append(command.CommonFlags("that of the segment"), flags()...), File: "output",
 		Run: run,
 	}))
 }
@@ -58,48 +59,109 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		}
 	}
 	rep := report.Start(report.Options{
-		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: command.InJournal(), Total: -1,
+		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: command.InJournal(), Stopping: ctx.Done(), Total: -1,
 	})
-	r, err := open(ctx, common, opt)
+	found := command.SayWaiting("consumer", common.Name)
+	r, err := open(ctx, common, opt, rep.Ended)
+	found()
 	if err != nil {
 		if err = command.Orderly(err); err == nil || common.JSON {
 			rep.Finish() // stopped while it waited for a producer; a program wants a last line
 		}
 		return err
 	}
+	command.LosesWhenStoppedTwice(r.loses)
 	var check *sink.Verify
-	err = rep.Attach(r.Segment())
+	seen, err := pressure.Observe(r.Segment())
+	err = errors.Join(err, rep.Attach(r.Segment(), r.Released))
 	if err == nil && opt.verify {
 		check, err = newCheck(r.Segment())
 	}
 	if err == nil {
 		tell.Ready(r.Segment())
-		err = receive(ctx, r, check, opt, common)
+		err = receive(ctx, r, check, opt, common, rep.EndedAs)
 	}
-	r.writeOff()
+	untaken := r.writeOff()
+	if lost, lookErr := lostSince(seen, r.Segment()); lost > 0 && lookErr == nil && !errors.Is(err, layout.ErrIncomplete) && !opt.follow {
+		// What the output did not take is not kept for the next consumer.
+		err = command.WithHint(err, "what was not written is lost with the producer, which has died: start both sides again")
+		incomplete := incompleteBy(lost, untaken)
+		rep.EndedAs(incomplete)
+		switch {
+		case untaken > 0 && ctx.Err() != nil:
+			incomplete = command.WithHint(incomplete, "%s", drainHint(opt.drain))
+		case opt.output == "":
+			incomplete = command.WithHint(incomplete, startAgain)
+		}
+		err = errors.Join(err, incomplete)
+	} else if opt.output == "" && errors.Is(err, layout.ErrIncomplete) {
+		err = command.WithHint(err, startAgain)
+	}
 	rep.Finish()
-	if check != nil && err == nil {
-		rep.Verified(check.Checked)
+	if check != nil {
+		err = errors.Join(err, judge(check, r.Segment(), rep, err == nil || errors.Is(err, layout.ErrIncomplete)))
 	}
-	alone := !r.Segment().Alive(layout.Producer)
+	alone := r.Segment().Absent(layout.Producer)
 	tell.Detach()
+	command.LosesWhenStoppedTwice(nil)
 	unread, closeErr := r.leave()
 	if alone {
-		rep.Left(unread, false)
+		rep.Left(unread, layout.EndNone)
 	}
 	return errors.Join(command.Named(common.Name, err), closeErr)
 }
 
-// newCheck expects the message that this segment has not delivered yet: what was
-// lost with a producer will not come. Dropped messages leave numbers out, nobody
-// knows before which.
-func newCheck(seg *shm.Segment) (*sink.Verify, error) {
-	seen, err := pressure.Observe(seg)
-	return sink.NewVerify(seen.Consumed+seen.Lost, seen.Dropped == 0), err
+const startAgain = "for the whole stream, start both sides again"
+
+// incompleteBy says that messages were lost with a producer that died. untaken of them
+// might have been taken, had this consumer gone on: some may have been in its socket.
+func incompleteBy(lost, untaken uint64) error {
+	if untaken > 0 {
+		return fmt.Errorf("%w: this consumer ended before it had taken what a producer that died has left; %s", layout.ErrIncomplete, report.Lost(lost))
+	}
+	return fmt.Errorf("%w: %s with a producer that died", layout.ErrIncomplete, report.Lost(lost))
 }
 
-// receive moves messages into the sinks until the producer has ended.
-func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common command.Common) error {
+// lostSince returns how many messages were lost since a segment was seen.
+func lostSince(seen pressure.Snapshot, seg *shm.Segment) (uint64, error) {
+	now, err := pressure.Observe(seg)
+	return now.Lost - min(seen.Lost, now.Lost), err
+}
+
+// newCheck begins to check the messages of a segment from what its counters say now.
+func newCheck(seg *shm.Segment) (*sink.Verify, error) {
+	now, err := counts(seg)
+	return sink.NewVerify(now), err
+}
+
+// judge returns the fault that check has found, if any. When there is none, and none of
+// something else, it says what was checked.
+func judge(check *sink.Verify, seg *shm.Segment, rep *report.Reporter, well bool) error {
+	now, err := counts(seg)
+	if err != nil {
+		return err
+	}
+	err = check.Verdict(now)
+	if err != nil && check.Damaged > 0 {
+		err = command.WithHint(err, "--verify is for generated messages: leave it out for those of a producer with --input")
+	}
+	if err != nil || !well {
+		return err
+	}
+	dropped, lost := check.GivenUp(now)
+	rep.Verified(check.Checked, dropped, lost)
+	return nil
+}
+
+// counts is what the counters say now.
+func counts(seg *shm.Segment) (sink.Counts, error) {
+	seen, err := pressure.Observe(seg)
+	return sink.Counts{Consumed: seen.Consumed, Dropped: seen.Dropped, Lost: seen.Lost}, err
+}
+
+// receive moves messages into the sinks until the producer has ended, which ended is told
+// of: nil when the stream was complete.
+func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common command.Common, ended func(error)) error {
 	ctx, stop := draining(ctx, r.Segment(), opt.drain)
 	defer stop()
 	var into sink.Sinks
@@ -116,8 +178,12 @@ func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, c
 	lim := sink.Limits{Count: common.Count, Pace: pace.New(common.Rate, 1), Work: opt.work}
 	lim.HoldBytes, lim.HoldMessages = r.hold()
 	err := shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
-	if errors.Is(err, io.EOF) { // the producer's end: ring.ErrClosed, transfer.ErrClosed
+	switch {
+	case errors.Is(err, io.EOF): // the producer's end: ring.ErrClosed, transfer.ErrClosed
 		err = nil
+		ended(nil)
+	case errors.Is(err, layout.ErrIncomplete):
+		ended(err)
 	}
 	return errors.Join(command.Orderly(err), into.Close())
 }

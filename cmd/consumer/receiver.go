@@ -9,6 +9,7 @@ import (
 	"sluice/internal/service"
 	"sluice/internal/sink"
 	"sluice/layout"
+	"sluice/pressure"
 	"sluice/ring"
 	"sluice/shm"
 	"sluice/transfer"
@@ -19,17 +20,24 @@ type receiver interface {
 	sink.Receiver
 	Segment() *shm.Segment
 	Framing() layout.Framing
+	// Released is how many messages were taken and released, as the receiver itself counts.
+	Released() uint64
 	// hold is how much to take before it is released together.
 	hold() (bytes, messages int)
 	// leave gives the role back. kept is how many unread messages are there for
 	// the next consumer.
 	leave() (kept uint64, err error)
-	// writeOff counts what will never come any more, so that the last report has it.
-	writeOff()
+	// loses says what is lost when the process leaves at once. It may be called from
+	// another goroutine until leave.
+	loses() string
+	// writeOff counts what nobody will ever take, now that this receiver takes no more, and
+	// returns how many messages that are: the last report has them.
+	writeOff() (lost uint64)
 }
 
-// open waits for the segment, and receives as that wants it.
-func open(ctx context.Context, common command.Common, opt options) (receiver, error) {
+// open waits for the segment, and receives as that wants it. ended is told of each end
+// of a stream that --follow goes on after.
+func open(ctx context.Context, common command.Common, opt options, ended func(error)) (receiver, error) {
 	listener, err := service.Listener()
 	if err != nil {
 		return nil, err
@@ -41,15 +49,15 @@ func open(ctx context.Context, common command.Common, opt options) (receiver, er
 	mode := seg.Geometry().Mode
 	if common.Mode != 0 && common.Mode != mode {
 		_, err := seg.Leave(func() bool { return false })
-		return nil, errors.Join(fmt.Errorf("segment %q: %w: %v, not %v", common.Name, layout.ErrMode, mode, common.Mode), err)
+		return nil, errors.Join(shm.InSegment("", common.Name, fmt.Errorf("%w: %v, not %v", layout.ErrMode, mode, common.Mode)), err)
 	}
 	if mode == layout.ModeTransfer {
 		r, err := transfer.OpenSegment(seg, transfer.Options{
-			Socket: common.Socket, Listener: listener, Access: common.Access, Keep: common.Keep, Follow: opt.follow,
+			Socket: common.Socket, Listener: listener, Access: common.Access, Keep: common.Keep, Follow: opt.follow, OnEnd: ended,
 		})
 		return elastic{r}, err
 	}
-	r, err := ring.OpenSegment(seg, ring.Options{Spin: common.Spin, Keep: common.Keep, Follow: opt.follow})
+	r, err := ring.OpenSegment(seg, ring.Options{Spin: common.Spin, Keep: common.Keep, Follow: opt.follow, OnEnd: ended})
 	return bounded{r}, err
 }
 
@@ -70,7 +78,11 @@ func (b bounded) hold() (bytes, messages int) {
 
 func (b bounded) leave() (uint64, error) { return b.Close() }
 
-func (b bounded) writeOff() {} // what is in a ring is there for the next consumer
+func (b bounded) loses() string {
+	return "what was not released is delivered to the next consumer"
+}
+
+func (b bounded) writeOff() uint64 { return 0 } // what is in a ring is there for the next consumer
 
 type elastic struct{ *transfer.Receiver }
 
@@ -78,6 +90,18 @@ func (elastic) hold() (bytes, messages int) { return 1 << 20, most }
 
 func (e elastic) leave() (uint64, error) { return 0, e.Close() }
 
-func (e elastic) writeOff() {
-	_ = shm.Guard(func() error { e.WriteOff(); return nil }) // leave says what is wrong
+func (e elastic) loses() string {
+	seen, err := pressure.Observe(e.Segment())
+	switch {
+	case err != nil || seen.Producer.Alive:
+		return "the producer sends again what was not released"
+	case seen.Depth() == 0:
+		return "nothing is lost"
+	}
+	return "what was not released is lost with the producer, which has died"
+}
+
+func (e elastic) writeOff() (lost uint64) {
+	_ = shm.Guard(func() error { lost = e.WriteOff(); return nil }) // leave says what is wrong
+	return lost
 }

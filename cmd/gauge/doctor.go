@@ -17,8 +17,9 @@ import (
 
 func doctorCommand() command.App {
 	return command.App{
-		Name:  "doctor",
-		Usage: "check this machine for what is in the way of segments and transfers",
+		Name:   "doctor",
+		Prints: true,
+		Usage:  "check this machine for what is in the way of segments and transfers",
 		About: "Tries what producer and consumer need, as this user and with the limits of this\n" +
 			"shell, and leaves nothing behind. Each line is ok, a note (it works, but there is\n" +
 			"something to know) or FIX (it is in the way), with what to do about it. The exit\n" +

@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"sluice/internal/command"
@@ -20,10 +19,11 @@ import (
 
 func listCommand() command.App {
 	return command.App{
-		Name:  "ls",
-		Usage: "list the segments there are, with who is in them and the verdict",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one object a line, as stat does"}},
-		Run:   func(ctx context.Context, c *cli.Context) error { return list(ctx, c.Bool("json")) },
+		Name:   "ls",
+		Prints: true,
+		Usage:  "list the segments there are, with who is in them and the verdict",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one object a line, as stat does"}},
+		Run:    func(ctx context.Context, c *cli.Context) error { return list(ctx, c.Bool("json")) },
 	}
 }
 
@@ -33,6 +33,13 @@ func list(ctx context.Context, asJSON bool) error {
 	pairs, err := twice(ctx, f, glance)
 	if err != nil {
 		return command.Orderly(err)
+	}
+	if f.Omitted > 0 {
+		shown := "1 segment is"
+		if len(pairs) != 1 {
+			shown = fmt.Sprintf("%d segments are", len(pairs))
+		}
+		command.Note("gauge", "", fmt.Sprintf("%s shown, this user's first; there are %s more", shown, report.Count(uint64(f.Omitted))), "")
 	}
 	if asJSON {
 		return listJSON(pairs)
@@ -45,12 +52,12 @@ func list(ctx context.Context, asJSON bool) error {
 	fmt.Fprintln(out, "NAME\tMODE\tPRODUCER\tCONSUMER\tDEPTH\tFILL\tAGE\tVERDICT")
 	for _, p := range pairs {
 		if p.Err != nil {
-			fmt.Fprintf(out, "%s\t-\t-\t-\t-\t-\t-\t%v\n", p.Name, p.Err)
+			fmt.Fprintf(out, "%s\t-\t-\t-\t-\t-\t-\t%s\n", p.Name, p.Reason())
 			continue
 		}
 		fmt.Fprintf(out, "%s\t%v\t%s\t%s\t%s\t%.0f%%\t%s\t%s\n", p.Name, p.Now.Geometry.Mode,
 			report.Whereabouts(&p.Now.Producer), report.Whereabouts(&p.Now.Consumer),
-			humanize.Comma(int64(p.Now.Depth())), 100*p.Now.Fill(), age(p.Now.Created), p.Verdict.Kind)
+			report.Count(p.Now.Depth()), 100*p.Now.Fill(), age(p.Now.Created), p.Verdict.Kind)
 	}
 	return out.Flush()
 }
@@ -61,7 +68,7 @@ func listJSON(pairs []*follow.Pair) error {
 	var errs []error
 	for _, p := range pairs {
 		if p.Err != nil {
-			errs = append(errs, json.NewEncoder(os.Stdout).Encode(map[string]string{"name": p.Name, "error": p.Err.Error()}))
+			errs = append(errs, json.NewEncoder(os.Stdout).Encode(map[string]string{"name": p.Name, "error": p.Reason()}))
 			continue
 		}
 		errs = append(errs, report.JSON(os.Stdout, report.Of(p)))

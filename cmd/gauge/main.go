@@ -5,8 +5,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
+	"log"
 	"os"
 	"time"
 
@@ -19,8 +19,9 @@ import (
 
 func main() {
 	os.Exit(command.Main(command.App{
-		Name:  "gauge",
-		Usage: "see the pressure in segments: who is slower, how full the queue is, how long messages wait",
+		Name:   "gauge",
+		Prints: true,
+		Usage:  "see the pressure in segments: who is slower, how full the queue is, how long messages wait",
 		About: "Looks at what producers and consumers write into shared memory. It takes no part,\n" +
 			"so it can come and go, and works on a pair that runs, is stopped or was killed.",
 		Examples: []string{
@@ -37,9 +38,14 @@ func main() {
 	}))
 }
 
-// noSegment is said of a name that nothing stands for.
+// complaints is for what is not an error that ends the command.
+var complaints = log.New(os.Stderr, "gauge: ", 0)
+
+var errNoSegment = errors.New("there is none")
+
+// noSegment is the error for a name that nothing stands for.
 func noSegment(name string) error {
-	return fmt.Errorf("segment %q: there is none; gauge ls shows those that there are", name)
+	return command.WithHint(command.Named(name, errNoSegment), "%s", command.OtherSegments(name))
 }
 
 // look is shm.Look with an error that says what to do.

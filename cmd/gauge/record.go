@@ -5,34 +5,36 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"sluice/internal/command"
 	"sluice/internal/follow"
+	"sluice/internal/sink"
+	"sluice/internal/stdio"
+	"sluice/layout"
 )
 
 func recordCommand() command.App {
 	return command.App{
 		Name:  "record",
 		Usage: "write a row of figures each interval until the pair ends",
-		About: "Waits for the segment if there is none yet. The output is CSV with a header line; times\nare seconds since the first row.",
+		About: "Waits for the segment if there is none yet. The output is CSV with a header line. timeSec\nis seconds since the first row, latencyP50 and latencyP99 are nanoseconds, empty without\na sample. The last row is of the end, whatever the interval.",
 		Examples: []string{
 			"gauge record --name demo --output demo.csv",
 			"gauge record --interval 1s --output - | column -ts,",
 		},
 		Flags: []cli.Flag{
 			command.NameFlag("demo"),
-			&cli.DurationFlag{Name: "interval", Value: 10 * time.Millisecond, Usage: "`TIME` between two rows"},
+			command.TimeFlag("interval", 10*time.Millisecond, 1, "`TIME` between two rows"),
 			&cli.DurationFlag{Name: "duration", Usage: "stop after this `TIME`; 0 = no limit"},
 			&cli.StringFlag{Name: "output", Value: "-", Usage: "write to `FILE`, which is replaced; - for standard output"},
 		},
-		File: "name",
-		Run:  record,
+		Argument: "name",
+		Run:      record,
 	}
 }
 
@@ -58,7 +60,7 @@ var columns = []column{
 	{"consumerWaits", func(p *follow.Pair) string { return number(p.Now.Consumer.Waits) }},
 	{"producerWaitSec", func(p *follow.Pair) string { return decimal(p.Now.Producer.Blocked.Seconds()) }},
 	{"consumerWaitSec", func(p *follow.Pair) string { return decimal(p.Now.Consumer.Blocked.Seconds()) }},
-	{"blockedCount", func(p *follow.Pair) string { return number(p.Now.Refused) }},
+	{"refusedCount", func(p *follow.Pair) string { return number(p.Now.Refused) }},
 	{"droppedCount", func(p *follow.Pair) string { return number(p.Now.Dropped) }},
 	{"lostCount", func(p *follow.Pair) string { return number(p.Now.Lost) }},
 	{"fdsInFlight", func(p *follow.Pair) string { return number(p.Now.Descriptors) }},
@@ -77,29 +79,56 @@ func latency(p *follow.Pair, q float64) string {
 }
 
 func record(ctx context.Context, c *cli.Context) error {
-	name, err := command.GetName(c)
-	if err != nil {
-		return err
-	}
-	interval := c.Duration("interval")
-	if interval <= 0 {
-		return command.Usage("--interval %v: more than 0", interval)
-	}
-	ctx, stop := command.WithDuration(ctx, c.Duration("duration"))
+	name := command.GetName(c)
+	var err error
+	interval, duration := c.Duration("interval"), c.Duration("duration")
+	ctx, stop := command.WithDuration(ctx, duration)
 	defer stop()
-	var out io.WriteCloser = os.Stdout
-	if path := c.String("output"); path != "-" {
-		if out, err = os.Create(path); err != nil {
-			return fmt.Errorf("output: %w", err)
-		}
+	path := c.String("output")
+	if path == "" {
+		return command.Usage("--output: want the name of a file, or - for standard output")
 	}
-	w := csv.NewWriter(out)
+	if path == "-" {
+		err = stdio.Check(1)
+	} else {
+		err = stdio.CheckPath(path)
+	}
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	out, err := sink.OpenOutput(ctx, path, func() layout.Framing { return layout.FramingRaw })
+	if err != nil {
+		return command.Orderly(err)
+	}
+	w := csv.NewWriter(output{out})
 	err = command.Orderly(rows(ctx, name, interval, w))
 	w.Flush()
-	return errors.Join(err, w.Error(), out.Close())
+	if err == nil {
+		err = w.Error()
+	}
+	return errors.Join(err, out.Close())
 }
 
-// rows writes a row at each tick until the pair has ended. The last row is of
+// output writes rows. A reader that does not read holds up no signal.
+type output struct{ *sink.Output }
+
+// Write implements io.Writer.
+func (o output) Write(rows []byte) (int, error) {
+	o.Put(rows)
+	switch err := o.Flush(); {
+	case err == nil:
+		return len(rows), nil
+	case command.Orderly(err) == nil, errors.Is(err, unix.EAGAIN):
+		return 0, command.WithHint(errors.New("output: its reader does not read, and the last rows are not written"), "let it read until gauge has ended, or record without it: --output FILE")
+	default:
+		return 0, err
+	}
+}
+
+// patience is how long record waits for its segment before it says so.
+const patience = time.Second
+
+// rows writes a row at each tick until the pair has ended or ctx is done, and one at
 // that time.
 func rows(ctx context.Context, name string, interval time.Duration, w *csv.Writer) error {
 	head := []string{"timeSec"}
@@ -109,49 +138,76 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 	if err := w.Write(head); err != nil {
 		return err
 	}
+	r := &recorder{w: w}
 	f := follow.New(name, 1)
 	defer f.Close()
+	f.Ended = func(p *follow.Pair) { r.row(p); r.ended = r.ended || r.met }
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	var began uint64
-	for met := false; ; {
-		pairs, err := f.Look()
-		switch {
-		case err != nil:
+	missing := time.NewTimer(patience)
+	defer missing.Stop()
+	for {
+		if err := r.look(f); err != nil || r.ended {
 			return err
-		case len(pairs) == 0 && met:
-			return nil // the last side has removed it
-		case len(pairs) > 0 && pairs[0].Err != nil:
-			return pairs[0].Err
-		case len(pairs) > 0:
-			p := pairs[0]
-			if began == 0 {
-				began = p.Now.At
-			}
-			if err := w.Write(row(p, began)); err != nil {
-				return fmt.Errorf("output: %w", err)
-			}
-			anybody := p.Now.Producer.Alive || p.Now.Consumer.Alive
-			if met && !anybody {
-				return nil
-			}
-			met = met || anybody
 		}
-		if w.Flush(); w.Error() != nil {
-			return fmt.Errorf("output: %w", w.Error())
+		if r.seen {
+			missing.Stop()
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return errors.Join(r.look(f), context.Cause(ctx))
+		case <-missing.C:
+			command.Note("gauge", name, fmt.Sprintf("waiting for segment %q", name), command.OtherSegments(name))
 		case <-tick.C:
 		}
 	}
 }
 
-func row(p *follow.Pair, began uint64) []string {
-	cells := []string{decimal(float64(p.Now.At-began) / 1e9)}
+// recorder writes the rows of one segment.
+type recorder struct {
+	w     *csv.Writer
+	began uint64 // time of the first row
+	last  uint64 // of the last one
+	seen  bool   // there has been a segment
+	met   bool   // somebody lived in it
+	ended bool   // the last row is written
+	err   error  // of the output
+}
+
+// look writes a row if there is a segment.
+func (r *recorder) look(f *follow.Follower) error {
+	pairs, err := f.Look()
+	switch {
+	case err != nil:
+		return err
+	case r.ended || len(pairs) == 0:
+	case pairs[0].Err != nil:
+		return pairs[0].Err
+	default:
+		p := pairs[0]
+		r.row(p)
+		anybody := p.Now.Producer.Alive || p.Now.Consumer.Alive
+		r.ended = r.met && !anybody
+		r.met = r.met || anybody
+	}
+	if r.w.Flush(); r.err == nil {
+		r.err = r.w.Error()
+	}
+	return r.err
+}
+
+// row writes a row, unless it would be of the same time as the one before.
+func (r *recorder) row(p *follow.Pair) {
+	if r.began == 0 {
+		r.began, r.seen = p.Now.At, true
+	}
+	if r.err != nil || p.Now.At == r.last {
+		return
+	}
+	r.last = p.Now.At
+	cells := []string{decimal(float64(p.Now.At-r.began) / 1e9)}
 	for _, col := range columns {
 		cells = append(cells, col.value(p))
 	}
-	return cells
+	r.err = r.w.Write(cells)
 }

@@ -5,57 +5,110 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"sluice/internal/command"
+	"sluice/internal/report"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
+	"sluice/transfer"
 )
 
 func removeCommand() command.App {
 	return command.App{
-		Name:  "rm",
-		Usage: "remove a segment that nobody uses any more",
-		About: "Refuses while a producer or a consumer lives, and, without --yes, while there are\nunread messages in it.",
+		Name:   "rm",
+		Prints: true,
+		Usage:  "remove a segment that nobody uses any more",
+		About: "Refuses while a producer or a consumer lives, and, without --yes, while there are\n" +
+			"unread messages in it. The socket that a dead transfer has left goes as well.",
 		Flags: []cli.Flag{
 			command.NameFlag("demo"),
 			&cli.BoolFlag{Name: "yes", Usage: "discard unread messages, or a file that is no segment"},
 		},
-		File: "name",
-		Run:  remove,
+		Argument: "name",
+		Run:      remove,
 	}
 }
 
 func remove(ctx context.Context, c *cli.Context) error {
-	name, err := command.GetName(c)
-	if err != nil {
-		return err
-	}
+	name := command.GetName(c)
 	unread, err := unread(name)
 	damaged := errors.Is(err, layout.ErrNotSegment) || errors.Is(err, layout.ErrVersion) || errors.Is(err, layout.ErrCorrupt)
 	switch {
 	case damaged && !c.Bool("yes"):
-		return command.Usage("%w; --yes removes it all the same", err)
+		return command.WithHint(command.Usage("%w", err), "--yes removes it all the same")
 	case err != nil && !damaged:
 		return err
 	case unread > 0 && !c.Bool("yes"):
-		return command.Usage("segment %q: %s unread would be lost; --yes discards them, and consumer --name %[1]s takes them",
-			name, humanize.Comma(int64(unread))+" messages")
+		return command.WithHint(command.Usage("%w", command.Named(name, fmt.Errorf("%s unread would be lost", report.Messages(unread)))),
+			"consumer --name %s takes them; --yes discards them", name)
 	}
+	socket := socketOf(name)
 	if err := shm.Remove(ctx, name); errors.Is(err, fs.ErrNotExist) {
 		return noSegment(name)
 	} else if err != nil {
 		return err
 	}
 	if unread > 0 {
-		fmt.Printf("removed %s with %s unread messages\n", shm.Path(name), humanize.Comma(int64(unread)))
+		fmt.Printf("removed %s with %s unread\n", shm.Path(name), report.Messages(unread))
 	} else {
 		fmt.Printf("removed %s\n", shm.Path(name))
 	}
+	switch removed, err := removeSocket(socket); {
+	case err != nil:
+		return fmt.Errorf("remove the consumer's socket: %w", err)
+	case removed:
+		fmt.Printf("removed %s\n", socket)
+	}
 	return nil
+}
+
+// socketOf returns where the consumer of a transfer listens, or has listened. What a
+// segment says of it is believed when both are this user's; else it is the name's own
+// place.
+func socketOf(name string) string {
+	var st unix.Stat_t
+	if v, err := shm.Look(name); err == nil {
+		defer v.Close()
+		var noted string
+		err := shm.Guard(func() error {
+			if h := v.Header(); h.ConsumerSide.UID.Load() == uint64(os.Geteuid()) {
+				noted = h.ConsumerSocket.Load()
+			}
+			return nil
+		})
+		mine := unix.Lstat(shm.Path(name), &st) == nil && int(st.Uid) == os.Geteuid()
+		if err == nil && mine && filepath.IsAbs(noted) {
+			return noted
+		}
+	}
+	return transfer.SocketPath(name)
+}
+
+// removeSocket removes a socket of this user's that nobody listens at.
+func removeSocket(path string) (removed bool, err error) {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() {
+		return false, nil
+	}
+	c, err := net.DialTimeout("unixpacket", path, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return false, nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return true, nil
 }
 
 // unread is how many messages would be lost with the segment. A transfer's are in
@@ -69,7 +122,7 @@ func unread(name string) (uint64, error) {
 	s, err := pressure.Observe(v)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("segment %q: %w", name, err)
+		return 0, shm.InSegment("look at", name, err)
 	case s.Producer.Alive || s.Consumer.Alive:
 		return 0, nil // which shm.Remove refuses, and says why
 	case s.Geometry.Mode != layout.ModeRing:

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -48,22 +46,21 @@ func serve(ctx context.Context, addr string) error {
 	if err != nil {
 		return command.Orderly(err)
 	}
-	complaints := log.New(os.Stderr, "gauge: ", 0)
 	live := page.New()
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.Handler(complaints))
+	mux.Handle("GET /metrics", metrics.Handler(complaints, live.Verdict))
 	mux.Handle("GET /", live)
 	s := &http.Server{
-		Handler:           mux,
+		Handler:           limitRequests(mux, maxRequests),
 		ErrorLog:          complaints,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
 	}
 	if at := l.Addr().(*net.TCPAddr); at.IP.IsLoopback() {
-		s.Handler = page.ForThisMachine(mux)
+		s.Handler = page.ForThisMachine(s.Handler)
 	} else {
 		complaints.Printf("anybody who reaches %v can read names and figures of all segments; there is no password", at)
 	}
@@ -71,7 +68,7 @@ func serve(ctx context.Context, addr string) error {
 
 	ctx, stop := context.WithCancelCause(ctx)
 	go live.Follow(ctx)
-	go func() { stop(fmt.Errorf("serve on %v: %w", l.Addr(), s.Serve(l))) }()
+	go func() { stop(fmt.Errorf("serve on %v: %w", l.Addr(), s.Serve(limitConnections(l, maxConnections)))) }()
 	<-ctx.Done()
 	late, cancel := context.WithTimeout(context.Background(), parting)
 	defer cancel()
@@ -84,7 +81,7 @@ func serve(ctx context.Context, addr string) error {
 // listen is net.Listen with errors that say what to do.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
-		return nil, command.Usage("--listen %q: an address and a port, such as 127.0.0.1:9464, :9464 or [::1]:9464", addr)
+		return nil, command.Usage("--listen: invalid address %q (examples: 127.0.0.1:9464, :9464, [::1]:9464)", addr)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	var unknown *net.DNSError
@@ -95,15 +92,15 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.Is(err, unix.EADDRINUSE):
-		return nil, fmt.Errorf("listen on %s: somebody listens there already; choose another address with --listen, port 0 for any that is free", addr)
+		return nil, command.WithHint(fmt.Errorf("listen on %s: another process listens there already", addr), "choose another address with --listen; port 0 is any that is free")
 	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return nil, command.Usage("--listen %q: this machine has no such address", addr)
+		return nil, command.Usage("--listen: invalid address %q: this machine has no such address", addr)
 	case errors.As(err, &unknown):
-		return nil, command.Usage("--listen %q: %s: %s", addr, unknown.Name, unknown.Err)
+		return nil, command.Usage("--listen: invalid address %q: %s: %s", addr, unknown.Name, unknown.Err)
 	case errors.As(err, &malformed):
-		return nil, command.Usage("--listen %q: %s", addr, malformed.Err)
+		return nil, command.Usage("--listen: invalid address %q: %s", addr, malformed.Err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("listen on %s: this user may not; choose a port from 1024 on with --listen", addr)
+		return nil, command.WithHint(fmt.Errorf("listen on %s: permission denied", addr), "choose a port from 1024 on with --listen")
 	}
 	return nil, fmt.Errorf("listen on %s: %w", addr, err)
 }

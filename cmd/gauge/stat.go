@@ -13,31 +13,26 @@ import (
 
 func statCommand() command.App {
 	return command.App{
-		Name:  "stat",
-		Usage: "show everything about a segment, once",
+		Name:   "stat",
+		Prints: true,
+		Usage:  "show everything about a segment, once",
 		Examples: []string{
 			"gauge stat --name demo",
 			"gauge stat --json | jq .verdict",
 		},
 		Flags: []cli.Flag{
 			command.NameFlag("demo"),
-			&cli.BoolFlag{Name: "json", Usage: "print an object with the keys of the sides' reports"},
-			&cli.DurationFlag{Name: "interval", Value: glance, Usage: "look for this `TIME` to tell how fast it goes"},
+			&cli.BoolFlag{Name: "json", Usage: "print an object with the keys of the sides' reports; latency in nanoseconds, other times in seconds"},
+			command.TimeFlag("interval", glance, 1, "look for this `TIME` to tell how fast it goes"),
 		},
-		File: "name",
-		Run:  stat,
+		Argument: "name",
+		Run:      stat,
 	}
 }
 
 func stat(ctx context.Context, c *cli.Context) error {
-	name, err := command.GetName(c)
-	if err != nil {
-		return err
-	}
+	name := command.GetName(c)
 	wait := c.Duration("interval")
-	if wait <= 0 {
-		return command.Usage("--interval %v: more than 0", wait)
-	}
 	f := follow.New(name, 1)
 	defer f.Close()
 	pairs, err := twice(ctx, f, wait)

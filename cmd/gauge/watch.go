@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"sluice/internal/command"
@@ -18,18 +20,19 @@ import (
 
 func watchCommand() command.App {
 	return command.App{
-		Name:  "watch",
-		Usage: "see segments live, in the terminal",
+		Name:   "watch",
+		Prints: true,
+		Usage:  "see segments live, in the terminal",
 		About: "Shows every segment there is, and the chosen one in full: throughput, depth and the\n" +
 			"share of the time that each side slept, over the last minutes. Without a terminal it\n" +
-			"prints what there is, once.\n\n" +
-			"Keys: up and down choose, space pauses, q quits.",
+			"prints what there is, once. Segments with a problem come first.\n\n" +
+			"Keys: up and down choose, space pauses, Ctrl-Z suspends, q quits.",
 		Flags: []cli.Flag{
 			command.NameFlag(""),
-			&cli.DurationFlag{Name: "interval", Value: glance, Usage: "`TIME` between two looks"},
+			command.TimeFlag("interval", glance, 10*time.Millisecond, "`TIME` between two looks, at least 10ms"),
 		},
-		File: "name",
-		Run:  watch,
+		Argument: "name",
+		Run:      watch,
 	}
 }
 
@@ -37,30 +40,28 @@ func watchCommand() command.App {
 const span = 2 * time.Minute
 
 func watch(ctx context.Context, c *cli.Context) error {
-	name, err := command.GetName(c)
-	if err != nil {
-		return err
-	}
+	name := command.GetName(c)
+	var err error
 	interval := c.Duration("interval")
-	if interval < 10*time.Millisecond {
-		return command.Usage("--interval %v: at least 10ms", interval)
-	}
 	f := follow.New(name, int(span/interval))
 	defer f.Close()
-	s := screen.Screen{Name: name, Width: 80, Interval: interval, Span: span, Now: time.Now()}
+	s := screen.Screen{Name: name, Width: 80, Interval: interval, Span: span, Now: time.Now(), ASCII: !screen.UTF8(os.Getenv)}
 	if !term.IsTerminal(int(os.Stdout.Fd())) {
 		s.Plain = true
 		if s.Pairs, err = twice(ctx, f, interval); err != nil {
 			return command.Orderly(err)
 		}
+		s.Pairs, s.Omitted = follow.TroubleFirst(s.Pairs), f.Omitted
 		if name != "" && len(s.Pairs) == 0 {
 			return noSegment(name)
 		}
 		_, err = fmt.Println(s.Draw())
 		return err
 	}
-	m := &watcher{follower: f, screen: s}
-	_, err = tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(20)).Run()
+	m := &watcher{follower: f, screen: s, signals: make(stopSignals, 4)}
+	program := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(20))
+	defer m.signals.forward(program)()
+	_, err = program.Run()
 	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
 		err = nil // a signal
 	}
@@ -72,6 +73,7 @@ type watcher struct {
 	follower *follow.Follower
 	screen   screen.Screen
 	chosen   string // name of the pair that is shown in full
+	signals  stopSignals
 	err      error
 }
 
@@ -82,19 +84,33 @@ func (w *watcher) Init() tea.Cmd { return w.look() }
 
 // look takes the next look and asks for the one after it.
 func (w *watcher) look() tea.Cmd {
+	if _, err := unix.IoctlGetTermios(unix.Stdout, unix.TCGETS); err != nil { // SIGHUP tells, but may be ignored
+		w.err = fmt.Errorf("the terminal is gone: %w", err)
+		return tea.Quit
+	}
 	if !w.screen.Paused {
-		if w.screen.Pairs, w.err = w.follower.Look(); w.err != nil {
+		pairs, err := w.follower.Look()
+		if w.err = err; err != nil {
 			return tea.Quit
 		}
-		w.screen.Now = time.Now()
-		w.screen.Chosen = 0
-		for i, p := range w.screen.Pairs {
-			if p.Name == w.chosen {
-				w.screen.Chosen = i
-			}
-		}
+		w.show(follow.TroubleFirst(pairs))
+		w.screen.Omitted, w.screen.Now = w.follower.Omitted, time.Now()
 	}
 	return tea.Tick(w.screen.Interval, func(time.Time) tea.Msg { return tick{} })
+}
+
+// show draws these pairs from now on. The choice stays with the name, wherever it now
+// stands; when that is gone it goes to the pair that has come to its place.
+func (w *watcher) show(pairs []*follow.Pair) {
+	w.screen.Pairs = pairs
+	at := slices.IndexFunc(pairs, func(p *follow.Pair) bool { return p.Name == w.chosen })
+	if at < 0 {
+		at = max(0, min(w.screen.Chosen, len(pairs)-1))
+	}
+	w.screen.Chosen, w.chosen = at, ""
+	if len(pairs) > 0 {
+		w.chosen = pairs[at].Name
+	}
 }
 
 // Update implements tea.Model.
@@ -102,12 +118,18 @@ func (w *watcher) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tick:
 		return w, w.look()
+	case suspend:
+		return w, tea.Exec(stop{signals: w.signals}, nil)
+	case resumed:
+		return w, tea.Exec(again{}, nil)
 	case tea.WindowSizeMsg:
 		w.screen.Width, w.screen.Height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
 		switch msg.String() {
 		case "q", "esc", "ctrl+c":
 			return w, tea.Quit
+		case "ctrl+z":
+			return w, tea.Exec(stop{signals: w.signals}, nil)
 		case "space", "p":
 			w.screen.Paused = !w.screen.Paused
 		case "up", "k":

@@ -1,10 +1,12 @@
 package main
 
 import (
-	"fmt"
+	"cmp"
+	"errors"
 	"math"
 	"math/bits"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -31,20 +33,22 @@ type options struct {
 	framing  layout.Framing
 	chunk    int
 	chunkSet bool
+
+	called func(flag string) string // a flag as the user gave it
 }
 
 func flags() []cli.Flag {
 	return []cli.Flag{
 		command.SizeFlag("capacity", layout.DefaultCapacity, "`BYTES` of ring: a power of two from 4KiB to 2GiB"),
 		&cli.Uint64Flag{Name: "slots", Usage: "at most `N` messages in flight; 0 = bytes alone"},
-		&cli.StringFlag{Name: "on-full", Value: "block", Usage: "`POLICY` when the ring is full: block, drop the newest message, or fail"},
+		command.ChoiceFlag("on-full", nil, "block", "", "`POLICY` when the ring is full: block, drop the newest message, or fail", "block", "drop", "fail"),
 		command.SizeFlag("size", pattern.MinSize, "`BYTES` of a generated message, at least 8"),
-		&cli.IntFlag{Name: "burst", Value: 1, Usage: "send `N` messages at once and wait as much longer; --rate stays the average"},
+		command.IntegerFlag("burst", 1, 1, math.MaxInt32, "send `N` messages at once and wait as much longer; --rate stays the average"),
 		&cli.StringFlag{Name: "input", DefaultText: "generate messages", Usage: "read messages from `FILE`, - for standard input"},
-		&cli.StringFlag{Name: "framing", DefaultText: "lines for -, else raw", Usage: "`HOW` the input is cut: lines, length (4 bytes little-endian before each message), raw"},
+		command.FramingFlag("lines for -, else raw", "`HOW` the input is cut: lines, length (4 bytes little-endian before each message), raw"),
 		command.SizeFlag("chunk", 64<<10, "`BYTES` of a message with raw framing"),
 		command.SizeFlag("buffer", 0, "transfer: pack messages into buffers of so many `BYTES`; 0 = one buffer a message"),
-		&cli.BoolFlag{Name: "recycle", Usage: "transfer: get buffers back and use them again; faster, but the kernel does not vouch that the producer has let go"},
+		&cli.BoolFlag{Name: "recycle", Usage: "transfer: get buffers back and use them again; faster, but the kernel does not guarantee that the producer can no longer modify them"},
 		command.SizeFlag("limit", transfer.DefaultLimit, "transfer: most `BYTES` of memory in flight; 0 = none"),
 		&cli.BoolFlag{Name: "fresh", Usage: "discard what a dead pair left behind instead of resuming it"},
 	}
@@ -54,35 +58,34 @@ func parse(c *cli.Context, mode layout.Mode) (options, error) {
 	o := options{
 		slots: c.Uint64("slots"), fresh: c.Bool("fresh"),
 		burst: c.Int("burst"), input: c.String("input"), chunkSet: c.IsSet("chunk"),
+		called: func(flag string) string { return command.Called(c, flag) },
 	}
 	if err := o.parseTransfer(c, mode); err != nil {
 		return o, err
 	}
 	capacity := command.GetSize(c, "capacity")
 	if _, err := layout.NewRing(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
-		return o, command.Usage("--%w%s", err, nextPower(capacity))
+		flag, text, _ := strings.Cut(err.Error(), " ") // capacity or slots
+		err = command.Usage("%s: %s", command.Called(c, flag), text)
+		if near := nearCapacity(capacity); near != "" {
+			err = command.WithHint(err, "%s", near)
+		}
+		return o, err
 	}
 	if c.IsSet("capacity") {
 		o.capacity = capacity
 	}
-	policies := map[string]ring.Policy{"block": ring.Block, "drop": ring.Drop, "fail": ring.Fail}
-	var ok bool
-	if o.onFull, ok = policies[c.String("on-full")]; !ok {
-		return o, command.Usage("--on-full %q: block, drop or fail", c.String("on-full"))
-	}
+	o.onFull = map[string]ring.Policy{"block": ring.Block, "drop": ring.Drop, "fail": ring.Fail}[command.GetChoice(c, "on-full")]
 	size, chunk := command.GetSize(c, "size"), command.GetSize(c, "chunk")
-	if size < pattern.MinSize || size > math.MaxInt32 {
-		return o, command.Usage("--size %d: from %d bytes to what the ring takes", size, pattern.MinSize)
-	}
-	if chunk < 1 || chunk > math.MaxInt32 {
-		return o, command.Usage("--chunk %d: from 1 byte to what the ring takes", chunk)
+	most := uint64(largest(mode))
+	if err := errors.Join(inRange(c, "size", pattern.MinSize, most), inRange(c, "chunk", 1, most)); err != nil {
+		return o, err
 	}
 	o.size, o.chunk = int(size), int(chunk)
-	if most := layout.MaxMessage(capacity); mode == layout.ModeRing && o.fresh && (o.input == "" && size > most || o.chunkSet && chunk > most) {
-		return o, command.Usage("--size %d, --chunk %d: at most %d fit into the ring; choose a larger --capacity", size, chunk, most)
-	}
-	if o.burst < 1 {
-		return o, command.Usage("--burst %d: at least 1", o.burst)
+	if most := layout.MaxMessage(capacity); mode == layout.ModeRing && o.fresh { // later it would have discarded what is there
+		if err := errors.Join(o.fits("size", most), o.fits("chunk", most)); err != nil {
+			return o, command.WithHint(err, "choose a larger --capacity")
+		}
 	}
 	return o, o.parseInput(c)
 }
@@ -90,19 +93,22 @@ func parse(c *cli.Context, mode layout.Mode) (options, error) {
 // parseTransfer reads the flags of transfer mode, and refuses those of the other.
 func (o *options) parseTransfer(c *cli.Context, mode layout.Mode) error {
 	if mode == layout.ModeRing {
-		return refuse(c, []string{"buffer", "recycle", "limit", "socket"}, "in ring mode; add --mode transfer")
+		return command.WithHint(refuse(c, []string{"buffer", "recycle", "limit", "socket"}, "in ring mode"), "add --mode transfer")
 	}
-	if err := refuse(c, []string{"capacity", "slots", "on-full"}, "in transfer mode, where only --limit bounds the queue"); err != nil {
+	if err := command.WithHint(refuse(c, []string{"capacity", "slots", "on-full"}, "in transfer mode"), "--limit bounds the queue there"); err != nil {
 		return err
 	}
 	o.recycle, o.limit = c.Bool("recycle"), command.GetSize(c, "limit")
 	buffer := command.GetSize(c, "buffer")
-	if buffer > math.MaxInt32 || buffer > 0 && buffer < 2*layout.RecordHeader {
-		return command.Usage("--buffer %d: from %d bytes to 2 GiB, or 0", buffer, 2*layout.RecordHeader)
+	if buffer > 0 {
+		if err := inRange(c, "buffer", 2*layout.RecordHeader, math.MaxInt32); err != nil {
+			return command.WithHint(err, "0 is one buffer a message")
+		}
 	}
 	o.buffer = int(buffer)
-	if o.limit > 0 && o.limit < minLimit+buffer {
-		return command.Usage("--limit %d: at least %d bytes, and a buffer", o.limit, minLimit)
+	if least := minLimit + buffer; o.limit > 0 && o.limit < least {
+		err := command.Usage("%s: invalid size %d: want one >= %d", command.Called(c, "limit"), o.limit, least)
+		return command.WithHint(err, "it has to hold %d bytes and a --buffer; 0 is no limit", minLimit)
 	}
 	if o.limit == 0 {
 		o.limit = transfer.NoLimit
@@ -110,37 +116,66 @@ func (o *options) parseTransfer(c *cli.Context, mode layout.Mode) error {
 	return nil
 }
 
+// largest is the size of the largest message that there can be in a mode, bytes.
+func largest(mode layout.Mode) int {
+	if mode == layout.ModeTransfer {
+		return transfer.MaxMessage
+	}
+	return int(layout.MaxMessage(layout.MaxCapacity))
+}
+
+// inRange checks a flag of a size against its bounds.
+func inRange(c *cli.Context, flag string, least, most uint64) error {
+	if n := command.GetSize(c, flag); n < least || n > most {
+		return command.Usage("%s: invalid size %d: want one from %d to %d", command.Called(c, flag), n, least, most)
+	}
+	return nil
+}
+
+// fits checks the size of a message, where the flag decides it, against the largest
+// one that a segment takes.
+func (o *options) fits(flag string, most uint64) error {
+	n, decides := o.size, o.input == ""
+	if flag == "chunk" {
+		n, decides = o.chunk, o.input != "" && o.chunkSet
+	}
+	if !decides || uint64(n) <= most {
+		return nil
+	}
+	return command.Usage("%s: invalid size %d: a message has at most %d bytes here", o.called(flag), n, most)
+}
+
 // minLimit leaves room for a few buffers of a page.
 const minLimit = 64 << 10
 
-// nextPower helps those who wrote 1M, which is 1,000,000.
-func nextPower(capacity uint64) string {
-	next := &command.Size{Bytes: 1 << bits.Len64(capacity)}
-	if bits.OnesCount64(capacity) < 2 || next.Bytes > layout.MaxCapacity {
-		return ""
+// nearCapacity is what somebody may have meant, such as 1MiB by 1M, which is 1,000,000; ""
+// for a capacity that is right.
+func nearCapacity(capacity uint64) string {
+	least := max(layout.MinCapacity, uint64(os.Getpagesize()))
+	next := uint64(1) << bits.Len64(capacity)
+	switch {
+	case capacity < least:
+		return "the smallest is " + (&command.Size{Bytes: least}).String()
+	case capacity > layout.MaxCapacity:
+		return "the largest is " + (&command.Size{Bytes: layout.MaxCapacity}).String()
+	case bits.OnesCount64(capacity) > 1:
+		return "the next one is " + (&command.Size{Bytes: next}).String()
 	}
-	next.Bytes = max(next.Bytes, layout.MinCapacity)
-	return fmt.Sprintf("; the next one is %v", next)
+	return ""
 }
 
 func (o *options) parseInput(c *cli.Context) error {
 	generating, reading := []string{"size", "burst"}, []string{"framing", "chunk"}
 	if o.input == "" {
 		if command.Said(c, "input") {
-			return command.Usage("--input: the name of a file, or - for standard input")
+			return command.Usage("--input: want the name of a file, or - for standard input")
 		}
-		return refuse(c, reading, "without --input FILE")
+		return command.WithHint(refuse(c, reading, "without an input"), "add --input FILE")
 	}
 	if err := refuse(c, generating, "with --input"); err != nil {
 		return err
 	}
-	o.framing = command.DefaultFraming(o.input)
-	if c.IsSet("framing") {
-		var err error
-		if o.framing, err = command.ParseFraming(c.String("framing")); err != nil {
-			return err
-		}
-	}
+	o.framing = cmp.Or(command.GetFraming(c), command.DefaultFraming(o.input))
 	if command.Said(c, "chunk") && o.framing != layout.FramingRaw {
 		return command.Usage("--chunk has no meaning with %v framing", o.framing)
 	}

@@ -5,7 +5,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -24,7 +26,8 @@ func main() {
 		Name:  "producer",
 		Usage: "put messages into a bounded ring in shared memory, or hand them over a socket",
 		About: "Takes messages from a file, or makes them up, and waits while the ring is full.\n" +
-			"Start a consumer with the same --name, before or after.",
+			"Start a consumer with the same --name, before or after. What a killed producer had\n" +
+			"read from a pipe and not sent is lost; all that was in the ring is not.",
 		Examples: []string{
 			"producer                                  numbered messages, as fast as the consumer takes them",
 			"producer --slots 8 --rate 200             at most 8 in flight, 200 a second",
@@ -33,7 +36,7 @@ func main() {
 			"producer --on-full drop --rate 1e6        lose messages rather than wait",
 			"producer --mode transfer --limit 64MiB    never wait: let the queue grow, up to a limit",
 		},
-		Flags: append(command.CommonFlags(), flags()...), File: "input",
+		Flags: append(command.CommonFlags("ring"), flags()...), File: "input",
 		Run: run,
 	}))
 }
@@ -53,6 +56,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		return err
 	}
 	tell := service.New(ctx, layout.Producer, "waiting for its input")
+	signalled := ctx
 	ctx, stop := command.WithDuration(ctx, common.Duration)
 	defer stop()
 
@@ -69,38 +73,81 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	}
 	w, err := open(ctx, common, opt)
 	if err != nil {
-		return command.Orderly(err)
+		return adviseOpening(command.Orderly(err), common, opt)
 	}
+	command.LosesWhenStoppedTwice(losing(w, in))
 	move, err := plan(w, in, opt, source.Limits{Count: common.Count, Pace: pace.New(common.Rate, opt.burst)})
 	if err != nil {
+		command.LosesWhenStoppedTwice(nil)
+		w.EndAs(layout.EndFailed)
 		_, closeErr := w.leave(ctx)
 		return errors.Join(err, closeErr)
 	}
 	rep := report.Start(report.Options{
-		Role: layout.Producer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: command.InJournal(), Total: total,
+		Role: layout.Producer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: command.InJournal(), Stopping: ctx.Done(), Total: total,
 	})
-	rep.Resumed(w.resumed())
-	err = rep.Attach(w.Segment())
+	rep.Resumed(w.resumed(), !w.Segment().Absent(layout.Consumer))
+	err = rep.Attach(w.Segment(), w.Published)
 	if err == nil {
 		tell.Ready(w.Segment())
 		err = shm.Guard(func() error { return move(ctx) })
 	}
-	ended := err == nil && in != nil && ctx.Err() == nil
-	if ctx.Err() == nil || w.Segment().Alive(layout.Consumer) { // else it gives up at once
-		rep.Delivering(w.queued())
+	endless := in == nil && common.Count == 0
+	end := endOf(err, endless)
+	w.EndAs(end)
+	err = advise(command.Named(common.Name, err), w.Segment(), opt)
+	// Else it gives up at once, or nobody will ever come.
+	if taken := meets(w.Segment()); taken || ctx.Err() == nil && w.Segment().Check() == nil {
+		rep.Delivering(w.queued(), taken, sooner(taken, signalled.Err() != nil, common.Duration))
 	}
-	err = errors.Join(command.Named(common.Name, err), w.deliver(ctx, ended))
+	if undelivered := w.deliver(ctx, end, in != nil); undelivered != nil {
+		end = layout.EndFailed
+		err = errors.Join(err, advise(undelivered, w.Segment(), opt))
+	}
+	tells := telling(w.Segment(), end, endless && signalled.Err() != nil)
+	if tells != layout.EndNone {
+		w.KeepEnd()
+	}
+	rep.EndingAs(end)
 	if in != nil {
 		rep.Unsent(in.Unsent())
 	}
 	rep.Finish()
-	alone := !w.Segment().Alive(layout.Consumer)
+	alone := w.Segment().Absent(layout.Consumer)
 	tell.Detach()
+	command.LosesWhenStoppedTwice(nil)
 	unread, leaveErr := w.leave(ctx)
 	if alone {
-		rep.Left(unread, ended)
+		rep.Left(unread, tells)
 	}
 	return errors.Join(err, leaveErr)
+}
+
+// sooner says what ends a delivery before everything is taken. Without a consumer that is
+// the first thing that asks the producer to stop, with one a second signal.
+func sooner(consumer, signalled bool, duration time.Duration) string {
+	switch {
+	case signalled:
+		return "stop it again to lose what is left"
+	case consumer:
+		return "stop it twice to lose what is left"
+	case duration > 0:
+		return fmt.Sprintf("until --duration %v is over; what is left then is lost", duration)
+	}
+	return "stop it to lose what is left"
+}
+
+// endOf returns how the stream has ended, given what ended the loop. A load that is
+// generated without a count has no end of its own: whenever it is stopped, it is
+// complete.
+func endOf(err error, endless bool) layout.End {
+	switch {
+	case err == nil, endless && command.Orderly(err) == nil:
+		return layout.EndComplete
+	case command.Orderly(err) == nil:
+		return layout.EndStopped
+	}
+	return layout.EndFailed
 }
 
 // plan returns what moves the messages, or what is wrong with the flags now that
@@ -108,8 +155,8 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 func plan(w sender, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
 	most := w.MaxMessage()
 	if in == nil {
-		if opt.size > most {
-			return nil, command.Usage("--size %d: at most %d fit into the ring; choose a larger --capacity", opt.size, most)
+		if err := opt.fits("size", uint64(most)); err != nil {
+			return nil, command.WithHint(err, "%s", w.larger())
 		}
 		seen, err := pressure.Observe(w.Segment())
 		if err != nil {
@@ -127,10 +174,30 @@ func plan(w sender, in *source.Input, opt options, lim source.Limits) (func(cont
 	case layout.FramingLength:
 		cut = source.Lengths(in, most)
 	default:
-		if opt.chunk > most && opt.chunkSet {
-			return nil, command.Usage("--chunk %d: at most %d fit into the ring; choose a larger --capacity", opt.chunk, most)
+		if err := opt.fits("chunk", uint64(most)); err != nil {
+			return nil, command.WithHint(err, "%s", w.larger())
 		}
 		cut = source.Chunks(in, min(opt.chunk, most))
 	}
-	return func(ctx context.Context) error { return source.Copy(ctx, w, in, cut, lim) }, nil
+	return func(ctx context.Context) error {
+		return withRemedy(source.Copy(ctx, w, in, cut, lim), opt.framing, w)
+	}, nil
+}
+
+// withRemedy says what to do about input that does not fit, or is not framed as was
+// said.
+func withRemedy(err error, framing layout.Framing, w sender) error {
+	larger, or := w.larger(), ", or "
+	if w.MaxMessage() >= largest(w.Segment().Geometry().Mode) {
+		larger, or = "", ""
+	}
+	switch {
+	case errors.Is(err, source.ErrTooLarge) && framing == layout.FramingLength:
+		return command.WithHint(err, "%s%sif the input has no length before each message, choose --framing lines or raw", larger, or)
+	case errors.Is(err, source.ErrTooLarge):
+		return command.WithHint(err, "%s%scut the input into chunks: --framing raw", larger, or)
+	case errors.Is(err, source.ErrCutShort):
+		return command.WithHint(err, "check the input; if it has no length before each message, choose --framing lines or raw")
+	}
+	return err
 }

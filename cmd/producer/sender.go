@@ -2,10 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"sluice/internal/command"
+	"sluice/internal/report"
 	"sluice/internal/source"
 	"sluice/layout"
+	"sluice/pressure"
 	"sluice/ring"
 	"sluice/shm"
 	"sluice/transfer"
@@ -15,16 +22,41 @@ import (
 type sender interface {
 	source.Sender
 	Segment() *shm.Segment
+	// larger says what to do for a larger message.
+	larger() string
+	// loses stops the sender where it is, and says what of it is lost when the process
+	// leaves at once. It may be called from another goroutine, once, until leave.
+	loses() string
+	// Published is how many messages were sent, as the sender itself counts.
+	Published() uint64
 	// resumed is how many messages of an earlier producer are still unread.
 	resumed() uint64
 	// queued is how many messages deliver will wait for.
 	queued() uint64
-	// deliver waits until all is in the right hands. ended says that the whole
-	// input was sent, which even of an empty one is something to deliver.
-	deliver(ctx context.Context, ended bool) error
+	// EndAs says how the stream has ended, before deliver.
+	EndAs(end layout.End)
+	// KeepEnd lets a consumer that is still to come learn how the stream has ended, where
+	// none was told. It is for after deliver.
+	KeepEnd()
+	// deliver waits until all is in the right hands. The end of an input is something
+	// to deliver even when there is no message.
+	deliver(ctx context.Context, end layout.End, input bool) error
 	// leave gives the role back. kept is how many unread messages are there for
 	// the next consumer.
 	leave(ctx context.Context) (kept uint64, err error)
+}
+
+const nothingLost = "nothing that was sent is lost"
+
+// losing returns what says what is lost when the process leaves at once.
+func losing(w sender, in *source.Input) func() string {
+	return func() string {
+		text := w.loses()
+		if in != nil && in.Size() < 0 {
+			text += "; what was read from the input and not sent is lost"
+		}
+		return text
+	}
 }
 
 func open(ctx context.Context, common command.Common, opt options) (sender, error) {
@@ -46,31 +78,66 @@ func open(ctx context.Context, common command.Common, opt options) (sender, erro
 type bounded struct{ *ring.Writer }
 
 func (b bounded) Flush()          { b.Publish() }
+func (b bounded) larger() string  { return "choose a larger --capacity" }
 func (b bounded) resumed() uint64 { return b.Resumed() }
 
 func (b bounded) queued() uint64 { return 0 }
 
-func (b bounded) deliver(_ context.Context, ended bool) error {
-	if ended {
-		b.KeepEnd()
+func (b bounded) loses() string {
+	seen, err := pressure.Observe(b.Segment())
+	switch {
+	case err != nil:
+		return "the segment was truncated, so what is lost is not known"
+	case seen.Depth() == 0:
+		return nothingLost
+	case errors.Is(b.Segment().Check(), shm.ErrRemoved):
+		return "what is in the ring is lost: the segment was removed"
 	}
-	return nil
+	return "what is in the ring is kept for the next consumer"
 }
+
+func (b bounded) deliver(context.Context, layout.End, bool) error { return nil }
 
 func (b bounded) leave(context.Context) (uint64, error) { return b.Close() }
 
 // elastic is a transfer: the queue is this process's, until it is delivered.
 type elastic struct{ *transfer.Sender }
 
+func (e elastic) larger() string {
+	var file unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_FSIZE, &file) == nil && file.Cur < uint64(e.MaxMessage()+2*os.Getpagesize()) {
+		return "allow larger files (ulimit -f)"
+	}
+	return "choose a larger --limit"
+}
+
 func (e elastic) resumed() uint64 { return 0 }
+
+func (e elastic) loses() string {
+	most, are := "", "are"
+	n, exact := e.Halt()
+	if !exact {
+		most = "at most "
+	}
+	switch n {
+	case 0:
+		if seen, err := pressure.Observe(e.Segment()); err == nil && seen.Depth() > 0 {
+			return fmt.Sprintf("all that was sent was handed over; lost if the consumer ends before it takes it: %s", report.Messages(seen.Depth()))
+		}
+		return nothingLost
+	case 1:
+		are = "is"
+	}
+	return fmt.Sprintf("%s%s that had not been handed over %s lost", most, report.Messages(n), are)
+}
 
 func (e elastic) queued() (n uint64) {
 	_ = shm.Guard(func() error { n = e.Queued(); return nil }) // deliver says what is wrong
 	return n
 }
 
-func (e elastic) deliver(ctx context.Context, ended bool) error {
-	if ended {
+func (e elastic) deliver(ctx context.Context, end layout.End, input bool) error {
+	if end == layout.EndComplete && input {
 		e.DeliverEnd()
 	}
 	_, err := e.Drain(ctx)

@@ -4,13 +4,18 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/service"
+	"sluice/internal/stdio"
 )
 
 // App describes a command, or one of its commands.
@@ -20,8 +25,11 @@ type App struct {
 	About    string // a paragraph or two
 	Examples []string
 	Flags    []cli.Flag
-	File     string // the flag that names a file or a segment, for those who leave it out
+	File     string // the flag that names a file, for those who leave it out
+	Argument string // the flag whose value may stand alone, "" = none
 	Commands []App  // each without commands of its own
+	Prints   bool   // on standard output, which has to be there
+	of       *App   // whose command it is, nil = nobody's
 
 	// Run does the work until it is done or ctx is. The causes of ctx that
 	// stand for an orderly stop may be returned as they are.
@@ -29,54 +37,81 @@ type App struct {
 }
 
 // Main runs the command with the process's arguments and returns its exit
-// code. Errors are printed, one line each.
+// code. Errors are printed as Exit does.
 func Main(a App) int {
 	// A closed pipe at the output is an error to report, not a death.
 	signal.Ignore(unix.SIGPIPE)
-	app := &cli.App{
-		Name:                 a.Name,
-		Usage:                a.Usage,
-		Description:          a.description(),
-		UsageText:            a.Name + " [options]",
-		Flags:                a.Flags,
-		HideHelpCommand:      true,
-		HideVersion:          true,
-		EnableBashCompletion: true,
-		OnUsageError:         a.usageError,
-		ExitErrHandler:       func(*cli.Context, error) {}, // it would exit past every deferred call
-		Action:               a.action(a.Name),
+	if err := startPoller(); err != nil {
+		m := meant(a.Name, err)
+		fmt.Fprintln(os.Stderr, strings.Join(m.lines(wantsJSON()), "\n"))
+		return m.code
 	}
-	addEnv(a.Flags)
+	dropEmpty()
+	a.Flags = withVersion(checked(a.Flags))
+	for i := range a.Commands {
+		a.Commands[i].Flags, a.Commands[i].of = withVersion(checked(a.Commands[i].Flags)), &a
+	}
+	os.Args = append(os.Args[:1:1], a.arrange(os.Args[1:])...)
+	app := &cli.App{
+		Name:                  a.Name,
+		Flags:                 a.Flags,
+		HideHelpCommand:       true,
+		HideVersion:           true,
+		EnableBashCompletion:  true,
+		CustomAppHelpTemplate: a.help(a.Name),
+		OnUsageError:          a.usageError,
+		ExitErrHandler:        func(*cli.Context, error) {}, // it would exit past every deferred call
+		Action:                a.action(a.Name),
+	}
 	for _, sub := range a.Commands {
-		addEnv(sub.Flags)
-		app.UsageText = a.Name + " command [options]"
 		app.Commands = append(app.Commands, &cli.Command{
-			Name: sub.Name, Usage: sub.Usage, Description: sub.description(), UsageText: a.Name + " " + sub.Name + " [options]",
-			Flags: sub.Flags, HideHelpCommand: true, OnUsageError: sub.usageError, Action: sub.action(a.Name),
+			Name: sub.Name, Usage: sub.Usage, Flags: sub.Flags, HideHelpCommand: true,
+			CustomHelpTemplate: sub.help(a.Name + " " + sub.Name),
+			OnUsageError:       sub.usageError, Action: sub.action(a.Name),
 		})
 	}
-	return exit(a.Name, app.Run(os.Args))
+	var helpErr error
+	cli.HelpPrinter = func(out io.Writer, text string, _ any) { _, helpErr = io.WriteString(out, text) }
+	err := errors.Join(app.Run(os.Args), helpErr)
+	return Exit(a.called(os.Args[1:]), wantsJSON(), err)
 }
 
-func (a *App) description() string {
-	if len(a.Examples) == 0 {
-		return a.About
+// withVersion adds the flag that Main itself sees to. It is the only one without an
+// environment variable.
+func withVersion(flags []cli.Flag) []cli.Flag {
+	return append(flags, &cli.BoolFlag{Name: "version", Usage: "print version, commit, Go and the version of the segment layout"})
+}
+
+// called returns the command's name, and after a space that of its command.
+func (a *App) called(args []string) string {
+	for _, sub := range a.Commands {
+		if len(args) > 0 && args[0] == sub.Name {
+			return a.Name + " " + sub.Name
+		}
 	}
-	return a.About + "\n\nExamples:\n\n   " + strings.Join(a.Examples, "\n   ")
+	return a.Name
 }
 
-func (a *App) usageError(_ *cli.Context, err error, _ bool) error { return mistake(err, a.Flags) }
+func (a *App) usageError(_ *cli.Context, err error, _ bool) error {
+	return a.flagOfAnother(mistake(err, a.Flags))
+}
 
-// action runs the command called name, unless there is a stray argument.
+// action runs the command called name.
 func (a *App) action(name string) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		switch {
-		case c.Args().Present() && len(a.Commands) > 0:
-			return a.noSuchCommand(c.Args().First())
-		case c.Args().Present() && a.File != "":
-			return Usage("stray argument %q: did you mean --%s %[1]s?", c.Args().First(), a.File)
-		case c.Args().Present():
-			return Usage("stray argument %q", c.Args().First())
+		if c.Bool("version") {
+			return versionOf(name).print(os.Stdout, wantsJSON())
+		}
+		if err := a.takeArgument(c); err != nil {
+			return err
+		}
+		if !service.Started() { // there it is an error
+			warnOfVariables(name, a.Flags)
+		}
+		if a.Prints {
+			if err := stdio.Check(1); err != nil {
+				return err
+			}
 		}
 		ctx, stop := untilStopped(name)
 		defer stop()
@@ -84,27 +119,25 @@ func (a *App) action(name string) cli.ActionFunc {
 	}
 }
 
-// addEnv gives each flag its environment variable: SLUICE_ and its name.
-func addEnv(flags []cli.Flag) {
-	for _, f := range flags {
-		env := []string{"SLUICE_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
-		switch f := f.(type) {
-		case *cli.StringFlag:
-			f.EnvVars = env
-		case *cli.DurationFlag:
-			f.EnvVars = env
-		case *cli.Uint64Flag:
-			f.EnvVars = env
-		case *cli.IntFlag:
-			f.EnvVars = env
-		case *cli.Float64Flag:
-			f.EnvVars = env
-		case *cli.BoolFlag:
-			f.EnvVars = env
-		case *cli.GenericFlag:
-			f.EnvVars = env
-		default:
-			panic(fmt.Sprintf("no environment variable for a flag of type %T", f))
+// takeArgument takes what stands there without a flag.
+func (a *App) takeArgument(c *cli.Context) error {
+	first, n := c.Args().First(), c.NArg()
+	switch {
+	case n == 0:
+		return nil
+	case len(a.Commands) > 0:
+		return a.noSuchCommand(first)
+	case a.Argument != "" && n > 1:
+		return WithHint(Usage("unexpected argument %q", c.Args().Get(1)), "give one --%s at a time", a.Argument)
+	case a.Argument != "" && Said(c, a.Argument):
+		return Usage("unexpected argument %q besides %s", first, dashed(a.Argument))
+	case a.Argument != "":
+		if err := c.Set(a.Argument, first); err != nil {
+			return Usage("%w", err)
 		}
+		return nil
+	case a.File != "" && first != "" && first[0] != '-':
+		return WithHint(Usage("unexpected argument %q", first), "did you mean --%s %s?", a.File, first)
 	}
+	return a.argumentOfAnother(Usage("unexpected argument %q", first))
 }

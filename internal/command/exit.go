@@ -3,16 +3,11 @@ package command
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"os"
+	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"sluice/internal/sink"
-	"sluice/layout"
-	"sluice/ring"
 	"sluice/shm"
-	"sluice/transfer"
 )
 
 // Exit codes.
@@ -24,80 +19,211 @@ const (
 	ExitRoleTaken = 4 // a live process holds the role
 	ExitLimit     = 5 // a limit was reached
 	ExitCorrupt   = 6 // the segment or the peer is corrupt or of another version
+	// ExitIncomplete: the producer failed, or stopped before the end of its input, or
+	// messages were lost while this consumer held the role.
+	ExitIncomplete = 7
 )
 
 var errUsage = errors.New("wrong usage")
 
+// usageError is a mistake on the command line or in the environment.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error        { return u.error }
+func (u usageError) Is(target error) bool { return target == errUsage }
+
 // Usage returns an error of wrong usage, for exit code 2.
-func Usage(format string, args ...any) error {
-	return fmt.Errorf("%w%w", hidden{errUsage}, fmt.Errorf(format, args...))
+func Usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// hintedError is an error with what to do about it, where that depends on more than
+// the error.
+type hintedError struct {
+	error
+	hint string
 }
 
-// hidden is an error for errors.Is that does not show in the text.
-type hidden struct{ error }
+func (h hintedError) Unwrap() error { return h.error }
 
-func (hidden) Error() string   { return "" }
-func (h hidden) Unwrap() error { return h.error }
-
-// meanings is what errors mean to the caller of a command. The first match
-// counts.
-var meanings = []struct {
-	err    error
-	code   int
-	remedy string // what to do about it
-}{
-	{errUsage, ExitUsage, "--help shows the flags"},
-	{shm.ErrName, ExitUsage, "choose another --name"},
-	{ring.ErrGeometry, ExitUsage, "leave --capacity and --slots out to resume it, or drain it and stop its consumer, or discard it with --fresh"},
-	{sink.ErrFault, ExitFault, ""},
-	{shm.ErrRoleTaken, ExitRoleTaken, "stop that process or choose another --name"},
-	{ring.ErrTooLarge, ExitFailed, "choose a larger --capacity"},
-	{transfer.ErrLimit, ExitLimit, "speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits"},
-	{transfer.ErrLost, ExitFailed, "start a consumer before the producer is stopped"},
-	{transfer.ErrPeer, ExitFailed, "choose a --socket in a directory of your own, or share it (both sides: --group)"},
-	{transfer.ErrDescriptors, ExitFailed, "allow more (ulimit -n) and start it again: nothing is lost"},
-	{transfer.ErrTooLarge, ExitFailed, "choose a larger --limit, or cut the input into smaller messages"},
-	{ring.ErrFull, ExitLimit, "the consumer is slower: speed it up, choose a larger --capacity, or let the producer wait with --on-full block"},
-	{shm.ErrForeign, ExitCorrupt, "find out who put it there; remove it, or choose another --name, or share it (both sides: --group)"},
-	{shm.ErrGroup, ExitUsage, "make this user a member and start it again, or leave --group out"},
-	{shm.ErrRemoved, ExitFailed, "something deleted it: rm, a clean-up of /dev/shm, or RemoveIPC= of systemd; start both sides again"},
-	{shm.ErrTruncated, ExitCorrupt, "somebody shortened the file; start both sides again, with --fresh"},
-	{layout.ErrNotSegment, ExitCorrupt, "remove the file, start the producer with --fresh, or choose another --name"},
-	{layout.ErrVersion, ExitCorrupt, "use producer and consumer of one version, or start the producer with --fresh"},
-	{layout.ErrMode, ExitUsage, "give both sides the same --mode, let a consumer take what is left, start the producer with --fresh, or choose another --name"},
-	{layout.ErrCorrupt, ExitCorrupt, "something else wrote to it: stop both sides and start the producer with --fresh"},
-	{shm.ErrNoSpace, ExitFailed, "free some, choose a smaller --capacity, or enlarge it: mount -o remount,size=... /dev/shm"},
-	{unix.EPIPE, ExitFailed, "its reader went away; what it did not get comes again to the next consumer"},
-	{unix.ENOSPC, ExitFailed, "make room and go on with --output - >> FILE: what was not written is still there"},
-	{unix.EISDIR, ExitFailed, "name a file"},
-	{fs.ErrPermission, ExitFailed, "run as a user who may, or choose another path"},
-	{fs.ErrNotExist, ExitFailed, "check the path"},
+// WithHint returns err with what to do about it, in place of what the command would say
+// by itself; nil for a nil err.
+func WithHint(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return hintedError{err, fmt.Sprintf(format, args...)}
 }
 
 // Named says which segment an error is about. An orderly stop is no error.
-func Named(segment string, err error) error {
-	if err = Orderly(err); err == nil {
-		return nil
-	}
-	return fmt.Errorf("segment %q: %w", segment, err)
-}
+func Named(segment string, err error) error { return shm.InSegment("", segment, Orderly(err)) }
 
-// exit prints what is wrong, one line, and returns the exit code.
-func exit(name string, err error) int {
+// Exit prints what is wrong and what to do about it, a line each, and returns the exit
+// code. command is the process's name, and after a space that of its command, as in
+// "gauge rm". With asJSON it prints one object.
+func Exit(command string, asJSON bool, err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	code, remedy := ExitFailed, ""
-	for _, m := range meanings {
-		if errors.Is(err, m.err) {
-			code, remedy = m.code, m.remedy
-			break
+	m := meant(command, err)
+	m.print(asJSON)
+	return m.code
+}
+
+// meant is the message that an error comes to.
+func meant(command string, err error) message {
+	parts := onlyOnce(split(err))
+	code, hint := judge(command, parts)
+	text, segment := join(parts)
+	name, _, _ := strings.Cut(command, " ")
+	return message{name, "error", text, hint, segment, code}
+}
+
+// part is one of the errors that were joined: each is said for itself.
+type part struct {
+	err         error
+	op, segment string // of its shm.SegmentError, "" without one
+	text        string // without them
+	hint        string // of WithHint
+}
+
+// split takes joined errors apart, and out of each the segment that it is about.
+func split(err error) []part {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case hintedError:
+		parts := split(e.error)
+		for i := range parts {
+			parts[i].hint = e.hint
+		}
+		return parts
+	case usageError:
+		parts := split(e.error)
+		for i := range parts {
+			parts[i].err = usageError{parts[i].err}
+		}
+		return parts
+	case *shm.SegmentError:
+		var parts []part
+		for _, p := range split(e.Err) {
+			if p.segment == "" {
+				p.op, p.segment = e.Op, e.Name
+			}
+			parts = append(parts, p)
+		}
+		if len(parts) == 1 && parts[0].op == e.Op {
+			parts[0].text = e.Cause()
+		}
+		return parts
+	}
+	if many := joined(err); many != nil {
+		var parts []part
+		for _, e := range many {
+			parts = append(parts, split(e)...)
+		}
+		return parts
+	}
+	p := part{err: err, text: err.Error()}
+	if inner := (*shm.SegmentError)(nil); errors.As(err, &inner) {
+		p.op, p.segment = inner.Op, inner.Name
+		p.text = strings.Replace(p.text, inner.Error(), inner.Cause(), 1)
+	}
+	if inner := (hintedError{}); errors.As(err, &inner) {
+		p.hint = inner.hint
+	}
+	p.text = strings.ReplaceAll(p.text, "\n", "; ")
+	return []part{p}
+}
+
+// joined returns what errors.Join has joined, nil if err is something else: fmt.Errorf
+// also wraps several, in a sentence of its own.
+func joined(err error) []error {
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var lines []string
+	for _, e := range many.Unwrap() {
+		lines = append(lines, e.Error())
+	}
+	if strings.Join(lines, "\n") != err.Error() {
+		return nil
+	}
+	return many.Unwrap()
+}
+
+// onlyOnce leaves out what is said already: the same text, and what each step of an end
+// finds again in other words (that the segment was truncated), of which the longest
+// stays.
+func onlyOnce(parts []part) (once []part) {
+	for _, p := range parts {
+		m := p.meaning()
+		at := slices.IndexFunc(once, func(q part) bool {
+			return q.text == p.text || m < len(meanings) && meanings[m].once && q.meaning() == m
+		})
+		switch {
+		case at < 0:
+			once = append(once, p)
+		case len(p.text) > len(once[at].text):
+			once[at] = p
 		}
 	}
-	text := strings.Join(strings.Split(err.Error(), "\n"), "; ")
-	if remedy != "" {
-		text += "; " + remedy
-	}
-	complain("%s: %s\n", name, text)
-	return code
+	return once
 }
+
+// join puts the parts into one line. A segment is named once for all that follow it.
+func join(parts []part) (text, segment string) {
+	var b strings.Builder
+	at := ""
+	for i, p := range parts {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if p.segment != "" && p.segment != at {
+			at = p.segment
+			b.WriteString((&shm.SegmentError{Op: p.op, Name: p.segment, Err: errors.New("")}).Error())
+		}
+		if segment == "" {
+			segment = p.segment
+		}
+		b.WriteString(p.text)
+	}
+	return b.String(), segment
+}
+
+// judge returns the exit code and the hint of the part whose meaning stands first in the
+// table.
+func judge(command string, parts []part) (code int, hint string) {
+	best := slices.MinFunc(parts, func(a, b part) int { return a.meaning() - b.meaning() })
+	at := best.meaning()
+	if at == len(meanings) {
+		return ExitFailed, best.hint
+	}
+	m := meanings[at]
+	if best.hint == "" && m.hint != nil {
+		return m.code, m.hint(command, best)
+	}
+	return m.code, best.hint
+}
+
+// asJSON reports whether the caller reads JSON, also where the flags could not be
+// parsed: --format json, or --json of gauge.
+func asJSON(args []string, format string) bool {
+	is := format == "json"
+	for i, arg := range args {
+		name, value, given := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch {
+		case arg == "--":
+			return is
+		case !strings.HasPrefix(arg, "-"):
+		case name == "json":
+			is = !given || value == "true"
+		case name == "format" && given:
+			is = value == "json"
+		case name == "format" && i+1 < len(args):
+			is = args[i+1] == "json"
+		}
+	}
+	return is
+}
+
+func wantsJSON() bool { return asJSON(os.Args[1:], os.Getenv("SLUICE_FORMAT")) }

@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"os/user"
 	"strconv"
@@ -33,13 +32,14 @@ type Common struct {
 	Access   shm.Access
 }
 
-// CommonFlags returns the flags that ParseCommon reads.
-func CommonFlags() []cli.Flag {
+// CommonFlags returns the flags that ParseCommon reads. mode is what --help calls the
+// default of --mode.
+func CommonFlags(mode string) []cli.Flag {
 	return []cli.Flag{
 		NameFlag("demo"),
-		&cli.StringFlag{Name: "mode", Aliases: []string{"m"}, DefaultText: "ring", Usage: "`MODE` of passing messages: ring (bounded, the producer waits) or transfer (the queue grows); the consumer finds out by itself"},
+		ChoiceFlag("mode", []string{"m"}, "", mode, "`MODE` of passing messages: ring (bounded, the producer waits) or transfer (the queue grows); the consumer finds out by itself", "ring", "transfer"),
 		&cli.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics on standard error each `INTERVAL`; 0 = only at the end"},
-		&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` of the metrics: text, or json with one object a line"},
+		ChoiceFlag("format", nil, "text", "", "`FORMAT` of the metrics: text, or json with one object a line", "text", "json"),
 		&cli.DurationFlag{Name: "duration", Usage: "stop in good order after this `TIME`; 0 = no limit"},
 		&cli.Uint64Flag{Name: "count", Usage: "stop in good order after `N` messages; 0 = no limit"},
 		&cli.Float64Flag{Name: "rate", Usage: "`N` messages a second; 0 = as fast as possible"},
@@ -52,35 +52,38 @@ func CommonFlags() []cli.Flag {
 
 // NameFlag returns the flag that GetName reads; "" is for all segments.
 func NameFlag(value string) cli.Flag {
-	f := &cli.StringFlag{Name: "name", Aliases: []string{"n"}, Value: value, Usage: "`NAME` of the segment: 1 to 64 of A-Z a-z 0-9 . _ -"}
+	f := &cli.GenericFlag{Name: "name", Aliases: []string{"n"}, Value: &segmentName{value}, Usage: "`NAME` of the segment: 1 to 64 of A-Z a-z 0-9 . _ -, not a dot first"}
 	if value == "" {
 		f.DefaultText = "all"
 	}
 	return f
 }
 
-// GetName returns the checked value of a NameFlag.
-func GetName(c *cli.Context) (string, error) {
-	name := c.String("name")
-	if name == "" && !Said(c, "name") && !Said(c, "n") {
-		return "", nil
+// segmentName is the value of a NameFlag.
+type segmentName struct{ name string }
+
+// Set takes a name that a segment can have.
+func (v *segmentName) Set(s string) error {
+	if err := shm.CheckName(s); err != nil {
+		return err
 	}
-	if err := shm.CheckName(name); err != nil {
-		return "", Usage("--name: %w", err)
-	}
-	return name, nil
+	v.name = s
+	return nil
 }
+
+// String returns the name.
+func (v *segmentName) String() string { return v.name }
+
+// GetName returns the value of a NameFlag.
+func GetName(c *cli.Context) string { return c.Generic("name").(*segmentName).name }
 
 // ParseCommon reads and checks the flags of CommonFlags.
 func ParseCommon(c *cli.Context) (Common, error) {
-	name, err := GetName(c)
-	if err != nil {
-		return Common{}, err
-	}
 	o := Common{
-		Name: name, Report: c.Duration("report"), Duration: c.Duration("duration"),
+		Name: GetName(c), Report: c.Duration("report"), Duration: c.Duration("duration"),
 		Socket: c.String("socket"),
 		Count:  c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"),
+		JSON: GetChoice(c, "format") == "json",
 		Spin: ring.SpinAdaptive,
 	}
 	if service.Started() { // the variables are a file that somebody wrote for this pair
@@ -88,29 +91,18 @@ func ParseCommon(c *cli.Context) (Common, error) {
 			return o, err
 		}
 	}
-	if o.Mode, err = parseMode(c.String("mode")); err != nil {
+	o.Mode = modes[GetChoice(c, "mode")]
+	var err error
+	if o.Access, err = parseGroup(c.String("group"), Called(c, "group")); err != nil {
 		return o, err
 	}
-	if o.Access, err = parseGroup(c.String("group")); err != nil {
-		return o, err
-	}
-	if o.Mode == layout.ModeTransfer && Said(c, "spin") {
-		return o, Usage("--spin has no meaning in transfer mode: the kernel wakes whoever waits for a socket")
-	}
-	switch f := c.String("format"); f {
-	case "text":
-	case "json":
-		o.JSON = true
-	default:
-		return o, Usage("--format %q: text or json", f)
-	}
-	for flag, d := range map[string]time.Duration{"report": o.Report, "duration": o.Duration, "spin": c.Duration("spin")} {
-		if d < 0 {
-			return o, Usage("--%s %v: it may not be negative", flag, d)
+	for _, flag := range []string{"group", "socket"} {
+		if Said(c, flag) && c.String(flag) == "" {
+			return o, Usage("%s: a value is missing", dashed(flag))
 		}
 	}
-	if !(o.Rate >= 0) || math.IsInf(o.Rate, 1) {
-		return o, Usage("--rate %v: a number of messages a second, 0 or more", o.Rate)
+	if o.Mode == layout.ModeTransfer && Said(c, "spin") {
+		return o, WithHint(Usage("--spin has no meaning in transfer mode"), "leave it out: the kernel wakes whoever waits for a socket")
 	}
 	if c.IsSet("spin") {
 		if o.Spin = c.Duration("spin"); o.Spin == 0 {
@@ -120,36 +112,27 @@ func ParseCommon(c *cli.Context) (Common, error) {
 	return o, nil
 }
 
-func parseMode(s string) (layout.Mode, error) {
-	switch s {
-	case "":
-		return 0, nil
-	case "ring":
-		return layout.ModeRing, nil
-	case "transfer":
-		return layout.ModeTransfer, nil
-	}
-	return 0, Usage("--mode %q: ring or transfer", s)
-}
+// modes are the values of --mode; "" is none.
+var modes = map[string]layout.Mode{"ring": layout.ModeRing, "transfer": layout.ModeTransfer}
 
-// parseGroup takes a group's name or number; "" is nobody.
-func parseGroup(s string) (shm.Access, error) {
+// parseGroup takes a group's name or number; "" is nobody. flag is how the user called it.
+func parseGroup(s, flag string) (shm.Access, error) {
 	if s == "" {
 		return shm.Access{}, nil
 	}
 	gid, err := strconv.Atoi(s)
-	if err != nil {
+	if err != nil || gid < 0 {
 		g, err := user.LookupGroup(s)
 		if err != nil {
-			return shm.Access{}, Usage("--group %q: there is no such group", s)
+			return shm.Access{}, Usage("%s: there is no group %q", flag, s)
 		}
 		if gid, err = strconv.Atoi(g.Gid); err != nil {
-			return shm.Access{}, Usage("--group %q: %w", s, err)
+			return shm.Access{}, Usage("%s: %w", flag, err)
 		}
 	}
 	a, err := shm.ForGroup(gid)
 	if err != nil {
-		return a, fmt.Errorf("--group %q: %w", s, err)
+		return a, fmt.Errorf("%s: %w", flag, err)
 	}
 	return a, nil
 }
@@ -160,9 +143,10 @@ func Said(c *cli.Context, flag string) bool {
 	if !c.IsSet(flag) {
 		return false
 	}
+	alias := map[string]string{"name": "n", "mode": "m"}[flag]
 	for _, arg := range os.Args[1:] {
 		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if name == flag && strings.HasPrefix(arg, "-") {
+		if strings.HasPrefix(arg, "-") && (name == flag || name != "" && name == alias) {
 			return true
 		}
 	}
@@ -175,8 +159,9 @@ type Size struct{ Bytes uint64 }
 // Set parses s.
 func (z *Size) Set(s string) error {
 	n, err := humanize.ParseBytes(s)
-	if err != nil || strings.ContainsAny(s, "-+") || strings.TrimSpace(s) == "" {
-		return fmt.Errorf("%q is no size; write 4096, 64KiB or 1MiB", s)
+	less := n == 0 && strings.ContainsAny(s, "123456789") // than a byte
+	if err != nil || less || strings.ContainsAny(s, "-+") || strings.TrimSpace(s) == "" {
+		return fmt.Errorf("invalid size %q (examples: 4096, 64KiB)", s)
 	}
 	z.Bytes = n
 	return nil
@@ -203,14 +188,19 @@ func SizeFlag(name string, value uint64, usage string) cli.Flag {
 // GetSize returns the bytes of a SizeFlag.
 func GetSize(c *cli.Context, name string) uint64 { return c.Generic(name).(*Size).Bytes }
 
-// ParseFraming reads the value of a --framing flag.
-func ParseFraming(s string) (layout.Framing, error) {
+// FramingFlag returns the flag that GetFraming reads.
+func FramingFlag(defaultText, usage string) cli.Flag {
+	return ChoiceFlag("framing", nil, "", defaultText, usage, "lines", "length", "raw")
+}
+
+// GetFraming returns the value of a FramingFlag, FramingNone when it was not given.
+func GetFraming(c *cli.Context) layout.Framing {
 	for _, f := range []layout.Framing{layout.FramingLines, layout.FramingLength, layout.FramingRaw} {
-		if s == f.String() {
-			return f, nil
+		if GetChoice(c, "framing") == f.String() {
+			return f
 		}
 	}
-	return layout.FramingNone, Usage("--framing %q: lines, length or raw", s)
+	return layout.FramingNone
 }
 
 // DefaultFraming returns the framing of a file that nobody told more about:

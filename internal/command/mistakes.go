@@ -1,7 +1,10 @@
 package command
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +19,8 @@ var (
 	badValue = regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for (?:flag )?-+(\S+): (.*)$`)
 	badEnv   = regexp.MustCompile(`^could not parse "(.*)" (?:as .* )?from environment variable "(\S+)" (?:as .* )?for flag (\S+): (.*)$`)
 	unknown  = regexp.MustCompile(`^flag provided but not defined: -+(\S+)$`)
+	twoForms = regexp.MustCompile(`^Cannot use two forms of the same flag: (\S+) (\S+)$`)
+	noFlag   = regexp.MustCompile(`^bad flag syntax: (-+([^= ]*).*)$`)
 	noValue  = regexp.MustCompile(`^flag needs an argument: -+(\S+)$`)
 )
 
@@ -23,16 +28,26 @@ var (
 func mistake(err error, flags []cli.Flag) error {
 	text := err.Error()
 	if m := badValue.FindStringSubmatch(text); m != nil {
-		return Usage("--%s: %s", m[2], wanted(flags, m[2], m[1], m[3]))
+		return Usage("%s: %s", dashed(m[2]), wanted(flags, m[2], m[1], m[3]))
 	}
 	if m := badEnv.FindStringSubmatch(text); m != nil {
-		return Usage("%s (the environment's --%s): %s", m[2], m[3], wanted(flags, m[3], m[1], m[4]))
+		return Usage("%s in the environment: %s", m[2], wanted(flags, m[3], m[1], m[4]))
 	}
 	if m := unknown.FindStringSubmatch(text); m != nil {
-		return noSuchFlag(m[1], flags)
+		return noSuchFlag(m[1], dashed(m[1]), flags)
+	}
+	if m := noFlag.FindStringSubmatch(text); m != nil {
+		return noSuchFlag(m[2], m[1], flags)
 	}
 	if m := noValue.FindStringSubmatch(text); m != nil {
-		return Usage("--%s: a value is missing", m[1])
+		return Usage("%s: a value is missing", dashed(m[1]))
+	}
+	if m := twoForms.FindStringSubmatch(text); m != nil {
+		long, short := max(m[1], m[2]), min(m[1], m[2])
+		if len(long) < len(short) {
+			long, short = short, long
+		}
+		return Usage("%s and %s are the same flag: want one of them", dashed(long), dashed(short))
 	}
 	return Usage("%w", err)
 }
@@ -42,42 +57,135 @@ var owners = map[string]string{
 	"capacity": "producer", "slots": "producer", "on-full": "producer", "size": "producer", "burst": "producer", "input": "producer",
 	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "fresh": "producer",
 	"work": "consumer", "output": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
+	"interval": "gauge", "json": "gauge", "listen": "gauge", "yes": "gauge",
 }
 
-// unknownVariable finds a variable of the environment that is no flag of either
+// shared are the flags that several commands have, but not all of them.
+var shared = []string{"name", "mode", "report", "format", "duration", "count", "rate", "spin", "group", "keep", "socket", "framing"}
+
+// unknownVariables returns the variables of the environment that are no flag of any
 // command, and would be ignored in silence.
-func unknownVariable(flags []cli.Flag, environ []string) error {
+func unknownVariables(flags []cli.Flag, environ []string) (names []string) {
 	for _, v := range environ {
 		variable, _, _ := strings.Cut(v, "=")
 		name, ours := strings.CutPrefix(variable, "SLUICE_")
-		if !ours {
-			continue
-		}
 		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
-		if _, ok := owners[name]; ok || slices.ContainsFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == name }) {
-			continue
+		known := owners[name] != "" || slices.Contains(shared, name) || slices.Contains(namesOf(flags), name)
+		if ours && (!known || envOf(name) != variable || name == "version" || name == "help") {
+			names = append(names, variable)
 		}
-		return Usage("%s in the environment: %w", variable, noSuchFlag(name, flags))
+	}
+	return names
+}
+
+// unknownVariable is unknownVariables as an error, for the first.
+func unknownVariable(flags []cli.Flag, environ []string) error {
+	for _, v := range unknownVariables(flags, environ) {
+		return inEnvironment(v, flags)
 	}
 	return nil
 }
 
-func noSuchFlag(name string, flags []cli.Flag) error {
-	dashes := "--"
-	if len(name) == 1 {
-		dashes = "-"
+// warnOfVariables says which variables are ignored.
+func warnOfVariables(command string, flags []cli.Flag) {
+	for _, v := range unknownVariables(flags, os.Environ()) {
+		m := message{name: command, kind: "warning", text: inEnvironment(v, flags).Error() + ", and ignored"}
+		if h := (hintedError{}); errors.As(inEnvironment(v, flags), &h) {
+			m.hint = h.hint
+		}
+		m.print(wantsJSON())
 	}
-	if owner, ok := owners[name]; ok {
-		return Usage("--%s is a flag of the %s", name, owner)
+}
+
+// inEnvironment is noSuchFlag for a variable.
+func inEnvironment(variable string, flags []cli.Flag) error {
+	err := Usage("%s in the environment is the variable of no flag", variable)
+	name := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, "SLUICE_")), "_", "-")
+	all := slices.Concat(namesOf(flags), shared, slices.Sorted(maps.Keys(owners)))
+	if near := nearest(name, all); near != "" {
+		return WithHint(err, "did you mean %s?", envOf(near))
 	}
-	var names []string
+	return err
+}
+
+func namesOf(flags []cli.Flag) (names []string) {
 	for _, f := range flags {
 		names = append(names, f.Names()[0])
 	}
-	if near := nearest(name, names); near != "" {
-		return Usage("there is no %s%s; did you mean --%s?", dashes, name, near)
+	return names
+}
+
+// dashed returns a flag as it is written: --name, -n.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
 	}
-	return Usage("there is no %s%s", dashes, name)
+	return "--" + name
+}
+
+// unknownFlag is an error about a flag that a command does not have.
+type unknownFlag struct {
+	error
+	name string
+}
+
+func (u unknownFlag) Unwrap() error { return u.error }
+
+// noSuchFlag is an error about the flag name that a command does not have, or not as it
+// was written.
+func noSuchFlag(name, written string, flags []cli.Flag) error {
+	if owner, ok := owners[name]; ok && owner != "gauge" {
+		return Usage("--%s is a flag of the %s", name, owner)
+	}
+	err := unknownFlag{Usage("there is no flag %s", written), name}
+	if near := nearest(name, namesOf(flags)); near != "" {
+		return WithHint(err, "did you mean --%s?", near)
+	}
+	return WithHint(err, "--help lists the flags")
+}
+
+// flagOfAnother adds to err which of the commands have the flag that a has not.
+func (a *App) flagOfAnother(err error) error {
+	var u unknownFlag
+	if !errors.As(err, &u) || slices.Contains(namesOf(a.Flags), u.name) {
+		return err
+	}
+	having := a.commands(func(c *App) bool { return u.name != "version" && slices.Contains(namesOf(c.Flags), u.name) })
+	if having == "" {
+		return err
+	}
+	return WithHint(u.error, "it is a flag of %s", having)
+}
+
+// argumentOfAnother adds to err which of the commands take an argument.
+func (a *App) argumentOfAnother(err error) error {
+	taking := a.commands(func(c *App) bool { return c.Argument != "" })
+	if taking == "" {
+		return err
+	}
+	return WithHint(err, "a name is an argument of %s", taking)
+}
+
+// commands lists those of a, or those beside it, of which is holds; "" = none.
+func (a *App) commands(is func(*App) bool) string {
+	all := a
+	if a.of != nil {
+		all = a.of
+	}
+	var names []string
+	for i := range all.Commands {
+		if is(&all.Commands[i]) {
+			names = append(names, all.Commands[i].Name)
+		}
+	}
+	last := len(names) - 1
+	switch last {
+	case -1:
+		return ""
+	case 0:
+		return all.Name + " " + names[0]
+	}
+	return all.Name + " " + strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 func (a *App) noSuchCommand(name string) error {
@@ -86,9 +194,9 @@ func (a *App) noSuchCommand(name string) error {
 		names = append(names, sub.Name)
 	}
 	if near := nearest(name, names); near != "" {
-		return Usage("there is no command %q; did you mean %s?", name, near)
+		return WithHint(Usage("there is no command %q", name), "did you mean %s?", near)
 	}
-	return Usage("there is no command %q; there are %s", name, strings.Join(names, ", "))
+	return WithHint(Usage("there is no command %q", name), "there are %s", strings.Join(names, ", "))
 }
 
 // nearest returns the name that somebody may have meant, "" if none is near.
@@ -102,24 +210,12 @@ func nearest(said string, names []string) (near string) {
 	return near
 }
 
-// wanted says what a flag takes instead of value. Flags with a parser of their
-// own have said it already, in cause.
+// wanted says what a flag takes instead of value. Those with a parser of their own have
+// said it already, in cause.
 func wanted(flags []cli.Flag, name, value, cause string) string {
 	for _, f := range flags {
-		for _, n := range f.Names() {
-			if n != name {
-				continue
-			}
-			switch f.(type) {
-			case *cli.DurationFlag:
-				return fmt.Sprintf("%q is no time; write 250ms, 5s or 1m", value)
-			case *cli.Uint64Flag, *cli.IntFlag:
-				return fmt.Sprintf("%q is no whole number from 0 on", value)
-			case *cli.Float64Flag:
-				return fmt.Sprintf("%q is no number; write 200 or 1e6", value)
-			case *cli.BoolFlag:
-				return fmt.Sprintf("%q is neither true nor false", value)
-			}
+		if _, is := f.(*cli.BoolFlag); is && slices.Contains(f.Names(), name) {
+			return fmt.Sprintf("invalid value %q: want true or false", value)
 		}
 	}
 	return strings.TrimSpace(cause)

@@ -3,46 +3,68 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"sync"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/journal"
 	"golang.org/x/sys/unix"
+
+	"sluice/shm"
 )
 
 // ErrStopped is the cause of a context that ended because somebody asked the
 // command to stop, by a signal or by --duration.
 var ErrStopped = errors.New("asked to stop")
 
-// Orderly returns nil for an error that says no more than that the command was
-// asked to stop.
+// Orderly returns err without what says no more than that the command was asked to
+// stop; nil when nothing else is left.
 func Orderly(err error) error {
-	if errors.Is(err, ErrStopped) {
+	if !errors.Is(err, ErrStopped) {
+		return err
+	}
+	many := joined(err)
+	if many == nil {
 		return nil
 	}
-	return err
+	var others []error
+	for _, e := range many {
+		others = append(others, Orderly(e))
+	}
+	return errors.Join(others...)
 }
 
 // echo is how long a second signal is taken for the first one's: timeout(1)
 // sends its signal to the process and then to the group that it is in.
 const echo = 100 * time.Millisecond
 
-// untilStopped returns a context that SIGINT and SIGTERM end. A second signal
-// ends the process at once.
+// stopSignals returns the signals that ask a command to stop, without those that were
+// ignored when it was started: nohup(1) and shells without job control see to that, and
+// mean it.
+func stopSignals() (signals []os.Signal) {
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		if !signal.Ignored(s) {
+			signals = append(signals, s)
+		}
+	}
+	return signals
+}
+
+// untilStopped returns a context that the first of the signals ends. A second one ends
+// the process at once.
 func untilStopped(name string) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	if all := stopSignals(); len(all) > 0 { // none would stand for all that there are
+		signal.Notify(signals, all...)
+	}
 	go func() {
 		<-signals
 		cancel(ErrStopped)
 		for first := time.Now(); time.Since(first) < echo; {
 			<-signals
 		}
-		complain("%s: left at once; what was not released is delivered again\n", name)
+		message{name: name, kind: "error", text: "left at once, asked to stop twice; " + losses.text(), code: ExitFailed}.print(wantsJSON())
 		os.Exit(ExitFailed)
 	}()
 	// The handler stays: a signal that comes while the last lines are written
@@ -50,33 +72,33 @@ func untilStopped(name string) (_ context.Context, stop func()) {
 	return ctx, func() { cancel(nil) }
 }
 
-// InJournal reports whether standard error is the systemd journal, which notes time
-// and program by itself.
-var InJournal = sync.OnceValue(func() bool {
-	is, err := journal.StderrIsJournalStream()
-	return is && err == nil
-})
+// losses knows what is lost when the process leaves at once.
+var losses lossCount
 
-// complain says what is wrong. In the journal it has the priority of an error.
-func complain(format string, args ...any) {
-	if InJournal() {
-		format = "<3>" + format
-	}
-	say(format, args...)
+type lossCount struct {
+	mu  sync.Mutex
+	ask func() string // nil = nothing
 }
 
-// say prints to standard error, and does not wait for ever where that is a pipe
-// that nobody reads.
-func say(format string, args ...any) {
-	done := make(chan struct{})
-	go func() {
-		fmt.Fprintf(os.Stderr, format, args...)
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(time.Second):
+// LosesWhenStoppedTwice says what to ask for what is lost when a second signal ends the
+// process from here on; nil = nothing any more, and ask is not running when it returns.
+// It is asked from another goroutine, perhaps while the segment is being truncated.
+func LosesWhenStoppedTwice(ask func() string) {
+	losses.mu.Lock()
+	defer losses.mu.Unlock()
+	losses.ask = ask
+}
+
+func (l *lossCount) text() (text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ask == nil {
+		return "nothing is lost"
 	}
+	if shm.Guard(func() error { text = l.ask(); return nil }) != nil {
+		return "the segment was truncated, so what is lost is not known"
+	}
+	return text
 }
 
 // WithDuration returns a context that also ends after d; 0 = never.

@@ -26,6 +26,17 @@ func built(t *testing.T) string {
 	return dir
 }
 
+// ownDir is a directory that only this user may write to, whatever the umask is: the
+// sockets go there.
+func ownDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // leftBehind lists the segments of a process's runs.
 func leftBehind(pid int) []string {
 	left, _ := filepath.Glob(shm.Path(fmt.Sprintf("compare.%d", pid)))
@@ -35,7 +46,7 @@ func leftBehind(pid int) []string {
 func TestAStallHoldsTheRingBackAndMakesTheTransferGrow(t *testing.T) {
 	runtime.LockOSThread() // the processes end with the thread that has started them
 	defer runtime.UnlockOSThread()
-	r := Runner{Bin: built(t), Dir: t.TempDir()}
+	r := Runner{Bin: built(t), Dir: ownDir(t)}
 	var stall Scenario
 	for _, s := range Loads(900 * time.Millisecond) {
 		if s.ID == "stall" {
@@ -104,7 +115,7 @@ func whole(t *testing.T, rep *Report) {
 func TestOverloadEndsAtTheLimit(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	r := Runner{Bin: built(t), Dir: t.TempDir()}
+	r := Runner{Bin: built(t), Dir: ownDir(t)}
 	s := Loads(time.Second)[5]
 	s.Length = 30 * time.Second // never waited for
 	res, err := r.Run(t.Context(), s, Models[1])
@@ -125,6 +136,101 @@ func TestFindingsFollowFromTheFigures(t *testing.T) {
 	rep := &Report{Results: []*Result{{Scenario: Loads(time.Second)[5], Model: Models[1], Series: Series{Time: []float64{0}, Depth: []float64{1}, Consumed: []float64{0}}, Final: pressure.Snapshot{}}}}
 	if hard, soft, both := rep.Findings(); len(hard)+len(soft)+len(both) != 0 {
 		t.Errorf("%q %q %q", hard, soft, both)
+	}
+}
+
+// sweep is results as a comparison has them, of which one run reached its limit.
+func sweep() *Report {
+	rep := &Report{Machine: ThisMachine(), Began: time.Now()}
+	for i, size := range Sizes {
+		for _, m := range Models {
+			r := &Result{Scenario: sizeLoad(size, time.Second), Model: m, Took: time.Second}
+			r.Series = Series{Time: []float64{0, 1}, Consumed: []float64{1, 1e7/float64(i+1) + 1}, Depth: []float64{1, 1}, Memory: []float64{1, 1}, Verdict: []string{"balanced", "balanced"}}
+			if m.ID == "recycled" && size == 8 {
+				r.LimitAfter = 100 * time.Millisecond
+			}
+			rep.Results = append(rep.Results, r)
+		}
+	}
+	for _, s := range Loads(time.Second)[:1] {
+		for _, m := range Models {
+			rep.Results = append(rep.Results, &Result{Scenario: s, Model: m, Took: time.Second,
+				Series: Series{Time: []float64{0, 1}, Consumed: []float64{1, 2}, Depth: []float64{1, 1}, Memory: []float64{1, 1}, ProducerBlocked: []float64{0, 0}, Verdict: []string{"producer-bound", "producer-bound"}}})
+		}
+	}
+	return rep
+}
+
+// Every load is stated, labels are words and sizes with units, and a rate that could not
+// last is marked.
+func TestAReportSaysWhatWasMeasured(t *testing.T) {
+	rep := sweep()
+	pictures, err := rep.Pictures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	if err := rep.HTML(&page, pictures); err != nil {
+		t.Fatal(err)
+	}
+	md := rep.Markdown(pictures)
+	for what, text := range map[string]string{"page": page.String(), "text": md} {
+		for _, want := range []string{"20,000 messages of 1 KiB a second", sizesAbout, "As fast as it goes, 64 KiB", "limit after 0.1 s", "GB/s"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q", what, want)
+			}
+		}
+		for _, bad := range []string{"size-8", "room-0", "k MB/s"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s: %q", what, bad)
+			}
+		}
+	}
+	if strings.Contains(md, "**Balanced**") {
+		t.Error("a load is called balanced, and the verdict on it is another")
+	}
+	for _, p := range pictures {
+		if marked := strings.Contains(string(p.SVG), "until its limit was reached"); marked != strings.HasPrefix(p.File, "sizes-") {
+			t.Errorf("%s: marked %v", p.File, marked)
+		}
+		if p.Load == "" {
+			t.Errorf("%s does not state its load", p.File)
+		}
+	}
+	for _, want := range []string{"prefers-color-scheme: dark", "minmax(min(100%"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+}
+
+// In whatever font a plot is shown, its text takes the room that it was laid out for.
+func TestTheTextOfPlotsIsNeverCut(t *testing.T) {
+	pictures, err := sweep().Pictures()
+	if err != nil || len(pictures) == 0 {
+		t.Fatal(err)
+	}
+	for _, p := range pictures {
+		svg := string(p.SVG)
+		if n := strings.Count(svg, "<text "); n < 8 || strings.Count(svg, " textLength=") != n || strings.Count(svg, "lengthAdjust=") != n {
+			t.Errorf("%s: %d texts, %d with a width", p.File, n, strings.Count(svg, " textLength="))
+		}
+	}
+	committed, err := filepath.Glob("../../docs/results/*.svg")
+	if err != nil || len(committed) == 0 {
+		t.Fatal("no plots in docs/results", err)
+	}
+	for _, file := range committed {
+		svg, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(svg, []byte("<text ")); bytes.Count(svg, []byte(" textLength=")) != n {
+			t.Errorf("%s: texts without a width", file)
+		}
+	}
+	if w := textWidth("Throughput", 12); w < 45 || w > 65 {
+		t.Errorf("%v points", w)
 	}
 }
 

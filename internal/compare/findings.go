@@ -82,8 +82,8 @@ func (rep *Report) both() (out []string) {
 	}
 	for _, size := range []int{64 << 10, 1 << 20} {
 		if a, b, c := rate(size, "recycled"), rate(size, "transfer"), rate(size, "ring"); b > 0 {
-			say("Zero-copy in practice, %s: recycled buffers, mapped once, move %s MB/s, fresh sealed ones %s, the ring %s. A mapping that is used once costs more than the copy it saves.",
-				Bytes(size), si(a*float64(size)/1e6), si(b*float64(size)/1e6), si(c*float64(size)/1e6))
+			say("Zero-copy in practice, %s: recycled buffers, mapped once, move %s, fresh sealed ones %s, the ring %s. A mapping that is used once costs more than the copy it saves.",
+				Bytes(size), perSecond(a*float64(size)), perSecond(b*float64(size)), perSecond(c*float64(size)))
 		}
 	}
 	if small, large := rep.find("room-0", "ring"), rep.find(fmt.Sprintf("room-%d", len(Rooms)-1), "ring"); small != nil && large != nil && small.Throughput() > 0 {
@@ -115,7 +115,7 @@ func (rep *Report) Choices() []Choice {
 			return fmt.Sprintf("bursts: never blocked, %s messages and %s queued at most", count(r.PeakDepth()), memory(r.PeakMemory()))
 		})},
 		{"large messages, the two sides trust each other", "transfer, recycled, or ring", because("size-1048576", "recycled", func(r *Result) string {
-			return si(r.Throughput()*(1<<20)/1e6) + " MB/s of 1 MiB messages"
+			return perSecond(r.Throughput()*(1<<20)) + " in messages of 1 MiB"
 		})},
 		{"the receiver must have proof that nobody changes the bytes", "transfer", because("size-65536", "transfer", func(r *Result) string {
 			return si(r.Throughput()) + " sealed buffers of 64 KiB a second"

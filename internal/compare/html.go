@@ -15,13 +15,13 @@ var pageTemplate = template.Must(template.New("report").Parse(page))
 // HTML writes the report as one page that needs nothing else.
 func (rep *Report) HTML(out io.Writer, pictures []Picture) error {
 	type figure struct {
-		Title string
-		SVG   template.HTML
+		Title, Load string
+		SVG         template.HTML
 	}
 	var figures []figure
 	for _, p := range pictures {
 		_, svg, _ := strings.Cut(string(p.SVG), "<svg") // without the XML head; drawn by this program
-		figures = append(figures, figure{p.Title, template.HTML("<svg" + svg)})
+		figures = append(figures, figure{p.Title, p.Load, template.HTML("<svg" + svg)})
 	}
 	type section struct {
 		Title     string

@@ -12,10 +12,12 @@ const mostPoints = 160
 
 // Pictures draws everything that is seen better than read.
 func (rep *Report) Pictures() (all []Picture, err error) {
+	load := "" // of the pictures that are added next
 	add := func(p Picture, drawErr error) {
 		if drawErr != nil && err == nil {
 			err = drawErr
 		}
+		p.Load = load
 		if p.SVG != nil {
 			all = append(all, p)
 		}
@@ -23,6 +25,7 @@ func (rep *Report) Pictures() (all []Picture, err error) {
 	for _, id := range rep.loads() {
 		results := rep.of(id)
 		title := results[0].Scenario.Title
+		load = results[0].Scenario.About
 		over := func(file, what, unit string, yTicks plot.Ticker, figure func(*Series) []float64) {
 			add(draw(id+"-"+file, axes{title: title + ": " + what, x: "time, s", y: unit, yTicks: yTicks}, curves(results, figure)))
 		}
@@ -33,10 +36,12 @@ func (rep *Report) Pictures() (all []Picture, err error) {
 			title: title + ": latency, publish to take", x: "percentile", y: "ms", logY: true, ticks: percentiles,
 		}, latencies(results)))
 	}
+	load = sizesAbout
 	add(draw("sizes-messages", axes{title: "Throughput against message size", x: "message size", y: "messages/s", logX: true, logY: true, ticks: sizeTicks()},
 		rep.bySize(func(size int, perSecond float64) float64 { return perSecond })))
-	add(draw("sizes-bytes", axes{title: "Throughput against message size", x: "message size", y: "MB/s", logX: true, logY: true, ticks: sizeTicks()},
-		rep.bySize(func(size int, perSecond float64) float64 { return perSecond * float64(size) / 1e6 })))
+	add(draw("sizes-bytes", axes{title: "Throughput against message size", x: "message size", y: "payload a second", yUnit: "B/s", logX: true, logY: true, ticks: sizeTicks()},
+		rep.bySize(func(size int, perSecond float64) float64 { return perSecond * float64(size) })))
+	load = roomsAbout
 	add(draw("rooms", axes{title: "The ring's throughput against its bound (64 B)", x: "bound", y: "messages/s", logY: true, ticks: roomTicks()}, rep.byRoom()))
 	return all, err
 }
@@ -56,7 +61,7 @@ func curves(results []*Result, figure func(*Series) []float64) (lines []line) {
 				points = append(points, plotter.XY{X: t, Y: values[i]})
 			}
 		}
-		lines = append(lines, line{r.Model, thin(points, mostPoints)})
+		lines = append(lines, line{model: r.Model, points: thin(points, mostPoints)})
 	}
 	return lines
 }
@@ -79,7 +84,7 @@ func latencies(results []*Result) (lines []line) {
 		for i, q := range quantiles {
 			points = append(points, plotter.XY{X: float64(i), Y: float64(r.Final.Latency.Quantile(q.q)) / 1e6})
 		}
-		lines = append(lines, line{r.Model, points})
+		lines = append(lines, line{model: r.Model, points: points})
 	}
 	return lines
 }
@@ -103,7 +108,11 @@ func (rep *Report) bySize(figure func(size int, perSecond float64) float64) (lin
 		l := line{model: m}
 		for _, size := range Sizes {
 			if r := rep.find(fmt.Sprintf("size-%d", size), m.ID); r != nil {
-				l.points = append(l.points, plotter.XY{X: float64(size), Y: figure(size, r.Throughput())})
+				at := plotter.XY{X: float64(size), Y: figure(size, r.Throughput())}
+				l.points = append(l.points, at)
+				if r.LimitAfter > 0 {
+					l.limited = append(l.limited, at)
+				}
 			}
 		}
 		lines = append(lines, l)

@@ -10,12 +10,14 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	vgdraw "gonum.org/v1/plot/vg/draw"
 )
 
 // Picture is a plot as SVG.
 type Picture struct {
 	File  string // its name
 	Title string
+	Load  string // what was done, in a sentence
 	SVG   []byte
 }
 
@@ -23,6 +25,9 @@ type Picture struct {
 type line struct {
 	model  Model
 	points plotter.XYs
+	// limited are those of points whose run reached the memory limit and ended there:
+	// so fast is it only as long as the queue can grow.
+	limited plotter.XYs
 }
 
 // styles tell the models apart, by colour and, for those who see none, by dashes.
@@ -48,6 +53,7 @@ type axes struct {
 	logX, logY  bool
 	ticks       plot.Ticker // of x, nil = decimal
 	yTicks      plot.Ticker
+	yUnit       string // behind the numbers of y
 }
 
 // draw draws the lines into a picture. Without a point to draw it is empty.
@@ -69,7 +75,7 @@ func draw(file string, a axes, lines []line) (Picture, error) {
 	if a.ticks != nil {
 		p.X.Tick.Marker = a.ticks
 	}
-	p.Y.Tick.Marker = siTicks{a.logY}
+	p.Y.Tick.Marker = siTicks{a.logY, a.yUnit}
 	if a.yTicks != nil {
 		p.Y.Tick.Marker = a.yTicks
 	}
@@ -91,6 +97,15 @@ func draw(file string, a axes, lines []line) (Picture, error) {
 		drawn = true
 		p.Add(curve)
 		p.Legend.Add(l.model.Name, curve)
+		if len(l.limited) > 0 {
+			marks, err := plotter.NewScatter(l.limited)
+			if err != nil {
+				return Picture{}, fmt.Errorf("plot %s: %w", file, err)
+			}
+			marks.Color, marks.Shape, marks.Radius = style.color, vgdraw.RingGlyph{}, vg.Points(4)
+			p.Add(marks)
+			p.Legend.Add("until its limit was reached", marks)
+		}
 		for _, xy := range points {
 			top = max(top, xy.Y)
 		}
@@ -114,7 +129,7 @@ func draw(file string, a axes, lines []line) (Picture, error) {
 	if _, err := w.WriteTo(&b); err != nil {
 		return Picture{}, fmt.Errorf("plot %s: %w", file, err)
 	}
-	return Picture{File: file + ".svg", Title: a.title, SVG: b.Bytes()}, nil
+	return Picture{File: file + ".svg", Title: a.title, SVG: []byte(fitText(b.String()))}, nil
 }
 
 // positive leaves out what a logarithmic axis cannot show.
@@ -136,7 +151,10 @@ func logBelow(x float64) float64 {
 }
 
 // siTicks labels numbers as 10 k and 2.5 M.
-type siTicks struct{ log bool }
+type siTicks struct {
+	log  bool
+	unit string
+}
 
 // Ticks implements plot.Ticker.
 func (t siTicks) Ticks(low, high float64) []plot.Tick {
@@ -149,10 +167,16 @@ func (t siTicks) Ticks(low, high float64) []plot.Tick {
 	for i := range ticks {
 		if ticks[i].Label != "" {
 			ticks[i].Label = si(ticks[i].Value)
+			if t.unit != "" {
+				ticks[i].Label = humanize.SIWithDigits(ticks[i].Value, 1, t.unit)
+			}
 		}
 	}
 	return ticks
 }
+
+// perSecond is bytes a second as people write it: 640 MB/s, 11.1 GB/s.
+func perSecond(bytes float64) string { return humanize.SIWithDigits(bytes, 1, "B/s") }
 
 func si(x float64) string {
 	if x < 10 {

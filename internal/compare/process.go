@@ -59,8 +59,12 @@ func (p *process) kill() {
 	<-p.done
 }
 
-func (p *process) lastLine() string {
+// lastError returns the last line that it has printed, but for the hint after an error.
+func (p *process) lastError() string {
 	lines := strings.Split(strings.TrimSpace(p.said.String()), "\n")
+	if n := len(lines); n > 1 && strings.Contains(lines[n-1], ": hint: ") {
+		return lines[n-2]
+	}
 	return lines[len(lines)-1]
 }
 

@@ -87,6 +87,23 @@ func (rep *Report) loads() (ids []string) {
 	return ids
 }
 
+// Load is what was done, for people.
+type Load struct{ Title, About string }
+
+// Loads says what each scenario is; each sweep is one.
+func (rep *Report) Loads() (all []Load) {
+	for _, id := range rep.loads() {
+		s := rep.of(id)[0].Scenario
+		all = append(all, Load{s.Title, s.About})
+	}
+	for _, sweep := range []Load{{"Message sizes", sizesAbout}, {"Bounds of a ring", roomsAbout}} {
+		if slices.ContainsFunc(rep.Results, func(r *Result) bool { return r.Scenario.About == sweep.About }) {
+			all = append(all, sweep)
+		}
+	}
+	return all
+}
+
 // Said is the findings as lines of text.
 func (rep *Report) Said() (lines []string) {
 	for _, p := range rep.parts() {

@@ -133,12 +133,12 @@ func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err e
 		return nil, fmt.Errorf("%s, %s: gauge record goes on after both sides have ended", s.ID, m.ID)
 	}
 	res.Producer, res.Consumer = give.use(), take.use()
-	res.Code, res.Said = give.cmd.ProcessState.ExitCode(), give.lastLine()
+	res.Code, res.Said = give.cmd.ProcessState.ExitCode(), give.lastError()
 	if res.Code > 0 && res.Code != command.ExitLimit {
 		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, res.Said)
 	}
 	if code := take.cmd.ProcessState.ExitCode(); code > 0 {
-		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, take.lastLine())
+		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, take.lastError())
 	}
 	if res.Final, err = final(name); err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ type Scenario struct {
 func Loads(unit time.Duration) []Scenario {
 	return []Scenario{
 		{
-			ID: "balanced", Title: "Balanced", About: "20,000 messages of 1 KiB a second, and a consumer that could take more",
+			ID: "balanced", Title: "A consumer with time to spare", About: "20,000 messages of 1 KiB a second, and a consumer that could take more",
 			Producer: []string{"--rate", "20000", "--burst", "20", "--size", "1KiB"}, Length: unit,
 		},
 		{
@@ -77,10 +77,15 @@ const overloadLimit = "64MiB" // as a flag
 // Sizes are the message sizes of the sweep, in bytes.
 var Sizes = []int{8, 64, 1 << 10, 64 << 10, 1 << 20}
 
+const (
+	sizesAbout = "messages of one size as fast as the two sides can, for as long as memory lasts; rings of 4 MiB, transfers of at most 256 MiB"
+	roomsAbout = "messages of 64 B as fast as the two sides can, through rings of different bounds"
+)
+
 // sizeLoad moves messages of one size as fast as they go.
 func sizeLoad(size int, length time.Duration) Scenario {
 	return Scenario{
-		ID: fmt.Sprintf("size-%d", size), Title: fmt.Sprintf("As fast as it goes, %s", Bytes(size)),
+		ID: fmt.Sprintf("size-%d", size), Title: fmt.Sprintf("As fast as it goes, %s", Bytes(size)), About: sizesAbout,
 		Producer: []string{"--size", fmt.Sprint(size)}, Ring: []string{"--capacity", "4MiB"}, Soft: []string{"--limit", "256MiB"},
 		Length: length, Cut: true,
 	}
@@ -105,7 +110,7 @@ var Rooms = []Room{
 // roomLoad is small messages as fast as they go through a ring with that bound.
 func roomLoad(i int, length time.Duration) Scenario {
 	return Scenario{
-		ID: fmt.Sprintf("room-%d", i), Title: "As fast as it goes, 64 B, " + Rooms[i].Name,
+		ID: fmt.Sprintf("room-%d", i), Title: "As fast as it goes, 64 B, " + Rooms[i].Name, About: roomsAbout,
 		Producer: []string{"--size", "64"}, Ring: Rooms[i].Flags, Length: length, Cut: true,
 	}
 }

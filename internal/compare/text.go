@@ -16,7 +16,7 @@ func (r *Result) cells() []string {
 		end = "limit after " + seconds(r.LimitAfter)
 	}
 	return []string{
-		r.Scenario.ID, r.Model.Name, si(r.Throughput()), percent(r.ProducerBlocked()), si(r.PeakDepth()), memory(r.PeakMemory()),
+		r.Scenario.Title, r.Model.Name, si(r.Throughput()), percent(r.ProducerBlocked()), si(r.PeakDepth()), memory(r.PeakMemory()),
 		latency(r, 0.5), latency(r, 0.99), digits(r.CPUPerMillion()), end,
 	}
 }
@@ -45,6 +45,11 @@ func (rep *Report) Markdown(pictures []Picture) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Hard against soft back-pressure, measured\n\n%s. %s%s.\n\n", rep.Machine, rep.Began.Format("2 January 2006, 15:04"), map[bool]string{true: "; a quick run, whose figures are rough", false: ""}[rep.Quick])
 	b.WriteString(intro + "\n\n")
+	b.WriteString("## Loads\n\n")
+	for _, l := range rep.Loads() {
+		fmt.Fprintf(&b, "- **%s**: %s.\n", l.Title, l.About)
+	}
+	b.WriteString("\n")
 	for _, part := range rep.parts() {
 		fmt.Fprintf(&b, "## %s\n\n", part.title)
 		for _, s := range part.sentences {
@@ -62,12 +67,7 @@ func (rep *Report) Markdown(pictures []Picture) string {
 	}
 	b.WriteString("\n| scenario | model | producer CPU | peak | switches | consumer CPU | peak | switches |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range rep.Results {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Scenario.ID, r.Model.Name, r.Producer, r.Consumer)
-	}
-	b.WriteString("\n## Loads\n\n")
-	for _, id := range rep.loads() {
-		s := rep.of(id)[0].Scenario
-		fmt.Fprintf(&b, "- **%s** (`%s`): %s.\n", s.Title, id, s.About)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Scenario.Title, r.Model.Name, r.Producer, r.Consumer)
 	}
 	b.WriteString("\n## Pictures\n\n")
 	for _, p := range pictures {
@@ -101,4 +101,5 @@ const intro = "Two processes, one of which gives messages to the other. The *rin
 	"Every sentence below is computed from this run's measurements."
 
 const legend = "msg/s: taken a second, while there were any. Blocked: share of the time that the producer waited for room. Depth, memory: the highest. " +
-	"p50, p99: from publish to take. CPU s/M: seconds of processor of both sides for a million messages. Verdict: the one that stood longest."
+	"p50, p99: from publish to take. CPU s/M: seconds of processor of both sides for a million messages. Verdict: the one that stood longest; a run that reached its " +
+	"memory limit says when, and its msg/s are those until then."

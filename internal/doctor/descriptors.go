@@ -19,6 +19,8 @@ const (
 	few = 4096
 )
 
+const moreFiles = "raise the hard limit: ulimit -n 65536 as root, nofile in /etc/security/limits.conf, LimitNOFILE= of a unit, or docker run --ulimit nofile=65536"
+
 // descriptors checks how many buffers can be on their way in transfer mode: each is a
 // descriptor.
 func descriptors(m *machine) Finding {
@@ -29,7 +31,7 @@ func descriptors(m *machine) Finding {
 	// Go has raised the soft limit to the hard one before main began, here and in
 	// the producer.
 	n := limit.Cur
-	const remedy = "raise the hard limit: ulimit -n 65536 as root, nofile in /etc/security/limits.conf, LimitNOFILE= of a unit, or docker run --ulimit nofile=65536"
+	const remedy = moreFiles
 	switch {
 	case n < fewest:
 		return problem(remedy, "%d a process (the hard limit counts): transfer mode needs at least %d", n, fewest)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/layout"
+	"sluice/pressure"
 	"sluice/shm"
 )
 
@@ -34,7 +35,7 @@ var spoilt = []struct {
 		m.remove("/proc/self/mountinfo")
 		m.statfs = statfs(unix.Statfs_t{Type: 1})
 	}, Problem, "another file system", "mount -t tmpfs"},
-	{"no statfs", "/dev/shm", func(t *testing.T, m *machine) { m.statfs = func(string, *unix.Statfs_t) error { return unix.ENOSYS } }, Problem, "not implemented", "mount"},
+	{"no statfs", "/dev/shm", func(t *testing.T, m *machine) { m.statfs = func(string, *unix.Statfs_t) error { return unix.ENOSYS } }, Note, "not implemented", "statfs"},
 	{"read-only", "/dev/shm", func(t *testing.T, m *machine) {
 		m.statfs = statfs(unix.Statfs_t{Type: unix.TMPFS_MAGIC, Flags: unix.ST_RDONLY})
 	}, Problem, "read-only", "remount,rw"},
@@ -48,10 +49,10 @@ var spoilt = []struct {
 	{"Docker's default", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20, 64<<20)) }, Problem, "64 MiB free of 64 MiB|--capacity 32MiB", "--shm-size|--ipc=host|remount,size"},
 	{"a page more than that", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20+4096, 64<<20)) }, OK, "--capacity 32MiB", ""},
 	{"full", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 0)) }, Problem, "0 B free of 1.0 GiB|--capacity 1MiB and its header", "gauge ls|remount,size"},
-	{"a page too little", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 1<<20+8192-4096)) }, Problem, "1.0 MiB free", "remount,size"},
-	{"just enough", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 1<<20+8192)) }, OK, "--capacity 1MiB", ""},
+	{"a page too little", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 1<<20+layout.HeaderSize-4096)) }, Problem, "1.1 MiB free", "remount,size"},
+	{"just enough", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 1<<20+layout.HeaderSize)) }, OK, "--capacity 1MiB", ""},
 	{"a small one that is full", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20, 4096)) }, Problem, "4.0 KiB free of 64 MiB", "--shm-size"},
-	{"room for all", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(4*gib, 2*gib+8192)) }, OK, "largest ring (2 GiB)", ""},
+	{"room for all", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(4*gib, 2*gib+layout.HeaderSize)) }, OK, "largest ring (2 GiB)", ""},
 	{"a page less", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(4*gib, 2*gib+4096)) }, OK, "--capacity 1GiB", ""},
 	{"no limit", "room", func(t *testing.T, m *machine) { m.statfs = statfs(unix.Statfs_t{Type: unix.TMPFS_MAGIC, Bsize: 4096}) }, OK, "machine's memory", ""},
 	{"no inodes", "room", func(t *testing.T, m *machine) {
@@ -61,28 +62,41 @@ var spoilt = []struct {
 		os.WriteFile(m.dir+"/sluice.a", make([]byte, 64<<10), 0o600)
 		os.WriteFile(m.dir+"/other", make([]byte, 1<<20), 0o600)
 	}, OK, "segments take 64 KiB", ""},
-	{"no statfs", "room", func(t *testing.T, m *machine) { m.statfs = func(string, *unix.Statfs_t) error { return unix.ENOSYS } }, Note, "not tried", "mend /dev/shm"},
+	{"no statfs", "room", func(t *testing.T, m *machine) { m.statfs = func(string, *unix.Statfs_t) error { return unix.ENOSYS } }, Note, "not tried", "fix /dev/shm"},
 
-	{"not writable", "unnamed files", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "mend /dev/shm"},
-	{"not writable", "role locks", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "mend /dev/shm"},
-	{"full", "unnamed files", func(t *testing.T, m *machine) { m.linkUnnamed = func(string) error { return unix.ENOSPC } }, Note, "full", "room"},
-	{"full", "role locks", func(t *testing.T, m *machine) { m.lock = func(string) error { return unix.ENOSPC } }, Note, "full", "room"},
-	{"no O_TMPFILE", "unnamed files", func(t *testing.T, m *machine) {
-		m.linkUnnamed = func(string) error { return &fs.PathError{Op: "open", Err: unix.EOPNOTSUPP} }
-	}, Problem, "not supported", "3.11|seccomp"},
-	{"no /proc", "unnamed files", func(t *testing.T, m *machine) {
-		m.linkUnnamed = func(string) error { return &fs.PathError{Op: "link", Path: "/x", Err: unix.ENOENT} }
+	{"not writable", "ring", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "fix /dev/shm"},
+	{"full", "ring", func(t *testing.T, m *machine) {
+		m.ring = func() error { return fmt.Errorf("%w: so much", shm.ErrNoSpace) }
+	}, Note, "full", "room"},
+	{"no O_TMPFILE", "ring", func(t *testing.T, m *machine) {
+		m.ring = func() error { return &fs.PathError{Op: "open", Err: unix.EOPNOTSUPP} }
+	}, Problem, "not supported", "3.15|seccomp|O_TMPFILE"},
+	{"no /proc", "ring", func(t *testing.T, m *machine) {
+		m.ring = func() error { return &fs.PathError{Op: "link", Path: "/x", Err: unix.ENOENT} }
 	}, Problem, "without /proc", "mount -t proc"},
-	{"no /proc", "role locks", func(t *testing.T, m *machine) { m.lock = func(string) error { return unix.ENOENT } }, Note, "not to be tried", "mount /proc"},
-	{"no locks", "role locks", func(t *testing.T, m *machine) { m.lock = func(string) error { return unix.EINVAL } }, Problem, "invalid argument", "3.15"},
+	{"no locks", "ring", func(t *testing.T, m *machine) { m.ring = func() error { return unix.EINVAL } }, Problem, "invalid argument", "F_OFD_SETLK"},
+	{"small files only", "ring", func(t *testing.T, m *machine) { m.ring = func() error { return fmt.Errorf("reserve: %w", unix.EFBIG) } }, Problem, "--capacity 1MiB|file too large", "ulimit -f|LimitFSIZE"},
+	{"nobody tells who lives", "ring", func(t *testing.T, m *machine) {
+		m.ring = func() error { return fmt.Errorf("%w: %w", errUntold, unix.EPERM) }
+	}, Note, "works, but|which sides live", "F_OFD_GETLK"},
+	{"no waking", "ring", func(t *testing.T, m *machine) { m.wake = func() error { return unix.EPERM } }, Note, "not to be tried", "futex"},
+	{"no descriptors", "ring", func(t *testing.T, m *machine) { m.ring = func() error { return unix.EMFILE } }, Problem, "too many open files", "ulimit -n"},
+
+	{"not writable", "transfer", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "fix /dev/shm"},
+	{"no ring either", "transfer", func(t *testing.T, m *machine) { m.ring = func() error { return unix.EPERM } }, Note, "not tried", "fix what is above"},
+	{"no memfd", "transfer", func(t *testing.T, m *machine) { m.transfer = func() error { return unix.ENOSYS } }, Problem, "not implemented", "--mode ring|3.17|memfd_create"},
+	{"nothing comes", "transfer", func(t *testing.T, m *machine) { m.transfer = func() error { return errNothingCame } }, Problem, "did not come", "--mode ring|SCM_RIGHTS"},
+	{"files too small for a ring", "transfer", func(t *testing.T, m *machine) { m.ring = func() error { return unix.EFBIG } }, OK, "sealed and passed", ""},
+	{"files too small for either", "transfer", func(t *testing.T, m *machine) {
+		m.ring = func() error { return unix.EFBIG }
+		m.transfer = m.ring
+	}, Note, "file too large", "fix what is above"},
+	{"small files only", "transfer", func(t *testing.T, m *machine) { m.transfer = func() error { return unix.EFBIG } }, Problem, "file too large", "ulimit -f"},
+	{"full", "transfer", func(t *testing.T, m *machine) { m.transfer = func() error { return shm.ErrNoSpace } }, Note, "full", "room"},
 
 	{"no futex", "futex", func(t *testing.T, m *machine) { m.wake = func() error { return unix.EPERM } }, Problem, "not permitted", "seccomp"},
 	{"no membarrier", "membarrier", func(t *testing.T, m *machine) { m.barrier = func() bool { return false } }, Note, "full fence", "seccomp|4.16"},
 	{"not needed", "membarrier", func(t *testing.T, m *machine) { m.overtaken, m.barrier = false, func() bool { return false } }, OK, "not needed", ""},
-
-	{"no memfd", "memfd", func(t *testing.T, m *machine) { m.seal = func() (bool, error) { return false, unix.ENOSYS } }, Problem, "not implemented", "--mode ring|3.17"},
-	{"an older kernel", "memfd", func(t *testing.T, m *machine) { m.seal = func() (bool, error) { return false, nil } }, OK, "without MFD_NOEXEC_SEAL", ""},
-	{"memfd_noexec", "memfd", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/vm/memfd_noexec", "2\n") }, OK, "vm.memfd_noexec=2", ""},
 
 	{"very few", "descriptors", func(t *testing.T, m *machine) { m.files = files(127) }, Problem, "127 a process", "ulimit -n|LimitNOFILE|--ulimit"},
 	{"few", "descriptors", func(t *testing.T, m *machine) { m.files = files(1024) }, Note, "at most 896 buffers|1,024 for all processes", "--buffer 64KiB|ulimit -n"},
@@ -103,8 +117,27 @@ var spoilt = []struct {
 	{"no limit", "open files", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/fs/file-nr", "900 0 9223372036854775807\n") }, OK, "900 of at most any number", ""},
 	{"nonsense", "open files", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/fs/file-nr", "a b c\n") }, Note, "unknown", ""},
 
-	{"no passing", "socket", func(t *testing.T, m *machine) { m.pass = func() error { return unix.EPERM } }, Problem, "not permitted", "--mode ring|SCM_RIGHTS"},
-	{"its length", "socket", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/net/unix/max_dgram_qlen", "512\n") }, OK, "512 packets", ""},
+	{"little address space", "limits", func(t *testing.T, m *machine) { m.limitIs(unix.RLIMIT_AS, gib) }, Problem, "1.0 GiB of address space", "ulimit -v"},
+	{"enough for a ring", "limits", func(t *testing.T, m *machine) { m.limitIs(unix.RLIMIT_AS, 3<<29) }, Note, "1.5 GiB of address space|twice its --capacity", "ulimit -v"},
+	{"small files", "limits", func(t *testing.T, m *machine) { m.limitIs(unix.RLIMIT_FSIZE, 2<<20) }, Note, "at most 2.0 MiB", "ulimit -f"},
+	{"few threads of a user", "limits", func(t *testing.T, m *machine) {
+		m.uid = 1000
+		m.limitIs(unix.RLIMIT_NPROC, 40)
+		m.put(t, "/proc/7/status", "Name:\ta\nUid:\t1000\t1000\t1000\t1000\nThreads:\t17\n")
+		m.put(t, "/proc/8/status", "Name:\tb\nUid:\t1001\t1001\t1001\t1001\nThreads:\t99\n")
+	}, Problem, "room for 23 more threads: two sides need 24", "ulimit -u|TasksMax=|--pids-limit"},
+	{"few threads, and a right to more", "limits", func(t *testing.T, m *machine) {
+		m.uid = 1000
+		m.limitIs(unix.RLIMIT_NPROC, 4)
+		m.put(t, "/proc/self/status", "CapEff:\t0000000001000000\n")
+	}, OK, "none on", ""},
+	{"few threads of a unit", "limits", func(t *testing.T, m *machine) {
+		m.put(t, "/sys/fs/cgroup/user.slice/pids.max", "64\n")
+		m.put(t, "/sys/fs/cgroup/user.slice/pids.current", "60\n")
+	}, Problem, "room for 4 more threads", "TasksMax="},
+	{"unknown", "limits", func(t *testing.T, m *machine) {
+		m.rlimit = func(int) (unix.Rlimit, error) { return unix.Rlimit{}, unix.EPERM }
+	}, OK, "none on", ""},
 
 	{"one", "processors", func(t *testing.T, m *machine) { m.processors = 1 }, Note, "one for this process", "--spin 0"},
 	{"memory for all", "memory", func(t *testing.T, m *machine) {}, OK, "11 GiB available|no limit", ""},
@@ -136,16 +169,38 @@ var spoilt = []struct {
 	}, OK, "2 of other users, none left", ""},
 	{"damaged", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: layout.ErrCorrupt}) }, Note, "damaged: a", "gauge rm --yes --name a|refuse"},
 	{"a link", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: shm.ErrForeign}) }, Note, "damaged: a", "rm /dev/shm/sluice.a"},
+	{"not to be looked at", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: unix.EPERM}) }, Note, "cannot be looked at: a (operation not permitted)", "above"},
 	{"damaged and left", "segments", func(t *testing.T, m *machine) {
 		m.holds(leftover{name: "a", err: layout.ErrVersion}, leftover{name: "b", alive: true}, leftover{name: "c"})
 	}, Note, "1 in use; no segment or damaged: a; with nobody in them: c (empty)", "go on with one|gauge rm --yes --name a; gauge rm --name c"},
+	{"meet, and run", "pairs", func(t *testing.T, m *machine) {}, OK, "no live side is stopped", ""},
+	{"one is stopped", "pairs", func(t *testing.T, m *machine) {
+		m.isTroubled(trouble{"a", pressure.Verdict{Kind: pressure.Stopped, Why: "the consumer (pid 7) is stopped", Advice: "kill -CONT 7"}})
+	}, Note, "a: the consumer (pid 7) is stopped", "a: kill -CONT 7"},
+	{"do not meet", "pairs", func(t *testing.T, m *machine) {
+		m.isTroubled(trouble{"a", pressure.Verdict{Kind: pressure.Stopped, Why: "stopped", Advice: "kill -CONT 7"}},
+			trouble{"b", pressure.Verdict{Kind: pressure.Unconnected, Why: "different places", Advice: "the same --socket"}})
+	}, Problem, "a: stopped|b: different places", "b: the same --socket"},
+	{"no list", "pairs", func(t *testing.T, m *machine) {
+		m.troubled = func() ([]trouble, error) { return nil, errors.New("gone") }
+	}, Note, "gone", "fix /dev/shm"},
 	{"no list", "segments", func(t *testing.T, m *machine) {
 		m.list = func() ([]leftover, error) { return nil, errors.New("gone") }
-	}, Note, "gone", "mend /dev/shm"},
+	}, Note, "gone", "fix /dev/shm"},
 }
 
 func files(n uint64) func() (unix.Rlimit, error) {
 	return func() (unix.Rlimit, error) { return unix.Rlimit{Cur: n, Max: n}, nil }
+}
+
+// limitIs sets a limit of the process, and leaves the others away.
+func (m *machine) limitIs(resource int, n uint64) {
+	m.rlimit = func(which int) (unix.Rlimit, error) {
+		if which == resource {
+			return unix.Rlimit{Cur: n, Max: n}, nil
+		}
+		return unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}, nil
+	}
 }
 
 // holds adds segments, of this user unless they say whose.
@@ -158,6 +213,11 @@ func (m *machine) holds(more ...leftover) {
 		all = append(all, s)
 	}
 	m.list = func() ([]leftover, error) { return all, nil }
+}
+
+// isTroubled says which live sides cannot go on.
+func (m *machine) isTroubled(all ...trouble) {
+	m.troubled = func() ([]trouble, error) { return all, nil }
 }
 
 func TestFindings(t *testing.T) {
@@ -182,6 +242,7 @@ func TestThePlaceOfTheSocket(t *testing.T) {
 		{"not made yet", func(t *testing.T, m *machine, dir string) {}, OK, "sluice/NAME.sock", ""},
 		{"there", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0o700) }, OK, "sluice/NAME.sock", ""},
 		{"others may write", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0); os.Chmod(dir, 0o770) }, Problem, "others may write to " + "|0770", "chmod 700|--socket"},
+		{"others may add to it, and not take away", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0); os.Chmod(dir, 0o777|os.ModeSticky) }, OK, "sluice/NAME.sock", ""},
 		{"somebody else's", func(t *testing.T, m *machine, dir string) {
 			os.Mkdir(dir, 0o700)
 			if os.Chown(dir, me+7, -1) != nil {

@@ -26,7 +26,7 @@ func sleepAndWake() (err error) {
 	if err != nil {
 		return os.NewSyscallError("mmap", err)
 	}
-	defer func() { err = errors.Join(err, unix.Munmap(mem)) }()
+	defer func() { err = errors.Join(err, os.NewSyscallError("munmap", unix.Munmap(mem))) }()
 	h, err := layout.At(mem)
 	if err != nil {
 		return err
@@ -38,7 +38,6 @@ func sleepAndWake() (err error) {
 	if err := ends(word, 0, time.Millisecond, shm.TimedOut); err != nil {
 		return err
 	}
-	const patience = 2 * time.Second
 	began, slept := time.Now(), make(chan error, 1)
 	go func() {
 		var err error

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -28,16 +29,16 @@ type machine struct {
 	statfs   func(path string, st *unix.Statfs_t) error
 	mayWrite func(path string) error // nil when this user may make files there
 	files    func() (unix.Rlimit, error)
+	rlimit   func(resource int) (unix.Rlimit, error)
 	socket   func(name string) string // transfer.SocketPath
 	list     func() ([]leftover, error)
+	troubled func() ([]trouble, error)
 
 	// What is tried. Each cleans up after itself.
-	linkUnnamed func(dir string) error
-	lock        func(dir string) error
-	wake        func() error
-	barrier     func() bool
-	seal        func() (noexec bool, err error)
-	pass        func() error
+	ring     func() error
+	wake     func() error
+	barrier  func() bool
+	transfer func() error
 }
 
 // here is this machine, as this process sees it.
@@ -47,7 +48,7 @@ func here() *machine {
 	return &machine{
 		dir: shm.Dir, uid: os.Geteuid(), env: os.Getenv,
 		processors: runtime.NumCPU(), release: unix.ByteSliceToString(name.Release[:]), overtaken: layout.ReleaseOvertaken,
-		statfs: unix.Statfs, socket: transfer.SocketPath, list: listSegments,
+		statfs: unix.Statfs, socket: transfer.SocketPath, list: listSegments, troubled: liveTrouble,
 		mayWrite: func(path string) error {
 			return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 		},
@@ -55,7 +56,11 @@ func here() *machine {
 			err = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
 			return limit, err
 		},
-		linkUnnamed: linkUnnamed, lock: lockTwice, wake: sleepAndWake, seal: makeSealed, pass: passDescriptor,
+		rlimit: func(resource int) (limit unix.Rlimit, err error) {
+			err = unix.Getrlimit(resource, &limit)
+			return limit, err
+		},
+		ring: sync.OnceValue(passThroughRing), wake: sync.OnceValue(sleepAndWake), transfer: passThroughTransfer,
 		barrier: func() bool { return shm.RegisterBarrier() && shm.Barrier() },
 	}
 }

@@ -20,13 +20,13 @@ func sharedMemory(m *machine) Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return problem(mountIt, "does not exist: there is nowhere to put a segment")
 	case err != nil:
-		return problem(mountIt, "%v", err)
+		return problem(profile+"fstatat", "%v", err)
 	case !info.IsDir():
 		return problem("remove it first; "+mountIt, "is not a directory")
 	}
 	var st unix.Statfs_t
 	if err := m.statfs(m.dir, &st); err != nil {
-		return problem(mountIt, "its file system cannot be asked: %v", err)
+		return note(profile+"statfs", "its file system cannot be asked: %v", err)
 	}
 	mnt := m.mountOf(m.dir)
 	switch {
@@ -55,5 +55,5 @@ func mode(info fs.FileInfo) uint32 {
 // this user: one cause, one problem.
 func noPlace(m *machine) (Finding, bool) {
 	err := m.mayWrite(m.dir)
-	return note("mend /dev/shm first", "not tried: %v", err), err != nil
+	return note("fix /dev/shm first", "not tried: %v", err), err != nil
 }

@@ -27,7 +27,7 @@ const (
 func room(m *machine) Finding {
 	var st unix.Statfs_t
 	if err := m.statfs(m.dir, &st); err != nil {
-		return note("mend /dev/shm first", "not tried: %v", err)
+		return note("fix /dev/shm first", "not tried: %v", err)
 	}
 	total, free := st.Blocks*uint64(st.Bsize), st.Bavail*uint64(st.Bsize)
 	needs := ringFile(layout.DefaultCapacity)

@@ -8,10 +8,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/dustin/go-humanize"
-
 	"sluice/layout"
-	"sluice/pressure"
 	"sluice/shm"
 )
 
@@ -28,14 +25,16 @@ type leftover struct {
 func segments(m *machine) Finding {
 	all, err := m.list()
 	if err != nil {
-		return note("mend /dev/shm first", "not tried: %v", err)
+		return note("fix /dev/shm first", "not tried: %v", err)
 	}
 	used, foreign := 0, 0
-	var left, damaged, remove []string
+	var left, damaged, unseen, remove []string
 	for _, s := range all {
 		switch {
 		case s.uid != m.uid:
 			foreign++
+		case s.err != nil && !s.damaged():
+			unseen = append(unseen, fmt.Sprintf("%s (%v)", s.name, cause(s.err)))
 		case s.err != nil:
 			damaged = append(damaged, s.name)
 			if errors.Is(s.err, shm.ErrForeign) { // a link, or open to everybody: not for gauge
@@ -46,19 +45,22 @@ func segments(m *machine) Finding {
 		case s.alive:
 			used++
 		case s.unread > 0:
-			left = append(left, fmt.Sprintf("%s (%s unread)", s.name, humanize.Comma(int64(s.unread))))
+			left = append(left, fmt.Sprintf("%s (%s unread)", s.name, count(s.unread)))
 			remove = append(remove, "gauge rm --yes --name "+s.name)
 		default:
 			left = append(left, s.name+" (empty)")
 			remove = append(remove, "gauge rm --name "+s.name)
 		}
 	}
-	says := fmt.Sprintf("%d in use", used)
+	says := count(uint64(used)) + " in use"
 	if foreign > 0 {
-		says += fmt.Sprintf(", %d of other users", foreign)
+		says += fmt.Sprintf(", %s of other users", count(uint64(foreign)))
 	}
 	if len(damaged) > 0 {
 		says += "; no segment or damaged: " + some(damaged, ", ")
+	}
+	if len(unseen) > 0 {
+		says += "; cannot be looked at: " + some(unseen, ", ")
 	}
 	if len(left) > 0 {
 		says += "; with nobody in them: " + some(left, ", ")
@@ -69,6 +71,9 @@ func segments(m *machine) Finding {
 	case len(remove) > 0:
 		return note("go on with one (producer or consumer --name NAME) or remove it, with what is unread: "+some(remove, "; "), "%s", says)
 	}
+	if len(unseen) > 0 {
+		return note("fix what is above first", "%s", says)
+	}
 	return fine("%s, none left behind", says)
 }
 
@@ -78,7 +83,7 @@ func some(words []string, with string) string {
 	if len(words) <= few {
 		return strings.Join(words, with)
 	}
-	return fmt.Sprintf("%s%sand %d more (gauge ls)", strings.Join(words[:few], with), with, len(words)-few)
+	return fmt.Sprintf("%s%sand %s more (gauge ls)", strings.Join(words[:few], with), with, count(uint64(len(words)-few)))
 }
 
 // listSegments looks at all there are, without taking part.
@@ -105,13 +110,19 @@ func listSegments() ([]leftover, error) {
 	return all, nil
 }
 
-func (s *leftover) look() error {
-	v, err := shm.Look(s.name)
-	if err != nil {
-		return err
+// damaged reports whether err says so of the segment, and not of this process, which
+// could not look.
+func (s *leftover) damaged() bool {
+	for _, is := range []error{layout.ErrNotSegment, layout.ErrVersion, layout.ErrCorrupt, shm.ErrForeign, shm.ErrTruncated} {
+		if errors.Is(s.err, is) {
+			return true
+		}
 	}
-	defer v.Close()
-	now, err := pressure.Observe(v)
+	return false
+}
+
+func (s *leftover) look() error {
+	now, err := observe(s.name)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,8 @@
 package follow
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"sluice/pressure"
@@ -36,16 +33,40 @@ type Pair struct {
 	Lately  pressure.Interval // of the last second
 	Verdict pressure.Verdict
 	History []Point // oldest first
+	// Troubled: the verdict is bad, or was so a few seconds ago.
+	Troubled bool
 
 	view   *shm.View
 	trend  pressure.Trend
 	looked bool // Now is valid
+	round  int  // of the last look that found it
+
+	troubledAt uint64 // when the verdict was bad last, ns
 }
 
-// Follower looks at segments. It is for one goroutine.
+// Reason is why a pair cannot be read, without its name; "" when it can.
+func (p *Pair) Reason() string {
+	if p.Err == nil {
+		return ""
+	}
+	if in := (*shm.SegmentError)(nil); errors.As(p.Err, &in) {
+		return in.Cause()
+	}
+	return p.Err.Error()
+}
+
+// Follower looks at segments, at most MaxSegments at once. It is for one goroutine.
 type Follower struct {
+	// Omitted is how many more segments there were at the last look than are
+	// followed.
+	Omitted int
+	// Ended, if not nil, is called from Look with a pair whose segment is gone, after
+	// a last look at what was in it.
+	Ended func(*Pair)
+
 	only  string // "" = all
 	keep  int
+	round int
 	pairs map[string]*Pair
 }
 
@@ -55,36 +76,41 @@ func New(name string, keep int) *Follower {
 	return &Follower{only: name, keep: keep, pairs: map[string]*Pair{}}
 }
 
-// Look looks at every segment once more and returns them by name, new ones
-// included and without those that are gone. What it returns is valid until the next
-// call. The error is for a /dev/shm that cannot be listed.
+// Look looks at every segment once more and returns them in the natural order of
+// their names, new ones included and without those that are gone. What it returns is
+// valid until the next call. The error is for a /dev/shm that cannot be listed.
 func (f *Follower) Look() ([]*Pair, error) {
 	names := []string{f.only}
 	if f.only == "" {
 		var err error
-		if names, err = shm.List(); err != nil {
+		if names, f.Omitted, err = Names(); err != nil {
 			return nil, err
 		}
 	}
+	f.round++
 	var out []*Pair
 	for _, name := range names {
 		if p := f.look(name); p != nil {
+			p.round = f.round
 			out = append(out, p)
 		}
 	}
-	for name := range f.pairs {
-		if !slices.ContainsFunc(out, func(p *Pair) bool { return p.Name == name }) {
+	for name, p := range f.pairs {
+		switch {
+		case p.round == f.round:
+		case p.view != nil && p.view.Gone():
+			f.end(p)
+		default: // one of too many
 			f.drop(name)
 		}
 	}
-	slices.SortFunc(out, func(a, b *Pair) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
 // look returns the pair of that name, nil when there is none.
 func (f *Follower) look(name string) *Pair {
 	if p := f.pairs[name]; p != nil && (p.view == nil || p.view.Gone()) {
-		f.drop(name)
+		f.end(p)
 	}
 	p := f.pairs[name]
 	if p == nil {
@@ -101,18 +127,33 @@ func (f *Follower) look(name string) *Pair {
 	return p
 }
 
+// end takes a last look at a segment that is gone: its name is, the memory stays as
+// its last side has left it until it is unmapped.
+func (f *Follower) end(p *Pair) {
+	if p.view != nil && f.Ended != nil {
+		if p.Err = p.step(f.keep); p.Err == nil {
+			f.Ended(p)
+		}
+	}
+	f.drop(p.Name)
+}
+
 // step takes the next snapshot.
 func (p *Pair) step(keep int) error {
 	now, err := pressure.Observe(p.view)
 	if err != nil {
-		return fmt.Errorf("segment %q: %w", p.Name, err)
+		return shm.InSegment("look at", p.Name, err)
 	}
 	before := p.Now
 	if !p.looked {
 		before, p.looked = now, true
 	}
+	now.Since(&before)
 	p.Now, p.Step = now, pressure.Between(&before, &now)
 	p.Lately, p.Verdict = p.trend.Add(now)
+	if p.Step.Elapsed > 0 { // the first look sees nothing move
+		p.noteTrouble()
+	}
 	if p.Step.Elapsed == 0 {
 		return nil
 	}

@@ -62,6 +62,11 @@ func TestASegmentIsFollowedFromItsBirthToItsEnd(t *testing.T) {
 	if p.Step.Consumed != 4 || p.Now.Depth() != 6 || len(p.History) != 1 || p.History[0].Depth != 6 || p.History[0].Throughput <= 0 {
 		t.Errorf("%+v", p.History)
 	}
+	s.Header().Consumer.Count.Store(10)
+	time.Sleep(time.Millisecond)
+	if p = look(t, f, 1); p.Now.Deepest() != 6 { // the producer has not noted it, but it was seen
+		t.Errorf("the deepest queue was %d", p.Now.Deepest())
+	}
 	for range 5 {
 		time.Sleep(time.Millisecond)
 		p = look(t, f, 1)
@@ -73,6 +78,36 @@ func TestASegmentIsFollowedFromItsBirthToItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(t, f, 0)
+}
+
+// What a segment's last side did between the last look and its end is not lost on who
+// wants to know.
+func TestTheEndOfASegmentIsSeen(t *testing.T) {
+	for _, replaced := range []bool{false, true} {
+		name := name(t)
+		f := New(name, 10)
+		defer f.Close()
+		var ended []uint64
+		f.Ended = func(p *Pair) { ended = append(ended, p.Now.Consumed) }
+		s := create(t, name)
+		look(t, f, 1)
+		s.Header().Producer.Count.Store(300)
+		s.Header().Consumer.Count.Store(300)
+		if _, err := s.Leave(remove); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		if replaced {
+			s = create(t, name)
+			defer s.Leave(remove)
+			want = 1
+		}
+		look(t, f, want)
+		look(t, f, want)
+		if len(ended) != 1 || ended[0] != 300 {
+			t.Errorf("replaced %v: consumed at the end: %v, want 300, once", replaced, ended)
+		}
+	}
 }
 
 // Another segment of the same name begins anew.

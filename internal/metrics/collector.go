@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log"
-	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"sluice/internal/follow"
 	"sluice/pressure"
 	"sluice/shm"
 )
@@ -20,18 +18,18 @@ import (
 // Collector is a prometheus.Collector of the segments there are. Any number of
 // goroutines may use it. The zero value collects nothing: use New.
 type Collector struct {
-	list func() ([]string, error)
+	list    func() (names []string, omitted int, err error)
+	verdict func(name string) (pressure.Kind, bool)
 }
 
-// New returns a collector of everything in /dev/shm that is a segment.
-func New() *Collector { return &Collector{shm.List} }
-
-// Handler answers scrapes with what New collects. It fails (500) only when /dev/shm
-// itself cannot be listed; what is wrong goes to complaints, too.
-func Handler(complaints *log.Logger) http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(New())
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: complaints})
+// New returns a collector of everything in /dev/shm that is a segment, follow.MaxSegments
+// of them at most. verdict returns the verdict on a segment for whoever looks at it all
+// the time, as the collector does not; nil for none.
+func New(verdict func(name string) (pressure.Kind, bool)) *Collector {
+	if verdict == nil {
+		verdict = func(string) (pressure.Kind, bool) { return "", false }
+	}
+	return &Collector{follow.Names, verdict}
 }
 
 // unreadable has no label: who may write to /dev/shm could make any number of
@@ -39,9 +37,15 @@ func Handler(complaints *log.Logger) http.Handler {
 var unreadable = prometheus.NewDesc("sluice_unreadable_segments",
 	"Files named as segments that are none, are damaged or may not be read; gauge ls names them and says why.", nil, nil)
 
+var omittedSegments = prometheus.NewDesc("sluice_omitted_segments",
+	fmt.Sprintf("Segments beyond the %d that are looked at: those of the user that gauge runs as come first.", follow.MaxSegments), nil, nil)
+
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	out <- unreadable
+	out <- omittedSegments
+	out <- build
+	out <- verdicts
 	for _, f := range figures {
 		out <- f.desc
 	}
@@ -51,7 +55,7 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. A segment that cannot be read is counted
 // and left out; it does not spoil the others.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
-	names, err := c.list()
+	names, omitted, err := c.list()
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(unreadable, fmt.Errorf("list segments: %w", err))
 		return
@@ -65,9 +69,12 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 			bad++
 		default:
 			collect(out, name, &s)
+			c.collectVerdict(out, name, s.Geometry.Mode.String())
 		}
 	}
 	out <- prometheus.MustNewConstMetric(unreadable, prometheus.GaugeValue, float64(bad))
+	out <- prometheus.MustNewConstMetric(omittedSegments, prometheus.GaugeValue, float64(omitted))
+	out <- thisBuild()
 }
 
 func observe(name string) (pressure.Snapshot, error) {

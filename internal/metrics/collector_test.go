@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"sluice/layout"
+	"sluice/pressure"
 	"sluice/shm"
 )
 
@@ -39,7 +41,7 @@ func TestARingIsExposedExactly(t *testing.T) {
 		{"dropped_messages_total", "counter", "7"},
 		{"fill_ratio", "gauge", "0.203125"}, // 13 of 64 slots, which are tighter than 2 KiB of 1 MiB
 		{"high_water_messages", "gauge", "64"},
-		{"memory_bytes", "gauge", "1.056768e+06"},
+		{"memory_bytes", "gauge", "1.114112e+06"},
 		{"produced_bytes_total", "counter", "8104"},
 		{"produced_messages_total", "counter", "1013"},
 		{"producer_alive", "gauge", "1"},
@@ -52,7 +54,7 @@ func TestARingIsExposedExactly(t *testing.T) {
 		{"queue_messages", "gauge", "13"},
 		{"refused_total", "counter", "8"},
 		{"slots", "gauge", "64"},
-		{"descriptors", "", ""}, {"descriptors_max", "", ""}, {"limit_bytes", "", ""}, {"lost_messages_total", "", ""},
+		{"descriptors", "", ""}, {"descriptors_max", "", ""}, {"limit_bytes", "", ""}, {"limit_reached", "", ""}, {"lost_messages_total", "", ""},
 	} {
 		full := "sluice_" + m.name
 		metrics = append(metrics, full)
@@ -70,9 +72,12 @@ func TestATransferHasFiguresOfItsOwn(t *testing.T) {
 	name, h := segment(t, transfer)
 	h.Producer.Count.Store(120)
 	h.Producer.Index.Store(9000)
+	h.Producer.NextIndex.Store(9000)
 	h.Consumer.Count.Store(100)
 	h.Consumer.Index.Store(1000)
+	h.Consumer.NextIndex.Store(1000)
 	h.ConsumerSide.Lost.Store(10)
+	h.ConsumerSide.Consumed.Store(90)
 	h.ProducerSide.Limit.Store(1 << 30)
 	h.ProducerSide.Descriptors.Store(20)
 	h.ProducerSide.MaxDescriptors.Store(1024)
@@ -89,7 +94,7 @@ sluice_descriptors_max{mode="transfer",name="NAME"} 1024
 # HELP sluice_limit_bytes Most memory in flight; 0 = no limit.
 # TYPE sluice_limit_bytes gauge
 sluice_limit_bytes{mode="transfer",name="NAME"} 1.073741824e+09
-# HELP sluice_lost_messages_total Messages that went with a producer that died.
+# HELP sluice_lost_messages_total Messages that went with a producer that died or gave up.
 # TYPE sluice_lost_messages_total counter
 sluice_lost_messages_total{mode="transfer",name="NAME"} 10
 # HELP sluice_queue_bytes Bytes in the queue: ring, record headers included; transfer, memory in flight.
@@ -142,7 +147,71 @@ func TestASegmentThatIsGoneIsNotInTheNextAnswer(t *testing.T) {
 	if err := os.Remove(shm.Path(name)); err != nil {
 		t.Fatal(err)
 	}
-	answers(t, c, name, unreadableSegments(0))
+	families, err := registry(t, c).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			for _, l := range m.Label {
+				if l.GetName() == "name" {
+					t.Errorf("%s has %v", f.GetName(), m)
+				}
+			}
+		}
+	}
+}
+
+func TestTheVerdictIsAStateSet(t *testing.T) {
+	name, _ := segment(t, ring(t))
+	c := of(name)
+	answers(t, c, name, "", "sluice_verdict") // nobody has looked long enough
+	c.verdict = func(n string) (pressure.Kind, bool) { return pressure.Stalled, n == name }
+	want := "# HELP sluice_verdict 1 for the verdict on the segment, of the last second, and 0 for the others; none until the segment was seen for a while.\n# TYPE sluice_verdict gauge\n"
+	for _, k := range pressure.Kinds() {
+		n := 0
+		if k == pressure.Stalled {
+			n = 1
+		}
+		want += fmt.Sprintf("sluice_verdict{mode=\"ring\",name=\"NAME\",verdict=%q} %d\n", k, n)
+	}
+	answers(t, c, name, want, "sluice_verdict")
+}
+
+func TestALimitThatIsReachedIsSeen(t *testing.T) {
+	name, h := segment(t, transfer)
+	reached := func(n int) string {
+		return fmt.Sprintf(`
+# HELP sluice_limit_reached 1 while the producer has been refused by the limit and has not found room again; else 0.
+# TYPE sluice_limit_reached gauge
+sluice_limit_reached{mode="transfer",name="NAME"} %d
+`, n)
+	}
+	h.ProducerSide.Limit.Store(1 << 20)
+	h.Producer.Count.Store(255)
+	h.Producer.Index.Store(1<<20 - 100)
+	answers(t, of(name), name, reached(0), "sluice_limit_reached")
+	h.ProducerSide.Obstacle.Store(uint64(layout.ObstacleMemory))
+	answers(t, of(name), name, reached(1), "sluice_limit_reached")
+}
+
+func TestTheBuildIsNamed(t *testing.T) {
+	want := fmt.Sprintf(`
+# HELP sluice_build_info 1, with the version of this gauge, its commit, the Go that built it, and the layout of segments that it reads.
+# TYPE sluice_build_info gauge
+sluice_build_info{goversion=%q,layout="%d",revision="unknown",version="(devel)"} 1
+`, runtime.Version(), layout.Version) // go test notes no commit
+	answers(t, of(), "", want, "sluice_build_info")
+}
+
+func TestSegmentsThatAreLeftOutAreCounted(t *testing.T) {
+	c := of()
+	c.list = func() ([]string, int, error) { return nil, 19_744, nil }
+	answers(t, c, "", `
+# HELP sluice_omitted_segments Segments beyond the 256 that are looked at: those of the user that gauge runs as come first.
+# TYPE sluice_omitted_segments gauge
+sluice_omitted_segments 19744
+`, "sluice_omitted_segments")
 }
 
 // Whatever a process writes into its header, a scrape succeeds, and every value is a
@@ -211,7 +280,9 @@ func TestAScrapeLeavesNothingMapped(t *testing.T) {
 func TestTheNamesAreConventional(t *testing.T) {
 	one, _ := segment(t, ring(t))
 	other, _ := segment(t, transfer)
-	problems, err := testutil.GatherAndLint(registry(t, of(one, other)))
+	c := of(one, other)
+	c.verdict = func(string) (pressure.Kind, bool) { return pressure.Idle, true }
+	problems, err := testutil.GatherAndLint(registry(t, c))
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
 	}
@@ -220,14 +291,15 @@ func TestTheNamesAreConventional(t *testing.T) {
 func TestTheHandlerListsWhatIsInDevShm(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	w := httptest.NewRecorder()
-	Handler(log.New(io.Discard, "", 0)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	Handler(log.New(io.Discard, "", 0), nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if want := fmt.Sprintf("sluice_slots{mode=\"ring\",name=%q} 64\n", name); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 		t.Errorf("code %d, no %q in\n%s", w.Code, want, w.Body)
 	}
 }
 
 func TestADirectoryThatCannotBeListedFailsTheScrape(t *testing.T) {
-	c := &Collector{func() ([]string, error) { return nil, context.DeadlineExceeded }}
+	c := New(nil)
+	c.list = func() ([]string, int, error) { return nil, 0, context.DeadlineExceeded }
 	if _, err := registry(t, c).Gather(); err == nil || !strings.Contains(err.Error(), "list segments") {
 		t.Errorf("%v", err)
 	}

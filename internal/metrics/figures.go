@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,7 +72,7 @@ var figures = []figure{
 		func(s *pressure.Snapshot) float64 { return float64(s.Dropped) }),
 	counter(both, "refused", "Times that the way out was refused: a full ring that nobody waits for, or a socket or descriptors that ran out.",
 		func(s *pressure.Snapshot) float64 { return float64(s.Refused) }),
-	counter(layout.ModeTransfer, "lost_messages", "Messages that went with a producer that died.",
+	counter(layout.ModeTransfer, "lost_messages", "Messages that went with a producer that died or gave up.",
 		func(s *pressure.Snapshot) float64 { return float64(s.Lost) }),
 
 	gauge(both, "queue_messages", "Messages in the queue.",
@@ -81,7 +82,7 @@ var figures = []figure{
 	gauge(both, "fill_ratio", "Share of the tighter bound that is in use, from 0 to 1; 0 without a bound.",
 		func(s *pressure.Snapshot) float64 { return s.Fill() }),
 	gauge(both, "high_water_messages", "Deepest queue seen since the segment was created.",
-		func(s *pressure.Snapshot) float64 { return float64(s.HighWater) }),
+		func(s *pressure.Snapshot) float64 { return float64(s.Deepest()) }),
 	gauge(both, "memory_bytes", "Memory that the segment and the messages in flight take.",
 		func(s *pressure.Snapshot) float64 { return float64(s.Memory) }),
 	gauge(layout.ModeRing, "capacity_bytes", "Size of the ring.",
@@ -90,17 +91,27 @@ var figures = []figure{
 		func(s *pressure.Snapshot) float64 { return float64(s.Geometry.Slots) }),
 	gauge(layout.ModeTransfer, "limit_bytes", "Most memory in flight; 0 = no limit.",
 		func(s *pressure.Snapshot) float64 { return float64(s.Limit) }),
+	gauge(layout.ModeTransfer, "limit_reached", "1 while the producer has been refused by the limit and has not found room again; else 0.",
+		func(s *pressure.Snapshot) float64 { return oneIf(s.LimitReached()) }),
 	gauge(layout.ModeTransfer, "descriptors", "Descriptors that the producer holds for buffers in flight.",
 		func(s *pressure.Snapshot) float64 { return float64(s.Descriptors) }),
 	gauge(layout.ModeTransfer, "descriptors_max", "Descriptors that the producer may have.",
 		func(s *pressure.Snapshot) float64 { return float64(s.MaxDescriptors) }),
 
 	gauge(both, "producer_alive", "1 while a live process holds the producer's role, else 0.",
-		func(s *pressure.Snapshot) float64 { return oneIf(s.Producer.Alive) }),
+		func(s *pressure.Snapshot) float64 { return aliveOrNot(&s.Producer) }),
 	gauge(both, "consumer_alive", "1 while a live process holds the consumer's role, else 0.",
-		func(s *pressure.Snapshot) float64 { return oneIf(s.Consumer.Alive) }),
+		func(s *pressure.Snapshot) float64 { return aliveOrNot(&s.Consumer) }),
 	gauge(both, "created_timestamp_seconds", "When the segment was created, in seconds since 1970: counters start anew with it.",
 		func(s *pressure.Snapshot) float64 { return float64(s.Created.UnixNano()) / float64(time.Second) }),
+}
+
+// aliveOrNot is not a number where nobody knows.
+func aliveOrNot(s *pressure.Side) float64 {
+	if s.Unknown {
+		return math.NaN()
+	}
+	return oneIf(s.Alive)
 }
 
 func oneIf(b bool) float64 {

@@ -62,7 +62,7 @@ func TestCountsStopAtTheLargest(t *testing.T) {
 // The sum in the header wraps around, after days of a fast and deep queue.
 func TestTheSumOfAnIntervalSurvivesAWrap(t *testing.T) {
 	var h layout.Header
-	h.LatencySum.Store(math.MaxUint64 - 99)
+	h.Latency.Sum.Store(math.MaxUint64 - 99)
 	before := pressure.Read(&h, transfer, pressure.Alive{}, 0)
 	h.NoteLatency(0, 1000, 2)
 	after := pressure.Read(&h, transfer, pressure.Alive{}, 0)

@@ -44,7 +44,9 @@ var transfer = layout.Geometry{Mode: layout.ModeTransfer}
 
 // of collects those segments only, whatever else is in /dev/shm.
 func of(names ...string) *Collector {
-	return &Collector{func() ([]string, error) { return names, nil }}
+	c := New(nil)
+	c.list = func() ([]string, int, error) { return names, 0, nil }
+	return c
 }
 
 func registry(t *testing.T, c *Collector) *prometheus.Registry {
@@ -71,9 +73,11 @@ func store(h *layout.Header) {
 	h.Identity.CreatedAt.Store(1_700_000_000_500_000_000)
 	h.Producer.Count.Store(1013)
 	h.Producer.Index.Store(20_000 + 2048)
+	h.Producer.NextIndex.Store(20_000 + 2048)
 	h.Producer.Bytes.Store(8104)
 	h.Consumer.Count.Store(1000)
 	h.Consumer.Index.Store(20_000)
+	h.Consumer.NextIndex.Store(20_000)
 	h.Consumer.Bytes.Store(8000)
 	p, c := &h.ProducerSide, &h.ConsumerSide
 	p.Blocked.Store(1_500_000_000)
@@ -118,11 +122,11 @@ func scribble(h *layout.Header, value func() uint64) {
 			f.Store(value())
 		}
 	}
-	for i := range h.Latency {
-		h.Latency[i].Store(value())
+	for i := range h.Latency.Buckets {
+		h.Latency.Buckets[i].Store(value())
 	}
-	h.LatencyCount.Store(value())
-	h.LatencySum.Store(value())
-	h.LatencyMax.Store(value())
+	h.Latency.Count.Store(value())
+	h.Latency.Sum.Store(value())
+	h.Latency.Max.Store(value())
 	h.Identity.CreatedAt.Store(value())
 }

@@ -28,6 +28,7 @@ type live struct {
 	Points      int       `json:"points"` // most that a history has
 	Error       string    `json:"error,omitempty"`
 	Pairs       []pair    `json:"pairs"`
+	Omitted     int       `json:"omitted"` // segments that are not among them
 }
 
 // pair is a segment. One that cannot be read has its name and the error only.
@@ -41,6 +42,8 @@ type pair struct {
 type view struct {
 	Report              json.RawMessage `json:"report"` // as gauge stat --json has it
 	HeldSec             float64         `json:"heldSec"`
+	Severity            string          `json:"severity"` // calm, good, warn or bad
+	LimitReached        bool            `json:"limitReached"`
 	ProducedPerSec      float64         `json:"producedPerSec"`
 	ConsumedBytesPerSec float64         `json:"consumedBytesPerSec"`
 	Producer            side            `json:"producer"`
@@ -85,10 +88,23 @@ func (p *Page) look() {
 	if err != nil {
 		l.Error = err.Error()
 	}
-	for _, f := range pairs {
+	verdicts := map[string]pressure.Kind{}
+	for _, f := range follow.TroubleFirst(pairs) {
 		l.Pairs = append(l.Pairs, newPair(f))
+		if f.Err == nil && len(f.History) > 0 {
+			verdicts[f.Name] = f.Verdict.Kind
+		}
 	}
+	l.Omitted = p.follower.Omitted
 	p.latest.Store(encode(&l))
+	p.verdicts.Store(&verdicts)
+}
+
+// Verdict returns the latest verdict on a segment, false for one that was not seen long
+// enough. Any number of goroutines may ask.
+func (p *Page) Verdict(name string) (pressure.Kind, bool) {
+	kind, ok := (*p.verdicts.Load())[name]
+	return kind, ok
 }
 
 func encode(l *live) *[]byte {
@@ -106,7 +122,7 @@ func encode(l *live) *[]byte {
 
 func newPair(p *follow.Pair) pair {
 	if p.Err != nil {
-		return pair{Name: p.Name, Error: p.Err.Error()}
+		return pair{Name: p.Name, Error: p.Reason()}
 	}
 	var figures bytes.Buffer
 	if err := report.JSON(&figures, report.Of(p)); err != nil {
@@ -115,6 +131,7 @@ func newPair(p *follow.Pair) pair {
 	v := &view{
 		Report:   figures.Bytes(),
 		HeldSec:  round(p.Verdict.Held.Seconds()),
+		Severity: p.Severity().String(), LimitReached: p.Now.LimitReached(),
 		Producer: newSide(&p.Now.Producer, p.Lately.ProducerBlocked),
 		Consumer: newSide(&p.Now.Consumer, p.Lately.ConsumerBlocked),
 		History: history{

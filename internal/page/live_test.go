@@ -46,6 +46,8 @@ type answer struct {
 		Name, Error        string
 		Report             map[string]any
 		HeldSec            float64
+		Severity           string
+		LimitReached       bool
 		ProducedPerSec     float64
 		Producer, Consumer struct {
 			Alive   bool
@@ -77,10 +79,12 @@ func TestWhatIsSeenOfAPair(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	h.Producer.Count.Store(64)
 	h.Producer.Index.Store(64 * 16)
+	h.Producer.NextIndex.Store(64 * 16)
 	p.look()
 	time.Sleep(20 * time.Millisecond)
 	h.Consumer.Count.Store(32)
 	h.Consumer.Index.Store(32 * 16)
+	h.Consumer.NextIndex.Store(32 * 16)
 	p.look()
 
 	a := asked(t, p)
@@ -88,7 +92,7 @@ func TestWhatIsSeenOfAPair(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	got := a.Pairs[0]
-	if r := got.Report; r["name"] != name || r["role"] != "observer" || r["verdict"] != "no-consumer" || r["queueDepth"] != 32.0 || r["slots"] != 64.0 {
+	if r := got.Report; r["name"] != name || r["role"] != "observer" || r["verdict"] != "no-consumer" || r["queueDepth"] != 32.0 || r["slots"] != 64.0 || got.Severity != "bad" || got.LimitReached {
 		t.Errorf("report %v", r)
 	}
 	if got.ProducedPerSec <= 0 || !got.Producer.Alive || got.Producer.Where != "pid 4711" || got.Consumer.Alive || got.Consumer.Where != "none" {
@@ -154,8 +158,8 @@ func TestNoHeaderMakesThePageFail(t *testing.T) {
 		for _, f := range []*layout.Uint64{
 			&h.Identity.CreatedAt, &h.Producer.Count, &h.Producer.Index, &h.Producer.Bytes, &h.Consumer.Count, &h.Consumer.Index,
 			&h.Consumer.Bytes, &h.ProducerSide.Blocked, &h.ConsumerSide.Blocked, &h.ProducerSide.ProgressAt, &h.ConsumerSide.ProgressAt,
-			&h.ProducerSide.State, &h.ConsumerSide.State, &h.ProducerSide.PID, &h.ProducerSide.Holders, &h.LatencyMax,
-			&h.Latency[rand.IntN(len(h.Latency))], &h.ProducerSide.HighWater, &h.ProducerSide.Memory,
+			&h.ProducerSide.State, &h.ConsumerSide.State, &h.ProducerSide.PID, &h.ProducerSide.Holders, &h.Latency.Max,
+			&h.Latency.Buckets[rand.IntN(len(h.Latency.Buckets))], &h.ProducerSide.HighWater, &h.ProducerSide.Memory,
 		} {
 			f.Store(rand.Uint64() >> rand.IntN(64))
 		}

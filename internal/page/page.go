@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"sluice/internal/follow"
+	"sluice/pressure"
 )
 
 //go:embed page.html page.css page.js icon.svg
@@ -31,6 +32,7 @@ type Page struct {
 	mux      http.ServeMux
 	follower *follow.Follower       // Follow's alone
 	latest   atomic.Pointer[[]byte] // what /live.json answers
+	verdicts atomic.Pointer[map[string]pressure.Kind]
 }
 
 // New returns the page of all segments. It shows none until Follow runs.
@@ -39,6 +41,7 @@ func New() *Page { return of(follow.New("", points)) }
 func of(f *follow.Follower) *Page {
 	p := &Page{follower: f}
 	p.latest.Store(encode(&live{}))
+	p.verdicts.Store(&map[string]pressure.Kind{})
 	p.mux.HandleFunc("GET /{$}", file("page.html"))
 	for _, name := range []string{"page.css", "page.js", "icon.svg"} {
 		p.mux.HandleFunc("GET /"+name, file(name))

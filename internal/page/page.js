@@ -49,10 +49,6 @@ function messages(n) { return n === 1 ? '1 message' : count(n) + ' messages'; }
 
 // How bad a verdict is. The sign differs in shape, too, not only in colour.
 const signs = { good: '●', calm: '○', warn: '▲', bad: '■' };
-const severity = {
-  'balanced': 'good', 'producer-bound': 'good', 'idle': 'calm', 'no-producer': 'calm',
-  'consumer-bound': 'warn', 'no-consumer': 'warn', 'growing': 'warn', 'stalled': 'bad',
-};
 
 // spark draws values, newest at the right, between 0 and top; words(v) names one of
 // them for those who cannot see the line.
@@ -90,11 +86,15 @@ function drawQueue(section, r, depths, points) {
   spark(section.querySelector('.spark'), depths, Math.max(...depths), points, 'queue depth', messages);
 }
 
-function trouble(r) {
-  const parts = [];
+function trouble(p) {
+  const r = p.report, parts = [];
+  if (p.limitReached) parts.push('the limit of ' + bytes(r.limitBytes) + ' is reached: the producer can send no more');
   if (r.droppedCount) parts.push(messages(r.droppedCount) + ' dropped');
-  if (r.blockedCount) parts.push('refused ' + count(r.blockedCount) + ' times' + (r.obstacle && r.obstacle !== 'none' ? ', now: ' + r.obstacle : ''));
-  if (r.lostCount) parts.push(messages(r.lostCount) + ' lost with a producer that died');
+  if (r.refusedCount) {
+    const why = r.refuseReason && r.refuseReason !== 'none' && !p.limitReached ? ', the last obstacle: ' + r.refuseReason : '';
+    parts.push((r.refusedCount === 1 ? '1 send' : count(r.refusedCount) + ' sends') + ' refused' + why);
+  }
+  if (r.lostCount) parts.push(messages(r.lostCount) + ' lost: queued by a producer that died or gave up');
   return parts.join(' · ');
 }
 
@@ -102,7 +102,7 @@ function drawPair(card, p, points) {
   const r = p.report, h = p.history, one = (c) => card.querySelector(c);
   const seen = h.throughput.length > 0;
   setText(one('.mode'), r.mode);
-  const bad = seen ? severity[r.verdict] || 'warn' : 'calm';
+  const bad = seen ? p.severity : 'calm';
   setAttr(one('.verdict'), 'class', 'verdict ' + bad);
   setText(one('.sign'), signs[bad]);
   setText(one('.kind'), seen ? r.verdict : 'looking ...');
@@ -122,7 +122,7 @@ function drawPair(card, p, points) {
   setText(one('.consumed'), count(r.consumedCount));
   setText(one('.highest'), count(r.highWater));
   setText(one('.memory'), bytes(r.memoryBytes));
-  setText(one('.trouble'), trouble(r));
+  setText(one('.trouble'), trouble(p));
 }
 
 // cards are the articles on the page by the segment's name and kind.
@@ -153,6 +153,8 @@ function draw(live) {
   for (const [key, card] of cards) {
     if (!now.has(card)) { card.remove(); cards.delete(key); }
   }
+  byId('omitted').hidden = !live.omitted;
+  setText(byId('omitted'), count(live.omitted) + ' more segments are not shown; this user\'s come first.');
   byId('none').hidden = live.pairs.length > 0 || Boolean(live.error);
   const n = live.pairs.length;
   document.title = n === 1 && live.pairs[0].report ? live.pairs[0].report.verdict + ' · ' + live.pairs[0].name + ' · sluice' : n + ' segments · sluice';

@@ -20,11 +20,49 @@ type line struct {
 	Final      bool    `json:"final"`
 
 	*figures
-	UnsentBytes *int64 `json:"unsentBytes"`
+	UnsentBytes *int64  `json:"unsentBytes"`
+	StreamEnd   *string `json:"streamEnd"`
+	Run         *run    `json:"run"`
+	Producer    *holder `json:"producer"`
+	Consumer    *holder `json:"consumer"`
 
-	Verdict       pressure.Kind `json:"verdict"`
-	VerdictWhy    string        `json:"verdictWhy"`
-	VerdictAdvice string        `json:"verdictAdvice"`
+	Verdict       *pressure.Kind `json:"verdict"`
+	VerdictWhy    string         `json:"verdictWhy"`
+	VerdictAdvice string         `json:"verdictAdvice"`
+}
+
+// run is what has happened since this side began; null for an observer, who did not.
+type run struct {
+	WaitingCount  *uint64 `json:"waitingCount"` // messages that were in the queue then
+	ProducedCount *uint64 `json:"producedCount"`
+	ConsumedCount *uint64 `json:"consumedCount"`
+	RefusedCount  *uint64 `json:"refusedCount"`
+	DroppedCount  *uint64 `json:"droppedCount"`
+	LostCount     *uint64 `json:"lostCount"`
+}
+
+// holder is who holds a role, or has held it last.
+type holder struct {
+	Alive    *bool   `json:"alive"` // null where the kernel does not tell
+	PID      *int    `json:"pid"`   // null without one
+	State    *string `json:"state"` // as the side says, while it lives
+	Where    string  `json:"where"` // in words
+	Wakes    uint64  `json:"wakes"` // times it woke the other one
+	Spurious uint64  `json:"spuriousWakes"`
+}
+
+func newHolder(s *pressure.Side) *holder {
+	out := &holder{Where: Whereabouts(s), Wakes: s.Wakes, Spurious: s.Spurious}
+	if !s.Unknown {
+		out.Alive = &s.Alive
+	}
+	if s.Alive {
+		out.State = new(s.State.String())
+	}
+	if s.Holders > 0 {
+		out.PID = &s.PID
+	}
+	return out
 }
 
 // figures is all that comes from a segment. Pointers, so that a line without a
@@ -32,6 +70,8 @@ type line struct {
 type figures struct {
 	ProducedCount    *uint64  `json:"producedCount"`
 	ConsumedCount    *uint64  `json:"consumedCount"`
+	ProducedBytes    *uint64  `json:"producedBytes"`
+	ConsumedBytes    *uint64  `json:"consumedBytes"`
 	ProducerWaits    *uint64  `json:"producerWaits"`
 	ConsumerWaits    *uint64  `json:"consumerWaits"`
 	ProducerWaitSec  *float64 `json:"producerWaitSec"`
@@ -44,7 +84,7 @@ type figures struct {
 	Slots            *uint64  `json:"slots"`
 	Fill             *float64 `json:"fill"`
 	ThroughputPerSec *float64 `json:"throughputPerSec"`
-	BlockedCount     *uint64  `json:"blockedCount"`
+	RefusedCount     *uint64  `json:"refusedCount"`
 	DroppedCount     *uint64  `json:"droppedCount"`
 	HighWater        *uint64  `json:"highWater"`
 	MemoryBytes      *uint64  `json:"memoryBytes"`
@@ -53,7 +93,7 @@ type figures struct {
 	LimitInSec       *float64 `json:"limitInSec"`
 	FdsInFlight      *uint64  `json:"fdsInFlight"`
 	FdsMax           *uint64  `json:"fdsMax"`
-	Obstacle         *string  `json:"obstacle"`
+	RefuseReason     *string  `json:"refuseReason"`
 	Latency          *latency `json:"latency"`
 }
 
@@ -71,38 +111,66 @@ type jsonLines struct{}
 
 func (jsonLines) print(out io.Writer, r *Report) error { return JSON(out, r) }
 
+// noteLine is what a side has to say between its reports.
+type noteLine struct {
+	Note    string  `json:"note"`
+	Hint    *string `json:"hint"` // null: there is nothing to do
+	Segment string  `json:"segment"`
+
+	StreamEnd *string `json:"streamEnd,omitempty"`
+
+	VerifiedCount *uint64 `json:"verifiedCount,omitempty"`
+}
+
 // JSON prints a report as one object and a line feed.
 func JSON(out io.Writer, r *Report) error {
 	l := line{
 		Role: r.Role, Name: r.Name, Mode: r.Mode.String(),
 		ElapsedSec: round(r.Elapsed.Seconds()), Final: r.Final, figures: &figures{}, UnsentBytes: r.Unsent,
-		Verdict: r.Verdict.Kind, VerdictWhy: r.Verdict.Why, VerdictAdvice: r.Verdict.Advice,
+		VerdictWhy: r.Verdict.Why, VerdictAdvice: r.Verdict.Advice,
+	}
+	if r.Verdict.Kind != "" {
+		l.Verdict = &r.Verdict.Kind
+	}
+	if r.End != "" {
+		l.StreamEnd = &r.End
+	}
+	if i := r.Run; i != nil {
+		l.Run = &run{&i.Waiting, &i.Produced, &i.Consumed, &i.Refused, &i.Dropped, &i.Lost}
 	}
 	if s := r.Now; s != nil {
 		l.figures = newFigures(s, &r.Interval, &r.Verdict)
+		l.Producer, l.Consumer = newHolder(&s.Producer), newHolder(&s.Consumer)
+	}
+	switch {
+	case r.Own == nil:
+	case r.Role == layout.Producer.String():
+		l.ProducedCount, l.Run = &r.Own.Ever, &run{ProducedCount: &r.Own.Now}
+	default:
+		l.ConsumedCount, l.Run = &r.Own.Ever, &run{ConsumedCount: &r.Own.Now}
 	}
 	return json.NewEncoder(out).Encode(l)
 }
 
 func newFigures(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict) *figures {
 	f := &figures{
-		ProducedCount: &s.Produced, ConsumedCount: &s.Consumed,
+		ProducedCount: &s.Produced, ConsumedCount: &s.Consumed, ProducedBytes: &s.ProducedBytes, ConsumedBytes: &s.ConsumedBytes,
 		ProducerWaits: &s.Producer.Waits, ConsumerWaits: &s.Consumer.Waits,
 		ProducerWaitSec: new(round(s.Producer.Blocked.Seconds())), ConsumerWaitSec: new(round(s.Consumer.Blocked.Seconds())),
 		ProducerSpins: &s.Producer.Spins, ConsumerSpins: &s.Consumer.Spins,
 		QueueDepth: new(s.Depth()), QueueBytes: &s.QueueBytes,
 		Fill:             new(round(s.Fill())),
 		ThroughputPerSec: new(round(i.Throughput)),
-		BlockedCount:     &s.Refused, DroppedCount: &s.Dropped, HighWater: &s.HighWater, MemoryBytes: &s.Memory,
+		RefusedCount:     &s.Refused, DroppedCount: &s.Dropped, HighWater: new(s.Deepest()), MemoryBytes: &s.Memory, LostCount: &s.Lost,
 	}
 	if s.Geometry.Mode == layout.ModeRing {
 		f.CapacityBytes, f.Slots = &s.Geometry.Capacity, &s.Geometry.Slots
 	} else {
-		f.LostCount, f.LimitBytes, f.Obstacle = &s.Lost, &s.Limit, new(s.Obstacle.String())
+		f.LimitBytes, f.RefuseReason = &s.Limit, new(s.Obstacle.String())
 		f.FdsInFlight, f.FdsMax = &s.Descriptors, &s.MaxDescriptors
-		if s.Limit > 0 && v.Left > 0 {
-			f.LimitInSec = new(round(v.Left.Seconds()))
-		}
+	}
+	if v.Left > 0 && s.Geometry.Capacity+s.Limit > 0 {
+		f.LimitInSec = new(round(v.Left.Seconds()))
 	}
 	if h := &i.Latency; h.Count > 0 {
 		f.Latency = &latency{h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99), h.Quantile(0.999), h.Max}

@@ -19,7 +19,7 @@ import (
 func Of(p *follow.Pair) *Report {
 	return &Report{
 		Role: "observer", Name: p.Name, Mode: p.Now.Geometry.Mode, Elapsed: time.Since(p.Now.Created), Final: true,
-		Now: &p.Now, Interval: p.Lately, Verdict: p.Verdict,
+		Now: &p.Now, Interval: p.Lately, Verdict: p.Verdict, End: streamEnd(&p.Now),
 	}
 }
 
@@ -37,13 +37,13 @@ func Observed(out io.Writer, r *Report) error {
 	if r.Verdict.Advice != "" {
 		row("", "%s", r.Verdict.Advice)
 	}
-	row("produced", "%s, %s; %s msg/s now", messages(s.Produced), humanize.IBytes(s.ProducedBytes), Rate(perSecond(i.Produced, i.Elapsed)))
-	row("consumed", "%s, %s; %s msg/s, %s/s now", messages(s.Consumed), humanize.IBytes(s.ConsumedBytes),
+	row("produced", "%s, %s; %s msg/s now", Messages(s.Produced), humanize.IBytes(s.ProducedBytes), Rate(perSecond(i.Produced, i.Elapsed)))
+	row("consumed", "%s, %s; %s msg/s, %s/s now", Messages(s.Consumed), humanize.IBytes(s.ConsumedBytes),
 		Rate(i.Throughput), humanize.IBytes(uint64(perSecond(i.ConsumedBytes, i.Elapsed))))
-	row("queue", "%s, %s, %.0f %% full; deepest %s", messages(s.Depth()), humanize.IBytes(s.QueueBytes), 100*s.Fill(), messages(s.HighWater))
+	row("queue", "%s, %s, %.0f %% full; deepest %s", Messages(s.Depth()), humanize.IBytes(s.QueueBytes), 100*s.Fill(), Messages(s.Deepest()))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
-	extras(row, s)
+	extras(row, s, s.Dropped, s.Refused, s.Lost)
 	if h := &s.Latency; h.Count > 0 {
 		row("latency", "%s", Quantiles(h))
 	}
@@ -55,21 +55,43 @@ func Observed(out io.Writer, r *Report) error {
 func perSecond(n uint64, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
 
 func side(row func(name, format string, args ...any), name string, s *pressure.Side, blocked float64) {
-	row(name, "%s, %v; slept %s, %v in all, %.0f %% of the time now", Whereabouts(s), s.State, times(s.Waits), short(s.Blocked), 100*blocked)
-	row("", "%s waits without sleep, woke the other %s, was woken for nothing %s", count(s.Spins), times(s.Wakes), times(s.Spurious))
+	row(name, "%s%s; slept %s, %v in all, %.0f %% of the time now", Whereabouts(s), doing(s), times(s.Waits), short(s.Blocked), 100*blocked)
+	row("", "%s waits without sleep, woke the other %s, was woken for nothing %s", Count(s.Spins), times(s.Wakes), times(s.Spurious))
 }
 
-// Whereabouts says whether somebody holds a role: pid 123, ended, died, or none.
+// doing is what a process that runs says of itself.
+func doing(s *pressure.Side) string {
+	if !s.Alive || s.Stopped {
+		return ""
+	}
+	return ", " + s.State.String()
+}
+
+// Whereabouts says whether somebody holds a role, or how its last holder ended: pid 123,
+// stopped; ended, stopped early, failed, died, none, or that this cannot be known.
 func Whereabouts(s *pressure.Side) string {
 	switch {
+	case s.Alive && s.Unknown:
+		return fmt.Sprintf("pid %d, alive or not (the kernel does not tell)", s.PID)
 	case s.Alive:
-		return fmt.Sprintf("pid %d", s.PID)
+		who := fmt.Sprintf("pid %d", s.PID)
+		if s.Foreign {
+			who = fmt.Sprintf("process %d of another pid namespace", s.PID)
+		}
+		if s.Stopped {
+			who += ", stopped"
+		}
+		return who
 	case s.Holders == 0:
 		return "none"
-	case s.State == layout.StateClosed:
-		return "ended"
+	case s.State != layout.StateClosed:
+		return "died"
+	case s.End == layout.EndStopped:
+		return "stopped early"
+	case s.End == layout.EndFailed:
+		return "failed"
 	}
-	return "died"
+	return "ended"
 }
 
 // Holding says what is in the queue, and what it may hold.
@@ -77,20 +99,30 @@ func Holding(s *pressure.Snapshot) string {
 	return fmt.Sprintf("%s of %s in use", humanize.IBytes(s.QueueBytes), bound(s))
 }
 
-// extras are the rows that only some segments have.
-func extras(row func(name, format string, args ...any), s *pressure.Snapshot) {
+// extras are the rows that only some segments have. The counts are of the time that the
+// other rows are of.
+func extras(row func(name, format string, args ...any), s *pressure.Snapshot, dropped, refused, lost uint64) {
 	if s.Geometry.Mode != layout.ModeTransfer {
-		if s.Dropped+s.Refused > 0 {
-			row("full", "%s dropped, refused %s", messages(s.Dropped), times(s.Refused))
+		if dropped > 0 {
+			row("dropped", "%s, because the ring was full", Messages(dropped))
+		}
+		if refused > 0 {
+			row("refused", "%s: the ring was full", sends(refused))
 		}
 		return
 	}
-	row("in flight", "%s, %s of at most %s descriptors", humanize.IBytes(s.QueueBytes), count(s.Descriptors), count(s.MaxDescriptors))
-	if s.Refused > 0 {
-		row("refused", "the way out, %s%s", times(s.Refused), because(s.Obstacle))
+	// The descriptors are counted by the producer, which has yet to close those of what was
+	// released just now, and keeps some open for reuse.
+	if inFlight := humanize.IBytes(s.QueueBytes); s.Depth() == 0 {
+		row("in flight", "%s", inFlight)
+	} else {
+		row("in flight", "%s, %s of at most %s descriptors", inFlight, Count(s.Descriptors), Count(s.MaxDescriptors))
 	}
-	if s.Lost > 0 {
-		row("lost", "%s, with a producer that died", messages(s.Lost))
+	if refused > 0 {
+		row("refused", "%s%s", sends(refused), because(s.Obstacle))
+	}
+	if lost > 0 {
+		row("lost", "%s: queued by a producer that died or gave up", Messages(lost))
 	}
 }
 

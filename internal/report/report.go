@@ -3,10 +3,18 @@
 package report
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"sync"
 	"time"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
 
 	"sluice/layout"
 	"sluice/pressure"
@@ -23,6 +31,9 @@ type Options struct {
 	Out      io.Writer // standard error
 	Journal  bool      // Out is the systemd journal: it knows the time, and shows lines one by one
 
+	// Stopping is closed when the side is asked to stop; nil = never.
+	Stopping <-chan struct{}
+
 	// Total is the bytes of an input whose size is known, else -1. With it,
 	// a terminal gets a progress bar.
 	Total int64
@@ -33,17 +44,26 @@ type Options struct {
 type Reporter struct {
 	opt   Options
 	began time.Time
+	met   time.Duration // after it, the segment was there
 	print printer
 	bar   *bar // nil where nobody would see it
 	mute  bool // nothing printed is taken any more
 
+	stoppedLately bool // since the last report this process was stopped for a while
+
 	unsent *int64 // for the final report
+	end    string // likewise; "" = what the segment says
 
 	mu          sync.Mutex
 	segment     *shm.Segment // nil before Attach and after Detach
+	own         func() uint64
+	cut         bool // it could not be read at the last look
+	removed     bool // it was not to be found any more at Detach
 	first, last pressure.Snapshot
-	attached    bool // first and last are valid
-	trend       pressure.Trend
+	attached    bool           // first and last are valid
+	trend       pressure.Trend // of the reports
+	looks       pressure.Trend // of every look, for the final report
+	gap         time.Duration  // between the last two looks that were not at once
 
 	stop, stopped chan struct{}
 }
@@ -67,16 +87,20 @@ func Start(opt Options) *Reporter {
 	return r
 }
 
-// Attach starts to read the metrics of seg.
-func (r *Reporter) Attach(seg *shm.Segment) error {
+// Attach starts to read the metrics of seg. own is how many messages this side has passed on
+// since then, as it counts them itself: for the final report, where seg cannot be read any
+// more.
+func (r *Reporter) Attach(seg *shm.Segment, own func() uint64) error {
 	s, err := pressure.Observe(seg)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.segment, r.first, r.last, r.attached = seg, s, s, true
+	r.segment, r.own, r.first, r.last, r.attached = seg, own, s, s, true
+	r.met = time.Since(r.began)
 	r.trend.Add(s)
+	r.looks.Add(s)
 	return nil
 }
 
@@ -85,29 +109,59 @@ func (r *Reporter) Attach(seg *shm.Segment) error {
 func (r *Reporter) Detach() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.segment == nil {
-		return
-	}
-	if s, err := pressure.Observe(r.segment); err == nil {
-		r.last = s
-	}
+	r.look()
+	r.removed = r.segment != nil && errors.Is(r.segment.Check(), shm.ErrRemoved)
 	r.segment = nil
 }
 
-// Resumed says that n messages of an earlier producer were still unread.
-func (r *Reporter) Resumed(n uint64) {
+// look refreshes last. r.mu is held.
+func (r *Reporter) look() {
+	if r.segment == nil {
+		return
+	}
+	s, err := pressure.Observe(r.segment)
+	if r.cut = err != nil; !r.cut {
+		if gap := time.Duration(s.At - r.last.At); gap > justNow {
+			r.gap = gap
+		}
+		s.Since(&r.last)
+		r.last = s
+		r.looks.Add(s)
+	}
+}
+
+// Resumed says that n messages of an earlier producer were still unread, and whether
+// there is a consumer to take them.
+func (r *Reporter) Resumed(n uint64, consumer bool) {
+	then := "--fresh discards them"
+	if consumer {
+		then = "the consumer takes them first"
+	}
 	if n > 0 {
-		r.note("going on after %s left unread in %s; --fresh discards them", messages(n), shm.Path(r.opt.Name))
+		r.note("going on after %s left unread in %s; %s", Messages(n), shm.Path(r.opt.Name), then)
 	}
 }
 
 // note prints a line for people; programs find the same in the figures.
 func (r *Reporter) note(format string, args ...any) {
-	if !r.opt.JSON && !r.mute {
-		r.patiently(func() {
-			fmt.Fprintf(r.opt.Out, "%v: %s\n", r.opt.Role, fmt.Sprintf(format, args...))
-		})
+	if !r.opt.JSON {
+		r.tell(noteLine{Note: fmt.Sprintf(format, args...)})
 	}
+}
+
+// tell prints a line for people, or for programs an object.
+func (r *Reporter) tell(n noteLine) {
+	if r.mute {
+		return
+	}
+	n.Segment = r.opt.Name
+	r.patiently(func() {
+		if r.opt.JSON {
+			json.NewEncoder(r.opt.Out).Encode(n)
+		} else {
+			fmt.Fprintf(r.opt.Out, "%v: %s\n", r.opt.Role, n.Note)
+		}
+	})
 }
 
 // patiently waits for print, but not for ever, and then prints no more.
@@ -121,9 +175,19 @@ func (r *Reporter) patiently(print func()) {
 	}
 }
 
-// Verified says that n messages were checked, and all was well.
-func (r *Reporter) Verified(n uint64) {
-	r.note("verified %s: none missing, repeated or damaged", messages(n))
+// Verified says that n messages were checked, and all was well: none was missing but what
+// the producer dropped, or was lost with one.
+func (r *Reporter) Verified(n, dropped, lost uint64) {
+	text := "none missing, repeated or damaged"
+	switch {
+	case dropped > 0 && lost > 0:
+		text = fmt.Sprintf("none missing but %s that the producer dropped and %s that were lost, none repeated or damaged", Count(dropped), Count(lost))
+	case dropped > 0:
+		text = fmt.Sprintf("none missing but %s that the producer dropped, none repeated or damaged", Count(dropped))
+	case lost > 0:
+		text = fmt.Sprintf("none missing but %s that were lost with a producer, none repeated or damaged", Count(lost))
+	}
+	r.tell(noteLine{Note: fmt.Sprintf("verified %s: %s", Messages(n), text), VerifiedCount: &n})
 }
 
 // Unsent tells the final report that n bytes of the input were read, and given to nobody when the
@@ -131,21 +195,69 @@ func (r *Reporter) Verified(n uint64) {
 func (r *Reporter) Unsent(n int64) { r.unsent = &n }
 
 // Delivering says that n messages are still in the producer's queue, which ends
-// when they are taken.
-func (r *Reporter) Delivering(n uint64) {
+// when they are taken, whether there is a consumer that takes them, and what ends that
+// sooner.
+func (r *Reporter) Delivering(n uint64, consumer bool, sooner string) {
+	doing := "waiting for a consumer of what is queued"
+	if consumer {
+		doing = "delivering what is queued"
+	}
 	if n > 0 {
-		r.note("no more is sent; delivering %s that wait (stop it again to lose them)", messages(n))
+		r.note("no more is sent; %s, %s (%s)", doing, Messages(n), sooner)
 	}
 }
 
-// Left says what the last side has left behind: n unread messages, or the end
-// of a stream of none that nobody has come for.
-func (r *Reporter) Left(n uint64, end bool) {
+// Ended says that a producer's stream has ended, and the consumer waits for the next:
+// nil when the stream was complete.
+func (r *Reporter) Ended(incomplete error) {
+	text := "the stream is complete"
+	if incomplete != nil {
+		text = incomplete.Error()
+	}
+	r.tell(noteLine{Note: text + "; waiting for the next producer", StreamEnd: new(endOf(incomplete))})
+}
+
+// EndedAs tells the final report how the stream has ended: nil when it was complete.
+func (r *Reporter) EndedAs(incomplete error) { r.end = endOf(incomplete) }
+
+// EndingAs is EndedAs for the producer itself.
+func (r *Reporter) EndingAs(end layout.End) { r.end = end.String() }
+
+// endOf is the end of a stream in a word.
+func endOf(incomplete error) string {
+	if end := layout.EndOf(incomplete); end != layout.EndNone {
+		return end.String()
+	}
+	return "incomplete"
+}
+
+// streamEnd is how a segment's last producer has ended its stream; "" when it has not.
+func streamEnd(s *pressure.Snapshot) string {
+	if p := &s.Producer; !p.Alive && p.State == layout.StateClosed && p.End != layout.EndNone {
+		return p.End.String()
+	}
+	return ""
+}
+
+// Lost is a number of messages that were lost, with its verb.
+func Lost(n uint64) string {
+	if n == 1 {
+		return "1 message was lost"
+	}
+	return Messages(n) + " were lost"
+}
+
+// Left says what the last side has left behind: n unread messages, or the end of a
+// stream of none that nobody was told of; layout.EndNone is no such end. It is for
+// after Finish.
+func (r *Reporter) Left(n uint64, end layout.End) {
 	switch {
+	case r.removed:
 	case n > 0:
-		r.note("%s unread in %s, kept for the next consumer", messages(n), shm.Path(r.opt.Name))
-	case end && r.last.Consumer.Holders == 0:
-		r.note("the input was empty; %s is kept to tell the next consumer", shm.Path(r.opt.Name))
+		r.note("%s unread in %s, kept for the next consumer", Messages(n), shm.Path(r.opt.Name))
+	case end != layout.EndNone:
+		was := map[layout.End]string{layout.EndComplete: "is complete", layout.EndStopped: "was stopped before its end", layout.EndFailed: "failed before its end"}
+		r.note("no consumer was told that the stream %s; %s is kept to tell the next one", was[end], shm.Path(r.opt.Name))
 	}
 }
 
@@ -165,9 +277,17 @@ func (r *Reporter) Finish() {
 		r.emit(r.first, true)
 	})
 	if r.unsent != nil && *r.unsent > 0 {
-		r.note("stopped with %d bytes read from the input and not sent; they are lost", *r.unsent)
+		r.note("stopped with %s bytes read from the input and not sent; they are lost", humanize.Comma(*r.unsent))
 	}
 }
+
+const (
+	// lookEvery is the time between two looks for the final report, however far the
+	// reports are apart.
+	lookEvery = time.Second
+	// justNow is how far apart signals and looks are that belong together.
+	justNow = 100 * time.Millisecond
+)
 
 // stuck is how long a side waits for a line to be taken.
 const stuck = time.Second
@@ -185,25 +305,68 @@ func (r *Reporter) run() {
 		defer t.Stop()
 		redraws = t.C
 	}
+	var looks, settled <-chan time.Time
+	if r.opt.Interval <= 0 || r.opt.Interval > lookEvery {
+		t := time.NewTicker(lookEvery)
+		defer t.Stop()
+		looks = t.C
+	}
+	goneOn := make(chan os.Signal, 1)
+	signal.Notify(goneOn, unix.SIGCONT)
+	defer signal.Stop(goneOn)
 	var before pressure.Snapshot
-	known := false // before is valid
+	known := false   // before is valid
+	stopped := false // this process was, since the last report
+	wentOn := func() {
+		r.pause()
+		stopped, settled = true, time.After(justNow)
+	}
 	for {
 		select {
 		case <-r.stop:
+			if r.late(goneOn) {
+				wentOn()
+			}
+			if settled != nil {
+				r.continued()
+			}
 			return
+		case <-goneOn:
+			wentOn()
+		case <-settled:
+			r.continued()
+			settled = nil
+		case <-looks:
+			r.observe()
 		case <-redraws:
 			r.observe()
 			r.bar.set(r.done())
 		case <-reports:
+			if r.late(goneOn) {
+				wentOn()
+			}
 			r.observe()
 			first, now, ok := r.seen()
 			if !known {
 				before = first
 			}
 			r.bar.clear()
+			if r.stoppedLately = stopped; stopped {
+				r.trend.Pause()
+			}
 			r.emit(before, false)
-			before, known = now, ok
+			before, known, stopped = now, ok, false
 		}
+	}
+}
+
+// stopping reports whether the side was asked to stop.
+func (r *Reporter) stopping() bool {
+	select {
+	case <-r.opt.Stopping:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -211,10 +374,49 @@ func (r *Reporter) run() {
 func (r *Reporter) observe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.segment != nil {
-		if s, err := pressure.Observe(r.segment); err == nil {
-			r.last = s
+	r.look()
+}
+
+// late reports whether goneOn says that this process was stopped. When the last look was
+// longer ago than looks are apart, the signal may come a little later than what woke up
+// with it.
+func (r *Reporter) late(goneOn <-chan os.Signal) bool {
+	_, last, attached := r.seen()
+	usual := lookEvery
+	if r.opt.Interval > 0 {
+		usual = min(usual, r.opt.Interval)
+	}
+	if attached && time.Duration(shm.Clock()-last.At) > usual+justNow {
+		select {
+		case <-goneOn:
+			return true
+		case <-time.After(justNow):
 		}
+	}
+	select {
+	case <-goneOn:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause takes a look after a time in which this process was stopped.
+func (r *Reporter) pause() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks.Pause()
+	r.look()
+}
+
+// continued notes that this process was stopped, and went on a moment ago: it has not
+// run since it looked last before that. systemd sends SIGCONT also after SIGTERM, to
+// whoever it stops.
+func (r *Reporter) continued() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.segment != nil && !r.stopping() {
+		r.looks.NotRun(r.opt.Role, max(r.gap-lookEvery/2, justNow)) // within half of lookEvery
 	}
 }
 
@@ -233,32 +435,62 @@ func (r *Reporter) done() uint64 {
 
 // emit prints a report on what happened since before.
 func (r *Reporter) emit(before pressure.Snapshot, final bool) {
-	_, now, known := r.seen()
+	began, now, known := r.seen()
 	rep := Report{Role: r.opt.Role.String(), Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final}
-	if known {
-		rep.Mode = now.Geometry.Mode
-		rep.Now, rep.Interval = &now, pressure.Between(&before, &now)
+	if known && r.unreadable() {
+		rep.Mode, rep.Verdict = now.Geometry.Mode, pressure.Verdict{Why: "the segment was truncated: nothing of it can be read any more"}
 		if final {
-			rep.Verdict = pressure.Judge(&rep.Interval, r.leaving(now))
-		} else {
-			_, rep.Verdict = r.trend.Add(now)
+			rep.Own = &Own{Now: r.own()}
+			rep.Own.Ever = rep.Own.Now + r.passed(&r.first)
+		}
+	} else if known {
+		rep.Mode = now.Geometry.Mode
+		rep.Now, rep.Interval, rep.End = &now, pressure.Between(&before, &now), streamEnd(&now)
+		rep.Run = new(pressure.Between(&began, &now))
+		rep.Waited = r.met
+		if final {
+			rep.Interval, rep.Verdict = r.looks.Whole(r.opt.Role)
+			if r.opt.Role == layout.Consumer && rep.Verdict.Kind == pressure.NoProducer {
+				rep.Verdict.Advice = "" // neither to start one nor to stop the consumer, which has ended
+			}
+			if r.removed {
+				rep.Verdict.Why, rep.Verdict.Figures = rep.Verdict.Why+"; the segment was removed, so that nobody finds it any more", false
+				rep.Verdict.Advice = "start both sides again"
+			}
+		} else if _, rep.Verdict = r.trend.Add(now); r.stoppedLately { // what stood before says nothing of this time
+			rep.Verdict = pressure.Verdict{Kind: pressure.Stopped, Why: fmt.Sprintf("the %v was stopped for a part of this time (SIGSTOP or Ctrl-Z), and goes on", r.opt.Role)}
 		}
 	} else {
 		rep.Verdict = pressure.Verdict{Kind: pressure.NoProducer, Why: "the segment does not exist yet", Advice: "start a producer with the same --name"}
 	}
 	if final {
-		rep.Unsent = r.unsent
+		rep.Unsent, rep.End = r.unsent, cmp.Or(r.end, rep.End)
+		if r.opt.Role == layout.Producer && rep.End == layout.EndFailed.String() {
+			rep.Verdict.Advice = "" // the error's hint says what to do
+		}
 	}
 	r.print.print(r.opt.Out, &rep) // with stderr gone there is nobody to tell
 }
 
-// leaving is the last snapshot as it is judged: the producer of a transfer takes its
-// queue along, so that grows no more and waits for nobody.
-func (r *Reporter) leaving(now pressure.Snapshot) *pressure.Snapshot {
-	if r.opt.Role == layout.Producer && now.Geometry.Mode == layout.ModeTransfer && now.Produced > 0 {
-		now.Producer.Alive = false
+// unreadable reports whether the segment could not be read at the last look.
+func (r *Reporter) unreadable() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cut
+}
+
+// passed is how many messages this side had passed on.
+func (r *Reporter) passed(s *pressure.Snapshot) uint64 {
+	if r.opt.Role == layout.Producer {
+		return s.Produced
 	}
-	return &now
+	return s.Consumed
+}
+
+// Own is how many messages a side has passed on, as it counts them itself.
+type Own struct {
+	Now  uint64 // in this run
+	Ever uint64 // since the segment was made
 }
 
 // Report is one report of one side, or of an observer.
@@ -267,9 +499,13 @@ type Report struct {
 	Name     string
 	Mode     layout.Mode
 	Elapsed  time.Duration // since the side started, or the observer
+	Waited   time.Duration // of Elapsed, until there was a segment; the figures are of the rest
 	Final    bool
-	Now      *pressure.Snapshot // nil while there is no segment
+	Now      *pressure.Snapshot // nil while there is no segment, or none that can be read
+	Own      *Own               // in place of Now, in the final report of one that cannot be read any more
 	Interval pressure.Interval  // since the last report; in the final one, since the start
-	Verdict  pressure.Verdict
-	Unsent   *int64 // bytes read from the input and lost, nil when there is no input
+	Verdict  pressure.Verdict   // of no kind when it cannot be known
+	Run      *pressure.Interval // since the side started; nil for an observer
+	End      string             // how the stream has ended: complete, stopped, failed, incomplete; "" = not, or not known
+	Unsent   *int64             // bytes read from the input and lost, nil when there is no input
 }

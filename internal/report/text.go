@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -49,7 +51,7 @@ func (t *text) line(b *strings.Builder, r *Report) {
 		return
 	}
 	if s == nil {
-		fmt.Fprintf(b, remark, r.Role, seconds(r.Elapsed), r.Verdict.Kind)
+		fmt.Fprintf(b, remark, r.Role, seconds(r.Elapsed), kind(&r.Verdict))
 	} else {
 		if t.lines%headingEvery == 0 {
 			fmt.Fprintf(b, headings, "", "time", "msg/s", "queue", "depth", "prod. waits", "cons. waits", "verdict")
@@ -74,7 +76,7 @@ func (t *text) line(b *strings.Builder, r *Report) {
 // entry is a line of a journal, which has its own time and needs no columns.
 func (t *text) entry(b *strings.Builder, r *Report) {
 	if r.Now == nil {
-		fmt.Fprintf(b, "%s: %s\n", r.Verdict.Kind, r.Verdict.Why)
+		fmt.Fprintf(b, "%s: %s\n", kind(&r.Verdict), r.Verdict.Why)
 	} else {
 		fmt.Fprintf(b, "%s\n", Sentence(r.Now, &r.Interval, &r.Verdict))
 	}
@@ -84,39 +86,85 @@ func (t *text) entry(b *strings.Builder, r *Report) {
 	t.verdict = r.Verdict.Kind
 }
 
+// worthSaying is how long a side waits for its segment before its last report mentions it.
+const worthSaying = 100 * time.Millisecond
+
 func final(b *strings.Builder, r *Report) {
-	fmt.Fprintf(b, "%s %q ran for %v\n", r.Role, r.Name, short(r.Elapsed))
+	fmt.Fprintf(b, "%s %q ran for %v", r.Role, r.Name, short(r.Elapsed))
+	if r.Waited >= worthSaying {
+		fmt.Fprintf(b, "; the figures begin after %v, when there was a segment", short(r.Waited))
+	}
+	fmt.Fprintln(b)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(b, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	if s, i := r.Now, &r.Interval; s != nil {
-		row("produced", "%s, %s", messages(i.Produced), humanize.IBytes(i.ProducedBytes))
-		row("consumed", "%s, %s: %s msg/s, %s/s", messages(i.Consumed), humanize.IBytes(i.ConsumedBytes),
+		before := ""
+		switch {
+		case i.Waiting > 0 && r.Role == layout.Producer.String() && s.Geometry.Mode == layout.ModeTransfer:
+			before = fmt.Sprintf("; %s left by an earlier producer", Messages(i.Waiting)) // and lost, but for what it had handed over
+		case i.Waiting > 0:
+			before = fmt.Sprintf("; %s waited from before", Messages(i.Waiting))
+		}
+		row("produced", "%s, %s%s", Messages(i.Produced), humanize.IBytes(i.ProducedBytes), before)
+		row("consumed", "%s, %s: %s msg/s, %s/s", Messages(i.Consumed), humanize.IBytes(i.ConsumedBytes),
 			Rate(i.Throughput), humanize.IBytes(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
 		if r.Role == layout.Producer.String() && s.Produced != i.Produced || r.Role == layout.Consumer.String() && s.Consumed != i.Consumed {
-			row("ever", "%s produced and %s consumed in this segment", count(s.Produced), count(s.Consumed))
+			row("ever", "%s produced and %s consumed in this segment", Count(s.Produced), Count(s.Consumed))
 		}
-		row("queue", "%s (%.0f %% of %s), at most %s", messages(s.Depth()), 100*s.Fill(), bound(s), messages(s.HighWater))
+		row("queue", "%s (%.0f %% of %s), at most %s", Messages(s.Depth()), 100*s.Fill(), bound(s), Messages(i.Deepest))
 		row("producer", "blocked %s, %.0f %% of the time", times(i.ProducerWaits), 100*i.ProducerBlocked)
 		row("consumer", "blocked %s, %.0f %% of the time", times(i.ConsumerWaits), 100*i.ConsumerBlocked)
-		extras(row, s)
+		extras(row, s, i.Dropped, i.Refused, i.Lost)
 		if h := &i.Latency; h.Count > 0 {
 			row("latency", "%s", Quantiles(h))
 		}
 	}
-	row("verdict", "%s", r.Verdict.Kind)
-	row("", "%s", r.Verdict.Why)
-	if r.Verdict.Advice != "" {
-		row("", "%s", r.Verdict.Advice)
+	if r.Own != nil {
+		passed := "produced"
+		if r.Role == layout.Consumer.String() {
+			passed = "consumed"
+		}
+		row(passed, "%s, by its own count", Messages(r.Own.Now))
+	}
+	row("verdict", "%s", kind(&r.Verdict))
+	for _, line := range clauses(r.Verdict.Why) {
+		row("", "%s", line)
+	}
+	for _, line := range clauses(r.Verdict.Advice) {
+		row("", "%s", line)
 	}
 }
 
-// because names what is in the way now.
+// clauses breaks a sentence that is longer than a line has room for, between its clauses.
+func clauses(text string) (lines []string) {
+	const width = 80 - 13
+	if text == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(text, "; ") {
+		if last := len(lines) - 1; last >= 0 && len(lines[last])+len("; ")+len(part) <= width {
+			lines[last] += "; " + part
+		} else if last >= 0 {
+			lines[last] += ";"
+			lines = append(lines, part)
+		} else {
+			lines = append(lines, part)
+		}
+	}
+	return lines
+}
+
+// kind is a verdict in a word.
+func kind(v *pressure.Verdict) string { return cmp.Or(string(v.Kind), "unknown") }
+
+// because names what was in the way of the producer last, which need not have refused
+// anything.
 func because(o layout.Obstacle) string {
 	if o == layout.ObstacleNone {
 		return ""
 	}
-	return fmt.Sprintf(": %v", o)
+	return fmt.Sprintf("; the last obstacle: %v", o)
 }
 
 // gauge draws how full the tighter bound is.
@@ -135,31 +183,40 @@ func bound(s *pressure.Snapshot) string {
 	}
 	size := humanize.IBytes(s.Geometry.Capacity)
 	if n := s.Geometry.Slots; n > 0 {
-		return fmt.Sprintf("%d slots and %s", n, size)
+		return fmt.Sprintf("%s slots and %s", Count(n), size)
 	}
 	return size
 }
 
-func count(n uint64) string { return humanize.Comma(int64(n)) }
+// Count is 1,234,567.
+func Count(n uint64) string { return humanize.Comma(int64(min(n, math.MaxInt64))) }
 
 func times(n uint64) string {
 	if n == 1 {
 		return "once"
 	}
-	return count(n) + " times"
+	return Count(n) + " times"
 }
 
-func messages(n uint64) string {
+func sends(n uint64) string {
+	if n == 1 {
+		return "1 send"
+	}
+	return Count(n) + " sends"
+}
+
+// Messages is 1 message, or 1,234 messages.
+func Messages(n uint64) string {
 	if n == 1 {
 		return "1 message"
 	}
-	return count(n) + " messages"
+	return Count(n) + " messages"
 }
 
 // Brief is a count in 6 characters or less.
 func Brief(n uint64) string {
 	if n < 100_000 {
-		return count(n)
+		return Count(n)
 	}
 	return humanize.SIWithDigits(float64(n), 1, "")
 }

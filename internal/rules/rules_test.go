@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,7 +20,6 @@ const root = "../.."
 type source struct {
 	path, folder string // from the root
 	test         bool
-	lines        int
 	file         *ast.File
 }
 
@@ -50,7 +50,7 @@ func sources(t *testing.T) []source {
 		}
 		out = append(out, source{
 			path: rel, folder: filepath.Dir(rel), test: strings.HasSuffix(rel, "_test.go"),
-			lines: strings.Count(string(text), "\n"), file: file,
+			file: file,
 		})
 		return nil
 	})
@@ -186,15 +186,44 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return !ok || name.IsExported()
 }
 
-func TestFilesHaveOneConcernAndFewLines(t *testing.T) {
-	const most = 320
+func TestFileNamesSayWhatIsInside(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.lines > most {
-			t.Errorf("%s has %d lines, at most %d fit one concern", s.path, s.lines, most)
-		}
 		switch base := strings.TrimSuffix(filepath.Base(s.path), ".go"); base {
 		case "util", "utils", "common", "helpers", "misc":
 			t.Errorf("%s: a name that says nothing", s.path)
+		}
+	}
+}
+
+// docs/reading-order.md says how much there is to read, to a tenth.
+func TestTheSizeThatTheReadingOrderTellsIsTheSize(t *testing.T) {
+	page, err := os.ReadFile(root + "/docs/reading-order.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, library := 0, 0
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, s.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := strings.Count(string(text), "\n")
+		all += n
+		if level(s.folder) < level("internal") {
+			library += n
+		}
+	}
+	said := regexp.MustCompile(`About ([\d,]+) lines of Go without tests, ([\d,]+) of them the library`).FindStringSubmatch(string(page))
+	if said == nil {
+		t.Fatal("docs/reading-order.md does not say how many lines there are")
+	}
+	for i, is := range []int{all, library} {
+		n, err := strconv.Atoi(strings.ReplaceAll(said[i+1], ",", ""))
+		if err != nil || 10*max(n-is, is-n) > is {
+			t.Errorf("docs/reading-order.md says %s lines, there are %d", said[i+1], is)
 		}
 	}
 }

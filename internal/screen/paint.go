@@ -3,7 +3,7 @@ package screen
 import (
 	"charm.land/lipgloss/v2"
 
-	"sluice/pressure"
+	"sluice/internal/follow"
 )
 
 var (
@@ -22,17 +22,9 @@ func (s *Screen) paint(style lipgloss.Style, text string) string {
 	return style.Render(text)
 }
 
-// verdict is red where messages wait for somebody who has to come or hurry, yellow
-// where the producer is held back.
-func (s *Screen) verdict(k pressure.Kind) string {
-	style := green
-	switch k {
-	case pressure.NoConsumer, pressure.Stalled, pressure.Growing:
-		style = red
-	case pressure.ConsumerBound:
-		style = yellow
-	case pressure.Idle, pressure.NoProducer:
-		style = faint
-	}
-	return s.paint(style, string(k))
+// severities are the colours of verdicts.
+var severities = map[follow.Severity]lipgloss.Style{follow.Calm: faint, follow.Good: green, follow.Warn: yellow, follow.Bad: red}
+
+func (s *Screen) verdict(p *follow.Pair) string {
+	return s.paint(severities[p.Severity()], string(p.Verdict.Kind))
 }

@@ -31,6 +31,9 @@ type Notifier struct {
 	trend   pressure.Trend
 
 	left chan struct{}
+
+	unasked func() bool   // nobody has asked this side to stop, and none will be told
+	told    chan struct{} // closed when systemd was told that it stops
 }
 
 // New returns a Notifier if this process was started as a service of Type=notify,
@@ -40,10 +43,11 @@ func New(ctx context.Context, role layout.Role, status string) *Notifier {
 	if !Started() {
 		return nil
 	}
-	n := &Notifier{role: role, left: make(chan struct{})}
+	n := &Notifier{role: role, left: make(chan struct{}), told: make(chan struct{})}
 	n.watchdog.limit, _ = daemon.SdWatchdogEnabled(false) // what cannot be read is no watchdog
 	send("STATUS=" + status)
-	context.AfterFunc(ctx, func() {
+	n.unasked = context.AfterFunc(ctx, func() {
+		defer close(n.told)
 		n.stopping.Store(true)
 		send(daemon.SdNotifyStopping)
 	})
@@ -65,16 +69,21 @@ func (n *Notifier) Ready(seg *shm.Segment) {
 	go n.run()
 }
 
-// Detach looks at the segment for the last time; after it that may be left.
+// Detach looks at the segment for the last time; after it that may be left. A side that was
+// asked to stop has told systemd so by then, however soon it ends.
 func (n *Notifier) Detach() {
 	if n == nil {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.segment != nil {
-		n.segment = nil
-		close(n.left)
+	if n.segment == nil {
+		return
+	}
+	n.segment = nil
+	close(n.left)
+	if !n.unasked() {
+		<-n.told
 	}
 }
 

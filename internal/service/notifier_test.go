@@ -100,6 +100,29 @@ func TestTheLifeOfASide(t *testing.T) {
 	n.Detach()
 }
 
+// A process that ends at once after it was asked to stop has told so: whoever is told
+// afterwards is told after that.
+func TestASideThatEndsAtOnceHasSaidThatItStops(t *testing.T) {
+	told := listening(t)
+	s := segment(t)
+	for i := range 200 {
+		ctx, stop := context.WithCancel(t.Context())
+		n := New(ctx, layout.Producer, "")
+		n.Ready(s)
+		stop()
+		n.Detach()
+		end := fmt.Sprintf("STATUS=the end of %d", i)
+		send(end)
+		stopping := false
+		for got := ""; got != end; got = told() {
+			stopping = stopping || got == "STOPPING=1"
+		}
+		if !stopping {
+			t.Fatalf("round %d: it has ended without a word", i)
+		}
+	}
+}
+
 // Whatever it is told, systemd gets one line a status.
 func TestASegmentThatIsGoneIsNoStatusAndNoProgress(t *testing.T) {
 	told := listening(t)

@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/interrupt"
+	"sluice/internal/stdio"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -45,6 +47,13 @@ const grace = time.Second
 // CheckOutput reports what would keep OpenOutput from opening path, as far as
 // that can be told without touching anything.
 func CheckOutput(path string) error {
+	closed := stdio.CheckPath(path)
+	if path == "-" {
+		closed = stdio.Check(1)
+	}
+	if closed != nil {
+		return fmt.Errorf("output: %w", closed)
+	}
 	info, err := os.Stat(path)
 	writable := path
 	switch {
@@ -174,7 +183,7 @@ func (o *Output) Flush() error {
 			} else if total == 0 {
 				return err // nothing happened
 			}
-			err = fmt.Errorf("stopped after %d bytes of a batch, which comes again as a whole: %w", total, unix.EAGAIN)
+			err = fmt.Errorf("stopped after %s bytes of a batch, which comes again as a whole: %w", humanize.Comma(total), unix.EAGAIN)
 		}
 		if err == unix.EINTR {
 			continue

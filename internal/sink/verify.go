@@ -4,27 +4,45 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dustin/go-humanize"
+
 	"sluice/internal/pattern"
 )
 
 // ErrFault is for messages that were not what the generator sent.
 var ErrFault = errors.New("verify found a fault")
 
+// Counts is what the counters of a segment say of its messages, since it was made.
+type Counts struct {
+	Consumed uint64
+	Dropped  uint64 // given up by the producer: their numbers are never seen
+	Lost     uint64 // gone with a producer, likewise
+}
+
 // Verify checks generated messages: their order, their number, their content.
 // It goes on after a fault and says at the end what it has seen.
+//
+// The generator numbers all messages of a segment, the dropped ones too, so that the
+// numbers that are left out can be held against the counters: nobody knows before which
+// message one was dropped, but what no counter accounts for is a fault.
 type Verify struct {
+	before  Counts // when it began
 	next    uint64 // sequence number that is due
-	started bool   // next is known
+	started bool   // a message has come
 
 	Checked  uint64 // messages
 	Missing  uint64 // sequence numbers that were left out
 	Repeated uint64 // messages from further back than expected
 	Damaged  uint64 // messages with other content than was generated
-	first    string // the first fault
+	gap      string // the first one
+	fault    string // the first that is no gap
 }
 
-// NewVerify expects sequence number next first, or any when it is not known.
-func NewVerify(next uint64, known bool) *Verify { return &Verify{next: next, started: known} }
+// NewVerify returns a Verify for the messages that a segment has not yet delivered.
+func NewVerify(before Counts) *Verify {
+	// As if nothing had been dropped: where numbers are left out, Dropped accounts for it.
+	return &Verify{before: before, next: before.Consumed + before.Lost}
+}
 
 // Put checks a message.
 func (v *Verify) Put(msg []byte) error {
@@ -32,20 +50,21 @@ func (v *Verify) Put(msg []byte) error {
 	seq, ok := pattern.Seq(msg)
 	if !ok || !pattern.Check(msg) {
 		v.Damaged++
-		v.note("message %d (%d bytes) is not what the generator writes", v.next, len(msg))
+		note(&v.fault, "message %d (%d bytes) is not what the generator writes", v.next, len(msg))
 		v.next++
 		return nil
 	}
-	if !v.started {
-		v.next, v.started = seq, true
+	if !v.started && seq >= v.before.Consumed {
+		v.next = min(v.next, seq) // Lost may be counted too high, after kills of both sides
 	}
+	v.started = true
 	switch {
 	case seq > v.next:
 		v.Missing += seq - v.next
-		v.note("message %d came where %d was due", seq, v.next)
+		note(&v.gap, "message %d came where %d was due", seq, v.next)
 	case seq < v.next:
 		v.Repeated++
-		v.note("message %d came again where %d was due", seq, v.next)
+		note(&v.fault, "message %d came again where %d was due", seq, v.next)
 	}
 	v.next = seq + 1
 	return nil
@@ -54,17 +73,41 @@ func (v *Verify) Put(msg []byte) error {
 // Flush does nothing: a message is checked when it is put.
 func (v *Verify) Flush() error { return nil }
 
-func (v *Verify) note(format string, args ...any) {
-	if v.first == "" {
-		v.first = fmt.Sprintf(format, args...)
+// Close does nothing: Verdict needs the counters.
+func (v *Verify) Close() error { return nil }
+
+// note keeps the first text.
+func note(first *string, format string, args ...any) {
+	if *first == "" {
+		*first = fmt.Sprintf(format, args...)
 	}
 }
 
-// Close returns ErrFault with the figures, or nil when all messages were right.
-func (v *Verify) Close() error {
-	if v.first == "" {
+// Verdict returns ErrFault with the figures, or nil when all messages were right, and all
+// that are missing were dropped or lost by the counters as they are now.
+func (v *Verify) Verdict(now Counts) error {
+	first, missing := v.fault, v.Missing
+	if accounted := now.Dropped + now.Lost - v.before.Lost; missing > accounted {
+		missing -= accounted
+		note(&first, "%s", v.gap)
+	} else {
+		missing = 0
+	}
+	if first == "" {
 		return nil
 	}
-	return fmt.Errorf("%w in %d messages: %d missing, %d repeated or out of order, %d damaged; the first: %s",
-		ErrFault, v.Checked, v.Missing, v.Repeated, v.Damaged, v.first)
+	count := func(n uint64) string { return humanize.Comma(int64(n)) }
+	messages := "messages"
+	if v.Checked == 1 {
+		messages = "message"
+	}
+	return fmt.Errorf("%w in %s %s: %s missing, %s repeated or out of order, %s damaged; the first: %s",
+		ErrFault, count(v.Checked), messages, count(missing), count(v.Repeated), count(v.Damaged), first)
+}
+
+// GivenUp returns how many messages the producer has dropped, and how many were lost,
+// since this Verify began; with those that were dropped before and were still due.
+func (v *Verify) GivenUp(now Counts) (dropped, lost uint64) {
+	lost = now.Lost - v.before.Lost
+	return max(now.Dropped-v.before.Dropped, v.Missing-min(v.Missing, lost)), lost
 }

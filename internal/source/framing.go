@@ -12,6 +12,12 @@ import (
 	"sluice/ring"
 )
 
+// ErrTooLarge is for a message of the input that is larger than the segment takes.
+var ErrTooLarge = errors.New("message is too large")
+
+// ErrCutShort is for an input with length framing that ends inside a message.
+var ErrCutShort = errors.New("input ends too early")
+
 // buffered is how much is read at once where the messages are not known before
 // they are read.
 const buffered = 256 << 10
@@ -26,20 +32,23 @@ type lines struct {
 	n    int
 }
 
-// Lines cuts in at line feeds. No line may be longer than max bytes.
+// Lines cuts in at line feeds. No line may be longer than max bytes. What is read of a
+// line that a stop or an error keeps from being read to its end is not sent.
 func Lines(in *Input, max int) Cutter {
 	scan := bufio.NewScanner(in)
 	scan.Buffer(make([]byte, min(buffered, max+1)), max+1) // the Scanner's limit is the buffer's
-	scan.Split(wholeLine)
-	return &lines{in: in, scan: scan, max: max}
+	l := &lines{in: in, scan: scan, max: max}
+	scan.Split(l.wholeLine)
+	return l
 }
 
-// wholeLine is bufio.ScanLines that leaves the line ends on.
-func wholeLine(data []byte, atEOF bool) (int, []byte, error) {
+// wholeLine is bufio.ScanLines that leaves the line ends on. The Scanner says atEOF after
+// any error of the input; only its end makes a line of what has no line feed.
+func (l *lines) wholeLine(data []byte, atEOF bool) (int, []byte, error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i+1], nil
 	}
-	if atEOF && len(data) > 0 {
+	if atEOF && l.in.ended && len(data) > 0 {
 		return len(data), data, nil
 	}
 	return 0, nil, nil
@@ -50,7 +59,7 @@ func (l *lines) next(ctx context.Context, to Sender) error {
 	if !l.scan.Scan() {
 		err := l.scan.Err()
 		if errors.Is(err, bufio.ErrTooLong) {
-			return fmt.Errorf("%w: line %d of the input has more than %d bytes", ring.ErrTooLarge, l.n, l.max)
+			return l.tooLong()
 		}
 		if err == nil {
 			err = io.EOF
@@ -58,6 +67,9 @@ func (l *lines) next(ctx context.Context, to Sender) error {
 		return err
 	}
 	line := l.scan.Bytes()
+	if len(line) > l.max { // by one, which is the Scanner's to find the end of a last line
+		return l.tooLong()
+	}
 	buf, err := to.Reserve(ctx, len(line))
 	if err == nil {
 		to.Commit(copy(buf, line))
@@ -67,6 +79,10 @@ func (l *lines) next(ctx context.Context, to Sender) error {
 		l.in.sent += int64(len(line))
 	}
 	return err
+}
+
+func (l *lines) tooLong() error {
+	return fmt.Errorf("%w: line %d of the input has more than %d bytes", ErrTooLarge, l.n, l.max)
 }
 
 // lengths takes messages with a 4-byte little-endian length before each.
@@ -90,7 +106,7 @@ func (l *lengths) next(ctx context.Context, to Sender) error {
 	}
 	n := int(binary.LittleEndian.Uint32(prefix[:]))
 	if n > l.max {
-		return fmt.Errorf("%w: message %d of the input has %d bytes by its length, at most %d fit (is this length framing?)", ring.ErrTooLarge, l.n, n, l.max)
+		return fmt.Errorf("%w: message %d of the input has %d bytes by the length before it, at most %d fit", ErrTooLarge, l.n, n, l.max)
 	}
 	buf, err := to.Reserve(ctx, n)
 	if errors.Is(err, ring.ErrDropped) {
@@ -115,7 +131,7 @@ func (l *lengths) next(ctx context.Context, to Sender) error {
 // cut says where an input ended that ended too early.
 func (l *lengths) cut(err error) error {
 	if err == io.ErrUnexpectedEOF {
-		return fmt.Errorf("input: message %d is cut short; is this length framing?", l.n)
+		return fmt.Errorf("%w: message %d of the input is cut short", ErrCutShort, l.n)
 	}
 	return err
 }

@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/interrupt"
+	"sluice/internal/stdio"
 	"sluice/shm"
 )
 
@@ -16,9 +18,11 @@ import (
 type Input struct {
 	fd   int
 	name string
-	size int64 // what a regular file has from here on, else -1
+	size int64 // what a regular file has from here on, as it was opened, else -1
+	end  int64 // where that ends in the file
 
 	read, sent int64 // bytes: read from the file; of those, given to the Sender
+	ended      bool  // Read has returned io.EOF
 
 	poll *interrupt.Poller // nil for a regular file
 	idle func()            // called before a wait for more
@@ -29,7 +33,14 @@ type Input struct {
 // returns the cause of ctx when ctx is done.
 func OpenInput(ctx context.Context, path string) (*Input, error) {
 	in := &Input{name: path, size: -1}
-	err := in.open(path)
+	err := stdio.CheckPath(path)
+	if path == "-" {
+		err = stdio.Check(0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("input: %w", err)
+	}
+	err = in.open(path)
 	var st unix.Stat_t
 	if err == nil {
 		err = unix.Fstat(in.fd, &st)
@@ -42,7 +53,7 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 		err = &os.PathError{Op: "read", Path: in.name, Err: unix.EISDIR}
 	case unix.S_IFREG:
 		at, _ := unix.Seek(in.fd, 0, unix.SEEK_CUR) // standard input may be in its middle
-		in.size = max(0, st.Size-at)
+		in.size, in.end = max(0, st.Size-at), st.Size
 	default:
 		in.poll, err = interrupt.New(ctx)
 	}
@@ -110,12 +121,20 @@ func (in *Input) Read(p []byte) (n int, err error) {
 	case n > 0 || len(p) == 0:
 		in.read += int64(n)
 		return n, nil
-	case in.read < in.size:
-		err = fmt.Errorf("%s became shorter, %d of %d bytes were read: is it the consumer's output as well?", in.name, in.read, in.size)
+	case in.read < in.size && in.shrunk():
+		err = fmt.Errorf("%s became shorter, %s of %s bytes were read: is it the consumer's output as well?", in.name, humanize.Comma(in.read), humanize.Comma(in.size))
 	default:
+		in.ended = true
 		return 0, io.EOF
 	}
 	return 0, fmt.Errorf("input: %w", err)
+}
+
+// shrunk reports whether a regular file has become shorter than it was. Those of sysfs
+// say that they have a page, and end where their text does.
+func (in *Input) shrunk() bool {
+	var st unix.Stat_t
+	return unix.Fstat(in.fd, &st) == nil && st.Size < in.end
 }
 
 // more reports whether a regular file is known to go on here.

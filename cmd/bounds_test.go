@@ -1,0 +1,125 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sluice/layout"
+)
+
+// The largest values of the kinds of flags.
+const (
+	maxTime    = "2562047h47m16.854775807s"
+	maxInteger = "18446744073709551615"
+)
+
+// A refusal: the value, and what it says is wanted.
+type refusal struct{ value, says string }
+
+// A row is a flag of a command. Its bounds are among the values that it takes, and what is
+// next to them is refused with a text that says the bound. What is wrong for every flag of a
+// kind is tested in package command.
+type boundsRow struct {
+	command []string
+	flag    string
+	with    []string // other flags that it needs
+	takes   []string
+	refuses []refusal
+}
+
+func boundsRows(file string) (rows []boundsRow) {
+	transfer, input := []string{"--mode", "transfer"}, []string{"--input", file}
+	beyond := func(value, says string) []refusal { return []refusal{{value, says}} }
+	for _, side := range []string{"producer", "consumer"} {
+		side := []string{side}
+		rows = append(rows,
+			boundsRow{side, "report", nil, []string{"0", "1ns", maxTime}, beyond("-1ns", "want one >= 0")},
+			boundsRow{side, "duration", nil, []string{"0", "1m"}, beyond("-1ns", "want one >= 0")},
+			boundsRow{side, "spin", nil, []string{"0", "1ns", maxTime}, beyond("-1ns", "want one >= 0")},
+			boundsRow{side, "count", nil, []string{"0", maxInteger}, beyond("18446744073709551616", "want an integer <= "+maxInteger)},
+			boundsRow{side, "rate", nil, []string{"0", "5e-324", "1e308"}, beyond("-1e-9", "want one >= 0")},
+		)
+	}
+	producer, consumer := []string{"producer"}, []string{"consumer"}
+	return append(rows,
+		boundsRow{consumer, "work", nil, []string{"0", maxTime}, beyond("-1ns", "want one >= 0")},
+		boundsRow{consumer, "drain", nil, []string{"0", maxTime}, beyond("-1ns", "want one >= 0")},
+		boundsRow{producer, "capacity", nil, []string{"4096", "2GiB"}, []refusal{{"4095", "from 4096 to 2147483648"}, {"2048", "from 4096"}, {"4GiB", "to 2147483648"}, {"0", "power of two"}}},
+		boundsRow{producer, "slots", nil, []string{"0", "2147483648"}, beyond("2147483649", "more than 2147483648")},
+		boundsRow{producer, "burst", nil, []string{"1", "2147483647"}, []refusal{{"0", "want an integer >= 1"}, {"2147483648", "want an integer <= 2147483647"}}},
+		boundsRow{producer, "size", []string{"--capacity", "2GiB"}, []string{"8", "2147483640"}, []refusal{{"7", "from 8 to 2147483640"}, {"2147483641", "from 8 to 2147483640"}, {"0", "from 8"}}},
+		boundsRow{producer, "size", transfer, []string{"8", "2147483632"}, []refusal{{"7", "from 8 to 2147483632"}, {"2147483633", "from 8 to 2147483632"}}},
+		boundsRow{producer, "chunk", input, []string{"1", "2147483640"}, []refusal{{"0", "from 1 to 2147483640"}, {"2147483641", "from 1 to 2147483640"}}},
+		boundsRow{producer, "buffer", transfer, []string{"0", "16", "64KiB"}, []refusal{{"15", "from 16 to 2147483647"}, {"2GiB", "from 16 to 2147483647"}}},
+		boundsRow{producer, "limit", transfer, []string{"0", "65536", maxInteger}, beyond("65535", "want one >= 65536")},
+		boundsRow{producer, "limit", append(transfer, "--buffer", "64KiB"), []string{"131072"}, beyond("131071", "want one >= 131072")},
+		boundsRow{[]string{"gauge", "stat"}, "interval", nil, []string{"1ns"}, []refusal{{"0", "want one > 0"}, {"-1s", "want one > 0"}}},
+		boundsRow{[]string{"gauge", "watch"}, "interval", nil, []string{"10ms"}, []refusal{{"9999us", "want one >= 10ms"}, {"-1s", "want one >= 10ms"}}},
+		boundsRow{[]string{"gauge", "record"}, "interval", nil, []string{"1ns"}, []refusal{{"0", "want one > 0"}, {"-1s", "want one > 0"}}},
+		boundsRow{[]string{"gauge", "record"}, "duration", nil, []string{"0", maxTime}, beyond("-1ns", "want one >= 0")},
+	)
+}
+
+// The bound that is said is the bound that is checked.
+func TestTheBoundsOfFlags(t *testing.T) {
+	name, empty := segmentName(t), segmentName(t)
+	start(t, "producer", "--name", name, "--rate", "1", "--capacity", "4KiB")
+	start(t, "consumer", "--name", name)
+	eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
+	// A value that is taken comes to what is in the way after it: the other processes, a
+	// segment that does not exist, a directory that does not.
+	for _, row := range boundsRows(writeFile(t, []byte("x"))) {
+		args, taken := append(row.command[1:], "--name", name), 4
+		if row.command[0] == "gauge" {
+			args, taken = append(row.command[1:], "--name", empty), 1
+		}
+		if len(row.command) > 1 && row.command[1] == "record" {
+			args = append(args, "--output", filepath.Join(t.TempDir(), "none", "x"))
+		}
+		args = append(args, row.with...)
+		t.Run(fmt.Sprintf("%s --%s", strings.Join(row.command, " "), row.flag), func(t *testing.T) {
+			t.Parallel()
+			for _, value := range row.takes {
+				start(t, row.command[0], append(args, "--"+row.flag+"="+value)...).ends(taken)
+			}
+			for _, r := range row.refuses {
+				refused(t, start(t, row.command[0], append(args, "--"+row.flag+"="+r.value)...), "--"+row.flag+": ", r)
+			}
+			r, variable := row.refuses[0], "SLUICE_"+strings.ToUpper(row.flag)
+			p := startWith(t, row.command[0], run{Args: args, Env: []string{variable + "=" + r.value}})
+			refused(t, p, variable+" in the environment: ", r)
+		})
+	}
+}
+
+// refused expects one line of an error, with the flag first, and perhaps a hint.
+func refused(t *testing.T, p *proc, flag string, r refusal) {
+	t.Helper()
+	p.ends(2)
+	said := p.stderr.String()
+	if first, _, _ := strings.Cut(said, "\n"); !strings.Contains(first, "error: "+flag) || !strings.Contains(first, r.says) {
+		t.Errorf("%s%q:\n%swant %q", flag, r.value, said, r.says)
+	}
+}
+
+// A flag that takes a number is in the table.
+func TestTheTableOfBoundsIsComplete(t *testing.T) {
+	numeric := regexp.MustCompile(`(?m)^  --([a-z-]+) (?:TIME|INTERVAL|N|BYTES)\b`)
+	rows := boundsRows("")
+	for _, command := range allCommands {
+		help, err := exec.Command(filepath.Join(bin, command[0]), append(command[1:], "--help")...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range numeric.FindAllStringSubmatch(string(help), -1) {
+			if !slices.ContainsFunc(rows, func(r boundsRow) bool { return slices.Equal(r.command, command) && r.flag == m[1] }) {
+				t.Errorf("%v --%s is not there", command, m[1])
+			}
+		}
+	}
+}

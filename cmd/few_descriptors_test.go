@@ -1,0 +1,111 @@
+package cmd_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// However few there are: what cannot be opened is an error with a hint, and not a trace of
+// the runtime.
+func TestFewDescriptorsAreAnErrorWithAHint(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "1000").ends(0)
+	file := writeFile(t, []byte("a line\n"))
+	for _, c := range []struct {
+		fewest int // that a test can start it with
+		args   []string
+	}{
+		{4, []string{"producer", "--name", segmentName(t), "--count", "1"}},
+		{4, []string{"producer", "--name", segmentName(t), "--mode", "transfer", "--duration", "10ms", "--count", "0"}},
+		{4, []string{"producer", "--name", segmentName(t), "--input", file}},
+		{4, []string{"consumer", "--name", name, "--count", "1", "--keep"}},
+		// What gauge links in starts the poller before main.
+		{8, []string{"gauge", "ls"}},
+		{8, []string{"gauge", "stat", name}},
+		{8, []string{"gauge", "watch", name}},
+		{8, []string{"gauge", "record", name, "--duration", "10ms", "--output", "/dev/null"}},
+		{8, []string{"gauge", "serve", "--listen", "127.0.0.1:0"}},
+		{8, []string{"gauge", "doctor"}},
+	} {
+		t.Run(strings.Join(c.args[:min(2, len(c.args))], " "), func(t *testing.T) {
+			t.Parallel()
+			failed := 0
+			for files := c.fewest; files < c.fewest+8; files++ {
+				p := limited(t, files, nil, c.args[0], c.args[1:]...)
+				if c.args[len(c.args)-1] == "127.0.0.1:0" { // it goes on
+					within(t, "a word of it", func() bool { return strings.Contains(p.stderr.String(), "\n") })
+					p.cmd.Process.Kill()
+				}
+				code, said := p.wait(), p.stderr.String()
+				if strings.Contains(said, "goroutine") || strings.Contains(said, "runtime:") {
+					t.Fatalf("%d descriptors:\n%s", files, said)
+				}
+				if code <= 0 || strings.Contains(said, "in the way") || strings.Contains(said, "no consumer was there") { // what else there is
+					continue
+				}
+				failed++
+				if line, errors, hints := complaint(said); errors != 1 || hints != 1 || !strings.Contains(line, "too many open files") || !strings.Contains(line, "ulimit -n") {
+					t.Errorf("%d descriptors:\n%s", files, said)
+				}
+			}
+			if failed == 0 {
+				t.Error("there were always enough")
+			}
+		})
+	}
+}
+
+// The others, and those of other tests, are mentioned.
+func TestListingMoreSegmentsThanDescriptors(t *testing.T) {
+	for range 4 {
+		start(t, "producer", "--name", segmentName(t), "--count", "1").ends(0)
+	}
+	for _, args := range [][]string{{"ls"}, {"watch"}} {
+		g := limited(t, 18, nil, "gauge", args...)
+		g.ends(0)
+		if said := g.stderr.String() + g.stdout.String(); !strings.Contains(said, " more") && !strings.Contains(said, " of ") {
+			t.Errorf("%v:\n%s", args, said)
+		}
+	}
+}
+
+// Connections that hold all descriptors are said once, and come free.
+func TestServeWithoutDescriptorsForConnections(t *testing.T) {
+	g := limited(t, 30, nil, "gauge", "serve", "--listen", "127.0.0.1:0")
+	var addr string
+	within(t, "gauge serve says where it listens", func() bool {
+		_, rest, found := strings.Cut(g.stderr.String(), "a live page on http://")
+		addr, _, _ = strings.Cut(rest, "/")
+		return found && strings.Contains(rest, "\n")
+	})
+	var conns []net.Conn
+	for range 40 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns = append(conns, c)
+	}
+	within(t, "what is in the way", func() bool { return strings.Contains(g.stderr.String(), "ulimit -n") })
+	time.Sleep(500 * time.Millisecond) // so that it could be said again
+	for _, c := range conns {
+		c.Close()
+	}
+	within(t, "an answer", func() bool {
+		client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		answer, err := client.Get(fmt.Sprintf("http://%s/metrics", addr))
+		if err != nil {
+			return false
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+	if said := g.stderr.String(); strings.Count(said, "too many open files") != 1 {
+		t.Errorf("said more than once:\n%s", said)
+	}
+}

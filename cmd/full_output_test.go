@@ -1,0 +1,42 @@
+package cmd_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// A full disk and a reader that has ended are said once, each with its own hint.
+func TestAnOutputThatTakesNoMore(t *testing.T) {
+	name := segmentName(t)
+	start(t, "producer", "--name", name, "--count", "10").ends(0)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	r, broken, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer broken.Close()
+	for _, args := range []string{
+		"producer --help", "producer --version", "consumer help", "consumer --version --format json", "gauge", "gauge ls", "gauge ls --json", "gauge stat " + name,
+		"gauge stat --json " + name, "gauge watch", "gauge layout", "gauge layout --json", "gauge doctor", "gauge help rm", "gauge record --duration 50ms " + name,
+	} {
+		for output, says := range map[*os.File][2]string{
+			full:   {"no space left on device", "free some space"},
+			broken: {"broken pipe", "its reader has ended"},
+		} {
+			fields := strings.Fields(args)
+			p := startWith(t, fields[0], run{Args: fields[1:], Stdout: output})
+			p.ends(1)
+			said := p.stderr.String()
+			if text, errors, hints := complaint(said); errors != 1 || hints != 1 || strings.Count(text, says[0]) != 1 || strings.Count(text, says[1]) != 1 {
+				t.Errorf("%s: %d errors, %d hints\n%swant %q once", args, errors, hints, said, says)
+			}
+		}
+	}
+	start(t, "gauge", "record", "--output", "/dev/full", name).refuses(1, "/dev/full", "no space left on device", "free some space")
+}

@@ -1,0 +1,203 @@
+package cmd_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a pseudo-terminal with a shell in it, as somebody who types sees it.
+type terminal struct {
+	t      *testing.T
+	master *os.File
+	shell  *proc
+	output lockedBuffer
+	mark   int // of the output that was seen
+}
+
+func openTerminal(t *testing.T) *terminal {
+	t.Helper()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("SKIPPED, NOT TESTED: no bash, which stops jobs and lets them go on")
+	}
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: no terminal to be had: %v", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	x := &terminal{t: t, master: master}
+	x.shell, err = startCommand(t, exec.Command(bash, "--norc", "--noprofile", "-i"), run{
+		Stdin: slave, Stdout: slave, Stderr: slave, Env: []string{"TERM=xterm-256color", "PS1=$ ", "LC_ALL=C.UTF-8"},
+		Attr: &syscall.SysProcAttr{Setsid: true, Setctty: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := master.Read(b)
+			if x.output.Write(b[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	return x
+}
+
+func (x *terminal) typed(keys string) {
+	x.t.Helper()
+	x.mark = len(x.output.String())
+	if _, err := x.master.WriteString(keys); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// shows waits until the terminal has been sent the text since the last keys.
+func (x *terminal) shows(text string) {
+	x.t.Helper()
+	within(x.t, fmt.Sprintf("%q in the terminal", text), func() bool { return strings.Contains(x.output.String()[x.mark:], text) })
+}
+
+// raw reports whether keys go to a program one by one, as they are.
+func (x *terminal) raw() bool {
+	x.t.Helper()
+	settings, err := unix.IoctlGetTermios(int(x.master.Fd()), unix.TCGETS)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return settings.Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) == 0
+}
+
+// ownScreen reports whether a program has the screen for itself, apart from what was
+// on it before.
+func (x *terminal) ownScreen() bool {
+	all := x.output.String()
+	return strings.LastIndex(all, "\x1b[?1049h") > strings.LastIndex(all, "\x1b[?1049l")
+}
+
+// job returns the process id of the shell's child.
+func (x *terminal) job() (pid int) {
+	x.t.Helper()
+	within(x.t, "a child of the shell", func() bool {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", x.shell.cmd.Process.Pid))
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		n, _ := fmt.Sscan(string(children), &pid)
+		return n == 1
+	})
+	return pid
+}
+
+// stopped reports whether a process is stopped by a signal.
+func stopped(pid int) bool {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	return bytes.HasPrefix(rest, []byte("T"))
+}
+
+// watching starts gauge watch in the terminal and waits until it takes keys.
+func (x *terminal) watching(args ...string) (pid int) {
+	x.t.Helper()
+	x.typed(filepath.Join(bin, "gauge") + " watch " + strings.Join(args, " ") + "; echo code $?\n")
+	within(x.t, "gauge watch has the terminal", x.raw)
+	x.shows("q: quit")
+	return x.job()
+}
+
+// However gauge watch is stopped, the terminal is the shell's meanwhile, and after fg
+// keys do again what they did.
+func TestWatchIsStoppedAndGoesOn(t *testing.T) {
+	x := openTerminal(t)
+	pid := x.watching("--name", segmentName(t))
+	paused := "pause"
+	for _, stop := range []struct {
+		how string
+		do  func()
+		own bool // nobody asked gauge: the screen is as it was
+	}{
+		{"Ctrl-Z", func() { x.typed("\x1a") }, false},
+		{"SIGTSTP", func() { unix.Kill(pid, unix.SIGTSTP) }, false},
+		{"SIGSTOP", func() { unix.Kill(pid, unix.SIGSTOP) }, true},
+		{"Ctrl-Z again", func() { x.typed("\x1a") }, false},
+	} {
+		stop.do()
+		within(t, stop.how+" stops it", func() bool { return stopped(pid) })
+		within(t, "the terminal is the shell's after "+stop.how, func() bool { return !x.raw() && (stop.own || !x.ownScreen()) })
+		x.typed("fg\n")
+		within(t, "gauge watch has the terminal again after "+stop.how, func() bool { return !stopped(pid) && x.raw() && x.ownScreen() })
+		x.shows("q: quit") // all is drawn again
+		if paused = map[string]string{"pause": "go on", "go on": "pause"}[paused]; true {
+			x.typed(" ")
+			x.shows(paused)
+		}
+	}
+	x.typed("q")
+	within(t, "q ends it", func() bool { return !x.raw() && !x.ownScreen() })
+	x.shows("$ ")
+}
+
+func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
+	for _, signal := range []unix.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGINT} {
+		x := openTerminal(t)
+		pid := x.watching("--name", segmentName(t))
+		unix.Kill(pid, signal)
+		x.shows("code 0")
+		if x.raw() || x.ownScreen() {
+			t.Errorf("after %v: raw %v, a screen of its own %v", signal, x.raw(), x.ownScreen())
+		}
+	}
+}
+
+// Where no shell would let it go on, Ctrl-Z must not end all it does.
+func TestWatchWithoutAShellIsNotStopped(t *testing.T) {
+	x := openTerminal(t)
+	x.typed("exec " + filepath.Join(bin, "gauge") + " watch --name " + segmentName(t) + "\n")
+	within(t, "gauge watch has the terminal", x.raw)
+	x.shows("q: quit")
+	x.typed("\x1a")
+	x.shows("q: quit") // it draws all again
+	x.typed(" ")
+	x.shows("go on")
+	x.typed("q")
+	x.shell.ends(0)
+}
+
+// A terminal that is gone is noticed, also where its signal is ignored.
+func TestWatchEndsWithItsTerminal(t *testing.T) {
+	x := openTerminal(t)
+	said := filepath.Join(t.TempDir(), "said")
+	x.typed(`trap "" HUP; exec ` + filepath.Join(bin, "gauge") + " watch --name " + segmentName(t) + " 2> " + said + "\n")
+	within(t, "gauge watch has the terminal", x.raw)
+	x.shows("q: quit")
+	x.master.Close()
+	x.shell.ends(1)
+	text, err := os.ReadFile(said)
+	if err != nil || string(text) != "gauge: error: the terminal is gone: input/output error\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}

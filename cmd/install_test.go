@@ -1,0 +1,54 @@
+package cmd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// After install.sh a shell finds the commands, and uninstall.sh takes them away again;
+// what somebody else has put there under such a name stays.
+func TestInstalledCommandsAreOnThePath(t *testing.T) {
+	root := t.TempDir()
+	script := func(name string) string {
+		t.Helper()
+		cmd := exec.Command("../scripts/systemd/" + name)
+		cmd.Env = append(os.Environ(), "DESTDIR="+root, "PREFIX=/opt/sluice", "BIN="+bin)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		return string(out)
+	}
+	path := filepath.Join(root, "opt/sluice/bin")
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(path, "producer")
+	if err := os.WriteFile(other, []byte("another"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // again, as for an update
+		if out := script("install.sh"); !strings.Contains(out, "/opt/sluice/bin/producer is something else and stays") || strings.Contains(out, "bin/gauge is something else") {
+			t.Errorf("%s", out)
+		}
+	}
+	for _, name := range []string{"gauge", "consumer"} {
+		if out, err := exec.Command(filepath.Join(path, name), "--help").CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	script("uninstall.sh")
+	var left []string
+	filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if !d.IsDir() {
+			left = append(left, path)
+		}
+		return err
+	})
+	if len(left) != 1 || left[0] != other {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -1,0 +1,66 @@
+package cmd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// script runs a script of the repository from its folder, where its --help has to work
+// too, and returns what it printed. path is what it finds commands in.
+func script(t *testing.T, path, name string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	openSources()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("SKIPPED, NOT TESTED: there is no bash")
+	}
+	cmd := exec.Command(bash, append([]string{"./" + filepath.Base(name)}, args...)...)
+	cmd.Dir = filepath.Dir(filepath.Join("../scripts", name))
+	cmd.Env = append(os.Environ(), "PATH="+path)
+	var out, complaint strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), complaint.String()
+}
+
+func TestScriptsExplainThemselves(t *testing.T) {
+	for _, name := range []string{"demo.sh", "compare.sh", "bench.sh", "systemd/install.sh", "systemd/uninstall.sh", "systemd/test.sh"} {
+		for _, help := range []string{"--help", "-h"} {
+			code, out, complaint := script(t, os.Getenv("PATH"), name, help)
+			if code != 0 || complaint != "" || !strings.Contains(out, "scripts/"+name) || strings.Contains(out, "set -") || strings.Count(out, "\n") > 20 {
+				t.Errorf("%s %s: exit code %d\n%s%s", name, help, code, out, complaint)
+			}
+		}
+		code, out, complaint := script(t, os.Getenv("PATH"), name, "--nosuch")
+		if base := filepath.Base(name); code != 2 || out != "" || !strings.Contains(complaint, base+`: error: unknown argument "--nosuch"`) || !strings.Contains(complaint, base+": hint: ") {
+			t.Errorf("%s --nosuch: exit code %d\n%s%s", name, code, out, complaint)
+		}
+	}
+}
+
+func TestScriptsThatBuildSayHowToGetGo(t *testing.T) {
+	for title, version := range map[string]string{"no go": "", "a go that cannot fetch another": "1.19.8"} {
+		path := t.TempDir()
+		for _, tool := range []string{"awk", "dirname", "sort", "sed", "nproc", "lscpu", "taskset", "head", "cat", "realpath", "mktemp", "mkdir", "rm"} {
+			if at, err := exec.LookPath(tool); err == nil {
+				os.Symlink(at, filepath.Join(path, tool))
+			}
+		}
+		if version != "" {
+			if err := os.WriteFile(filepath.Join(path, "go"), []byte("#!/bin/sh\necho go"+version+"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"demo.sh", "compare.sh", "bench.sh"} {
+			code, out, complaint := script(t, path, name)
+			if code != 1 || !strings.Contains(complaint, name+": error: ") || !strings.Contains(complaint, version) || !strings.Contains(complaint, "hint: install it: sudo apt-get install golang-go") {
+				t.Errorf("%s, %s: exit code %d\n%s%s", title, name, code, out, complaint)
+			}
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sluice/shm"
+)
+
+// Each side has counted what it did, whatever is left to be read of the segment.
+func TestTheSummaryAfterATruncation(t *testing.T) {
+	for _, mode := range []string{"ring", "transfer"} {
+		for _, left := range []int64{0, 4096} {
+			t.Run(fmt.Sprintf("%s, %d bytes left", mode, left), func(t *testing.T) {
+				t.Parallel()
+				name := segmentName(t)
+				start(t, "producer", "--mode", mode, "--name", name, "--count", "10", "--rate", "1000")
+				start(t, "consumer", "--name", name, "--keep").ends(0)
+				var sides [2]*proc
+				var passed [2]uint64
+				sides[1] = start(t, "consumer", "--name", name, "--report", "0")
+				sides[0] = start(t, "producer", "--mode", mode, "--name", name, "--report", "0", "--rate", "500", "--format", "json")
+				moved(t, name, 50)
+				h := header(name)
+				passed = [2]uint64{h.Producer.Count.Load(), h.Consumer.Count.Load()}
+				if err := os.Truncate(shm.Path(name), left); err != nil {
+					t.Fatal(err)
+				}
+				for i, side := range sides {
+					if code := side.wait(); code != 6 && code != 7 {
+						t.Errorf("%v: exit code %d", side.cmd.Args, code)
+					}
+					said := side.stderr.String()
+					if strings.Contains(said, "start a consumer") || strings.Contains(said, "waiting for a consumer") {
+						t.Errorf("no consumer can come any more:\n%s", said)
+					}
+					if i == 0 {
+						f := side.final()
+						if n := f.num("producedCount"); n < float64(passed[0]) || n > float64(passed[0])+1000 || f["consumedCount"] != nil || f["verdict"] != nil || f["queueDepth"] != nil {
+							t.Errorf("%d produced when it was truncated:\n%v", passed[0], f)
+						}
+						continue
+					}
+					m := regexp.MustCompile(`consumed   ([0-9]+) messages, by its own count\n  verdict    unknown\n +the segment was truncated`).FindStringSubmatch(said)
+					if m == nil || strings.Contains(said, "  produced ") {
+						t.Fatalf("%s", said)
+					}
+					if n, _ := strconv.ParseUint(m[1], 10, 64); n < passed[1]-10 || n > passed[1]+1000 {
+						t.Errorf("%d consumed, of these 10 before, when it was truncated:\n%s", passed[1], said)
+					}
+				}
+			})
+		}
+	}
+}

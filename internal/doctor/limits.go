@@ -1,0 +1,103 @@
+package doctor
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// addresses is the address space that the commands' runtime takes, without a ring
+	// (docs/sandbox.md).
+	addresses = 3 << 29
+
+	// threads is how many a side comes to.
+	threads = 12
+)
+
+// limits checks what this process, and with it both sides, may have of address space,
+// file sizes and threads. Where the runtime cannot get the first or the last, it ends the
+// process with a trace, and nothing else can be said.
+func limits(m *machine) Finding {
+	var says, remedies []string
+	add := func(remedy, format string, args ...any) {
+		says, remedies = append(says, fmt.Sprintf(format, args...)), append(remedies, remedy)
+	}
+	report := note
+	if n := m.softLimit(unix.RLIMIT_AS); n < math.MaxUint64 {
+		add("ulimit -v unlimited", "%s of address space a process: the runtime takes up to %s, a ring twice its --capacity", humanize.IBytes(n), humanize.IBytes(addresses))
+		if n < addresses {
+			report = problem
+		}
+	}
+	if n := m.softLimit(unix.RLIMIT_FSIZE); n < math.MaxUint64 {
+		add("ulimit -f unlimited, LimitFSIZE= of a unit", "files of at most %s: no ring is larger, and no message in transfer mode", humanize.IBytes(n))
+	}
+	if n := m.moreThreads(); n < 2*threads {
+		add("allow more (ulimit -u, nproc in /etc/security/limits.conf, TasksMax= of a unit, docker run --pids-limit)", "room for %d more threads: two sides need %d", n, 2*threads)
+		report = problem
+	}
+	if len(says) == 0 {
+		return fine("none on address space and file sizes, and room for threads")
+	}
+	return report(strings.Join(remedies, "; "), "%s", strings.Join(says, "; "))
+}
+
+// softLimit returns a limit of this process, MaxUint64 when there is none or it is not
+// known.
+func (m *machine) softLimit(resource int) uint64 {
+	limit, err := m.rlimit(resource)
+	if err != nil {
+		return math.MaxUint64
+	}
+	return limit.Cur
+}
+
+// moreThreads returns how many more this user, or the control groups, may have.
+func (m *machine) moreThreads() uint64 {
+	least := uint64(math.MaxUint64)
+	if limit := m.softLimit(unix.RLIMIT_NPROC); limit < math.MaxUint64 && m.uid != 0 && !m.privileged() {
+		least = limit - min(m.threadsOf(m.uid), limit)
+	}
+	dirs, _ := m.groups("pids")
+	for _, dir := range dirs {
+		most, err := strconv.ParseUint(m.read(path.Join(dir, "pids.max")), 10, 64) // else "max"
+		now, err2 := strconv.ParseUint(m.read(path.Join(dir, "pids.current")), 10, 64)
+		if err == nil && err2 == nil {
+			least = min(least, most-min(now, most))
+		}
+	}
+	return least
+}
+
+// threadsOf counts the threads of a user's processes, as far as /proc shows them.
+func (m *machine) threadsOf(uid int) (n uint64) {
+	entries, err := os.ReadDir(m.root + "/proc")
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		owner, count := "", uint64(0)
+		for line := range strings.Lines(m.read("/proc/" + e.Name() + "/status")) {
+			switch f := strings.Fields(line); {
+			case len(f) > 1 && f[0] == "Uid:":
+				owner = f[1]
+			case len(f) > 1 && f[0] == "Threads:":
+				count, _ = strconv.ParseUint(f[1], 10, 64)
+			}
+		}
+		if owner == strconv.Itoa(uid) {
+			n += count
+		}
+	}
+	return n
+}

@@ -1,0 +1,83 @@
+package metrics
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func scrape(s *scrapes, accept string) string {
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", accept)
+	s.ServeHTTP(w, r)
+	return fmt.Sprint(w.Code, w.Header().Get("Kind"), w.Body)
+}
+
+// Requests that come while one is collected share the next answer, which is begun after
+// all of them, and one at a time is collected.
+func TestRequestsAtOnceShareAnAnswer(t *testing.T) {
+	var collected, atOnce atomic.Int64
+	hold, began := make(chan bool), make(chan bool, 100)
+	s := &scrapes{collect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if atOnce.Add(1) > 1 {
+			t.Error("two are collected at once")
+		}
+		defer atOnce.Add(-1)
+		began <- true
+		<-hold
+		w.Header().Set("Kind", r.Header.Get("Accept"))
+		w.WriteHeader(http.StatusTeapot)
+		fmt.Fprintf(w, " no %d", collected.Add(1))
+	})}
+	answers := make(chan string, 100)
+	ask := func() { answers <- scrape(s, "text") }
+	go ask()
+	<-began
+	const late = 20
+	var all sync.WaitGroup
+	for range late {
+		all.Go(ask)
+	}
+	for s.came.Load() < 1+late {
+		time.Sleep(time.Millisecond)
+	}
+	hold <- true
+	if got := <-answers; got != "418text no 1" {
+		t.Errorf("%q", got)
+	}
+	close(hold)
+	all.Wait()
+	for range late {
+		if got := <-answers; got != "418text no 2" {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := scrape(s, "text"); got != "418text no 3" {
+		t.Errorf("a later one: %q", got)
+	}
+	if got := scrape(s, "protobuf"); got != "418protobuf no 4" {
+		t.Errorf("one of another kind: %q", got)
+	}
+}
+
+// Two kinds of requests at once get each their own.
+func TestAnAnswerIsSharedByRequestsOfOneKind(t *testing.T) {
+	s := &scrapes{collect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Accept")) })}
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			accept := fmt.Sprint("kind ", i%2)
+			for range 200 {
+				if got := scrape(s, accept); !strings.HasSuffix(got, accept) {
+					t.Errorf("%q for %q", got, accept)
+				}
+			}
+		})
+	}
+	all.Wait()
+}

@@ -1,0 +1,255 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/pace"
+	"sluice/ring"
+)
+
+// recorder is a Sender that keeps what it is given, and drops message number drop.
+type recorder struct {
+	buf  []byte
+	got  []string
+	drop int
+	n    int
+	idle func() // called before each read, nil for nothing
+}
+
+func (r *recorder) Reserve(_ context.Context, n int) ([]byte, error) {
+	if r.n++; r.n == r.drop {
+		return nil, ring.ErrDropped
+	}
+	r.buf = make([]byte, n)
+	return r.buf, nil
+}
+func (r *recorder) Commit(n int) { r.got = append(r.got, string(r.buf[:n])) }
+func (r *recorder) Publish()     {}
+func (r *recorder) Flush() {
+	if r.idle != nil {
+		r.idle()
+	}
+}
+func (r *recorder) MaxMessage() int { return 1 << 20 }
+
+// input is a file with that content, or a FIFO that ends after it.
+func input(t *testing.T, content string, fifo bool) *Input {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "input")
+	if fifo {
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w, err := os.OpenFile(path, os.O_RDWR, 0) // does not wait for a reader
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		if _, err := w.WriteString(content); err != nil {
+			t.Fatal(err)
+		}
+	} else if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in, err := OpenInput(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close() })
+	return in
+}
+
+func lengthFramed(msgs ...string) string {
+	var b bytes.Buffer
+	for _, msg := range msgs {
+		binary.Write(&b, binary.LittleEndian, uint32(len(msg)))
+		b.WriteString(msg)
+	}
+	return b.String()
+}
+
+func TestFramingsCutTheInputWhereTheySay(t *testing.T) {
+	long := strings.Repeat("x", 100_000) // more than a bufio.Scanner takes unless told
+	byLine := func(max int) func(*Input) Cutter { return func(in *Input) Cutter { return Lines(in, max) } }
+	byLength := func(max int) func(*Input) Cutter { return func(in *Input) Cutter { return Lengths(in, max) } }
+	byChunk := func(size int) func(*Input) Cutter { return func(in *Input) Cutter { return Chunks(in, size) } }
+	for _, c := range []struct {
+		name, content string
+		cut           func(*Input) Cutter
+		drop          int
+		want          []string
+		err           error
+		says          string
+	}{
+		{"no lines", "", byLine(10), 0, nil, nil, ""},
+		{"lines, the last without its end", "a\n\nb", byLine(10), 0, []string{"a\n", "\n", "b"}, nil, ""},
+		{"a long line", long + "\nb\n", byLine(1 << 20), 0, []string{long + "\n", "b\n"}, nil, ""},
+		{"a line of the most bytes", "a\n123456789\n", byLine(10), 0, []string{"a\n", "123456789\n"}, nil, ""},
+		{"a line that is too long", "a\n1234567890\n", byLine(10), 0, []string{"a\n"}, ErrTooLarge, "line 2 of the input has more than 10 bytes"},
+		{"a dropped line", "a\nb\nc\n", byLine(10), 2, []string{"a\n", "c\n"}, nil, ""},
+		{"lengths", lengthFramed("a", "", "bcd"), byLength(3), 0, []string{"a", "", "bcd"}, nil, ""},
+		{"a length that is too large", lengthFramed("a", "bcde"), byLength(3), 0, []string{"a"}, ErrTooLarge, "message 2 of the input has 4 bytes"},
+		{"an end in a message", lengthFramed("a", "bcd")[:10], byLength(3), 0, []string{"a"}, ErrCutShort, "message 2 of the input is cut short"},
+		{"an end before a message", lengthFramed("a", "bcd")[:9], byLength(3), 0, []string{"a"}, ErrCutShort, "message 2 of the input is cut short"},
+		{"an end in a length", lengthFramed("a", "bcd")[:7], byLength(3), 0, []string{"a"}, ErrCutShort, "message 2 of the input is cut short"},
+		{"a dropped message", lengthFramed("a", "bcd", "e"), byLength(3), 2, []string{"a", "e"}, nil, ""},
+		{"an end in a dropped message", lengthFramed("a", "bcd")[:10], byLength(3), 2, []string{"a"}, ErrCutShort, "message 2 of the input is cut short"},
+		{"chunks", "abcdefg", byChunk(3), 0, []string{"abc", "def", "g"}, nil, ""},
+		{"whole chunks", "abcdef", byChunk(3), 0, []string{"abc", "def"}, nil, ""},
+		{"a dropped chunk", "abcdefg", byChunk(3), 2, []string{"abc", "g"}, nil, ""},
+		{"a dropped last chunk", "abcdefg", byChunk(3), 3, []string{"abc", "def"}, nil, ""},
+	} {
+		for _, fifo := range []bool{false, true} {
+			if fifo && len(c.content) > 60_000 {
+				continue // more than a pipe holds
+			}
+			t.Run(fmt.Sprintf("%s, fifo=%v", c.name, fifo), func(t *testing.T) {
+				in, to := input(t, c.content, fifo), &recorder{drop: c.drop}
+				err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: pace.New(0, 1)})
+				if !errors.Is(err, c.err) || err != nil && !strings.Contains(err.Error(), c.says) {
+					t.Errorf("error %v, want %v with %q", err, c.err, c.says)
+				}
+				if !slices.Equal(to.got, c.want) {
+					t.Errorf("%.60q, want %.60q", to.got, c.want)
+				}
+				if unsent := in.Unsent(); c.err == nil && unsent != 0 {
+					t.Errorf("%d bytes are unsent after the end", unsent)
+				}
+			})
+		}
+	}
+}
+
+// Only the end of an input makes a message of a last line without its end. What
+// another error leaves behind a line end may go on.
+func TestAMessageThatWasNotReadToItsEndIsNotSent(t *testing.T) {
+	byLine := func(in *Input) Cutter { return Lines(in, 1<<20) }
+	byLength := func(in *Input) Cutter { return Lengths(in, 1<<20) }
+	byChunk := func(in *Input) Cutter { return Chunks(in, 6) }
+	long := strings.Repeat("x", buffered+1000) // more than is read at once
+	for _, c := range []struct {
+		name, content string
+		cut           func(*Input) Cutter
+		drop          int
+		want          []string
+		unsent        int
+	}{
+		{"a line", "one\ntwo hal", byLine, 0, []string{"one\n"}, 7},
+		{"the first line", "hal", byLine, 0, nil, 3},
+		{"a long line", "one\n" + long, byLine, 0, []string{"one\n"}, len(long)},
+		{"the end of a line", "one\ntwo\n", byLine, 0, []string{"one\n", "two\n"}, 0},
+		{"a length", lengthFramed("one", "two")[:9], byLength, 0, []string{"one"}, 2},
+		{"the end of a length", lengthFramed("one", "two")[:11], byLength, 0, []string{"one"}, 4},
+		{"a message with a length", lengthFramed("one", "two")[:13], byLength, 0, []string{"one"}, 6},
+		{"a dropped message with a length", lengthFramed("one", "two")[:13], byLength, 2, []string{"one"}, 6},
+		{"a long message with a length", lengthFramed("one", long)[:buffered+50], byLength, 0, []string{"one"}, buffered + 43},
+		{"the end of a message with a length", lengthFramed("one", "two"), byLength, 0, []string{"one", "two"}, 0},
+		{"a chunk, which may be shorter", "one, two", byChunk, 0, []string{"one, t", "wo"}, 0},
+	} {
+		t.Run("stopped in "+c.name, func(t *testing.T) {
+			ctx, stop := context.WithCancelCause(t.Context())
+			stopped := errors.New("stopped")
+			in := openPipe(t, ctx, c.content)
+			to := &recorder{drop: c.drop, idle: func() {
+				if in.read == int64(len(c.content)) {
+					stop(stopped)
+				}
+			}}
+			err := Copy(ctx, to, in, c.cut(in), Limits{Pace: pace.New(0, 1)})
+			if err != stopped {
+				t.Errorf("error %v, want the cause of the context", err)
+			}
+			if !slices.Equal(to.got, c.want) {
+				t.Errorf("%.60q, want %.60q", to.got, c.want)
+			}
+			if unsent := in.Unsent(); unsent != int64(c.unsent) {
+				t.Errorf("%d bytes are unsent, want %d", unsent, c.unsent)
+			}
+		})
+		t.Run("a file that became shorter in "+c.name, func(t *testing.T) {
+			in, to := input(t, c.content+"\n", false), &recorder{drop: c.drop}
+			if err := os.Truncate(in.name, int64(len(c.content))); err != nil {
+				t.Fatal(err)
+			}
+			err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: pace.New(0, 1)})
+			if err == nil || !strings.Contains(err.Error(), "became shorter") {
+				t.Errorf("error %v", err)
+			}
+			if !slices.Equal(to.got, c.want) {
+				t.Errorf("%.60q, want %.60q", to.got, c.want)
+			}
+		})
+	}
+}
+
+// openPipe returns a FIFO with that content and a writer that does not end.
+func openPipe(t *testing.T, ctx context.Context, content string) *Input {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "input")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(path, os.O_RDWR, 0) // does not wait for a reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := OpenInput(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written sync.WaitGroup
+	written.Go(func() { // a pipe may hold less
+		if _, err := w.WriteString(content); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		w.Close()
+		written.Wait()
+		in.Close()
+	})
+	return in
+}
+
+func TestWhatAPipeGaveAndNobodyGotIsUnsent(t *testing.T) {
+	for framing, cut := range map[string]func(*Input) Cutter{
+		"lines":   func(in *Input) Cutter { return Lines(in, 10) },
+		"lengths": func(in *Input) Cutter { return Lengths(in, 10) },
+		"chunks":  func(in *Input) Cutter { return Chunks(in, 2) },
+	} {
+		content, took := "a\nb\nc\n", int64(2)
+		if framing == "lengths" {
+			content, took = lengthFramed("a", "b", "c"), 5
+		}
+		in := input(t, content, true)
+		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: pace.New(0, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		want := int64(len(content)) - took
+		if framing == "chunks" {
+			want = 0 // it reads no further than it sends
+		}
+		if got := in.Unsent(); got != want {
+			t.Errorf("%s: %d bytes are unsent, want %d", framing, got, want)
+		}
+		in = input(t, content, false) // a file can be read again
+		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: pace.New(0, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := in.Unsent(); got != 0 {
+			t.Errorf("%s: %d bytes of a file are unsent", framing, got)
+		}
+	}
+}
