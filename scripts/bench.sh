@@ -11,24 +11,33 @@ set -euo pipefail
 
 usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; }
 mistake() {
-    usage >&2
+    printf 'bench.sh: error: %s\nbench.sh: hint: see --help\n' "$1" >&2
     exit 2
 }
 target=500000 rounds='' out='' cpus=() # target: microseconds that a measurement is to take
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) target=100000 rounds=${rounds:-3} ;;
-    --rounds) rounds=${2:-} && shift ;;
-    --cpus) IFS=, read -r -a cpus <<<"${2:-}" && shift ;;
-    --out) [ -n "${2:-}" ] || mistake && out=$(realpath -m "$2") && shift ;;
     --help | -h) usage && exit ;;
-    *) mistake ;;
+    --rounds | --cpus | --out)
+        [ -n "${2:-}" ] || mistake "$1 without a value"
+        case $1 in
+        --rounds) rounds=$2 ;;
+        --cpus) IFS=, read -r -a cpus <<<"$2" ;;
+        --out) out=$(realpath -m "$2") ;;
+        esac
+        shift
+        ;;
+    *) mistake "unknown argument \"$1\"" ;;
     esac
-    shift || mistake
+    shift
 done
 rounds=${rounds:-5}
-[[ $rounds =~ ^[1-9][0-9]?$ ]] || mistake
+[[ $rounds =~ ^[1-9][0-9]?$ ]] || mistake "--rounds $rounds: a number from 1 to 99"
 cd "$(dirname "$0")/.."
+# shellcheck source=/dev/null
+. scripts/go.sh
+need_go bench.sh
 # shellcheck source=/dev/null
 . scripts/peers/page.sh
 [ ${#cpus[@]} -gt 0 ] || read -r -a cpus <<<"$(two_processors)"
@@ -54,7 +63,6 @@ trap finish EXIT
 trap 'echo; exit 130' INT
 trap 'exit 143' TERM HUP
 
-command -v go >/dev/null || { echo "bench: needs Go" >&2 && exit 1; }
 echo "building"
 labels=() commands=() missing=() # in the order of the tables
 # shellcheck source=/dev/null

@@ -1,6 +1,10 @@
 # Completes the flags of producer, consumer and gauge. Source it:
 #     source scripts/completion.bash        (zsh: first autoload -U bashcompinit && bashcompinit)
 
+_sluice_segments() {
+    find /dev/shm -maxdepth 1 -name 'sluice.*' | sed -n 's/.*\/sluice\.\([A-Za-z0-9._-]*\)$/\1/p'
+}
+
 _sluice() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words one
     if [[ $word == '=' ]]; then # --flag=
@@ -17,11 +21,18 @@ _sluice() {
     --on-full) words=$'block\ndrop\nfail' ;;
     --format) words=$'text\njson' ;;
     --mode | -m) words=$'ring\ntransfer' ;;
-    --name | -n) words=$(find /dev/shm -maxdepth 1 -name 'sluice.*' | sed -n 's/.*\/sluice\.\([A-Za-z0-9._-]*\)$/\1/p') ;;
+    --name | -n) words=$(_sluice_segments) ;;
     gauge | */gauge) words=$("${COMP_WORDS[0]}" --generate-bash-completion 2>/dev/null) ;;
     *) # the flags of the command, or of gauge's command
         if [[ ${COMP_WORDS[0]##*/} == gauge ]]; then
-            words=$("${COMP_WORDS[0]}" "${COMP_WORDS[1]}" - --generate-bash-completion 2>/dev/null)
+            case ${COMP_WORDS[1]}/$word in
+            help/*) words=$("${COMP_WORDS[0]}" --generate-bash-completion 2>/dev/null) ;;
+            stat/[!-]* | watch/[!-]* | record/[!-]* | rm/[!-]*) words=$(_sluice_segments) ;;
+            *)
+                words=$("${COMP_WORDS[0]}" "${COMP_WORDS[1]}" - --generate-bash-completion 2>/dev/null)
+                case ${COMP_WORDS[1]} in stat | watch | record | rm) words+=$'\n'$(_sluice_segments) ;; esac
+                ;;
+            esac
         else
             words=$("${COMP_WORDS[0]}" - --generate-bash-completion 2>/dev/null)
         fi

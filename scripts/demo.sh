@@ -1,9 +1,28 @@
 #!/usr/bin/env bash
 # Builds the commands and shows what they are for: a producer that is held back
 # by a slow consumer, and a file that goes through a small ring unharmed.
-# Needs Go and nothing else; takes about 15 seconds and cleans up.
+#
+#   scripts/demo.sh
+#
+# Needs Go and nothing else. Takes about 15 seconds and cleans up; the first time, Go
+# also downloads and compiles what the commands import, which takes about a minute.
 set -euo pipefail
+
+case ${1:-} in
+'') ;;
+-h | --help)
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+*)
+    printf 'demo.sh: error: unknown argument "%s"\ndemo.sh: hint: it takes none; see --help\n' "$1" >&2
+    exit 2
+    ;;
+esac
 cd "$(dirname "$0")/.."
+# shellcheck source=/dev/null
+. scripts/go.sh
+need_go demo.sh
 
 name=demo-$$
 work=$(mktemp -d)
@@ -36,7 +55,7 @@ pair() {
     pids=()
 }
 
-say "Building producer and consumer into bin/"
+say "Building producer, consumer and gauge into bin/"
 go build -o bin/ ./cmd/...
 
 say "1. A free consumer. 200 messages a second, at most 8 in flight."

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"sluice/internal/command"
 	"sluice/internal/compare"
 )
 
@@ -25,8 +27,10 @@ func main() {
 	quick := flag.Bool("quick", false, "rough figures in under a minute")
 	out := flag.String("out", "", "folder for the report; a new temporary one if it is not given")
 	bin := flag.String("bin", "bin", "folder of producer, consumer and gauge")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	if err := parse(os.Args[1:]); err != nil {
+		os.Exit(command.Exit("compare", false, err))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	err := run(ctx, *quick, *out, *bin)
 	switch {
@@ -35,9 +39,26 @@ func main() {
 		fmt.Fprintln(os.Stderr, "compare: stopped; nothing is left behind, and no report was written")
 		os.Exit(130)
 	default:
-		fmt.Fprintln(os.Stderr, "compare:", err)
-		os.Exit(1)
+		os.Exit(command.Exit("compare", false, err))
 	}
+}
+
+// parse parses the flags, and prints them when that is what was asked for.
+func parse(args []string) error {
+	flag.CommandLine.Init("compare", flag.ContinueOnError)
+	flag.CommandLine.SetOutput(io.Discard)
+	err := flag.CommandLine.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		flag.CommandLine.SetOutput(os.Stdout)
+		flag.Usage()
+		os.Exit(0)
+	case err != nil:
+		return command.WithHint(command.Usage("%w", err), "--help lists the flags")
+	case flag.NArg() > 0:
+		return command.Usage("unexpected argument %q", flag.Arg(0))
+	}
+	return nil
 }
 
 func run(ctx context.Context, quick bool, out, bin string) error {

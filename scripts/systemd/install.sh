@@ -1,8 +1,24 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC1091,SC2154 # paths.sh is not followed
-# Installs the commands and their units; starts nothing. PREFIX and DESTDIR as in paths.sh; BIN is where the built commands
-# lie, bin/ of this repository unless said otherwise. uninstall.sh takes it all away again.
+# Installs the commands and their units; starts nothing. uninstall.sh removes it all again.
+#
+#   [PREFIX=DIR] [DESTDIR=DIR] [BIN=DIR] scripts/systemd/install.sh
+#
+# PREFIX   where to install, /usr/local unless set; not below a home or a temporary directory
+# DESTDIR  a directory that stands for /, to make a package in
+# BIN      where the built commands are, bin/ of this repository unless set
 set -euo pipefail
+case ${1:-} in
+'') ;;
+-h | --help)
+    sed -n '3,/^set /s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+*)
+    printf 'install.sh: error: unknown argument "%s"\ninstall.sh: hint: see --help\n' "$1" >&2
+    exit 2
+    ;;
+esac
 cd "$(dirname "$0")"
 . ./paths.sh
 bin=${BIN:-../../bin}
@@ -19,6 +35,15 @@ put() {
 
 for b in "${binaries[@]}"; do install -D -m 755 -t "$root$lib" "$bin/$b"; done
 put 755 producer-first "$lib/producer-first"
+# For people, by name; the units do not need it. A command of that name that is not ours stays.
+install -d -m 755 "$root$path"
+for b in "${binaries[@]}"; do
+    if [ "$(readlink "$root$path/$b")" = "../lib/sluice/$b" ] || { [ ! -e "$root$path/$b" ] && [ ! -L "$root$path/$b" ]; }; then
+        ln -sfn "../lib/sluice/$b" "$root$path/$b"
+    else
+        echo "install.sh: $path/$b is something else and stays; this one is $lib/$b" >&2
+    fi
+done
 for u in "${unit_files[@]}"; do put 644 "$u" "$units/$u"; done
 put 644 sluice.sysusers "$share/sysusers.d/sluice.conf"
 put 644 sluice.tmpfiles "$share/tmpfiles.d/sluice.conf"
@@ -37,6 +62,7 @@ Installed. A pair is named by its file of flags:
     cp $doc/example.env /etc/sluice/NAME.env
     systemctl enable --now sluice@NAME.target
     systemctl status 'sluice-*@NAME.*'
+    $path/gauge watch
 
 $doc/systemd.md has the rest.
 NEXT

@@ -14,6 +14,7 @@ case $prefix/ in
 esac
 
 lib=$prefix/lib/sluice
+path=$prefix/bin # where a shell finds commands
 doc=$prefix/share/doc/sluice
 case $prefix in
 /usr | /usr/local) share=$prefix/lib units=$prefix/lib/systemd/system ;; # systemd looks there

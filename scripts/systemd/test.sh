@@ -2,8 +2,23 @@
 # Tests the units with a systemd of their own, which boots as PID 1 in namespaces over a throwaway overlay of / (test/boot.sh) and
 # runs the scenarios of test/. Takes half a minute, needs root, systemd with dbus, python3 and Go, and leaves nothing behind.
 #
+#   scripts/systemd/test.sh
+#
+# JOURNAL_LINES  how much of the journal to show after a failure, 60 lines unless set
+#
 # Where that cannot be, it says so and exits with 77: nothing was tested.
 set -euo pipefail
+case ${1:-} in
+'') ;;
+-h | --help)
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+*)
+    printf 'test.sh: error: unknown argument "%s"\ntest.sh: hint: it takes none; see --help\n' "$1" >&2
+    exit 2
+    ;;
+esac
 cd "$(dirname "$0")/../.."
 
 skip() { echo "SKIPPED, NOTHING WAS TESTED: $*" >&2; exit 77; }
@@ -12,6 +27,9 @@ skip() { echo "SKIPPED, NOTHING WAS TESTED: $*" >&2; exit 77; }
 [ -x /lib/systemd/systemd ] || skip "there is no systemd on this machine"
 command -v dbus-daemon >/dev/null || skip "there is no dbus on this machine"
 command -v python3 >/dev/null || skip "there is no python3 on this machine"
+# shellcheck source=/dev/null
+. scripts/go.sh
+need_go test.sh
 
 lab=$(mktemp -d)
 trap 'rm -rf "$lab"' EXIT

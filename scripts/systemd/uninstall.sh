@@ -1,22 +1,31 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC1091,SC2154 # paths.sh is not followed
-# Stops the pairs and takes away all that install.sh has put here, the user and what was configured included.
-# PREFIX and DESTDIR as they were at the installation.
+# Stops the pairs and removes all that install.sh has put here, the user and what was configured included.
 #
+#   [PREFIX=DIR] [DESTDIR=DIR] scripts/systemd/uninstall.sh [--keep-config] [--discard]
+#
+#   PREFIX, DESTDIR as they were at the installation
 #   --keep-config   leave /etc/sluice and the units' drop-ins
 #   --discard       also when segments hold messages that nobody has taken; else nothing is removed then
 set -euo pipefail
-cd "$(dirname "$0")"
-. ./paths.sh
 
 config=remove unread=keep
 for arg in "$@"; do
     case $arg in
     --keep-config) config=keep ;;
     --discard) unread=discard ;;
-    *) die "there is no $arg; --keep-config, --discard" ;;
+    -h | --help)
+        sed -n '3,/^set /s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    *)
+        printf 'uninstall.sh: error: unknown argument "%s"\nuninstall.sh: hint: --keep-config, --discard; see --help\n' "$arg" >&2
+        exit 2
+        ;;
     esac
 done
+cd "$(dirname "$0")"
+. ./paths.sh
 [ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can uninstall from $prefix; or set DESTDIR"
 
 # segments removes what the services' user has in /dev/shm, and what others have shared with its group.
@@ -46,6 +55,9 @@ if live; then
     systemctl reset-failed 'sluice@*' 'sluice-*' 2>/dev/null || true
 fi
 
+for b in "${binaries[@]}"; do
+    [ "$(readlink "$root$path/$b")" != "../lib/sluice/$b" ] || rm -f "$root$path/$b"
+done
 for b in "${binaries[@]}" producer-first; do rm -f "$root$lib/$b"; done
 for u in "${unit_files[@]}"; do rm -f "$root$units/$u"; done
 rm -f "$root$share/sysusers.d/sluice.conf" "$root$share/tmpfiles.d/sluice.conf" "$root$doc/example.env" "$root$doc/systemd.md"
@@ -55,6 +67,7 @@ if [ $config = remove ]; then
         rm -rf "$root"/etc/systemd/system/$u*.d
     done
 fi
+case $prefix in /usr | /usr/local) ;; *) [ ! -d "$root$path" ] || rmdir --ignore-fail-on-non-empty "$root$path" ;; esac
 for d in "$lib" "$doc" "$prefix/share/doc" "$units" "${units%/*}" "$share/sysusers.d" "$share/tmpfiles.d"; do
     [ ! -d "$root$d" ] || rmdir --ignore-fail-on-non-empty "$root$d"
 done

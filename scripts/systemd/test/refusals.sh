@@ -13,8 +13,8 @@ wrongFlagsFail() {
         is "restarts of $name" "$(show producer $name NRestarts)" 0
         note "$(journalctl -q -u sluice-producer@$name -p err -o cat | head -1)"
     done
-    within 5 "a reason" complained producer value 'SLUICE_CAPACITY .*"much" is no size'
-    within 5 "a reason" complained producer variable 'SLUICE_CAPASITY .*did you mean --capacity'
+    within 5 "a reason" complained producer value 'SLUICE_CAPACITY .*invalid size "much"'
+    within 5 "a reason" complained producer variable 'did you mean SLUICE_CAPACITY'
     within 20 "a missing file fails for good" logged producer nofile 'Start request repeated too quickly'
     within 5 "a reason" logged producer nofile 'Failed to load environment files'
 }
@@ -26,9 +26,10 @@ aPackageCanBeMade() {
     DESTDIR=$to PREFIX=/opt/sluice "$repo/scripts/systemd/install.sh" >/dev/null || fail "install.sh fails"
     expect "the units are where systemd looks" test -e "$to/etc/systemd/system/sluice@.target"
     expect "they name the place" grep -q '^ExecStart=/opt/sluice/lib/sluice/producer ' "$to/etc/systemd/system/sluice-producer@.service"
+    expect "the commands are where a shell finds them" test -x "$to/opt/sluice/bin/gauge"
     ! grep -rIl /usr/local "$to" --exclude=systemd.md || fail "files that name another place"
     DESTDIR=$to PREFIX=/opt/sluice "$repo/scripts/systemd/uninstall.sh" || fail "uninstall.sh fails"
-    is "files after uninstall" "$(find "$to" -type f | wc -l)" 0
+    is "files after uninstall" "$(find "$to" ! -type d | wc -l)" 0
     DESTDIR=$to PREFIX=/usr "$repo/scripts/systemd/install.sh" >/dev/null || fail "install.sh fails"
     expect "and with PREFIX=/usr" test -e "$to/usr/lib/systemd/system/sluice-consumer@.socket"
     PREFIX=/home/x "$repo/scripts/systemd/install.sh" 2>/dev/null && fail "a PREFIX that the units hide"

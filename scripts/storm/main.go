@@ -1,0 +1,377 @@
+// Command storm kills the sides of transfers and checks what arrived. Its oracle knows
+// nothing of sluice but the files that consumers write: each message begins with its
+// number, and a stream is finite. scripts/storm.sh builds and runs it.
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// forms are the ways in which a transfer gives its buffers away.
+var forms = []struct {
+	name string
+	args []string
+}{
+	{"plain", nil},
+	{"packed", []string{"--buffer", "4KiB"}},
+	{"recycled", []string{"--recycle"}},
+	{"packed and recycled", []string{"--buffer", "4KiB", "--recycle"}},
+	{"limit", []string{"--limit", "256MiB"}},
+}
+
+// mostHeld is how many messages a consumer takes before it releases them, and one packed
+// buffer more: what a killed one held comes again.
+const mostHeld = 512 + 4096/16
+
+// patience bounds each step of a round.
+const patience = 60 * time.Second
+
+func main() {
+	kills := flag.Int("kills", 1000, "how many processes to kill")
+	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random choices")
+	flag.Parse()
+	runtime.LockOSThread() // the processes end with the thread that started them
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "sluice-storm-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "storm: error:", err)
+		os.Exit(1)
+	}
+	s := storm{dir: dir, rand: rand.New(rand.NewPCG(*seed, 0))}
+	fmt.Printf("seed %d\n", *seed)
+	err = s.run(ctx, *kills)
+	os.RemoveAll(dir)
+	fmt.Printf("%d streams, %d kills of consumers, %d of producers: %d messages sent, %d arrived, %d of them again, %d lost and counted\n",
+		s.streams, s.consumerKills, s.producerKills, s.sent, s.arrived, s.again, s.lost)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "storm: error:", err)
+		os.Exit(1)
+	}
+}
+
+type storm struct {
+	dir  string
+	rand *rand.Rand
+
+	streams, consumerKills, producerKills int
+	sent, arrived, again, lost            uint64
+}
+
+func (s *storm) run(ctx context.Context, kills int) error {
+	for s.consumerKills+s.producerKills < kills && ctx.Err() == nil {
+		r := round{storm: s, name: fmt.Sprintf("storm.%d.%d", os.Getpid(), s.streams), mixed: s.rand.IntN(4) == 0}
+		form := forms[s.streams%len(forms)]
+		s.streams++
+		err := r.run(form.args)
+		r.clean()
+		if err != nil {
+			return fmt.Errorf("stream %d (%s, producers killed too: %v): %w", s.streams, form.name, r.mixed, err)
+		}
+		if s.streams%20 == 0 {
+			fmt.Printf("%d streams, %d kills\n", s.streams, s.consumerKills+s.producerKills)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// round is one segment, from its first producer to the end of its last.
+type round struct {
+	*storm
+	name    string
+	mixed   bool // producers are killed as well
+	running []*process
+	outputs []string
+}
+
+// process is a command that was started.
+type process struct {
+	*exec.Cmd
+	log   string        // the file with its standard error
+	ended chan struct{} // closed when it has
+}
+
+func (p *process) said() string {
+	b, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func (p *process) running() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *process) kill() {
+	p.Process.Kill()
+	<-p.ended
+}
+
+// succeeded is an error when the process, which has ended, has any other exit code than
+// 0 and those in also.
+func (p *process) succeeded(role string, also ...int) error {
+	if code := p.ProcessState.ExitCode(); code != 0 && !slices.Contains(also, code) {
+		return fmt.Errorf("the %s: %v: %s", role, p.ProcessState, p.said())
+	}
+	return nil
+}
+
+func (r *round) socket() string { return filepath.Join(r.dir, "socket") }
+
+func (r *round) start(command string, args ...string) (*process, error) {
+	log, err := os.Create(filepath.Join(r.dir, fmt.Sprintf("log.%d", len(r.running))))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	args = append([]string{"--name", r.name, "--socket", r.socket(), "--report", "0", "--format", "json"}, args...)
+	p := &process{Cmd: exec.Command(filepath.Join("bin", command), args...), log: log.Name(), ended: make(chan struct{})}
+	p.Stderr = log
+	p.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	if err := p.Start(); err != nil {
+		return nil, err
+	}
+	go func() { p.Wait(); close(p.ended) }()
+	r.running = append(r.running, p)
+	return p, nil
+}
+
+func (r *round) producer(form []string, count int) (*process, error) {
+	rate := 2000 + r.rand.IntN(100_000)
+	return r.start("producer", append([]string{"--mode", "transfer", "--count", strconv.Itoa(count), "--rate", strconv.Itoa(rate)}, form...)...)
+}
+
+func (r *round) consumer() (*process, error) {
+	out := filepath.Join(r.dir, fmt.Sprintf("out.%d", len(r.outputs)))
+	r.outputs = append(r.outputs, out)
+	args := []string{"--output", out, "--framing", "length"}
+	if r.rand.IntN(3) == 0 {
+		args = append(args, "--work", "50us")
+	}
+	return r.start("consumer", args...)
+}
+
+func (r *round) run(form []string) error {
+	count := 500 + r.rand.IntN(8000)
+	producer, err := r.producer(form, count)
+	if err != nil {
+		return err
+	}
+	for kill, most := 0, 1+r.rand.IntN(8); kill < most && !r.over(producer); kill++ {
+		consumer, err := r.consumer()
+		if err != nil {
+			return err
+		}
+		time.Sleep(time.Duration(5+r.rand.IntN(60)) * time.Millisecond)
+		if r.mixed && r.rand.IntN(2) == 0 {
+			before := r.inode()
+			producer.kill()
+			if r.over(producer) {
+				break
+			}
+			r.producerKills++
+			if producer, err = r.producer(form, count); err != nil {
+				return err
+			}
+			if now := r.inodeOf(producer); before != 0 && now != before {
+				return nil // the killed one was at its end, and this one begins a stream of its own
+			}
+			time.Sleep(time.Duration(r.rand.IntN(30)) * time.Millisecond)
+		}
+		consumer.kill()
+		r.consumerKills++
+	}
+	if r.over(producer) {
+		if producer.ProcessState.ExitCode() < 0 {
+			return nil // killed at its very end: it has told nobody what it had sent
+		}
+		return r.check(producer)
+	}
+	// The last of each comes to its end by itself.
+	last, err := r.consumer()
+	if err != nil {
+		return err
+	}
+	for began := time.Now(); producer.running() || last.running(); time.Sleep(10 * time.Millisecond) {
+		if r.over(producer) && last.running() && strings.Contains(last.said(), "waiting for segment") {
+			last.kill() // it came when all was over, and would wait for a next stream
+			return r.check(producer)
+		}
+		if time.Since(began) > patience {
+			return fmt.Errorf("still running after %v; the producer says %q, the consumer %q", patience, producer.said(), last.said())
+		}
+	}
+	var incomplete []int
+	if r.mixed {
+		incomplete = append(incomplete, 7)
+	}
+	if err := last.succeeded("consumer", incomplete...); err != nil {
+		return err
+	}
+	return r.check(producer, last)
+}
+
+// over reports whether the stream has come to its end, and the segment was removed.
+func (r *round) over(producer *process) bool {
+	_, err := os.Stat("/dev/shm/sluice." + r.name)
+	return err != nil && !producer.running()
+}
+
+// inode returns the segment's, 0 when there is none.
+func (r *round) inode() uint64 { return inode("/dev/shm/sluice." + r.name) }
+
+// inodeOf returns the inode of the segment that a producer has opened, 0 when it has ended.
+func (r *round) inodeOf(p *process) uint64 {
+	for began := time.Now(); p.running() && time.Since(began) < patience; time.Sleep(time.Millisecond) {
+		dir := fmt.Sprintf("/proc/%d/fd", p.Process.Pid)
+		files, _ := os.ReadDir(dir)
+		for _, f := range files {
+			path := filepath.Join(dir, f.Name())
+			if to, err := os.Readlink(path); err == nil && strings.HasPrefix(to, "/dev/shm/sluice."+r.name) {
+				return inode(path)
+			}
+		}
+	}
+	return 0
+}
+
+func inode(path string) uint64 {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// totals returns the messages that were sent since the segment was made, and those that
+// were lost: what the last reports say.
+func totals(reports ...string) (sent, lost uint64, err error) {
+	known := false
+	for _, text := range reports {
+		for line := range strings.Lines(text) {
+			var f struct {
+				Role                     string
+				ProducedCount, LostCount *uint64
+			}
+			if json.Unmarshal([]byte(line), &f) != nil || f.Role == "" || f.ProducedCount == nil {
+				continue
+			}
+			known, sent = true, max(sent, *f.ProducedCount)
+			if f.LostCount != nil {
+				lost = max(lost, *f.LostCount)
+			}
+		}
+	}
+	if !known {
+		return 0, 0, fmt.Errorf("no report has a producedCount: %q", reports)
+	}
+	return sent, lost, nil
+}
+
+// check holds the files of all consumers against the stream, and against what the last
+// producer and the last consumer say of it.
+func (r *round) check(producer *process, last ...*process) error {
+	if err := producer.succeeded("producer"); err != nil {
+		return err
+	}
+	reports := []string{producer.said()}
+	for _, p := range last {
+		reports = append(reports, p.said())
+	}
+	sent, lost, err := totals(reports...)
+	if err != nil {
+		return err
+	}
+	seen := make([]int, sent)
+	var arrived, again uint64
+	for _, out := range r.outputs {
+		numbers, err := read(out)
+		if err != nil {
+			return err
+		}
+		repeated, first := 0, uint64(0)
+		for i, n := range numbers {
+			if i > 0 && n <= numbers[i-1] {
+				return fmt.Errorf("%s: message %d after %d", filepath.Base(out), n, numbers[i-1])
+			}
+			if n >= sent {
+				return fmt.Errorf("%s: message %d of %d", filepath.Base(out), n, sent)
+			}
+			if seen[n]++; seen[n] > 1 {
+				if repeated++; repeated == 1 {
+					first = n
+				}
+				again++
+			} else {
+				arrived++
+			}
+		}
+		if repeated > mostHeld {
+			return fmt.Errorf("%s: %d messages from %d on came again, a consumer holds at most %d", filepath.Base(out), repeated, first, mostHeld)
+		}
+	}
+	r.sent, r.arrived, r.again, r.lost = r.sent+sent, r.arrived+arrived+again, r.again+again, r.lost+lost
+	switch missing := sent - arrived; {
+	case missing > 0 && !r.mixed:
+		return fmt.Errorf("%d of %d messages are missing, and no producer was killed", missing, sent)
+	case missing > lost:
+		return fmt.Errorf("%d of %d messages are missing, %d counted as lost", missing, sent, lost)
+	}
+	return nil
+}
+
+// read returns the numbers of the messages in a consumer's output. A killed consumer may
+// have left half a message at its end.
+func read(path string) (numbers []uint64, err error) {
+	b, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil, nil // killed before it began
+	}
+	for len(b) >= 4 {
+		n := int(binary.LittleEndian.Uint32(b))
+		if len(b) < 4+n {
+			break
+		}
+		if n != 8 {
+			return nil, fmt.Errorf("%s: a message of %d bytes", filepath.Base(path), n)
+		}
+		numbers = append(numbers, binary.LittleEndian.Uint64(b[4:]))
+		b = b[4+n:]
+	}
+	return numbers, err
+}
+
+// clean removes whatever the round has left.
+func (r *round) clean() {
+	for _, p := range r.running {
+		p.kill()
+		os.Remove(p.log)
+	}
+	for _, out := range r.outputs {
+		os.Remove(out)
+	}
+	os.Remove(r.socket())
+	os.Remove("/dev/shm/sluice." + r.name)
+}
