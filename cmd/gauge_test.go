@@ -355,7 +355,48 @@ func TestTheLastRowIsOfTheEnd(t *testing.T) {
 	})
 }
 
-// Neither a pipe that is full nor one that nobody has opened keeps it from being stopped.
+// A pair that has ended has a first row and a last one, and no more.
+func TestGaugeRecordsAPairThatHasEnded(t *testing.T) {
+	name, dir := segmentName(t), t.TempDir()
+	pair := func() {
+		c := start(t, "consumer", "--name", name, "--keep")
+		start(t, "producer", "--name", name, "--keep", "--count", "100").ends(0)
+		c.ends(0)
+	}
+	pair()
+	file := filepath.Join(dir, "ended")
+	g := start(t, "gauge", "record", "--name", name, "--output", file)
+	g.ends(0)
+	if said := g.stderr.String(); !strings.Contains(said, "has ended already") || strings.Count(said, "\n") != 2 {
+		t.Errorf("%s", said)
+	}
+	if r := readRecorded(t, file); len(r.rows) != 3 || r.cell(1, "timeSec") != 0 || r.cell(2, "timeSec") <= 0 || r.cell(2, "consumedCount") != 100 {
+		t.Errorf("%v", r.rows)
+	}
+	says(t, "rm", name)
+
+	// So has one that came and went between two looks.
+	g = start(t, "gauge", "record", "--name", name, "--interval", "2s", "--output", filepath.Join(dir, "missed"))
+	within(t, "the header line", func() bool { text, _ := os.ReadFile(filepath.Join(dir, "missed")); return len(text) > 0 })
+	pair()
+	g.ends(0)
+}
+
+// Where only one side has been, the pair is still to come.
+func TestGaugeRecordSaysThatItWaitsForASide(t *testing.T) {
+	name, file := segmentName(t), filepath.Join(t.TempDir(), "rows")
+	start(t, "producer", "--name", name, "--count", "100").ends(0)
+	g := start(t, "gauge", "record", "--name", name, "--output", file)
+	g.says("waiting for a side to come: nobody is in segment \"" + name + "\"")
+	start(t, "consumer", "--name", name).ends(0)
+	g.ends(0)
+	if r := readRecorded(t, file); r.cell(len(r.rows)-1, "consumedCount") != 100 {
+		t.Errorf("the last row is %v", r.rows[len(r.rows)-1])
+	}
+}
+
+// Neither a pipe that is full nor one that nobody has opened keeps it from being stopped;
+// nobody has its rows.
 func TestGaugeRecordsForNoReaderAndEnds(t *testing.T) {
 	name := segmentName(t)
 	start(t, "producer", "--name", name, "--count", "10").ends(0)

@@ -22,7 +22,7 @@ func recordCommand() command.App {
 	return command.App{
 		Name:  "record",
 		Usage: "write a row of figures each interval until the pair ends",
-		About: "Waits for the segment if there is none yet. The output is CSV with a header line. timeSec\nis seconds since the first row, latencyP50 and latencyP99 are nanoseconds, empty without\na sample. The last row is of the end, whatever the interval.",
+		About: "Waits for the segment if there is none yet, and for a side if nobody is in it. A pair that\nhas ended already gets a second to start again, and two rows. The output is CSV with a\nheader line. timeSec is seconds since the first row, latencyP50 and latencyP99 are\nnanoseconds, empty without a sample. The last row is of the end, whatever the interval.",
 		Examples: []string{
 			"gauge record --name demo --output demo.csv",
 			"gauge record --interval 1s --output - | column -ts,",
@@ -125,7 +125,8 @@ func (o output) Write(rows []byte) (int, error) {
 	}
 }
 
-// patience is how long record waits for its segment before it says so.
+// patience is how long record waits for its segment, or for somebody in it, before it says
+// so: a side that is started together with it has come by then.
 const patience = time.Second
 
 // rows writes a row at each tick until the pair has ended or ctx is done, and one at
@@ -141,23 +142,35 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 	r := &recorder{w: w}
 	f := follow.New(name, 1)
 	defer f.Close()
-	f.Ended = func(p *follow.Pair) { r.row(p); r.ended = r.ended || r.met }
+	f.Ended = func(p *follow.Pair) { r.row(p); r.ended = r.ended || r.met || bothHaveBeen(p) }
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	missing := time.NewTimer(patience)
-	defer missing.Stop()
-	for {
-		if err := r.look(f); err != nil || r.ended {
+	quiet := time.NewTimer(patience)
+	defer quiet.Stop()
+	for waited := false; ; {
+		seen, over := r.seen, r.over
+		if err := r.look(f, false); err != nil || r.ended {
 			return err
 		}
-		if r.seen {
-			missing.Stop()
+		switch {
+		case r.met:
+			quiet.Stop()
+		case r.seen && !seen, r.over && !over:
+			quiet.Reset(patience)
+		case waited && !r.seen:
+			command.Note("gauge", name, fmt.Sprintf("waiting for segment %q", name), command.OtherSegments(name))
+		case waited && r.over:
+			command.Note("gauge", name, fmt.Sprintf("the pair in segment %q has ended already", name), "to record another run in it, start a side within a second, or before")
+			return r.look(f, true)
+		case waited:
+			command.Note("gauge", name, fmt.Sprintf("waiting for a side to come: nobody is in segment %q", name), "gauge stat shows what was left in it")
 		}
+		waited = false
 		select {
 		case <-ctx.Done():
-			return errors.Join(r.look(f), context.Cause(ctx))
-		case <-missing.C:
-			command.Note("gauge", name, fmt.Sprintf("waiting for segment %q", name), command.OtherSegments(name))
+			return errors.Join(r.look(f, true), context.Cause(ctx))
+		case <-quiet.C:
+			waited = true
 		case <-tick.C:
 		}
 	}
@@ -170,12 +183,14 @@ type recorder struct {
 	last  uint64 // of the last one
 	seen  bool   // there has been a segment
 	met   bool   // somebody lived in it
+	over  bool   // nobody did since it was found, but both sides had been there
 	ended bool   // the last row is written
 	err   error  // of the output
 }
 
-// look writes a row if there is a segment.
-func (r *recorder) look(f *follow.Follower) error {
+// look writes a row if there is a segment. Of a pair that is over only the first says
+// something, and the last, which is of the time at which that is settled.
+func (r *recorder) look(f *follow.Follower, last bool) error {
 	pairs, err := f.Look()
 	switch {
 	case err != nil:
@@ -185,8 +200,12 @@ func (r *recorder) look(f *follow.Follower) error {
 		return pairs[0].Err
 	default:
 		p := pairs[0]
-		r.row(p)
 		anybody := p.Now.Producer.Alive || p.Now.Consumer.Alive
+		over := !r.met && !anybody && bothHaveBeen(p)
+		if !over || !r.over || last {
+			r.row(p)
+		}
+		r.over = over
 		r.ended = r.met && !anybody
 		r.met = r.met || anybody
 	}
@@ -194,6 +213,10 @@ func (r *recorder) look(f *follow.Follower) error {
 		r.err = r.w.Error()
 	}
 	return r.err
+}
+
+func bothHaveBeen(p *follow.Pair) bool {
+	return p.Now.Producer.Holders > 0 && p.Now.Consumer.Holders > 0
 }
 
 // row writes a row, unless it would be of the same time as the one before.
