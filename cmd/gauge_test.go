@@ -404,7 +404,26 @@ func TestGaugeRecordsForNoReaderAndEnds(t *testing.T) {
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, "gauge", "record", "--name", name, "--output", path, "--duration", "100ms").ends(0)
+	record := []string{"record", "--name", name, "--duration", "100ms"}
+	start(t, "gauge", append(record, "--output", path)...).refuses(1, "nobody has "+path+" open for reading", "nothing was recorded", "--output FILE")
+	both, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	both.Close()
+	startWith(t, "gauge", run{Args: record, Stdout: left}).refuses(1, "nobody has standard output open for reading", "--output FILE")
+	g := start(t, "gauge", "record", "--name", name, "--output", path)
+	g.says("waiting for somebody to read " + path)
+	g.signal(unix.SIGINT)
+	g.ends(1)
+	if said := g.stderr.String(); !strings.Contains(said, "error: output: nobody has "+path+" open for reading, and nothing was recorded") {
+		t.Errorf("%s", said)
+	}
 
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -416,7 +435,7 @@ func TestGaugeRecordsForNoReaderAndEnds(t *testing.T) {
 	for err == nil {
 		_, err = w.Write(make([]byte, 4096))
 	}
-	g := startWith(t, "gauge", run{Args: []string{"record", "--name", name, "--duration", "100ms"}, Stdout: w})
+	g = startWith(t, "gauge", run{Args: record, Stdout: w})
 	g.refuses(1, "its reader does not read", "the last rows are not written", "--output FILE")
 }
 

@@ -96,9 +96,14 @@ func record(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
+	reading := command.SayNoReader("gauge", "", path)
 	out, err := sink.OpenOutput(ctx, path, func() layout.Framing { return layout.FramingRaw })
+	reading()
 	if err != nil {
-		return command.Orderly(err)
+		if command.Orderly(err) == nil {
+			err = command.WithHint(fmt.Errorf("output: nobody has %s open for reading, and nothing was recorded", sink.NameOf(path)), "start its reader first, or record without one: --output FILE")
+		}
+		return err
 	}
 	w := csv.NewWriter(output{out})
 	err = command.Orderly(rows(ctx, name, interval, w))

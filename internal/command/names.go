@@ -12,6 +12,7 @@ import (
 	"github.com/xrash/smetrics"
 
 	"sluice/internal/follow"
+	"sluice/internal/sink"
 	"sluice/shm"
 )
 
@@ -48,6 +49,16 @@ func SayWaiting(command, segment string) (stop func()) {
 			return
 		}
 		Note(command, segment, fmt.Sprintf("waiting for segment %q", segment), OtherSegments(segment))
+	})
+	return func() { t.Stop() }
+}
+
+// SayNoReader says after a second that the command waits for somebody to open its output,
+// a FIFO, for reading; not when stop was called by then. segment is "" where it is not yet
+// known whether there is one.
+func SayNoReader(command, segment, output string) (stop func()) {
+	t := time.AfterFunc(patience, func() {
+		Note(command, segment, fmt.Sprintf("waiting for somebody to read %s: it is a FIFO that nobody has open", sink.NameOf(output)), "start its reader")
 	})
 	return func() { t.Stop() }
 }

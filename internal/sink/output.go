@@ -77,6 +77,14 @@ func CheckOutput(path string) error {
 	return nil
 }
 
+// NameOf is what an output is called in messages.
+func NameOf(path string) string {
+	if path == "-" {
+		return "standard output"
+	}
+	return path
+}
+
 // OpenOutput creates or truncates the file at path, or takes standard output
 // when path is "-". What waits for the other end of a pipe returns the cause of
 // ctx when ctx is done.
@@ -90,7 +98,7 @@ func OpenOutput(ctx context.Context, path string, framing func() layout.Framing)
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
-	o := &Output{name: path, framing: framing, at: -1, poll: poll}
+	o := &Output{name: NameOf(path), framing: framing, at: -1, poll: poll}
 	if err := o.open(path); err != nil {
 		poll.Close()
 		return nil, fmt.Errorf("output: %w", err)
@@ -104,7 +112,7 @@ func OpenOutput(ctx context.Context, path string, framing func() layout.Framing)
 func (o *Output) open(path string) error {
 	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NONBLOCK | unix.O_CLOEXEC
 	if path == "-" {
-		o.name, path = "standard output", "/proc/self/fd/1"
+		path = "/proc/self/fd/1"
 		var st unix.Stat_t
 		err := unix.Fstat(1, &st)
 		kind := st.Mode & unix.S_IFMT
@@ -122,11 +130,12 @@ func (o *Output) open(path string) error {
 		o.fd, err = unix.Open(path, flags, 0o666)
 		return err
 	})
-	if err != nil && o.name != path { // another user's pipe, or no /proc
+	errno, failed := err.(unix.Errno)
+	if failed && o.name != path { // another user's pipe, or no /proc
 		o.fd = 1
 		return nil
 	}
-	if errno, ok := err.(unix.Errno); ok {
+	if failed {
 		return &fs.PathError{Op: "open", Path: path, Err: errno}
 	}
 	if err != nil {
