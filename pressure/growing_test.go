@@ -39,7 +39,11 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 		}},
 		{"a consumer in step", Balanced, 0, func(_, s *Snapshot) { s.Consumed = 1990 }},
 		{"a consumer that catches up", ConsumerBound, 0, func(b, s *Snapshot) { b.Consumed, s.Consumed = 0, 1800 }},
-		{"what comes and goes with a packet", Balanced, 0, func(_, s *Snapshot) { s.Produced, s.Consumed = 1300, 1250 }},
+		{"what comes and goes with a packet", ProducerBound, 0, func(_, s *Snapshot) {
+			s.Produced, s.Consumed, s.Consumer.Blocked = 1300, 1250, 300*time.Millisecond
+		}},
+		{"a slower consumer of few messages", Growing, 8 * time.Second, func(_, s *Snapshot) { s.Produced, s.Consumed = 1050, 1036 }},
+		{"a message more than a moment ago", Balanced, 0, func(_, s *Snapshot) { s.Produced, s.Consumed = 1005, 1004 }},
 		{"a producer that has gone", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer = Side{State: layout.StateClosed} }},
 		{"a producer that only delivers what is queued", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer.End = layout.EndComplete }},
 		{"a producer that only waits for somebody to deliver to", NoConsumer, 0, func(b, s *Snapshot) {

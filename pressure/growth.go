@@ -8,7 +8,8 @@ import (
 )
 
 // A queue grows when it is deeper by a tenth of what was produced, and by more
-// than comes and goes with a packet, or in a ring with one message and the next.
+// than comes and goes with a packet, or, where the consumer does not sleep, with one
+// message and the next.
 const (
 	growthShare = 0.1
 	growthLeast = 64
@@ -53,10 +54,11 @@ func (i *Interval) grows(after *Snapshot) bool {
 	if i.Elapsed < tooShort || float64(i.Deeper) < max(growthShare*float64(i.Produced), 1) {
 		return false
 	}
+	busy := i.Deeper >= fillLeast && i.ConsumerBlocked < noticeable
 	if after.Geometry.Mode == layout.ModeRing {
-		return i.Deeper >= fillLeast && i.ConsumerBlocked < noticeable && after.Fill() < nearFull
+		return busy && after.Fill() < nearFull
 	}
-	return i.Deeper >= growthLeast || i.Consumed == 0
+	return busy || i.Deeper >= growthLeast || i.Consumed == 0
 }
 
 // backlog reports whether a queue of that depth is one that the consumer was not done with:

@@ -321,6 +321,8 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 		{"nobody is there for most of the time", layout.Producer, NoConsumer, "no consumer lives", "", asRing,
 			append(times(1, easy), times(5, func(s *Snapshot) { s.Consumer.Alive, s.Produced = false, 2008 })...)},
 		{"messages are dropped", layout.Producer, ConsumerBound, "500 of 5,500 messages dropped", "", asRing, times(5, func(s *Snapshot) { easy(s); s.Dropped += 100 })},
+		{"a transfer's consumer of few messages is slower", layout.Consumer, ConsumerBound, "the producer sends 50 msg/s, the consumer takes 36", "balanced", asTransfer,
+			times(3, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+50, s.Consumed+36 })},
 		{"a producer dies and another one comes", layout.Consumer, ProducerBound, "402 messages were lost with a producer that died", "", asTransfer,
 			append(times(3, easy), func(s *Snapshot) { s.Produced, s.Lost = s.Produced+402, 402; easy(s) })},
 		{"the sides did not meet", layout.Consumer, Unconnected, "connects to /a/s, the consumer listens at /b/s", "producer-bound",
