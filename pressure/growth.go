@@ -69,6 +69,17 @@ func (i *Interval) backlog(depth uint64) bool {
 	return i.Elapsed >= tooShort && (deep || i.Produced == 0 && (i.Consumed > 0 || depth > 0))
 }
 
+// behind is backlog for the deepest queue of the interval, whose messages tell how long it
+// took. A consumer that spins is not asleep and still has time left: then no message waited
+// for nearly as long as the queue takes at the pace of the whole interval.
+func (i *Interval) behind(deepest uint64) bool {
+	if i.Latency.Count == 0 || i.Consumed == 0 {
+		return i.backlog(deepest)
+	}
+	took := float64(i.Elapsed) * float64(deepest) / float64(i.Consumed)
+	return i.Elapsed >= tooShort && float64(deepest) >= max(growthShare*float64(i.Consumed), fillLeast) && 4*float64(i.Latency.Max) >= took
+}
+
 // shrinks reports whether the consumer takes notably more than comes.
 func (i *Interval) shrinks() bool {
 	return float64(-i.Deeper) >= max(growthShare*float64(i.Consumed), 1)

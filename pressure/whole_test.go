@@ -211,6 +211,13 @@ func run(r layout.Role, first func(s *Snapshot), chapters ...func(s *Snapshot)) 
 	return v
 }
 
+// waited adds a sample of a message that waited that long.
+func waited(s *Snapshot, d time.Duration) {
+	s.Latency.Count++
+	s.Latency.Buckets[layout.LatencyBucket(uint64(d))]++
+	s.Latency.Max = max(s.Latency.Max, d)
+}
+
 func TestTheVerdictOnAWholeRun(t *testing.T) {
 	asRing := func(*Snapshot) {}
 	asTransfer := func(s *Snapshot) { s.Geometry, s.Limit = layout.Geometry{Mode: layout.ModeTransfer}, 1<<30 }
@@ -323,6 +330,16 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 		{"messages are dropped", layout.Producer, ConsumerBound, "500 of 5,500 messages dropped", "", asRing, times(5, func(s *Snapshot) { easy(s); s.Dropped += 100 })},
 		{"a transfer's consumer of few messages is slower", layout.Consumer, ConsumerBound, "the producer sends 50 msg/s, the consumer takes 36", "balanced", asTransfer,
 			times(3, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+50, s.Consumed+36 })},
+		{"a few messages queue up and wait between two looks", layout.Consumer, ConsumerBound, "deepest queue: 10 messages", "balanced", func(s *Snapshot) { s.Geometry.Slots = 0 },
+			times(1, func(s *Snapshot) {
+				s.Produced, s.Consumed, s.HighWater = s.Produced+20, s.Consumed+20, 10
+				waited(s, 400*time.Millisecond)
+			})},
+		{"bursts come to a consumer that spins", layout.Consumer, Balanced, "blocked: producer 0 %, consumer 0 % of the time; queue 0 % full", "deepest", func(s *Snapshot) { s.Geometry.Slots = 0 },
+			times(5, func(s *Snapshot) {
+				s.Produced, s.Consumed, s.HighWater = s.Produced+200, s.Consumed+200, 100
+				waited(s, 500*time.Microsecond)
+			})},
 		{"a producer dies and another one comes", layout.Consumer, ProducerBound, "402 messages were lost with a producer that died", "", asTransfer,
 			append(times(3, easy), func(s *Snapshot) { s.Produced, s.Lost = s.Produced+402, 402; easy(s) })},
 		{"the sides did not meet", layout.Consumer, Unconnected, "connects to /a/s, the consumer listens at /b/s", "producer-bound",
