@@ -222,6 +222,10 @@ func dropped(i *Interval, after *Snapshot) Verdict {
 	if i.ConsumerBlocked >= noticeable {
 		v.Why += fmt.Sprintf("; the consumer slept %.0f %% of the time", 100*i.ConsumerBlocked)
 		v.Advice = "the messages come in bursts: more room (--capacity, --slots) loses fewer"
+		if !i.ConsumerStayed { // who was not there has not slept either
+			v.Why += ", but it was not always there"
+			v.Advice = "keep a consumer running, and start it first; more room (--capacity, --slots) holds what comes meanwhile"
+		}
 	}
 	return v
 }

@@ -17,6 +17,7 @@ type whole struct {
 	blocked     [2]time.Duration       // of that, how long each side slept
 	limited     bool                   // the queue was seen at its limit
 	deepest     uint64                 // most messages seen in the queue
+	unattended  uint64                 // messages dropped while there was not one consumer all the time
 	apart       Verdict                // the last one of kind Unconnected
 }
 
@@ -29,6 +30,9 @@ func (w *whole) begin(s *Snapshot) {
 func (w *whole) add(s *Snapshot, v *Verdict) {
 	step := time.Duration(s.At - w.last.At)
 	both := w.last.bothCan() && s.bothCan()
+	if d := Between(&w.last, s); !d.ConsumerStayed {
+		w.unattended += d.Dropped
+	}
 	if both {
 		w.met += step
 	}
@@ -170,7 +174,9 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 		return Verdict{Kind: ConsumerBound, Advice: atLimitAdvice,
 			Why: fmt.Sprintf("the limit of %s was reached; deepest queue: %s", size(after.Limit), messages(w.deepest))}
 	case i.Dropped > 0:
-		return dropped(i, after)
+		there := *i
+		there.ConsumerStayed = 2*w.unattended < i.Dropped // when it mattered
+		return dropped(&there, after)
 	case w.stopped[layout.Consumer] > 0:
 		v := Verdict{Kind: Balanced, Why: "the queue took what came"}
 		if p := i.ProducerBlocked; p >= worthMentioning {

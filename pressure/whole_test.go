@@ -328,6 +328,16 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 		{"nobody is there for most of the time", layout.Producer, NoConsumer, "no consumer lives", "", asRing,
 			append(times(1, easy), times(5, func(s *Snapshot) { s.Consumer.Alive, s.Produced = false, 2008 })...)},
 		{"messages are dropped", layout.Producer, ConsumerBound, "500 of 5,500 messages dropped", "", asRing, times(5, func(s *Snapshot) { easy(s); s.Dropped += 100 })},
+		{"messages are dropped before the consumer comes", layout.Producer, ConsumerBound, "500 of 5,500 messages dropped because the ring was full; the consumer slept 76 % of the time, but it was not always there", "bursts",
+			func(s *Snapshot) { s.Consumer = Side{} }, append(times(1, func(s *Snapshot) {
+				easy(s)
+				s.Consumer, s.Dropped = Side{Alive: true, State: layout.StateRunning, Holders: 1}, 500
+			}), times(4, easy)...)},
+		{"messages are dropped, not only before the consumer comes", layout.Producer, ConsumerBound, "500 of 5,500 messages dropped because the ring was full; the consumer slept 76 % of the time", "not always there",
+			func(s *Snapshot) { s.Consumer = Side{} }, append(times(1, func(s *Snapshot) {
+				easy(s)
+				s.Consumer, s.Dropped = Side{Alive: true, State: layout.StateRunning, Holders: 1}, 100
+			}), times(4, func(s *Snapshot) { easy(s); s.Dropped += 100 })...)},
 		{"a transfer's consumer of few messages is slower", layout.Consumer, ConsumerBound, "the producer sends 50 msg/s, the consumer takes 36", "balanced", asTransfer,
 			times(3, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+50, s.Consumed+36 })},
 		{"a few messages queue up and wait between two looks", layout.Consumer, ConsumerBound, "deepest queue: 10 messages", "balanced", func(s *Snapshot) { s.Geometry.Slots = 0 },
