@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -206,6 +207,50 @@ func TestHintOfAConsumerWhoseReaderEnds(t *testing.T) {
 	next.ends(0)
 	if got := next.stdout.String(); got != "not written\n" {
 		t.Errorf("the next consumer got %q", got)
+	}
+}
+
+// A consumer that waits for the reader of its output is not slow itself, and says what it
+// waits for.
+func TestAConsumerBlamesTheReaderOfItsOutput(t *testing.T) {
+	name, path := segmentName(t), filepath.Join(ownDir(t), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, "producer", "--name", name, "--size", "1000", "--count", "1000").ends(0)
+	consume := func() *proc {
+		return start(t, "consumer", "--name", name, "--output", path, "--report", "200ms", "--format", "json")
+	}
+	blames := func(c *proc) {
+		t.Helper()
+		c.says("for 100 % of the time the consumer waited for the reader of its output\",\"verdictAdvice\":\"let what reads the consumer's output read faster")
+	}
+	c := consume()
+	blames(c)
+	c.says(`{"hint":"start its reader","note":"waiting for somebody to read ` + path)
+	c.signal(unix.SIGINT)
+	c.ends(0)
+	if f := c.final(); !strings.Contains(fmt.Sprint(f["verdictWhy"]), "waited for the reader") {
+		t.Errorf("%v: %v", f["verdict"], f["verdictWhy"])
+	}
+
+	r, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = consume()
+	blames(c) // a pipe that is full
+	if said := c.stderr.String(); strings.Contains(said, "somebody") {
+		t.Errorf("%s", said)
+	}
+	c.signal(unix.SIGINT)
+	c.hints(1, "its reader does not read|comes again as a whole|let its reader read until the consumer has ended", "temporarily")
+	r.Close()
+
+	c = start(t, "consumer", "--name", name, "--output", filepath.Join(t.TempDir(), "out"), "--work", "10ms", "--count", "50", "--format", "json")
+	c.ends(0)
+	if f := c.final(); f["verdict"] != "consumer-bound" || strings.Contains(fmt.Sprint(f["verdictWhy"], f["verdictAdvice"]), "read") {
+		t.Errorf("%v: %v; %v", f["verdict"], f["verdictWhy"], f["verdictAdvice"])
 	}
 }
 

@@ -79,7 +79,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	}
 	if err == nil {
 		tell.Ready(r.Segment())
-		err = receive(ctx, r, check, opt, common, rep.EndedAs)
+		err = receive(ctx, r, check, opt, common, rep)
 	}
 	untaken := r.writeOff()
 	if lost, lookErr := lostSince(seen, r.Segment()); lost > 0 && lookErr == nil && !errors.Is(err, layout.ErrIncomplete) && !opt.follow {
@@ -159,9 +159,9 @@ func counts(seg *shm.Segment) (sink.Counts, error) {
 	return sink.Counts{Consumed: seen.Consumed, Dropped: seen.Dropped, Lost: seen.Lost}, err
 }
 
-// receive moves messages into the sinks until the producer has ended, which ended is told
-// of: nil when the stream was complete.
-func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common command.Common, ended func(error)) error {
+// receive moves messages into the sinks until the producer has ended. It tells rep how the
+// stream has ended, and how long the output holds it up.
+func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common command.Common, rep *report.Reporter) error {
 	ctx, stop := draining(ctx, r.Segment(), opt.drain)
 	defer stop()
 	var into sink.Sinks
@@ -169,7 +169,11 @@ func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, c
 		into = append(into, check)
 	}
 	if opt.output != "" {
-		out, err := sink.OpenOutput(ctx, opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) })
+		held := new(sink.Held)
+		rep.HeldUp(held.For)
+		opened := command.SayNoReader("consumer", common.Name, opt.output)
+		out, err := sink.OpenOutput(ctx, opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) }, held)
+		opened()
 		if err != nil {
 			return err
 		}
@@ -181,9 +185,9 @@ func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, c
 	switch {
 	case errors.Is(err, io.EOF): // the producer's end: ring.ErrClosed, transfer.ErrClosed
 		err = nil
-		ended(nil)
+		rep.EndedAs(nil)
 	case errors.Is(err, layout.ErrIncomplete):
-		ended(err)
+		rep.EndedAs(err)
 	}
 	return errors.Join(command.Orderly(err), into.Close())
 }

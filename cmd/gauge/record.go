@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"sluice/internal/command"
 	"sluice/internal/follow"
@@ -96,9 +95,9 @@ func record(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
-	reading := command.SayNoReader("gauge", "", path)
-	out, err := sink.OpenOutput(ctx, path, func() layout.Framing { return layout.FramingRaw })
-	reading()
+	opened := command.SayNoReader("gauge", "", path)
+	out, err := sink.OpenOutput(ctx, path, func() layout.Framing { return layout.FramingRaw }, new(sink.Held))
+	opened()
 	if err != nil {
 		if command.Orderly(err) == nil {
 			err = command.WithHint(fmt.Errorf("output: nobody has %s open for reading, and nothing was recorded", sink.NameOf(path)), "start its reader first, or record without one: --output FILE")
@@ -123,7 +122,7 @@ func (o output) Write(rows []byte) (int, error) {
 	switch err := o.Flush(); {
 	case err == nil:
 		return len(rows), nil
-	case command.Orderly(err) == nil, errors.Is(err, unix.EAGAIN):
+	case command.Orderly(err) == nil, errors.Is(err, sink.ErrNotRead):
 		return 0, command.WithHint(errors.New("output: its reader does not read, and the last rows are not written"), "let it read until gauge has ended, or record without it: --output FILE")
 	default:
 		return 0, err

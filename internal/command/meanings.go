@@ -98,6 +98,7 @@ var meanings = []meaning{
 		"":             "its reader has ended before it had read everything",
 		"gauge record": "its reader has ended; --output FILE records without one",
 	}.hint)},
+	{err: sink.ErrNotRead, code: ExitFailed, hint: always("let its reader read until the consumer has ended")},
 	{err: unix.ENOSPC, code: ExitFailed, once: true, hint: notWritten("free some space")},
 	{err: unix.EDQUOT, code: ExitFailed, once: true, hint: notWritten("free some space, or raise the quota")},
 	{err: unix.EFBIG, code: ExitFailed, once: true, hint: notWritten("allow larger files (ulimit -f)")},

@@ -51,14 +51,17 @@ type Reporter struct {
 
 	stoppedLately bool // since the last report this process was stopped for a while
 
+	heldBefore time.Duration // until the last report
+
 	unsent *int64 // for the final report
 	end    string // likewise; "" = what the segment says
 
 	mu          sync.Mutex
 	segment     *shm.Segment // nil before Attach and after Detach
 	own         func() uint64
-	cut         bool // it could not be read at the last look
-	removed     bool // it was not to be found any more at Detach
+	held        func() time.Duration // nil = nothing holds it up
+	cut         bool                 // it could not be read at the last look
+	removed     bool                 // it was not to be found any more at Detach
 	first, last pressure.Snapshot
 	attached    bool           // first and last are valid
 	trend       pressure.Trend // of the reports
@@ -102,6 +105,24 @@ func (r *Reporter) Attach(seg *shm.Segment, own func() uint64) error {
 	r.trend.Add(s)
 	r.looks.Add(s)
 	return nil
+}
+
+// HeldUp tells the reports of a consumer how long the reader of its output has held it up,
+// until now.
+func (r *Reporter) HeldUp(held func() time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = held
+}
+
+// heldUp returns that time.
+func (r *Reporter) heldUp() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held == nil {
+		return 0
+	}
+	return r.held()
 }
 
 // Detach reads the metrics for the last time; after it the segment may be
@@ -463,6 +484,12 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	} else {
 		rep.Verdict = pressure.Verdict{Kind: pressure.NoProducer, Why: "the segment does not exist yet", Advice: "start a producer with the same --name"}
 	}
+	held := r.heldUp()
+	since := held - r.heldBefore
+	if r.heldBefore = held; final {
+		since = held
+	}
+	rep.blameReader(since)
 	if final {
 		rep.Unsent, rep.End = r.unsent, cmp.Or(r.end, rep.End)
 		if r.opt.Role == layout.Producer && rep.End == layout.EndFailed.String() {
@@ -485,6 +512,21 @@ func (r *Reporter) passed(s *pressure.Snapshot) uint64 {
 		return s.Produced
 	}
 	return s.Consumed
+}
+
+// blameReader says in the verdict of a consumer that was held up by the reader of its output
+// for most of the time that this is not the consumer's own slowness. held is how long it was.
+func (r *Report) blameReader(held time.Duration) {
+	switch r.Verdict.Kind {
+	case pressure.ConsumerBound, pressure.Growing, pressure.Stalled:
+	default:
+		return
+	}
+	if share := held.Seconds() / r.Interval.Elapsed.Seconds(); share > 0.5 {
+		r.Verdict.Why += fmt.Sprintf("; for %.0f %% of the time the consumer waited for the reader of its output", 100*min(share, 1))
+		r.Verdict.Figures = false
+		r.Verdict.Advice = "let what reads the consumer's output read faster"
+	}
 }
 
 // Own is how many messages a side has passed on, as it counts them itself.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -36,7 +37,43 @@ type Output struct {
 	// it, because its messages are delivered again.
 	at   int64
 	poll *interrupt.Poller
+	held *Held
 }
+
+// Held is how long an output was held up by its other end: a pipe that is full, a FIFO that
+// nobody has open. The zero Held was not; it may be read while an output counts in it.
+type Held struct {
+	mu    sync.Mutex
+	total time.Duration
+	since time.Time // it is held up now; zero = it is not
+}
+
+// For returns how long that was, until now.
+func (h *Held) For() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.since.IsZero() {
+		return h.total
+	}
+	return h.total + time.Since(h.since)
+}
+
+// during counts the time that wait takes.
+func (h *Held) during(wait func() error) error {
+	h.mu.Lock()
+	h.since = time.Now()
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		h.total, h.since = h.total+time.Since(h.since), time.Time{}
+		h.mu.Unlock()
+	}()
+	return wait()
+}
+
+// ErrNotRead is for an output whose other end did not take all of a batch before the
+// command had to end.
+var ErrNotRead = errors.New("its reader does not read")
 
 // maxParts is what one writev takes (UIO_MAXIOV).
 const maxParts = 1024
@@ -93,12 +130,14 @@ func NameOf(path string) string {
 // producers come and go. Lines: a line feed, where the message before lacks
 // one. Length: 4 bytes of little-endian length before each message. Raw:
 // nothing.
-func OpenOutput(ctx context.Context, path string, framing func() layout.Framing) (*Output, error) {
+//
+// The time that the other end takes is counted in held.
+func OpenOutput(ctx context.Context, path string, framing func() layout.Framing, held *Held) (*Output, error) {
 	poll, err := interrupt.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
-	o := &Output{name: NameOf(path), framing: framing, at: -1, poll: poll}
+	o := &Output{name: NameOf(path), framing: framing, at: -1, poll: poll, held: held}
 	if err := o.open(path); err != nil {
 		poll.Close()
 		return nil, fmt.Errorf("output: %w", err)
@@ -126,9 +165,11 @@ func (o *Output) open(path string) error {
 	if info, err := os.Stat(path); err == nil && info.Mode().Type() != fs.ModeNamedPipe {
 		again = unix.Errno(0) // a terminal that is not there, which is another ENXIO
 	}
-	err := o.poll.Retry(again, func() (err error) {
-		o.fd, err = unix.Open(path, flags, 0o666)
-		return err
+	err := o.held.during(func() error {
+		return o.poll.Retry(again, func() (err error) {
+			o.fd, err = unix.Open(path, flags, 0o666)
+			return err
+		})
 	})
 	errno, failed := err.(unix.Errno)
 	if failed && o.name != path { // another user's pipe, or no /proc
@@ -187,12 +228,12 @@ func (o *Output) Flush() error {
 	for parts := o.parts; len(parts) > 0; {
 		n, err := o.write(parts[:min(len(parts), maxParts)])
 		if err == unix.EAGAIN {
-			if err = o.poll.Wait(o.fd, unix.POLLOUT, grace); err == nil {
+			if err = o.held.during(func() error { return o.poll.Wait(o.fd, unix.POLLOUT, grace) }); err == nil {
 				continue
 			} else if total == 0 {
 				return err // nothing happened
 			}
-			err = fmt.Errorf("stopped after %s bytes of a batch, which comes again as a whole: %w", humanize.Comma(total), unix.EAGAIN)
+			err = fmt.Errorf("%w: stopped after %s bytes of a batch, which comes again as a whole", ErrNotRead, humanize.Comma(total))
 		}
 		if err == unix.EINTR {
 			continue
