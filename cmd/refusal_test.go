@@ -14,7 +14,7 @@ import (
 	"sluice/shm"
 )
 
-// refuses expects an error line on standard error, and perhaps a hint, with the given
+// refuses expects an error line on standard error, and perhaps a hint (of wrong usage always), with the given
 // words in the two together, and no trace of a stack.
 func (p *proc) refuses(code int, words ...string) {
 	p.t.Helper()
@@ -24,7 +24,7 @@ func (p *proc) refuses(code int, words ...string) {
 		p.t.Errorf("%v: a stack trace:\n%s", p.cmd.Args, said)
 	}
 	line, errors, hints := complaint(said)
-	if code != 0 && errors != 1 || hints > 1 {
+	if code != 0 && errors != 1 || hints > 1 || code == 2 && hints != 1 {
 		p.t.Errorf("%v: %d errors and %d hints:\n%s", p.cmd.Args, errors, hints, said)
 	}
 	for _, w := range words {
@@ -72,6 +72,12 @@ func TestWrongUsage(t *testing.T) {
 		{"producer file.txt", "did you mean --input file.txt"},
 		{"consumer --capacity 4KiB", "--capacity"},
 		{"consumer stray", `"stray"`},
+		{"producer -", "did you mean --input -, which reads standard input?"},
+		{"consumer -", "did you mean --output -, which writes to standard output?"},
+		{"producer -- -x", "--help lists the flags"},
+		{"producer --count=", "--count N: stop in good order after N messages; 0 = no limit (default: 0)"},
+		{"producer --size 8 --input " + file, "leave it out"},
+		{"producer --chunk 8 --framing lines --input " + file, "--framing raw"},
 		{"producer --count 1 stray --rate 5", `"stray"`},
 		{"producer --name .x", ".x"},
 		{"producer --name a/b", "a/b"},

@@ -33,6 +33,7 @@ func recordCommand() command.App {
 			&cli.StringFlag{Name: "output", Value: "-", Usage: "write to `FILE`, which is replaced; - for standard output"},
 		},
 		Argument: "name",
+		File:     "output",
 		Run:      record,
 	}
 }

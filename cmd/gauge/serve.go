@@ -32,7 +32,9 @@ func serveCommand() command.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9464", Usage: "`ADDRESS` and port; port 0 = any that is free, no address = all of this machine's"},
 		},
-		Run: func(ctx context.Context, c *cli.Context) error { return serve(ctx, c.String("listen")) },
+		File:   "listen",
+		IsFile: func(arg string) bool { _, _, err := net.SplitHostPort(arg); return err == nil },
+		Run:    func(ctx context.Context, c *cli.Context) error { return serve(ctx, c.String("listen")) },
 	}
 }
 

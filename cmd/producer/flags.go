@@ -173,11 +173,11 @@ func (o *options) parseInput(c *cli.Context) error {
 		return command.WithHint(refuse(c, reading, "without an input"), "add --input FILE")
 	}
 	if err := refuse(c, generating, "with --input"); err != nil {
-		return err
+		return command.WithHint(err, "leave it out: it is for generated messages")
 	}
 	o.framing = cmp.Or(command.GetFraming(c), command.DefaultFraming(o.input))
 	if command.Said(c, "chunk") && o.framing != layout.FramingRaw {
-		return command.Usage("--chunk has no meaning with %v framing", o.framing)
+		return command.WithHint(command.Usage("--chunk has no meaning with %v framing", o.framing), "leave it out, or add --framing raw")
 	}
 	return nil
 }

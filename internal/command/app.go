@@ -25,11 +25,12 @@ type App struct {
 	About    string // a paragraph or two
 	Examples []string
 	Flags    []cli.Flag
-	File     string // the flag that names a file, for those who leave it out
-	Argument string // the flag whose value may stand alone, "" = none
-	Commands []App  // each without commands of its own
-	Prints   bool   // on standard output, which has to be there
-	of       *App   // whose command it is, nil = nobody's
+	File     string                // the flag that names a file, for those who leave it out
+	IsFile   func(arg string) bool // whether arg may be meant for File; nil = whatever it is
+	Argument string                // the flag whose value may stand alone, "" = none
+	Commands []App                 // each without commands of its own
+	Prints   bool                  // on standard output, which has to be there
+	of       *App                  // whose command it is, nil = nobody's
 
 	// Run does the work until it is done or ctx is. The causes of ctx that
 	// stand for an orderly stop may be returned as they are.
@@ -93,7 +94,7 @@ func (a *App) called(args []string) string {
 }
 
 func (a *App) usageError(_ *cli.Context, err error, _ bool) error {
-	return a.flagOfAnother(mistake(err, a.Flags))
+	return a.withHelp(a.flagOfAnother(mistake(err, a.Flags)))
 }
 
 // action runs the command called name.
@@ -115,7 +116,7 @@ func (a *App) action(name string) cli.ActionFunc {
 		}
 		ctx, stop := untilStopped(name)
 		defer stop()
-		return a.Run(ctx, c)
+		return a.withHelp(a.Run(ctx, c))
 	}
 }
 
@@ -128,16 +129,37 @@ func (a *App) takeArgument(c *cli.Context) error {
 	case len(a.Commands) > 0:
 		return a.noSuchCommand(first)
 	case a.Argument != "" && n > 1:
-		return WithHint(Usage("unexpected argument %q", c.Args().Get(1)), "give one --%s at a time", a.Argument)
+		second := c.Args().Get(1)
+		switch {
+		case a.File != "" && first == "-":
+			return a.fileWithoutFlag(first)
+		case a.File != "":
+			return a.fileWithoutFlag(second)
+		}
+		return WithHint(Usage("unexpected argument %q", second), "give one --%s at a time", a.Argument)
 	case a.Argument != "" && Said(c, a.Argument):
-		return Usage("unexpected argument %q besides %s", first, dashed(a.Argument))
+		return WithHint(Usage("unexpected argument %q besides %s", first, dashed(a.Argument)), "give one --%s at a time", a.Argument)
 	case a.Argument != "":
 		if err := c.Set(a.Argument, first); err != nil {
-			return Usage("%w", err)
+			return WithHint(Usage("%w", err), "--help says what a name is")
 		}
 		return nil
-	case a.File != "" && first != "" && first[0] != '-':
-		return WithHint(Usage("unexpected argument %q", first), "did you mean --%s %s?", a.File, first)
+	case a.File != "" && (a.IsFile == nil || a.IsFile(first)):
+		return a.fileWithoutFlag(first)
 	}
 	return a.argumentOfAnother(Usage("unexpected argument %q", first))
+}
+
+// fileWithoutFlag is the error for an argument that may be meant for File.
+func (a *App) fileWithoutFlag(arg string) error {
+	err := Usage("unexpected argument %q", arg)
+	switch {
+	case arg == "-" && a.File == "input":
+		return WithHint(err, "did you mean --input -, which reads standard input?")
+	case arg == "-":
+		return WithHint(err, "did you mean --%s -, which writes to standard output?", a.File)
+	case arg == "", arg[0] == '-':
+		return WithHint(err, "--help lists the flags")
+	}
+	return WithHint(err, "did you mean --%s %s?", a.File, arg)
 }

@@ -127,16 +127,22 @@ func groupOf(f cli.Flag) string {
 	return otherGroup
 }
 
-// helpFlag writes one flag: its names with what it takes, which stands in back quotes in
-// the text, the text, and the default.
+// helpFlag writes one flag.
 func helpFlag(b *strings.Builder, f cli.Flag) {
+	title, text := describe(f)
+	entry(b, title, text)
+}
+
+// describe returns the names of a flag with what it takes, which stands in back quotes in
+// the text, and the text with the default.
+func describe(f cli.Flag) (title, text string) {
 	doc := f.(cli.DocGenerationFlag)
 	value, text := cutValue(doc.GetUsage())
 	var names []string
 	for _, n := range f.Names() {
 		names = append(names, dashed(n))
 	}
-	title := strings.Join(names, ", ")
+	title = strings.Join(names, ", ")
 	_, flagOnly := f.(*cli.BoolFlag)
 	if !flagOnly {
 		title += " " + value
@@ -144,7 +150,7 @@ func helpFlag(b *strings.Builder, f cli.Flag) {
 	if d := defaultOf(doc); d != "" && !flagOnly {
 		text += " (default: " + d + ")"
 	}
-	entry(b, title, text)
+	return title, text
 }
 
 func cutValue(usage string) (value, text string) {

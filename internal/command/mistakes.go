@@ -123,6 +123,28 @@ func dashed(name string) string {
 	return "--" + name
 }
 
+// aboutFlag is how an error of wrong usage begins that is about one flag, as the user gave it.
+var aboutFlag = regexp.MustCompile(`^(?:-{1,2}([a-z-]+)|(SLUICE_[A-Z_]+) in the environment)\b`)
+
+// withHelp adds to an error of wrong usage that has no hint what --help says of the flag that
+// it is about.
+func (a *App) withHelp(err error) error {
+	if !errors.Is(err, errUsage) || errors.As(err, new(hintedError)) {
+		return err
+	}
+	m := aboutFlag.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	for _, f := range a.Flags {
+		if slices.Contains(f.Names(), m[1]) || m[2] == envOf(f.Names()[0]) {
+			title, text := describe(f)
+			return WithHint(err, "%s: %s", title, text)
+		}
+	}
+	return err
+}
+
 // unknownFlag is an error about a flag that a command does not have.
 type unknownFlag struct {
 	error
@@ -135,7 +157,7 @@ func (u unknownFlag) Unwrap() error { return u.error }
 // was written.
 func noSuchFlag(name, written string, flags []cli.Flag) error {
 	if owner, ok := owners[name]; ok && owner != "gauge" {
-		return Usage("--%s is a flag of the %s", name, owner)
+		return WithHint(Usage("--%s is a flag of the %s", name, owner), "%s --help shows it", owner)
 	}
 	err := unknownFlag{Usage("there is no flag %s", written), name}
 	if near := nearest(name, namesOf(flags)); near != "" {
