@@ -44,6 +44,14 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 		}},
 		{"a slower consumer of few messages", Growing, 8 * time.Second, func(_, s *Snapshot) { s.Produced, s.Consumed = 1050, 1036 }},
 		{"a message more than a moment ago", Balanced, 0, func(_, s *Snapshot) { s.Produced, s.Consumed = 1005, 1004 }},
+		{"a short queue whose messages wait for long", ConsumerBound, 0, func(b, s *Snapshot) {
+			b.Consumed, s.Produced, s.Consumed = 960, 1050, 1020
+			waited(s, 500*time.Millisecond)
+		}},
+		{"a short queue whose messages have just come", Balanced, 0, func(b, s *Snapshot) {
+			b.Consumed, s.Produced, s.Consumed = 960, 1050, 1020
+			waited(s, time.Millisecond)
+		}},
 		{"a producer that has gone", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer = Side{State: layout.StateClosed} }},
 		{"a producer that only delivers what is queued", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer.End = layout.EndComplete }},
 		{"a producer that only waits for somebody to deliver to", NoConsumer, 0, func(b, s *Snapshot) {

@@ -62,22 +62,19 @@ func (i *Interval) grows(after *Snapshot) bool {
 }
 
 // backlog reports whether a queue of that depth is one that the consumer was not done with:
-// a notable part of what it took and more than comes and goes with a packet or a batch, or
-// any when nothing more came.
+// a notable part of what it took, or any when nothing more came.
+//
+// How long messages waited tells whether it takes more than comes and goes with a packet or
+// a batch. A consumer that spins is not asleep and still has time left: then none waited for
+// nearly as long as the queue takes at the pace of the whole interval.
 func (i *Interval) backlog(depth uint64) bool {
-	deep := float64(depth) >= max(growthShare*float64(i.Consumed), growthLeast)
-	return i.Elapsed >= tooShort && (deep || i.Produced == 0 && (i.Consumed > 0 || depth > 0))
-}
-
-// behind is backlog for the deepest queue of the interval, whose messages tell how long it
-// took. A consumer that spins is not asleep and still has time left: then no message waited
-// for nearly as long as the queue takes at the pace of the whole interval.
-func (i *Interval) behind(deepest uint64) bool {
-	if i.Latency.Count == 0 || i.Consumed == 0 {
-		return i.backlog(deepest)
+	least, slow := uint64(growthLeast), true
+	if i.Latency.Count > 0 && i.Consumed > 0 {
+		takes := float64(i.Elapsed) * float64(depth) / float64(i.Consumed)
+		least, slow = fillLeast, 4*float64(i.Latency.Max) >= takes
 	}
-	took := float64(i.Elapsed) * float64(deepest) / float64(i.Consumed)
-	return i.Elapsed >= tooShort && float64(deepest) >= max(growthShare*float64(i.Consumed), fillLeast) && 4*float64(i.Latency.Max) >= took
+	deep := slow && float64(depth) >= max(growthShare*float64(i.Consumed), float64(least))
+	return i.Elapsed >= tooShort && (deep || i.Produced == 0 && (i.Consumed > 0 || depth > 0))
 }
 
 // shrinks reports whether the consumer takes notably more than comes.

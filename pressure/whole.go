@@ -196,7 +196,7 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 			v.Advice = "nothing to do unless its messages were too old"
 		}
 		return v
-	case bound.Kind == Balanced && both.ConsumerBlocked < noticeable && both.behind(w.deepest):
+	case bound.Kind == Balanced && both.ConsumerBlocked < noticeable && both.backlog(w.deepest):
 		bound.Kind, bound.Figures, bound.Advice = ConsumerBound, false, speedUp(after)
 		bound.Why += fmt.Sprintf("; deepest queue: %s", messages(w.deepest))
 	case bound.Kind == ProducerBound && both.ProducerBlocked >= noticeable:
