@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/layout"
 )
 
 // Both commands as systemd starts them, with the test in its place. The units are
@@ -275,6 +277,43 @@ func TestARingLeavesASocketOfSystemdAlone(t *testing.T) {
 	activated(t, socket, "--name", name, "--verify").ends(0)
 	if _, err := os.Lstat(socket); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a dead producer has sent to a socket that systemd holds is not lost: nobody can know
+// how much that is before there is a consumer.
+func TestWhatASocketUnitHoldsIsNotSaidToBeLost(t *testing.T) {
+	name, socket := segmentName(t), filepath.Join(ownDir(t), "s")
+	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := start(t, "producer", transferring(name, "--rate", "2000", "--socket", socket)...)
+	eventually(t, name, "a full socket", func(h *layout.Header) bool {
+		return layout.Obstacle(h.ProducerSide.Obstacle.Load()) == layout.ObstacleSocket
+	})
+	p.kill()
+	out := says(t, "stat", "--name", name)
+	for _, want := range []string{" messages were lost with the producer, but for those that a socket unit (systemd) may hold", "queue      at most ", "memory     at most "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sh := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, filepath.Join(bin, "consumer"), "--name", name, "--count", "10", "--format", "json")
+	sh.ExtraFiles = []*os.File{f}
+	c, err := startCommand(t, sh, run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ends(7) // the others are lost
+	if n := c.final().num("consumedCount"); n != 10 {
+		t.Errorf("%v of the messages that the socket held were taken, want 10", n)
 	}
 }
 

@@ -149,8 +149,9 @@ func consumerless(i *Interval, after *Snapshot) (Verdict, bool) {
 	p, c := &after.Producer, &after.Consumer
 	switch {
 	case !c.Alive && !p.Alive && after.Geometry.Mode == layout.ModeTransfer && after.Depth() > 0:
+		// A listening socket that outlives the consumers holds what was sent to it.
 		return Verdict{Kind: NoProducer, Advice: "start a producer",
-			Why: fmt.Sprintf("no producer and no consumer lives; %s lost with the producer", were(after.Depth()))}, true
+			Why: fmt.Sprintf("no producer and no consumer lives; %s lost with the producer, but for those that a socket unit (systemd) may hold for the next consumer", were(after.Depth()))}, true
 	case !c.Alive && c.State != layout.StateClosed && i.Consumed == 0, !c.Alive && after.Depth() > 0:
 		return noConsumer(after), true
 	}

@@ -40,14 +40,18 @@ func Observed(out io.Writer, r *Report) error {
 	row("produced", "%s, %s; %s msg/s now", Messages(s.Produced), humanize.IBytes(s.ProducedBytes), Rate(perSecond(i.Produced, i.Elapsed)))
 	row("consumed", "%s, %s; %s msg/s, %s/s now", Messages(s.Consumed), humanize.IBytes(s.ConsumedBytes),
 		Rate(i.Throughput), humanize.IBytes(uint64(perSecond(i.ConsumedBytes, i.Elapsed))))
-	row("queue", "%s, %s, %.0f %% full; deepest %s", Messages(s.Depth()), humanize.IBytes(s.QueueBytes), 100*s.Fill(), Messages(s.Deepest()))
+	most := ""
+	if r.Mode == layout.ModeTransfer && !s.Producer.Alive && s.Depth() > 0 {
+		most = "at most " // nobody knows how much of it was handed over before the producer died
+	}
+	row("queue", "%s%s, %s, %.0f %% full; deepest %s", most, Messages(s.Depth()), humanize.IBytes(s.QueueBytes), 100*s.Fill(), Messages(s.Deepest()))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
 	extras(row, s, s.Dropped, s.Refused, s.Lost)
 	if h := &s.Latency; h.Count > 0 {
 		row("latency", "%s", Quantiles(h))
 	}
-	row("memory", "%s", humanize.IBytes(s.Memory))
+	row("memory", "%s%s", most, humanize.IBytes(s.Memory))
 	_, err := io.WriteString(out, b.String())
 	return err
 }
