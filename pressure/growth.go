@@ -65,13 +65,12 @@ func (i *Interval) grows(after *Snapshot) bool {
 // a notable part of what it took, or any when nothing more came.
 //
 // How long messages waited tells whether it takes more than comes and goes with a packet or
-// a batch. A consumer that spins is not asleep and still has time left: then none waited for
-// nearly as long as the queue takes at the pace of the whole interval.
+// a batch. A consumer that spins is not asleep and still has time left: then none waited
+// nearly as long as a notable queue takes, which is as notable a part of the interval.
 func (i *Interval) backlog(depth uint64) bool {
 	least, slow := uint64(growthLeast), true
 	if i.Latency.Count > 0 && i.Consumed > 0 {
-		takes := float64(i.Elapsed) * float64(depth) / float64(i.Consumed)
-		least, slow = fillLeast, 4*float64(i.Latency.Max) >= takes
+		least, slow = fillLeast, float64(i.Latency.Max) >= growthShare/4*float64(i.Elapsed)
 	}
 	deep := slow && float64(depth) >= max(growthShare*float64(i.Consumed), float64(least))
 	return i.Elapsed >= tooShort && (deep || i.Produced == 0 && (i.Consumed > 0 || depth > 0))
