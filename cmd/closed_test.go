@@ -50,6 +50,13 @@ func TestGaugeNeedsItsStandardOutput(t *testing.T) {
 	}
 }
 
+func TestHelpAndVersionNeedTheirStandardOutput(t *testing.T) {
+	for _, args := range []string{"producer --help", "producer help", "producer --version", "consumer -h", "consumer version", "gauge --help", "gauge help rm", "gauge stat --help", "gauge version"} {
+		fields := strings.Fields(args)
+		shell(t, ">&-", fields[0], fields[1:]...).refuses(1, "standard output: it is closed", "redirect it to a file or a pipe, or > /dev/null")
+	}
+}
+
 // Python's subprocess.DEVNULL is one.
 func TestANullThatIsOpenBothWaysCountsAsClosed(t *testing.T) {
 	const why = "opened for both reading and writing counts as closed"

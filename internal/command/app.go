@@ -72,7 +72,11 @@ func Main(a App) int {
 		})
 	}
 	var helpErr error
-	cli.HelpPrinter = func(out io.Writer, text string, _ any) { _, helpErr = io.WriteString(out, text) }
+	cli.HelpPrinter = func(out io.Writer, text string, _ any) {
+		if helpErr = canPrint(); helpErr == nil {
+			_, helpErr = io.WriteString(out, text)
+		}
+	}
 	err := errors.Join(app.Run(os.Args), helpErr)
 	return Exit(a.called(os.Args[1:]), wantsJSON(), err)
 }
@@ -101,6 +105,9 @@ func (a *App) usageError(_ *cli.Context, err error, _ bool) error {
 func (a *App) action(name string) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.Bool("version") {
+			if err := canPrint(); err != nil {
+				return err
+			}
 			return versionOf(name).print(os.Stdout, wantsJSON())
 		}
 		if err := a.takeArgument(c); err != nil {
@@ -110,7 +117,7 @@ func (a *App) action(name string) cli.ActionFunc {
 			warnOfVariables(name, a.Flags)
 		}
 		if a.Prints {
-			if err := stdio.Check(1); err != nil {
+			if err := canPrint(); err != nil {
 				return err
 			}
 		}
@@ -118,6 +125,11 @@ func (a *App) action(name string) cli.ActionFunc {
 		defer stop()
 		return a.withHelp(a.Run(ctx, c))
 	}
+}
+
+// canPrint is an error where standard output is closed, and what is printed would be gone.
+func canPrint() error {
+	return WithHint(stdio.Check(1), "redirect it to a file or a pipe, or > /dev/null%s", bothWays)
 }
 
 // takeArgument takes what stands there without a flag.
