@@ -144,9 +144,24 @@ func TestOfWrongSlotsNothingIsSaidAboutTheCapacity(t *testing.T) {
 }
 
 func TestABadOutputIsRefusedBeforeAnyProducerComes(t *testing.T) {
-	for _, path := range []string{"/nosuch/x", t.TempDir()} {
-		start(t, "consumer", "--name", segmentName(t), "--output", path).refuses(1, path)
+	for path, hint := range map[string]string{"/nosuch/x": "check the path", "/dev/null/x": "check the path", t.TempDir(): "name a file"} {
+		start(t, "consumer", "--name", segmentName(t), "--output", path).refuses(1, path, hint)
+		start(t, "gauge", "record", "--name", segmentName(t), "--output", path).refuses(1, path, hint)
 	}
+}
+
+// What an output replaces is not what others work on.
+func TestAnOutputThatIsASegmentIsRefused(t *testing.T) {
+	name, link := segmentName(t), filepath.Join(t.TempDir(), "link")
+	start(t, "producer", "--name", name, "--count", "3").ends(0)
+	if err := os.Symlink(shm.Path(name), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{shm.Path(name), link, shm.Path(segmentName(t))} {
+		start(t, "consumer", "--name", name, "--output", path).refuses(1, path, "it is a segment", "another file")
+		start(t, "gauge", "record", "--name", name, "--output", path).refuses(1, path, "it is a segment", "another file")
+	}
+	start(t, "consumer", "--name", name, "--verify").ends(0)
 }
 
 // The file may be what the first consumer is writing.

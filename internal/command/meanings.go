@@ -103,6 +103,7 @@ var meanings = []meaning{
 	{err: unix.EDQUOT, code: ExitFailed, once: true, hint: notWritten("free some space, or raise the quota")},
 	{err: unix.EFBIG, code: ExitFailed, once: true, hint: notWritten("allow larger files (ulimit -f)")},
 	{err: unix.EISDIR, code: ExitFailed, hint: always("name a file")},
+	{err: sink.ErrSegment, code: ExitFailed, hint: always("name another file")},
 	{err: unix.ENOMEM, code: ExitFailed, hint: by{
 		"":         "allow more memory (ulimit -v, the limit of the container), or choose a smaller --capacity (--limit in transfer mode)",
 		"consumer": "allow more memory (ulimit -v, the limit of the container), or let the producer choose a smaller --capacity",
@@ -119,6 +120,7 @@ var meanings = []meaning{
 		}
 		return "check the path"
 	}},
+	{err: unix.ENOTDIR, code: ExitFailed, hint: always("check the path")},
 	// Last: what else was wrong is why.
 	{err: transfer.ErrUndelivered, code: ExitFailed, hint: always("keep a consumer running until the producer has ended")},
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,8 +89,8 @@ func CheckOutput(path string) error {
 	if path == "-" {
 		closed = stdio.Check(1)
 	}
-	if closed != nil {
-		return fmt.Errorf("output: %w", closed)
+	if err := errors.Join(closed, notSegment(path)); err != nil {
+		return fmt.Errorf("output: %w", err)
 	}
 	info, err := os.Stat(path)
 	writable := path
@@ -110,6 +111,22 @@ func CheckOutput(path string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
+	}
+	return nil
+}
+
+// ErrSegment is for an output that would take the place of a segment.
+var ErrSegment = errors.New("it is a segment, and would be overwritten")
+
+// notSegment refuses the path of a segment: to open it as an output cuts it to nothing
+// under whoever uses it.
+func notSegment(path string) error {
+	at, err := filepath.EvalSymlinks(path)
+	if err != nil { // it is not there
+		at, err = filepath.Abs(path)
+	}
+	if name, in := strings.CutPrefix(at, shm.Path("")); err == nil && in && shm.CheckName(name) == nil {
+		return fmt.Errorf("%s: %w", path, ErrSegment)
 	}
 	return nil
 }
@@ -160,6 +177,9 @@ func (o *Output) open(path string) error {
 			return o.mark()
 		}
 		flags = unix.O_WRONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+	}
+	if err := notSegment(path); err != nil {
+		return err
 	}
 	again := unix.ENXIO
 	if info, err := os.Stat(path); err == nil && info.Mode().Type() != fs.ModeNamedPipe {
