@@ -91,7 +91,7 @@ func TestHintsAtASegmentThatIsThere(t *testing.T) {
 		return start(t, "producer", append(args, "--name", name, "--count", "1")...)
 	}
 	other().ends(0)
-	other("--slots", "8").hints(2, "another geometry|1 unread|no consumer|let a consumer take what is left|--fresh", "stop its consumer")
+	other("--slots", "8").hints(2, "another geometry|with 1 unread message and no consumer|let a consumer take what is left|--fresh", "stop its consumer")
 	other("--mode", "transfer").hints(2, "ring, not transfer|in --mode ring|let a consumer take what is left|--fresh", "stop its consumer")
 	start(t, "consumer", "--name", name, "--work", "1m")
 	eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
@@ -112,7 +112,7 @@ func TestHintsAtUnreadMessagesWithAnotherFraming(t *testing.T) {
 	}
 	other("--input", "main_test.go", "--framing", "lines").ends(0)
 	const help = "let a consumer take them|--fresh|another --name"
-	other("--input", "main_test.go").hints(2, "another framing: lines|1 unread|no consumer|--framing lines|"+help, "wait until")
+	other("--input", "main_test.go").hints(2, "another framing: lines|with 1 unread message and no consumer|--framing lines|"+help, "wait until")
 	other().hints(2, "another framing: lines|1 unread|no consumer|"+help, "wait until|--framing lines")
 	other("--fresh").ends(0)
 	other("--input", "main_test.go").hints(2, "another framing: none|1 unread|no consumer|"+help, "wait until|--framing")

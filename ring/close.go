@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -221,7 +219,7 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err 
 	}
 	var lost error
 	if unread > 0 && c.seg.Absent(c.role.Peer()) && errors.Is(c.seg.Check(), ErrRemoved) {
-		lost = shm.InSegment("", c.seg.Name(), fmt.Errorf("%w; %s unread messages are lost", ErrRemoved, humanize.Comma(int64(unread))))
+		lost = shm.InSegment("", c.seg.Name(), fmt.Errorf("%w; lost: %s", ErrRemoved, unreadMessages(unread)))
 	}
 	_, leaveErr := c.seg.Leave(guarded(func() bool {
 		drained := h.Producer.Index.Load() == h.Consumer.Index.Load()

@@ -125,7 +125,14 @@ func with(unread uint64, seg *shm.Segment) string {
 	if seg.Absent(layout.Consumer) {
 		consumer = "no consumer"
 	}
-	return fmt.Sprintf("with %s unread messages and %s", humanize.Comma(int64(unread)), consumer)
+	return fmt.Sprintf("with %s and %s", unreadMessages(unread), consumer)
+}
+
+func unreadMessages(n uint64) string {
+	if n == 1 {
+		return "1 unread message"
+	}
+	return humanize.Comma(int64(n)) + " unread messages"
 }
 
 // Open takes the consumer role in the segment called name and waits for the
