@@ -139,6 +139,28 @@ func TestAMistypedVariableIsAWarning(t *testing.T) {
 	}
 }
 
+// An error about a variable names it, and SLUICE_JSON is --json also for what goes wrong.
+func TestVariablesOfGauge(t *testing.T) {
+	startWith(t, "gauge", run{Args: []string{"serve"}, Env: []string{"SLUICE_LISTEN=nowhere"}}).refuses(2, `SLUICE_LISTEN in the environment: invalid address "nowhere"`)
+	for _, value := range []string{"true", "1"} {
+		g := startWith(t, "gauge", run{Args: []string{"stat", segmentName(t)}, Env: []string{"SLUICE_JSON=" + value}})
+		g.refuses(1, "there is none")
+		if !json.Valid([]byte(g.stderr.String())) {
+			t.Errorf("SLUICE_JSON=%s: %s", value, g.stderr.String())
+		}
+	}
+	p := startWith(t, "producer", run{Args: []string{"--nope"}, Env: []string{"SLUICE_JSON=true"}}) // which has no --json
+	p.refuses(2, "there is no flag --nope")
+	if json.Valid([]byte(p.stderr.String())) {
+		t.Errorf("%s", p.stderr.String())
+	}
+	g := startWith(t, "gauge", run{Args: []string{"ls"}, Env: []string{"SLUICE_VERSION=1"}})
+	g.ends(0)
+	if said := g.stderr.String(); !strings.Contains(said, "SLUICE_VERSION in the environment is the variable of no flag") || strings.Contains(said, "did you mean") {
+		t.Errorf("%s", said)
+	}
+}
+
 func TestEachCommandTellsItsVersion(t *testing.T) {
 	for _, command := range []string{"producer", "consumer", "gauge"} {
 		for _, args := range [][]string{{"--version"}, {"version"}, {"--version", "--name", "x"}} {

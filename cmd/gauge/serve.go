@@ -34,7 +34,9 @@ func serveCommand() command.App {
 		},
 		File:   "listen",
 		IsFile: func(arg string) bool { _, _, err := net.SplitHostPort(arg); return err == nil },
-		Run:    func(ctx context.Context, c *cli.Context) error { return serve(ctx, c.String("listen")) },
+		Run: func(ctx context.Context, c *cli.Context) error {
+			return serve(ctx, command.Called(c, "listen"), c.String("listen"))
+		},
 	}
 }
 
@@ -42,9 +44,9 @@ func serveCommand() command.App {
 // asked for.
 const parting = time.Second
 
-// serve answers on addr until ctx is done.
-func serve(ctx context.Context, addr string) error {
-	l, err := listen(ctx, addr)
+// serve answers on addr, which the user gave as the flag or variable called, until ctx is done.
+func serve(ctx context.Context, called, addr string) error {
+	l, err := listen(ctx, called, addr)
 	if err != nil {
 		return command.Orderly(err)
 	}
@@ -81,9 +83,9 @@ func serve(ctx context.Context, addr string) error {
 }
 
 // listen is net.Listen with errors that say what to do.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+func listen(ctx context.Context, called, addr string) (net.Listener, error) {
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
-		return nil, command.Usage("--listen: invalid address %q (examples: 127.0.0.1:9464, :9464, [::1]:9464)", addr)
+		return nil, command.Usage("%s: invalid address %q (examples: 127.0.0.1:9464, :9464, [::1]:9464)", called, addr)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	var unknown *net.DNSError
@@ -96,11 +98,11 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	case errors.Is(err, unix.EADDRINUSE):
 		return nil, command.WithHint(fmt.Errorf("listen on %s: another process listens there already", addr), "choose another address with --listen; port 0 is any that is free")
 	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return nil, command.Usage("--listen: invalid address %q: this machine has no such address", addr)
+		return nil, command.Usage("%s: invalid address %q: this machine has no such address", called, addr)
 	case errors.As(err, &unknown):
-		return nil, command.Usage("--listen: invalid address %q: %s: %s", addr, unknown.Name, unknown.Err)
+		return nil, command.Usage("%s: invalid address %q: %s: %s", called, addr, unknown.Name, unknown.Err)
 	case errors.As(err, &malformed):
-		return nil, command.Usage("--listen: invalid address %q: %s", addr, malformed.Err)
+		return nil, command.Usage("%s: invalid address %q: %s", called, addr, malformed.Err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, command.WithHint(fmt.Errorf("listen on %s: permission denied", addr), "choose a port from 1024 on with --listen")
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -42,6 +43,7 @@ type App struct {
 func Main(a App) int {
 	// A closed pipe at the output is an error to report, not a death.
 	signal.Ignore(unix.SIGPIPE)
+	hasJSON = a.commands(func(c *App) bool { return slices.Contains(namesOf(c.Flags), "json") }) != ""
 	if err := startPoller(); err != nil {
 		m := meant(a.Name, err)
 		fmt.Fprintln(os.Stderr, strings.Join(m.lines(wantsJSON()), "\n"))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sluice/shm"
@@ -206,9 +207,10 @@ func judge(command string, parts []part) (code int, hint string) {
 }
 
 // asJSON reports whether the caller reads JSON, also where the flags could not be
-// parsed: --format json, or --json of gauge.
-func asJSON(args []string, format string) bool {
-	is := format == "json"
+// parsed: --format json, or --json of gauge. format and json are their variables in the
+// environment.
+func asJSON(args []string, format, json string) bool {
+	is := format == "json" || isTrue(json)
 	for i, arg := range args {
 		name, value, given := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		switch {
@@ -216,7 +218,7 @@ func asJSON(args []string, format string) bool {
 			return is
 		case !strings.HasPrefix(arg, "-"):
 		case name == "json":
-			is = !given || value == "true"
+			is = !given || isTrue(value)
 		case name == "format" && given:
 			is = value == "json"
 		case name == "format" && i+1 < len(args):
@@ -226,4 +228,19 @@ func asJSON(args []string, format string) bool {
 	return is
 }
 
-func wantsJSON() bool { return asJSON(os.Args[1:], os.Getenv("SLUICE_FORMAT")) }
+// isTrue is how the flag parser reads a flag without a value of its own.
+func isTrue(value string) bool {
+	is, err := strconv.ParseBool(value)
+	return is && err == nil
+}
+
+// hasJSON reports that the process's command has the flag --json, and so its variable.
+var hasJSON bool
+
+func wantsJSON() bool {
+	variable := ""
+	if hasJSON {
+		variable = os.Getenv("SLUICE_JSON")
+	}
+	return asJSON(os.Args[1:], os.Getenv("SLUICE_FORMAT"), variable)
+}

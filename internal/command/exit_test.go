@@ -258,20 +258,27 @@ func TestWhoReadsJSON(t *testing.T) {
 	for _, c := range []struct {
 		args, format string
 		want         bool
+		json         string
 	}{
-		{"--format json", "", true},
-		{"--format=json --nope", "", true},
-		{"-format json", "", true},
-		{"--format text", "json", false},
-		{"", "json", true},
-		{"stat --json", "", true},
-		{"stat --json=false", "", false},
-		{"--name json", "", false},
-		{"-- --json", "", false},
-		{"--format", "", false},
+		{"--format json", "", true, ""},
+		{"--format=json --nope", "", true, ""},
+		{"-format json", "", true, ""},
+		{"--format text", "json", false, ""},
+		{"", "json", true, ""},
+		{"stat --json", "", true, ""},
+		{"stat --json=false", "", false, ""},
+		{"stat --json=1", "", true, ""},
+		{"stat --json=T", "", true, ""},
+		{"stat --json=maybe", "", false, ""},
+		{"stat", "", true, "true"},
+		{"stat", "", true, "1"},
+		{"stat --json=false", "", false, "true"},
+		{"--name json", "", false, ""},
+		{"-- --json", "", false, ""},
+		{"--format", "", false, ""},
 	} {
-		if got := asJSON(strings.Fields(c.args), c.format); got != c.want {
-			t.Errorf("%q with %q: %v", c.args, c.format, got)
+		if got := asJSON(strings.Fields(c.args), c.format, c.json); got != c.want {
+			t.Errorf("%q with %q, %q: %v", c.args, c.format, c.json, got)
 		}
 	}
 }

@@ -102,6 +102,7 @@ func inEnvironment(variable string, flags []cli.Flag) error {
 	err := Usage("%s in the environment is the variable of no flag", variable)
 	name := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, "SLUICE_")), "_", "-")
 	all := slices.Concat(namesOf(flags), shared, slices.Sorted(maps.Keys(owners)))
+	all = slices.DeleteFunc(all, func(flag string) bool { return flag == "version" || flag == "help" }) // which have none
 	if near := nearest(name, all); near != "" {
 		return WithHint(err, "did you mean %s?", envOf(near))
 	}

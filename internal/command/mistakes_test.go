@@ -142,7 +142,7 @@ func TestMistakesInTheEnvironmentNameTheVariable(t *testing.T) {
 }
 
 func TestAVariableThatIsNoFlagIsFound(t *testing.T) {
-	flags := checked(append(CommonFlags("ring"), SizeFlag("capacity", 0, "")))
+	flags := withVersion(checked(append(CommonFlags("ring"), SizeFlag("capacity", 0, ""))))
 	for variable, want := range map[string]string{
 		"SLUICE_CAPASITY=4096": `SLUICE_CAPASITY in the environment is the variable of no flag; did you mean SLUICE_CAPACITY?`,
 		"SLUICE_ON_FUL=drop":   `SLUICE_ON_FUL in the environment is the variable of no flag; did you mean SLUICE_ON_FULL?`, // the producer's
