@@ -145,7 +145,7 @@ func (in *intruder) gives(files []int, entries ...entry) {
 	for _, e := range entries {
 		in.at.buffers++
 		in.at.messages += uint64(e.messages)
-		in.at.bytes += memory(int(e.length))
+		in.at.bytes += e.memory()
 	}
 }
 

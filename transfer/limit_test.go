@@ -115,6 +115,44 @@ func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
 	})
 }
 
+// What is in flight is also what the pages of the header say, from which the time until the
+// limit is forecast.
+func TestARecycledBufferCountsWholeOnBothSides(t *testing.T) {
+	for name, opt := range map[string]Options{
+		"packed, and sent before they are full": {Recycle: true, Buffer: 16 * int(pageSize)},
+		"of a size that is rounded up":          {Recycle: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opt.Limit = 4 * 18 * pageSize
+			s, r := pair(t, opt)
+			h, msg := r.Segment().Header(), "12345678"
+			if opt.Buffer == 0 {
+				msg = strings.Repeat("x", 16*int(pageSize)+1) // takes 18 pages
+			}
+			sent := 0
+			for ; sent < 100; sent++ {
+				if err := s.Send(t.Context(), []byte(msg)); errors.Is(err, ErrLimit) {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				s.Flush()
+			}
+			if sent != 4 {
+				t.Errorf("%d buffers fit, want 4", sent)
+			}
+			if said, taken := h.Producer.Index.Load()-h.Consumer.Index.Load(), s.courier.memory.taken.Load(); said != taken {
+				t.Errorf("%d bytes are said to be in flight, %d are", said, taken)
+			}
+			for range sent {
+				takes(t, r, msg)
+			}
+			r.Release()
+			ended(t, s, r)
+		})
+	}
+}
+
 func TestTheFiguresOfALimitAreShort(t *testing.T) {
 	for _, c := range []struct {
 		e    LimitError

@@ -116,6 +116,15 @@ func parse(p []byte, into []entry) (h head, entries []entry, err error) {
 	return h, entries, nil
 }
 
+// memory returns what a buffer counts for on both sides, in whole pages: one that is recycled
+// all of it, however little is in it, another what is in use.
+func (e *entry) memory() uint64 {
+	if e.number != 0 {
+		return pages(e.size)
+	}
+	return pages(uint64(e.length))
+}
+
 // check refuses what no sender of this version writes.
 func (e *entry) check() error {
 	packed := e.flags&flagPacked != 0

@@ -12,6 +12,7 @@ type parcel struct {
 	weight uint64  // memory that it counts for by itself; a pooled buffer counts in its pool
 
 	length   int
+	memory   uint64 // what it counts for in the stream, on both sides: see entry.memory
 	packed   bool
 	messages uint32
 	stamp    uint64   // monotonic ns of its first message
@@ -26,12 +27,9 @@ type position struct {
 	bytes    uint64 // of memory
 }
 
-// memory returns what a buffer with length bytes in it counts for, on both sides.
-func memory(length int) uint64 { return pages(uint64(length)) }
-
 // end is the position after the parcel.
 func (p *parcel) end() position {
-	return position{p.start.buffers + 1, p.start.messages + uint64(p.messages), p.start.bytes + memory(p.length)}
+	return position{p.start.buffers + 1, p.start.messages + uint64(p.messages), p.start.bytes + p.memory}
 }
 
 // drop closes the parcel's own descriptor, and reports whether it had one.

@@ -40,13 +40,13 @@ func (r *Receiver) load(ctx context.Context) error {
 	}
 	now := shm.Clock()
 	r.own.ProgressAt.Relaxed(now)
-	r.seen = position{r.seen.buffers + 1, r.seen.messages + uint64(e.messages), r.seen.bytes + memory(int(e.length))}
+	r.seen = position{r.seen.buffers + 1, r.seen.messages + uint64(e.messages), r.seen.bytes + e.memory()}
 	if again { // released before, by whoever did not live to say so
 		r.taken, r.left = r.seen.messages, 0
 		r.settle()
 		return nil
 	}
-	r.left, r.packed, r.weight = e.messages, e.flags&flagPacked != 0, memory(int(e.length))
+	r.left, r.packed, r.weight = e.messages, e.flags&flagPacked != 0, e.memory()
 	r.segment.Header().NoteLatency(e.stamp, now, uint64(e.messages))
 	return nil
 }
@@ -275,7 +275,7 @@ func (r *Receiver) packet() error {
 		end := r.seen
 		for i := range r.entries {
 			e := &r.entries[i]
-			end = position{end.buffers + 1, end.messages + uint64(e.messages), end.bytes + memory(int(e.length))}
+			end = position{end.buffers + 1, end.messages + uint64(e.messages), end.bytes + e.memory()}
 		}
 		err = r.plausible(end)
 	}

@@ -302,9 +302,12 @@ func (s *Sender) seal() {
 		fd: -1, pooled: s.pooled, length: s.used, packed: s.packing > 0,
 		messages: s.messages, stamp: s.stamp, start: s.next,
 	}
-	if s.pooled == nil {
+	if s.pooled != nil {
+		p.memory = uint64(len(s.pooled.mem))
+	} else {
 		// What it takes, which may be less than what was reserved.
-		p.weight = min(s.courier.weight(uint64(s.used)), s.weight)
+		p.memory = s.courier.weight(uint64(s.used))
+		p.weight = min(p.memory, s.weight)
 		s.courier.memory.give(s.weight - p.weight)
 		s.weight = 0
 	}
