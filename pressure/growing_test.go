@@ -52,6 +52,10 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 			b.Consumed, s.Produced, s.Consumed, s.Producer.End = 0, 2000, 200, layout.EndComplete
 			waited(s, 1900*time.Millisecond)
 		}},
+		{"a few messages that had to wait once", Balanced, 0, func(b, s *Snapshot) {
+			b.Consumed, s.Produced, s.Consumed = 996, 1024, 1020
+			waited(s, 80*time.Millisecond)
+		}},
 		{"a short queue whose messages have just come", Balanced, 0, func(b, s *Snapshot) {
 			b.Consumed, s.Produced, s.Consumed = 960, 1050, 1020
 			waited(s, time.Millisecond)

@@ -14,6 +14,8 @@ const (
 	growthShare = 0.1
 	growthLeast = 64
 	fillLeast   = 4
+	// backlogLeast is more than gathers while a consumer gets no processor for a moment.
+	backlogLeast = 8
 )
 
 // growthOf is what the queue does over an interval.
@@ -70,7 +72,7 @@ func (i *Interval) grows(after *Snapshot) bool {
 func (i *Interval) backlog(depth uint64) bool {
 	least, slow := uint64(growthLeast), true
 	if i.Latency.Count > 0 && i.Consumed > 0 {
-		least, slow = fillLeast, float64(i.Latency.Max) >= growthShare/4*float64(i.Elapsed)
+		least, slow = backlogLeast, float64(i.Latency.Max) >= growthShare/4*float64(i.Elapsed)
 	}
 	deep := slow && float64(depth) >= max(growthShare*float64(i.Consumed), float64(least))
 	return i.Elapsed >= tooShort && (deep || i.Produced == 0 && (i.Consumed > 0 || depth > 0))
