@@ -247,6 +247,9 @@ func TestGaugeNamesTheSegmentsThereAre(t *testing.T) {
 	}
 	g.signal(unix.SIGINT)
 	g.ends(0)
+	if said := g.stderr.String(); !strings.Contains(said, "nothing was recorded: there was no segment") {
+		t.Errorf("%s", said)
+	}
 	p.kill()
 	c.kill()
 }

@@ -173,7 +173,11 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 		waited = false
 		select {
 		case <-ctx.Done():
-			return errors.Join(r.look(f, true), context.Cause(ctx))
+			err := r.look(f, true)
+			if !r.seen && err == nil {
+				command.Note("gauge", name, fmt.Sprintf("nothing was recorded: there was no segment %q", name), "")
+			}
+			return errors.Join(err, context.Cause(ctx))
 		case <-quiet.C:
 			waited = true
 		case <-tick.C:
