@@ -227,3 +227,104 @@ func TestAConsumerThatComesBackAfterTheEndIsTold(t *testing.T) {
 		}
 	}
 }
+
+// A consumer that gets what goes on after half of a stream says so at the end, whenever it
+// comes, when nobody was told before.
+func TestHalfOfAStreamThatNobodyWasToldOfMakesTheNextIncomplete(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		first, next string // args of the producers
+		came        bool   // a consumer, to the first
+		before      bool   // the second comes before the second producer has sent something
+	}{
+		{"ring/before its first message", "ring", "ring", true, true},
+		{"ring/after it", "ring", "ring", true, false},
+		{"ring/of another capacity", "ring", "ring --capacity 64KiB", true, false},
+		{"transfer/before its first message", "transfer", "transfer", true, true},
+		{"transfer/after it", "transfer", "transfer", true, false},
+		{"transfer/nobody came to the first", "transfer", "transfer", false, false},
+		{"a transfer after a ring", "ring", "transfer", true, true},
+		{"a ring after a transfer", "transfer", "ring", true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			name := segmentName(t)
+			produce := func(args string) (*proc, *os.File) {
+				r, w, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				t.Cleanup(func() { w.Close() })
+				args = "--report 0 --input - --name " + name + " --mode " + args
+				return startWith(t, "producer", run{Args: strings.Fields(args), Stdin: r}), w
+			}
+			p, in := produce(c.first)
+			io.WriteString(in, "one\n")
+			eventually(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() == 1 })
+			if c.came {
+				start(t, "consumer", "--name", name, "--report", "0", "--count", "1").ends(0)
+			}
+			p.signal(unix.SIGTERM)
+			lost := map[bool]int{true: 0, false: 1}[c.came]
+			p.ends(lost)
+			if said := p.stderr.String(); !strings.Contains(said, "kept to tell the next one") {
+				t.Error(said)
+			}
+
+			p, in = produce(c.next)
+			eventually(t, name, "the second producer", func(h *layout.Header) bool {
+				return layout.State(h.ProducerSide.State.Load()) != layout.StateClosed && h.ProducerSide.PID.Load() == uint64(p.cmd.Process.Pid)
+			})
+			out := filepath.Join(t.TempDir(), "out")
+			var consumer *proc
+			consume := func() { consumer = start(t, "consumer", "--name", name, "--report", "0", "--output", out) }
+			sent := func() {
+				n := header(name).Producer.Count.Load()
+				io.WriteString(in, "two\n")
+				eventually(t, name, "its message", func(h *layout.Header) bool { return h.Producer.Count.Load() > n })
+			}
+			if c.before {
+				consume()
+				eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerSide.PID.Load() == uint64(consumer.cmd.Process.Pid) })
+				sent()
+			} else {
+				sent()
+				consume()
+			}
+			in.Close()
+			consumer.ends(7)
+			p.ends(0)
+			if said := consumer.stderr.String(); !strings.Contains(said, "an earlier producer was stopped or failed") {
+				t.Error(said)
+			}
+			if got, err := os.ReadFile(out); err != nil || string(got) != "two\n" {
+				t.Errorf("it kept %q, %v", got, err)
+			}
+			gone(t, name)
+		})
+	}
+}
+
+// Nothing is kept of a load that is generated until somebody stops it, but what nobody was told
+// of before.
+func TestALoadWithoutAnEndKeepsAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
+	for _, mode := range []string{"ring", "transfer"} {
+		t.Run(mode, func(t *testing.T) {
+			name := segmentName(t)
+			args := []string{"--name", name, "--mode", mode, "--report", "0", "--rate", "0.01"}
+			for i, count := range []string{"2", "0"} {
+				p := start(t, "producer", append(args, "--count", count)...)
+				eventually(t, name, "its message", func(h *layout.Header) bool { return h.Producer.Count.Load() > uint64(i) })
+				start(t, "consumer", "--name", name, "--report", "0", "--count", "1").ends(0)
+				p.signal(unix.SIGTERM)
+				p.ends(0)
+				if said := p.stderr.String(); !strings.Contains(said, "kept to tell the next one") {
+					t.Error(said)
+				}
+			}
+			start(t, "consumer", "--name", name, "--report", "0").ends(7)
+			gone(t, name)
+		})
+	}
+}

@@ -10,11 +10,26 @@ func EndUntold(h *Header) bool {
 	return h.ConsumerSide.EndSeen.Load() != h.ProducerSide.Holders.Load()
 }
 
-// EndPending reports whether the last producer's stream has ended, is not complete, and no
-// consumer was told.
+// EndPending reports whether no consumer was told that a stream is not complete: that of the
+// last producer, which has ended, or of an earlier one.
 func EndPending(h *Header) bool {
 	p := &h.ProducerSide
-	return State(p.State.Load()) == StateClosed && End(p.End.Load()) != EndComplete && EndUntold(h)
+	last := State(p.State.Load()) == StateClosed && End(p.End.Load()) != EndComplete && EndUntold(h)
+	return last || IncompleteUntold(h) > 0
+}
+
+// IncompleteUntold returns how many streams were stopped or failed, of which something was
+// there to take, and no consumer was told.
+func IncompleteUntold(h *Header) uint64 {
+	return uint64(max(0, int64(h.ProducerSide.Incomplete.Load()-h.ConsumerSide.Incomplete.Load())))
+}
+
+// Inherit adds to a segment what IncompleteUntold was of the one that it replaces. It is for
+// the holder of the producer role.
+func Inherit(h *Header, incomplete uint64) {
+	if incomplete > 0 {
+		h.ProducerSide.Incomplete.Store(h.ProducerSide.Incomplete.Own() + incomplete)
+	}
 }
 
 // EndWatch tells a consumer how the streams of its producers ended. Streams that were
@@ -24,7 +39,7 @@ func EndPending(h *Header) bool {
 type EndWatch struct {
 	producer, consumer *Side
 	seen               uint64 // the holder whose end some consumer was told of; 0 = none
-	incomplete         uint64 // incomplete streams that do not concern this consumer
+	incomplete         uint64 // incomplete streams that some consumer was told of
 	now, nowIncomplete uint64 // seen and incomplete, once this consumer is done with it
 }
 
@@ -49,14 +64,12 @@ func EndOf(err error) End {
 	return EndNone
 }
 
-// WatchEnds begins to watch. unread says whether there are messages to take already:
-// they may be of a stream that ended long ago, and nobody was told.
-func WatchEnds(h *Header, unread bool) EndWatch {
+// WatchEnds begins to watch where the last consumer was done: an incomplete stream that
+// nobody was told of is told of at the end of the one that goes on with it, whether some of
+// it is still there to take or not, and however far that one is.
+func WatchEnds(h *Header) EndWatch {
 	e := EndWatch{producer: &h.ProducerSide, consumer: &h.ConsumerSide}
 	e.seen, e.incomplete = e.consumer.EndSeen.Load(), e.consumer.Incomplete.Load()
-	if _, due := e.Due(); !due && !unread {
-		e.incomplete = e.producer.Incomplete.Load()
-	}
 	return e
 }
 

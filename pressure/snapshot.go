@@ -56,6 +56,8 @@ type Snapshot struct {
 	Descriptors    uint64          // that the producer holds for buffers in flight
 	MaxDescriptors uint64          // that it may hold
 
+	Untold uint64 // streams that were stopped or failed, and no consumer was told
+
 	Producer, Consumer Side
 	Latency            Histogram
 }
@@ -91,6 +93,7 @@ func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot
 			s.Descriptors = 0
 		}
 	}
+	s.Untold = layout.IncompleteUntold(h)
 	s.Latency = readHistogram(&h.Latency)
 	return s
 }

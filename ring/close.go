@@ -125,7 +125,7 @@ func (w *Writer) Close() (unread uint64, err error) {
 
 // Close gives the role back without releasing what the caller still holds: it
 // is delivered again to the next Reader. The segment goes when its Writer is
-// gone too, nothing is unread, and the stream was complete or a Reader was told that it
+// gone too, nothing is unread, and every stream was complete or a Reader was told that it
 // was not; else it stays, and the number of unread messages is returned. ErrRemoved:
 // there are some, and they are lost.
 //

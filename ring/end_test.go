@@ -194,3 +194,65 @@ func TestAnEndThatTheLastReaderHasNotAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// Whoever comes after half of a stream is told at the end of what goes on with it, whenever it
+// comes, and however the next Writer wants its ring; and nobody after it.
+func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
+	for _, next := range []Options{{}, {Capacity: 2 * layout.DefaultCapacity}, {Slots: 8}} {
+		for _, first := range []bool{false, true} { // the message, and then the Reader
+			name := segmentName(t)
+			w, r := create(t, name, Options{}), open(t, name, Options{})
+			send(t, w, "a")
+			takes(t, r, "a")
+			r.Release()
+			r.Close()
+			w.KeepEnd()
+			end(w, layout.EndStopped)
+
+			w = create(t, name, next)
+			if first {
+				send(t, w, "b")
+			}
+			r = open(t, name, Options{})
+			if !first {
+				send(t, w, "b")
+			}
+			end(w, layout.EndComplete)
+			takes(t, r, "b")
+			r.Release()
+			_, err := r.Next(context.Background())
+			is(t, err, ErrIncomplete)
+			r.Close()
+			exists(t, name, false)
+		}
+	}
+}
+
+// A Reader that leaves without asking leaves the word that an earlier stream was not complete,
+// whatever the last one was.
+func TestAReaderThatDoesNotAskLeavesAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		name := segmentName(t)
+		w := create(t, name, Options{})
+		send(t, w, "a")
+		end(w, layout.EndStopped)
+		w, r := create(t, name, Options{}), open(t, name, Options{})
+		takes(t, r, "a")
+		r.Release()
+		if killed {
+			w.segment.Leave(never)
+		} else {
+			end(w, layout.EndComplete)
+		}
+		r.Close()
+		exists(t, name, true)
+		r = open(t, name, Options{})
+		if killed { // it has not ended the stream
+			end(create(t, name, Options{}), layout.EndComplete)
+		}
+		_, err := r.Next(context.Background())
+		is(t, err, ErrIncomplete)
+		r.Close()
+		exists(t, name, false)
+	}
+}

@@ -56,11 +56,10 @@ func NewReader(mem Memory, opt Options) (*Reader, error) {
 	r.head, r.taken, r.bytes, r.began = pos.index, pos.count, pos.bytes, pos.count
 	r.seen = r.head
 	r.avail.Store(r.head)
-	unread, err := r.refresh()
-	if err != nil {
+	if _, err := r.refresh(); err != nil {
 		return nil, err
 	}
-	r.ends = layout.WatchEnds(mem.Header, unread)
+	r.ends = layout.WatchEnds(mem.Header)
 	return r, nil
 }
 

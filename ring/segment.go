@@ -36,12 +36,13 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 			return nil, err
 		}
 	}
+	var untold uint64 // of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access)
 		if err != nil {
 			return nil, err
 		}
-		w, err := newSegmentWriter(seg, opt)
+		w, err := newSegmentWriter(seg, opt, &untold)
 		if errors.Is(err, errAgain) {
 			continue
 		}
@@ -53,8 +54,12 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 // removed; or its consumer took the last message of another framing and left meanwhile.
 var errAgain = errors.New("again")
 
-func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
+// newSegmentWriter makes a Writer of a segment. untold is what the segment inherits, and after
+// errAgain what the next one does: layout.Inherit.
+func newSegmentWriter(seg *shm.Segment, opt Options, untold *uint64) (w *Writer, err error) {
 	err = shm.Guard(func() error {
+		layout.Inherit(seg.Header(), *untold)
+		*untold = 0
 		if err := checkMode(seg); err != nil {
 			return err
 		}
@@ -69,19 +74,23 @@ func newSegmentWriter(seg *shm.Segment, opt Options) (w *Writer, err error) {
 		w.segment = seg
 		return w, nil
 	}
-	return nil, refuse(seg, err)
+	return nil, refuse(seg, err, untold)
 }
 
 // refuse gives back the role that err keeps the caller from. It returns errAgain when the
-// reason for err is gone.
-func refuse(seg *shm.Segment, err error) error {
-	h, drained := seg.Header(), false
+// reason for err is gone, with what no Reader was told of a segment that is gone too.
+func refuse(seg *shm.Segment, err error, untold *uint64) error {
+	h, drained, incomplete := seg.Header(), false, uint64(0)
 	removed, leaveErr := seg.Leave(guarded(func() bool {
+		incomplete = layout.IncompleteUntold(h)
 		other := errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode)
 		gone := seg.Geometry().Mode == layout.ModeTransfer // its messages were its producer's
 		drained = h.Producer.Index.Load() == h.Consumer.Index.Load()
 		return other && (gone || drained)
 	}))
+	if removed {
+		*untold = incomplete
+	}
 	// A consumer that left meanwhile has not removed the segment: this producer was there.
 	if again := removed || errors.Is(err, ErrFraming) && drained; again && leaveErr == nil {
 		return errAgain
@@ -197,7 +206,8 @@ func (r *Reader) Segment() *shm.Segment { return r.segment }
 
 // KeepEnd makes Close leave the segment, even with no message in it, when no Reader was told
 // that the stream has ended. The next one is, where it would else wait for a stream to
-// begin; a next Writer goes on with the segment.
+// begin; a next Writer goes on with the segment, and its Reader is told that a stream was not
+// complete.
 func (w *Writer) KeepEnd() { w.keepEnd = true }
 
 // EndAs says how Close will have ended the stream; without it, complete. With

@@ -93,23 +93,87 @@ func TestAReceiverThatComesAfterALossIsTold(t *testing.T) {
 	}
 }
 
-// What nobody has come for is not there for a later producer's Receiver.
+// What nobody has come for is not there for a later producer's Receiver, but for the word
+// that it is missing.
 func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
-	name, opt := place(t)
-	s := create(t, name, opt)
-	s.KeepEnd()
-	send(t, s, "lost")
-	if _, err := s.Close(cancelled()); !errors.Is(err, ErrUndelivered) {
-		t.Fatal(err)
+	for _, c := range []struct {
+		sent []string
+		end  error
+		want error
+	}{
+		{[]string{"lost"}, ErrUndelivered, ErrIncomplete},
+		{nil, nil, ErrClosed},
+	} {
+		name, opt := place(t)
+		s := create(t, name, opt)
+		s.KeepEnd()
+		send(t, s, c.sent...)
+		if _, err := s.Close(cancelled()); !errors.Is(err, c.end) {
+			t.Fatal(err)
+		}
+		next := create(t, name, opt)
+		send(t, next, "a")
+		r := open(t, name, opt)
+		closed := make(chan error)
+		go func() {
+			_, err := next.Close(t.Context())
+			closed <- err
+		}()
+		takes(t, r, "a")
+		if lost := r.own.Lost.Load(); lost > 0 {
+			t.Errorf("%d lost, in a page of another producer", lost)
+		}
+		r.Release()
+		fails(t, r, c.want)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		closes(t, r)
+		if _, err := os.Lstat(shm.Path(name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the page is left when somebody was told: %v", err)
+		}
 	}
-	next := create(t, name, opt)
-	send(t, next, "a")
-	r := open(t, name, opt)
-	go next.Close(t.Context())
-	takes(t, r, "a")
-	r.Release()
-	fails(t, r, ErrClosed)
-	r.Close()
+}
+
+// Whoever comes after half of a stream is told at the end of what goes on with it, whenever it
+// comes.
+func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		name, opt := place(t)
+		s, r := create(t, name, opt), open(t, name, opt)
+		send(t, s, "a")
+		takes(t, r, "a")
+		r.Release()
+		closes(t, r)
+		s.EndAs(layout.EndStopped)
+		s.KeepEnd()
+		if _, err := s.Close(cancelled()); err != nil {
+			t.Fatal(err)
+		}
+		s = create(t, name, opt)
+		if first {
+			send(t, s, "b")
+		}
+		r = open(t, name, opt)
+		if !first {
+			send(t, s, "b")
+		}
+		closed := make(chan error)
+		go func() {
+			_, err := s.Close(t.Context())
+			closed <- err
+		}()
+		takes(t, r, "b")
+		r.Release()
+		fails(t, r, ErrIncomplete)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		closes(t, r)
+		if _, err := os.Lstat(shm.Path(name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the page is left when somebody was told: %v", err)
+		}
+	}
 }
 
 func TestMessagesThatWereLostMakeAStreamIncomplete(t *testing.T) {

@@ -148,7 +148,7 @@ func (r *Receiver) attach(opt Options) {
 	r.lost = recoverCounts(r.own, r.released.messages)
 	r.seen, r.taken, r.skip = r.released, r.released.messages, r.released.messages
 	r.lostBefore, r.consumed = r.lost, r.released.messages-min(r.lost, r.released.messages)
-	r.ends = layout.WatchEnds(r.segment.Header(), r.released.messages != r.segment.Header().Producer.Count.Load())
+	r.ends = layout.WatchEnds(r.segment.Header())
 	r.segment.Header().ConsumerSocket.Store(r.socket.path)
 	r.blocked = r.own.TakeOver(shm.Self(), shm.Clock, opt.Keep)
 	r.own.Begin()

@@ -106,18 +106,21 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 			return nil, err
 		}
 	}
+	var untold uint64 // of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer, opt.Access)
 		if err != nil {
 			return nil, err
 		}
-		err = checkMode(seg)
+		err = cmp.Or(shm.Guard(func() error { layout.Inherit(seg.Header(), untold); return nil }), checkMode(seg))
+		untold = 0
 		if err == nil && !abandoned(seg) {
 			return seg, nil
 		}
 		h := seg.Header()
 		removed, leaveErr := seg.Leave(func() (unused bool) {
 			fault := shm.Guard(func() error {
+				untold = layout.IncompleteUntold(h)
 				unused = h.Producer.Index.Load() == h.Consumer.Index.Load()
 				if err == nil { // a transfer's: what it had queued is gone
 					unused = h.ConsumerSide.Holders.Load() == 0
@@ -127,6 +130,7 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 			return unused && fault == nil
 		})
 		if err == nil && !removed && leaveErr == nil {
+			untold = 0
 			continue // a Receiver has come to it
 		}
 		if !removed || leaveErr != nil {
@@ -136,7 +140,9 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 }
 
 // abandoned reports whether a page is only there to tell that its producer has ended
-// without a Receiver: what it had queued went with it, and nobody waits for it.
+// without a Receiver: what it had queued went with it, and nobody waits for it. It is
+// replaced, and the new one inherits that a stream was not complete: its counts would be of
+// messages that nobody can take.
 func abandoned(seg *shm.Segment) (so bool) {
 	h := seg.Header()
 	_ = shm.Guard(func() error {
@@ -187,7 +193,7 @@ func (s *Sender) EndAs(end layout.End) {
 
 // KeepEnd makes Close leave the header page, even with nothing in flight, when no Receiver
 // was told that the stream has ended. The next one is, where it would else wait for a
-// stream to begin; a next Sender begins anew. It may be called until Close, also after
+// stream to begin; that of a next Sender is, that one was not complete. It may be called until Close, also after
 // Drain.
 func (s *Sender) KeepEnd() { s.keepEnd.Store(true) }
 

@@ -26,13 +26,13 @@ func meets(seg pressure.Segment) bool {
 
 // telling is the end that a consumer is to be told of when it comes later, EndNone for none:
 // one was told already, or the load had no end of its own and went on until somebody
-// stopped it, after its consumer had left.
+// stopped it, after its consumer had left, and nobody is to be told of an earlier one.
 func telling(seg pressure.Segment, end layout.End, endlessStopped bool) layout.End {
 	s, err := pressure.Observe(seg)
 	switch {
 	case err != nil, s.Consumer.EndSeen == s.Producer.Holders:
 		return layout.EndNone
-	case end == layout.EndComplete && endlessStopped && s.Consumer.Holders > 0:
+	case end == layout.EndComplete && endlessStopped && s.Consumer.Holders > 0 && s.Untold == 0:
 		return layout.EndNone
 	}
 	return end

@@ -38,6 +38,7 @@ func TestNotes(t *testing.T) {
 		{"messages are left", func(r *Reporter) { r.Left(4, layout.EndNone) }, "4 messages unread in " + path + ", kept for the next consumer"},
 		{"in a segment that nobody finds", func(r *Reporter) { r.removed = true; r.Left(4, layout.EndNone) }, ""},
 		{"nobody was told of the end", func(r *Reporter) { r.Left(0, layout.EndStopped) }, "no consumer was told that the stream was stopped before its end; " + path + " is kept to tell the next one"},
+		{"nor of an earlier one", func(r *Reporter) { r.last.Untold = 1; r.Left(0, layout.EndComplete) }, "no consumer was told that the stream is complete, and an earlier one was not; " + path + " is kept to tell the next one"},
 		{"a consumer leaves nothing", func(r *Reporter) { r.Left(0, layout.EndNone) }, ""},
 	} {
 		var b strings.Builder

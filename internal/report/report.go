@@ -278,6 +278,9 @@ func (r *Reporter) Left(n uint64, end layout.End) {
 		r.note("%s unread in %s, kept for the next consumer", Messages(n), shm.Path(r.opt.Name))
 	case end != layout.EndNone:
 		was := map[layout.End]string{layout.EndComplete: "is complete", layout.EndStopped: "was stopped before its end", layout.EndFailed: "failed before its end"}
+		if end == layout.EndComplete && r.last.Untold > 0 {
+			was[end] = "is complete, and an earlier one was not"
+		}
 		r.note("no consumer was told that the stream %s; %s is kept to tell the next one", was[end], shm.Path(r.opt.Name))
 	}
 }
