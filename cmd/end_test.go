@@ -328,3 +328,16 @@ func TestALoadWithoutAnEndKeepsAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
 		})
 	}
 }
+
+func TestAProducerSaysThatItWaitsForAConsumerToTellTheEnd(t *testing.T) {
+	name := segmentName(t)
+	p := start(t, "producer", "--name", name, "--mode", "transfer", "--input", os.DevNull, "--report", "100ms")
+	within(t, "word of the wait, and a verdict", func() bool {
+		said := p.stderr.String()
+		return strings.Contains(said, "producer: no more is sent, and all was taken; waiting for a consumer to tell it the end (stop it to keep that for the next one)\n") &&
+			strings.Contains(said, "the producer has sent everything and waits for one to tell it the end")
+	})
+	start(t, "consumer", "--name", name, "--report", "0").ends(0)
+	p.ends(0)
+	gone(t, name)
+}

@@ -154,6 +154,8 @@ func consumerless(i *Interval, after *Snapshot) (Verdict, bool) {
 			Why: fmt.Sprintf("no producer and no consumer lives; %s lost with the producer, but for those that a socket unit (systemd) may hold for the next consumer", were(after.Depth()))}, true
 	case !c.Alive && c.State != layout.StateClosed && i.Consumed == 0, !c.Alive && after.Depth() > 0:
 		return noConsumer(after), true
+	case !c.Alive && i.Consumed == 0 && after.delivering() && c.EndSeen != p.Holders: // the last one has left before the end
+		return noConsumer(after), true
 	}
 	return Verdict{}, false
 }
@@ -202,6 +204,8 @@ func noConsumer(s *Snapshot) Verdict {
 	switch {
 	case s.LimitReached():
 		v.Why = fmt.Sprintf("no consumer lives, and the limit of %s is reached: the producer can send no more; %s", size(s.Limit), queued(s))
+	case s.delivering() && s.Depth() == 0 && s.Producer.End == layout.EndComplete:
+		v.Why = "no consumer lives; the producer has sent everything and waits for one to tell it the end"
 	case s.delivering():
 		v.Why = "no consumer lives; the producer sends no more and waits for one; " + queued(s)
 	case s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive:

@@ -70,6 +70,12 @@ func TestWhatAVerdictSays(t *testing.T) {
 			transfer(b, s)
 			b.Consumer, s.Consumer, s.Consumed, s.Producer.End = Side{}, Side{}, 1000, layout.EndComplete
 		}},
+		{"a transfer whose consumer has left, and whose producer has sent everything since", NoConsumer, "the producer has sent everything and waits for one to tell it the end", "start a consumer", "queue", func(b, s *Snapshot) {
+			transfer(b, s)
+			b.Consumer = Side{Holders: 1, State: layout.StateClosed}
+			s.Consumer, s.Produced, s.Consumed, s.Producer.End = b.Consumer, 1000, 1000, layout.EndComplete
+			b.Produced, b.Consumed, s.Producer.Holders = 1000, 1000, 1
+		}},
 		{"a dead transfer", NoProducer, "200 messages were lost with the producer, but for those that a socket unit (systemd) may hold", "start a producer", "queued", func(b, s *Snapshot) {
 			transfer(b, s)
 			b.Consumer, s.Consumer, s.Consumed, s.Producer.Alive = Side{}, Side{}, 1000, false

@@ -95,12 +95,17 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	endless := in == nil && common.Count == 0
 	end := endOf(err, endless)
 	w.EndAs(end)
+	toTell := end == layout.EndComplete && in != nil // something to deliver even when there is no message
 	err = advise(command.Named(common.Name, err), w.Segment(), opt)
 	// Else it gives up at once, or nobody will ever come.
 	if taken := meets(w.Segment()); taken || ctx.Err() == nil && w.Segment().Check() == nil {
-		rep.Delivering(w.queued(), taken, sooner(taken, signalled.Err() != nil, common.Duration))
+		queued, tells := w.queued(toTell)
+		if queued == 0 && tells && !taken {
+			rep.WaitingToTell(common.Duration)
+		}
+		rep.Delivering(queued, taken, sooner(taken, signalled.Err() != nil, common.Duration))
 	}
-	if undelivered := w.deliver(ctx, end, in != nil); undelivered != nil {
+	if undelivered := w.deliver(ctx, toTell); undelivered != nil {
 		end = layout.EndFailed
 		err = errors.Join(err, advise(undelivered, w.Segment(), opt))
 	}

@@ -31,16 +31,16 @@ type sender interface {
 	Published() uint64
 	// resumed is how many messages of an earlier producer are still unread.
 	resumed() uint64
-	// queued is how many messages deliver will wait for.
-	queued() uint64
+	// queued is how many messages deliver will wait for, and whether it waits for a consumer
+	// to tell as well.
+	queued(end bool) (n uint64, tells bool)
 	// EndAs says how the stream has ended, before deliver.
 	EndAs(end layout.End)
 	// KeepEnd lets a consumer that is still to come learn how the stream has ended, where
 	// none was told. It is for after deliver.
 	KeepEnd()
-	// deliver waits until all is in the right hands. The end of an input is something
-	// to deliver even when there is no message.
-	deliver(ctx context.Context, end layout.End, input bool) error
+	// deliver waits until all is in the right hands: the end too, if that is to be told.
+	deliver(ctx context.Context, end bool) error
 	// leave gives the role back. kept is how many unread messages are there for
 	// the next consumer.
 	leave(ctx context.Context) (kept uint64, err error)
@@ -81,7 +81,7 @@ func (b bounded) Flush()          { b.Publish() }
 func (b bounded) larger() string  { return "choose a larger --capacity" }
 func (b bounded) resumed() uint64 { return b.Resumed() }
 
-func (b bounded) queued() uint64 { return 0 }
+func (b bounded) queued(bool) (uint64, bool) { return 0, false }
 
 func (b bounded) loses() string {
 	seen, err := pressure.Observe(b.Segment())
@@ -96,7 +96,7 @@ func (b bounded) loses() string {
 	return "what is in the ring is kept for the next consumer"
 }
 
-func (b bounded) deliver(context.Context, layout.End, bool) error { return nil }
+func (b bounded) deliver(context.Context, bool) error { return nil }
 
 func (b bounded) leave(context.Context) (uint64, error) { return b.Close() }
 
@@ -131,13 +131,13 @@ func (e elastic) loses() string {
 	return fmt.Sprintf("%s%s that had not been handed over %s lost", most, report.Messages(n), are)
 }
 
-func (e elastic) queued() (n uint64) {
+func (e elastic) queued(end bool) (n uint64, tells bool) {
 	_ = shm.Guard(func() error { n = e.Queued(); return nil }) // deliver says what is wrong
-	return n
+	return n, end
 }
 
-func (e elastic) deliver(ctx context.Context, end layout.End, input bool) error {
-	if end == layout.EndComplete && input {
+func (e elastic) deliver(ctx context.Context, end bool) error {
+	if end {
 		e.DeliverEnd()
 	}
 	_, err := e.Drain(ctx)

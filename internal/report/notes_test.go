@@ -33,6 +33,8 @@ func TestNotes(t *testing.T) {
 		{"nothing is queued", func(r *Reporter) { r.Delivering(0, true, "") }, ""},
 		{"a consumer takes what is queued", func(r *Reporter) { r.Delivering(3, true, "Ctrl-C") }, "no more is sent; delivering what is queued, 3 messages (Ctrl-C)"},
 		{"nobody takes it", func(r *Reporter) { r.Delivering(3, false, "Ctrl-C") }, "no more is sent; waiting for a consumer of what is queued, 3 messages (Ctrl-C)"},
+		{"nobody was there to tell", func(r *Reporter) { r.WaitingToTell(0) }, "no more is sent, and all was taken; waiting for a consumer to tell it the end (stop it to keep that for the next one)"},
+		{"nobody was there to tell for a while", func(r *Reporter) { r.WaitingToTell(time.Second) }, "no more is sent, and all was taken; waiting for a consumer to tell it the end (until --duration 1s is over; then that is kept for the next one)"},
 		{"a complete stream", func(r *Reporter) { r.Ended(nil) }, "the stream is complete; waiting for the next producer"},
 		{"an incomplete one", func(r *Reporter) { r.Ended(fmt.Errorf("%w: x", layout.ErrIncomplete)) }, fmt.Sprintf("%v: x; waiting for the next producer", layout.ErrIncomplete)},
 		{"messages are left", func(r *Reporter) { r.Left(4, layout.EndNone) }, "4 messages unread in " + path + ", kept for the next consumer"},

@@ -268,6 +268,16 @@ func Lost(n uint64) string {
 	return Messages(n) + " were lost"
 }
 
+// WaitingToTell says that everything was taken, and the producer waits for a consumer to tell
+// it the end of the stream, for as long as the given --duration; 0 = for ever.
+func (r *Reporter) WaitingToTell(most time.Duration) {
+	until := "stop it to keep that for the next one"
+	if most > 0 {
+		until = fmt.Sprintf("until --duration %v is over; then that is kept for the next one", most)
+	}
+	r.note("no more is sent, and all was taken; waiting for a consumer to tell it the end (%s)", until)
+}
+
 // Left says what the last side has left behind: n unread messages, or the end of a
 // stream of none that nobody was told of; layout.EndNone is no such end. It is for
 // after Finish.
