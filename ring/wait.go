@@ -97,10 +97,14 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 			continue
 		}
 		patience = time.Duration(min(uint64(patience), deadline-now))
-		if _, err := s.sleeper.Wait(s.peerWord, seen, interrupts, patience); err != nil {
+		ended, err := s.sleeper.Wait(s.peerWord, seen, interrupts, patience)
+		if err != nil {
 			return err
 		}
 		if ok, err := c.ready(); ok || err != nil {
+			if ended == shm.TimedOut && patience >= slice {
+				s.checkBarrier()
+			}
 			return err
 		}
 		armed = s.ownWait.Flag.Load() != 0
@@ -179,6 +183,29 @@ func (s *side) arm(index, count, now uint64) {
 	if s.barrier {
 		shm.Barrier()
 	}
+}
+
+// checkBarrier is called when a whole slice has ended and what this side sleeps for is
+// there. If the flag is up, the peer has published it without seeing the flag, so the
+// barrier did not reach it: the kernel may pass over a processor, see docs/protocol.md.
+// From then on this side asks the peer for full fences.
+//
+// A peer that is between its publish and its look at the flag takes it down within unsure.
+func (s *side) checkBarrier() {
+	if !s.barrier || s.full || !s.arrived() {
+		return
+	}
+	time.Sleep(unsure)
+	if s.ownWait.Flag.Load() == s.slept {
+		s.barrier, s.full = false, true
+		s.own.Fence.Store(uint64(layout.FenceFull))
+	}
+}
+
+// arrived reports whether the peer's position is what this side asked for.
+func (s *side) arrived() bool {
+	return int64(s.peerCursor.Index.Load()-s.ownWait.Index.Load()) >= 0 &&
+		int64(s.peerCursor.Count.Load()-s.ownWait.Count.Load()) >= 0
 }
 
 // lookAround says that this side still lives, and whether it waits for a peer

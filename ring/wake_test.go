@@ -293,6 +293,55 @@ func TestASideFencesForAPeerThatCannotIssueBarriers(t *testing.T) {
 	})
 }
 
+// The kernel may miss a processor for a while: then the writer publishes and does not see
+// the flag.
+func TestASleeperThatWasMissedAsksForFullFences(t *testing.T) {
+	w, r, mem := pair(t, 4096, 0, Options{Spin: SpinNever})
+	if !r.barrier {
+		t.Skip("NOT TESTED: there is no barrier to rely on")
+	}
+	next := background(func() error { _, err := r.Next(context.Background()); return err })
+	asleep(t, mem.Header, layout.Consumer, 1)
+	seen := w.peerWait
+	w.peerWait = new(layout.Wait)
+	send(t, w, "late")
+	is(t, next(), nil)
+	if got := layout.Fence(mem.Header.ConsumerSide.Fence.Load()); got != layout.FenceFull || r.barrier || !r.full {
+		t.Fatalf("the reader says fence %d, and barrier %v, full %v", got, r.barrier, r.full)
+	}
+	w.peerWait = seen
+	mem.Header.ConsumerWait.Flag.Store(1)
+	send(t, w, "")
+	if got := layout.Fence(mem.Header.ProducerSide.Fence.Load()); got != layout.FenceFull || !w.full {
+		t.Errorf("the writer says fence %d, and full %v", got, w.full)
+	}
+}
+
+func TestASleepThatEndsWithItsSliceIsNoReasonForFullFences(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		flag uint64 // that is up, of sleep 7
+		want uint64 // messages
+	}{
+		{"the writer took the flag down", 0, 1},
+		{"less came than was asked for", 7, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, r, mem := pair(t, 4096, 0, Options{})
+			bed := &mem.Header.ConsumerWait
+			bed.Count.Store(c.want)
+			send(t, w, "in time")
+			r.slept = 7
+			bed.Flag.Store(c.flag)
+			before := layout.Fence(mem.Header.ConsumerSide.Fence.Load())
+			r.checkBarrier()
+			if got := layout.Fence(mem.Header.ConsumerSide.Fence.Load()); got != before {
+				t.Errorf("fence %d, was %d", got, before)
+			}
+		})
+	}
+}
+
 func TestTheSpinLearnsWhatPaysOff(t *testing.T) {
 	adaptive, fixed := newSpinner(SpinAdaptive), newSpinner(3*time.Microsecond)
 	for range 20 {
