@@ -213,7 +213,8 @@ func TestDoctorUnderALimitOnTheSizeOfFiles(t *testing.T) {
 		if d := all["transfer"]; d.State != transfer || transfer == "note" && !strings.Contains(d.Says, "file too large") {
 			t.Errorf("%d KiB: %+v", kibibytes, d)
 		}
-		if !slices.Equal(problems, []string{"ring"}) { // one cause, one problem
+		problems = slices.DeleteFunc(problems, func(name string) bool { return name == "pairs" }) // whoever else is on this machine
+		if !slices.Equal(problems, []string{"ring"}) {                                            // one cause, one problem
 			t.Errorf("%d KiB: problems %q", kibibytes, problems)
 		}
 	}
