@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sluice/layout"
+	"sluice/shm"
 )
 
 // end closes w in the given way, and the process that it stands for is gone.
@@ -252,6 +253,37 @@ func TestAReaderThatDoesNotAskLeavesAnEarlierEndThatNobodyWasToldOf(t *testing.T
 		}
 		_, err := r.Next(context.Background())
 		is(t, err, ErrIncomplete)
+		r.Close()
+		exists(t, name, false)
+	}
+}
+
+// Messages that went with a transfer's producer, and that no Receiver has counted as lost, are
+// missing from the stream that goes on in a ring.
+func TestWhatATransferHasLostMakesTheRingInItsPlaceIncomplete(t *testing.T) {
+	for _, c := range []struct {
+		produced, consumed uint64
+		want               error
+	}{{3, 2, ErrIncomplete}, {3, 3, ErrClosed}} {
+		name := segmentName(t)
+		seg, err := shm.Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := seg.Header()
+		h.ProducerSide.Begin() // and is killed
+		h.Producer.Count.Store(c.produced)
+		h.Consumer.Count.Store(c.consumed)
+		if _, err := seg.Leave(never); err != nil {
+			t.Fatal(err)
+		}
+		w, r := create(t, name, Options{}), open(t, name, Options{})
+		send(t, w, "a")
+		end(w, layout.EndComplete)
+		takes(t, r, "a")
+		r.Release()
+		_, err = r.Next(context.Background())
+		is(t, err, c.want)
 		r.Close()
 		exists(t, name, false)
 	}

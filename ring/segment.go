@@ -85,6 +85,9 @@ func refuse(seg *shm.Segment, err error, untold *uint64) error {
 		incomplete = layout.IncompleteUntold(h)
 		other := errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode)
 		gone := seg.Geometry().Mode == layout.ModeTransfer // its messages were its producer's
+		if gone && h.Producer.Count.Load() != h.Consumer.Count.Load() {
+			incomplete++ // and no Receiver will come to count them as lost
+		}
 		drained = h.Producer.Index.Load() == h.Consumer.Index.Load()
 		return other && (gone || drained)
 	}))
