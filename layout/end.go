@@ -24,8 +24,18 @@ func IncompleteUntold(h *Header) uint64 {
 	return uint64(max(0, int64(h.ProducerSide.Incomplete.Load()-h.ConsumerSide.Incomplete.Load())))
 }
 
-// Inherit adds to a segment what IncompleteUntold was of the one that it replaces. It is for
-// the holder of the producer role.
+// Inheritance returns what a segment that replaces one of that mode inherits: how many
+// streams were not complete, and nobody was told. What a transfer's producer had queued is
+// missing too, if no consumer has counted it as lost: in the next segment none can.
+func Inheritance(h *Header, mode Mode) uint64 {
+	incomplete := IncompleteUntold(h)
+	if mode == ModeTransfer && h.Producer.Count.Load() != h.Consumer.Count.Load() {
+		incomplete++
+	}
+	return incomplete
+}
+
+// Inherit adds an Inheritance to a segment. It is for the holder of the producer role.
 func Inherit(h *Header, incomplete uint64) {
 	if incomplete > 0 {
 		h.ProducerSide.Incomplete.Store(h.ProducerSide.Incomplete.Own() + incomplete)

@@ -36,7 +36,7 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 			return nil, err
 		}
 	}
-	var untold uint64 // of the segment that this one replaces
+	var untold uint64 // layout.Inheritance of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access)
 		if err != nil {
@@ -82,12 +82,9 @@ func newSegmentWriter(seg *shm.Segment, opt Options, untold *uint64) (w *Writer,
 func refuse(seg *shm.Segment, err error, untold *uint64) error {
 	h, drained, incomplete := seg.Header(), false, uint64(0)
 	removed, leaveErr := seg.Leave(guarded(func() bool {
-		incomplete = layout.IncompleteUntold(h)
+		incomplete = layout.Inheritance(h, seg.Geometry().Mode)
 		other := errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode)
 		gone := seg.Geometry().Mode == layout.ModeTransfer // its messages were its producer's
-		if gone && h.Producer.Count.Load() != h.Consumer.Count.Load() {
-			incomplete++ // and no Receiver will come to count them as lost
-		}
 		drained = h.Producer.Index.Load() == h.Consumer.Index.Load()
 		return other && (gone || drained)
 	}))

@@ -135,6 +135,35 @@ func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
 	}
 }
 
+// The second producer has nothing to send, and leaves the page that says what the first has lost.
+func TestWhatWasLostBeforeAnAbandonedPageIsToldWithTheNext(t *testing.T) {
+	name, opt := place(t)
+	s, err := newSender(t.Context(), name, opt) // without a courier
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, s, "lost")
+	killsSender(t, s)
+	if _, err := create(t, name, opt).Close(cancelled()); err != nil {
+		t.Fatal(err)
+	}
+	s = create(t, name, opt)
+	send(t, s, "a")
+	r := open(t, name, opt)
+	closed := make(chan error)
+	go func() {
+		_, err := s.Close(t.Context())
+		closed <- err
+	}()
+	takes(t, r, "a")
+	r.Release()
+	fails(t, r, ErrIncomplete)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	closes(t, r)
+}
+
 // Whoever comes after half of a stream is told at the end of what goes on with it, whenever it
 // comes.
 func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {

@@ -106,7 +106,7 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 			return nil, err
 		}
 	}
-	var untold uint64 // of the segment that this one replaces
+	var untold uint64 // layout.Inheritance of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer, opt.Access)
 		if err != nil {
@@ -120,7 +120,7 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 		h := seg.Header()
 		removed, leaveErr := seg.Leave(func() (unused bool) {
 			fault := shm.Guard(func() error {
-				untold = layout.IncompleteUntold(h)
+				untold = layout.Inheritance(h, seg.Geometry().Mode)
 				unused = h.Producer.Index.Load() == h.Consumer.Index.Load()
 				if err == nil { // a transfer's: what it had queued is gone
 					unused = h.ConsumerSide.Holders.Load() == 0
@@ -193,8 +193,8 @@ func (s *Sender) EndAs(end layout.End) {
 
 // KeepEnd makes Close leave the header page, even with nothing in flight, when no Receiver
 // was told that the stream has ended. The next one is, where it would else wait for a
-// stream to begin; that of a next Sender is, that one was not complete. It may be called until Close, also after
-// Drain.
+// stream to begin; if another Sender comes first, its Receiver is told that a stream was not
+// complete. It may be called until Close, also after Drain.
 func (s *Sender) KeepEnd() { s.keepEnd.Store(true) }
 
 // DeliverEnd makes Drain wait for a consumer even when there is nothing to deliver
