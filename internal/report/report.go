@@ -351,9 +351,16 @@ func (r *Reporter) run() {
 	var before pressure.Snapshot
 	known := false   // before is valid
 	stopped := false // this process was, since the last report
+	doubt := false   // SIGCONT says so, and a request to stop may have come with it
 	wentOn := func() {
-		r.pause()
-		stopped, settled = true, time.After(justNow)
+		overdue := r.overdue()
+		if overdue || !r.stopping() {
+			r.pause()
+		}
+		stopped, doubt, settled = stopped || overdue, !overdue, time.After(justNow)
+	}
+	settle := func() {
+		stopped, doubt = stopped || doubt && !r.stopping(), false
 	}
 	for {
 		select {
@@ -368,6 +375,7 @@ func (r *Reporter) run() {
 		case <-goneOn:
 			wentOn()
 		case <-settled:
+			settle()
 			r.continued()
 			settled = nil
 		case <-looks:
@@ -385,6 +393,7 @@ func (r *Reporter) run() {
 				before = first
 			}
 			r.bar.clear()
+			settle()
 			if r.stoppedLately = stopped; stopped {
 				r.trend.Pause()
 			}
@@ -415,12 +424,7 @@ func (r *Reporter) observe() {
 // longer ago than looks are apart, the signal may come a little later than what woke up
 // with it.
 func (r *Reporter) late(goneOn <-chan os.Signal) bool {
-	_, last, attached := r.seen()
-	usual := lookEvery
-	if r.opt.Interval > 0 {
-		usual = min(usual, r.opt.Interval)
-	}
-	if attached && time.Duration(shm.Clock()-last.At) > usual+justNow {
+	if r.overdue() {
 		select {
 		case <-goneOn:
 			return true
@@ -433,6 +437,18 @@ func (r *Reporter) late(goneOn <-chan os.Signal) bool {
 	default:
 		return false
 	}
+}
+
+// overdue reports whether the last look was longer ago than looks are apart. Of a side that
+// was asked to stop, SIGCONT alone does not say that it was stopped (SIGSTOP): systemd and
+// timeout(1) send it to all that they stop, after SIGTERM.
+func (r *Reporter) overdue() bool {
+	_, last, attached := r.seen()
+	usual := lookEvery
+	if r.opt.Interval > 0 {
+		usual = min(usual, r.opt.Interval)
+	}
+	return attached && time.Duration(shm.Clock()-last.At) > usual+justNow
 }
 
 // pause takes a look after a time in which this process was stopped.
