@@ -133,6 +133,12 @@ func TestAnotherUsersSegmentIsRefused(t *testing.T) {
 	}
 }
 
+// It would be overwritten.
+func TestAnArgumentIsNotTheValueOfTheLastFlag(t *testing.T) {
+	file := writeFile(t, []byte("precious"))
+	start(t, "consumer", file, "--name", segmentName(t), "--duration", "1s", "--output").refuses(2, "--output: a value is missing", "hint: --output FILE")
+}
+
 func TestFlagsOfTheOtherCommandAreCalledThat(t *testing.T) {
 	for command, flags := range map[string][]string{
 		"producer": {"capacity", "slots", "on-full", "size", "burst", "input", "chunk", "buffer", "recycle", "limit", "fresh"},

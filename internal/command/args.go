@@ -46,6 +46,8 @@ func (a *App) arrange(args []string) []string {
 		case takesNext(arg, flags) && len(rest) > 1:
 			front = append(front, arg, rest[1])
 			rest = rest[1:]
+		case takesNext(arg, flags): // its value is missing, and must not be what is no flag
+			return slices.Concat(args[:first], front, rest)
 		default:
 			front = append(front, arg)
 			help = help || arg == "--help" || arg == "-help" || arg == "-h" || arg == "--h"
