@@ -147,7 +147,7 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 	r := &recorder{w: w}
 	f := follow.New(name, 1)
 	defer f.Close()
-	f.Ended = func(p *follow.Pair) { r.row(p); r.ended = r.ended || r.met || bothHaveBeen(p) }
+	f.Ended = r.gone
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	quiet := time.NewTimer(patience)
@@ -174,7 +174,7 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 		select {
 		case <-ctx.Done():
 			err := r.look(f, true)
-			if !r.seen && err == nil {
+			if r.began == 0 && err == nil {
 				command.Note("gauge", name, fmt.Sprintf("nothing was recorded: there was no segment %q", name), "")
 			}
 			return errors.Join(err, context.Cause(ctx))
@@ -190,9 +190,10 @@ type recorder struct {
 	w     *csv.Writer
 	began uint64 // time of the first row
 	last  uint64 // of the last one
-	seen  bool   // there has been a segment
+	seen  bool   // there is a segment
 	met   bool   // somebody lived in it
 	over  bool   // nobody did since it was found, but both sides had been there
+	held  uint64 // while over: how often the roles had been taken
 	ended bool   // the last row is written
 	err   error  // of the output
 }
@@ -209,12 +210,13 @@ func (r *recorder) look(f *follow.Follower, last bool) error {
 		return pairs[0].Err
 	default:
 		p := pairs[0]
+		r.seen = true
 		anybody := p.Now.Producer.Alive || p.Now.Consumer.Alive
 		over := !r.met && !anybody && bothHaveBeen(p)
 		if !over || !r.over || last {
 			r.row(p)
 		}
-		r.over = over
+		r.over, r.held = over, holders(p)
 		r.ended = r.met && !anybody
 		r.met = r.met || anybody
 	}
@@ -224,6 +226,18 @@ func (r *recorder) look(f *follow.Follower, last bool) error {
 	return r.err
 }
 
+// gone takes a last look at a pair whose segment is gone.
+func (r *recorder) gone(p *follow.Pair) {
+	if r.over && r.held == holders(p) { // nobody was in it again: the next run is in another segment
+		r.over, r.seen = false, false
+		return
+	}
+	r.row(p)
+	r.ended = r.ended || r.met || bothHaveBeen(p)
+}
+
+func holders(p *follow.Pair) uint64 { return p.Now.Producer.Holders + p.Now.Consumer.Holders }
+
 func bothHaveBeen(p *follow.Pair) bool {
 	return p.Now.Producer.Holders > 0 && p.Now.Consumer.Holders > 0
 }
@@ -231,7 +245,7 @@ func bothHaveBeen(p *follow.Pair) bool {
 // row writes a row, unless it would be of the same time as the one before.
 func (r *recorder) row(p *follow.Pair) {
 	if r.began == 0 {
-		r.began, r.seen = p.Now.At, true
+		r.began = p.Now.At
 	}
 	if r.err != nil || p.Now.At == r.last {
 		return
