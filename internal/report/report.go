@@ -339,7 +339,7 @@ func (r *Reporter) run() {
 		defer t.Stop()
 		redraws = t.C
 	}
-	var looks, settled <-chan time.Time
+	var looks <-chan time.Time
 	if r.opt.Interval <= 0 || r.opt.Interval > lookEvery {
 		t := time.NewTicker(lookEvery)
 		defer t.Stop()
@@ -351,16 +351,12 @@ func (r *Reporter) run() {
 	var before pressure.Snapshot
 	known := false   // before is valid
 	stopped := false // this process was, since the last report
-	doubt := false   // SIGCONT says so, and a request to stop may have come with it
 	wentOn := func() {
-		overdue := r.overdue()
-		if overdue || !r.stopping() {
+		if r.wasStopped() {
 			r.pause()
+			r.continued()
+			stopped = true
 		}
-		stopped, doubt, settled = stopped || overdue, !overdue, time.After(justNow)
-	}
-	settle := func() {
-		stopped, doubt = stopped || doubt && !r.stopping(), false
 	}
 	for {
 		select {
@@ -368,16 +364,9 @@ func (r *Reporter) run() {
 			if r.late(goneOn) {
 				wentOn()
 			}
-			if settled != nil {
-				r.continued()
-			}
 			return
 		case <-goneOn:
 			wentOn()
-		case <-settled:
-			settle()
-			r.continued()
-			settled = nil
 		case <-looks:
 			r.observe()
 		case <-redraws:
@@ -393,7 +382,6 @@ func (r *Reporter) run() {
 				before = first
 			}
 			r.bar.clear()
-			settle()
 			if r.stoppedLately = stopped; stopped {
 				r.trend.Pause()
 			}
@@ -439,9 +427,22 @@ func (r *Reporter) late(goneOn <-chan os.Signal) bool {
 	}
 }
 
-// overdue reports whether the last look was longer ago than looks are apart. Of a side that
-// was asked to stop, SIGCONT alone does not say that it was stopped (SIGSTOP): systemd and
-// timeout(1) send it to all that they stop, after SIGTERM.
+// wasStopped reports whether SIGCONT says that this process was stopped (SIGSTOP). systemd
+// and timeout(1) send it to all that they stop, right after SIGTERM: then only looks that
+// are overdue say so.
+func (r *Reporter) wasStopped() bool {
+	if r.overdue() {
+		return true
+	}
+	select {
+	case <-r.opt.Stopping:
+		return false
+	case <-time.After(justNow):
+		return true
+	}
+}
+
+// overdue reports whether the last look was longer ago than looks are apart.
 func (r *Reporter) overdue() bool {
 	_, last, attached := r.seen()
 	usual := lookEvery
@@ -460,8 +461,7 @@ func (r *Reporter) pause() {
 }
 
 // continued notes that this process was stopped, and went on a moment ago: it has not
-// run since it looked last before that. systemd sends SIGCONT also after SIGTERM, to
-// whoever it stops.
+// run since it looked last before that.
 func (r *Reporter) continued() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
