@@ -190,7 +190,11 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 	case i.grows(after):
 		return Verdict{Kind: ConsumerBound, Why: fmt.Sprintf("%s; deepest queue: %s", i.pace(), messages(w.deepest)), Advice: speedUp(after)}
 	case 2*slower >= both.Elapsed && both.Elapsed > tooShort && (bound.Kind != ConsumerBound || both.backlog(after.Depth())):
-		v := Verdict{Kind: ConsumerBound, Why: fmt.Sprintf("the consumer was the slower side for %v of %v; deepest queue: %s", about(slower), about(i.Elapsed), messages(w.deepest)), Advice: speedUp(after)}
+		least := ""
+		if both.when != "" { // nothing was counted where a side came or went
+			least = "at least "
+		}
+		v := Verdict{Kind: ConsumerBound, Why: fmt.Sprintf("the consumer was the slower side for %s%v of %v; deepest queue: %s", least, about(slower), about(i.Elapsed), messages(w.deepest)), Advice: speedUp(after)}
 		if i.shrinks() {
 			v.Why += fmt.Sprintf("; %s waited at the start", messages(i.Waiting))
 			v.Advice = "nothing to do unless its messages were too old"

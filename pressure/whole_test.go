@@ -293,7 +293,7 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 			append(append(times(3, hard), times(3, func(s *Snapshot) { s.Producer.Stopped = true; s.Consumer.Blocked += time.Second })...), append([]func(s *Snapshot){func(s *Snapshot) { s.Producer.Stopped = false }}, times(2, hard)...)...)},
 		{"what an earlier producer has left is worked off", layout.Consumer, ConsumerBound, "the consumer was the slower side for 5s of 5s; deepest queue: 4,000 messages; 4,000 messages waited at the start", "speed up",
 			func(s *Snapshot) { asTransfer(s); s.Produced += 4000 }, times(5, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+100, s.Consumed+300 })},
-		{"what a producer has left that is not there any more", layout.Consumer, ConsumerBound, "for 4s of 5s; deepest queue: 1,400 messages; 1,400 messages waited at the start", "the producer sends",
+		{"what a producer has left that is not there any more", layout.Consumer, ConsumerBound, "for at least 4s of 5s; deepest queue: 1,400 messages; 1,400 messages waited at the start", "the producer sends",
 			func(s *Snapshot) {
 				s.Geometry.Slots = 0
 				s.Produced, s.Producer = s.Produced+1400, Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}
@@ -308,6 +308,10 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 			append(times(3, fills), times(7, empties)...)},
 		{"the queue of a transfer grows, and is delivered at once", layout.Producer, ConsumerBound, "the consumer was the slower side for 4s of 6s", "producer-bound", asTransfer,
 			append(times(4, fills), func(s *Snapshot) { s.Consumed = s.Produced; s.Consumer.Blocked += 500 * time.Millisecond }, easy)},
+		{"the queue of a transfer grows, and the consumer has come a little later", layout.Producer, ConsumerBound, "the consumer was the slower side for at least 3s of 6s", "producer-bound",
+			func(s *Snapshot) { asTransfer(s); s.Consumer = Side{} },
+			append(append(times(1, func(s *Snapshot) { s.Consumer = Side{Alive: true, Holders: 1, State: layout.StateRunning}; fills(s) }), times(3, fills)...),
+				func(s *Snapshot) { s.Consumed = s.Produced; s.Consumer.Blocked += 500 * time.Millisecond }, easy)},
 		{"the consumer stalls most of the time", layout.Producer, ConsumerBound, "the consumer was the slower side for 4s of 6s", "producer-bound", asTransfer,
 			append(append(times(1, func(s *Snapshot) { easy(s); s.Produced += 5 }), times(4, func(s *Snapshot) { s.Consumer.Progress = s.At - uint64(10*time.Second) })...),
 				func(s *Snapshot) { s.Consumed += 5; easy(s) })},
