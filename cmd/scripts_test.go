@@ -43,6 +43,16 @@ func TestScriptsExplainThemselves(t *testing.T) {
 	}
 }
 
+// The page would be lost after minutes of measuring.
+func TestTheBenchmarkRefusesAFolderThatItCannotWriteFirst(t *testing.T) {
+	for _, out := range []string{"/dev/null", "/proc/none/page"} {
+		code, _, complaint := script(t, os.Getenv("PATH"), "bench.sh", "--quick", "--cpus", "0,1", "--rounds", "1", "--out", out)
+		if code != 1 || complaint != "bench.sh: error: no page can be written to "+out+"\nbench.sh: hint: choose another --out\n" {
+			t.Errorf("%s: exit code %d\n%s", out, code, complaint)
+		}
+	}
+}
+
 func TestScriptsThatBuildSayHowToGetGo(t *testing.T) {
 	for title, version := range map[string]string{"no go": "", "a go that cannot fetch another": "1.19.8"} {
 		path := t.TempDir()

@@ -46,6 +46,14 @@ if ! [[ "${cpus[*]}" =~ ^[0-9]+\ [0-9]+$ ]] || [ "${cpus[0]}" = "${cpus[1]}" ]; 
     exit 1
 fi
 
+if [ -n "${out:-}" ]; then # said now, not after minutes of measuring
+    folder=$out
+    until [ -e "$folder" ]; do folder=$(dirname "$folder"); done
+    if ! { try=$(mktemp -d "$folder/.bench-XXXXXX") && rmdir "$try"; } 2>/dev/null; then
+        printf 'bench.sh: error: no page can be written to %s\nbench.sh: hint: choose another --out\n' "$out" >&2
+        exit 1
+    fi
+fi
 work=$(mktemp -d)
 mkdir -m 700 "$work/sockets"
 export PEER_NAME=bench-$$ XDG_RUNTIME_DIR=$work/sockets # of all peers

@@ -255,6 +255,21 @@ func TestSeriesCountsFromTheFirstMessageToTheLast(t *testing.T) {
 	}
 }
 
+// Minutes of measuring would be for nothing.
+func TestAFolderThatCannotBeWrittenIsRefusedFirst(t *testing.T) {
+	bin, file := built(t), filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{file, filepath.Join(file, "report"), "/proc/none/report"} {
+		cmd := exec.Command(filepath.Join(bin, "compare"), "-quick", "-bin", bin, "-out", out)
+		said, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(said), "error: no report can be written to "+out) || strings.Contains(string(said), "1/") {
+			t.Errorf("%s: exit code %d, %q", out, code, said)
+		}
+	}
+}
+
 func TestCtrlCLeavesNothing(t *testing.T) {
 	bin, tmp, out := built(t), t.TempDir(), filepath.Join(t.TempDir(), "report")
 	cmd := exec.Command(filepath.Join(bin, "compare"), "-quick", "-bin", bin, "-out", out)

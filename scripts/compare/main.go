@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -62,6 +63,9 @@ func parse(args []string) error {
 }
 
 func run(ctx context.Context, quick bool, out, bin string) error {
+	if err := canSave(out); err != nil {
+		return err
+	}
 	work, err := os.MkdirTemp("", "sluice-compare-")
 	if err != nil {
 		return err
@@ -95,6 +99,30 @@ func run(ctx context.Context, quick bool, out, bin string) error {
 	}
 	fmt.Printf("\nwritten in %.0f s: %s and report.md, pictures and recordings beside it\n", time.Since(began).Seconds(), filepath.Join(out, "report.html"))
 	return nil
+}
+
+// canSave is an error where save could not make files in out: to say so after minutes of
+// measuring is late. It makes nothing that stays, because a run may be stopped.
+func canSave(out string) error {
+	if out == "" {
+		return nil
+	}
+	dir := filepath.Clean(out)
+	for {
+		_, err := os.Stat(dir)
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	try, err := os.MkdirTemp(dir, ".sluice-report-")
+	if err != nil {
+		if e := (*fs.PathError)(nil); errors.As(err, &e) {
+			err = e.Err // its path is of no use
+		}
+		return fmt.Errorf("no report can be written to %s: %w", out, err)
+	}
+	return os.Remove(try)
 }
 
 // save writes everything, and into the folder only when all of it is written.
