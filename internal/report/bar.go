@@ -21,7 +21,7 @@ func newBar(out io.Writer, total int64) *bar {
 	if total <= 0 || !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}
-	return &bar{progressbar.NewOptions64(total,
+	b := &bar{progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(out),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionShowCount(),
@@ -31,6 +31,8 @@ func newBar(out io.Writer, total int64) *bar {
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionThrottle(0),
 	)}
+	b.StartWithoutRender() // else its clock starts when it is first drawn, and the pace is too high
+	return b
 }
 
 // A bar that cannot be drawn is no reason to stop: errors are ignored.
