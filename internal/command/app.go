@@ -17,6 +17,7 @@ import (
 
 	"sluice/internal/service"
 	"sluice/internal/stdio"
+	"sluice/shm"
 )
 
 // App describes a command, or one of its commands.
@@ -174,6 +175,8 @@ func (a *App) fileWithoutFlag(arg string) error {
 		return WithHint(err, "did you mean --%s -, which writes to standard output?", a.File)
 	case arg == "", arg[0] == '-':
 		return WithHint(err, "--help lists the flags")
+	case a.Argument == "" && slices.Contains(namesOf(a.Flags), "name") && shm.CheckName(arg) == nil:
+		return WithHint(err, "did you mean --%s %s, or --name %[2]s?", a.File, arg) // gauge takes a name that stands alone
 	}
 	return WithHint(err, "did you mean --%s %s?", a.File, arg)
 }
