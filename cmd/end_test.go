@@ -323,7 +323,7 @@ func TestALoadWithoutAnEndKeepsAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
 					t.Error(said)
 				}
 			}
-			start(t, "consumer", "--name", name, "--report", "0").ends(7)
+			start(t, "consumer", "--name", name, "--work", "1ms", "--report", "0").ends(7)
 			gone(t, name)
 		})
 	}
@@ -340,4 +340,32 @@ func TestAProducerSaysThatItWaitsForAConsumerToTellTheEnd(t *testing.T) {
 	start(t, "consumer", "--name", name, "--report", "0").ends(0)
 	p.ends(0)
 	gone(t, name)
+}
+
+// The consumer reads the end and leaves while the producer still writes its last report.
+func TestAnEndThatWasToldMeanwhileIsNotCalledUntold(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	size, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, size-300)); err != nil { // room for a note, and not for a report
+		t.Fatal(err)
+	}
+	name := segmentName(t)
+	p := startWith(t, "producer", run{Args: []string{"--name", name, "--mode", "transfer", "--limit", "1MiB", "--report", "0"}, Stderr: w})
+	w.Close()
+	start(t, "consumer", "--name", name, "--work", "1ms", "--report", "0").ends(7)
+	said, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ends(5)
+	if strings.Contains(string(said), "no consumer was told") {
+		t.Errorf("%s", strings.Trim(string(said), "\x00"))
+	}
 }

@@ -119,6 +119,9 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	}
 	rep.Finish()
 	alone := w.Segment().Absent(layout.Consumer)
+	if tells != layout.EndNone && alone { // it may have been told while the last report was written
+		tells = telling(w.Segment(), end, false)
+	}
 	tell.Detach()
 	command.LosesWhenStoppedTwice(nil)
 	unread, leaveErr := w.leave(ctx)
