@@ -323,7 +323,8 @@ func TestALoadWithoutAnEndKeepsAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
 					t.Error(said)
 				}
 			}
-			start(t, "consumer", "--name", name, "--work", "1ms", "--report", "0").ends(7)
+			eventually(t, name, "a queue at its limit", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 256 })
+			start(t, "consumer", "--name", name, "--report", "0").ends(7)
 			gone(t, name)
 		})
 	}
@@ -359,7 +360,8 @@ func TestAnEndThatWasToldMeanwhileIsNotCalledUntold(t *testing.T) {
 	name := segmentName(t)
 	p := startWith(t, "producer", run{Args: []string{"--name", name, "--mode", "transfer", "--limit", "1MiB", "--report", "0"}, Stderr: w})
 	w.Close()
-	start(t, "consumer", "--name", name, "--work", "1ms", "--report", "0").ends(7)
+	eventually(t, name, "a queue at its limit", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 256 })
+	start(t, "consumer", "--name", name, "--report", "0").ends(7)
 	said, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)
