@@ -323,7 +323,6 @@ func TestALoadWithoutAnEndKeepsAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
 					t.Error(said)
 				}
 			}
-			eventually(t, name, "a queue at its limit", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 256 })
 			start(t, "consumer", "--name", name, "--report", "0").ends(7)
 			gone(t, name)
 		})
