@@ -12,6 +12,9 @@ import (
 const (
 	membarrierGlobalExpedited         = 1 << 1
 	membarrierRegisterGlobalExpedited = 1 << 2
+
+	membarrierPrivateExpedited         = 1 << 3
+	membarrierRegisterPrivateExpedited = 1 << 4
 )
 
 // RegisterBarrier tells the kernel that this process takes part in Barrier,
@@ -38,3 +41,19 @@ func Barrier() bool {
 	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierGlobalExpedited, 0, 0)
 	return errno == 0
 }
+
+// barrierWithin is Barrier for the threads of this process alone. The kernel looks for them
+// itself, by what each processor runs, so it passes over none; Barrier may for a while after
+// RegisterBarrier (docs/protocol.md).
+func barrierWithin() bool {
+	if !registerBarrierWithin() {
+		return false
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierPrivateExpedited, 0, 0)
+	return errno == 0
+}
+
+var registerBarrierWithin = sync.OnceValue(func() bool {
+	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierRegisterPrivateExpedited, 0, 0)
+	return errno == 0
+})

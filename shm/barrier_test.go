@@ -92,7 +92,12 @@ func TestWithABarrierTwoSidesNeverMissEachOther(t *testing.T) {
 	if !RegisterBarrier() {
 		t.Skip("NOT TESTED: there is no barrier to rely on")
 	}
+	t.Run("within a process", func(t *testing.T) { neverMissEachOther(t, barrierWithin) })
 	runElsewhere(t)
+	t.Run("between processes", func(t *testing.T) { neverMissEachOther(t, Barrier) })
+}
+
+func neverMissEachOther(t *testing.T, barrier func() bool) {
 	const rounds = 50000
 	var h layout.Header
 	deadline := time.Now().Add(5 * time.Second) // enough rounds on a busy machine
@@ -127,10 +132,10 @@ func TestWithABarrierTwoSidesNeverMissEachOther(t *testing.T) {
 	}, &awake))
 	sides.Go(side(&h.ConsumerSide.Spins, &h.ProducerSide.Spins, func(round uint64) uint64 {
 		h.ConsumerWait.Flag.Relaxed(round)
-		barrier := Barrier()
+		done := barrier()
 		news := h.Producer.Index.Load()
 		contend(round)
-		if !barrier {
+		if !done {
 			t.Error("the kernel does no barrier")
 		}
 		return news

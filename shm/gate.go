@@ -29,11 +29,12 @@ import (
 //	C4 store inside = 0                    K4 nobody works on what is shared
 //
 // A processor may do the load C2 before the store C1 is visible, and only that can go
-// wrong. As with publish and sleep, the rare side issues the fence for both (Barrier):
-// when C2 comes after it, C2 finds closed = 1; when C2 came before it, so did C1, in the
-// order of the program, and K3 finds inside = 1. Where there is no barrier to be had,
-// Wait waits for a millisecond: a store buffer empties by itself, in far less. Where a
-// release store is never overtaken (layout.ReleaseOvertaken), neither is needed.
+// wrong. As with publish and sleep, the rare side issues the fence for both
+// (barrierWithin): when C2 comes after it, C2 finds closed = 1; when C2 came before it,
+// so did C1, in the order of the program, and K3 finds inside = 1. Where there is no
+// barrier to be had, Wait waits for a millisecond: a store buffer empties by itself, in
+// far less. Where a release store is never overtaken (layout.ReleaseOvertaken), neither is
+// needed.
 //
 // C4 is a release store and K3 an acquiring load, so all of C3 comes before K4. A call
 // that lets something else than Closed turn it back, as a bound that the closer sets to
@@ -64,7 +65,7 @@ func (g *Gate) Close() { g.closed.Store(1) }
 // patience, and reports whether that is so. Any goroutine but the user in a call may call
 // it, after Close.
 func (g *Gate) Wait(patience time.Duration) bool {
-	if layout.ReleaseOvertaken && !(RegisterBarrier() && Barrier()) {
+	if layout.ReleaseOvertaken && !barrierWithin() {
 		time.Sleep(time.Millisecond)
 	}
 	deadline := time.Now().Add(patience)
