@@ -104,8 +104,9 @@ func TestASecondSignalSaysWhatATransferLoses(t *testing.T) {
 				if stopped {
 					c.signal(unix.SIGCONT)
 				}
-				handedOver := header(name).Producer.Count.Load() - lost
-				eventually(t, name, fmt.Sprintf("%d messages taken", handedOver), func(h *layout.Header) bool { return h.ConsumerSide.Consumed.Load() >= handedOver })
+				produced := header(name).Producer.Count.Load()
+				handedOver := produced - lost
+				eventually(t, name, fmt.Sprintf("%d messages taken, of %d: %s", handedOver, produced, p.stderr.String()), func(h *layout.Header) bool { return h.ConsumerSide.Consumed.Load() >= handedOver })
 				c.signal(unix.SIGTERM)
 				if code := c.wait(); code != 7 && lost > 0 {
 					t.Errorf("exit code %d", code)

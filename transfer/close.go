@@ -21,9 +21,10 @@ import (
 // Every call passes a gate (shm.Gate). Close closes it, ends a call that waits, and waits
 // for the one that is inside. Then nobody else is in a call, and Close may do what the
 // user may: send what is committed, and when the courier has ended give up the role and
-// unmap. Some calls pass no gate. Queued and Halt take a lock, as they work until Close.
-// Publish of a packed buffer is as frequent as messages are; for it the header page is made
-// private (shm.Segment.Detach) before the role is given up, and unmapped later.
+// unmap. Some calls pass no gate. Queued and Halt take a lock, as they work until Close;
+// Halt closes the gate too, so that nothing is published after it has counted. Publish of a
+// packed buffer is as frequent as messages are; for it the header page is made private
+// (shm.Segment.Detach) before the role is given up, and unmapped later.
 //
 // The user may be between two calls and in the middle of a slice. Slices of ordinary
 // memory are the garbage collector's. Those of recycled buffers are of a mapping, which
@@ -66,7 +67,7 @@ func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 		return 0, shm.InSegment("close", s.segment.Name(), ErrBusy)
 	}
 	s.drained = true
-	fault := shm.Guard(func() error { s.sendLast(); return nil })
+	fault := s.publishLast()
 	left, err := s.courier.finish(ctx)
 	s.undelivered = left || err != nil || fault != nil
 	if left {
@@ -87,6 +88,20 @@ func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 		err = errors.Join(err, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: %s %s", ErrUndelivered, humanize.Comma(int64(lost)), why)))
 	}
 	return lost, errors.Join(err, fault)
+}
+
+// publishLast is sendLast, unless the Sender is halted: then after Abort, when nobody asks
+// any more what is lost.
+func (s *Sender) publishLast() error {
+	for {
+		s.courier.awaitAbort()
+		s.page.Lock() // not while Halt counts
+		if !s.courier.halting.Load() || s.courier.aborted.Load() {
+			defer s.page.Unlock()
+			return shm.Guard(func() error { s.sendLast(); return nil })
+		}
+		s.page.Unlock()
+	}
 }
 
 // sendLast sends what is committed, and gives up what is not. No call is under way.

@@ -6,7 +6,8 @@ import (
 	"sluice/layout"
 )
 
-// haltPatience is how long Halt waits for the courier, which looks around once a slice.
+// haltPatience is how long Halt waits for a call of the user's that is under way, and for
+// the courier, which looks around once a slice.
 const haltPatience = 5 * slice
 
 // Halt sends nothing more, and returns how many of the messages that were published are
@@ -15,10 +16,12 @@ const haltPatience = 5 * slice
 // there. exact is false when that could not be found out; then n is the most that there
 // can be.
 //
-// Any goroutine may call it, once, and before Close. Only Abort ends this Sender after it:
-// it is for a process that ends without.
+// Any goroutine may call it, once, and before Close. It is for a process that ends without:
+// every call that would publish something waits until Abort, which alone ends this Sender.
 func (s *Sender) Halt() (n uint64, exact bool) {
+	s.gate.Close()
 	at, exact := s.courier.halt()
+	exact = s.gate.Wait(haltPatience) && exact
 	s.page.Lock()
 	defer s.page.Unlock()
 	if s.left {
@@ -55,7 +58,12 @@ func (c *courier) standStill() {
 		}
 	}
 	c.halted <- at
-	for !c.aborted.Load() {
+	c.awaitAbort()
+}
+
+// awaitAbort returns when the Sender is aborted, or is not halted.
+func (c *courier) awaitAbort() {
+	for c.halting.Load() && !c.aborted.Load() {
 		time.Sleep(time.Millisecond)
 	}
 }

@@ -22,8 +22,6 @@ func TestHaltTellsWhatIsNotHandedOver(t *testing.T) {
 		if n, exact := s.Halt(); n != 0 || !exact {
 			t.Errorf("%d, exact: %v; all is in the socket", n, exact)
 		}
-		send(t, s, "d") // nobody will send it
-		s.Flush()
 		s.Abort()
 		takes(t, r, "b", "c")
 		r.Release()
@@ -37,6 +35,41 @@ func TestHaltTellsWhatIsNotHandedOver(t *testing.T) {
 			t.Errorf("%d, exact: %v; nobody has any of 3", n, exact)
 		}
 	})
+}
+
+// What Halt has counted is what is lost: until Abort, nothing more is published.
+func TestNothingIsPublishedAfterHalt(t *testing.T) {
+	for what, publish := range map[string]func(*Sender) error{
+		"Send":  func(s *Sender) error { return s.Send(context.Background(), []byte("late")) },
+		"Drain": func(s *Sender) error { _, err := s.Drain(context.Background()); return err },
+	} {
+		t.Run(what, func(t *testing.T) {
+			inEveryForm(t, func(t *testing.T, opt Options) {
+				s, _ := pair(t, opt)
+				send(t, s, "a")
+				s.Flush()
+				room, err := s.Reserve(context.Background(), 4)
+				is(t, err, nil)
+				s.Commit(copy(room, "more"))
+				published := s.cursor.Count.Load()
+				s.Halt()
+				late := make(chan error, 1)
+				go func() { late <- publish(s) }()
+				select {
+				case err := <-late:
+					t.Fatalf("it returned %v before Abort, with %d published, %d at Halt", err, s.cursor.Count.Load(), published)
+				case <-time.After(20 * time.Millisecond):
+				}
+				if got := s.cursor.Count.Load(); got != published {
+					t.Errorf("%d published, %d at Halt", got, published)
+				}
+				s.Abort()
+				if err := <-late; err == nil {
+					t.Error("no error after Abort")
+				}
+			})
+		})
+	}
 }
 
 // A consumer that has died takes what it had with it.

@@ -100,6 +100,11 @@ func (s *Sender) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 // turnBack ends a call that has found the Sender closed. The caller has no reservation
 // any more, and from here on never will.
 func (s *Sender) turnBack() error {
+	if s.courier.halting.Load() {
+		s.gate.Leave() // Halt waits for calls that may publish, and this does not
+		s.courier.awaitAbort()
+		s.gate.Enter()
+	}
 	s.leftover.drop()
 	return ErrDone
 }
