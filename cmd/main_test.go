@@ -175,6 +175,11 @@ func (p *proc) wait() int {
 	select {
 	case <-p.exited:
 	case <-time.After(patience):
+		p.cmd.Process.Signal(unix.SIGQUIT) // it writes where its goroutines are
+		select {
+		case <-p.exited:
+		case <-time.After(5 * time.Second):
+		}
 		p.t.Fatalf("%v still runs; stderr:\n%s", p.cmd.Args, p.stderr.String())
 	}
 	return p.cmd.ProcessState.ExitCode()
