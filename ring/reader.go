@@ -364,7 +364,7 @@ func (r *Reader) wakeAt(uint64) (index, count uint64, patience time.Duration) {
 // wants more bytes or slots than were released, it waits for the caller and the
 // caller for it.
 func (r *Reader) stuck() error {
-	if r.head != r.index && r.peerWait.Flag.Load() != 0 && !r.reached() {
+	if r.head != r.index && r.peerWait.Flag.Load() != 0 && !reached(r.peerWait, r.index, r.count) {
 		return fmt.Errorf("%w: %d bytes in %d messages", ErrLeased, r.head-r.index, r.taken-r.count)
 	}
 	return nil

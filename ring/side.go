@@ -133,14 +133,14 @@ func (s *side) agreeOnFence() {
 func (s *side) wake() {
 	s.agreeOnFence()
 	sleep := s.peerWait.Flag.Load()
-	if sleep != 0 && s.reached() && s.peerWait.Flag.CompareAndSwap(sleep, 0) {
+	if sleep != 0 && reached(s.peerWait, s.index, s.count) && s.peerWait.Flag.CompareAndSwap(sleep, 0) {
 		s.notify()
 	}
 }
 
-// reached reports whether what is published is what the sleeping peer asked for.
-func (s *side) reached() bool {
-	return int64(s.index-s.peerWait.Index.Load()) >= 0 && int64(s.count-s.peerWait.Count.Load()) >= 0
+// reached reports whether a position is what the side that sleeps there asked for.
+func reached(by *layout.Wait, index, count uint64) bool {
+	return int64(index-by.Index.Load()) >= 0 && int64(count-by.Count.Load()) >= 0
 }
 
 func (s *side) notify() {

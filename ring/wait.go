@@ -192,7 +192,7 @@ func (s *side) arm(index, count, now uint64) {
 //
 // A peer that is between its publish and its look at the flag takes it down within unsure.
 func (s *side) checkBarrier() {
-	if !s.barrier || s.full || !s.arrived() {
+	if !s.barrier || s.full || !reached(s.ownWait, s.peerCursor.Index.Load(), s.peerCursor.Count.Load()) {
 		return
 	}
 	time.Sleep(unsure)
@@ -200,12 +200,6 @@ func (s *side) checkBarrier() {
 		s.barrier, s.full = false, true
 		s.own.Fence.Store(uint64(layout.FenceFull))
 	}
-}
-
-// arrived reports whether the peer's position is what this side asked for.
-func (s *side) arrived() bool {
-	return int64(s.peerCursor.Index.Load()-s.ownWait.Index.Load()) >= 0 &&
-		int64(s.peerCursor.Count.Load()-s.ownWait.Count.Load()) >= 0
 }
 
 // lookAround says that this side still lives, and whether it waits for a peer
