@@ -70,7 +70,7 @@ func TestTheBoundsOfFlags(t *testing.T) {
 	name, empty := segmentName(t), segmentName(t)
 	start(t, "producer", "--name", name, "--rate", "1", "--capacity", "4KiB")
 	start(t, "consumer", "--name", name)
-	eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
+	eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	// A value that is taken comes to what is in the way after it: the other processes, a
 	// segment that does not exist, a directory that does not.
 	for _, row := range boundsRows(writeFile(t, []byte("x"))) {

@@ -62,7 +62,7 @@ func observed(s *pressure.Snapshot) counters {
 		"producerWaitSec": seconds(s.Producer.Blocked), "consumerWaitSec": seconds(s.Consumer.Blocked),
 		"producerSpins": float64(s.Producer.Spins), "consumerSpins": float64(s.Consumer.Spins),
 		"producerWakes": float64(s.Producer.Wakes), "consumerWakes": float64(s.Consumer.Wakes),
-		"producerHolders": float64(s.Producer.Holders), "consumerHolders": float64(s.Consumer.Holders),
+		"producerHolders": float64(s.Producer.Generation), "consumerHolders": float64(s.Consumer.Generation),
 		"refusedCount": float64(s.Refused), "droppedCount": float64(s.Dropped), "lostCount": float64(s.Lost),
 		"highWater": float64(s.HighWater), "latency count": float64(s.Latency.Count), "latency max": float64(s.Latency.Max),
 	}
@@ -121,16 +121,16 @@ func TestNoCounterEverFallsWhileSidesAreKilled(t *testing.T) {
 				},
 			}
 			holders := func(r layout.Role) uint64 {
-				side := &header(name).ProducerSide
+				side := &header(name).ProducerStats
 				if r == layout.Consumer {
-					side = &header(name).ConsumerSide
+					side = &header(name).ConsumerStats
 				}
-				return side.Holders.Load()
+				return side.Generation.Load()
 			}
 			running := map[layout.Role]*proc{layout.Producer: sides[layout.Producer](), layout.Consumer: sides[layout.Consumer]()}
 			moved(t, name, 100)
 
-			view, err := shm.Look(name)
+			view, err := shm.OpenView(name)
 			if err != nil {
 				t.Fatal(err)
 			}

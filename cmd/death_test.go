@@ -116,7 +116,7 @@ func TestASleepingSideUsesNoProcessor(t *testing.T) {
 				if side.role == "consumer" {
 					role = layout.Consumer
 				}
-				return layout.State(h.Side(role).State.Load()).String() == side.state
+				return layout.State(h.Stats(role).State.Load()).String() == side.state
 			})
 			before := cpuTime(t, p)
 			time.Sleep(while)
@@ -143,7 +143,7 @@ func TestASecondSignalLeavesAtOnce(t *testing.T) {
 	start(t, "producer", "--name", name, "--count", "1000", "--size", "1000").ends(0)
 	// Nobody reads the pipe: the write of the output never comes back.
 	c := startWith(t, "consumer", run{Args: []string{"--name", name, "--output", "-", "--framing", "raw"}, Stdout: w})
-	eventually(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
+	eventually(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	within(t, "a full pipe", func() bool {
 		full, _ := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
 		return full >= 60_000

@@ -96,7 +96,7 @@ func TestHalfOfAStreamAndAllOfTheNextIsNotComplete(t *testing.T) {
 			consumer := start(t, "consumer", "--name", name, "--report", "0", "--work", "1ms")
 			half := start(t, "producer", append(args, "1000000", "--rate", "1000")...)
 			eventually(t, name, "a consumer and some messages", func(h *layout.Header) bool {
-				return h.ConsumerSide.Holders.Load() == 1 && h.Producer.Count.Load() > 10
+				return h.ConsumerStats.Generation.Load() == 1 && h.Producer.Count.Load() > 10
 			})
 			half.kill() // does not end the stream
 			before := header(name).Producer.Count.Load()
@@ -180,7 +180,7 @@ func TestTheEndOfAnInputIsKeptWhenItsProducerIsStoppedAfterIt(t *testing.T) {
 	start(t, "consumer", "--name", name, "--count", "1").ends(0)
 	w.Close()
 	eventually(t, name, "the end of the input", func(h *layout.Header) bool {
-		return layout.End(h.ProducerSide.End.Load()) == layout.EndComplete
+		return layout.End(h.ProducerStats.End.Load()) == layout.EndComplete
 	})
 	p.signal(unix.SIGTERM)
 	p.ends(0)
@@ -274,7 +274,7 @@ func TestHalfOfAStreamThatNobodyWasToldOfMakesTheNextIncomplete(t *testing.T) {
 
 			p, in = produce(c.next)
 			eventually(t, name, "the second producer", func(h *layout.Header) bool {
-				return layout.State(h.ProducerSide.State.Load()) != layout.StateClosed && h.ProducerSide.PID.Load() == uint64(p.cmd.Process.Pid)
+				return layout.State(h.ProducerStats.State.Load()) != layout.StateClosed && h.ProducerStats.PID.Load() == uint64(p.cmd.Process.Pid)
 			})
 			out := filepath.Join(t.TempDir(), "out")
 			var consumer *proc
@@ -286,7 +286,7 @@ func TestHalfOfAStreamThatNobodyWasToldOfMakesTheNextIncomplete(t *testing.T) {
 			}
 			if c.before {
 				consume()
-				eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerSide.PID.Load() == uint64(consumer.cmd.Process.Pid) })
+				eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.PID.Load() == uint64(consumer.cmd.Process.Pid) })
 				sent()
 			} else {
 				sent()

@@ -108,7 +108,7 @@ func TestLinesOfSeveralProducersDoNotRunTogether(t *testing.T) {
 	for i, text := range []string{"a\nb", "c\n", "d"} {
 		startWith(t, "producer", run{Args: []string{"--name", name, "--input", "-"}, Stdin: strings.NewReader(text)}).ends(0)
 		eventually(t, name, "an empty ring", func(h *layout.Header) bool {
-			return h.ProducerSide.Holders.Load() == uint64(i+1) && h.Consumer.Count.Load() == h.Producer.Count.Load()
+			return h.ProducerStats.Generation.Load() == uint64(i+1) && h.Consumer.Count.Load() == h.Producer.Count.Load()
 		})
 	}
 	c.signal(unix.SIGINT)

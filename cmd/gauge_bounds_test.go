@@ -85,7 +85,7 @@ func TestServeHasBounds(t *testing.T) {
 		return found && strings.Contains(rest, "\n")
 	})
 	pid := g.cmd.Process.Pid
-	const mostFiles, mostMemory = 450, 160 << 20
+	const maxFiles, maxMemory = 450, 160 << 20
 
 	var conns []net.Conn
 	var dialing sync.WaitGroup
@@ -112,10 +112,10 @@ func TestServeHasBounds(t *testing.T) {
 	for _, path := range []string{"/metrics", "/live.json", "/"} { // while they are there
 		within(t, "an answer for one who reads", func() bool { return answered(path) })
 	}
-	if n := openFiles(t, pid); n > mostFiles {
+	if n := openFiles(t, pid); n > maxFiles {
 		t.Errorf("%d descriptors", n)
 	}
-	if n := peakMemory(t, pid); n > mostMemory {
+	if n := peakMemory(t, pid); n > maxMemory {
 		t.Errorf("%d MiB", n>>20)
 	}
 	for _, c := range conns {

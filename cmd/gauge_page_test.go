@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"sluice/internal/page"
+	"sluice/internal/webui"
 )
 
 // browse opens a page in a browser without a window, lets it run for some seconds of
@@ -115,7 +115,7 @@ func TestThePageShowsWhoIsSlower(t *testing.T) {
 func withFigures(t *testing.T, live http.HandlerFunc) string {
 	t.Helper()
 	mux := http.NewServeMux()
-	mux.Handle("/", page.New())
+	mux.Handle("/", webui.New())
 	mux.HandleFunc("/live.json", live)
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -123,7 +123,7 @@ func withFigures(t *testing.T, live http.HandlerFunc) string {
 }
 
 func TestThePageSaysThatThereIsNoSegment(t *testing.T) {
-	s := httptest.NewServer(page.New())
+	s := httptest.NewServer(webui.New())
 	defer s.Close()
 	document := browse(t, s.URL)
 	if strings.Contains(document, `id="none" class="remark" hidden`) || !strings.Contains(document, "There is no segment") {
@@ -165,7 +165,7 @@ func TestThePageSaysThatALimitIsReached(t *testing.T) {
 "consumer":{"alive":true,"where":"pid 2","blocked":0},"history":{"throughput":[1],"depth":[3],"producerBlocked":[0],"consumerBlocked":[0]}}]}`
 	}
 	for reached, want := range map[string]string{
-		"true": "the limit of 2 MiB is reached: the producer can send no more · 583 sends refused", "false": "583 sends refused, the last obstacle: socket full",
+		"true": "the limit of 2 MiB is reached: the producer can send no more · 583 sends refused", "false": "583 sends refused, last reason: socket full",
 	} {
 		document := browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, at(reached)) }))
 		x := card(t, document, "x")

@@ -398,7 +398,7 @@ func TestGaugeRecordsThePairThatReplacesOneThatHasEnded(t *testing.T) {
 	g := start(t, "gauge", "record", "--name", name, "--output", file)
 	within(t, "a row", func() bool { text, _ := os.ReadFile(file); return strings.Count(string(text), "\n") > 1 })
 	p := start(t, "producer", "--name", name, "--fresh", "--rate", "100")
-	eventually(t, name, "the next segment", func(h *layout.Header) bool { return h.ProducerSide.PID.Load() == uint64(p.cmd.Process.Pid) })
+	eventually(t, name, "the next segment", func(h *layout.Header) bool { return h.ProducerStats.PID.Load() == uint64(p.cmd.Process.Pid) })
 	start(t, "consumer", "--name", name, "--count", "7").ends(0)
 	p.signal(unix.SIGTERM)
 	p.ends(0)

@@ -68,7 +68,7 @@ func TestBytesThatAreLostAtAStopAreInTheFigures(t *testing.T) {
 		Args:  []string{"--name", name, "--slots", "10", "--input", "-", "--format", "json"},
 		Stdin: strings.NewReader(strings.Repeat("a line\n", 5000)),
 	})
-	eventually(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerSide.Waits.Load() > 0 })
+	eventually(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })
 	p.signal(unix.SIGTERM)
 	p.ends(0)
 	if n := p.final().num("unsentBytes"); n <= 0 || int(n)%len("a line\n") != 0 {

@@ -164,7 +164,7 @@ func fieldOffset(t *testing.T, name string) int64 {
 
 func TestWhatWasDroppedIsNotMissing(t *testing.T) {
 	name, c := droppedInTheMiddle(t)
-	dropped := header(name).ProducerSide.Dropped.Load()
+	dropped := header(name).ProducerStats.Dropped.Load()
 	c.signal(unix.SIGINT)
 	c.ends(0)
 	if want := fmt.Sprintf("none missing but %d that the producer dropped", dropped); dropped == 0 || !strings.Contains(c.stderr.String(), want) {
@@ -192,7 +192,7 @@ func TestWhatWasDroppedIsNotMissing(t *testing.T) {
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	t.Run("one more than were dropped", func(t *testing.T) {
 		name, c := droppedInTheMiddle(t)
-		scribble(t, name, fieldOffset(t, "ProducerSide.Dropped"), header(name).ProducerSide.Dropped.Load()-1)
+		scribble(t, name, fieldOffset(t, "ProducerStats.Dropped"), header(name).ProducerStats.Dropped.Load()-1)
 		c.signal(unix.SIGINT)
 		c.hints(3, name+"|verify found a fault|: 1 missing, 0 repeated", "generated messages")
 	})

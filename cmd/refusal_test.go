@@ -171,7 +171,7 @@ func TestASecondConsumerLeavesTheOutputAlone(t *testing.T) {
 	name, out := segmentName(t), writeFile(t, []byte("precious"))
 	start(t, "consumer", "--name", name)
 	start(t, "producer", "--name", name, "--rate", "1")
-	eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
+	eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	start(t, "consumer", "--name", name, "--output", out).refuses(4, name, "process")
 	if left, err := os.ReadFile(out); string(left) != "precious" {
 		t.Errorf("%q, %v", left, err)
@@ -359,8 +359,8 @@ func TestTheLimitsOfFullPolicies(t *testing.T) {
 	name := segmentName(t)
 	start(t, "producer", "--name", name, "--on-full", "fail", "--slots", "3").refuses(5, "full", name)
 	start(t, "producer", "--name", name, "--on-full", "drop", "--count", "10").ends(0)
-	if h := header(name); h.ProducerSide.Dropped.Load() != 10 {
-		t.Errorf("dropped %d, want 10", h.ProducerSide.Dropped.Load())
+	if h := header(name); h.ProducerStats.Dropped.Load() != 10 {
+		t.Errorf("dropped %d, want 10", h.ProducerStats.Dropped.Load())
 	}
 	c := start(t, "consumer", "--name", name, "--format", "json")
 	c.ends(7) // the first producer failed

@@ -143,7 +143,7 @@ func TestHowAStreamEndedInJSON(t *testing.T) {
 					t.Errorf("a consumer that follows says %v and %v", got, follower.final()["streamEnd"])
 				}
 				consumer := start(t, "consumer", "--name", name, "--format", "json")
-				eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 2 })
+				eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 2 })
 				run(consumer)
 				consumer.ends(c.consumer)
 				if got := consumer.final()["streamEnd"]; got != c.end {

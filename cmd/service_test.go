@@ -79,11 +79,11 @@ func TestASideIsReadyWhenItsRoleIsTaken(t *testing.T) {
 	}
 	p := producer.start("producer", "--name", name, "--rate", "1000")
 	producer.hears("READY=1\nSTATUS=")
-	if h := header(name); h == nil || h.ProducerSide.Holders.Load() != 1 {
+	if h := header(name); h == nil || h.ProducerStats.Generation.Load() != 1 {
 		t.Error("ready without its role")
 	}
 	consumer.hears("READY=1\nSTATUS=")
-	if h := header(name); h.ConsumerSide.Holders.Load() != 1 {
+	if h := header(name); h.ConsumerStats.Generation.Load() != 1 {
 		t.Error("ready without its role")
 	}
 	producer.hears("STATUS=producer-bound: ")
@@ -305,7 +305,7 @@ func TestWhatASocketUnitHoldsIsNotSaidToBeLost(t *testing.T) {
 	defer l.Close()
 	p := start(t, "producer", transferring(name, "--rate", "2000", "--socket", socket)...)
 	eventually(t, name, "a full socket", func(h *layout.Header) bool {
-		return layout.Obstacle(h.ProducerSide.Obstacle.Load()) == layout.ObstacleSocket
+		return layout.RefuseReason(h.ProducerStats.RefuseReason.Load()) == layout.RefuseSocketFull
 	})
 	p.kill()
 	out := says(t, "stat", "--name", name)

@@ -106,7 +106,7 @@ func TestASecondSignalSaysWhatATransferLoses(t *testing.T) {
 				}
 				produced := header(name).Producer.Count.Load()
 				handedOver := produced - lost
-				eventually(t, name, fmt.Sprintf("%d messages taken, of %d: %s", handedOver, produced, p.stderr.String()), func(h *layout.Header) bool { return h.ConsumerSide.Consumed.Load() >= handedOver })
+				eventually(t, name, fmt.Sprintf("%d messages taken, of %d: %s", handedOver, produced, p.stderr.String()), func(h *layout.Header) bool { return h.ConsumerStats.Consumed.Load() >= handedOver })
 				c.signal(unix.SIGTERM)
 				if code := c.wait(); code != 7 && lost > 0 {
 					t.Errorf("exit code %d", code)
@@ -138,11 +138,11 @@ func TestASecondSignalWhenAllIsHandedOver(t *testing.T) {
 			c.pause()
 		}
 	}
-	eventually(t, name, "a line handed over", func(h *layout.Header) bool { return h.ProducerSide.Buffers.Load() == 2 })
+	eventually(t, name, "a line handed over", func(h *layout.Header) bool { return h.ProducerStats.Buffers.Load() == 2 })
 	p.twice()
 	p.refuses(1, "left at once", "all that was sent was handed over; ", "lost if the consumer ends before it takes it: 1 message", "; what was read from the input and not sent is lost")
 	c.signal(unix.SIGCONT)
-	eventually(t, name, "both lines taken", func(h *layout.Header) bool { return h.ConsumerSide.Consumed.Load() == 2 })
+	eventually(t, name, "both lines taken", func(h *layout.Header) bool { return h.ConsumerStats.Consumed.Load() == 2 })
 	c.signal(unix.SIGTERM)
 	c.ends(7) // there was more to read
 	if got := c.stdout.String(); got != "a line\na line\n" || c.final().num("lostCount") != 0 {

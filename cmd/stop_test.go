@@ -66,7 +66,7 @@ func TestASignalEndsAConsumerWhoseOutputIsStuck(t *testing.T) {
 	defer r.Close()
 	c := startWith(t, "consumer", run{Args: []string{"--name", name, "--output", "-", "--framing", "raw"}, Stdout: w})
 	w.Close()
-	eventually(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
+	eventually(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	var full int
 	for deadline := time.Now().Add(patience); full < 60_000 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		full, _ = unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
@@ -97,7 +97,7 @@ func TestAConsumerThatCouldNotWriteAnythingStopsInGoodOrder(t *testing.T) {
 	c := startWith(t, "consumer", run{Args: []string{"--name", name, "--output", "-", "--report", "10ms"}, Stdout: w})
 	w.Close()
 	c.reporting()
-	eventually(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerSide.Holders.Load() == 1 })
+	eventually(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	c.signal(unix.SIGTERM)
 	c.ends(0)
 	if h := header(name); h.Consumer.Count.Load() != 0 {
@@ -149,7 +149,7 @@ func TestASignalEndsASideWhoseStandardErrorIsStuck(t *testing.T) {
 func TestAProducerNoticesThatItsSegmentIsGone(t *testing.T) {
 	name := segmentName(t)
 	p := start(t, "producer", "--name", name)
-	eventually(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerSide.Waits.Load() > 0 })
+	eventually(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })
 	if err := os.Remove(shm.Path(name)); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestAProducerNoticesThatItsSegmentIsGone(t *testing.T) {
 func TestATruncatedSegmentEndsBothSides(t *testing.T) {
 	name := segmentName(t)
 	p := start(t, "producer", "--name", name, "--size", "3000")
-	eventually(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerSide.Waits.Load() > 0 })
+	eventually(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })
 	if err := os.Truncate(shm.Path(name), layout.HeaderSize+64<<10); err != nil { // the header stays
 		t.Fatal(err)
 	}

@@ -316,7 +316,7 @@ func TestWhatDiedWithItsProducerIsCountedWhileTheConsumerSleeps(t *testing.T) {
 	eventually(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+6000 })
 	p.kill()
 	eventually(t, name, "a count of what is lost", func(h *layout.Header) bool {
-		side := &h.ConsumerSide
+		side := &h.ConsumerStats
 		return side.Lost.Load() > 0 && side.Consumed.Load()+side.Lost.Load() == h.Producer.Count.Load()
 	})
 	var seen figures

@@ -11,8 +11,8 @@ package layout
 // kill, CountBefore is what belongs to Index. If none is under way any more, a
 // successor may have set Count back after it was read: then it is read again.
 //
-// All this holds for the publishes of one holder. A successor counts in Holders after it
-// has set Count back and before it publishes, so Holders tells that there was only one:
+// All this holds for the publishes of one holder. A successor counts in Generation after it
+// has set Count back and before it publishes, so Generation tells that there was only one:
 // a side that is killed inside a publish and has a successor between two of these loads
 // leaves NextIndex, and perhaps Count, as they were.
 func (h *Header) Published(role Role) (count uint64) {
@@ -22,7 +22,7 @@ func (h *Header) Published(role Role) (count uint64) {
 // published is Published with the load as a parameter, for a test that lets the side go on
 // between any two of them.
 func (h *Header) published(role Role, load func(*Uint64) uint64) (count uint64) {
-	c, holders := h.Cursor(role), &h.Side(role).Holders
+	c, holders := h.Cursor(role), &h.Stats(role).Generation
 	const patience = 1000 // a hostile peer may keep this loop going
 	for range patience {
 		holder := load(holders)

@@ -41,7 +41,7 @@ func TestPublishedIsTrueBetweenAnyTwoStores(t *testing.T) {
 		for _, again := range []int{0, 3} {
 			stores := publishes(cut, again)
 			for schedule := range schedules(len(stores), 8) {
-				h.Producer, h.ProducerSide = Cursor{}, Side{}
+				h.Producer, h.ProducerStats = Cursor{}, RoleStats{}
 				done := 0
 				least, most := uint64(0), uint64(0)
 				run := func(until int) {
@@ -89,7 +89,7 @@ func publishes(cut, again int) (stores []func(*Header)) {
 		stores = append(stores,
 			func(h *Header) { h.Producer.Count.Store(c) },
 			func(h *Header) { h.Producer.NextIndex.Store(i) },
-			func(h *Header) { h.ProducerSide.Begin() })
+			func(h *Header) { h.ProducerStats.Begin() })
 	}
 	publish(5, cut)
 	publish(2, again)
@@ -157,12 +157,12 @@ func TestPublishedNeverFallsAcrossKills(t *testing.T) {
 		for range 100 {
 			publish(cur, count, index+16, count+1)
 			index, count = index+16, count+1
-			cur.Index.Release(index)
+			cur.Index.StoreRelease(index)
 		}
 		publish(cur, count, index+16, count+1) // and killed before Index
 		cur.Count.Store(count)                 // the successor's repair
 		cur.NextIndex.Store(index)
-		h.ConsumerSide.Begin()
+		h.ConsumerStats.Begin()
 	}
 	done.Store(true)
 	wait.Wait()
@@ -170,7 +170,7 @@ func TestPublishedNeverFallsAcrossKills(t *testing.T) {
 
 // publish is what a side does before it stores Index.
 func publish(c *Cursor, before, next, count uint64) {
-	c.CountBefore.Relaxed(before)
-	c.NextIndex.Relaxed(next)
-	c.Count.Release(count)
+	c.CountBefore.StoreRelaxed(before)
+	c.NextIndex.StoreRelaxed(next)
+	c.Count.StoreRelease(count)
 }

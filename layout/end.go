@@ -7,13 +7,13 @@ import (
 
 // EndUntold reports whether no consumer was told how the last producer's stream has ended.
 func EndUntold(h *Header) bool {
-	return h.ConsumerSide.EndSeen.Load() != h.ProducerSide.Holders.Load()
+	return h.ConsumerStats.EndSeen.Load() != h.ProducerStats.Generation.Load()
 }
 
 // EndPending reports whether no consumer was told that a stream is not complete: that of the
 // last producer, which has ended, or of an earlier one.
 func EndPending(h *Header) bool {
-	p := &h.ProducerSide
+	p := &h.ProducerStats
 	last := State(p.State.Load()) == StateClosed && End(p.End.Load()) != EndComplete && EndUntold(h)
 	return last || IncompleteUntold(h) > 0
 }
@@ -21,7 +21,7 @@ func EndPending(h *Header) bool {
 // IncompleteUntold returns how many streams were stopped or failed, of which something was
 // there to take, and no consumer was told.
 func IncompleteUntold(h *Header) uint64 {
-	return uint64(max(0, int64(h.ProducerSide.Incomplete.Load()-h.ConsumerSide.Incomplete.Load())))
+	return uint64(max(0, int64(h.ProducerStats.Incomplete.Load()-h.ConsumerStats.Incomplete.Load())))
 }
 
 // Inheritance returns what a segment that replaces one of that mode inherits: how many
@@ -38,7 +38,7 @@ func Inheritance(h *Header, mode Mode) uint64 {
 // Inherit adds an Inheritance to a segment. It is for the holder of the producer role.
 func Inherit(h *Header, incomplete uint64) {
 	if incomplete > 0 {
-		h.ProducerSide.Incomplete.Store(h.ProducerSide.Incomplete.Own() + incomplete)
+		h.ProducerStats.Incomplete.Store(h.ProducerStats.Incomplete.LoadRelaxed() + incomplete)
 	}
 }
 
@@ -47,7 +47,7 @@ func Inherit(h *Header, incomplete uint64) {
 // the next, is not complete. It is for the holder of the consumer role, on one
 // goroutine.
 type EndWatch struct {
-	producer, consumer *Side
+	producer, consumer *RoleStats
 	seen               uint64 // the holder whose end some consumer was told of; 0 = none
 	incomplete         uint64 // incomplete streams that some consumer was told of
 	now, nowIncomplete uint64 // seen and incomplete, once this consumer is done with it
@@ -78,7 +78,7 @@ func EndOf(err error) End {
 // nobody was told of is told of at the end of the one that goes on with it, whether some of
 // it is still there to take or not, and however far that one is.
 func WatchEnds(h *Header) EndWatch {
-	e := EndWatch{producer: &h.ProducerSide, consumer: &h.ConsumerSide}
+	e := EndWatch{producer: &h.ProducerStats, consumer: &h.ConsumerStats}
 	e.seen, e.incomplete = e.consumer.EndSeen.Load(), e.consumer.Incomplete.Load()
 	return e
 }
@@ -86,9 +86,9 @@ func WatchEnds(h *Header) EndWatch {
 // Due reports whether the producer has left in good order and no consumer was told.
 // holder is what Tell wants to know.
 func (e *EndWatch) Due() (holder uint64, due bool) {
-	// Holders before State: a new holder stores them the other way round, so that the
+	// Generation before State: a new holder stores them the other way round, so that the
 	// end of the last one is never taken for its own.
-	holder = e.producer.Holders.Load()
+	holder = e.producer.Generation.Load()
 	return holder, holder != e.seen && State(e.producer.State.Load()) == StateClosed
 }
 
@@ -97,7 +97,7 @@ func (e *EndWatch) Due() (holder uint64, due bool) {
 // then this was not the end.
 func (e *EndWatch) Tell(holder uint64) (err error, ok bool) {
 	end, incomplete := End(e.producer.End.Load()), e.producer.Incomplete.Load()
-	if e.producer.Holders.Load() != holder {
+	if e.producer.Generation.Load() != holder {
 		return nil, false
 	}
 	e.now, e.nowIncomplete = holder, incomplete

@@ -16,10 +16,10 @@ type Geometry struct {
 	DataOffset uint64
 }
 
-// NewRing returns the geometry of a ring on a machine with that page size. It
+// RingGeometry returns the geometry of a ring on a machine with that page size. It
 // fails when capacity is not a power of two, is below MinCapacity or the page
 // size, or is above MaxCapacity.
-func NewRing(capacity, slots, pageSize uint64) (Geometry, error) {
+func RingGeometry(capacity, slots, pageSize uint64) (Geometry, error) {
 	least := max(MinCapacity, pageSize)
 	if bits.OnesCount64(capacity) != 1 || capacity < least || capacity > MaxCapacity {
 		return Geometry{}, fmt.Errorf("capacity %d is not a power of two from %d to %d bytes", capacity, least, uint64(MaxCapacity))
@@ -93,7 +93,7 @@ func (h *Header) Geometry(fileSize int64, pageSize uint64) (Geometry, error) {
 	}
 	switch g.Mode {
 	case ModeRing:
-		want, err := NewRing(g.Capacity, g.Slots, pageSize)
+		want, err := RingGeometry(g.Capacity, g.Slots, pageSize)
 		if err != nil {
 			return Geometry{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}

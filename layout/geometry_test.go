@@ -10,7 +10,7 @@ const page = 4096
 
 func ring(t *testing.T, capacity, slots, pageSize uint64) Geometry {
 	t.Helper()
-	g, err := NewRing(capacity, slots, pageSize)
+	g, err := RingGeometry(capacity, slots, pageSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,13 +158,13 @@ func TestLimitsOfARing(t *testing.T) {
 		{2 * MaxCapacity, 0, page, false},
 		{4096, MaxCapacity + 1, page, false},
 	} {
-		g, err := NewRing(c.capacity, c.slots, c.pageSize)
+		g, err := RingGeometry(c.capacity, c.slots, c.pageSize)
 		if c.ok != (err == nil) {
-			t.Errorf("NewRing(%d, %d, %d): %v", c.capacity, c.slots, c.pageSize, err)
+			t.Errorf("RingGeometry(%d, %d, %d): %v", c.capacity, c.slots, c.pageSize, err)
 		}
 		want := Geometry{ModeRing, c.capacity, c.slots, max(65536, c.pageSize)}
 		if c.ok && g != want || !c.ok && g != (Geometry{}) {
-			t.Errorf("NewRing(%d, %d, %d) = %+v", c.capacity, c.slots, c.pageSize, g)
+			t.Errorf("RingGeometry(%d, %d, %d) = %+v", c.capacity, c.slots, c.pageSize, g)
 		}
 	}
 }

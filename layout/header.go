@@ -10,8 +10,8 @@ const Block = 128
 //	Identity        the creator, before the segment has a name
 //	Producer        the holder of the producer role, at every publish
 //	Consumer        the holder of the consumer role, at every release
-//	*Wait           set by the side that goes to sleep, cleared by the other
-//	*Side, *Socket  the holder of the role, rarely
+//	*Sleep          set by the side that goes to sleep, cleared by the other
+//	*Stats, *Socket the holder of the role, rarely
 //	Schedule        the holder of the producer role
 //	Bridge          whoever fills the segment from another one
 //	histograms      the holder of the consumer role; Lateness the producer's
@@ -20,19 +20,19 @@ const Block = 128
 // Everything in it is readable by anybody who can open the file, at any time.
 // Parts that nothing writes yet are named here all the same, so that they can be
 // filled without a new version: Identity.SlotSize and Fingerprint, Schedule,
-// Bridge, Response, Lateness, Samples, Cursor.Samples, Side.RefusedMessages and Unsent.
+// Bridge, Response, Lateness, Samples, Cursor.Samples, RoleStats.RefusedMessages and Unsent.
 type Header struct {
 	Identity Identity
 
 	Producer Cursor
 	Consumer Cursor
 
-	ProducerWait Wait
-	ConsumerWait Wait
-	_            [2 * Block]byte
+	ProducerSleep SleepState
+	ConsumerSleep SleepState
+	_             [2 * Block]byte
 
-	ProducerSide Side
-	ConsumerSide Side
+	ProducerStats RoleStats
+	ConsumerStats RoleStats
 
 	ProducerSocket Path
 	ConsumerSocket Path
@@ -80,7 +80,7 @@ type Cursor struct {
 // Wait is the bed of one side. The sleeper writes the two thresholds, then the
 // flag; the peer clears the flag that it has seen with a compare-and-swap, and
 // only then wakes.
-type Wait struct {
+type SleepState struct {
 	Flag  Uint64 `doc:"0 = awake; else the side sleeps or is about to: the number of this sleep"`
 	Index Uint64 `doc:"wake when the peer's Index has reached this"`
 	Count Uint64 `doc:"and the peer's Count this"`
@@ -88,14 +88,14 @@ type Wait struct {
 }
 
 // Side is what a holder of a role reports of itself. Only that holder writes it.
-type Side struct {
+type RoleStats struct {
 	PID           Uint64 `doc:"process id of the last holder, for people only"`
 	PIDNamespace  Uint64 `doc:"inode number of the pid namespace of that id; 0 = unknown"`
 	TimeNamespace Uint64 `doc:"inode number of the time namespace of its clock; 0 = unknown"`
 	UID           Uint64 `doc:"user id of the last holder"`
 	State         Uint64 `doc:"0 none 1 running 2 blocked 3 alone 4 closed"`
 	Fence         Uint64 `doc:"0 unknown 1 asymmetric 2 full"`
-	Holders       Uint64 `doc:"times the role was taken"`
+	Generation    Uint64 `doc:"times the role was taken"`
 	StartedAt     Uint64 `doc:"monotonic clock when it was taken last, ns"`
 	ProgressAt    Uint64 `doc:"monotonic clock at the last noted progress or look around, ns"`
 	Blocked       Uint64 `doc:"blocked time, ns, signed: negative while blocked, then add the monotonic clock, but at most BlockedUntil"`
@@ -108,7 +108,7 @@ type Side struct {
 
 	End             Uint64 `doc:"producer: how its stream ended: 0 not yet 1 complete 2 stopped before its end 3 failed"`
 	Incomplete      Uint64 `doc:"producer: streams that ended stopped or failed; consumer: how many of those it was told of"`
-	EndSeen         Uint64 `doc:"consumer: the producer's Holders whose end it was told of; 0 = none"`
+	EndSeen         Uint64 `doc:"consumer: the producer's Generation whose end it was told of; 0 = none"`
 	Dropped         Uint64 `doc:"producer: messages dropped because full"`
 	Refused         Uint64 `doc:"producer: times a message could not be sent now"`
 	RefusedMessages Uint64 `doc:"producer: messages given up because they were refused"`
@@ -121,7 +121,7 @@ type Side struct {
 	Descriptors    Uint64 `doc:"transfer, producer: descriptors it holds for buffers in flight"`
 	MaxDescriptors Uint64 `doc:"transfer, producer: descriptors that the process may have"`
 	Limit          Uint64 `doc:"transfer, producer: most bytes in flight; 0 = no limit"`
-	Obstacle       Uint64 `doc:"transfer, producer: what refused it last: 0 nothing 1 no consumer 2 socket full 3 descriptors in flight 4 descriptors 5 memory limit 6 the consumer listens elsewhere 7 no descriptor to connect with"`
+	RefuseReason   Uint64 `doc:"transfer, producer: what refused it last: 0 nothing 1 no consumer 2 socket full 3 descriptors in flight 4 descriptors 5 memory limit 6 the consumer listens elsewhere 7 no descriptor to connect with"`
 	Lost           Uint64 `doc:"transfer, consumer: messages that went with a producer that died"`
 	NextLost       Uint64 `doc:"transfer, consumer: the Lost that is being stored"`
 	Consumed       Uint64 `doc:"transfer, consumer: messages taken and released: Count without Lost"`
@@ -169,11 +169,11 @@ type Sample struct {
 }
 
 // Side returns the block of counters that belongs to role r.
-func (h *Header) Side(r Role) *Side {
+func (h *Header) Stats(r Role) *RoleStats {
 	if r == Producer {
-		return &h.ProducerSide
+		return &h.ProducerStats
 	}
-	return &h.ConsumerSide
+	return &h.ConsumerStats
 }
 
 // Cursor returns the cursor that role r moves.
@@ -185,9 +185,9 @@ func (h *Header) Cursor(r Role) *Cursor {
 }
 
 // Wait returns the bed of role r.
-func (h *Header) Wait(r Role) *Wait {
+func (h *Header) Sleep(r Role) *SleepState {
 	if r == Producer {
-		return &h.ProducerWait
+		return &h.ProducerSleep
 	}
-	return &h.ConsumerWait
+	return &h.ConsumerSleep
 }

@@ -43,11 +43,11 @@ func LatencyBounds(i int) (low, high uint64) {
 // Note counts a time of a sample that stands for weight messages. Only one side
 // writes to a histogram, so its holder alone may call it.
 func (h *Histogram) Note(ns, weight uint64) {
-	h.Buckets[LatencyBucket(ns)].Add(weight)
-	h.Count.Add(weight)
-	h.Sum.Add(ns * weight)
-	if ns > h.Max.Own() {
-		h.Max.Relaxed(ns)
+	h.Buckets[LatencyBucket(ns)].AddRelaxed(weight)
+	h.Count.AddRelaxed(weight)
+	h.Sum.AddRelaxed(ns * weight)
+	if ns > h.Max.LoadRelaxed() {
+		h.Max.StoreRelaxed(ns)
 	}
 }
 

@@ -129,44 +129,43 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// Obstacle is what keeps a transfer producer from handing over at once. It is
-// for people: the producer goes on by itself when the obstacle is gone, but for
-// ObstacleMemory, which is an error of the caller's next message, and
-// ObstacleElsewhere, which ends it after two seconds.
-type Obstacle uint64
+// RefuseReason is why a transfer producer could not send at once. It is for people: the
+// producer tries again by itself, except for RefuseMemoryLimit, which is an error of the
+// caller's next message, and RefuseElsewhere, which ends the producer after two seconds.
+type RefuseReason uint64
 
-// The obstacles.
+// The refuse reasons.
 const (
-	ObstacleNone     Obstacle = 0
-	ObstacleConsumer Obstacle = 1 // nobody listens
-	ObstacleSocket   Obstacle = 2 // EAGAIN: the socket holds what it can
-	ObstacleInFlight Obstacle = 3 // ETOOMANYREFS: too many descriptors in sockets
-	ObstacleFiles    Obstacle = 4 // EMFILE, ENFILE: no descriptor for another buffer
-	ObstacleMemory   Obstacle = 5 // the producer's own limit
-	// ObstacleElsewhere: the consumer listens where the producer does not connect.
-	ObstacleElsewhere Obstacle = 6
-	// ObstacleConnection: EMFILE, ENFILE: no descriptor for the connection itself.
-	ObstacleConnection Obstacle = 7
+	RefuseNone         RefuseReason = 0
+	RefuseNoConsumer   RefuseReason = 1 // nobody listens
+	RefuseSocketFull   RefuseReason = 2 // EAGAIN: the socket holds what it can
+	RefuseInFlight     RefuseReason = 3 // ETOOMANYREFS: too many descriptors in sockets
+	RefuseNoDescriptor RefuseReason = 4 // EMFILE, ENFILE: no descriptor for another buffer
+	RefuseMemoryLimit  RefuseReason = 5 // the producer's own limit
+	// RefuseElsewhere: the consumer listens where the producer does not connect.
+	RefuseElsewhere RefuseReason = 6
+	// RefuseNoConnectionDescriptor: EMFILE, ENFILE: no descriptor for the connection itself.
+	RefuseNoConnectionDescriptor RefuseReason = 7
 )
 
-// String returns the obstacle in a few words.
-func (o Obstacle) String() string {
-	switch o {
-	case ObstacleNone:
+// String returns the reason in a few words.
+func (r RefuseReason) String() string {
+	switch r {
+	case RefuseNone:
 		return "none"
-	case ObstacleConsumer:
+	case RefuseNoConsumer:
 		return "no consumer"
-	case ObstacleSocket:
+	case RefuseSocketFull:
 		return "socket full"
-	case ObstacleInFlight:
+	case RefuseInFlight:
 		return "too many descriptors in flight"
-	case ObstacleFiles:
+	case RefuseNoDescriptor:
 		return "out of descriptors"
-	case ObstacleMemory:
+	case RefuseMemoryLimit:
 		return "memory limit"
-	case ObstacleElsewhere:
+	case RefuseElsewhere:
 		return "consumer listens elsewhere"
-	case ObstacleConnection:
+	case RefuseNoConnectionDescriptor:
 		return "no descriptor to connect with"
 	}
 	return "unknown"

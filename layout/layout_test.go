@@ -30,17 +30,17 @@ func TestFieldsStayWhereTheyAre(t *testing.T) {
 		"Consumer.Index":       0x180,
 		"Consumer.Count":       0x188,
 
-		"ProducerWait.Flag":  0x200,
-		"ProducerWait.Index": 0x208,
-		"ProducerWait.Count": 0x210,
-		"ConsumerWait.Flag":  0x280,
+		"ProducerSleep.Flag":  0x200,
+		"ProducerSleep.Index": 0x208,
+		"ProducerSleep.Count": 0x210,
+		"ConsumerSleep.Flag":  0x280,
 
-		"ProducerSide.PID":      0x400,
-		"ProducerSide.Blocked":  0x448,
-		"ProducerSide.End":      0x480,
-		"ProducerSide.Memory":   0x4c8,
-		"ProducerSide.Consumed": 0x508,
-		"ConsumerSide.PID":      0x600,
+		"ProducerStats.PID":      0x400,
+		"ProducerStats.Blocked":  0x448,
+		"ProducerStats.End":      0x480,
+		"ProducerStats.Memory":   0x4c8,
+		"ProducerStats.Consumed": 0x508,
+		"ConsumerStats.PID":      0x600,
 
 		"ProducerSocket.Length": 0x800,
 		"ProducerSocket.Text":   0x808,
@@ -94,9 +94,9 @@ func TestFieldsAreAlignedOrderedAndExplained(t *testing.T) {
 func TestFieldsWithDifferentWritersShareNoBlock(t *testing.T) {
 	writers := map[string]string{
 		"Identity": "creator",
-		"Producer": "producer", "ProducerSide": "producer",
-		"Consumer": "consumer", "ConsumerSide": "consumer",
-		"ProducerWait": "either, for the producer", "ConsumerWait": "either, for the consumer",
+		"Producer": "producer", "ProducerStats": "producer",
+		"Consumer": "consumer", "ConsumerStats": "consumer",
+		"ProducerSleep": "either, for the producer", "ConsumerSleep": "either, for the consumer",
 		"ProducerSocket": "producer", "ConsumerSocket": "consumer", "Schedule": "producer", "Bridge": "bridge",
 		"Latency": "consumer", "Response": "consumer", "Lateness": "producer", "Samples": "producer",
 	}
@@ -138,10 +138,10 @@ func TestValuesInTheFileStayAsTheyAre(t *testing.T) {
 		{"StateClosed", uint64(StateClosed), 4},
 		{"EndNone", uint64(EndNone), 0}, {"EndComplete", uint64(EndComplete), 1},
 		{"EndStopped", uint64(EndStopped), 2}, {"EndFailed", uint64(EndFailed), 3},
-		{"ObstacleNone", uint64(ObstacleNone), 0}, {"ObstacleConsumer", uint64(ObstacleConsumer), 1},
-		{"ObstacleSocket", uint64(ObstacleSocket), 2}, {"ObstacleInFlight", uint64(ObstacleInFlight), 3},
-		{"ObstacleFiles", uint64(ObstacleFiles), 4}, {"ObstacleMemory", uint64(ObstacleMemory), 5},
-		{"ObstacleElsewhere", uint64(ObstacleElsewhere), 6}, {"ObstacleConnection", uint64(ObstacleConnection), 7},
+		{"RefuseNone", uint64(RefuseNone), 0}, {"RefuseNoConsumer", uint64(RefuseNoConsumer), 1},
+		{"RefuseSocketFull", uint64(RefuseSocketFull), 2}, {"RefuseInFlight", uint64(RefuseInFlight), 3},
+		{"RefuseNoDescriptor", uint64(RefuseNoDescriptor), 4}, {"RefuseMemoryLimit", uint64(RefuseMemoryLimit), 5},
+		{"RefuseElsewhere", uint64(RefuseElsewhere), 6}, {"RefuseNoConnectionDescriptor", uint64(RefuseNoConnectionDescriptor), 7},
 		{"FramingNone", uint64(FramingNone), 0}, {"FramingLines", uint64(FramingLines), 1},
 		{"FramingLength", uint64(FramingLength), 2}, {"FramingRaw", uint64(FramingRaw), 3},
 		{"FenceUnknown", uint64(FenceUnknown), 0}, {"FenceAsymmetric", uint64(FenceAsymmetric), 1},
@@ -163,9 +163,9 @@ func TestNamesOfValues(t *testing.T) {
 		StateNone: "none", StateRunning: "running", StateBlocked: "blocked",
 		StateAlone: "alone", StateClosed: "closed", State(5): "unknown",
 		EndNone: "none", EndComplete: "complete", EndStopped: "stopped", EndFailed: "failed", End(4): "unknown",
-		ObstacleNone: "none", ObstacleConsumer: "no consumer", ObstacleSocket: "socket full",
-		ObstacleInFlight: "too many descriptors in flight", ObstacleFiles: "out of descriptors",
-		ObstacleMemory: "memory limit", ObstacleElsewhere: "consumer listens elsewhere", ObstacleConnection: "no descriptor to connect with", Obstacle(8): "unknown",
+		RefuseNone: "none", RefuseNoConsumer: "no consumer", RefuseSocketFull: "socket full",
+		RefuseInFlight: "too many descriptors in flight", RefuseNoDescriptor: "out of descriptors",
+		RefuseMemoryLimit: "memory limit", RefuseElsewhere: "consumer listens elsewhere", RefuseNoConnectionDescriptor: "no descriptor to connect with", RefuseReason(8): "unknown",
 		FramingNone: "none", FramingLines: "lines", FramingLength: "length", FramingRaw: "raw",
 	} {
 		if got.String() != want {
@@ -179,13 +179,13 @@ func TestPartsOfARole(t *testing.T) {
 	if Producer.Peer() != Consumer || Consumer.Peer() != Producer {
 		t.Error("the two roles are not each other's peers")
 	}
-	if h.Side(Producer) != &h.ProducerSide || h.Side(Consumer) != &h.ConsumerSide {
+	if h.Stats(Producer) != &h.ProducerStats || h.Stats(Consumer) != &h.ConsumerStats {
 		t.Error("Side gives another role's")
 	}
 	if h.Cursor(Producer) != &h.Producer || h.Cursor(Consumer) != &h.Consumer {
 		t.Error("Cursor gives another role's")
 	}
-	if h.Wait(Producer) != &h.ProducerWait || h.Wait(Consumer) != &h.ConsumerWait {
+	if h.Sleep(Producer) != &h.ProducerSleep || h.Sleep(Consumer) != &h.ConsumerSleep {
 		t.Error("Wait gives another role's")
 	}
 }

@@ -4,7 +4,7 @@ package layout
 
 // ReleaseOvertaken says whether a load that follows Release may be done before
 // the store of Release is visible to others.
-const ReleaseOvertaken = true
+const StoreReleaseOvertaken = true
 
 // Release writes the field after all earlier loads and stores of this
 // goroutine, and does not wait until the store is visible: a later load may
@@ -18,4 +18,4 @@ const ReleaseOvertaken = true
 // states, and loads are tied to the state they were written in. An assembly
 // function would say the same and costs a nanosecond a call, because it cannot
 // be inlined (docs/protocol.md has the figures).
-func (u *Uint64) Release(v uint64) { u.v = v }
+func (u *Uint64) StoreRelease(v uint64) { u.v = v }

@@ -4,11 +4,11 @@ package layout
 
 import "sync/atomic"
 
-// ReleaseOvertaken says whether a load that follows Release may be done before
+// StoreReleaseOvertaken says whether a load that follows Release may be done before
 // the store of Release is visible to others. Go's atomics do not allow it: on
 // arm64, for one, they are STLR and LDAR, which are ordered with each other.
-const ReleaseOvertaken = false
+const StoreReleaseOvertaken = false
 
 // Release writes the field after all earlier loads and stores of this
 // goroutine.
-func (u *Uint64) Release(v uint64) { atomic.StoreUint64(&u.v, v) }
+func (u *Uint64) StoreRelease(v uint64) { atomic.StoreUint64(&u.v, v) }

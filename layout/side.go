@@ -26,51 +26,51 @@ const (
 
 // Sleeps notes that the side begins to wait now, and that it had waited total ns
 // before. Until Wakes, Blocked is negative: the time goes on by itself.
-func (s *Side) Sleeps(total, now uint64) {
+func (s *RoleStats) Sleeps(total, now uint64) {
 	s.begin(total, now)
-	s.Waits.Add(1)
-	s.State.Relaxed(uint64(StateBlocked))
+	s.Waits.AddRelaxed(1)
+	s.State.StoreRelaxed(uint64(StateBlocked))
 }
 
 // begin opens a sleep. Blocked goes last: as long as it is not negative, nobody uses
 // the other two. A nanosecond is left out, so that no two sleeps have the same value.
-func (s *Side) begin(total, now uint64) {
+func (s *RoleStats) begin(total, now uint64) {
 	since := now + skew + 1
-	s.ProgressAt.Relaxed(since)
-	s.BlockedUntil.Relaxed(now + noticed)
-	s.Blocked.Release(total - since)
+	s.ProgressAt.StoreRelaxed(since)
+	s.BlockedUntil.StoreRelaxed(now + noticed)
+	s.Blocked.StoreRelease(total - since)
 }
 
 // StillAsleep notes that the side has looked around in its sleep. If it could not for
 // longer than that counts, because it was stopped, the time in between is not blocked
 // time.
-func (s *Side) StillAsleep(now uint64) {
-	blocked, until := s.Blocked.Own(), s.BlockedUntil.Own()
+func (s *RoleStats) StillAsleep(now uint64) {
+	blocked, until := s.Blocked.LoadRelaxed(), s.BlockedUntil.LoadRelaxed()
 	switch {
 	case int64(blocked) >= 0:
-		s.ProgressAt.Relaxed(now)
+		s.ProgressAt.StoreRelaxed(now)
 	case now <= until:
-		s.BlockedUntil.Relaxed(now + noticed)
-		s.ProgressAt.Relaxed(max(now, s.ProgressAt.Own())) // never before the sleep's beginning
+		s.BlockedUntil.StoreRelaxed(now + noticed)
+		s.ProgressAt.StoreRelaxed(max(now, s.ProgressAt.LoadRelaxed())) // never before the sleep's beginning
 	default:
-		s.Blocked.Release(blocked + until)
+		s.Blocked.StoreRelease(blocked + until)
 		s.begin(blocked+until, now)
 	}
 }
 
 // Wakes notes that the wait is over, and returns the ns waited with those before.
 // clock is the monotonic clock.
-func (s *Side) Wakes(clock func() uint64) (total uint64) {
+func (s *RoleStats) Wakes(clock func() uint64) (total uint64) {
 	total = s.settle(clock)
-	s.ProgressAt.Relaxed(clock())
-	s.State.Relaxed(uint64(StateRunning))
+	s.ProgressAt.StoreRelaxed(clock())
+	s.State.StoreRelaxed(uint64(StateRunning))
 	return total
 }
 
 // settle ends a sleep and returns the total. Once settling is visible, no reader adds
 // its clock any more, and the clock that is read after that is later than all that
 // were added.
-func (s *Side) settle(clock func() uint64) (total uint64) {
+func (s *RoleStats) settle(clock func() uint64) (total uint64) {
 	blocked := s.Blocked.Load()
 	if int64(blocked) >= 0 {
 		return blocked
@@ -89,7 +89,7 @@ func (s *Side) settle(clock func() uint64) (total uint64) {
 // BlockedAt returns the time that the side has been blocked, ns: at the time now of
 // the monotonic clock, which has to be read before the call. It may be called by
 // anybody.
-func (s *Side) BlockedAt(now uint64) uint64 {
+func (s *RoleStats) BlockedAt(now uint64) uint64 {
 	// A side that is settling needs some nanoseconds, or some milliseconds when it
 	// loses its processor just there. One that was killed there counts on until it
 	// has a successor; that one, and a hostile peer, may keep this loop for some 50 ms.
@@ -125,8 +125,8 @@ type Holder struct {
 // returns the ns that all before it have waited. A predecessor that was killed
 // asleep left its waiting open: it ends as Blocked says.
 //
-// State is the caller's to set when the role is ready, and Holders after it.
-func (s *Side) TakeOver(by Holder, clock func() uint64, keep bool) (blocked uint64) {
+// State is the caller's to set when the role is ready, and Generation after it.
+func (s *RoleStats) TakeOver(by Holder, clock func() uint64, keep bool) (blocked uint64) {
 	blocked = s.settle(clock)
 	s.PID.Store(by.PID)
 	s.UID.Store(by.UID)
@@ -142,36 +142,36 @@ func (s *Side) TakeOver(by Holder, clock func() uint64, keep bool) (blocked uint
 	return blocked
 }
 
-// Begin says that the role can be used from now on, and numbers its holder. Holders goes
+// Begin says that the role can be used from now on, and numbers its holder. Generation goes
 // last: EndWatch.Due.
-func (s *Side) Begin() {
+func (s *RoleStats) Begin() {
 	s.End.Store(uint64(EndNone))
 	s.State.Store(uint64(StateRunning))
-	s.Holders.Store(s.Holders.Own() + 1)
+	s.Generation.Store(s.Generation.LoadRelaxed() + 1)
 }
 
 // Ends says how the stream of a producer has ended, before Close. published tells that
 // some of it is there to take: else there is nothing that could be incomplete.
-func (s *Side) Ends(end End, published bool) {
-	if End(s.End.Own()) == end {
+func (s *RoleStats) Ends(end End, published bool) {
+	if End(s.End.LoadRelaxed()) == end {
 		return
 	}
 	if (end == EndStopped || end == EndFailed) && published {
-		s.Incomplete.Store(s.Incomplete.Own() + 1)
+		s.Incomplete.Store(s.Incomplete.LoadRelaxed() + 1)
 	}
 	s.End.Store(uint64(end))
 }
 
 // Died reports whether the last holder has not left in good order, when nobody holds the
 // role now.
-func (s *Side) Died() bool {
+func (s *RoleStats) Died() bool {
 	state := State(s.State.Load())
 	return state != StateNone && state != StateClosed
 }
 
 // NotedFraming returns how a producer says that it has cut its input, FramingNone for what
 // is no framing.
-func (s *Side) NotedFraming() Framing {
+func (s *RoleStats) NotedFraming() Framing {
 	if f := Framing(s.Framing.Load()); f <= FramingRaw {
 		return f
 	}
@@ -179,7 +179,7 @@ func (s *Side) NotedFraming() Framing {
 }
 
 // Close says that the holder has left in good order.
-func (s *Side) Close(now uint64) {
+func (s *RoleStats) Close(now uint64) {
 	s.ProgressAt.Store(now)
 	s.State.Store(uint64(StateClosed))
 }

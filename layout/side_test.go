@@ -20,29 +20,29 @@ const second = 1_000_000_000
 func TestASleepCountsUpToASecondAfterTheLastLookAround(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		do   func(s *Side)
+		do   func(s *RoleStats)
 		now  uint64
 		want uint64
 	}{
-		{"never asleep", func(*Side) {}, 9 * second, 0},
-		{"asleep", func(s *Side) { s.Sleeps(5, 10*second) }, 10*second + skew + 8, 12},
-		{"for a second without a look", func(s *Side) { s.Sleeps(5, 10*second) }, 11 * second, second - skew + 4},
-		{"for longer without a look: stopped or killed", func(s *Side) { s.Sleeps(5, 10*second) }, 60 * second, second - skew + 4},
-		{"after a look", func(s *Side) { s.Sleeps(5, 10*second); s.StillAsleep(10*second + second/2) }, 11 * second, second - skew + 4},
-		{"after a look that came late, without the time in between", func(s *Side) {
+		{"never asleep", func(*RoleStats) {}, 9 * second, 0},
+		{"asleep", func(s *RoleStats) { s.Sleeps(5, 10*second) }, 10*second + skew + 8, 12},
+		{"for a second without a look", func(s *RoleStats) { s.Sleeps(5, 10*second) }, 11 * second, second - skew + 4},
+		{"for longer without a look: stopped or killed", func(s *RoleStats) { s.Sleeps(5, 10*second) }, 60 * second, second - skew + 4},
+		{"after a look", func(s *RoleStats) { s.Sleeps(5, 10*second); s.StillAsleep(10*second + second/2) }, 11 * second, second - skew + 4},
+		{"after a look that came late, without the time in between", func(s *RoleStats) {
 			s.Sleeps(5, 10*second)
 			s.StillAsleep(20 * second)
 		}, 20*second + skew + 8, second - skew + 11},
-		{"a look while awake", func(s *Side) { s.StillAsleep(20 * second) }, 21 * second, 0},
-		{"stopped, then awake", func(s *Side) { s.Sleeps(5, 10*second); s.Wakes(at(20 * second)) }, 21 * second, second - skew + 4},
-		{"killed, then taken over", func(s *Side) {
+		{"a look while awake", func(s *RoleStats) { s.StillAsleep(20 * second) }, 21 * second, 0},
+		{"stopped, then awake", func(s *RoleStats) { s.Sleeps(5, 10*second); s.Wakes(at(20 * second)) }, 21 * second, second - skew + 4},
+		{"killed, then taken over", func(s *RoleStats) {
 			s.Sleeps(5, 10*second)
 			if got := s.TakeOver(Holder{}, at(20*second), false); got != second-skew+4 {
 				t.Errorf("the successor begins with %d", got)
 			}
 		}, 21 * second, second - skew + 4},
 	} {
-		var s Side
+		var s RoleStats
 		c.do(&s)
 		if got := s.BlockedAt(c.now); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
@@ -55,15 +55,15 @@ func TestASleepCountsUpToASecondAfterTheLastLookAround(t *testing.T) {
 func TestBlockedTimeNeverFalls(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		end  func(s *Side)
+		end  func(s *RoleStats)
 	}{
-		{"Wakes", func(s *Side) { s.Wakes(testClock) }},
-		{"TakeOver", func(s *Side) { s.TakeOver(Holder{}, testClock, false) }},
-		{"StillAsleep", func(s *Side) { s.StillAsleep(testClock()); s.Wakes(testClock) }},
+		{"Wakes", func(s *RoleStats) { s.Wakes(testClock) }},
+		{"TakeOver", func(s *RoleStats) { s.TakeOver(Holder{}, testClock, false) }},
+		{"StillAsleep", func(s *RoleStats) { s.StillAsleep(testClock()); s.Wakes(testClock) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var (
-				side  Side
+				side  RoleStats
 				shown atomic.Uint64 // the most that anybody was shown
 				done  atomic.Bool
 				wait  sync.WaitGroup
@@ -84,7 +84,7 @@ func TestBlockedTimeNeverFalls(t *testing.T) {
 				})
 			}
 			for began := time.Now(); time.Since(began) < 500*time.Millisecond; {
-				side.Sleeps(side.Blocked.Own(), testClock())
+				side.Sleeps(side.Blocked.LoadRelaxed(), testClock())
 				for range rand.IntN(200) {
 					testClock()
 				}
@@ -97,7 +97,7 @@ func TestBlockedTimeNeverFalls(t *testing.T) {
 }
 
 func TestAStreamThatWasNotCompleteIsCounted(t *testing.T) {
-	var s Side
+	var s RoleStats
 	for _, c := range []struct {
 		end        End
 		published  bool
@@ -116,7 +116,7 @@ func TestAStreamThatWasNotCompleteIsCounted(t *testing.T) {
 }
 
 func TestAHolderSaysWhoItIs(t *testing.T) {
-	var s Side
+	var s RoleStats
 	s.TakeOver(Holder{PID: 1, UID: 2, PIDNamespace: 3, TimeNamespace: 4}, at(5), true)
 	got := [...]uint64{s.PID.Load(), s.UID.Load(), s.PIDNamespace.Load(), s.TimeNamespace.Load(), s.StartedAt.Load(), s.Keep.Load()}
 	if got != [...]uint64{1, 2, 3, 4, 5, 1} {

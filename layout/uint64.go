@@ -24,10 +24,10 @@ func (u *Uint64) CompareAndSwap(old, new uint64) bool {
 
 // Add adds to a field that only the caller's side writes. It is a load and a
 // store, not an atomic addition: the single writer makes that enough.
-func (u *Uint64) Add(d uint64) { u.Relaxed(u.v + d) }
+func (u *Uint64) AddRelaxed(d uint64) { u.StoreRelaxed(u.v + d) }
 
-// AddShared adds to a field that several goroutines of one side write.
-func (u *Uint64) AddShared(d uint64) { atomic.AddUint64(&u.v, d) }
+// Add adds to a field that several goroutines of one side write.
+func (u *Uint64) Add(d uint64) { atomic.AddUint64(&u.v, d) }
 
 // Own reads a field that only the caller's side writes.
-func (u *Uint64) Own() uint64 { return u.v }
+func (u *Uint64) LoadRelaxed() uint64 { return u.v }

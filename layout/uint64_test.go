@@ -6,15 +6,15 @@ func TestEveryWayToWriteAFieldWritesIt(t *testing.T) {
 	var u Uint64
 	for _, write := range []func(){
 		func() { u.Store(1 << 40) },
-		func() { u.Relaxed(1 << 40) },
-		func() { u.Release(1 << 40) },
-		func() { u.Store(1<<40 - 3); u.Add(3) },
+		func() { u.StoreRelaxed(1 << 40) },
+		func() { u.StoreRelease(1 << 40) },
+		func() { u.Store(1<<40 - 3); u.AddRelaxed(3) },
 		func() { u.CompareAndSwap(0, 1<<40) },
 	} {
 		u.Store(0)
 		write()
-		if u.Load() != 1<<40 || u.Own() != 1<<40 {
-			t.Errorf("Load %#x, Own %#x", u.Load(), u.Own())
+		if u.Load() != 1<<40 || u.LoadRelaxed() != 1<<40 {
+			t.Errorf("Load %#x, Own %#x", u.Load(), u.LoadRelaxed())
 		}
 	}
 	if old := u.Swap(7); old != 1<<40 || u.Load() != 7 {

@@ -35,7 +35,7 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 		{"a few messages, and nobody takes them", Growing, 8 * time.Second, func(_, s *Snapshot) { s.Produced, s.Consumed = 1010, 1000 }},
 		{"no limit", Growing, time.Nanosecond, func(b, s *Snapshot) { b.Limit, s.Limit = 0, 0 }},
 		{"nobody there", NoConsumer, 8 * time.Second, func(b, s *Snapshot) {
-			b.Consumer, s.Consumer, s.Consumed = Side{}, Side{}, 1000
+			b.Consumer, s.Consumer, s.Consumed = RoleStats{}, RoleStats{}, 1000
 		}},
 		{"a consumer in step", Balanced, 0, func(_, s *Snapshot) { s.Consumed = 1990 }},
 		{"a consumer that catches up", ConsumerBound, 0, func(b, s *Snapshot) { b.Consumed, s.Consumed = 0, 1800 }},
@@ -60,10 +60,10 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 			b.Consumed, s.Produced, s.Consumed = 960, 1050, 1020
 			waited(s, time.Millisecond)
 		}},
-		{"a producer that has gone", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer = Side{State: layout.StateClosed} }},
+		{"a producer that has gone", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer = RoleStats{State: layout.StateClosed} }},
 		{"a producer that only delivers what is queued", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer.End = layout.EndComplete }},
 		{"a producer that only waits for somebody to deliver to", NoConsumer, 0, func(b, s *Snapshot) {
-			b.Consumer, s.Consumer, s.Consumed, s.Producer.End = Side{}, Side{}, 1000, layout.EndStopped
+			b.Consumer, s.Consumer, s.Consumed, s.Producer.End = RoleStats{}, RoleStats{}, 1000, layout.EndStopped
 		}},
 		{"a producer that has just come after one that has ended", Growing, 8 * time.Second, func(_, s *Snapshot) {
 			s.Producer.State, s.Producer.End = layout.StateClosed, layout.EndComplete
@@ -107,7 +107,7 @@ func TestARingThatFillsHasAForecast(t *testing.T) {
 		{"a consumer in step", Balanced, 0, func(_, s *Snapshot) { s.Consumed = 1950 }},
 		{"a message more than a moment ago", Balanced, 0, func(_, s *Snapshot) { s.Produced, s.Consumed = 1005, 1004; s.QueueBytes = 10<<20 + 64 }},
 		{"a ring that is full already", ConsumerBound, 0, func(_, s *Snapshot) { s.QueueBytes = 95 << 20 }},
-		{"a producer that has gone", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer = Side{State: layout.StateClosed} }},
+		{"a producer that has gone", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer = RoleStats{State: layout.StateClosed} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before, after := filling(c.change)
@@ -202,10 +202,10 @@ func TestATransfersCountersAddUp(t *testing.T) {
 	h.Producer.Index.Store(500 << 12)
 	h.Consumer.Count.Store(700)
 	h.Consumer.Index.Store(400 << 12)
-	h.ConsumerSide.Lost.Store(50)
-	h.ConsumerSide.Consumed.Store(650)
-	h.ProducerSide.Limit.Store(1 << 20)
-	h.ProducerSide.Descriptors.Store(300)
+	h.ConsumerStats.Lost.Store(50)
+	h.ConsumerStats.Consumed.Store(650)
+	h.ProducerStats.Limit.Store(1 << 20)
+	h.ProducerStats.Descriptors.Store(300)
 	s := Read(&h, layout.Geometry{Mode: layout.ModeTransfer}, Alive{}, 0)
 	if s.Consumed != 650 || s.Lost != 50 || s.Depth() != 300 || s.QueueBytes != 100<<12 || s.Fill() != 100.0/256 || s.Memory != layout.HeaderSize+100<<12 {
 		t.Errorf("consumed %d, lost %d, depth %d, bytes %d, fill %v, memory %d", s.Consumed, s.Lost, s.Depth(), s.QueueBytes, s.Fill(), s.Memory)
@@ -214,7 +214,7 @@ func TestATransfersCountersAddUp(t *testing.T) {
 		t.Errorf("a dead producer holds %d descriptors, a living one %d", s.Descriptors, living.Descriptors)
 	}
 	h.Consumer.Index.Store(501 << 12)
-	h.ConsumerSide.Lost.Store(1 << 60)
+	h.ConsumerStats.Lost.Store(1 << 60)
 	s = Read(&h, layout.Geometry{Mode: layout.ModeTransfer}, Alive{}, 0)
 	if s.QueueBytes != 0 || s.Depth() != 0 {
 		t.Errorf("of nonsense: bytes %d, consumed %d, depth %d", s.QueueBytes, s.Consumed, s.Depth())

@@ -53,7 +53,7 @@ func Between(before, after *Snapshot) Interval {
 		Deepest:        max(before.Depth(), after.Depth()),
 		ProducerWaits:  grown(before.Producer.Waits, after.Producer.Waits),
 		ConsumerWaits:  grown(before.Consumer.Waits, after.Consumer.Waits),
-		ConsumerStayed: before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Holders == after.Consumer.Holders,
+		ConsumerStayed: before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Generation == after.Consumer.Generation,
 		Unreached:      before.unreached() && after.unreached(),
 		Latency:        after.Latency.Since(&before.Latency),
 	}

@@ -6,7 +6,7 @@ import "sluice/layout"
 // and has not found room again since. A producer command then delivers what is queued and
 // ends.
 func (s *Snapshot) LimitReached() bool {
-	return s.Geometry.Mode == layout.ModeTransfer && s.Obstacle == layout.ObstacleMemory && s.Producer.Alive && s.Depth() > 0
+	return s.Geometry.Mode == layout.ModeTransfer && s.RefuseReason == layout.RefuseMemoryLimit && s.Producer.Alive && s.Depth() > 0
 }
 
 // delivering reports whether the living producer of a transfer has ended its stream, sends

@@ -22,8 +22,8 @@ func Observe(seg Segment) (s Snapshot, err error) {
 		consumer, consumerErr := alive(seg, layout.Consumer)
 		s = Read(h, seg.Geometry(), Alive{Producer: producer, Consumer: consumer}, shm.Clock())
 		s.Producer.Unknown, s.Consumer.Unknown = producerErr != nil, consumerErr != nil
-		s.Producer.look(&h.ProducerSide)
-		s.Consumer.look(&h.ConsumerSide)
+		s.Producer.observe(&h.ProducerStats)
+		s.Consumer.observe(&h.ConsumerStats)
 		return nil
 	})
 	return s, err
@@ -31,7 +31,7 @@ func Observe(seg Segment) (s Snapshot, err error) {
 
 // look finds out what this process can know of the side's, and asks /proc whether it
 // runs. A process that looks at itself does.
-func (s *Side) look(at *layout.Side) {
+func (s *RoleStats) observe(at *layout.RoleStats) {
 	self := shm.Self()
 	pids, clock := at.PIDNamespace.Load(), at.TimeNamespace.Load()
 	s.Foreign = pids != 0 && self.PIDNamespace != 0 && pids != self.PIDNamespace
@@ -49,8 +49,8 @@ func (s *Side) look(at *layout.Side) {
 func alive(seg Segment, r layout.Role) (bool, error) {
 	held, err := seg.Alive(r)
 	if err != nil {
-		side := seg.Header().Side(r)
-		held = side.Holders.Load() > 0 && layout.State(side.State.Load()) != layout.StateClosed
+		side := seg.Header().Stats(r)
+		held = side.Generation.Load() > 0 && layout.State(side.State.Load()) != layout.StateClosed
 	}
 	return held, err
 }

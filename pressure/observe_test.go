@@ -16,10 +16,10 @@ func (sandboxed) Alive(layout.Role) (bool, error) { return false, errors.New("re
 
 func TestWhatTheKernelDoesNotTellIsUnknownAndNoDeath(t *testing.T) {
 	var h layout.Header
-	h.ProducerSide.Holders.Store(1)
-	h.ProducerSide.State.Store(uint64(layout.StateRunning))
-	h.ConsumerSide.Holders.Store(1)
-	h.ConsumerSide.State.Store(uint64(layout.StateClosed))
+	h.ProducerStats.Generation.Store(1)
+	h.ProducerStats.State.Store(uint64(layout.StateRunning))
+	h.ConsumerStats.Generation.Store(1)
+	h.ConsumerStats.State.Store(uint64(layout.StateClosed))
 	s, err := Observe(sandboxed{&h})
 	if err != nil {
 		t.Fatal(err)

@@ -9,22 +9,22 @@ import (
 )
 
 // Side is what one role reports of itself.
-type Side struct {
-	Alive    bool // a live process holds the role
-	Unknown  bool // the kernel does not tell whether one does; Alive is what the segment says
-	PID      int  // of the last holder; for people
-	UID      int  // of the last holder, as it says
-	State    layout.State
-	Holders  uint64        // times the role was taken
-	Waits    uint64        // times it slept, full for a producer, empty for a consumer
-	Blocked  time.Duration // time asleep, a sleep that still goes on included
-	Spins    uint64        // waits that ended before it came to a sleep
-	Wakes    uint64        // times it woke the other side
-	Spurious uint64        // times it was woken for nothing
-	Progress uint64        // monotonic ns of the last noted progress
+type RoleStats struct {
+	Alive      bool // a live process holds the role
+	Unknown    bool // the kernel does not tell whether one does; Alive is what the segment says
+	PID        int  // of the last holder; for people
+	UID        int  // of the last holder, as it says
+	State      layout.State
+	Generation uint64        // times the role was taken
+	Waits      uint64        // times it slept, full for a producer, empty for a consumer
+	Blocked    time.Duration // time asleep, a sleep that still goes on included
+	Spins      uint64        // waits that ended before it came to a sleep
+	Wakes      uint64        // times it woke the other side
+	Spurious   uint64        // times it was woken for nothing
+	Progress   uint64        // monotonic ns of the last noted progress
 
 	End     layout.End // producer: how its last stream ended
-	EndSeen uint64     // consumer: the producer's Holders whose end it was told of; 0 = none
+	EndSeen uint64     // consumer: the producer's Generation whose end it was told of; 0 = none
 	Socket  string     // transfer: where it connects to, or listens, as it says; "" = it has not said
 
 	// What Observe finds out about the process; false when that cannot be known.
@@ -50,15 +50,15 @@ type Snapshot struct {
 	Memory                       uint64 // bytes that the segment and messages in flight take
 
 	// Transfer only.
-	Lost           uint64          // messages that went with a producer that died
-	Limit          uint64          // most memory in flight, bytes; 0 = none
-	Obstacle       layout.Obstacle // what keeps the producer from handing over
-	Descriptors    uint64          // that the producer holds for buffers in flight
-	MaxDescriptors uint64          // that it may hold
+	Lost           uint64              // messages that went with a producer that died
+	Limit          uint64              // most memory in flight, bytes; 0 = none
+	RefuseReason   layout.RefuseReason // what keeps the producer from handing over
+	Descriptors    uint64              // that the producer holds for buffers in flight
+	MaxDescriptors uint64              // that it may hold
 
 	Untold uint64 // streams that were stopped or failed, and no consumer was told
 
-	Producer, Consumer Side
+	Producer, Consumer RoleStats
 	Latency            Histogram
 }
 
@@ -77,16 +77,16 @@ func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot
 	s.readQueue(h)
 	s.ProducedBytes, s.ConsumedBytes = h.Producer.Bytes.Load(), h.Consumer.Bytes.Load()
 
-	s.Consumer = readSide(&h.ConsumerSide, alive.Consumer, now)
-	s.Producer = readSide(&h.ProducerSide, alive.Producer, now)
-	p := &h.ProducerSide
+	s.Consumer = readSide(&h.ConsumerStats, alive.Consumer, now)
+	s.Producer = readSide(&h.ProducerStats, alive.Producer, now)
+	p := &h.ProducerStats
 	s.Dropped, s.Refused, s.HighWater = p.Dropped.Load(), p.Refused.Load(), p.HighWater.Load()
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()
 	if g.Mode == layout.ModeTransfer {
 		if !alive.Producer { // what it held is gone; what the consumer has not released is there
 			s.Memory = uint64(g.FileSize()) + s.QueueBytes
 		}
-		s.Limit, s.Obstacle = p.Limit.Load(), layout.Obstacle(p.Obstacle.Load())
+		s.Limit, s.RefuseReason = p.Limit.Load(), layout.RefuseReason(p.RefuseReason.Load())
 		s.Producer.Socket, s.Consumer.Socket = h.ProducerSocket.Load(), h.ConsumerSocket.Load()
 		s.Descriptors, s.MaxDescriptors = p.Descriptors.Load(), p.MaxDescriptors.Load()
 		if !alive.Producer { // the kernel has closed them, whatever a killed one had noted
@@ -133,7 +133,7 @@ func (s *Snapshot) readConsumed(h *layout.Header) (consumed, lost uint64) {
 	}
 	const patience = 100 // a consumer that was killed in between leaves them apart
 	for range patience {
-		consumed, lost = h.ConsumerSide.Consumed.Load(), h.ConsumerSide.Lost.Load()
+		consumed, lost = h.ConsumerStats.Consumed.Load(), h.ConsumerStats.Lost.Load()
 		if consumed+lost == h.Consumer.Count.Load() {
 			break
 		}
@@ -149,20 +149,20 @@ func (s *Snapshot) inUse(read, write uint64) uint64 {
 	return write - min(read, write)
 }
 
-func readSide(s *layout.Side, alive bool, now uint64) Side {
-	out := Side{
-		Alive:    alive,
-		PID:      int(s.PID.Load()),
-		State:    layout.State(s.State.Load()),
-		Holders:  s.Holders.Load(),
-		Waits:    s.Waits.Load(),
-		Spins:    s.Spins.Load(),
-		Wakes:    s.WakesSent.Load(),
-		Spurious: s.Spurious.Load(),
-		Progress: s.ProgressAt.Load(),
-		UID:      int(s.UID.Load()),
-		End:      layout.End(s.End.Load()),
-		EndSeen:  s.EndSeen.Load(),
+func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
+	out := RoleStats{
+		Alive:      alive,
+		PID:        int(s.PID.Load()),
+		State:      layout.State(s.State.Load()),
+		Generation: s.Generation.Load(),
+		Waits:      s.Waits.Load(),
+		Spins:      s.Spins.Load(),
+		Wakes:      s.WakesSent.Load(),
+		Spurious:   s.Spurious.Load(),
+		Progress:   s.ProgressAt.Load(),
+		UID:        int(s.UID.Load()),
+		End:        layout.End(s.End.Load()),
+		EndSeen:    s.EndSeen.Load(),
 	}
 	if other := s.TimeNamespace.Load(); other != 0 && other != shm.TimeNamespace() {
 		now = 0 // not its clock: a sleep counts up to the last look around

@@ -68,7 +68,7 @@ func (s *Snapshot) notRunning(r layout.Role) string {
 	return ""
 }
 
-func (s *Snapshot) side(r layout.Role) *Side {
+func (s *Snapshot) side(r layout.Role) *RoleStats {
 	if r == layout.Producer {
 		return &s.Producer
 	}

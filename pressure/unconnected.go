@@ -10,7 +10,7 @@ import (
 // although both live.
 func (s *Snapshot) unreached() bool {
 	return s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive && s.Consumer.Alive &&
-		(s.Obstacle == layout.ObstacleConsumer || s.Obstacle == layout.ObstacleElsewhere || s.Obstacle == layout.ObstacleConnection)
+		(s.RefuseReason == layout.RefuseNoConsumer || s.RefuseReason == layout.RefuseElsewhere || s.RefuseReason == layout.RefuseNoConnectionDescriptor)
 }
 
 // Apart reports whether both sides of a transfer live and, as far as they say, do not
@@ -40,7 +40,7 @@ func unconnected(i *Interval, after *Snapshot) (Verdict, bool) {
 // apart is that verdict in words.
 func apart(s *Snapshot) Verdict {
 	from, to := s.Producer.Socket, s.Consumer.Socket
-	if s.Obstacle == layout.ObstacleConnection {
+	if s.RefuseReason == layout.RefuseNoConnectionDescriptor {
 		return Verdict{Kind: Unconnected,
 			Why:    "both sides live, and the producer has no descriptor left to connect with",
 			Advice: "allow the producer more descriptors (ulimit -n)"}

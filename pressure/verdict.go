@@ -154,7 +154,7 @@ func consumerless(i *Interval, after *Snapshot) (Verdict, bool) {
 			Why: fmt.Sprintf("no producer and no consumer lives; %s lost with the producer, but for those that a socket unit (systemd) may hold for the next consumer", were(after.Depth()))}, true
 	case !c.Alive && c.State != layout.StateClosed && i.Consumed == 0, !c.Alive && after.Depth() > 0:
 		return noConsumer(after), true
-	case !c.Alive && i.Consumed == 0 && after.delivering() && c.EndSeen != p.Holders: // the last one has left before the end
+	case !c.Alive && i.Consumed == 0 && after.delivering() && c.EndSeen != p.Generation: // the last one has left before the end
 		return noConsumer(after), true
 	}
 	return Verdict{}, false
@@ -187,7 +187,7 @@ func noProducer(s *Snapshot) Verdict {
 func fate(s *Snapshot) string {
 	p := &s.Producer
 	switch {
-	case p.Alive || p.Holders == 0:
+	case p.Alive || p.Generation == 0:
 		return ""
 	case p.State != layout.StateClosed:
 		return "; the last producer died"
@@ -278,7 +278,7 @@ func prevails(more, less float64, already bool) bool {
 
 // age is how long a side has shown no progress, 0 when that cannot be known. It may
 // have shown some after this snapshot's clock was read.
-func (s *Snapshot) age(side *Side) time.Duration {
+func (s *Snapshot) age(side *RoleStats) time.Duration {
 	if side.OtherClock {
 		return 0
 	}

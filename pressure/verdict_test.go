@@ -15,8 +15,8 @@ func second(change func(before, after *Snapshot)) (before, after Snapshot) {
 		At:       uint64(100 * time.Second),
 		Geometry: layout.Geometry{Mode: layout.ModeRing, Capacity: 1 << 20, Slots: 8, DataOffset: layout.HeaderSize},
 		Produced: 1000, Consumed: 1000,
-		Producer: Side{Alive: true, State: layout.StateRunning},
-		Consumer: Side{Alive: true, State: layout.StateRunning},
+		Producer: RoleStats{Alive: true, State: layout.StateRunning},
+		Consumer: RoleStats{Alive: true, State: layout.StateRunning},
 	}
 	after = before
 	after.At += uint64(time.Second)
@@ -51,7 +51,7 @@ func TestVerdict(t *testing.T) {
 			s.Produced, s.Consumed, s.Consumer.Blocked = 1000, 1000, time.Second
 		}},
 		{"no consumer ever", NoConsumer, func(_, s *Snapshot) {
-			s.Consumer, s.Consumed, s.Produced = Side{}, 1000, 1008
+			s.Consumer, s.Consumed, s.Produced = RoleStats{}, 1000, 1008
 		}},
 		{"a consumer that died with messages left", NoConsumer, func(_, s *Snapshot) {
 			s.Consumer.Alive, s.Produced = false, 1205
@@ -60,7 +60,7 @@ func TestVerdict(t *testing.T) {
 			s.Producer.Alive, s.Produced, s.Consumed = false, 1000, 1000
 		}},
 		{"the last second of a producer that ended well", ProducerBound, func(_, s *Snapshot) {
-			s.Producer = Side{State: layout.StateClosed}
+			s.Producer = RoleStats{State: layout.StateClosed}
 			s.Consumer.Blocked = 900 * time.Millisecond
 		}},
 		{"a consumer that ended well when all was read", Balanced, func(_, s *Snapshot) {
@@ -68,7 +68,7 @@ func TestVerdict(t *testing.T) {
 		}},
 		{"a consumer that ended well, and nothing has come since", Idle, func(b, s *Snapshot) {
 			s.Produced, s.Consumed = 1000, 1000
-			b.Consumer = Side{State: layout.StateClosed}
+			b.Consumer = RoleStats{State: layout.StateClosed}
 			s.Consumer = b.Consumer
 		}},
 		{"a consumer that died when it had taken everything", Balanced, func(_, s *Snapshot) { s.Consumer.Alive = false }},
@@ -86,23 +86,23 @@ func TestVerdict(t *testing.T) {
 		}},
 		{"of a transfer at its limit", Stalled, func(b, s *Snapshot) {
 			b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
-			s.Limit, s.QueueBytes, s.Obstacle = 1<<20, 1<<20, layout.ObstacleMemory
+			s.Limit, s.QueueBytes, s.RefuseReason = 1<<20, 1<<20, layout.RefuseMemoryLimit
 			s.Consumed, s.Consumer.Progress = 1000, s.At-uint64(10*time.Second)
 		}},
 		{"of what a producer that has ended has left", Stalled, func(b, s *Snapshot) {
-			s.Producer = Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}
+			s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
 			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
 		}},
 		{"of what a producer that died has left", Stalled, func(b, s *Snapshot) {
-			s.Producer = Side{Holders: 1, State: layout.StateRunning}
+			s.Producer = RoleStats{Generation: 1, State: layout.StateRunning}
 			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
 		}},
 		{"at work on a message that a producer that has ended has left", ConsumerBound, func(b, s *Snapshot) {
-			s.Producer = Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}
+			s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
 			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(2*time.Second)
 		}},
 		{"a stopped consumer of what a producer that has ended has left", Stopped, func(b, s *Snapshot) {
-			s.Producer, s.Consumer.Stopped = Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}, true
+			s.Producer, s.Consumer.Stopped = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}, true
 			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
 		}},
 		{"a consumer that has only just taken the role of a dead one", ConsumerBound, func(b, s *Snapshot) {
@@ -184,11 +184,11 @@ func TestAConsumerThatWorksOffWhatWaitsIsTheSlowerSide(t *testing.T) {
 	}{
 		{"the producer has gone", ConsumerBound, "gets shorter", func(b, s *Snapshot) {
 			s.Produced = b.Produced
-			s.Producer = Side{State: layout.StateClosed}
+			s.Producer = RoleStats{State: layout.StateClosed}
 		}},
 		{"and the last message was taken", ConsumerBound, "gets shorter", func(b, s *Snapshot) {
 			b.Produced, s.Produced = 1200, 1200
-			b.Producer, s.Producer = Side{State: layout.StateClosed}, Side{State: layout.StateClosed}
+			b.Producer, s.Producer = RoleStats{State: layout.StateClosed}, RoleStats{State: layout.StateClosed}
 		}},
 		{"less comes than it takes", ConsumerBound, "gets shorter", func(_, s *Snapshot) { s.Produced -= 100 }},
 		{"as much comes as it takes", ConsumerBound, "does not grow", func(*Snapshot, *Snapshot) {}},
@@ -234,15 +234,15 @@ func TestCountersThatGoBackMakeNoNonsense(t *testing.T) {
 
 func TestBlockedTimeIncludesASleepThatGoesOn(t *testing.T) {
 	var h layout.Header
-	g, err := layout.NewRing(4096, 0, 4096)
+	g, err := layout.RingGeometry(4096, 0, 4096)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := uint64(50 * time.Second)
 	asleepSince := now - uint64(3*time.Second)
-	h.ProducerSide.Sleeps(uint64(2*time.Second), asleepSince)
+	h.ProducerStats.Sleeps(uint64(2*time.Second), asleepSince)
 	for _, alive := range []bool{true, false} {
-		h.ProducerSide.StillAsleep(now - uint64(time.Millisecond))
+		h.ProducerStats.StillAsleep(now - uint64(time.Millisecond))
 		if s := Read(&h, g, Alive{Producer: alive}, now); s.Producer.Blocked.Round(time.Second) < 2*time.Second {
 			t.Errorf("alive %v: %v", alive, s.Producer.Blocked)
 		}
@@ -258,7 +258,7 @@ func TestBlockedTimeIncludesASleepThatGoesOn(t *testing.T) {
 
 func TestAQueueIsNeverNegativeOrOverfull(t *testing.T) {
 	var h layout.Header
-	g, err := layout.NewRing(4096, 4, 4096)
+	g, err := layout.RingGeometry(4096, 4, 4096)
 	if err != nil {
 		t.Fatal(err)
 	}

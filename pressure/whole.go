@@ -48,7 +48,7 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 				w.stopped[r] += step / 2
 			}
 		}
-		if was, is := w.last.side(r), s.side(r); !was.Alive && !is.Alive && was.Holders == is.Holders { // nor did anybody come and go
+		if was, is := w.last.side(r), s.side(r); !was.Alive && !is.Alive && was.Generation == is.Generation { // nor did anybody come and go
 			w.away[r] += step
 		}
 		if both {
@@ -170,7 +170,7 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 	switch {
 	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
 		return idle
-	case w.limited || after.Obstacle == layout.ObstacleMemory:
+	case w.limited || after.RefuseReason == layout.RefuseMemoryLimit:
 		return Verdict{Kind: ConsumerBound, Advice: atLimitAdvice,
 			Why: fmt.Sprintf("the limit of %s was reached; deepest queue: %s", size(after.Limit), messages(w.deepest))}
 	case i.Dropped > 0:

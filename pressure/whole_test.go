@@ -51,42 +51,42 @@ func TestWhatAVerdictSays(t *testing.T) {
 		}},
 		{"a transfer at its limit", ConsumerBound, "the limit of 1 MiB was reached", "--limit", "at this pace", func(b, s *Snapshot) {
 			transfer(b, s)
-			s.Obstacle, s.Produced, s.QueueBytes = layout.ObstacleMemory, 1400, 1<<20
+			s.RefuseReason, s.Produced, s.QueueBytes = layout.RefuseMemoryLimit, 1400, 1<<20
 		}},
 		{"a transfer at its limit that nobody takes from", NoConsumer, "the limit of 1 MiB is reached: the producer can send no more", "start a consumer", "goes on", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Consumer, s.Consumer, s.Consumed = Side{}, Side{}, 1000
-			s.Obstacle, s.QueueBytes = layout.ObstacleMemory, 1<<20
+			b.Consumer, s.Consumer, s.Consumed = RoleStats{}, RoleStats{}, 1000
+			s.RefuseReason, s.QueueBytes = layout.RefuseMemoryLimit, 1<<20
 		}},
 		{"a ring that nobody takes from", NoConsumer, "no consumer lives; the producer is blocked; 8 messages are queued", "start a consumer: what is in the queue waits for it", "goes on", func(b, s *Snapshot) {
-			b.Consumer, s.Consumer, s.Consumed, s.Produced = Side{}, Side{}, 1000, 1008
+			b.Consumer, s.Consumer, s.Consumed, s.Produced = RoleStats{}, RoleStats{}, 1000, 1008
 			s.Producer.State = layout.StateAlone
 		}},
 		{"a transfer that nobody takes from", NoConsumer, "the producer goes on and queues; 200 messages are queued", "start a consumer", "lost", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Consumer, s.Consumer, s.Consumed = Side{}, Side{}, 1000
+			b.Consumer, s.Consumer, s.Consumed = RoleStats{}, RoleStats{}, 1000
 		}},
 		{"a transfer that nobody takes from, whose producer has sent everything", NoConsumer, "the producer sends no more and waits for one; 200 messages are queued", "start a consumer", "goes on", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Consumer, s.Consumer, s.Consumed, s.Producer.End = Side{}, Side{}, 1000, layout.EndComplete
+			b.Consumer, s.Consumer, s.Consumed, s.Producer.End = RoleStats{}, RoleStats{}, 1000, layout.EndComplete
 		}},
 		{"a transfer whose consumer has left, and whose producer has sent everything since", NoConsumer, "the producer has sent everything and waits for one to tell it the end", "start a consumer", "queue", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Consumer = Side{Holders: 1, State: layout.StateClosed}
+			b.Consumer = RoleStats{Generation: 1, State: layout.StateClosed}
 			s.Consumer, s.Produced, s.Consumed, s.Producer.End = b.Consumer, 1000, 1000, layout.EndComplete
-			b.Produced, b.Consumed, s.Producer.Holders = 1000, 1000, 1
+			b.Produced, b.Consumed, s.Producer.Generation = 1000, 1000, 1
 		}},
 		{"a dead transfer", NoProducer, "200 messages were lost with the producer, but for those that a socket unit (systemd) may hold", "start a producer", "queued", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Consumer, s.Consumer, s.Consumed, s.Producer.Alive = Side{}, Side{}, 1000, false
+			b.Consumer, s.Consumer, s.Consumed, s.Producer.Alive = RoleStats{}, RoleStats{}, 1000, false
 		}},
 		{"a transfer that has ended", NoProducer, "the last producer has ended; the queue is empty", "start one", "lost", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Producer, b.Consumer = Side{Holders: 1, State: layout.StateClosed}, Side{Holders: 1, State: layout.StateClosed}
+			b.Producer, b.Consumer = RoleStats{Generation: 1, State: layout.StateClosed}, RoleStats{Generation: 1, State: layout.StateClosed}
 			s.Producer, s.Consumer, s.Produced, s.Consumed = b.Producer, b.Consumer, 1000, 1000
 		}},
 		{"nobody", NoProducer, "no producer lives; the queue is empty", "start one", "stop the consumer", func(b, s *Snapshot) {
-			b.Producer, b.Consumer = Side{}, Side{State: layout.StateClosed}
+			b.Producer, b.Consumer = RoleStats{}, RoleStats{State: layout.StateClosed}
 			s.Producer, s.Consumer, s.Produced, s.Consumed = b.Producer, b.Consumer, 1000, 1000
 		}},
 		{"a transfer whose producer died", NoProducer, "of 402 messages that were queued, those that it had not handed over are lost", "", "402 messages are queued", func(b, s *Snapshot) {
@@ -121,12 +121,12 @@ func TestWhatAVerdictSays(t *testing.T) {
 		}},
 		{"a socket that is gone", Unconnected, "the producer finds no socket of the consumer at /a/s", "start the consumer again", "speed", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Obstacle, s.Obstacle = layout.ObstacleConsumer, layout.ObstacleConsumer
+			b.RefuseReason, s.RefuseReason = layout.RefuseNoConsumer, layout.RefuseNoConsumer
 			s.Consumed, s.Producer.Socket, s.Consumer.Socket = 1000, "/a/s", "/a/s"
 		}},
 		{"a producer without descriptors", Unconnected, "the producer has no descriptor left to connect with", "ulimit -n", "speed", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Obstacle, s.Obstacle = layout.ObstacleConnection, layout.ObstacleConnection
+			b.RefuseReason, s.RefuseReason = layout.RefuseNoConnectionDescriptor, layout.RefuseNoConnectionDescriptor
 			s.Consumed, s.Producer.Socket, s.Consumer.Socket = 1000, "/a/s", "/a/s"
 		}},
 		{"a consumer that has only just come", Growing, "takes 0", "", "different places", func(b, s *Snapshot) {
@@ -141,17 +141,17 @@ func TestWhatAVerdictSays(t *testing.T) {
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a producer that was stopped early", NoProducer, "no producer lives; the last producer was stopped before the end of its stream; the queue is empty", "start one", "died", func(_, s *Snapshot) {
-			s.Produced, s.Consumed, s.Producer = 1000, 1000, Side{Holders: 1, State: layout.StateClosed, End: layout.EndStopped}
+			s.Produced, s.Consumed, s.Producer = 1000, 1000, RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndStopped}
 		}},
 		{"a producer that failed", NoProducer, "the last producer failed before the end of its stream", "start one", "died", func(_, s *Snapshot) {
-			s.Produced, s.Consumed, s.Producer = 1000, 1000, Side{Holders: 1, State: layout.StateClosed, End: layout.EndFailed}
+			s.Produced, s.Consumed, s.Producer = 1000, 1000, RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndFailed}
 		}},
 		{"a producer that died", NoProducer, "the last producer died", "start one", "ended", func(_, s *Snapshot) {
-			s.Produced, s.Consumed, s.Producer = 1000, 1000, Side{Holders: 1, State: layout.StateRunning}
+			s.Produced, s.Consumed, s.Producer = 1000, 1000, RoleStats{Generation: 1, State: layout.StateRunning}
 		}},
 		{"a transfer's producer that died, and what it had queued is written off", NoProducer, "the last producer died; the queue is empty; 402 messages were lost with a producer that died or gave up", "start one", "queued", func(b, s *Snapshot) {
 			transfer(b, s)
-			b.Produced, b.Lost, s.Produced, s.Consumed, s.Lost, s.Producer = 1402, 402, 1402, 1000, 402, Side{Holders: 1, State: layout.StateRunning}
+			b.Produced, b.Lost, s.Produced, s.Consumed, s.Lost, s.Producer = 1402, 402, 1402, 1000, 402, RoleStats{Generation: 1, State: layout.StateRunning}
 		}},
 		{"a stopped consumer", Stopped, "the consumer (pid 7) is stopped (SIGSTOP or Ctrl-Z)", "kill -CONT 7", "slower", func(_, s *Snapshot) {
 			s.Consumer.PID, s.Consumer.Stopped, s.Consumed = 7, true, 1000
@@ -162,7 +162,7 @@ func TestWhatAVerdictSays(t *testing.T) {
 		}},
 		{"a stopped consumer of a transfer that is at its limit", Stopped, "is stopped (SIGSTOP or Ctrl-Z); the limit of 1 MiB was reached", "kill -CONT", "at this pace", func(b, s *Snapshot) {
 			transfer(b, s)
-			s.Consumer.Stopped, s.Consumed, s.QueueBytes, s.Obstacle = true, 1000, 1<<20, layout.ObstacleMemory
+			s.Consumer.Stopped, s.Consumed, s.QueueBytes, s.RefuseReason = true, 1000, 1<<20, layout.RefuseMemoryLimit
 		}},
 		{"a stopped producer", Stopped, "the producer (pid 7) is stopped (SIGSTOP or Ctrl-Z)", "kill -CONT 7", "nothing is produced", func(_, s *Snapshot) {
 			s.Producer.PID, s.Producer.Stopped, s.Produced, s.Consumed = 7, true, 1000, 1000
@@ -274,8 +274,8 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 		{"there is no consumer at first", layout.Producer, ProducerBound, "there was no consumer for at least 1s of 10s; blocked: producer 0 %, consumer 9", "speed up", func(s *Snapshot) { s.Consumer.Alive = false },
 			append([]func(s *Snapshot){func(s *Snapshot) { s.Producer.Blocked += time.Second }, func(s *Snapshot) { s.Consumer.Alive = true }}, times(8, easy)...)},
 		{"a consumer comes and goes between two looks", layout.Producer, ProducerBound, "blocked: producer 0 %, consumer 95 %", "there was no consumer",
-			func(s *Snapshot) { asTransfer(s); s.Consumer = Side{} },
-			times(1, func(s *Snapshot) { s.Consumer.Holders, s.Consumer.State = 1, layout.StateClosed; easy(s) })},
+			func(s *Snapshot) { asTransfer(s); s.Consumer = RoleStats{} },
+			times(1, func(s *Snapshot) { s.Consumer.Generation, s.Consumer.State = 1, layout.StateClosed; easy(s) })},
 		{"the consumer leaves just before the last look", layout.Producer, ProducerBound, "blocked: producer 0 %, consumer 95 %", "",
 			asRing,
 			times(1, func(s *Snapshot) {
@@ -284,10 +284,10 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 				s.Consumer.Alive, s.Consumer.State = false, layout.StateClosed
 			})},
 		{"all is queued, and taken, between two looks", layout.Producer, ConsumerBound, "blocked: producer 0 %, consumer 3 % of the time; queue 0 % full; deepest queue: 500 messages", "there was no consumer",
-			func(s *Snapshot) { asTransfer(s); s.Consumer = Side{} },
+			func(s *Snapshot) { asTransfer(s); s.Consumer = RoleStats{} },
 			times(1, func(s *Snapshot) {
 				s.Produced, s.Consumed, s.HighWater = s.Produced+500, s.Consumed+500, 500
-				s.Consumer.Blocked, s.Consumer.Holders, s.Consumer.State = 30*time.Millisecond, 1, layout.StateClosed
+				s.Consumer.Blocked, s.Consumer.Generation, s.Consumer.State = 30*time.Millisecond, 1, layout.StateClosed
 			})},
 		{"the producer is stopped, of a pair whose consumer is slower", layout.Consumer, ConsumerBound, "the producer was stopped (SIGSTOP or Ctrl-Z) for about 3s of 9s; blocked: producer 90 %, consumer 0 % while both sides ran", "", asRing,
 			append(append(times(3, hard), times(3, func(s *Snapshot) { s.Producer.Stopped = true; s.Consumer.Blocked += time.Second })...), append([]func(s *Snapshot){func(s *Snapshot) { s.Producer.Stopped = false }}, times(2, hard)...)...)},
@@ -296,7 +296,7 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 		{"what a producer has left that is not there any more", layout.Consumer, ConsumerBound, "for at least 4s of 5s; deepest queue: 1,400 messages; 1,400 messages waited at the start", "the producer sends",
 			func(s *Snapshot) {
 				s.Geometry.Slots = 0
-				s.Produced, s.Producer = s.Produced+1400, Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}
+				s.Produced, s.Producer = s.Produced+1400, RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
 			}, times(5, empties)},
 		{"what waited is soon worked off", layout.Consumer, ProducerBound, "blocked: producer 0 %, consumer 76 %", "waited", func(s *Snapshot) { s.Geometry.Slots = 0; s.Produced += 4000 },
 			append(times(1, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+1000, s.Consumed+5000 }), times(4, easy)...)},
@@ -309,29 +309,32 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 		{"the queue of a transfer grows, and is delivered at once", layout.Producer, ConsumerBound, "the consumer was the slower side for 4s of 6s", "producer-bound", asTransfer,
 			append(times(4, fills), func(s *Snapshot) { s.Consumed = s.Produced; s.Consumer.Blocked += 500 * time.Millisecond }, easy)},
 		{"the queue of a transfer grows, and the consumer has come a little later", layout.Producer, ConsumerBound, "the consumer was the slower side for at least 3s of 6s", "producer-bound",
-			func(s *Snapshot) { asTransfer(s); s.Consumer = Side{} },
-			append(append(times(1, func(s *Snapshot) { s.Consumer = Side{Alive: true, Holders: 1, State: layout.StateRunning}; fills(s) }), times(3, fills)...),
+			func(s *Snapshot) { asTransfer(s); s.Consumer = RoleStats{} },
+			append(append(times(1, func(s *Snapshot) {
+				s.Consumer = RoleStats{Alive: true, Generation: 1, State: layout.StateRunning}
+				fills(s)
+			}), times(3, fills)...),
 				func(s *Snapshot) { s.Consumed = s.Produced; s.Consumer.Blocked += 500 * time.Millisecond }, easy)},
 		{"the consumer stalls most of the time", layout.Producer, ConsumerBound, "the consumer was the slower side for 4s of 6s", "producer-bound", asTransfer,
 			append(append(times(1, func(s *Snapshot) { easy(s); s.Produced += 5 }), times(4, func(s *Snapshot) { s.Consumer.Progress = s.At - uint64(10*time.Second) })...),
 				func(s *Snapshot) { s.Consumed += 5; easy(s) })},
 		{"the limit was reached for a while", layout.Producer, ConsumerBound, "the limit of 1 GiB was reached", "nothing to do", asTransfer,
-			append(times(2, easy), func(s *Snapshot) { s.Obstacle = layout.ObstacleMemory; s.Produced += 100 }, func(s *Snapshot) { s.Obstacle = layout.ObstacleNone; s.Consumed += 100; easy(s) })},
+			append(times(2, easy), func(s *Snapshot) { s.RefuseReason = layout.RefuseMemoryLimit; s.Produced += 100 }, func(s *Snapshot) { s.RefuseReason = layout.RefuseNone; s.Consumed += 100; easy(s) })},
 		{"the limit was reached, and the producer ended", layout.Consumer, ConsumerBound, "the limit of 1 GiB was reached", "nothing to do", asTransfer,
 			append(times(4, easy), func(s *Snapshot) {
-				s.Obstacle, s.Producer = layout.ObstacleMemory, Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}
+				s.RefuseReason, s.Producer = layout.RefuseMemoryLimit, RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
 				s.Produced, s.Consumed = s.Produced+100, s.Consumed+100
 			})},
 		{"the limit was reached", layout.Producer, ConsumerBound, "the limit of 1 GiB was reached", "nothing to do", asTransfer,
-			append(append(times(2, easy), func(s *Snapshot) { s.Obstacle = layout.ObstacleMemory; s.Produced += 100 }), func(s *Snapshot) { s.Consumed += 100 })},
+			append(append(times(2, easy), func(s *Snapshot) { s.RefuseReason = layout.RefuseMemoryLimit; s.Produced += 100 }), func(s *Snapshot) { s.Consumed += 100 })},
 		{"the consumer works off what a producer has left", layout.Consumer, ConsumerBound, "the consumer was the slower side for 10s of 11s; deepest queue: 3,000 messages", "no producer for", asTransfer,
 			append(times(1, func(s *Snapshot) {
 				s.Produced += 3000
-				s.Producer = Side{Holders: 1, State: layout.StateClosed, End: layout.EndComplete}
+				s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
 			}), times(10, empties)...)},
 		{"the consumer of a transfer has taken everything and leaves", layout.Producer, ProducerBound, "blocked: producer 0 %", "no consumer", asTransfer,
-			append(times(5, easy), func(s *Snapshot) { s.Consumer = Side{Holders: 1, State: layout.StateClosed} })},
-		{"nobody came for a transfer", layout.Producer, NoConsumer, "no consumer is there for 3,000 messages", "the producer goes on", func(s *Snapshot) { asTransfer(s); s.Consumer = Side{} },
+			append(times(5, easy), func(s *Snapshot) { s.Consumer = RoleStats{Generation: 1, State: layout.StateClosed} })},
+		{"nobody came for a transfer", layout.Producer, NoConsumer, "no consumer is there for 3,000 messages", "the producer goes on", func(s *Snapshot) { asTransfer(s); s.Consumer = RoleStats{} },
 			times(3, func(s *Snapshot) { s.Produced += 1000 })},
 		{"the consumer leaves first", layout.Producer, ProducerBound, "no consumer lives; 5 messages are queued", "", asRing,
 			append(times(5, easy), func(s *Snapshot) { s.Produced, s.Consumer.Alive = s.Produced+5, false })},
@@ -339,14 +342,14 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 			append(times(1, easy), times(5, func(s *Snapshot) { s.Consumer.Alive, s.Produced = false, 2008 })...)},
 		{"messages are dropped", layout.Producer, ConsumerBound, "500 of 5,500 messages dropped", "", asRing, times(5, func(s *Snapshot) { easy(s); s.Dropped += 100 })},
 		{"messages are dropped before the consumer comes", layout.Producer, ConsumerBound, "500 of 5,500 messages dropped because the ring was full; the consumer slept 76 % of the time, but it was not always there", "bursts",
-			func(s *Snapshot) { s.Consumer = Side{} }, append(times(1, func(s *Snapshot) {
+			func(s *Snapshot) { s.Consumer = RoleStats{} }, append(times(1, func(s *Snapshot) {
 				easy(s)
-				s.Consumer, s.Dropped = Side{Alive: true, State: layout.StateRunning, Holders: 1}, 500
+				s.Consumer, s.Dropped = RoleStats{Alive: true, State: layout.StateRunning, Generation: 1}, 500
 			}), times(4, easy)...)},
 		{"messages are dropped, not only before the consumer comes", layout.Producer, ConsumerBound, "500 of 5,500 messages dropped because the ring was full; the consumer slept 76 % of the time", "not always there",
-			func(s *Snapshot) { s.Consumer = Side{} }, append(times(1, func(s *Snapshot) {
+			func(s *Snapshot) { s.Consumer = RoleStats{} }, append(times(1, func(s *Snapshot) {
 				easy(s)
-				s.Consumer, s.Dropped = Side{Alive: true, State: layout.StateRunning, Holders: 1}, 100
+				s.Consumer, s.Dropped = RoleStats{Alive: true, State: layout.StateRunning, Generation: 1}, 100
 			}), times(4, func(s *Snapshot) { easy(s); s.Dropped += 100 })...)},
 		{"a transfer's consumer of few messages is slower", layout.Consumer, ConsumerBound, "the producer sends 50 msg/s, the consumer takes 36", "balanced", asTransfer,
 			times(3, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+50, s.Consumed+36 })},
@@ -374,13 +377,15 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 			func(s *Snapshot) { asTransfer(s); s.Producer.Socket, s.Consumer.Socket = "/a/s", "/b/s" }, times(3, func(s *Snapshot) { s.Consumer.Blocked += time.Second })},
 		{"the producer failed", layout.Consumer, ProducerBound, "; the last producer failed before the end of its stream", "died", asRing,
 			append(times(5, easy), func(s *Snapshot) {
-				s.Producer = Side{Holders: 1, State: layout.StateClosed, End: layout.EndFailed}
+				s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndFailed}
 			})},
 		{"the producer was stopped before it sent anything", layout.Consumer, NoProducer, "no producer lives; the last producer was stopped before the end of its stream; the queue is empty",
-			"empty; the last producer", func(s *Snapshot) { s.Producer = Side{Holders: 1, State: layout.StateClosed, End: layout.EndStopped} }, times(3, func(*Snapshot) {})},
+			"empty; the last producer", func(s *Snapshot) {
+				s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndStopped}
+			}, times(3, func(*Snapshot) {})},
 		{"the producer was stopped early", layout.Consumer, ProducerBound, "the last producer was stopped before the end of its stream", "died", asRing,
 			append(times(5, easy), func(s *Snapshot) {
-				s.Producer = Side{Holders: 1, State: layout.StateClosed, End: layout.EndStopped}
+				s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndStopped}
 			})},
 		{"nothing came", layout.Consumer, Idle, "nothing is produced", "", asRing, times(5, func(s *Snapshot) { s.Consumer.Blocked += time.Second })},
 		{"both wait in turn", layout.Producer, Balanced, "the ring was full for 1s of 5s; the consumer slept 80 %", "nothing to do", asRing,

@@ -60,7 +60,7 @@ func queued(s *Snapshot) string {
 }
 
 // pid names a side's process, with a space before it.
-func pid(s *Side) string {
+func pid(s *RoleStats) string {
 	if s.Foreign {
 		return fmt.Sprintf(" (process %d of another pid namespace)", s.PID)
 	}

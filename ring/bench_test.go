@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -56,7 +57,7 @@ func sum(name string, opt Options) error {
 	var sum, n uint64
 	for {
 		msg, err := r.Take(context.Background())
-		if err == ErrClosed {
+		if err == io.EOF {
 			break
 		}
 		if err != nil {

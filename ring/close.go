@@ -38,7 +38,7 @@ const closePatience = 100 * time.Millisecond
 
 // keepAtMost is how many bytes of slices in use Close copies, so that they keep their
 // content.
-const keepAtMost = 16 << 20
+const maxKept = 16 << 20
 
 // ending is the state of an end that is being closed or is closed.
 type ending struct {
@@ -88,7 +88,7 @@ func (s *side) shutDown(bound *layout.Uint64, patience time.Duration) (idle bool
 // ErrRemoved: there are some, and they are lost.
 //
 // Any goroutine may call it, at any time, and several at once: the first closes, and the
-// others wait for it and return 0 and nil. A call that waits returns ErrDone, and so does
+// others wait for it and return 0 and nil. A call that waits returns ErrClosed, and so does
 // every later one; Commit and Publish do nothing then. What is staged is published only
 // if no other call of this Writer is under way, or it ends within 100 ms. Memory from
 // Reserve stays readable and writable until the next Commit, Reserve or Send, or until
@@ -115,7 +115,7 @@ func (w *Writer) Close() (unread uint64, err error) {
 		}
 	}
 	unread, closeErr := c.leave(func(h *layout.Header) bool {
-		return !(w.keepEnd && layout.EndUntold(h)) && !h.ConsumerSide.Died()
+		return !(w.keepEnd && layout.EndUntold(h)) && !h.ConsumerStats.Died()
 	})
 	if c.private {
 		runtime.AddCleanup(w, unmap, w.segment)
@@ -130,7 +130,7 @@ func (w *Writer) Close() (unread uint64, err error) {
 // there are some, and they are lost.
 //
 // Any goroutine may call it, at any time, and several at once: the first closes, and the
-// others wait for it and return 0 and nil. A call that waits returns ErrDone, and so does
+// others wait for it and return 0 and nil. A call that waits returns ErrClosed, and so does
 // every later one; Release does nothing then. Messages from Next stay readable until the
 // next Release or Take, or until the Reader is no longer reachable. They keep their
 // content if they are no more than 16 MiB; beyond that it changes when a next Reader has
@@ -196,7 +196,7 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err 
 	var detachErr error
 	if c.seg != nil && (!c.idle || len(c.slices) > 0) {
 		keep := c.slices
-		if len(keep) > keepAtMost {
+		if len(keep) > maxKept {
 			keep = nil
 		}
 		detachErr = c.seg.Detach(keep)
@@ -223,7 +223,7 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err 
 	}
 	_, leaveErr := c.seg.Leave(guarded(func() bool {
 		drained := h.Producer.Index.Load() == h.Consumer.Index.Load()
-		return drained && remove(h) && h.ProducerSide.Keep.Load() == 0 && h.ConsumerSide.Keep.Load() == 0
+		return drained && remove(h) && h.ProducerStats.Keep.Load() == 0 && h.ConsumerStats.Keep.Load() == 0
 	}))
 	c.ending.left(c.seg)
 	return unread, errors.Join(err, lost, leaveErr)
@@ -235,15 +235,15 @@ func (c *closing) bury(h *layout.Header) {
 	own := recoverPosition(h.Cursor(c.role))
 	h.Cursor(c.role).Count.Store(own.count)
 	h.Cursor(c.role).NextIndex.Store(own.index)
-	h.Wait(c.role).Flag.Store(0)
-	h.Side(c.role).Wakes(shm.Clock)
+	h.Sleep(c.role).Flag.Store(0)
+	h.Stats(c.role).Wakes(shm.Clock)
 }
 
 // sayClosed marks the side as ended and wakes the peer, whatever it asked for, so that
 // it notices. The peer's flag stays up: it may sleep on, until there is what it asked
 // for. It returns how many messages are unread.
 func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
-	own := h.Side(c.role)
+	own := h.Stats(c.role)
 	if c.role == layout.Producer {
 		own.Ends(c.end, h.Published(layout.Producer) != c.began)
 		if n := c.unread(h); n > own.HighWater.Load() { // the queue never gets deeper than this
@@ -251,7 +251,7 @@ func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
 		}
 	}
 	own.Close(shm.Clock())
-	notifyOfEnd(own, h.Wait(c.role.Peer()), h.Cursor(c.role).Index.Futex())
+	notifyOfEnd(own, h.Sleep(c.role.Peer()), h.Cursor(c.role).Index.Futex())
 	return c.unread(h)
 }
 
@@ -264,15 +264,15 @@ func (c *closing) unread(h *layout.Header) uint64 {
 // notifyOfEnd wakes a sleeping peer for something that changes no index. A peer that is
 // just falling asleep has looked before and would miss the wake: as long as its flag is up
 // and the kernel knows of no sleeper, it is tried again, up to a millisecond.
-func notifyOfEnd(own *layout.Side, peer *layout.Wait, word *uint32) {
+func notifyOfEnd(own *layout.RoleStats, peer *layout.SleepState, word *uint32) {
 	for try := range 10 {
 		if peer.Flag.Load() == 0 {
 			return
 		}
 		if try == 0 {
-			own.WakesSent.Add(1)
+			own.WakesSent.AddRelaxed(1)
 		}
-		if woken, err := shm.Notify(word, 1); woken > 0 || err != nil {
+		if woken, err := shm.Wake(word, 1); woken > 0 || err != nil {
 			return
 		}
 		time.Sleep(100 * time.Microsecond)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -90,10 +91,10 @@ func TestCloseEndsACallThatWaits(t *testing.T) {
 					time.Sleep(5 * time.Millisecond)
 				}
 				closeElsewhere(t, end)
-				is(t, waiting(), ErrDone)
-				is(t, c.call(w, r), ErrDone) // and every later one
-				if h := look(t, name); layout.State(h.Side(c.role).State.Load()) != layout.StateClosed || int64(h.Side(c.role).Blocked.Load()) < 0 {
-					t.Errorf("state %v, blocked %d", h.Side(c.role).State.Load(), int64(h.Side(c.role).Blocked.Load()))
+				is(t, waiting(), ErrClosed)
+				is(t, c.call(w, r), ErrClosed) // and every later one
+				if h := look(t, name); layout.State(h.Stats(c.role).State.Load()) != layout.StateClosed || int64(h.Stats(c.role).Blocked.Load()) < 0 {
+					t.Errorf("state %v, blocked %d", h.Stats(c.role).State.Load(), int64(h.Stats(c.role).Blocked.Load()))
 				}
 			})
 		}
@@ -118,7 +119,7 @@ func TestCloseEndsASleepThatNothingElseEnds(t *testing.T) {
 	})
 	asleep(t, w.Segment().Header(), layout.Consumer, 1)
 	closeElsewhere(t, r)
-	is(t, waiting(), ErrDone)
+	is(t, waiting(), ErrClosed)
 }
 
 func TestSeveralClosesAtOnceAreOne(t *testing.T) {
@@ -162,7 +163,7 @@ func TestCloseElsewherePublishesWhatIsStagedIfNoCallIsUnderWay(t *testing.T) {
 	r := open(t, name, Options{})
 	takes(t, r, "a", "b")
 	_, err := r.TryNext()
-	is(t, err, ErrClosed)
+	is(t, err, io.EOF)
 }
 
 // The user of a Writer has a reservation and fills it, and another goroutine closes.
@@ -191,7 +192,7 @@ func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
 		t.Error("the file has changed by what the closed Writer does")
 	}
 	_, err = w.Reserve(canceled, 1)
-	is(t, err, ErrDone)
+	is(t, err, ErrClosed)
 	next.Close()
 	r.Release()
 	r.Close()
@@ -229,7 +230,7 @@ func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
 		t.Error("what is held has changed")
 	}
 	consumed := w.Segment().Header().Consumer.Count.Load()
-	if _, err = r.Next(canceled); err != ErrDone || string(first) != "first" {
+	if _, err = r.Next(canceled); err != ErrClosed || string(first) != "first" {
 		t.Errorf("%v, and what is held is %q", err, first)
 	}
 	r.Release()
@@ -298,11 +299,11 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 		r := open(t, name, Options{})
 		takes(t, r, "published")
 		_, err = r.TryNext()
-		is(t, err, ErrClosed)
+		is(t, err, io.EOF)
 		r.Release()
 		r.Close()
 		_, err = w.Reserve(canceled, 1)
-		is(t, err, ErrDone)
+		is(t, err, ErrClosed)
 		if mapped(t, name) {
 			t.Error("the memory is still mapped")
 		}
@@ -330,15 +331,15 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 	t.Run("asleep", func(t *testing.T) {
 		name := segmentName(t)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
-		side := &r.mem.Header.ConsumerSide
+		side := &r.mem.Header.ConsumerStats
 		side.Sleeps(0, shm.Clock())
-		r.ownWait.Flag.Store(5)
+		r.ownSleep.Flag.Store(5)
 		r.gate.Enter()
 		r.closePatience = time.Millisecond
 		closeElsewhere(t, r)
 		h := w.Segment().Header()
-		if s := &h.ConsumerSide; int64(s.Blocked.Load()) < 0 || layout.State(s.State.Load()) != layout.StateClosed || h.ConsumerWait.Flag.Load() != 0 {
-			t.Errorf("blocked %d, state %d, flag %d", int64(s.Blocked.Load()), s.State.Load(), h.ConsumerWait.Flag.Load())
+		if s := &h.ConsumerStats; int64(s.Blocked.Load()) < 0 || layout.State(s.State.Load()) != layout.StateClosed || h.ConsumerSleep.Flag.Load() != 0 {
+			t.Errorf("blocked %d, state %d, flag %d", int64(s.Blocked.Load()), s.State.Load(), h.ConsumerSleep.Flag.Load())
 		}
 	})
 }
@@ -367,17 +368,17 @@ func TestACloseThatHasOnlyClosedTheGate(t *testing.T) {
 		w.Publish()
 		for range 3 {
 			_, err := w.Reserve(canceled, 8)
-			is(t, err, ErrDone)
-			is(t, w.Send(canceled, []byte("late")), ErrDone)
+			is(t, err, ErrClosed)
+			is(t, w.Send(canceled, []byte("late")), ErrClosed)
 		}
 	})
 	t.Run("writer, too long for the bound", func(t *testing.T) {
 		w := roomy(t)
 		w.gate.Close()
 		_, err := w.Reserve(canceled, 1<<15)
-		is(t, err, ErrDone)
+		is(t, err, ErrClosed)
 		_, err = w.Reserve(canceled, 8)
-		is(t, err, ErrDone)
+		is(t, err, ErrClosed)
 	})
 	t.Run("reader", func(t *testing.T) {
 		w, r, _ := pair(t, 4096, 0, Options{})
@@ -388,9 +389,9 @@ func TestACloseThatHasOnlyClosedTheGate(t *testing.T) {
 		r.Release()
 		for range 3 {
 			_, err := r.Next(canceled)
-			is(t, err, ErrDone)
+			is(t, err, ErrClosed)
 			_, err = r.Take(canceled)
-			is(t, err, ErrDone)
+			is(t, err, ErrClosed)
 		}
 	})
 }
@@ -433,7 +434,7 @@ func TestAWriterIsClosedElsewhereAtAnyMoment(t *testing.T) {
 					_, err = w.Close()
 					is(t, err, nil)
 					before := fileOf(t, name)
-					is(t, using(), ErrDone)
+					is(t, using(), ErrClosed)
 					w.Publish()
 					if !bytes.Equal(before, fileOf(t, name)) {
 						t.Fatal("the file has changed after Close")
@@ -466,7 +467,7 @@ func readerLater(t *testing.T, name string) func(from uint64) uint64 {
 		buf := make([]byte, 128)
 		for {
 			msg, err := r.TryNext()
-			if err == ErrEmpty || err == ErrClosed {
+			if err == ErrEmpty || err == io.EOF {
 				r.Release()
 				return from
 			}
@@ -516,7 +517,7 @@ func TestAReaderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 					_, err = r.Close()
 					is(t, err, nil)
 					before := fileOf(t, name)
-					if err := using(); err != ErrDone {
+					if err := using(); err != ErrClosed {
 						t.Fatal(err)
 					}
 					r.Release()
@@ -539,7 +540,7 @@ func TestASecondGoroutineThatWaitsIsAMisuse(t *testing.T) {
 			t.Error("no panic")
 		}
 		r.Close()
-		is(t, first(), ErrDone)
+		is(t, first(), ErrClosed)
 	}()
 	r.Next(ctx)
 }
@@ -548,9 +549,9 @@ func TestASecondGoroutineThatWaitsIsAMisuse(t *testing.T) {
 func TestAWriterThatClosesNotesHowDeepTheQueueIs(t *testing.T) {
 	w, _, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b", "c")
-	mem.Header.ProducerSide.HighWater.Store(1)
+	mem.Header.ProducerStats.HighWater.Store(1)
 	w.Close()
-	if n := mem.Header.ProducerSide.HighWater.Load(); n != 3 {
+	if n := mem.Header.ProducerStats.HighWater.Load(); n != 3 {
 		t.Errorf("%d", n)
 	}
 }

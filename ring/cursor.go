@@ -27,14 +27,14 @@ type position struct {
 // loads from c: the peer polls that cache line, and a load would wait for it
 // where stores go to the store buffer.
 func publish(c *layout.Cursor, before, index, count, bytes uint64, full bool) {
-	c.CountBefore.Relaxed(before)
-	c.NextIndex.Relaxed(index)
-	c.Count.Relaxed(count)
-	c.Bytes.Relaxed(bytes)
+	c.CountBefore.StoreRelaxed(before)
+	c.NextIndex.StoreRelaxed(index)
+	c.Count.StoreRelaxed(count)
+	c.Bytes.StoreRelaxed(bytes)
 	if full {
 		c.Index.Store(index)
 	} else {
-		c.Index.Release(index)
+		c.Index.StoreRelease(index)
 	}
 }
 

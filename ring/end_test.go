@@ -26,12 +26,12 @@ func TestTheEndOfAStreamSaysWhetherItWasComplete(t *testing.T) {
 			send(t, w, "a")
 			end(w, layout.EndComplete)
 			takes(t, r, "a")
-		}, ErrClosed},
+		}, io.EOF},
 		{"closed without a word", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
 			send(t, w, "a")
 			w.Close()
 			takes(t, r, "a")
-		}, ErrClosed},
+		}, io.EOF},
 		{"stopped", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
 			send(t, w, "a")
 			end(w, layout.EndStopped)
@@ -59,14 +59,14 @@ func TestTheEndOfAStreamSaysWhetherItWasComplete(t *testing.T) {
 			send(t, next, "a", "b")
 			end(next, layout.EndComplete)
 			takes(t, r, "a", "b")
-		}, ErrClosed},
+		}, io.EOF},
 		{"killed, and gone on with", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
 			send(t, w, "a") // and killed here
 			next := writerOn(t, mem, Options{})
 			send(t, next, "b")
 			end(next, layout.EndComplete)
 			takes(t, r, "a", "b")
-		}, ErrClosed},
+		}, io.EOF},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, r, mem := pair(t, 4096, 0, Options{})
@@ -74,7 +74,7 @@ func TestTheEndOfAStreamSaysWhetherItWasComplete(t *testing.T) {
 			for range 2 { // it stays so
 				_, err := r.TryNext()
 				is(t, err, c.want)
-				if complete := errors.Is(err, io.EOF); complete != (c.want == ErrClosed) || !complete && !errors.Is(err, io.ErrUnexpectedEOF) {
+				if complete := errors.Is(err, io.EOF); complete != (c.want == io.EOF) || !complete && !errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Errorf("%v: io.EOF %v", err, complete)
 				}
 			}
@@ -91,7 +91,7 @@ func TestTheEndOfAStreamIsToldOnce(t *testing.T) {
 		want error           // of the second
 	}{
 		{"killed before it was told", layout.EndStopped, func(*Reader) {}, ErrIncomplete},
-		{"killed before it was told", layout.EndComplete, func(*Reader) {}, ErrClosed},
+		{"killed before it was told", layout.EndComplete, func(*Reader) {}, io.EOF},
 		{"told, and killed", layout.EndStopped, func(r *Reader) { r.TryNext() }, ErrIncomplete},
 		{"told, and closed", layout.EndStopped, func(r *Reader) { r.TryNext(); r.Close() }, ErrEmpty},
 		{"closed without asking", layout.EndComplete, func(r *Reader) { r.Close() }, ErrEmpty},
@@ -180,7 +180,7 @@ func TestAnEndThatTheLastReaderHasNotAskedFor(t *testing.T) {
 			w.Close()
 			if asks {
 				_, err := r.Next(context.Background())
-				is(t, err, map[bool]error{true: ErrClosed, false: ErrIncomplete}[end == layout.EndComplete])
+				is(t, err, map[bool]error{true: io.EOF, false: ErrIncomplete}[end == layout.EndComplete])
 			}
 			r.Close()
 			pending := end != layout.EndComplete && !asks
@@ -264,14 +264,14 @@ func TestWhatATransferHasLostMakesTheRingInItsPlaceIncomplete(t *testing.T) {
 	for _, c := range []struct {
 		produced, consumed uint64
 		want               error
-	}{{3, 2, ErrIncomplete}, {3, 3, ErrClosed}} {
+	}{{3, 2, ErrIncomplete}, {3, 3, io.EOF}} {
 		name := segmentName(t)
 		seg, err := shm.Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := seg.Header()
-		h.ProducerSide.Begin() // and is killed
+		h.ProducerStats.Begin() // and is killed
 		h.Producer.Count.Store(c.produced)
 		h.Consumer.Count.Store(c.consumed)
 		if _, err := seg.Leave(never); err != nil {

@@ -3,7 +3,6 @@ package ring
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"sluice/layout"
@@ -12,11 +11,8 @@ import (
 
 // Errors of this package, for errors.Is.
 var (
-	// ErrClosed: the producer has ended and every message was taken. It is
-	// also io.EOF.
-	ErrClosed = fmt.Errorf("the producer has closed the ring: %w", io.EOF)
 	// ErrIncomplete: the producer has ended before the end of what it had to send, and
-	// every message was taken. It is also io.ErrUnexpectedEOF, and not ErrClosed.
+	// every message was taken. It is also io.ErrUnexpectedEOF, and not io.EOF.
 	ErrIncomplete = layout.ErrIncomplete
 	// ErrFull: no room, and the Writer was told not to wait.
 	ErrFull = errors.New("ring is full")
@@ -27,18 +23,18 @@ var (
 	ErrEmpty = errors.New("ring is empty")
 	// ErrTooLarge: the message can never fit.
 	ErrTooLarge = errors.New("message is larger than the ring takes")
-	// ErrLeased: the Reader waits for a message while it holds so many that
+	// ErrUnreleased: the Reader waits for a message while it holds so many that
 	// the Writer has no room for another. Release some.
-	ErrLeased = errors.New("unreleased messages fill the ring")
+	ErrUnreleased = errors.New("unreleased messages fill the ring")
 	// ErrGeometry: an existing segment has another capacity or other slots
 	// than were asked for, and cannot be replaced.
 	ErrGeometry = errors.New("segment exists with another geometry")
 	// ErrFraming: the unread messages of an existing segment have another
 	// framing than was asked for.
 	ErrFraming = errors.New("segment exists with another framing")
-	// ErrDone: the Writer or Reader was closed by its owner. It is also
+	// ErrClosed: the Writer or Reader was closed by its owner. It is also
 	// os.ErrClosed.
-	ErrDone = fmt.Errorf("ring: %w", os.ErrClosed)
+	ErrClosed = fmt.Errorf("ring: %w", os.ErrClosed)
 
 	// ErrCorrupt, ErrVersion, ErrRoleTaken, ErrTruncated and ErrRemoved are
 	// those of packages layout and shm, repeated for convenience.

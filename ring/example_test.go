@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 
@@ -100,7 +101,7 @@ func ExampleWriter_Send_drop() {
 			log.Fatal(err)
 		}
 	}
-	fmt.Println("counted:", w.Segment().Header().ProducerSide.Dropped.Load())
+	fmt.Println("counted:", w.Segment().Header().ProducerStats.Dropped.Load())
 	// Output:
 	// dropped 2
 	// dropped 3
@@ -127,7 +128,7 @@ func ExampleReader_Buffered() {
 	defer r.Close()
 	for {
 		msg, err := r.Next(ctx)
-		if errors.Is(err, ring.ErrClosed) {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

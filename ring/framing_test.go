@@ -37,7 +37,7 @@ func TestUnreadMessagesKeepTheirFraming(t *testing.T) {
 					t.Errorf("%v; want %q", err, want)
 				}
 				h := look(t, name)
-				if s := layout.State(h.ProducerSide.State.Load()); s != layout.StateClosed || h.ProducerSide.Holders.Load() != 1 {
+				if s := layout.State(h.ProducerStats.State.Load()); s != layout.StateClosed || h.ProducerStats.Generation.Load() != 1 {
 					t.Errorf("the refusal has left its mark: %v", s)
 				}
 				r := open(t, name, Options{})

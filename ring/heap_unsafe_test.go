@@ -10,7 +10,7 @@ import (
 // heapMemory returns a ring on plain memory, where the race detector sees it.
 func heapMemory(t failer, capacity, slots uint64) Memory {
 	t.Helper()
-	g, err := layout.NewRing(capacity, slots, 4096)
+	g, err := layout.RingGeometry(capacity, slots, 4096)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package ring
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"testing"
 
@@ -158,7 +159,7 @@ func documented(t *testing.T, err error) bool {
 		return true
 	}
 	for _, known := range []error{
-		ErrClosed, ErrFull, ErrEmpty, ErrLeased, ErrDone, ErrTooLarge, ErrCorrupt, ErrVersion, layout.ErrNotSegment, errWaited,
+		io.EOF, ErrFull, ErrEmpty, ErrUnreleased, ErrClosed, ErrTooLarge, ErrCorrupt, ErrVersion, layout.ErrNotSegment, errWaited,
 	} {
 		if errors.Is(err, known) {
 			return false

@@ -40,7 +40,7 @@ type Options struct {
 	// goroutine that called it.
 	OnEnd func(err error)
 
-	world world
+	peerStatus peerStatus
 }
 
 // Values of Options.Spin.

@@ -77,7 +77,7 @@ var (
 func asleep(t *testing.T, h *layout.Header, r layout.Role, n uint64) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if h.Side(r).Waits.Load() >= n && h.Wait(r).Flag.Load() != 0 {
+		if h.Stats(r).Waits.Load() >= n && h.Sleep(r).Flag.Load() != 0 {
 			return
 		}
 	}

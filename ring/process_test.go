@@ -153,7 +153,7 @@ func TestProcessesAgreeOnAFence(t *testing.T) {
 				}
 			}
 			h := look(t, name)
-			for _, side := range []*layout.Side{&h.ProducerSide, &h.ConsumerSide} {
+			for _, side := range []*layout.RoleStats{&h.ProducerStats, &h.ConsumerStats} {
 				if got := layout.Fence(side.Fence.Load()); got != c.want {
 					t.Errorf("fence %d, want %d", got, c.want)
 				}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"iter"
 	"time"
 
@@ -30,12 +31,12 @@ type Reader struct {
 	// it, and the next call goes the slow way.
 	avail layout.Uint64
 
-	courtesy uint32 // pauses before a look at the Writer
-	follow   bool
-	ends     layout.EndWatch
-	followed uint64       // the producer whose end onEnd was told of; 0 = none
-	onEnd    func(error)  // nil = nobody wants to know
-	segment  *shm.Segment // nil on plain memory
+	pollBackoff uint32 // pauses before a look at the Writer
+	follow      bool
+	ends        layout.EndWatch
+	followed    uint64       // the producer whose end onEnd was told of; 0 = none
+	onEnd       func(error)  // nil = nobody wants to know
+	segment     *shm.Segment // nil on plain memory
 }
 
 // NewReader takes the consumer role on any memory with a valid header. The
@@ -71,7 +72,7 @@ func (r *Reader) Framing() layout.Framing {
 	if r.gate.Closed() {
 		return layout.FramingNone
 	}
-	return r.peer.NotedFraming()
+	return r.peerStats.NotedFraming()
 }
 
 // Next returns the next message without copying it. The slice is ring memory:
@@ -80,8 +81,8 @@ func (r *Reader) Framing() layout.Framing {
 //
 // When the ring is empty it waits until there is a message, ctx is done (its
 // cause is returned), the producer has closed and everything was taken
-// (ErrClosed, unless Follow is set), the caller holds so much that the Writer
-// cannot go on (ErrLeased), or the segment turns out ErrCorrupt. After an error
+// (io.EOF, unless Follow is set), the caller holds so much that the Writer
+// cannot go on (ErrUnreleased), or the segment turns out ErrCorrupt. After an error
 // nothing was taken.
 func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	r.gate.Enter()
@@ -130,7 +131,7 @@ func (r *Reader) takeSeen() ([]byte, error) {
 // failed ends a call that took nothing.
 func (r *Reader) failed(err error) error {
 	r.gate.Leave()
-	if err == ErrDone && r.head == r.index {
+	if err == ErrClosed && r.head == r.index {
 		r.avail.Store(0)  // Close is about to; until then Next would go on giving
 		r.ending.unused() // the caller holds nothing, and from here on never will
 	}
@@ -138,7 +139,7 @@ func (r *Reader) failed(err error) error {
 }
 
 // TryNext is Next that never waits: ErrEmpty when there is no message now, or
-// ErrClosed when there will be none.
+// io.EOF when there will be none.
 func (r *Reader) TryNext() ([]byte, error) {
 	r.gate.Enter()
 	if r.head >= r.avail.Load() {
@@ -178,7 +179,7 @@ func (r *Reader) sampled(at, word uint64) ([]byte, error) {
 func (r *Reader) noteLatency(stamp, weight uint64) {
 	now := shm.Clock()
 	r.mem.Header.NoteLatency(stamp, now, weight)
-	r.own.ProgressAt.Relaxed(now)
+	r.ownStats.ProgressAt.StoreRelaxed(now)
 }
 
 // Take releases every message taken so far and returns the next one: Release
@@ -192,11 +193,11 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 		if avail == 0 {
 			r.gate.Leave()
 			r.Release() // which finds that the Reader is closed
-			return nil, ErrDone
+			return nil, ErrClosed
 		}
 		publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
 		r.index, r.count = r.head, r.taken
-		if r.peerWait.Flag.Load() != 0 {
+		if r.peerSleep.Flag.Load() != 0 {
 			r.wake()
 		}
 	}
@@ -231,7 +232,7 @@ func (r *Reader) Release() {
 	if r.head != r.index {
 		publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
 		r.index, r.count = r.head, r.taken
-		if r.peerWait.Flag.Load() != 0 {
+		if r.peerSleep.Flag.Load() != 0 {
 			r.wake()
 		}
 	}
@@ -255,13 +256,13 @@ func (r *Reader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
 }
 
 // Messages ranges over messages without copying them, releasing each after the
-// body of the loop has run. It ends in silence at ErrClosed; any other error,
+// body of the loop has run. It ends in silence at io.EOF; any other error,
 // ErrIncomplete included, is the last pair.
 func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {
 			msg, err := r.Next(ctx)
-			if err == ErrClosed {
+			if err == io.EOF {
 				return
 			}
 			if !yield(msg, err) || err != nil {
@@ -278,23 +279,23 @@ func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 // long as looks bring less than worthwhile bytes, and at once no more when one
 // brings nothing. maxCourtesy pauses are a microsecond or so.
 const (
-	worthwhile  = 4096
-	maxCourtesy = 64
+	minBatchBytes = 4096
+	maxCourtesy   = 64
 )
 
 func (r *Reader) wait(ctx context.Context) error {
-	if r.courtesy > 0 {
-		shm.Pause(r.courtesy)
+	if r.pollBackoff > 0 {
+		shm.Pause(r.pollBackoff)
 	}
 	if ok, err := r.ready(); ok || err != nil {
-		if r.seen-r.head < worthwhile {
-			r.courtesy = min(2*r.courtesy+1, maxCourtesy)
+		if r.seen-r.head < minBatchBytes {
+			r.pollBackoff = min(2*r.pollBackoff+1, maxCourtesy)
 		} else {
-			r.courtesy -= r.courtesy / 4
+			r.pollBackoff -= r.pollBackoff / 4
 		}
 		return err
 	}
-	r.courtesy = 0
+	r.pollBackoff = 0
 	return r.await(ctx, r)
 }
 
@@ -321,7 +322,7 @@ func (r *Reader) refresh() (bool, error) {
 // ready implements condition: a message, or the end of the stream.
 func (r *Reader) ready() (bool, error) {
 	if r.gate.Closed() {
-		return false, ErrDone
+		return false, ErrClosed
 	}
 	ok, err := r.refresh()
 	if ok || err != nil {
@@ -340,7 +341,7 @@ func (r *Reader) ready() (bool, error) {
 	case !over:
 		return false, nil
 	case !r.follow:
-		return false, cmp.Or(incomplete, ErrClosed)
+		return false, cmp.Or(incomplete, io.EOF)
 	}
 	if r.head == r.index { // else a successor takes what is held, and has to be told then
 		r.ends.Done()
@@ -357,15 +358,15 @@ func (r *Reader) ready() (bool, error) {
 // wakeAt implements condition: any message is worth waking up for, and the
 // smallest is a header.
 func (r *Reader) wakeAt(uint64) (index, count uint64, patience time.Duration) {
-	return r.head + layout.RecordHeader, r.taken - layout.MaxCapacity, slice
+	return r.head + layout.RecordHeader, r.taken - layout.MaxCapacity, pollInterval
 }
 
 // stuck implements condition. Everything published was taken; if the Writer
 // wants more bytes or slots than were released, it waits for the caller and the
 // caller for it.
-func (r *Reader) stuck() error {
-	if r.head != r.index && r.peerWait.Flag.Load() != 0 && !reached(r.peerWait, r.index, r.count) {
-		return fmt.Errorf("%w: %d bytes in %d messages", ErrLeased, r.head-r.index, r.taken-r.count)
+func (r *Reader) deadlocked() error {
+	if r.head != r.index && r.peerSleep.Flag.Load() != 0 && !reached(r.peerSleep, r.index, r.count) {
+		return fmt.Errorf("%w: %d bytes in %d messages", ErrUnreleased, r.head-r.index, r.taken-r.count)
 	}
 	return nil
 }

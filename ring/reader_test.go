@@ -115,12 +115,12 @@ func TestAClosedRingIsReadToItsEnd(t *testing.T) {
 	w.Close()
 	takes(t, r, "a", "b")
 	_, err := r.Next(context.Background())
-	is(t, err, ErrClosed)
+	is(t, err, io.EOF)
 	is(t, err, io.EOF)
 	_, err = r.Next(context.Background()) // and again
-	is(t, err, ErrClosed)
+	is(t, err, io.EOF)
 	_, err = r.TryNext()
-	is(t, err, ErrClosed)
+	is(t, err, io.EOF)
 }
 
 func TestAFollowerWaitsForTheNextProducer(t *testing.T) {
@@ -152,7 +152,7 @@ func TestAReaderAfterTheEndWaitsForTheNextProducer(t *testing.T) {
 	next.Close()
 	takes(t, late, "b")
 	_, err = late.TryNext()
-	is(t, err, ErrClosed)
+	is(t, err, io.EOF)
 }
 
 // The writer needs room that only the reader's caller can give, and that one
@@ -165,7 +165,7 @@ func TestAReaderThatHoldsEverythingIsToldSo(t *testing.T) {
 	blocked := background(func() error { return w.Send(ctx, make([]byte, 4088)) })
 	asleep(t, mem.Header, layout.Producer, 1)
 	_, err := r.Next(context.Background())
-	is(t, err, ErrLeased)
+	is(t, err, ErrUnreleased)
 	r.Release()
 	if err := blocked(); err != nil {
 		t.Error(err)
@@ -180,7 +180,7 @@ func TestAReaderThatHoldsTheLastSlotIsToldSo(t *testing.T) {
 	blocked := background(func() error { return w.Send(context.Background(), []byte("2")) })
 	asleep(t, mem.Header, layout.Producer, 1)
 	_, err := r.Next(context.Background())
-	is(t, err, ErrLeased)
+	is(t, err, ErrUnreleased)
 	r.Release()
 	if err := blocked(); err != nil {
 		t.Error(err)
@@ -196,12 +196,12 @@ func TestEveryReadAfterCloseIsErrDone(t *testing.T) {
 		t.Errorf("%d unread, %v; what was not released counts", unread, err)
 	}
 	_, err := r.Next(context.Background())
-	is(t, err, ErrDone)
+	is(t, err, ErrClosed)
 	is(t, err, os.ErrClosed)
 	_, err = r.TryNext()
-	is(t, err, ErrDone)
+	is(t, err, ErrClosed)
 	_, err = r.Take(context.Background())
-	is(t, err, ErrDone)
+	is(t, err, ErrClosed)
 	r.Release()
 	if n := mem.Header.Consumer.Count.Load(); n != 0 {
 		t.Errorf("%d released after Close", n)
@@ -216,7 +216,7 @@ func TestTheReaderLearnsTheFraming(t *testing.T) {
 	if r.Framing() != layout.FramingLength {
 		t.Error(r.Framing())
 	}
-	mem.Header.ProducerSide.Framing.Store(77)
+	mem.Header.ProducerStats.Framing.Store(77)
 	if r.Framing() != layout.FramingNone {
 		t.Errorf("nonsense gives %v", r.Framing())
 	}
@@ -247,28 +247,28 @@ func TestTheReaderPausesBeforeLooksThatBringLittle(t *testing.T) {
 		r.Release()
 	}
 	for range 100 {
-		before := r.courtesy
+		before := r.pollBackoff
 		send(t, w, "little")
 		next()
-		if r.courtesy <= before && before < maxCourtesy || r.courtesy > maxCourtesy {
-			t.Fatalf("%d pauses after %d and a look that brought one message", r.courtesy, before)
+		if r.pollBackoff <= before && before < maxCourtesy || r.pollBackoff > maxCourtesy {
+			t.Fatalf("%d pauses after %d and a look that brought one message", r.pollBackoff, before)
 		}
 	}
-	if r.courtesy != maxCourtesy {
-		t.Errorf("%d pauses, want %d", r.courtesy, maxCourtesy)
+	if r.pollBackoff != maxCourtesy {
+		t.Errorf("%d pauses, want %d", r.pollBackoff, maxCourtesy)
 	}
-	send(t, w, string(make([]byte, worthwhile)))
+	send(t, w, string(make([]byte, minBatchBytes)))
 	next()
-	if r.courtesy >= maxCourtesy || r.courtesy == 0 {
-		t.Errorf("%d pauses after a look that brought much", r.courtesy)
+	if r.pollBackoff >= maxCourtesy || r.pollBackoff == 0 {
+		t.Errorf("%d pauses after a look that brought much", r.pollBackoff)
 	}
 	_, err := r.Next(canceled)
 	is(t, err, errWaited)
-	if r.courtesy != 0 {
-		t.Errorf("%d pauses after a look that brought nothing", r.courtesy)
+	if r.pollBackoff != 0 {
+		t.Errorf("%d pauses after a look that brought nothing", r.pollBackoff)
 	}
 
-	r.courtesy = 100_000 // as many as can be told from none by the clock
+	r.pollBackoff = 100_000 // as many as can be told from none by the clock
 	send(t, w, "a")
 	began := time.Now()
 	next()

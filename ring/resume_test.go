@@ -136,7 +136,7 @@ func TestAResumedReaderGetsAgainWhatWasNotReleased(t *testing.T) {
 
 func TestDeathDoesNotCountAsBlocked(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
-	side := &mem.Header.ProducerSide
+	side := &mem.Header.ProducerStats
 	before := uint64(2 * time.Second)
 	asleepAt := shm.Clock() - uint64(time.Minute)
 	side.Sleeps(before, asleepAt) // and nothing noted since: killed
@@ -153,7 +153,7 @@ func TestDeathDoesNotCountAsBlocked(t *testing.T) {
 
 func TestASleepIsCountedWhileItLastsAndAfter(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
-	side := &mem.Header.ProducerSide
+	side := &mem.Header.ProducerStats
 	send(t, w, "1")
 	began := shm.Clock()
 	blocked := background(func() error { return w.Send(canceledLater(t), []byte("2")) })
@@ -187,10 +187,10 @@ func (l lonely) Check() error          { return l.error }
 func TestASideWithoutPeerLearnsThatNobodyCanCome(t *testing.T) {
 	for _, gone := range []error{ErrRemoved, ErrTruncated} {
 		mem := heapMemory(t, 4096, 1)
-		w := writerOn(t, mem, Options{world: lonely{gone}})
+		w := writerOn(t, mem, Options{peerStatus: lonely{gone}})
 		send(t, w, "1")
 		is(t, w.Send(context.Background(), nil), gone)
-		r := readerOn(t, mem, Options{world: lonely{gone}})
+		r := readerOn(t, mem, Options{peerStatus: lonely{gone}})
 		takes(t, r, "1") // first what is there
 		_, err := r.Next(context.Background())
 		is(t, err, gone)
@@ -199,11 +199,11 @@ func TestASideWithoutPeerLearnsThatNobodyCanCome(t *testing.T) {
 
 func TestASideWithoutPeerSaysThatItIsAlone(t *testing.T) {
 	mem := heapMemory(t, 4096, 1)
-	w := writerOn(t, mem, Options{Spin: SpinNever, world: lonely{}})
+	w := writerOn(t, mem, Options{Spin: SpinNever, peerStatus: lonely{}})
 	send(t, w, "1")
 	ctx := canceledLater(t)
 	blocked := background(func() error { return w.Send(ctx, []byte("2")) })
-	side := &mem.Header.ProducerSide
+	side := &mem.Header.ProducerStats
 	for deadline := time.Now().Add(time.Minute); layout.State(side.State.Load()) != layout.StateAlone; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("state %v", layout.State(side.State.Load()))

@@ -22,9 +22,9 @@ import (
 // existing segment has others and a live consumer or unread messages, ErrFraming when it
 // has unread messages and Framing is not that of their producer. With Fresh,
 // a live consumer is ErrRoleTaken too. layout.ErrNotSegment, ErrVersion, ErrCorrupt and
-// shm.ErrForeign for whatever else is found at that name.
+// shm.ErrUntrusted for whatever else is found at that name.
 func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
-	g, err := layout.NewRing(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize()))
+	g, err := layout.RingGeometry(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize()))
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 		return nil, shm.InSegment("create", name, err)
 	}
 	if opt.Fresh {
-		if err := shm.Discard(ctx, name); err != nil {
+		if err := shm.RemoveIfExists(ctx, name); err != nil {
 			return nil, err
 		}
 	}
@@ -66,7 +66,7 @@ func newSegmentWriter(seg *shm.Segment, opt Options, untold *uint64) (w *Writer,
 		if err := cmp.Or(checkGeometry(seg, opt), checkFraming(seg, opt)); err != nil {
 			return err
 		}
-		opt.world = seg
+		opt.peerStatus = seg
 		w, err = NewWriter(memory(seg), opt)
 		return err
 	})
@@ -114,7 +114,7 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 func checkFraming(seg *shm.Segment, opt Options) error {
 	g, h := seg.Geometry(), seg.Header()
 	w, r := recoverPosition(&h.Producer), recoverPosition(&h.Consumer)
-	framing := h.ProducerSide.NotedFraming()
+	framing := h.ProducerStats.NotedFraming()
 	if w.index == r.index || framing == opt.Framing {
 		return nil
 	}
@@ -149,10 +149,10 @@ func unreadMessages(n uint64) string {
 // was not released, so what a killed consumer held is delivered again.
 //
 // Errors: shm.ErrName, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
-// layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrForeign for a file
+// layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrUntrusted for a file
 // that is no healthy segment, and the cause of ctx.
 func Open(ctx context.Context, name string, opt Options) (*Reader, error) {
-	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer, opt.Access)
+	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
 		if err := cmp.Or(checkMode(seg), mayWake()); err != nil {
 			return err
 		}
-		opt.world = seg
+		opt.peerStatus = seg
 		r, err = NewReader(memory(seg), opt)
 		return err
 	})
@@ -181,7 +181,7 @@ func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
 // mayWake returns why the kernel does not let this process wake others. A publish has no
 // error, and the peer of such a side would sleep to the end of a slice each time.
 func mayWake() error {
-	_, err := shm.Notify(new(uint32), 1)
+	_, err := shm.Wake(new(uint32), 1)
 	return err
 }
 

@@ -3,6 +3,7 @@ package ring
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"testing"
@@ -94,7 +95,7 @@ func TestAnEndThatIsKeptIsForTheFirstReaderThatIsTold(t *testing.T) {
 			exists(t, name, true)
 			r := open(t, name, Options{})
 			_, err := r.Next(context.Background())
-			is(t, err, ErrClosed)
+			is(t, err, io.EOF)
 			r.Close()
 			exists(t, name, false)
 		})
@@ -175,7 +176,7 @@ func TestAnExistingSegmentKeepsItsGeometryWhileItHasMessages(t *testing.T) {
 	for _, opt := range []Options{{Capacity: 4096}, {Slots: 6}, {Capacity: 8192, Slots: 4}} {
 		_, err := Create(canceled, name, opt)
 		is(t, err, ErrGeometry)
-		if s := layout.State(look(t, name).ProducerSide.State.Load()); s != layout.StateClosed {
+		if s := layout.State(look(t, name).ProducerStats.State.Load()); s != layout.StateClosed {
 			t.Errorf("the refusal has left its mark: %v", s)
 		}
 	}
@@ -291,9 +292,9 @@ func TestAFileTruncatedUnderTheRingIsAnError(t *testing.T) {
 	_, err = r.Close()
 	is(t, err, ErrTruncated)
 	w.Publish()
-	is(t, w.Send(canceled, nil), ErrDone) // with nothing of the memory touched
+	is(t, w.Send(canceled, nil), ErrClosed) // with nothing of the memory touched
 	_, err = r.TryNext()
-	is(t, err, ErrDone)
+	is(t, err, ErrClosed)
 	if f := r.Framing(); f != layout.FramingNone {
 		t.Error(f)
 	}

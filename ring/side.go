@@ -21,7 +21,7 @@ type Memory struct {
 }
 
 // world is what only the operating system knows; *shm.Segment is one.
-type world interface {
+type peerStatus interface {
 	Absent(layout.Role) bool // nobody holds the role; false where that is unknown
 	Check() error            // shm.ErrRemoved, shm.ErrTruncated
 }
@@ -32,9 +32,9 @@ type side struct {
 	mem  Memory
 	role layout.Role
 
-	ownCursor, peerCursor *layout.Cursor // what I move, what I watch
-	ownWait, peerWait     *layout.Wait   // how I say that I sleep, how the peer does
-	own, peer             *layout.Side   // my counters, the peer's
+	ownCursor, peerCursor *layout.Cursor     // what I move, what I watch
+	ownSleep, peerSleep   *layout.SleepState // how I say that I sleep, how the peer does
+	ownStats, peerStats   *layout.RoleStats  // my counters, the peer's
 
 	// The futex words: low halves of the two indices.
 	ownWord, peerWord *uint32
@@ -43,11 +43,11 @@ type side struct {
 	full         bool   // publish with a full fence
 
 	// barrier: this process can order its peer's publishes (shm.Barrier).
-	barrier bool
-	spin    spinner
-	blocked uint64 // ns spent asleep, total of all holders of the role
-	slept   uint64 // number of the last sleep
-	looked  uint64 // when lookAround was called last
+	barrier   bool
+	spin      spinner
+	blocked   uint64 // ns spent asleep, total of all holders of the role
+	slept     uint64 // number of the last sleep
+	checkedAt uint64 // when lookAround was called last
 
 	waiting   atomic.Bool // a call waits: a second one is a misuse
 	sleeper   *shm.Sleeper
@@ -55,7 +55,7 @@ type side struct {
 	stopWatch func() bool
 	keep      bool // leave the segment when done
 
-	world world // nil = the peer is there, and so is the way to it
+	peerStatus peerStatus // nil = the peer is there, and so is the way to it
 
 	ending        ending
 	closePatience time.Duration
@@ -67,15 +67,15 @@ func newSide(mem Memory, role layout.Role, opt Options) side {
 	return side{
 		mem: mem, role: role,
 		ownCursor: h.Cursor(role), peerCursor: h.Cursor(role.Peer()),
-		ownWait: h.Wait(role), peerWait: h.Wait(role.Peer()),
-		own: h.Side(role), peer: h.Side(role.Peer()),
+		ownSleep: h.Sleep(role), peerSleep: h.Sleep(role.Peer()),
+		ownStats: h.Stats(role), peerStats: h.Stats(role.Peer()),
 		ownWord: h.Cursor(role).Index.Futex(), peerWord: h.Cursor(role.Peer()).Index.Futex(),
 		barrier: shm.RegisterBarrier(),
 		spin:    newSpinner(opt.Spin),
 		sleeper: shm.NewSleeper(),
 
 		closePatience: closePatience,
-		world:         opt.world,
+		peerStatus:    opt.peerStatus,
 		keep:          opt.Keep,
 	}
 }
@@ -100,25 +100,25 @@ func (s *side) attach() (position, error) {
 	s.ownCursor.Count.Store(own.count)
 	s.ownCursor.NextIndex.Store(own.index)
 
-	s.blocked = s.own.TakeOver(shm.Self(), shm.Clock, s.keep)
-	s.ownWait.Flag.Store(0)
+	s.blocked = s.ownStats.TakeOver(shm.Self(), shm.Clock, s.keep)
+	s.ownSleep.Flag.Store(0)
 
 	s.full = !s.barrier
-	s.own.Fence.Store(uint64(layout.FenceAsymmetric))
+	s.ownStats.Fence.Store(uint64(layout.FenceAsymmetric))
 	if s.full {
-		s.own.Fence.Store(uint64(layout.FenceFull))
+		s.ownStats.Fence.Store(uint64(layout.FenceFull))
 	}
-	s.agreeOnFence()
-	s.own.Begin()
+	s.updateFence()
+	s.ownStats.Begin()
 	return own, nil
 }
 
 // agreeOnFence switches to full fences for good when the peer cannot issue a
 // barrier, and says so, which lets the peer sleep in long slices.
-func (s *side) agreeOnFence() {
-	if !s.full && layout.Fence(s.peer.Fence.Load()) == layout.FenceFull {
+func (s *side) updateFence() {
+	if !s.full && layout.Fence(s.peerStats.Fence.Load()) == layout.FenceFull {
 		s.full = true
-		s.own.Fence.Store(uint64(layout.FenceFull))
+		s.ownStats.Fence.Store(uint64(layout.FenceFull))
 	}
 }
 
@@ -131,21 +131,21 @@ func (s *side) agreeOnFence() {
 // would take that next sleep's flag, and with it the wake that it needs. When
 // the numbers differ, the peer looks at the index after this publish anyway.
 func (s *side) wake() {
-	s.agreeOnFence()
-	sleep := s.peerWait.Flag.Load()
-	if sleep != 0 && reached(s.peerWait, s.index, s.count) && s.peerWait.Flag.CompareAndSwap(sleep, 0) {
+	s.updateFence()
+	sleep := s.peerSleep.Flag.Load()
+	if sleep != 0 && reached(s.peerSleep, s.index, s.count) && s.peerSleep.Flag.CompareAndSwap(sleep, 0) {
 		s.notify()
 	}
 }
 
 // reached reports whether a position is what the side that sleeps there asked for.
-func reached(by *layout.Wait, index, count uint64) bool {
+func reached(by *layout.SleepState, index, count uint64) bool {
 	return int64(index-by.Index.Load()) >= 0 && int64(count-by.Count.Load()) >= 0
 }
 
 func (s *side) notify() {
 	// An error means that the memory is gone; the next touch reports it.
-	if _, err := shm.Notify(s.ownWord, 1); err == nil {
-		s.own.WakesSent.Add(1)
+	if _, err := shm.Wake(s.ownWord, 1); err == nil {
+		s.ownStats.WakesSent.AddRelaxed(1)
 	}
 }

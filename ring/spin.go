@@ -40,7 +40,7 @@ func (p *spinner) until(ctx context.Context, c condition) (bool, error) {
 	}
 	var began, deadline uint64
 	for turn := 0; ; turn++ {
-		shm.Pause(1 << min(turn, longestPause))
+		shm.Pause(1 << min(turn, maxPauseShift))
 		if ok, err := c.ready(); ok || err != nil {
 			return ok, err
 		}
@@ -58,7 +58,7 @@ func (p *spinner) until(ctx context.Context, c condition) (bool, error) {
 }
 
 // longestPause is the binary logarithm of the longest run of pauses.
-const longestPause = 8
+const maxPauseShift = 8
 
 // learn takes the length of a wait that the spin did not cover. A short one
 // says that a longer spin would have saved the sleep; a long one that the spin

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"testing"
 
 	"sluice/layout"
@@ -87,7 +88,7 @@ func stream(w *Writer, r *Reader, n uint64, give func(*Writer, []byte) error, ta
 			return fmt.Errorf("message %d is % x, want % x", i, msg, want)
 		}
 	}
-	if msg, err := take(r); err != ErrClosed {
+	if msg, err := take(r); err != io.EOF {
 		return fmt.Errorf("after the last: % x, %w", msg, err)
 	}
 	return writing()
@@ -99,7 +100,7 @@ func TestAStreamArrivesInOrderAndUnharmed(t *testing.T) {
 		for receive, take := range receives {
 			for _, slots := range []uint64{0, 1, 2, 8} {
 				if slots == 1 && receive == "hold" {
-					continue // holding one of one is ErrLeased; see the reader's tests
+					continue // holding one of one is ErrUnreleased; see the reader's tests
 				}
 				t.Run(fmt.Sprintf("%s-%s,slots=%d", send, receive, slots), func(t *testing.T) {
 					w, r, mem := pair(t, 4096, slots, Options{})
@@ -121,7 +122,7 @@ func TestAStreamArrivesWhenNobodySpins(t *testing.T) {
 				t.Fatal(err)
 			}
 			countsAgree(t, mem.Header, 20_000)
-			p, c := &mem.Header.ProducerSide, &mem.Header.ConsumerSide
+			p, c := &mem.Header.ProducerStats, &mem.Header.ConsumerStats
 			if p.Waits.Load()+c.Waits.Load() == 0 || p.Spins.Load()+c.Spins.Load() != 0 {
 				t.Errorf("producer slept %d times, consumer %d; spins %d and %d", p.Waits.Load(), c.Waits.Load(), p.Spins.Load(), c.Spins.Load())
 			}
@@ -142,7 +143,7 @@ func TestTheEndNeverOvertakesTheLastMessage(t *testing.T) {
 		taken := 0
 		for {
 			_, err := r.TryNext()
-			if err == ErrClosed {
+			if err == io.EOF {
 				break
 			}
 			if err == nil {
@@ -173,10 +174,10 @@ func countsAgree(t *testing.T, h *layout.Header, n uint64) {
 	// One wake a sleep: a waker that does not clear the flag first would wake
 	// for every message until the sleeper runs.
 	for _, role := range []layout.Role{layout.Producer, layout.Consumer} {
-		if wakes, sleeps := h.Side(role.Peer()).WakesSent.Load(), h.Side(role).Waits.Load()+h.Side(role).Spurious.Load(); wakes > sleeps+1 {
+		if wakes, sleeps := h.Stats(role.Peer()).WakesSent.Load(), h.Stats(role).Waits.Load()+h.Stats(role).Spurious.Load(); wakes > sleeps+1 {
 			t.Errorf("%d wakes for %d sleeps of the %v", wakes, sleeps, role)
 		}
-		if left := int64(h.Side(role).Blocked.Load()); left < 0 {
+		if left := int64(h.Stats(role).Blocked.Load()); left < 0 {
 			t.Errorf("the %v is still counted as blocked", role)
 		}
 	}

@@ -22,7 +22,7 @@ type condition interface {
 	wakeAt(asleep uint64) (index, count uint64, patience time.Duration)
 	// stuck looks for a reason not to wait on, after a full slice in which
 	// nothing came.
-	stuck() error
+	deadlocked() error
 }
 
 // slice is the longest sleep without a look at the world: the peer's life, a lost
@@ -31,10 +31,10 @@ type condition interface {
 // unsure is the slice while the peer may publish without a fence that this
 // side cannot supply.
 const (
-	slice     = 100 * time.Millisecond
-	long      = time.Second
-	longSlice = 900 * time.Millisecond // more than a second asleep without a look does not count as blocked
-	unsure    = time.Millisecond
+	pollInterval     = 100 * time.Millisecond
+	longSleep        = time.Second
+	longPollInterval = 900 * time.Millisecond // more than a second asleep without a look does not count as blocked
+	unfencedPoll     = time.Millisecond
 )
 
 // await spins, then sleeps, until c is ready.
@@ -45,18 +45,18 @@ func (s *side) await(ctx context.Context, c condition) error {
 	defer s.waiting.Store(false)
 	if done, err := s.spin.until(ctx, c); done || err != nil {
 		if done {
-			s.own.Spins.Add(1)
+			s.ownStats.Spins.AddRelaxed(1)
 		}
 		return err
 	}
-	s.agreeOnFence()
+	s.updateFence()
 	began := shm.Clock()
-	s.own.Sleeps(s.blocked, began)
+	s.ownStats.Sleeps(s.blocked, began)
 
 	err := s.sleep(ctx, c, began)
 
-	s.ownWait.Flag.Store(0)
-	s.blocked = s.own.Wakes(shm.Clock)
+	s.ownSleep.Flag.Store(0)
+	s.blocked = s.ownStats.Wakes(shm.Clock)
 	s.spin.learn(shm.Clock() - began)
 	return err
 }
@@ -71,15 +71,15 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 		now := shm.Clock()
 		asleep := now - began
 		index, count, patience := c.wakeAt(asleep)
-		if asleep > uint64(long) && patience == slice {
-			patience = longSlice
+		if asleep > uint64(longSleep) && patience == pollInterval {
+			patience = longPollInterval
 		}
 		if !armed || asked.index != index || asked.count != count {
 			asked.index, asked.count = index, count
 			s.arm(index, count, now)
 		}
-		if !s.barrier && layout.Fence(s.peer.Fence.Load()) == layout.FenceAsymmetric {
-			patience = min(patience, unsure)
+		if !s.barrier && layout.Fence(s.peerStats.Fence.Load()) == layout.FenceAsymmetric {
+			patience = min(patience, unfencedPoll)
 		}
 
 		// The values to sleep on are read before what they announce: after a cancel
@@ -102,18 +102,18 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 			return err
 		}
 		if ok, err := c.ready(); ok || err != nil {
-			if ended == shm.TimedOut && patience >= slice {
+			if ended == shm.TimedOut && patience >= pollInterval {
 				s.checkBarrier()
 			}
 			return err
 		}
-		armed = s.ownWait.Flag.Load() != 0
+		armed = s.ownSleep.Flag.Load() != 0
 		if !armed {
-			s.own.Spurious.Add(1)
+			s.ownStats.Spurious.AddRelaxed(1)
 		}
-		if now := shm.Clock(); now-s.looked >= uint64(slice) {
-			s.looked = now
-			if err := cmp.Or(s.lookAround(), c.stuck()); err != nil {
+		if now := shm.Clock(); now-s.checkedAt >= uint64(pollInterval) {
+			s.checkedAt = now
+			if err := cmp.Or(s.checkPeer(), c.deadlocked()); err != nil {
 				return err
 			}
 		}
@@ -177,9 +177,9 @@ func overdue(ctx context.Context) {
 // consistent) is this side's half. docs/protocol.md has the whole argument.
 func (s *side) arm(index, count, now uint64) {
 	s.slept = max(now, s.slept+1)
-	s.ownWait.Index.Store(index)
-	s.ownWait.Count.Store(count)
-	s.ownWait.Flag.Store(s.slept)
+	s.ownSleep.Index.Store(index)
+	s.ownSleep.Count.Store(count)
+	s.ownSleep.Flag.Store(s.slept)
 	if s.barrier {
 		shm.Barrier()
 	}
@@ -192,31 +192,31 @@ func (s *side) arm(index, count, now uint64) {
 //
 // A peer that is between its publish and its look at the flag takes it down within unsure.
 func (s *side) checkBarrier() {
-	if !s.barrier || s.full || !reached(s.ownWait, s.peerCursor.Index.Load(), s.peerCursor.Count.Load()) {
+	if !s.barrier || s.full || !reached(s.ownSleep, s.peerCursor.Index.Load(), s.peerCursor.Count.Load()) {
 		return
 	}
-	time.Sleep(unsure)
-	if s.ownWait.Flag.Load() == s.slept {
+	time.Sleep(unfencedPoll)
+	if s.ownSleep.Flag.Load() == s.slept {
 		s.barrier, s.full = false, true
-		s.own.Fence.Store(uint64(layout.FenceFull))
+		s.ownStats.Fence.Store(uint64(layout.FenceFull))
 	}
 }
 
 // lookAround says that this side still lives, and whether it waits for a peer
 // that works or for one that is not there. It fails when the memory is gone, or
 // nobody can come any more.
-func (s *side) lookAround() error {
-	s.own.StillAsleep(shm.Clock())
-	if s.world == nil {
+func (s *side) checkPeer() error {
+	s.ownStats.StillAsleep(shm.Clock())
+	if s.peerStatus == nil {
 		return nil
 	}
-	err := s.world.Check()
+	err := s.peerStatus.Check()
 	state := layout.StateBlocked
-	if s.world.Absent(s.role.Peer()) {
+	if s.peerStatus.Absent(s.role.Peer()) {
 		state = layout.StateAlone
 	} else if errors.Is(err, ErrRemoved) {
 		err = nil // the two that are in it need no name
 	}
-	s.own.State.Relaxed(uint64(state))
+	s.ownStats.State.StoreRelaxed(uint64(state))
 	return err
 }

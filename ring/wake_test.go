@@ -12,7 +12,7 @@ import (
 
 func TestASleeperIsWokenForWhatItAskedAndNothingLess(t *testing.T) {
 	w, _, mem := pair(t, 4096, 0, Options{})
-	bed, side := &mem.Header.ConsumerWait, &mem.Header.ProducerSide
+	bed, side := &mem.Header.ConsumerSleep, &mem.Header.ProducerStats
 	bed.Index.Store(100)
 	bed.Count.Store(2)
 	bed.Flag.Store(7)
@@ -53,7 +53,7 @@ func TestABlockedWriterAsksForAWorthwhilePartOnlyAtFirst(t *testing.T) {
 			t.Errorf("%+v: at first index %d, count %d for %v", c, int64(index), count, patience)
 		}
 		index, count, patience = w.wakeAt(uint64(hysteresis))
-		if index != c.laterIndex || c.slots > 0 && count != c.laterCnt || patience != slice {
+		if index != c.laterIndex || c.slots > 0 && count != c.laterCnt || patience != pollInterval {
 			t.Errorf("%+v: later index %d, count %d for %v", c, int64(index), count, patience)
 		}
 	}
@@ -73,7 +73,7 @@ func TestALatePublisherDoesNotEndTheSleepThatCameAfter(t *testing.T) {
 		next := background(func() error { _, err := r.Next(context.Background()); return err })
 		asleep(t, mem.Header, layout.Consumer, 1)
 		w.wake()
-		if mem.Header.ConsumerWait.Flag.Load() == 0 {
+		if mem.Header.ConsumerSleep.Flag.Load() == 0 {
 			t.Errorf("slots %d: the reader's flag went down for what it has taken", slots)
 		}
 		give()
@@ -82,7 +82,7 @@ func TestALatePublisherDoesNotEndTheSleepThatCameAfter(t *testing.T) {
 		room := background(func() error { _, err := w.Reserve(context.Background(), 0); return err })
 		asleep(t, mem.Header, layout.Producer, 1)
 		r.wake()
-		if mem.Header.ProducerWait.Flag.Load() == 0 {
+		if mem.Header.ProducerSleep.Flag.Load() == 0 {
 			t.Errorf("slots %d: the writer's flag went down for room that it has used", slots)
 		}
 		r.Release()
@@ -92,7 +92,7 @@ func TestALatePublisherDoesNotEndTheSleepThatCameAfter(t *testing.T) {
 
 func TestEveryFormOfPublishWakes(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
-	bed := &mem.Header.ConsumerWait
+	bed := &mem.Header.ConsumerSleep
 	for form, give := range sends {
 		for i := range uint64(100) {
 			bed.Flag.Store(i + 1)
@@ -129,12 +129,12 @@ func TestEveryFormOfReleaseWakes(t *testing.T) {
 	} {
 		w, r, mem := pair(t, 4096, 0, Options{})
 		send(t, w, "a", "b")
-		bed := &mem.Header.ProducerWait
+		bed := &mem.Header.ProducerSleep
 		bed.Flag.Store(7)
 		if err := release(r); err != nil {
 			t.Errorf("%s: %v", form, err)
 		}
-		if bed.Flag.Load() != 0 || mem.Header.ConsumerSide.WakesSent.Load() != 1 {
+		if bed.Flag.Load() != 0 || mem.Header.ConsumerStats.WakesSent.Load() != 1 {
 			t.Errorf("%s: nobody was woken", form)
 		}
 	}
@@ -145,9 +145,9 @@ func TestEveryFormOfReleaseWakes(t *testing.T) {
 func TestALookAroundIsProgress(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	for _, s := range []*side{&w.side, &r.side} {
-		s.own.ProgressAt.Store(0)
-		if err := s.lookAround(); err != nil || s.own.ProgressAt.Load() == 0 {
-			t.Errorf("%v: progress at %d, %v", s.role, s.own.ProgressAt.Load(), err)
+		s.ownStats.ProgressAt.Store(0)
+		if err := s.checkPeer(); err != nil || s.ownStats.ProgressAt.Load() == 0 {
+			t.Errorf("%v: progress at %d, %v", s.role, s.ownStats.ProgressAt.Load(), err)
 		}
 	}
 }
@@ -155,9 +155,9 @@ func TestALookAroundIsProgress(t *testing.T) {
 // A Reader that never has to wait shows progress with the samples that it takes.
 func TestASampleThatIsTakenIsProgress(t *testing.T) {
 	_, r, _ := pair(t, 4096, 0, Options{})
-	r.own.ProgressAt.Store(0)
+	r.ownStats.ProgressAt.Store(0)
 	r.noteLatency(0, 1)
-	if r.own.ProgressAt.Load() == 0 {
+	if r.ownStats.ProgressAt.Load() == 0 {
 		t.Error("no progress is noted")
 	}
 }
@@ -170,15 +170,15 @@ func TestAReaderIsStuckOnlyWhenTheWriterWaitsForWhatItHolds(t *testing.T) {
 	takes(t, r, "a")
 	r.Release()
 	takes(t, r, "b")
-	bed := &mem.Header.ProducerWait
-	is(t, r.stuck(), nil)
+	bed := &mem.Header.ProducerSleep
+	is(t, r.deadlocked(), nil)
 	bed.Flag.Store(7)
 	bed.Index.Store(r.index)
-	is(t, r.stuck(), nil)
+	is(t, r.deadlocked(), nil)
 	bed.Index.Store(r.index + 8)
-	is(t, r.stuck(), ErrLeased)
+	is(t, r.deadlocked(), ErrUnreleased)
 	r.Release()
-	is(t, r.stuck(), nil)
+	is(t, r.deadlocked(), nil)
 }
 
 // A call may look at the peer while Close is shutting it out, and then no later call may
@@ -200,15 +200,15 @@ func TestALookThatCrossesACloseLetsNobodyIn(t *testing.T) {
 // may be about to sleep on.
 func TestClosingWakesASleeperWhateverItAsked(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
-	for _, bed := range []*layout.Wait{&mem.Header.ConsumerWait, &mem.Header.ProducerWait} {
+	for _, bed := range []*layout.SleepState{&mem.Header.ConsumerSleep, &mem.Header.ProducerSleep} {
 		bed.Index.Store(1 << 40)
 		bed.Flag.Store(7)
 	}
 	w.Close()
 	r.Close()
 	h := mem.Header
-	if h.ConsumerWait.Flag.Load() != 7 || h.ProducerWait.Flag.Load() != 7 || h.ProducerSide.WakesSent.Load() != 1 || h.ConsumerSide.WakesSent.Load() != 1 {
-		t.Errorf("flags %d and %d, wakes %d and %d", h.ConsumerWait.Flag.Load(), h.ProducerWait.Flag.Load(), h.ProducerSide.WakesSent.Load(), h.ConsumerSide.WakesSent.Load())
+	if h.ConsumerSleep.Flag.Load() != 7 || h.ProducerSleep.Flag.Load() != 7 || h.ProducerStats.WakesSent.Load() != 1 || h.ConsumerStats.WakesSent.Load() != 1 {
+		t.Errorf("flags %d and %d, wakes %d and %d", h.ConsumerSleep.Flag.Load(), h.ProducerSleep.Flag.Load(), h.ProducerStats.WakesSent.Load(), h.ConsumerStats.WakesSent.Load())
 	}
 }
 
@@ -222,8 +222,8 @@ func TestEverySleepHasANumberOfItsOwn(t *testing.T) {
 		// Past the first millisecond the writer asks again, and that is a new
 		// sleep too; look at it until it stays.
 		var number uint64
-		for number == 0 || number != mem.Header.ProducerWait.Flag.Load() {
-			number = mem.Header.ProducerWait.Flag.Load()
+		for number == 0 || number != mem.Header.ProducerSleep.Flag.Load() {
+			number = mem.Header.ProducerSleep.Flag.Load()
 			time.Sleep(5 * time.Millisecond)
 		}
 		if numbers[number] {
@@ -235,7 +235,7 @@ func TestEverySleepHasANumberOfItsOwn(t *testing.T) {
 		if err := blocked(); err != nil {
 			t.Fatal(err)
 		}
-		if mem.Header.ProducerWait.Flag.Load() != 0 {
+		if mem.Header.ProducerSleep.Flag.Load() != 0 {
 			t.Fatal("awake, and the flag is up")
 		}
 	}
@@ -247,7 +247,7 @@ func TestAWaitThatWasCanceledLeavesNoFlag(t *testing.T) {
 	is(t, err, errWaited)
 	send(t, w, "")
 	is(t, w.Send(canceled, nil), errWaited)
-	if p, c := mem.Header.ProducerWait.Flag.Load(), mem.Header.ConsumerWait.Flag.Load(); p != 0 || c != 0 {
+	if p, c := mem.Header.ProducerSleep.Flag.Load(), mem.Header.ConsumerSleep.Flag.Load(); p != 0 || c != 0 {
 		t.Errorf("flags %d and %d", p, c)
 	}
 }
@@ -255,11 +255,11 @@ func TestAWaitThatWasCanceledLeavesNoFlag(t *testing.T) {
 // What a side leaves when it is killed in its sleep.
 func TestASuccessorTakesTheFlagDown(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
-	mem.Header.ProducerWait.Flag.Store(7)
-	mem.Header.ConsumerWait.Flag.Store(8)
+	mem.Header.ProducerSleep.Flag.Store(7)
+	mem.Header.ConsumerSleep.Flag.Store(8)
 	writerOn(t, mem, Options{})
 	readerOn(t, mem, Options{})
-	if p, c := mem.Header.ProducerWait.Flag.Load(), mem.Header.ConsumerWait.Flag.Load(); p != 0 || c != 0 {
+	if p, c := mem.Header.ProducerSleep.Flag.Load(), mem.Header.ConsumerSleep.Flag.Load(); p != 0 || c != 0 {
 		t.Errorf("flags %d and %d", p, c)
 	}
 }
@@ -268,27 +268,27 @@ func TestASideFencesForAPeerThatCannotIssueBarriers(t *testing.T) {
 	full := uint64(layout.FenceFull)
 	t.Run("from the start", func(t *testing.T) {
 		mem := heapMemory(t, 4096, 0)
-		mem.Header.ConsumerSide.Fence.Store(full)
-		if w := writerOn(t, mem, Options{}); !w.full || mem.Header.ProducerSide.Fence.Load() != full {
-			t.Errorf("full %v, said %d", w.full, mem.Header.ProducerSide.Fence.Load())
+		mem.Header.ConsumerStats.Fence.Store(full)
+		if w := writerOn(t, mem, Options{}); !w.full || mem.Header.ProducerStats.Fence.Load() != full {
+			t.Errorf("full %v, said %d", w.full, mem.Header.ProducerStats.Fence.Load())
 		}
 	})
 	t.Run("from the first wake on", func(t *testing.T) {
 		w, _, mem := pair(t, 4096, 0, Options{})
-		mem.Header.ConsumerSide.Fence.Store(full)
-		mem.Header.ConsumerWait.Flag.Store(1)
+		mem.Header.ConsumerStats.Fence.Store(full)
+		mem.Header.ConsumerSleep.Flag.Store(1)
 		send(t, w, "")
-		if !w.full || mem.Header.ProducerSide.Fence.Load() != full {
-			t.Errorf("full %v, said %d", w.full, mem.Header.ProducerSide.Fence.Load())
+		if !w.full || mem.Header.ProducerStats.Fence.Load() != full {
+			t.Errorf("full %v, said %d", w.full, mem.Header.ProducerStats.Fence.Load())
 		}
 	})
 	t.Run("from the first sleep on", func(t *testing.T) {
 		_, r, mem := pair(t, 4096, 0, Options{Spin: SpinNever})
-		mem.Header.ProducerSide.Fence.Store(full)
+		mem.Header.ProducerStats.Fence.Store(full)
 		_, err := r.Next(canceled)
 		is(t, err, errWaited)
-		if !r.full || mem.Header.ConsumerSide.Fence.Load() != full {
-			t.Errorf("full %v, said %d", r.full, mem.Header.ConsumerSide.Fence.Load())
+		if !r.full || mem.Header.ConsumerStats.Fence.Load() != full {
+			t.Errorf("full %v, said %d", r.full, mem.Header.ConsumerStats.Fence.Load())
 		}
 	})
 }
@@ -300,8 +300,8 @@ func TestASleeperThatWasMissedAsksForFullFences(t *testing.T) {
 	if !r.barrier {
 		t.Skip("NOT TESTED: there is no barrier to rely on")
 	}
-	seen := w.peerWait
-	w.peerWait = new(layout.Wait)
+	seen := w.peerSleep
+	w.peerSleep = new(layout.SleepState)
 	// A reader whose flag is up may not sleep yet, and then sees the message in time.
 	for sleeps := uint64(1); sleeps <= 20 && !r.full; sleeps++ {
 		next := background(func() error { _, err := r.Next(context.Background()); return err })
@@ -309,13 +309,13 @@ func TestASleeperThatWasMissedAsksForFullFences(t *testing.T) {
 		send(t, w, "late")
 		is(t, next(), nil)
 	}
-	if got := layout.Fence(mem.Header.ConsumerSide.Fence.Load()); got != layout.FenceFull || r.barrier || !r.full {
+	if got := layout.Fence(mem.Header.ConsumerStats.Fence.Load()); got != layout.FenceFull || r.barrier || !r.full {
 		t.Fatalf("the reader says fence %d, and barrier %v, full %v", got, r.barrier, r.full)
 	}
-	w.peerWait = seen
-	mem.Header.ConsumerWait.Flag.Store(1)
+	w.peerSleep = seen
+	mem.Header.ConsumerSleep.Flag.Store(1)
 	send(t, w, "")
-	if got := layout.Fence(mem.Header.ProducerSide.Fence.Load()); got != layout.FenceFull || !w.full {
+	if got := layout.Fence(mem.Header.ProducerStats.Fence.Load()); got != layout.FenceFull || !w.full {
 		t.Errorf("the writer says fence %d, and full %v", got, w.full)
 	}
 }
@@ -331,14 +331,14 @@ func TestASleepThatEndsWithItsSliceIsNoReasonForFullFences(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, r, mem := pair(t, 4096, 0, Options{})
-			bed := &mem.Header.ConsumerWait
+			bed := &mem.Header.ConsumerSleep
 			bed.Count.Store(c.want)
 			send(t, w, "in time")
 			r.slept = 7
 			bed.Flag.Store(c.flag)
-			before := layout.Fence(mem.Header.ConsumerSide.Fence.Load())
+			before := layout.Fence(mem.Header.ConsumerStats.Fence.Load())
 			r.checkBarrier()
-			if got := layout.Fence(mem.Header.ConsumerSide.Fence.Load()); got != before {
+			if got := layout.Fence(mem.Header.ConsumerStats.Fence.Load()); got != before {
 				t.Errorf("fence %d, was %d", got, before)
 			}
 		})
@@ -390,7 +390,7 @@ func TestAWaitIsALessonForTheSpin(t *testing.T) {
 type patient struct{}
 
 func (patient) ready() (bool, error) { return false, nil }
-func (patient) stuck() error         { return nil }
+func (patient) deadlocked() error    { return nil }
 func (patient) wakeAt(uint64) (index, count uint64, patience time.Duration) {
 	return 1 << 40, 0, time.Hour
 }
@@ -454,7 +454,7 @@ func TestASideWaitsForATimerThatIsLate(t *testing.T) {
 // Short deadlines must not keep a side from looking around.
 func TestASideLooksAroundHoweverShortItsWaitsAre(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
-	r := readerOn(t, mem, Options{world: lonely{ErrRemoved}})
+	r := readerOn(t, mem, Options{peerStatus: lonely{ErrRemoved}})
 	var err error
 	for began := time.Now(); err == nil && time.Since(began) < time.Minute; {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)

@@ -71,7 +71,7 @@ func NewWriter(mem Memory, opt Options) (*Writer, error) {
 	}
 	w.tail, w.staged, w.bytes = pos.index, pos.count, pos.bytes
 	w.sampler.begin(w.staged)
-	w.own.Framing.Store(uint64(opt.Framing))
+	w.ownStats.Framing.Store(uint64(opt.Framing))
 	if _, err := w.refresh(); err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (w *Writer) TryReserve(n int) ([]byte, error) {
 // over ends a call.
 func (w *Writer) over(err error) error {
 	w.gate.Leave()
-	if err == ErrDone {
+	if err == ErrClosed {
 		w.stop.Store(0)   // Close is about to; until then Reserve would go on giving
 		w.ending.unused() // the caller has no reservation, and from here on never will
 	}
@@ -148,7 +148,7 @@ func (w *Writer) Commit(n int) {
 	}
 	w.gate.Enter()
 	if w.gate.Closed() {
-		w.over(ErrDone)
+		w.over(ErrClosed)
 		return
 	}
 	// The body of commit.
@@ -190,7 +190,7 @@ func (w *Writer) Publish() {
 		}
 		publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
 		w.index, w.count = w.tail, w.staged
-		if w.peerWait.Flag.Load() != 0 {
+		if w.peerSleep.Flag.Load() != 0 {
 			w.wakeReader()
 		}
 	}
@@ -204,7 +204,7 @@ func (w *Writer) publish() {
 	}
 	publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
 	w.index, w.count = w.tail, w.staged
-	if w.peerWait.Flag.Load() != 0 {
+	if w.peerSleep.Flag.Load() != 0 {
 		w.wakeReader()
 	}
 }
@@ -235,7 +235,7 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 	w.tail, w.staged = tail, staged
 	w.index, w.count = tail, staged
 	publish(w.ownCursor, before, tail, staged, bytes, w.full)
-	if w.peerWait.Flag.Load() != 0 {
+	if w.peerSleep.Flag.Load() != 0 {
 		w.wakeReader()
 	}
 	w.gate.Leave()
@@ -252,7 +252,7 @@ func (w *Writer) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 		if !w.gate.Closed() {
 			w.publish()
 		} else {
-			err = ErrDone // Close publishes what is staged, once this call is over
+			err = ErrClosed // Close publishes what is staged, once this call is over
 		}
 	}
 	return n, w.over(err)

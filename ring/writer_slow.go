@@ -22,10 +22,10 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 		}
 		switch w.onFull {
 		case Drop:
-			w.own.Dropped.Add(1)
+			w.ownStats.Dropped.AddRelaxed(1)
 			return nil, ErrDropped
 		case Fail:
-			w.own.Refused.Add(1)
+			w.ownStats.Refused.AddRelaxed(1)
 			return nil, ErrFull
 		}
 		if err := w.await(ctx, w); err != nil {
@@ -55,7 +55,7 @@ func (w *Writer) fits(n int) (bool, error) {
 		panic(fmt.Sprintf("ring: Reserve(%d)", n))
 	}
 	if w.gate.Closed() { // and what else is in w is Close's to read
-		return false, ErrDone
+		return false, ErrClosed
 	}
 	w.reserved = -1
 	if n > w.MaxMessage() {
@@ -156,14 +156,14 @@ func (w *Writer) putStamp() {
 	binary.LittleEndian.PutUint64(w.data[w.stamp:], now)
 	w.stamped = false
 	w.sampler.adapt(now)
-	w.own.ProgressAt.Relaxed(now)
+	w.ownStats.ProgressAt.StoreRelaxed(now)
 	w.noteDepth(w.peerCursor.Count.Load())
 }
 
 // noteDepth raises the high-water mark, given the Reader's count.
 func (w *Writer) noteDepth(consumed uint64) {
-	if depth := w.staged - consumed; int64(depth) > int64(w.own.HighWater.Own()) {
-		w.own.HighWater.Relaxed(depth)
+	if depth := w.staged - consumed; int64(depth) > int64(w.ownStats.HighWater.LoadRelaxed()) {
+		w.ownStats.HighWater.StoreRelaxed(depth)
 	}
 }
 
@@ -178,7 +178,7 @@ func (w *Writer) wakeReader() {
 // ready implements condition: room for need bytes.
 func (w *Writer) ready() (bool, error) {
 	if w.gate.Closed() {
-		return false, ErrDone
+		return false, ErrClosed
 	}
 	return w.refresh()
 }
@@ -192,7 +192,7 @@ const hysteresis = time.Millisecond
 // millisecond is slow enough to be asked for the first message that makes room.
 func (w *Writer) wakeAt(asleep uint64) (index, count uint64, patience time.Duration) {
 	g := w.mem.Geometry
-	free, slots, patience := w.need, uint64(1), slice
+	free, slots, patience := w.need, uint64(1), pollInterval
 	if asleep < uint64(hysteresis) {
 		free, slots, patience = max(w.need, g.Capacity/8), max(1, g.Slots/8), hysteresis
 	}
@@ -205,4 +205,4 @@ func (w *Writer) wakeAt(asleep uint64) (index, count uint64, patience time.Durat
 }
 
 // stuck implements condition: a Writer waits as long as it takes.
-func (w *Writer) stuck() error { return nil }
+func (w *Writer) deadlocked() error { return nil }

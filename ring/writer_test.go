@@ -3,6 +3,7 @@ package ring
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -149,10 +150,10 @@ func TestTheLargestMessageFillsTheRing(t *testing.T) {
 }
 
 func TestAFullRing(t *testing.T) {
-	full := func(policy Policy) (*Writer, *layout.Side) {
+	full := func(policy Policy) (*Writer, *layout.RoleStats) {
 		w, _, mem := pair(t, 4096, 2, Options{OnFull: policy})
 		send(t, w, "1", "2")
-		return w, &mem.Header.ProducerSide
+		return w, &mem.Header.ProducerStats
 	}
 	t.Run("blocks until the context says otherwise", func(t *testing.T) {
 		w, side := full(Block)
@@ -190,7 +191,7 @@ func TestTheHighWaterMarkIsTheDeepestQueue(t *testing.T) {
 	for round := range 3 {
 		for w.Send(canceled, nil) == nil {
 		}
-		if n := mem.Header.ProducerSide.HighWater.Load(); n != 8 {
+		if n := mem.Header.ProducerStats.HighWater.Load(); n != 8 {
 			t.Errorf("round %d: %d, want 8", round, n)
 		}
 		takes(t, r, "", "", "")
@@ -266,11 +267,11 @@ func TestEveryCallAfterCloseIsErrDone(t *testing.T) {
 		t.Errorf("%d unread, %v", unread, err)
 	}
 	_, err := w.Reserve(canceled, 0)
-	is(t, err, ErrDone)
+	is(t, err, ErrClosed)
 	is(t, err, os.ErrClosed)
 	_, err = w.TryReserve(1)
-	is(t, err, ErrDone)
-	is(t, w.Send(canceled, nil), ErrDone)
+	is(t, err, ErrClosed)
+	is(t, w.Send(canceled, nil), ErrClosed)
 	if n, err := w.SendBatch(canceled, [][]byte{nil}); n != 0 {
 		t.Error(n, err)
 	}
@@ -290,7 +291,7 @@ func TestClosePublishesWhatIsStaged(t *testing.T) {
 	w.Commit(copy(buf, "last"))
 	w.Close()
 	takes(t, r, "last")
-	if _, err := r.TryNext(); err != ErrClosed {
+	if _, err := r.TryNext(); err != io.EOF {
 		t.Error(err)
 	}
 }

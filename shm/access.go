@@ -13,7 +13,7 @@ import (
 var ErrGroup = errors.New("no group to share with")
 
 // Access says who besides this user may take part in a segment. The zero value is
-// nobody: the file has mode 0600, and another user's is ErrForeign.
+// nobody: the file has mode 0600, and another user's is ErrUntrusted.
 type Access struct {
 	gid   int
 	given bool
@@ -23,11 +23,11 @@ type Access struct {
 // user namespace: any group may be behind it.
 const unmapped = 65534
 
-// ForGroup is the Access for the members of a group: a file that this process makes,
+// GroupAccess is the Access for the members of a group: a file that this process makes,
 // or owns, gets that group and mode 0660, and one that a member of it has made in
 // that way is accepted. Both sides have to ask for it, and every member can then
 // read, change and forge messages. ErrGroup when this process is no member itself.
-func ForGroup(gid int) (Access, error) {
+func GroupAccess(gid int) (Access, error) {
 	groups, err := os.Getgroups()
 	if err != nil {
 		return Access{}, fmt.Errorf("groups of this process: %w", err)

@@ -13,7 +13,7 @@ import (
 // own is the Access for a group that every process is in.
 func own(t *testing.T) Access {
 	t.Helper()
-	a, err := ForGroup(os.Getegid())
+	a, err := GroupAccess(os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,10 +76,10 @@ func TestAnotherUsersSegmentIsAcceptedWhenItIsTheGroups(t *testing.T) {
 		want error
 	}{
 		{"shared and asked for", group, 0o660, []Access{own(t)}, nil},
-		{"not asked for", group, 0o660, nil, ErrForeign},
-		{"of another group", group + 1, 0o660, []Access{own(t)}, ErrForeign},
-		{"that the group may only read", group, 0o640, []Access{own(t)}, ErrForeign},
-		{"that everybody may write", group, 0o662, []Access{own(t)}, ErrForeign},
+		{"not asked for", group, 0o660, nil, ErrUntrusted},
+		{"of another group", group + 1, 0o660, []Access{own(t)}, ErrUntrusted},
+		{"that the group may only read", group, 0o640, []Access{own(t)}, ErrUntrusted},
+		{"that everybody may write", group, 0o662, []Access{own(t)}, ErrUntrusted},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			name := abandoned(t)
@@ -107,7 +107,7 @@ func TestOnlyAGroupOfThisProcessIsSharedWith(t *testing.T) {
 		other = max(other, gid+1)
 	}
 	for _, gid := range []int{other, unmapped} {
-		if a, err := ForGroup(gid); !errors.Is(err, ErrGroup) {
+		if a, err := GroupAccess(gid); !errors.Is(err, ErrGroup) {
 			t.Errorf("group %d: %v, %v", gid, a, err)
 		}
 	}

@@ -25,7 +25,7 @@ const (
 func RegisterBarrier() bool { return registerBarrier() }
 
 var registerBarrier = sync.OnceValue(func() bool {
-	if !layout.ReleaseOvertaken {
+	if !layout.StoreReleaseOvertaken {
 		return false
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierRegisterGlobalExpedited, 0, 0)

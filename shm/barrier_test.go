@@ -39,8 +39,8 @@ func TestTheKernelDoesTheBarrier(t *testing.T) {
 func TestABarrierIsReliedOnWhereStoresAreOvertaken(t *testing.T) {
 	needMembarrier(t, 1<<1|1<<2)
 	for range 2 {
-		if got := RegisterBarrier(); got != layout.ReleaseOvertaken {
-			t.Errorf("RegisterBarrier %v, while ReleaseOvertaken is %v", got, layout.ReleaseOvertaken)
+		if got := RegisterBarrier(); got != layout.StoreReleaseOvertaken {
+			t.Errorf("RegisterBarrier %v, while ReleaseOvertaken is %v", got, layout.StoreReleaseOvertaken)
 		}
 	}
 }
@@ -120,18 +120,18 @@ func neverMissEachOther(t *testing.T, barrier func() bool) {
 	}
 	contend := func(round uint64) { // so that the store that counts has to queue
 		for i := range 32 {
-			h.Latency.Buckets[i*8].Relaxed(round)
+			h.Latency.Buckets[i*8].StoreRelaxed(round)
 		}
 	}
 	var awake, asleep []uint64
 	var sides sync.WaitGroup
-	sides.Go(side(&h.ProducerSide.Spins, &h.ConsumerSide.Spins, func(round uint64) uint64 {
+	sides.Go(side(&h.ProducerStats.Spins, &h.ConsumerStats.Spins, func(round uint64) uint64 {
 		contend(round)
-		h.Producer.Index.Release(round)
-		return h.ConsumerWait.Flag.Load()
+		h.Producer.Index.StoreRelease(round)
+		return h.ConsumerSleep.Flag.Load()
 	}, &awake))
-	sides.Go(side(&h.ConsumerSide.Spins, &h.ProducerSide.Spins, func(round uint64) uint64 {
-		h.ConsumerWait.Flag.Relaxed(round)
+	sides.Go(side(&h.ConsumerStats.Spins, &h.ProducerStats.Spins, func(round uint64) uint64 {
+		h.ConsumerSleep.Flag.StoreRelaxed(round)
 		done := barrier()
 		news := h.Producer.Index.Load()
 		contend(round)

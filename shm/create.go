@@ -27,7 +27,7 @@ var ErrNoSpace = errors.New("no room in " + Dir)
 //
 // with is at most one Access: who may join besides this user.
 //
-// Preconditions: g comes from layout.NewRing, or has ModeTransfer and no
+// Preconditions: g comes from layout.RingGeometry, or has ModeTransfer and no
 // capacity.
 func Create(name string, g layout.Geometry, role layout.Role, with ...Access) (*Segment, error) {
 	if err := usable(name); err != nil {

@@ -141,7 +141,7 @@ func TestASegmentHasANameOnlyWhileItIsCompleteAndHeld(t *testing.T) {
 
 // createChild makes segments and removes them until it is killed.
 func createChild(args []string) error {
-	g, err := layout.NewRing(1<<16, 0, uint64(os.Getpagesize()))
+	g, err := layout.RingGeometry(1<<16, 0, uint64(os.Getpagesize()))
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func TestNoStoreReachesTheFileAfterDetach(t *testing.T) {
 		name := segmentName(t)
 		s := newSegment(t, name)
 		h, data := s.Header(), s.Data()
-		places := []*layout.Uint64{&h.Producer.Index, &h.ProducerSide.State, &h.Consumer.Index}
+		places := []*layout.Uint64{&h.Producer.Index, &h.ProducerStats.State, &h.Consumer.Index}
 		half := len(data) / 2
 		var stores atomic.Uint64
 		var stop atomic.Bool
@@ -86,11 +86,11 @@ func TestTheSuccessorOfADetachedSideHasTheSegmentToItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What the one who leaves has yet to say goes through Header.
-	s.Header().ProducerSide.State.Store(uint64(layout.StateClosed))
+	s.Header().ProducerStats.State.Store(uint64(layout.StateClosed))
 	leave(t, s, keep)
 	next := join(t, name, layout.Producer)
-	if h := next.Header(); h.Producer.Count.Load() != 7 || h.ProducerSide.State.Load() != uint64(layout.StateClosed) {
-		t.Errorf("count %d, state %d", h.Producer.Count.Load(), h.ProducerSide.State.Load())
+	if h := next.Header(); h.Producer.Count.Load() != 7 || h.ProducerStats.State.Load() != uint64(layout.StateClosed) {
+		t.Errorf("count %d, state %d", h.Producer.Count.Load(), h.ProducerStats.State.Load())
 	}
 	old.Producer.Count.Store(99)
 	data[0] = 99

@@ -14,7 +14,7 @@ import (
 // not.
 func Example() {
 	name := fmt.Sprintf("shmtest.%d.example", os.Getpid())
-	g, err := layout.NewRing(layout.DefaultCapacity, 0, uint64(os.Getpagesize()))
+	g, err := layout.RingGeometry(layout.DefaultCapacity, 0, uint64(os.Getpagesize()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -53,7 +53,7 @@ func ExampleWait() {
 	var word layout.Uint64 // a field of a segment's header in real life
 	go func() {
 		word.Store(1)
-		shm.Notify(word.Futex(), -1)
+		shm.Wake(word.Futex(), -1)
 	}()
 	for word.Load() == 0 { // a Wait may end without a reason
 		if _, err := shm.Wait(word.Futex(), 0, -1); err != nil {

@@ -41,7 +41,7 @@ func Wait(addr *uint32, val uint32, timeout time.Duration) (Result, error) {
 
 // Notify wakes at most n waiters on addr, all of them when n is negative, and
 // returns how many it woke. The error is ErrTruncated for memory that is gone.
-func Notify(addr *uint32, n int) (int, error) {
+func Wake(addr *uint32, n int) (int, error) {
 	if n < 0 || n > math.MaxInt32 {
 		n = math.MaxInt32
 	}

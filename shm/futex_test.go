@@ -123,7 +123,7 @@ func notifyChild(args []string) error {
 		return err
 	}
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if n, err := Notify(word(s), 1); n == 1 || err != nil {
+		if n, err := Wake(word(s), 1); n == 1 || err != nil {
 			fmt.Println("woke it")
 			return err
 		}
@@ -141,7 +141,7 @@ func TestAWordThatIsNotThereIsAnError(t *testing.T) {
 		if got, err := Wait(addr, 0, patience); !errors.Is(err, ErrTruncated) {
 			t.Errorf("wait, %s: %v, %v", what, got, err)
 		}
-		if n, err := Notify(addr, 1); !errors.Is(err, ErrTruncated) || n != 0 {
+		if n, err := Wake(addr, 1); !errors.Is(err, ErrTruncated) || n != 0 {
 			t.Errorf("notify, %s: %d, %v", what, n, err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestResultsAreSpeltAsInJavaScript(t *testing.T) {
 
 func notify(t *testing.T, addr *uint32, n int) int {
 	t.Helper()
-	woken, err := Notify(addr, n)
+	woken, err := Wake(addr, n)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 //		e.gate.Enter()                         e.gate.Close()
 //		defer e.gate.Leave()                   wake a call that sleeps
 //		if e.gate.Closed() {                   if e.gate.Wait(patience) {
-//			return ErrDone                         // no call is inside, nor will be
+//			return ErrClosed                         // no call is inside, nor will be
 //		}                                      }
 //		...                                }
 //	}
@@ -49,11 +49,11 @@ type Gate struct {
 }
 
 // Enter says that a call of the user's begins. What comes next is a look at Closed.
-func (g *Gate) Enter() { g.inside.Release(1) }
+func (g *Gate) Enter() { g.inside.StoreRelease(1) }
 
 // Leave says that the call touches nothing any more that a closer may touch. A call that
 // can panic, or fault, defers it: else Wait waits for that call in vain.
-func (g *Gate) Leave() { g.inside.Release(0) }
+func (g *Gate) Leave() { g.inside.StoreRelease(0) }
 
 // Closed reports whether Close was called. Any goroutine may ask.
 func (g *Gate) Closed() bool { return g.closed.Load() != 0 }
@@ -65,7 +65,7 @@ func (g *Gate) Close() { g.closed.Store(1) }
 // patience, and reports whether that is so. Any goroutine but the user in a call may call
 // it, after Close.
 func (g *Gate) Wait(patience time.Duration) bool {
-	if layout.ReleaseOvertaken && !barrierWithin() {
+	if layout.StoreReleaseOvertaken && !barrierWithin() {
 		time.Sleep(time.Millisecond)
 	}
 	deadline := time.Now().Add(patience)

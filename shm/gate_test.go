@@ -26,7 +26,7 @@ func TestACallThatGetsInIsWaitedFor(t *testing.T) {
 	var contended [64 * 8]layout.Uint64 // on a line each
 	contend := func(n int) {
 		for i := 0; i < len(contended); i += 8 {
-			contended[i].Relaxed(uint64(n))
+			contended[i].StoreRelaxed(uint64(n))
 		}
 	}
 	var user, closer atomic.Int64

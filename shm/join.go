@@ -25,9 +25,9 @@ func CreateOrOpen(ctx context.Context, name string, g layout.Geometry, role layo
 	}
 }
 
-// OpenWhenThere is Open that waits for the segment to appear, as long as ctx
+// OpenWait is Open that waits for the segment to appear, as long as ctx
 // allows: its cause is one more error.
-func OpenWhenThere(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
+func OpenWait(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
 	const longest = 50 * time.Millisecond
 	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
 		s, err := Open(ctx, name, role, with...)

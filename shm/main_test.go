@@ -78,7 +78,7 @@ func segmentName(t *testing.T) string {
 
 func ring(t *testing.T, capacity uint64) layout.Geometry {
 	t.Helper()
-	g, err := layout.NewRing(capacity, 0, uint64(os.Getpagesize()))
+	g, err := layout.RingGeometry(capacity, 0, uint64(os.Getpagesize()))
 	if err != nil {
 		t.Fatal(err)
 	}

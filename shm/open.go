@@ -12,20 +12,20 @@ import (
 	"sluice/layout"
 )
 
-// ErrForeign is for a file at a segment's name that is not safe to use: not a
+// ErrUntrusted is for a file at a segment's name that is not safe to use: not a
 // regular file, one that everybody may write to, or another user's. Who resumes
 // another user's segment hands him the messages.
-var ErrForeign = errors.New("refused")
+var ErrUntrusted = errors.New("refused")
 
-// ErrOtherUser is the ErrForeign of another user's segment, which a group that both
+// ErrOtherUser is the ErrUntrusted of another user's segment, which a group that both
 // are in would make a shared one.
-var ErrOtherUser = fmt.Errorf("%w", ErrForeign)
+var ErrOtherUser = fmt.Errorf("%w", ErrUntrusted)
 
 // ErrRemoved is for a segment whose file is gone: nobody can join it any more.
 var ErrRemoved = errors.New("segment was removed")
 
 // Open maps an existing segment and takes the given role in it. Errors:
-// fs.ErrNotExist, fs.ErrPermission, ErrForeign, ErrRoleTaken, and those of
+// fs.ErrNotExist, fs.ErrPermission, ErrUntrusted, ErrRoleTaken, and those of
 // layout.Header.Geometry for a file that is no segment, of another version or
 // corrupt. ctx bounds only the wait for somebody who is coming or going. with is at
 // most one Access: who may have made it besides this user, and who may join if this
@@ -58,7 +58,7 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 	if err := s.mapData(); err != nil {
 		return nil, err
 	}
-	err = throughDoor(ctx, file, func() error {
+	err = withJoinLock(ctx, file, func() error {
 		if err := takeRole(file, role); err != nil {
 			return s.nameHolder(err)
 		}
@@ -80,7 +80,7 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 func (s *Segment) nameHolder(err error) error {
 	var pid, namespace uint64
 	fault := Guard(func() error {
-		side := s.fields.Side(s.role)
+		side := s.fields.Stats(s.role)
 		pid, namespace = side.PID.Load(), side.PIDNamespace.Load()
 		return nil
 	})
@@ -101,9 +101,9 @@ func openFile(name string, access int, with Access) (*os.File, int64, error) {
 	switch err {
 	case nil:
 	case unix.ELOOP:
-		return nil, 0, fmt.Errorf("%w: %s is a symbolic link", ErrForeign, Path(name))
+		return nil, 0, fmt.Errorf("%w: %s is a symbolic link", ErrUntrusted, Path(name))
 	case unix.EISDIR, unix.ENXIO, unix.ENODEV:
-		return nil, 0, fmt.Errorf("%w: %s is not a regular file", ErrForeign, Path(name))
+		return nil, 0, fmt.Errorf("%w: %s is not a regular file", ErrUntrusted, Path(name))
 	case unix.EACCES:
 		return nil, 0, notAllowed(Path(name))
 	default:
@@ -118,7 +118,7 @@ func openFile(name string, access int, with Access) (*os.File, int64, error) {
 	return f, size, nil
 }
 
-// notAllowed says why a file may not be opened: ErrForeign when it is another user's.
+// notAllowed says why a file may not be opened: ErrUntrusted when it is another user's.
 func notAllowed(path string) error {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) == nil && int(st.Uid) != os.Geteuid() {
@@ -134,10 +134,10 @@ func checkFile(f *os.File, trust bool, with Access) (size int64, err error) {
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return 0, fmt.Errorf("%w: %s is not a regular file", ErrForeign, f.Name())
+		return 0, fmt.Errorf("%w: %s is not a regular file", ErrUntrusted, f.Name())
 	case !trust:
 	case st.Mode&0o002 != 0:
-		return 0, fmt.Errorf("%w: everybody may write to %s", ErrForeign, f.Name())
+		return 0, fmt.Errorf("%w: everybody may write to %s", ErrUntrusted, f.Name())
 	case int(st.Uid) == os.Geteuid():
 		return st.Size, with.give(f, &st)
 	case !with.accepts(&st):
@@ -147,7 +147,7 @@ func checkFile(f *os.File, trust bool, with Access) (size int64, err error) {
 }
 
 // Remove deletes what stands at a segment's name, segment or not, unless a
-// live process holds a role in it (ErrRoleTaken) or it is ErrForeign. Unread
+// live process holds a role in it (ErrRoleTaken) or it is ErrUntrusted. Unread
 // messages in it are lost.
 func Remove(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
@@ -159,7 +159,7 @@ func Remove(ctx context.Context, name string) error {
 	}
 	s := &Segment{page: page{name: name, file: f}}
 	defer s.unmap()
-	err = throughDoor(ctx, f, func() error {
+	err = withJoinLock(ctx, f, func() error {
 		for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 			if err := takeRole(f, r); err != nil {
 				if s.role = r; s.check(size, readable) == nil {
@@ -177,7 +177,7 @@ func Remove(ctx context.Context, name string) error {
 }
 
 // Discard is Remove for a segment that need not exist.
-func Discard(ctx context.Context, name string) error {
+func RemoveIfExists(ctx context.Context, name string) error {
 	err := Remove(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -46,20 +46,20 @@ func TestOpenRefusesWhatIsNoHealthySegment(t *testing.T) {
 	}{
 		{"nothing", fs.ErrNotExist, func(*testing.T, string) error { return nil }},
 		{"a healthy copy", nil, edit(slices.Clone[[]byte])},
-		{"a symbolic link to a healthy segment", ErrForeign, func(t *testing.T, path string) error {
+		{"a symbolic link to a healthy segment", ErrUntrusted, func(t *testing.T, path string) error {
 			return os.Symlink(Path(abandoned(t)), path)
 		}},
-		{"a dangling symbolic link", ErrForeign, func(_ *testing.T, path string) error { return os.Symlink("nowhere", path) }},
-		{"a folder", ErrForeign, func(_ *testing.T, path string) error { return os.Mkdir(path, 0o700) }},
-		{"a fifo", ErrForeign, func(_ *testing.T, path string) error { return unix.Mkfifo(path, 0o600) }},
-		{"a socket", ErrForeign, func(t *testing.T, path string) error {
+		{"a dangling symbolic link", ErrUntrusted, func(_ *testing.T, path string) error { return os.Symlink("nowhere", path) }},
+		{"a folder", ErrUntrusted, func(_ *testing.T, path string) error { return os.Mkdir(path, 0o700) }},
+		{"a fifo", ErrUntrusted, func(_ *testing.T, path string) error { return unix.Mkfifo(path, 0o600) }},
+		{"a socket", ErrUntrusted, func(t *testing.T, path string) error {
 			l, err := net.Listen("unix", path)
 			if err == nil {
 				t.Cleanup(func() { l.Close() })
 			}
 			return err
 		}},
-		{"a segment that everybody may write", ErrForeign, func(t *testing.T, path string) error {
+		{"a segment that everybody may write", ErrUntrusted, func(t *testing.T, path string) error {
 			if err := edit(slices.Clone[[]byte])(t, path); err != nil {
 				return err
 			}
@@ -101,9 +101,9 @@ func TestOpenRefusesAnotherUsersSegment(t *testing.T) {
 		t.Skipf("NOT TESTED: only root can give a file away: %v", err)
 	}
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
-		refused(t, name, r, ErrForeign)
+		refused(t, name, r, ErrUntrusted)
 	}
-	if err := Remove(t.Context(), name); !errors.Is(err, ErrForeign) {
+	if err := Remove(t.Context(), name); !errors.Is(err, ErrUntrusted) {
 		t.Error(err)
 	}
 	if !exists(name) {

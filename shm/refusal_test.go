@@ -37,7 +37,7 @@ func TestARefusedCallIsAnErrorThatNamesIt(t *testing.T) {
 			// It waits for a segment that is not there.
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			s, err := OpenWhenThere(ctx, name, layout.Consumer)
+			s, err := OpenWait(ctx, name, layout.Consumer)
 			if err == nil {
 				s.Leave(keep)
 			}
@@ -47,7 +47,7 @@ func TestARefusedCallIsAnErrorThatNamesIt(t *testing.T) {
 	look := func(t *testing.T, refuse func(func() error)) {
 		name := abandoned(t)
 		refuse(func() error {
-			v, err := Look(name)
+			v, err := OpenView(name)
 			if err == nil {
 				v.Close()
 			}
@@ -97,7 +97,7 @@ func TestARefusedCallIsAnErrorThatNamesIt(t *testing.T) {
 					if !errors.Is(err, errno) || !strings.Contains(err.Error(), row.names) || !strings.Contains(err.Error(), row.what+` segment "shmtest.`) {
 						t.Errorf("%v: want %v of %s", err, errno, row.names)
 					}
-					for _, other := range []error{ErrRoleTaken, ErrNoSpace, ErrForeign, ErrRemoved, ErrTruncated, fs.ErrNotExist, fs.ErrExist, layout.ErrCorrupt, layout.ErrNotSegment} {
+					for _, other := range []error{ErrRoleTaken, ErrNoSpace, ErrUntrusted, ErrRemoved, ErrTruncated, fs.ErrNotExist, fs.ErrExist, layout.ErrCorrupt, layout.ErrNotSegment} {
 						if errors.Is(err, other) {
 							t.Errorf("%v: it is also %q", err, other)
 						}

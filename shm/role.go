@@ -23,7 +23,7 @@ var ErrRoleTaken = errors.New("role is taken")
 // The door is held for a few system calls by whoever comes or goes. It keeps
 // "I am the last one, I remove the file" and "I have opened it, I take a role"
 // from crossing.
-const doorByte = 2
+const joinLockByte = 2
 
 // tryLock takes the lock on one byte of f without waiting; false when another
 // open file description holds it.
@@ -56,9 +56,9 @@ func locked(f *os.File, at int64) (bool, error) {
 
 // throughDoor runs fn while it holds the door. Somebody else holds it for
 // microseconds; a process stopped in there is waited for until ctx is done.
-func throughDoor(ctx context.Context, f *os.File, fn func() error) error {
+func withJoinLock(ctx context.Context, f *os.File, fn func() error) error {
 	for {
-		ok, err := tryLock(f, doorByte)
+		ok, err := tryLock(f, joinLockByte)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func throughDoor(ctx context.Context, f *os.File, fn func() error) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	defer unlock(f, doorByte)
+	defer unlock(f, joinLockByte)
 	return fn()
 }
 

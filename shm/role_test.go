@@ -171,7 +171,7 @@ func noQueryChild(args []string) error {
 	if held, err := consumer.Alive(layout.Consumer); err != nil || !held {
 		return fmt.Errorf("of itself it knows %v, %w", held, err)
 	}
-	v, err := Look(args[0])
+	v, err := OpenView(args[0])
 	if err != nil {
 		return err
 	}

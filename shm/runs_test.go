@@ -70,7 +70,7 @@ func TestAStoppedProcessIsSeen(t *testing.T) {
 func TestTheProcessThatHoldsARoleIsNamedAsWhatItIs(t *testing.T) {
 	name := segmentName(t)
 	s := newSegment(t, name)
-	side := &s.Header().ProducerSide
+	side := &s.Header().ProducerStats
 	side.PID.Store(1)
 	for namespace, want := range map[uint64]string{0: "(process 1)", PIDNamespace(): "(process 1)", 77: "(process 1 of another pid namespace)"} {
 		side.PIDNamespace.Store(namespace)

@@ -47,9 +47,9 @@ func (s *Segment) Absent(r layout.Role) bool {
 
 // doorPatience is how long Leave waits for others who come or go. Each of them
 // needs microseconds; one that was stopped in the door must not hold this one.
-const doorPatience = time.Second
+const joinLockPatience = time.Second
 
-var errDoor = errors.New("somebody holds the door; the role is given up all the same, the file stays")
+var errJoinLock = errors.New("somebody holds the door; the role is given up all the same, the file stays")
 
 // Leave gives up the role and unmaps everything, but for what Detach has made private. When nobody holds the other
 // role and remove returns true, the file goes as well; remove runs while
@@ -57,9 +57,9 @@ var errDoor = errors.New("somebody holds the door; the role is given up all the 
 // that the name does not stand for this segment any more. A file that another user
 // has made and shared stays, for him to use again: only its owner may remove it.
 func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), doorPatience, errDoor)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), joinLockPatience, errJoinLock)
 	defer cancel()
-	err = throughDoor(ctx, s.file, func() error {
+	err = withJoinLock(ctx, s.file, func() error {
 		alone, err := s.alone()
 		if err == nil && alone && remove() {
 			err = s.unlink()

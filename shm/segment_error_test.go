@@ -27,7 +27,7 @@ func TestASegmentIsNamedOnceInAnError(t *testing.T) {
 	if InSegment("open", "x", nil) != nil {
 		t.Error("an error out of none")
 	}
-	if _, err := Look("no.such.segment"); !errors.As(err, new(*SegmentError)) || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := OpenView("no.such.segment"); !errors.As(err, new(*SegmentError)) || !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }

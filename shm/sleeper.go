@@ -92,7 +92,7 @@ func (s *Sleeper) Interrupt() {
 		}
 		// It may be about to fall asleep and miss this, hence again and again. When
 		// the word's memory is gone, the sleep ends by that.
-		if _, err := Notify(s.addr.Load(), -1); err != nil {
+		if _, err := Wake(s.addr.Load(), -1); err != nil {
 			return
 		}
 		time.Sleep(rewake)

@@ -41,7 +41,7 @@ func nospaceChild([]string) error {
 		os.Exit(cannotMount)
 	}
 	const name = "shmtest.nospace"
-	large, err := layout.NewRing(1<<20, 0, uint64(os.Getpagesize()))
+	large, err := layout.RingGeometry(1<<20, 0, uint64(os.Getpagesize()))
 	if err != nil {
 		return err
 	}

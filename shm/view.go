@@ -16,10 +16,10 @@ import (
 // goroutines may use a View until Close.
 type View struct{ page }
 
-// Look maps the header of the segment called name, whoever it belongs to, as long
-// as it may be read. Errors: ErrName, fs.ErrNotExist, fs.ErrPermission, ErrForeign,
+// OpenView maps the header of the segment called name, whoever it belongs to, as long
+// as it may be read. Errors: ErrName, fs.ErrNotExist, fs.ErrPermission, ErrUntrusted,
 // and those of layout.Header.Geometry.
-func Look(name string) (*View, error) {
+func OpenView(name string) (*View, error) {
 	if err := usable(name); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (v *View) Gone() bool {
 func (v *View) Close() error { return v.unmap() }
 
 // List returns the names of what stands in Dir under a segment's name, sorted. Not
-// all of it need be segments, or readable: Look tells.
+// all of it need be segments, or readable: OpenView tells.
 func List() ([]string, error) {
 	entries, err := os.ReadDir(Dir)
 	if err != nil {

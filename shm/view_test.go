@@ -14,7 +14,7 @@ import (
 
 func look(t *testing.T, name string) *View {
 	t.Helper()
-	v, err := Look(name)
+	v, err := OpenView(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,21 +65,21 @@ func TestAViewOfWhatIsNoSegment(t *testing.T) {
 		{"nothing", func(string) error { return nil }, fs.ErrNotExist},
 		{"an empty file", func(path string) error { return os.WriteFile(path, nil, 0o600) }, layout.ErrNotSegment},
 		{"zeros", func(path string) error { return os.WriteFile(path, make([]byte, layout.HeaderSize), 0o600) }, layout.ErrNotSegment},
-		{"a symbolic link", func(path string) error { return os.Symlink("/etc/passwd", path) }, ErrForeign},
-		{"a FIFO", func(path string) error { return unix.Mkfifo(path, 0o600) }, ErrForeign},
-		{"a directory", func(path string) error { return os.Mkdir(path, 0o700) }, ErrForeign},
+		{"a symbolic link", func(path string) error { return os.Symlink("/etc/passwd", path) }, ErrUntrusted},
+		{"a FIFO", func(path string) error { return unix.Mkfifo(path, 0o600) }, ErrUntrusted},
+		{"a directory", func(path string) error { return os.Mkdir(path, 0o700) }, ErrUntrusted},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name := segmentName(t)
 			if err := c.make(Path(name)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Look(name); !errors.Is(err, c.want) {
+			if _, err := OpenView(name); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
 	}
-	if _, err := Look("../x"); !errors.Is(err, ErrName) {
+	if _, err := OpenView("../x"); !errors.Is(err, ErrName) {
 		t.Errorf("%v", err)
 	}
 }

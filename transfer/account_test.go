@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"encoding/binary"
+	"io"
 	"testing"
 )
 
@@ -43,7 +44,7 @@ func TestTheAccountsAddUpAndNothingIsLeftOpen(t *testing.T) {
 		if _, err := s.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		fails(t, r, ErrClosed)
+		fails(t, r, io.EOF)
 		if n := s.Queued(); n != 0 {
 			t.Errorf("%d messages are queued", n)
 		}
@@ -52,7 +53,7 @@ func TestTheAccountsAddUpAndNothingIsLeftOpen(t *testing.T) {
 		}
 
 		h := r.Segment().Header()
-		buffers := h.ProducerSide.Buffers.Load()
+		buffers := h.ProducerStats.Buffers.Load()
 		switch {
 		case opt.Buffer == 0 && buffers != transfers:
 			t.Errorf("%d buffers for %d messages", buffers, transfers)
@@ -69,11 +70,11 @@ func TestTheAccountsAddUpAndNothingIsLeftOpen(t *testing.T) {
 			{"bytes taken", h.Consumer.Bytes.Load(), payload},
 			{"memory sent", h.Producer.Index.Load(), buffers * pageSize},
 			{"memory taken", h.Consumer.Index.Load(), buffers * pageSize},
-			{"buffers taken", h.ConsumerSide.Buffers.Load(), buffers},
+			{"buffers taken", h.ConsumerStats.Buffers.Load(), buffers},
 			{"latencies", h.Latency.Count.Load(), transfers},
-			{"messages lost", h.ConsumerSide.Lost.Load(), 0},
-			{"descriptors held", h.ProducerSide.Descriptors.Load(), 0},
-			{"memory held", h.ProducerSide.Memory.Load(), 0},
+			{"messages lost", h.ConsumerStats.Lost.Load(), 0},
+			{"descriptors held", h.ProducerStats.Descriptors.Load(), 0},
+			{"memory held", h.ProducerStats.Memory.Load(), 0},
 			{"of the account", s.courier.memory.taken.Load(), 0},
 			{"of the allowance", uint64(s.courier.files.held.Load()), 0},
 			{"without a buffer", uint64(s.courier.bare.Load()), 0},

@@ -20,7 +20,7 @@ const spare = 24
 
 // mostDescriptors is what the process may have, but for an eighth that the rest of it
 // needs.
-func mostDescriptors() int64 {
+func maxDescriptors() int64 {
 	const usual = 1024
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {

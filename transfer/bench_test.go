@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -41,7 +42,7 @@ func benchConsumer(name string) error {
 	var sum uint64
 	for next := uint32(0); ; next++ {
 		msg, err := r.Next(context.Background())
-		if errors.Is(err, ErrClosed) {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

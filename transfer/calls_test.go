@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestABatchIsTakenWithoutWaiting(t *testing.T) {
 		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
 		}
-		eventually(t, "the end", func() bool { _, err := r.TryNext(); return errors.Is(err, ErrClosed) })
+		eventually(t, "the end", func() bool { _, err := r.TryNext(); return errors.Is(err, io.EOF) })
 	})
 }
 
@@ -88,7 +89,7 @@ func TestMessagesRangesOverAllOfThemAndReleasesEach(t *testing.T) {
 		}
 		closes(t, r)
 		for _, err := range r.Messages(t.Context()) {
-			is(t, err, ErrDone)
+			is(t, err, ErrClosed)
 		}
 	})
 }
@@ -114,7 +115,7 @@ func TestCloseEndsANextOfAnotherGoroutine(t *testing.T) {
 			go func() { _, err := r.Next(t.Context()); ended <- err }()
 			eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
 			closes(t, r)
-			is(t, <-ended, ErrDone)
+			is(t, <-ended, ErrClosed)
 		})
 	}
 }

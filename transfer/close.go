@@ -47,7 +47,7 @@ const closePatience = 10 * time.Second
 // any more.
 //
 // Any goroutine may call it, at any time, as Close and Abort: it waits for the call that is
-// under way, which waits for nobody itself, and every later one returns ErrDone. What is
+// under way, which waits for nobody itself, and every later one returns ErrClosed. What is
 // committed is sent, published or not. A reservation stays readable and writable until the
 // next Commit, Reserve or Send, or until the Sender is no longer reachable; what is written
 // there goes nowhere. ErrBusy when the call under way does not end.
@@ -151,10 +151,10 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 		}
 	}
 	var h *layout.Header
-	var own, peer *layout.Side
+	var own, peer *layout.RoleStats
 	fault := shm.Guard(func() error {
 		h = s.segment.Header()
-		own, peer = &h.ProducerSide, &h.ConsumerSide
+		own, peer = &h.ProducerStats, &h.ConsumerStats
 		own.Descriptors.Store(0)
 		own.Memory.Store(0)
 		own.Close(shm.Clock())
@@ -175,7 +175,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 // what went with an earlier producer.
 func (s *Sender) untold(h *layout.Header, delivered bool) (untold bool) {
 	_ = shm.Guard(func() error {
-		untold = s.keepEnd.Load() && layout.EndUntold(h) || delivered && h.ConsumerSide.Died() || h.Consumer.Count.Load() < s.firstCount
+		untold = s.keepEnd.Load() && layout.EndUntold(h) || delivered && h.ConsumerStats.Died() || h.Consumer.Count.Load() < s.firstCount
 		return nil
 	})
 	return untold
@@ -194,7 +194,7 @@ func untaken(h *layout.Header) (some bool) {
 
 // keeps reports whether either side has asked to leave the segment in place. A
 // page that cannot be read is not worth keeping.
-func keeps(sides ...*layout.Side) (keep bool) {
+func keeps(sides ...*layout.RoleStats) (keep bool) {
 	_ = shm.Guard(func() error {
 		for _, side := range sides {
 			keep = keep || side.Keep.Load() != 0
@@ -208,7 +208,7 @@ func keeps(sides ...*layout.Side) (keep bool) {
 // the next Receiver, or is lost when there is none.
 //
 // Any goroutine may call it, at any time, and several at once: the first closes, and the
-// others wait for it and return nil. A call that waits returns ErrDone, and so does every
+// others wait for it and return nil. A call that waits returns ErrClosed, and so does every
 // later one; Release gives nothing back then. Messages from Next stay readable until the
 // next Release or Take, or until the Receiver is no longer reachable. Those in recycled
 // buffers may change: when the next Receiver has released them, the producer uses the

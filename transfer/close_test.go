@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -70,10 +71,10 @@ func TestCloseEndsACallThatWaits(t *testing.T) {
 			waiting := background(func() error { return call(r) })
 			eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
 			closeElsewhere(t, r)
-			is(t, waiting(), ErrDone)
-			is(t, call(r), ErrDone) // and every later one
+			is(t, waiting(), ErrClosed)
+			is(t, call(r), ErrClosed) // and every later one
 			h := s.Segment().Header()
-			if state, blocked := layout.State(h.ConsumerSide.State.Load()), h.ConsumerSide.Blocked.Load(); state != layout.StateClosed || int64(blocked) < 0 {
+			if state, blocked := layout.State(h.ConsumerStats.State.Load()), h.ConsumerStats.Blocked.Load(); state != layout.StateClosed || int64(blocked) < 0 {
 				t.Errorf("state %v, blocked %d", state, int64(blocked))
 			}
 		})
@@ -124,7 +125,7 @@ func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
 					return fmt.Errorf("%q, %w", msg, err)
 				}
 			}
-			if _, err := r.Next(context.Background()); err != ErrClosed {
+			if _, err := r.Next(context.Background()); err != io.EOF {
 				return err
 			}
 			r.Release()
@@ -144,7 +145,7 @@ func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
 			t.Errorf("%d queued", n)
 		}
 		_, err = s.Reserve(t.Context(), 1)
-		is(t, err, ErrDone)
+		is(t, err, ErrClosed)
 		stillMapped(t, 0)
 	})
 }
@@ -159,7 +160,7 @@ func TestWhatIsCommittedIsSentThoughSomethingIsReserved(t *testing.T) {
 		closing := background(func() error { _, err := s.Close(context.Background()); return err })
 		takes(t, r, "a")
 		copy(room, bytes.Repeat([]byte{99}, 100))
-		fails(t, r, ErrClosed)
+		fails(t, r, io.EOF)
 		r.Release()
 		is(t, closing(), nil)
 		copy(room, bytes.Repeat([]byte{98}, 100))
@@ -197,7 +198,7 @@ func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
 			takes(t, next, fmt.Sprint(i))
 			next.Release()
 		}
-		if _, err := r.Next(t.Context()); err != ErrDone {
+		if _, err := r.Next(t.Context()); err != ErrClosed {
 			t.Error(err)
 		}
 		if !opt.Recycle && (string(first) != "first" || string(second) != strings.Repeat("long ", 200)) {
@@ -256,7 +257,7 @@ func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
 	_, err = s.Drain(t.Context())
 	is(t, err, ErrBusy)
 	is(t, r.Close(), ErrBusy)
-	if h := s.Segment().Header(); layout.State(h.ProducerSide.State.Load()) == layout.StateClosed || layout.State(h.ConsumerSide.State.Load()) == layout.StateClosed {
+	if h := s.Segment().Header(); layout.State(h.ProducerStats.State.Load()) == layout.StateClosed || layout.State(h.ConsumerStats.State.Load()) == layout.StateClosed {
 		t.Error("they are closed")
 	}
 	if n := s.Queued(); n != 2 {
@@ -264,9 +265,9 @@ func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
 	}
 	s.gate.Leave()
 	r.gate.Leave()
-	is(t, s.Send(t.Context(), nil), ErrDone)
+	is(t, s.Send(t.Context(), nil), ErrClosed)
 	_, err = r.Next(t.Context())
-	is(t, err, ErrDone)
+	is(t, err, ErrClosed)
 	closes(t, r)
 	lost, err := s.Abort()
 	is(t, err, ErrUndelivered)
@@ -329,7 +330,7 @@ func TestALatePublishReachesNobody(t *testing.T) {
 	if count, bytes := next.cursor.Count.Load(), next.cursor.Bytes.Load(); count != 3 || bytes != 3 {
 		t.Errorf("a late Publish has made the count %d, of %d bytes", count, bytes)
 	}
-	is(t, s.Send(t.Context(), nil), ErrDone) // and with that the page goes
+	is(t, s.Send(t.Context(), nil), ErrClosed) // and with that the page goes
 }
 
 // It works until Close, and Close does not unmap the page under it.
@@ -376,7 +377,7 @@ func TestABatchIsEndedByCloseBetweenTwoMessages(t *testing.T) {
 				t.Errorf("%d accepted, %d lost", n, lost)
 			}
 			if n < len(batch) {
-				is(t, sendErr, ErrDone)
+				is(t, sendErr, ErrClosed)
 				return
 			}
 			if try > 50 { // a few may be too fast for Close
@@ -398,7 +399,7 @@ func TestOnEndMayCloseTheReceiver(t *testing.T) {
 	closing := background(func() error { _, err := s.Close(context.Background()); return err })
 	takes(t, r, "a")
 	r.Release()
-	fails(t, r, ErrDone)
+	fails(t, r, ErrClosed)
 	is(t, closing(), nil)
 }
 
@@ -498,7 +499,7 @@ func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 						} else {
 							is(t, err, nil)
 						}
-						is(t, using(), ErrDone)
+						is(t, using(), ErrClosed)
 						s.Publish()
 						if lost != accepted && !(call == "Reserve" && lost == accepted-1) {
 							t.Fatalf("%d accepted, %d lost", accepted, lost)
@@ -547,8 +548,8 @@ func TestWhatASenderHadAcceptedComesWheneverItIsClosed(t *testing.T) {
 					shm.Pause(1 + rand.Uint32N(100_000))
 					lost, err := s.Close(cancelled())
 					is(t, err, nil)
-					is(t, using(), ErrDone)
-					is(t, taking(), ErrClosed)
+					is(t, using(), ErrClosed)
+					is(t, taking(), io.EOF)
 					closes(t, r)
 					if lost != 0 || taken != accepted && !(call == "Reserve" && taken == accepted-1) {
 						t.Fatalf("%d accepted, %d lost, %d taken", accepted, lost, taken)
@@ -667,7 +668,7 @@ func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
 					})
 					shm.Pause(1 + rand.Uint32N(20_000))
 					is(t, r.Close(), nil)
-					is(t, using(), ErrDone)
+					is(t, using(), ErrClosed)
 				}
 				close(stop)
 				is(t, sending(), nil)

@@ -23,7 +23,7 @@ func TestNothingTouchesAClosedSender(t *testing.T) {
 			if n := s.Queued(); n != 0 {
 				t.Errorf("%d queued", n)
 			}
-			is(t, s.Send(t.Context(), []byte("x")), ErrDone)
+			is(t, s.Send(t.Context(), []byte("x")), ErrClosed)
 		})
 	}
 }
@@ -38,7 +38,7 @@ func TestAClosedReceiverGivesNothing(t *testing.T) {
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
-			fails(t, r, ErrDone) // though "b" has arrived
+			fails(t, r, ErrClosed) // though "b" has arrived
 		})
 	}
 }
@@ -80,12 +80,12 @@ func TestReleaseInTheMiddleOfAPackedBuffer(t *testing.T) {
 	takes(t, r, "a")
 	r.Release()
 	h := r.Segment().Header()
-	if bytes, buffers := h.Consumer.Index.Load(), h.ConsumerSide.Buffers.Load(); bytes != 0 || buffers != 0 {
+	if bytes, buffers := h.Consumer.Index.Load(), h.ConsumerStats.Buffers.Load(); bytes != 0 || buffers != 0 {
 		t.Errorf("%d bytes and %d buffers released with half of the first one taken", bytes, buffers)
 	}
 	takes(t, r, "b")
 	r.Release()
-	if bytes, buffers := h.Consumer.Index.Load(), h.ConsumerSide.Buffers.Load(); bytes != pageSize || buffers != 1 {
+	if bytes, buffers := h.Consumer.Index.Load(), h.ConsumerStats.Buffers.Load(); bytes != pageSize || buffers != 1 {
 		t.Errorf("%d bytes and %d buffers released with all of it taken", bytes, buffers)
 	}
 }

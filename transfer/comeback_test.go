@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"testing"
 
@@ -182,13 +183,13 @@ func (e *ending) finish() {
 		})
 	}()
 	e.take(e.total - e.due)
-	fails(e.t, e.r, ErrClosed)
+	fails(e.t, e.r, io.EOF)
 	e.release()
 	if err := <-closed; err != nil {
 		e.t.Fatal(err)
 	}
 	h := e.r.Segment().Header()
-	if n, lost := h.Consumer.Count.Load(), h.ConsumerSide.Lost.Load(); n != uint64(e.total) || lost != 0 {
+	if n, lost := h.Consumer.Count.Load(), h.ConsumerStats.Lost.Load(); n != uint64(e.total) || lost != 0 {
 		e.t.Fatalf("%d of %d released, %d lost", n, e.total, lost)
 	}
 	if err := e.r.Close(); err != nil {

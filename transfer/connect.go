@@ -114,7 +114,7 @@ func (c *courier) dialElsewhere(nobodyThere error) (*net.UnixConn, error) {
 	if c.elsewhere.IsZero() {
 		c.elsewhere = time.Now()
 	}
-	c.obstacle(layout.ObstacleElsewhere)
+	c.obstacle(layout.RefuseElsewhere)
 	if time.Since(c.elsewhere) < elsewherePatience {
 		return nil, nobodyThere
 	}

@@ -18,11 +18,11 @@ import (
 // takes nothing with it.
 //
 // The acknowledgement is the consumer's own count in the header page
-// (ConsumerSide.Buffers): nothing travels back over the socket.
+// (ConsumerStats.Buffers): nothing travels back over the socket.
 type courier struct {
 	segment *shm.Segment
-	own     *layout.Side
-	peer    *layout.Side
+	own     *layout.RoleStats
+	peer    *layout.RoleStats
 	id      uint64 // of the segment
 	path    string
 	access  shm.Access
@@ -85,11 +85,11 @@ func newCourier(s *Sender, path string, opt Options) *courier {
 		c.batch = DefaultBatch
 	}
 	c.batch = min(c.batch, MaxBatch)
-	c.files.most = mostDescriptors()
+	c.files.most = maxDescriptors()
 	c.pool.files = &c.files
 	c.memory.limit = s.limit
 	c.pool.memory = &c.memory
-	c.pool.most = largestFile()
+	c.pool.most = maxFileSize()
 	c.own.MaxDescriptors.Store(uint64(c.files.most))
 	return c
 }
@@ -264,9 +264,9 @@ func (c *courier) step() (more bool, err error) {
 		switch {
 		case waiting == 0 || !c.elsewhere.IsZero():
 		case c.starved != nil:
-			c.obstacle(layout.ObstacleConnection)
+			c.obstacle(layout.RefuseNoConnectionDescriptor)
 		default:
-			c.obstacle(layout.ObstacleConsumer)
+			c.obstacle(layout.RefuseNoConsumer)
 		}
 	case waiting > 0:
 		moved, err := c.deliver()
@@ -288,7 +288,7 @@ func (c *courier) step() (more bool, err error) {
 // closing waits for it.
 func (c *courier) lookAround() {
 	if c.closing.Load() {
-		c.own.ProgressAt.Relaxed(shm.Clock())
+		c.own.ProgressAt.StoreRelaxed(shm.Clock())
 	}
 }
 
@@ -370,8 +370,8 @@ func (c *courier) drop(p *parcel) {
 
 // note says how many descriptors and how much memory the Sender holds.
 func (c *courier) note() {
-	c.own.Descriptors.Relaxed(uint64(c.files.held.Load()))
-	c.own.Memory.Relaxed(c.memory.taken.Load())
+	c.own.Descriptors.StoreRelaxed(uint64(c.files.held.Load()))
+	c.own.Memory.StoreRelaxed(c.memory.taken.Load())
 }
 
 const (

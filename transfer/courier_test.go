@@ -90,33 +90,33 @@ func TestARefusalThatIsOverIsForgotten(t *testing.T) {
 func TestWhatWasInTheWayIsNotWhenAMessageIsSent(t *testing.T) {
 	s := stepped(t, Options{})
 	send(t, s, "a")
-	want := func(o layout.Obstacle) {
+	want := func(o layout.RefuseReason) {
 		t.Helper()
-		if got := layout.Obstacle(s.own.Obstacle.Load()); got != o {
+		if got := layout.RefuseReason(s.own.RefuseReason.Load()); got != o {
 			t.Errorf("%v is in the way, want %v", got, o)
 		}
 	}
 	step(t, s)
-	want(layout.ObstacleConsumer)
+	want(layout.RefuseNoConsumer)
 	r := open(t, s.segment.Name(), Options{Socket: s.courier.path})
 	step(t, s)
 	takes(t, r, "a")
-	want(layout.ObstacleNone)
+	want(layout.RefuseNone)
 }
 
 // The kernel may have no room for a packet for other reasons than a full socket.
 func TestAPacketThatIsRefusedIsSentLater(t *testing.T) {
-	for errno, want := range map[unix.Errno]layout.Obstacle{
-		unix.ETOOMANYREFS: layout.ObstacleInFlight,
-		unix.ENOBUFS:      layout.ObstacleSocket,
-		unix.ENOMEM:       layout.ObstacleSocket,
+	for errno, want := range map[unix.Errno]layout.RefuseReason{
+		unix.ETOOMANYREFS: layout.RefuseInFlight,
+		unix.ENOBUFS:      layout.RefuseSocketFull,
+		unix.ENOMEM:       layout.RefuseSocketFull,
 	} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			s, r := connected(t, Options{})
 			send(t, s, "a")
 			moved, err := true, error(nil)
 			under(t, errno, seccomp.Call(unix.SYS_SENDMSG), func() { moved, err = s.courier.deliver() })
-			if got := layout.Obstacle(s.own.Obstacle.Load()); moved || err != nil || got != want || s.own.Refused.Load() != 1 {
+			if got := layout.RefuseReason(s.own.RefuseReason.Load()); moved || err != nil || got != want || s.own.Refused.Load() != 1 {
 				t.Errorf("moved %v, %v; %v is in the way, refused %d times", moved, err, got, s.own.Refused.Load())
 			}
 			if n := s.own.Buffers.Load(); n != 0 {

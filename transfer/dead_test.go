@@ -64,7 +64,7 @@ func sentSome(t *testing.T, opt Options, made, sent int) (*Sender, *Receiver, st
 // accounts expects what was consumed and what was lost.
 func accounts(t *testing.T, h *layout.Header, consumed, lost uint64) {
 	t.Helper()
-	c := &h.ConsumerSide
+	c := &h.ConsumerStats
 	if c.Consumed.Load() != consumed || c.Lost.Load() != lost || h.Consumer.Count.Load() != consumed+lost {
 		t.Fatalf("%d consumed and %d lost at %d, want %d and %d", c.Consumed.Load(), c.Lost.Load(), h.Consumer.Count.Load(), consumed, lost)
 	}
@@ -85,7 +85,7 @@ func TestWhatDiesWithAProducerIsCountedAsSoonAsAllThatCameWasReleased(t *testing
 		eventually(t, "a count", func() bool {
 			_, err := r.TryNext()
 			is(t, err, ErrEmpty)
-			return h.ConsumerSide.Lost.Load() > 0
+			return h.ConsumerStats.Lost.Load() > 0
 		})
 		accounts(t, h, 3, 2)
 		if h.Consumer.Index.Load() != h.Producer.Index.Load() {
@@ -116,7 +116,7 @@ func TestAReceiverThatWaitsCountsWhatDied(t *testing.T) {
 		}
 		next <- err
 	}()
-	eventually(t, "a count", func() bool { return h.ConsumerSide.Lost.Load() == 2 })
+	eventually(t, "a count", func() bool { return h.ConsumerStats.Lost.Load() == 2 })
 	send(t, create(t, name, opt), "next")
 	is(t, <-next, nil)
 }
@@ -137,7 +137,7 @@ func TestWhatDiesAfterAWriteOffIsForTheNextReceiverToCount(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
-		eventually(t, "a count", func() bool { return r.Segment().Header().ConsumerSide.Lost.Load() == 2 })
+		eventually(t, "a count", func() bool { return r.Segment().Header().ConsumerStats.Lost.Load() == 2 })
 	}()
 	_, err := r.Next(ctx)
 	is(t, err, context.Canceled)
@@ -156,7 +156,7 @@ func TestWhatNobodyHasCountedOutlivesAnotherProducer(t *testing.T) {
 	r = open(t, name, opt)
 	eventually(t, "a count", func() bool {
 		_, err := r.TryNext()
-		return err != nil && r.Segment().Header().ConsumerSide.Lost.Load() == 3
+		return err != nil && r.Segment().Header().ConsumerStats.Lost.Load() == 3
 	})
 }
 
@@ -205,7 +205,7 @@ func TestNothingThatWasSentIsCountedWhereverItIs(t *testing.T) {
 		done := make(chan uint64)
 		go func() {
 			var taken uint64
-			for deadline := time.Now().Add(patience); h.ConsumerSide.Lost.Load() == 0 && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(patience); h.ConsumerStats.Lost.Load() == 0 && time.Now().Before(deadline); {
 				if _, err := r.TryNext(); err == nil {
 					taken++
 					r.Release()

@@ -42,27 +42,27 @@ func (c *courier) deliver() (moved bool, err error) {
 	}
 	end := batch[len(batch)-1].end()
 	// Before the packet is out: a successor numbers its buffers after this.
-	c.own.Buffers.Relaxed(end.buffers)
+	c.own.Buffers.StoreRelaxed(end.buffers)
 	switch err := c.send(c.fds); {
 	case err == nil:
 	case timedOut(err):
-		c.own.Buffers.Relaxed(c.last.buffers)
+		c.own.Buffers.StoreRelaxed(c.last.buffers)
 		left, err := c.hasLeftNow()
 		return !left, err
 	case errors.Is(err, unix.ETOOMANYREFS):
-		c.own.Buffers.Relaxed(c.last.buffers)
-		c.refused(layout.ObstacleInFlight)
+		c.own.Buffers.StoreRelaxed(c.last.buffers)
+		c.refused(layout.RefuseInFlight)
 		return false, nil
 	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
-		c.own.Buffers.Relaxed(c.last.buffers)
-		c.refused(layout.ObstacleSocket)
+		c.own.Buffers.StoreRelaxed(c.last.buffers)
+		c.refused(layout.RefuseSocketFull)
 		return false, nil
 	default:
-		c.own.Buffers.Relaxed(c.last.buffers)
+		c.own.Buffers.StoreRelaxed(c.last.buffers)
 		return false, c.hungUp(err)
 	}
 	c.last = end
-	c.obstacle(layout.ObstacleNone)
+	c.obstacle(layout.RefuseNone)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range batch {
@@ -79,7 +79,7 @@ func (c *courier) deliver() (moved bool, err error) {
 
 // mostInPacket is how many bytes of buffers share a packet, if it is more than one
 // buffer. What is in the socket and in the consumer's hands should fit a cache.
-const mostInPacket = 256 << 10
+const maxPacketBytes = 256 << 10
 
 // load builds the next packet in c.packet and c.fds, and returns a copy of its
 // parcels, none when there is no descriptor for the first.
@@ -93,14 +93,14 @@ func (c *courier) load() ([]parcel, error) {
 	size := 0
 	for i := range n {
 		p := c.outbox.at(i)
-		if size += p.length; i > 0 && size > mostInPacket {
+		if size += p.length; i > 0 && size > maxPacketBytes {
 			n = i
 			break
 		}
 		if p.data != nil {
 			err := c.embody(p)
 			if outOfDescriptors(err) {
-				c.refused(layout.ObstacleFiles)
+				c.refused(layout.RefuseNoDescriptor)
 			} else if err != nil && err != errAllInUse && err != errNoRoom {
 				return nil, err
 			}
@@ -195,7 +195,7 @@ func (c *courier) send(fds []int) error {
 				return true
 			case !refused:
 				refused = true
-				c.refused(layout.ObstacleSocket)
+				c.refused(layout.RefuseSocketFull)
 			}
 			return false
 		}
@@ -205,18 +205,18 @@ func (c *courier) send(fds []int) error {
 
 // refused counts that the way out was refused, and says by what. The Sender's
 // goroutine calls it too.
-func (c *courier) refused(o layout.Obstacle) {
-	c.own.Refused.AddShared(1)
+func (c *courier) refused(o layout.RefuseReason) {
+	c.own.Refused.Add(1)
 	c.obstacle(o)
 }
 
 // obstacle says what is in the way. The limit, which makes the producer stop, stays
 // what it was until the Sender finds room again: else the next packet would hide it.
-func (c *courier) obstacle(o layout.Obstacle) {
+func (c *courier) obstacle(o layout.RefuseReason) {
 	if !c.atLimit.Load() {
-		c.own.Obstacle.Relaxed(uint64(o))
+		c.own.RefuseReason.StoreRelaxed(uint64(o))
 	}
 	if c.atLimit.Load() {
-		c.own.Obstacle.Relaxed(uint64(layout.ObstacleMemory))
+		c.own.RefuseReason.StoreRelaxed(uint64(layout.RefuseMemoryLimit))
 	}
 }

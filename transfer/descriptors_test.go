@@ -131,7 +131,7 @@ func TestASenderKeepsToItsShareOfDescriptors(t *testing.T) {
 		}
 		restore() // for the Receiver
 		r := open(t, name, opt)
-		eventually(t, "a lack of descriptors", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleFiles) })
+		eventually(t, "a lack of descriptors", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoDescriptor) })
 		for i := range 500 {
 			takes(t, r, number(i))
 			r.Release()

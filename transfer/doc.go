@@ -17,7 +17,7 @@
 // Halt of a Sender may be called from any goroutine, once, before Close. Close, and Drain
 // and Abort of a Sender, may be called from any goroutine, at any time. They end the call
 // that is under way if it waits, as Next does, and wait for it otherwise; every later call
-// returns ErrDone. What the user has at that moment, a
+// returns ErrClosed. What the user has at that moment, a
 // reservation or messages that are not released, stays readable, and the reservation
 // writable, until the next call that would end it, or until the garbage collector finds
 // that nobody has the end any more. Segment returns the header page, which is unmapped

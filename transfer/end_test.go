@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -29,14 +30,14 @@ func TestDrainWaitsUntilEverythingIsReleased(t *testing.T) {
 			drained <- err
 		}()
 		takes(t, r, "a", "b", "c")
-		fails(t, r, ErrClosed) // the end does not wait for the release
+		fails(t, r, io.EOF) // the end does not wait for the release
 		released.Store(true)
 		r.Release()
 		if err := <-drained; err != nil {
 			t.Error(err)
 		}
 		_, err := s.Reserve(t.Context(), 1)
-		is(t, err, ErrDone)
+		is(t, err, ErrClosed)
 		if lost, err := s.Drain(t.Context()); lost != 0 || err != nil {
 			t.Errorf("the second Drain: %d lost, %v", lost, err)
 		}
@@ -135,7 +136,7 @@ func TestDeliverEndWaitsForSomebodyToTellTheEnd(t *testing.T) {
 	case <-time.After(2 * slice): // shorter would only see less
 	}
 	r := open(t, name, opt)
-	fails(t, r, ErrClosed)
+	fails(t, r, io.EOF)
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
@@ -301,11 +302,11 @@ func TestTheSuccessorOfAKilledConsumerLearnsThatTheStreamHasEnded(t *testing.T) 
 			}
 			for range 2 { // the successor may be killed as well
 				r = open(t, name, opt)
-				fails(t, r, ErrClosed)
+				fails(t, r, io.EOF)
 				kills(t, r)
 			}
 			r = open(t, name, opt)
-			fails(t, r, ErrClosed)
+			fails(t, r, io.EOF)
 			if lost := r.own.Lost.Load(); lost != 0 {
 				t.Errorf("%d lost", lost)
 			}

@@ -3,7 +3,6 @@ package transfer
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"time"
@@ -16,12 +15,9 @@ import (
 
 // Errors of this package, for errors.Is.
 var (
-	// ErrClosed: the producer has ended and every message was taken. It is
-	// also io.EOF.
-	ErrClosed = fmt.Errorf("the producer has ended the transfer: %w", io.EOF)
 	// ErrIncomplete: the producer has ended before the end of what it had to send, or
 	// messages were lost with one that died, and every other message was taken. It is also
-	// io.ErrUnexpectedEOF, and not ErrClosed.
+	// io.ErrUnexpectedEOF, and not io.EOF.
 	ErrIncomplete = layout.ErrIncomplete
 	// ErrDetached: the buffer was sent. It is its receiver's now.
 	ErrDetached = errors.New("buffer is detached")
@@ -53,9 +49,9 @@ var (
 	// ErrElsewhere: the consumer lives, and listens where this producer does not
 	// connect. What it says of where that is cannot be trusted, or leads nowhere.
 	ErrElsewhere = errors.New("the consumer listens elsewhere")
-	// ErrDone: the Sender or Receiver was closed by its owner. It is also
+	// ErrClosed: the Sender or Receiver was closed by its owner. It is also
 	// os.ErrClosed.
-	ErrDone = fmt.Errorf("transfer: %w", os.ErrClosed)
+	ErrClosed = fmt.Errorf("transfer: %w", os.ErrClosed)
 	// ErrBusy: Close has waited for a call of another goroutine that does not end.
 	ErrBusy = errors.New("a call of another goroutine is under way and does not end")
 

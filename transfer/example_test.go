@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func Example() {
 	}
 	for {
 		msg, err := r.Next(ctx)
-		if errors.Is(err, transfer.ErrClosed) {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // mostGroups is more than anybody is in, and the kernel's NGROUPS_MAX.
-const mostGroups = 1 << 16
+const maxGroups = 1 << 16
 
 // peerGroups returns the supplementary groups of who is at the other end of a socket.
 // x/sys has no call for SO_PEERGROUPS.
@@ -20,7 +20,7 @@ func peerGroups(fd int) ([]uint32, error) {
 		switch {
 		case errno == 0:
 			return groups[:size/4], nil
-		case errno != unix.ERANGE || room >= mostGroups:
+		case errno != unix.ERANGE || room >= maxGroups:
 			return nil, errno
 		}
 	}

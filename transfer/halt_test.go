@@ -18,7 +18,7 @@ func TestHaltTellsWhatIsNotHandedOver(t *testing.T) {
 		takes(t, r, "a")
 		r.Release()
 		eventually(t, "all sent", func() bool { waiting, _ := s.courier.queued(); return waiting == 0 })
-		eventually(t, "a courier that has noted it", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleNone) })
+		eventually(t, "a courier that has noted it", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNone) })
 		if n, exact := s.Halt(); n != 0 || !exact {
 			t.Errorf("%d, exact: %v; all is in the socket", n, exact)
 		}

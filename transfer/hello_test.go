@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -130,11 +131,11 @@ func TestAHelloFromTheEndOfTime(t *testing.T) {
 	in.put(packet(in.head(kindEnd)))
 	for range 3 {
 		if _, err := r.Next(t.Context()); err != nil {
-			is(t, err, ErrClosed)
+			is(t, err, io.EOF)
 			break
 		}
 	}
-	fails(t, r, ErrClosed)
+	fails(t, r, io.EOF)
 }
 
 // What was sent is counted in the header page before it is sent. A position beyond
@@ -244,7 +245,7 @@ func TestConnectionsAreTakenInTheOrderInWhichTheyCame(t *testing.T) {
 
 // A Sender makes 1024 recycled buffers at most, and more would be as many mappings.
 func TestARecycledBufferWithANumberThatNoSenderGivesIsRefused(t *testing.T) {
-	for _, number := range []uint32{mostPooled + 1, 1 << 31} {
+	for _, number := range []uint32{maxPooled + 1, 1 << 31} {
 		in, r := intrude(t)
 		in.greet()
 		told := entry{size: 8, length: 8, messages: 1, number: number, flags: flagDescriptor}
@@ -257,7 +258,7 @@ func TestNumbersThatAreGivenAgainWithoutEndAreRefused(t *testing.T) {
 	in, r := intrude(t)
 	in.greet()
 	told := entry{size: 8, length: 8, messages: 1, number: 1, flags: flagDescriptor}
-	for range 10 * mostPooled {
+	for range 10 * maxPooled {
 		in.claim()
 		in.gives([]int{file(t, "from him", kept)}, told)
 		if _, err := r.Next(t.Context()); err != nil { // and nothing is released

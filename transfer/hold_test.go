@@ -189,8 +189,8 @@ func TestWhatWasReleasedDoesNotComeAgain(t *testing.T) {
 // The counts are the consumer's, in a page that it may write to.
 func TestAConsumerThatLiesFreesNothingThatWasNotSent(t *testing.T) {
 	for name, scribble := range map[string]func(h *layout.Header){
-		"more buffers than were sent": func(h *layout.Header) { h.ConsumerSide.Buffers.Store(1 << 40) },
-		"as many as can be":           func(h *layout.Header) { h.ConsumerSide.Buffers.Store(^uint64(0)) },
+		"more buffers than were sent": func(h *layout.Header) { h.ConsumerStats.Buffers.Store(1 << 40) },
+		"as many as can be":           func(h *layout.Header) { h.ConsumerStats.Buffers.Store(^uint64(0)) },
 		"more memory":                 func(h *layout.Header) { h.Consumer.Index.Store(1 << 40) },
 		"more messages":               func(h *layout.Header) { h.Consumer.Count.Store(1 << 40) },
 	} {
@@ -200,7 +200,7 @@ func TestAConsumerThatLiesFreesNothingThatWasNotSent(t *testing.T) {
 			send(t, s, "a", "b")
 			scribble(s.Segment().Header())
 			send(t, s, "c")
-			eventually(t, "a look for the consumer", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleConsumer) })
+			eventually(t, "a look for the consumer", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
 			if n := memfds(); n != 3 {
 				t.Errorf("%d buffers of 3 are left", n)
 			}

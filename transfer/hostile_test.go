@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"io"
 	"math"
 	"slices"
 	"testing"
@@ -21,7 +22,7 @@ func TestAnIntruderThatKeepsToTheRulesIsASender(t *testing.T) {
 	in.gives(nil, told)
 	takes(t, r, "from him", "one", "", "two", "two")
 	in.put(packet(in.head(kindEnd)))
-	fails(t, r, ErrClosed)
+	fails(t, r, io.EOF)
 }
 
 // The first packet of a connection was a hello, and this is the second.

@@ -18,7 +18,7 @@ func TestTheEndOfATransferSaysWhetherItWasComplete(t *testing.T) {
 		sent []string
 		want error
 	}{
-		{"complete", layout.EndComplete, []string{"a"}, ErrClosed},
+		{"complete", layout.EndComplete, []string{"a"}, io.EOF},
 		{"stopped", layout.EndStopped, []string{"a"}, ErrIncomplete},
 		{"failed", layout.EndFailed, []string{"a"}, ErrIncomplete},
 		{"failed before the first message", layout.EndFailed, nil, ErrIncomplete},
@@ -102,7 +102,7 @@ func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
 		want error
 	}{
 		{[]string{"lost"}, ErrUndelivered, ErrIncomplete},
-		{nil, nil, ErrClosed},
+		{nil, nil, io.EOF},
 	} {
 		name, opt := place(t)
 		s := create(t, name, opt)
@@ -237,7 +237,7 @@ func TestAnEndThatTheLastReceiverHasNotAskedFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			if asks {
-				fails(t, r, map[bool]error{true: ErrClosed, false: ErrIncomplete}[end == layout.EndComplete])
+				fails(t, r, map[bool]error{true: io.EOF, false: ErrIncomplete}[end == layout.EndComplete])
 			}
 			closes(t, r)
 			_, err := os.Lstat(shm.Path(name))

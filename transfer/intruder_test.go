@@ -54,7 +54,7 @@ func (in *intruder) leave() {
 		return
 	}
 	h := in.segment.Header()
-	h.ProducerSide.Buffers.Store(in.at.buffers)
+	h.ProducerStats.Buffers.Store(in.at.buffers)
 	h.Producer.Index.Store(in.at.bytes)
 	h.Producer.Count.Store(in.at.messages)
 	in.segment.Leave(never)
@@ -86,7 +86,7 @@ func (in *intruder) claim() {
 	h := in.segment.Header()
 	h.Producer.Index.Store(in.at.bytes + 1<<40)
 	h.Producer.Count.Store(in.at.messages + 1000)
-	h.ProducerSide.Buffers.Store(in.at.buffers + 1000)
+	h.ProducerStats.Buffers.Store(in.at.buffers + 1000)
 }
 
 // greet connects and says hello.
@@ -167,7 +167,7 @@ func (in *intruder) sentAway(r *Receiver) {
 		in.t.Errorf("%d descriptors are open, of %d memfds; there were %d", now, memfds(), in.before)
 	}
 	h := r.Segment().Header()
-	if count, buffers := h.Consumer.Count.Load(), h.ConsumerSide.Buffers.Load(); count != 0 || buffers != 0 {
+	if count, buffers := h.Consumer.Count.Load(), h.ConsumerStats.Buffers.Load(); count != 0 || buffers != 0 {
 		in.t.Errorf("%d messages and %d buffers count as released", count, buffers)
 	}
 }
@@ -193,7 +193,7 @@ func (in *intruder) serves(r *Receiver) {
 	if lost, err := s.Close(in.t.Context()); lost != 0 || err != nil {
 		in.t.Errorf("%d lost, %v", lost, err)
 	}
-	fails(in.t, r, ErrClosed)
+	fails(in.t, r, io.EOF)
 	if lost := r.own.Lost.Load(); lost != 0 {
 		in.t.Errorf("%d messages count as lost", lost)
 	}

@@ -27,7 +27,7 @@ func TestASenderNeedsNoConsumer(t *testing.T) {
 		if s.Queued() != 3000 || s.own.HighWater.Load() != 3000 {
 			t.Errorf("%d messages are queued, at most %d", s.Queued(), s.own.HighWater.Load())
 		}
-		eventually(t, "a reason", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleConsumer) })
+		eventually(t, "a reason", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
 		r := open(t, name, opt)
 		for i := range 3000 {
 			takes(t, r, fmt.Sprint(i))
@@ -48,7 +48,7 @@ func TestASenderDoesNotWaitForAConsumerThatDoesNotRead(t *testing.T) {
 			send(t, s, fmt.Sprint(i))
 			s.Flush()
 		}
-		eventually(t, "a full socket", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleSocket) })
+		eventually(t, "a full socket", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseSocketFull) })
 		if s.own.Refused.Load() == 0 {
 			t.Error("it does not count as refused")
 		}
@@ -94,7 +94,7 @@ func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
 			t.Errorf("limit %d", s.own.Limit.Load())
 		}
 		takes(t, r, half, half, half, half)
-		if o := layout.Obstacle(s.own.Obstacle.Load()); o != layout.ObstacleMemory {
+		if o := layout.RefuseReason(s.own.RefuseReason.Load()); o != layout.RefuseMemoryLimit {
 			t.Errorf("refused by the limit, and the reason given is %v: packets that go on hide it", o)
 		}
 		if n := fill(); n != 0 {

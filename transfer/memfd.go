@@ -45,7 +45,7 @@ var memfdFlags = sync.OnceValue(func() int {
 
 // largestFile returns how large a file this process may make (RLIMIT_FSIZE), in whole
 // pages.
-func largestFile() uint64 {
+func maxFileSize() uint64 {
 	var size unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_FSIZE, &size) != nil {
 		size.Cur = math.MaxUint64

@@ -31,10 +31,10 @@ func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
 		{10, 100, 0, DefaultBatch},
 		{10, 100, 7, 7},
 		{10, 300, MaxBatch, MaxBatch},
-		{mostInPacket / 4, 10, 0, 4},
-		{mostInPacket/4 + 1, 10, 0, 3},
-		{mostInPacket, 3, 0, 1},
-		{2 * mostInPacket, 3, 0, 1}, // a buffer goes, whatever its size
+		{maxPacketBytes / 4, 10, 0, 4},
+		{maxPacketBytes/4 + 1, 10, 0, 3},
+		{maxPacketBytes, 3, 0, 1},
+		{2 * maxPacketBytes, 3, 0, 1}, // a buffer goes, whatever its size
 	} {
 		for _, recycle := range []bool{false, true} {
 			s := stepped(t, Options{Batch: c.batch, Recycle: recycle})

@@ -34,15 +34,15 @@ func ended(t *testing.T, s *Sender, r *Receiver) {
 	if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
 		t.Errorf("%d lost, %v", lost, err)
 	}
-	fails(t, r, ErrClosed)
+	fails(t, r, io.EOF)
 	h := r.Segment().Header()
 	sent, taken := &h.Producer, &h.Consumer
 	if sent.Count.Load() != taken.Count.Load() || sent.Index.Load() != taken.Index.Load() || sent.Bytes.Load() != taken.Bytes.Load() {
 		t.Errorf("%d messages, %d bytes in %d of memory sent; %d, %d and %d taken", sent.Count.Load(), sent.Bytes.Load(), sent.Index.Load(),
 			taken.Count.Load(), taken.Bytes.Load(), taken.Index.Load())
 	}
-	if h.ProducerSide.Buffers.Load() != h.ConsumerSide.Buffers.Load() || h.ConsumerSide.Lost.Load() != 0 {
-		t.Errorf("%d buffers sent, %d released; %d lost", h.ProducerSide.Buffers.Load(), h.ConsumerSide.Buffers.Load(), h.ConsumerSide.Lost.Load())
+	if h.ProducerStats.Buffers.Load() != h.ConsumerStats.Buffers.Load() || h.ConsumerStats.Lost.Load() != 0 {
+		t.Errorf("%d buffers sent, %d released; %d lost", h.ProducerStats.Buffers.Load(), h.ConsumerStats.Buffers.Load(), h.ConsumerStats.Lost.Load())
 	}
 }
 
@@ -246,9 +246,9 @@ func TestAClosedEndSaysSo(t *testing.T) {
 		r.Release()
 		ended(t, s, r)
 		_, err := s.Reserve(t.Context(), 1)
-		is(t, err, ErrDone)
+		is(t, err, ErrClosed)
 		is(t, err, os.ErrClosed)
-		is(t, s.Send(t.Context(), nil), ErrDone)
+		is(t, s.Send(t.Context(), nil), ErrClosed)
 		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
 			t.Errorf("the second Close: %d lost, %v", lost, err)
 		}
@@ -260,7 +260,7 @@ func TestAClosedEndSaysSo(t *testing.T) {
 			}
 			r.Release()
 			_, err = r.Next(t.Context())
-			is(t, err, ErrDone)
+			is(t, err, ErrClosed)
 		}
 	})
 }

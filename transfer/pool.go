@@ -26,7 +26,7 @@ type pooled struct {
 // mostPooled is how many buffers a pool makes at most: more than the socket and the
 // consumer hold between them, so that more would only lie in the queue, where
 // ordinary memory serves as well.
-const mostPooled = 1024
+const maxPooled = 1024
 
 // pool makes recycled buffers and keeps those that nobody uses, by size. What it has
 // made counts as memory until it gives it up.
@@ -94,7 +94,7 @@ func (p *pool) get(n, credit uint64) (*pooled, error) {
 // make makes a buffer, whose memory is counted already.
 func (p *pool) make(size uint64) (*pooled, error) {
 	full := errAllInUse
-	if len(p.every) < mostPooled {
+	if len(p.every) < maxPooled {
 		full = p.files.take()
 	}
 	if full != nil && (!p.evict() || p.files.take() != nil) {

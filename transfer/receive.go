@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -39,7 +40,7 @@ func (r *Receiver) load(ctx context.Context) error {
 		return err
 	}
 	now := shm.Clock()
-	r.own.ProgressAt.Relaxed(now)
+	r.own.ProgressAt.StoreRelaxed(now)
 	r.seen = position{r.seen.buffers + 1, r.seen.messages + uint64(e.messages), r.seen.bytes + e.memory()}
 	if again { // released before, by whoever did not live to say so
 		r.taken, r.left = r.seen.messages, 0
@@ -73,7 +74,7 @@ func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 			}
 			// A Sender gives another buffer the number of one that was released, so no
 			// more than it can have at once between two releases.
-			if len(r.retired) > 2*mostPooled {
+			if len(r.retired) > 2*maxPooled {
 				return fmt.Errorf("%w: %d buffers in place of others that are not released", ErrCorrupt, len(r.retired))
 			}
 		}
@@ -120,14 +121,14 @@ func (r *Receiver) receive(ctx context.Context) (err error) {
 		if err := r.lookAround(); err != nil {
 			return err
 		}
-		r.own.State.Relaxed(uint64(layout.StateRunning))
+		r.own.State.StoreRelaxed(uint64(layout.StateRunning))
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	r.own.Sleeps(r.blocked, shm.Clock())
 	defer func() {
-		if err != ErrDone { // else Close does it, or has done it
+		if err != ErrClosed { // else Close does it, or has done it
 			r.blocked = r.own.Wakes(shm.Clock)
 		}
 	}()
@@ -139,7 +140,7 @@ func (r *Receiver) receive(ctx context.Context) (err error) {
 			return context.Cause(ctx)
 		}
 		if r.gate.Closed() {
-			return ErrDone
+			return ErrClosed
 		}
 		if err := r.wait(ctx); err != nil {
 			return err
@@ -189,7 +190,7 @@ func (r *Receiver) interrupt() {
 func (r *Receiver) step() (got bool, err error) {
 	for {
 		if r.ended {
-			if err := r.tell(r.peer.Holders.Load()); err != nil {
+			if err := r.tell(r.peer.Generation.Load()); err != nil {
 				return false, err
 			}
 		}
@@ -341,10 +342,10 @@ func (r *Receiver) lookAround() error {
 		}
 	}
 	if r.conn != nil || !r.segment.Absent(layout.Producer) {
-		r.own.State.Relaxed(uint64(layout.StateBlocked))
+		r.own.State.StoreRelaxed(uint64(layout.StateBlocked))
 		return nil
 	}
-	r.own.State.Relaxed(uint64(layout.StateAlone))
+	r.own.State.StoreRelaxed(uint64(layout.StateAlone))
 	if holder, due := r.ends.Due(); due {
 		// It gave up before it could connect. What it had queued is gone.
 		had := &r.segment.Header().Producer
@@ -359,7 +360,7 @@ func (r *Receiver) lookAround() error {
 	return r.segment.Check()
 }
 
-// tell returns how the stream of a producer has ended: ErrClosed or ErrIncomplete. It is
+// tell returns how the stream of a producer has ended: io.EOF or ErrIncomplete. It is
 // nil when the Receiver goes on with the next one: with Follow, or when that is there.
 func (r *Receiver) tell(holder uint64) error {
 	incomplete, over := r.ends.Tell(holder)
@@ -371,7 +372,7 @@ func (r *Receiver) tell(holder uint64) error {
 		r.ended = false
 		return nil
 	case !r.follow:
-		return cmp.Or(incomplete, ErrClosed)
+		return cmp.Or(incomplete, io.EOF)
 	}
 	r.ended = false
 	r.lostBefore = r.lost
@@ -385,7 +386,7 @@ func (r *Receiver) tell(holder uint64) error {
 			r.onEnd(incomplete)
 			r.gate.Enter()
 			if r.gate.Closed() {
-				return ErrDone // nothing that Close has taken is touched on the way out
+				return ErrClosed // nothing that Close has taken is touched on the way out
 			}
 		}
 	}

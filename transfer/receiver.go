@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net"
 	"sync"
@@ -22,8 +23,8 @@ import (
 type Receiver struct {
 	gate    shm.Gate // that every call of the user's passes, closed by Close
 	segment *shm.Segment
-	own     *layout.Side
-	peer    *layout.Side
+	own     *layout.RoleStats
+	peer    *layout.RoleStats
 	cursor  *layout.Cursor
 	id      uint64 // of the segment
 	follow  bool
@@ -87,10 +88,10 @@ type Receiver struct {
 //
 // Errors: shm.ErrName, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
 // layout.ErrMode when the segment is a ring, layout.ErrNotSegment, ErrVersion,
-// ErrCorrupt and shm.ErrForeign for a file that is no healthy segment, ErrPeer for a
+// ErrCorrupt and shm.ErrUntrusted for a file that is no healthy segment, ErrPeer for a
 // place where no socket of one's own can be, ErrNoDirectory, and the cause of ctx.
 func Open(ctx context.Context, name string, opt Options) (*Receiver, error) {
-	seg, err := shm.OpenWhenThere(ctx, name, layout.Consumer, opt.Access)
+	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
 		closeListener(opt.Listener)
 		return nil, err
@@ -123,7 +124,7 @@ func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
 	}
 	h := seg.Header()
 	r := &Receiver{
-		segment: seg, own: &h.ConsumerSide, peer: &h.ProducerSide, cursor: &h.Consumer, follow: opt.Follow, onEnd: opt.OnEnd, access: opt.Access,
+		segment: seg, own: &h.ConsumerStats, peer: &h.ProducerStats, cursor: &h.Consumer, follow: opt.Follow, onEnd: opt.OnEnd, access: opt.Access,
 		room: make([]byte, headSize+MaxBatch*entrySize+1), rights: make([]byte, rightsSize), maps: mapped{},
 		stopped: make(chan struct{}), closePatience: closePatience, leftover: &leftover{},
 	}
@@ -156,7 +157,7 @@ func (r *Receiver) attach(opt Options) {
 
 // recoverCounts completes what a Receiver that was killed in publish has begun. Neither
 // count ever falls.
-func recoverCounts(own *layout.Side, count uint64) (lost uint64) {
+func recoverCounts(own *layout.RoleStats, count uint64) (lost uint64) {
 	lost, consumed := own.Lost.Load(), own.Consumed.Load()
 	if next := own.NextLost.Load(); next > lost && consumed+next <= count {
 		lost = next
@@ -189,7 +190,7 @@ func (r *Receiver) Framing() layout.Framing {
 // multiple of 8.
 //
 // When there is none it waits until one comes, ctx is done (its cause is
-// returned), or the producer has ended and everything was taken (ErrClosed, unless
+// returned), or the producer has ended and everything was taken (io.EOF, unless
 // Follow is set). ErrCorrupt and ErrVersion are for what the producer may not
 // send; what came with it is closed. After an error nothing was taken.
 //
@@ -226,7 +227,7 @@ func (r *Receiver) nextSlow(ctx context.Context) ([]byte, error) {
 func (r *Receiver) next(ctx context.Context) ([]byte, error) {
 	for {
 		if r.gate.Closed() {
-			return nil, ErrDone
+			return nil, ErrClosed
 		}
 		for r.left > 0 {
 			msg, err := r.unpack()
@@ -256,7 +257,7 @@ func (r *Receiver) take(msg []byte) {
 }
 
 // TryNext is Next that never waits: ErrEmpty when there is no message now, or
-// ErrClosed when there will be none.
+// io.EOF when there will be none.
 func (r *Receiver) TryNext() ([]byte, error) {
 	msg, err := r.Next(noWait)
 	if err == errNoWait {
@@ -276,12 +277,12 @@ func (r *Receiver) Take(ctx context.Context) ([]byte, error) {
 }
 
 // Messages ranges over messages without copying them, releasing each after the body of
-// the loop has run. It ends in silence at ErrClosed; any other error is the last pair.
+// the loop has run. It ends in silence at io.EOF; any other error is the last pair.
 func (r *Receiver) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {
 			msg, err := r.Next(ctx)
-			if err == ErrClosed {
+			if err == io.EOF {
 				return
 			}
 			if !yield(msg, err) || err != nil {
@@ -370,7 +371,7 @@ func (r *Receiver) release() {
 
 // keep keeps memory for the next buffers, or leaves it to the collector.
 func (r *Receiver) keep(slab []byte) {
-	if r.spareBytes+cap(slab) <= mostScrap {
+	if r.spareBytes+cap(slab) <= maxPooledBytes {
 		r.spare = append(r.spare, slab)
 		r.spareBytes += cap(slab)
 	}
@@ -394,15 +395,15 @@ func (r *Receiver) publish(at position) {
 	at.buffers = max(at.buffers, r.released.buffers)
 	at.bytes = max(at.bytes, r.released.bytes)
 	if at.messages > r.released.messages {
-		r.own.NextLost.Relaxed(r.lost)
-		r.cursor.Count.Release(at.messages)
-		r.cursor.Bytes.Relaxed(r.bytes)
-		r.own.Lost.Relaxed(r.lost)
-		r.own.Consumed.Release(at.messages - r.lost)
+		r.own.NextLost.StoreRelaxed(r.lost)
+		r.cursor.Count.StoreRelease(at.messages)
+		r.cursor.Bytes.StoreRelaxed(r.bytes)
+		r.own.Lost.StoreRelaxed(r.lost)
+		r.own.Consumed.StoreRelease(at.messages - r.lost)
 	}
-	r.cursor.Index.Relaxed(at.bytes)
+	r.cursor.Index.StoreRelaxed(at.bytes)
 	if at.buffers > r.released.buffers {
-		r.own.Buffers.Release(at.buffers)
+		r.own.Buffers.StoreRelease(at.buffers)
 	}
 	r.released = at
 }
@@ -457,12 +458,12 @@ func (r *Receiver) writeOff() (lost uint64) {
 func (r *Receiver) writeOffDead() {
 	// The holder before what it has published, and again after it: a successor counts itself
 	// before it publishes. The one that is gone connects no more, so the answer stays true.
-	holder := r.peer.Holders.Load()
+	holder := r.peer.Generation.Load()
 	at := r.produced()
 	if r.holding || at.messages <= r.released.messages || !r.segment.Absent(layout.Producer) {
 		return
 	}
-	if r.accept.allCame(holder) && r.peer.Holders.Load() == holder {
+	if r.accept.allCame(holder) && r.peer.Generation.Load() == holder {
 		r.lose(at)
 	}
 }

@@ -22,7 +22,7 @@ func TestASuccessorCompletesTheCountsOfAKilledReceiver(t *testing.T) {
 		{"losing and taking, after Count", 110, 10, 17, 90, 17, 93},
 		{"losing and taking, after Lost", 110, 17, 17, 90, 17, 93},
 	} {
-		var side layout.Side
+		var side layout.RoleStats
 		side.Lost.Store(c.lost)
 		side.NextLost.Store(c.nextLost)
 		side.Consumed.Store(c.taken)

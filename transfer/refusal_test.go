@@ -111,7 +111,7 @@ func TestWhatAReceiverMayNotIsSaidWhenItIsMade(t *testing.T) {
 				}
 			})
 			namesCall(t, err, errno, row.call)
-			if s.peer.Holders.Load() != 0 {
+			if s.peer.Generation.Load() != 0 {
 				t.Errorf("%s: a consumer that was refused was one", row.call)
 			}
 		}
@@ -206,7 +206,7 @@ func TestASenderThatIsOutOfDescriptorsSaysSo(t *testing.T) {
 	s.courier.closing.Store(false)
 	s.courier.giveUp = make(chan struct{})
 	under(t, unix.EMFILE, seccomp.Call(unix.SYS_SOCKET), func() { more, err = s.courier.step() })
-	if got := layout.Obstacle(s.own.Obstacle.Load()); got != layout.ObstacleConnection || !more || err != nil {
+	if got := layout.RefuseReason(s.own.RefuseReason.Load()); got != layout.RefuseNoConnectionDescriptor || !more || err != nil {
 		t.Errorf("%v, more %v, %v", got, more, err)
 	}
 	go s.courier.run()

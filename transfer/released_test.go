@@ -46,7 +46,7 @@ func TestBuffersOfMessagesThatWereReleasedAreGivenBack(t *testing.T) {
 	eventually(t, "a release of both buffers", func() bool {
 		_, err := r.TryNext()
 		is(t, err, ErrEmpty)
-		return h.ConsumerSide.Buffers.Load() == 2
+		return h.ConsumerStats.Buffers.Load() == 2
 	})
 }
 
@@ -54,15 +54,15 @@ func TestBuffersOfMessagesThatWereReleasedAreGivenBack(t *testing.T) {
 func TestTheMemoryThatAReceiverKeepsIsBounded(t *testing.T) {
 	_, r := pair(t, Options{})
 	for range 20 {
-		r.keep(make([]byte, mostScrap/10))
+		r.keep(make([]byte, maxPooledBytes/10))
 	}
 	if n := len(r.spare); n > 10 {
 		t.Errorf("%d tenths are kept", n)
 	}
 	for range 20 {
-		r.memory(mostScrap / 10)
+		r.memory(maxPooledBytes / 10)
 	}
-	r.keep(make([]byte, mostScrap))
+	r.keep(make([]byte, maxPooledBytes))
 	if n := len(r.spare); n != 1 {
 		t.Error("what was used counts as kept")
 	}

@@ -12,7 +12,7 @@ type scrap struct {
 }
 
 // mostScrap is how many bytes are kept at most.
-const mostScrap = 4 << 20
+const maxPooledBytes = 4 << 20
 
 // take returns n bytes, of any content.
 func (s *scrap) take(n int) []byte {
@@ -36,7 +36,7 @@ func (s *scrap) take(n int) []byte {
 func (s *scrap) give(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes+cap(p) <= mostScrap {
+	if s.bytes+cap(p) <= maxPooledBytes {
 		s.pieces = append(s.pieces, p)
 		s.bytes += cap(p)
 	}

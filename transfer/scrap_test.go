@@ -14,9 +14,9 @@ func TestScrapIsUsedAgainAndBounded(t *testing.T) {
 		t.Errorf("%d bytes of 20", len(p))
 	}
 	for range 10 {
-		s.give(make([]byte, mostScrap/4))
+		s.give(make([]byte, maxPooledBytes/4))
 	}
-	if len(s.pieces) != 4 || s.bytes != mostScrap {
+	if len(s.pieces) != 4 || s.bytes != maxPooledBytes {
 		t.Errorf("%d pieces of %d bytes are kept", len(s.pieces), s.bytes)
 	}
 }

@@ -20,7 +20,7 @@ import (
 //
 // Errors: shm.ErrName, shm.ErrNoSpace, fs.ErrPermission, ErrRoleTaken when a
 // producer is alive (or, with Fresh, a consumer), layout.ErrMode when the segment
-// is a ring in use, layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrForeign for
+// is a ring in use, layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrUntrusted for
 // whatever else is found at that name.
 func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 	s, err := newSender(ctx, name, opt)
@@ -41,7 +41,7 @@ func newSender(ctx context.Context, name string, opt Options) (*Sender, error) {
 	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > limit {
 		return nil, fmt.Errorf("%w: buffers of %d bytes with a limit of %d", ErrTooLarge, opt.Buffer, limit)
 	}
-	file := largestFile()
+	file := maxFileSize()
 	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > file {
 		return nil, shm.InSegment("create", name, fmt.Errorf("buffers of %d bytes: %w", opt.Buffer, unix.EFBIG))
 	}
@@ -68,7 +68,7 @@ func newSenderIn(seg *shm.Segment, path string, limit uint64, most int, opt Opti
 	err = shm.Guard(func() error {
 		h := seg.Header()
 		s = &Sender{
-			segment: seg, own: &h.ProducerSide, peer: &h.ConsumerSide, cursor: &h.Producer, peerAt: &h.Consumer,
+			segment: seg, own: &h.ProducerStats, peer: &h.ConsumerStats, cursor: &h.Producer, peerAt: &h.Consumer,
 			limit: limit, most: most, packing: opt.Buffer, recycle: opt.Recycle, reserved: -1, began: time.Now(),
 			closePatience: closePatience, leftover: &leftover{},
 		}
@@ -102,7 +102,7 @@ func startPoller() error {
 // that nobody is in and nothing is left in.
 func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment, error) {
 	if opt.Fresh {
-		if err := shm.Discard(ctx, name); err != nil {
+		if err := shm.RemoveIfExists(ctx, name); err != nil {
 			return nil, err
 		}
 	}
@@ -123,7 +123,7 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 				untold = layout.Inheritance(h, seg.Geometry().Mode)
 				unused = h.Producer.Index.Load() == h.Consumer.Index.Load()
 				if err == nil { // a transfer's: what it had queued is gone
-					unused = h.ConsumerSide.Holders.Load() == 0
+					unused = h.ConsumerStats.Generation.Load() == 0
 				}
 				return nil
 			})
@@ -146,7 +146,7 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 func abandoned(seg *shm.Segment) (so bool) {
 	h := seg.Header()
 	_ = shm.Guard(func() error {
-		so = layout.State(h.ProducerSide.State.Load()) == layout.StateClosed && h.ConsumerSide.Holders.Load() == 0
+		so = layout.State(h.ProducerStats.State.Load()) == layout.StateClosed && h.ConsumerStats.Generation.Load() == 0
 		return nil
 	})
 	return so
@@ -172,7 +172,7 @@ func (s *Sender) attach(opt Options) {
 	s.own.Framing.Store(uint64(opt.Framing))
 	s.own.Descriptors.Store(0)
 	s.own.Memory.Store(0)
-	s.own.Obstacle.Store(0)
+	s.own.RefuseReason.Store(0)
 	s.own.Limit.Store(s.limit)
 	if s.limit == NoLimit {
 		s.own.Limit.Store(0)

@@ -34,8 +34,8 @@ type Sender struct {
 
 	next    position // after everything that was sealed
 	segment *shm.Segment
-	own     *layout.Side
-	peer    *layout.Side
+	own     *layout.RoleStats
+	peer    *layout.RoleStats
 	peerAt  *layout.Cursor
 	limit   uint64
 	most    int // bytes of the largest message
@@ -69,9 +69,9 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 // reservation is open at a time; reserving again without Commit gives other room.
 //
 // It does not wait. Errors: a *LimitError when the memory in flight is at the
-// limit, ErrTooLarge, ErrDone, the cause of ctx if that is done, and whatever keeps
+// limit, ErrTooLarge, ErrClosed, the cause of ctx if that is done, and whatever keeps
 // the courier from going on for good. After an error nothing is reserved. While a
-// packed buffer has room for the message none of this but ErrDone is looked at.
+// packed buffer has room for the message none of this but ErrClosed is looked at.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {
 		panic(fmt.Sprintf("transfer: Reserve(%d)", n))
@@ -106,7 +106,7 @@ func (s *Sender) turnBack() error {
 		s.gate.Enter()
 	}
 	s.leftover.drop()
-	return ErrDone
+	return ErrClosed
 }
 
 // reserve is Reserve within a call.
@@ -187,7 +187,7 @@ func (s *Sender) belowLimit() {
 // limitReached notes that there was no room, and returns the error.
 func (s *Sender) limitReached() error {
 	s.courier.atLimit.Store(true)
-	s.courier.obstacle(layout.ObstacleMemory)
+	s.courier.obstacle(layout.RefuseMemoryLimit)
 	taken := s.peerAt.Count.Load()
 	return &LimitError{
 		Limit: s.limit, Waiting: s.unreleased(taken), After: time.Since(s.began),
@@ -276,8 +276,8 @@ func (s *Sender) publish() {
 
 // tally counts what is committed.
 func (s *Sender) tally() {
-	s.cursor.Bytes.Relaxed(s.bytes)
-	s.cursor.Count.Release(s.count)
+	s.cursor.Bytes.StoreRelaxed(s.bytes)
+	s.cursor.Count.StoreRelease(s.count)
 }
 
 // Flush is Publish, of a buffer that is not full as well. While a reservation is
@@ -320,7 +320,7 @@ func (s *Sender) seal() {
 	// what the consumer has seen may not have a number of those. And before there is a
 	// descriptor, which a fault would lose.
 	s.tally()
-	s.cursor.Index.Relaxed(p.end().bytes)
+	s.cursor.Index.StoreRelaxed(p.end().bytes)
 	if s.pooled == nil {
 		if p.fd = s.embody(); p.fd < 0 {
 			p.data = s.stage[:s.used]
@@ -329,10 +329,10 @@ func (s *Sender) seal() {
 	}
 	s.next = p.end()
 	s.stage, s.pooled, s.used, s.messages = nil, nil, 0, 0
-	s.own.ProgressAt.Relaxed(s.stamp)
+	s.own.ProgressAt.StoreRelaxed(s.stamp)
 	s.courier.note()
-	if depth := s.count - s.peerAt.Count.Load(); int64(depth) > int64(s.own.HighWater.Own()) {
-		s.own.HighWater.Relaxed(depth)
+	if depth := s.count - s.peerAt.Count.Load(); int64(depth) > int64(s.own.HighWater.LoadRelaxed()) {
+		s.own.HighWater.StoreRelaxed(depth)
 	}
 	s.courier.add(p)
 }
@@ -349,7 +349,7 @@ func (s *Sender) embody() (fd int) {
 	}
 	fd, err := s.courier.seal(s.stage[:s.used])
 	if outOfDescriptors(err) { // what else there is, the courier will say
-		s.courier.refused(layout.ObstacleFiles)
+		s.courier.refused(layout.RefuseNoDescriptor)
 	}
 	return fd
 }
@@ -418,7 +418,7 @@ func (s *Sender) Published() uint64 { return s.count - s.firstCount }
 
 // SendBatch copies all msgs into buffers and publishes them. It returns how many were
 // accepted before an error; those are published. With packing, the last buffer goes as
-// well, full or not. A Close while it is under way ends it with ErrDone.
+// well, full or not. A Close while it is under way ends it with ErrClosed.
 func (s *Sender) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	s.gate.Enter()
 	defer s.gate.Leave()
@@ -428,7 +428,7 @@ func (s *Sender) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	defer s.flush()
 	for i, msg := range msgs {
 		if s.gate.Closed() {
-			return i, ErrDone
+			return i, ErrClosed
 		}
 		if err := s.send(ctx, msg); err != nil {
 			return i, err

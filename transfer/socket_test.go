@@ -35,7 +35,7 @@ func TestARoleHasOneHolder(t *testing.T) {
 // aRing makes a segment of the other mode, of which this process is the producer.
 func aRing(t *testing.T, name string) *shm.Segment {
 	t.Helper()
-	g, err := layout.NewRing(4096, 0, pageSize)
+	g, err := layout.RingGeometry(4096, 0, pageSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestSidesThatLookInDifferentPlacesMeetWhereTheConsumerListens(t *testing.T)
 // Where the word of the segment is not to be trusted, or leads nowhere, both would wait
 // for ever: the producer stops, and names both places.
 func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t *testing.T) {
-	group, err := shm.ForGroup(os.Getegid())
+	group, err := shm.GroupAccess(os.Getegid())
 	if err != nil {
 		t.Skip("SKIPPED, NOT TESTED: ", err)
 	}
@@ -288,7 +288,7 @@ func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t 
 			c.spoil(r)
 			there := r.segment.Header().ConsumerSocket.Load()
 			go s.courier.run()
-			eventually(t, "an obstacle", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleElsewhere) })
+			eventually(t, "an obstacle", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseElsewhere) })
 			eventually(t, "an error", func() bool { return s.courier.failed() != nil })
 			err = s.courier.failed()
 			is(t, err, ErrElsewhere)
@@ -385,7 +385,7 @@ func TestAConsumerThatIsRefusedAtItsSocketDoesNotShow(t *testing.T) {
 	}
 	_, err := Open(t.Context(), name, opt)
 	is(t, err, ErrPeer)
-	if state, holders := s.peer.State.Load(), s.peer.Holders.Load(); state != uint64(layout.StateNone) || holders != 0 {
+	if state, holders := s.peer.State.Load(), s.peer.Generation.Load(); state != uint64(layout.StateNone) || holders != 0 {
 		t.Errorf("state %v, held %d times", layout.State(state), holders)
 	}
 }
@@ -402,7 +402,7 @@ func TestASocketThatLetsNobodyInIsTriedAgain(t *testing.T) {
 	}
 	s := create(t, name, opt)
 	send(t, s, "a")
-	eventually(t, "a try", func() bool { return s.own.Obstacle.Load() == uint64(layout.ObstacleConsumer) })
+	eventually(t, "a try", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
 	if err := os.Chmod(opt.Socket, 0o600); err != nil {
 		t.Fatal(err)
 	}

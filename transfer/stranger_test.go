@@ -126,7 +126,7 @@ func TestAnotherUsersProducerIsSentAway(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED, NOT TESTED: only root can start a process as somebody else")
 	}
-	group, err := shm.ForGroup(os.Getegid())
+	group, err := shm.GroupAccess(os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}

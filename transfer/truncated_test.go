@@ -13,7 +13,7 @@ import (
 func TestAReceiverInATruncatedSegmentLeavesNoSocket(t *testing.T) {
 	name, opt := place(t)
 	create(t, name, Options{Socket: opt.Socket + "elsewhere"})
-	seg, err := shm.OpenWhenThere(t.Context(), name, layout.Consumer, opt.Access)
+	seg, err := shm.OpenWait(t.Context(), name, layout.Consumer, opt.Access)
 	if err != nil {
 		t.Fatal(err)
 	}

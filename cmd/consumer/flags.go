@@ -3,9 +3,9 @@ package main
 import (
 	"time"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/layout"
 )
 
@@ -19,26 +19,26 @@ type options struct {
 	drain   time.Duration
 }
 
-func flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.DurationFlag{Name: "work", Usage: "spend this `TIME` on each message: a slow consumer"},
-		&cli.StringFlag{Name: "output", DefaultText: "discard", Usage: "write messages to `FILE`, which is replaced; - for standard output"},
-		command.FramingFlag("as the producer's", "`HOW` the output is cut: lines, length (4 bytes little-endian before each message), raw"),
-		&cli.BoolFlag{Name: "verify", Usage: "check generated messages: order, gaps, duplicates, content"},
-		&cli.BoolFlag{Name: "follow", Usage: "when the producer ends, wait for the next one"},
-		&cli.DurationFlag{Name: "drain", Usage: "when asked to stop after the producer has ended, first take what it has left, for at most this `TIME`"},
+func flags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.DurationFlag{Name: "work", Usage: "spend this `TIME` on each message: a slow consumer"},
+		&urfave.StringFlag{Name: "output", DefaultText: "discard", Usage: "write messages to `FILE`, which is replaced; - for standard output"},
+		cli.FramingFlag("as the producer's", "`HOW` the output is cut: lines, length (4 bytes little-endian before each message), raw"),
+		&urfave.BoolFlag{Name: "verify", Usage: "check generated messages: order, gaps, duplicates, content"},
+		&urfave.BoolFlag{Name: "follow", Usage: "when the producer ends, wait for the next one"},
+		&urfave.DurationFlag{Name: "drain", Usage: "when asked to stop after the producer has ended, first take what it has left, for at most this `TIME`"},
 	}
 }
 
-func parse(c *cli.Context) (o options, err error) {
+func parse(c *urfave.Context) (o options, err error) {
 	o = options{work: c.Duration("work"), output: c.String("output"), verify: c.Bool("verify"), follow: c.Bool("follow"), drain: c.Duration("drain")}
-	if command.Said(c, "output") && o.output == "" {
-		return o, command.Usage("--output: want the name of a file, or - for standard output")
+	if cli.SetOnCommandLine(c, "output") && o.output == "" {
+		return o, cli.UsageError("--output: want the name of a file, or - for standard output")
 	}
-	if o.output == "" && command.Said(c, "framing") {
-		return o, command.WithHint(command.Usage("--framing has no meaning without an output"), "add --output FILE")
+	if o.output == "" && cli.SetOnCommandLine(c, "framing") {
+		return o, cli.WithHint(cli.UsageError("--framing has no meaning without an output"), "add --output FILE")
 	}
-	o.framing = command.GetFraming(c)
+	o.framing = cli.GetFraming(c)
 	return o, nil
 }
 
@@ -50,5 +50,5 @@ func (o *options) framingFor(producer layout.Framing) layout.Framing {
 	case producer != layout.FramingNone:
 		return producer
 	}
-	return command.DefaultFraming(o.output)
+	return cli.DefaultFraming(o.output)
 }

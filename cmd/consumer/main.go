@@ -9,20 +9,20 @@ import (
 	"io"
 	"os"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
-	"sluice/internal/command"
-	"sluice/internal/pace"
+	"sluice/internal/cli"
+	"sluice/internal/ratelimit"
 	"sluice/internal/report"
-	"sluice/internal/service"
 	"sluice/internal/sink"
+	"sluice/internal/systemd"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
 )
 
 func main() {
-	os.Exit(command.Main(command.App{
+	os.Exit(cli.Main(cli.App{
 		Name:  "consumer",
 		Usage: "take the messages of a producer, in either mode",
 		About: "Takes messages as they come and drops them, checks them, or writes them to a file.\n" +
@@ -35,13 +35,13 @@ func main() {
 			"consumer --output - | wc -l  the same, into a pipe",
 			"consumer --follow            stay when a producer ends, for the next one",
 		},
-		Flags: append(command.CommonFlags("that of the segment"), flags()...), File: "output",
+		Flags: append(cli.CommonFlags("that of the segment"), flags()...), File: "output",
 		Run: run,
 	}))
 }
 
-func run(ctx context.Context, c *cli.Context) (err error) {
-	common, err := command.ParseCommon(c)
+func run(ctx context.Context, c *urfave.Context) (err error) {
+	common, err := cli.ParseCommon(c)
 	if err != nil {
 		return err
 	}
@@ -49,28 +49,28 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	tell := service.New(ctx, layout.Consumer, "waiting for a producer to make the segment")
-	ctx, stop := command.WithDuration(ctx, common.Duration)
+	tell := systemd.New(ctx, layout.Consumer, "waiting for a producer to make the segment")
+	ctx, stop := cli.WithDuration(ctx, common.Duration)
 	defer stop()
 
 	if opt.output != "" { // a bad path need not wait for a producer
 		if err := sink.CheckOutput(opt.output); err != nil {
-			return command.Named(common.Name, err)
+			return cli.WithSegment(common.Name, err)
 		}
 	}
 	rep := report.Start(report.Options{
-		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: command.InJournal(), Stopping: ctx.Done(), Total: -1,
+		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(), Total: -1,
 	})
-	found := command.SayWaiting("consumer", common.Name)
+	found := cli.SayWaiting("consumer", common.Name)
 	r, err := open(ctx, common, opt, rep.Ended)
 	found()
 	if err != nil {
-		if err = command.Orderly(err); err == nil || common.JSON {
+		if err = cli.IgnoreStop(err); err == nil || common.JSON {
 			rep.Finish() // stopped while it waited for a producer; a program wants a last line
 		}
 		return err
 	}
-	command.LosesWhenStoppedTwice(r.loses)
+	cli.LosesWhenStoppedTwice(r.loses)
 	var check *sink.Verify
 	seen, err := pressure.Observe(r.Segment())
 	err = errors.Join(err, rep.Attach(r.Segment(), r.Released))
@@ -84,18 +84,18 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	untaken := r.writeOff()
 	if lost, lookErr := lostSince(seen, r.Segment()); lost > 0 && lookErr == nil && !errors.Is(err, layout.ErrIncomplete) && !opt.follow {
 		// What the output did not take is not kept for the next consumer.
-		err = command.WithHint(err, "what was not written is lost with the producer, which has died: start both sides again")
+		err = cli.WithHint(err, "what was not written is lost with the producer, which has died: start both sides again")
 		incomplete := incompleteBy(lost, untaken)
 		rep.EndedAs(incomplete)
 		switch {
 		case untaken > 0 && ctx.Err() != nil:
-			incomplete = command.WithHint(incomplete, "%s", drainHint(opt.drain))
+			incomplete = cli.WithHint(incomplete, "%s", drainHint(opt.drain))
 		case opt.output == "":
-			incomplete = command.WithHint(incomplete, startAgain)
+			incomplete = cli.WithHint(incomplete, startAgain)
 		}
 		err = errors.Join(err, incomplete)
 	} else if opt.output == "" && errors.Is(err, layout.ErrIncomplete) {
-		err = command.WithHint(err, startAgain)
+		err = cli.WithHint(err, startAgain)
 	}
 	rep.Finish()
 	if check != nil {
@@ -103,12 +103,12 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	}
 	alone := r.Segment().Absent(layout.Producer)
 	tell.Detach()
-	command.LosesWhenStoppedTwice(nil)
+	cli.LosesWhenStoppedTwice(nil)
 	unread, closeErr := r.leave()
 	if alone {
 		rep.Left(unread, layout.EndNone)
 	}
-	return errors.Join(command.Named(common.Name, err), closeErr)
+	return errors.Join(cli.WithSegment(common.Name, err), closeErr)
 }
 
 const startAgain = "for the whole stream, start both sides again"
@@ -143,7 +143,7 @@ func judge(check *sink.Verify, seg *shm.Segment, rep *report.Reporter, well bool
 	}
 	err = check.Verdict(now)
 	if err != nil && check.Damaged > 0 {
-		err = command.WithHint(err, "--verify is for generated messages: leave it out for those of a producer with --input")
+		err = cli.WithHint(err, "--verify is for generated messages: leave it out for those of a producer with --input")
 	}
 	if err != nil || !well {
 		return err
@@ -161,7 +161,7 @@ func counts(seg *shm.Segment) (sink.Counts, error) {
 
 // receive moves messages into the sinks until the producer has ended. It tells rep how the
 // stream has ended, and how long the output holds it up.
-func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common command.Common, rep *report.Reporter) error {
+func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common cli.Common, rep *report.Reporter) error {
 	ctx, stop := draining(ctx, r.Segment(), opt.drain)
 	defer stop()
 	var into sink.Sinks
@@ -171,7 +171,7 @@ func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, c
 	if opt.output != "" {
 		held := new(sink.Held)
 		rep.HeldUp(held.For)
-		opened := command.SayNoReader("consumer", common.Name, opt.output)
+		opened := cli.SayNoReader("consumer", common.Name, opt.output)
 		out, err := sink.OpenOutput(ctx, opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) }, held)
 		opened()
 		if err != nil {
@@ -179,15 +179,15 @@ func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, c
 		}
 		into = append(into, out)
 	}
-	lim := sink.Limits{Count: common.Count, Pace: pace.New(common.Rate, 1), Work: opt.work}
+	lim := sink.Limits{Count: common.Count, Pace: ratelimit.New(common.Rate, 1), Work: opt.work}
 	lim.HoldBytes, lim.HoldMessages = r.hold()
 	err := shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
 	switch {
-	case errors.Is(err, io.EOF): // the producer's end: ring.ErrClosed, transfer.ErrClosed
+	case errors.Is(err, io.EOF): // the end of the stream
 		err = nil
 		rep.EndedAs(nil)
 	case errors.Is(err, layout.ErrIncomplete):
 		rep.EndedAs(err)
 	}
-	return errors.Join(command.Orderly(err), into.Close())
+	return errors.Join(cli.IgnoreStop(err), into.Close())
 }

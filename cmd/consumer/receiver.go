@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"sluice/internal/command"
-	"sluice/internal/service"
+	"sluice/internal/cli"
 	"sluice/internal/sink"
+	"sluice/internal/systemd"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/ring"
@@ -37,12 +37,12 @@ type receiver interface {
 
 // open waits for the segment, and receives as that wants it. ended is told of each end
 // of a stream that --follow goes on after.
-func open(ctx context.Context, common command.Common, opt options, ended func(error)) (receiver, error) {
-	listener, err := service.Listener()
+func open(ctx context.Context, common cli.Common, opt options, ended func(error)) (receiver, error) {
+	listener, err := systemd.Listener()
 	if err != nil {
 		return nil, err
 	}
-	seg, err := shm.OpenWhenThere(ctx, common.Name, layout.Consumer, common.Access)
+	seg, err := shm.OpenWait(ctx, common.Name, layout.Consumer, common.Access)
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +62,14 @@ func open(ctx context.Context, common command.Common, opt options, ended func(er
 }
 
 // most is how many messages are held at once.
-const most = 512
+const maxHeldMessages = 512
 
 type bounded struct{ *ring.Reader }
 
 // hold is an eighth of the ring, so that the producer always has room.
 func (b bounded) hold() (bytes, messages int) {
 	g := b.Segment().Geometry()
-	messages = most
+	messages = maxHeldMessages
 	if g.Slots > 0 {
 		messages = max(1, min(messages, int(g.Slots/8)))
 	}
@@ -86,7 +86,7 @@ func (b bounded) writeOff() uint64 { return 0 } // what is in a ring is there fo
 
 type elastic struct{ *transfer.Receiver }
 
-func (elastic) hold() (bytes, messages int) { return 1 << 20, most }
+func (elastic) hold() (bytes, messages int) { return 1 << 20, maxHeldMessages }
 
 func (e elastic) leave() (uint64, error) { return 0, e.Close() }
 

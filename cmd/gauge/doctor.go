@@ -8,15 +8,15 @@ import (
 	"os"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/internal/doctor"
 )
 
-func doctorCommand() command.App {
-	return command.App{
+func doctorCommand() cli.App {
+	return cli.App{
 		Name:   "doctor",
 		Prints: true,
 		Usage:  "check this machine for what is in the way of segments and transfers",
@@ -29,8 +29,8 @@ func doctorCommand() command.App {
 			"gauge doctor --json | jq -r 'select(.state != \"ok\") | .remedy'",
 			"docker run ... gauge doctor      as in the container",
 		},
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one object a line, with name, state (ok, note or problem), says and remedy"}},
-		Run: func(_ context.Context, c *cli.Context) error {
+		Flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object a line, with name, state (ok, note or problem), says and remedy"}},
+		Run: func(_ context.Context, c *urfave.Context) error {
 			findings := doctor.Examine()
 			print := printFindings
 			if c.Bool("json") {

@@ -6,19 +6,19 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/layout"
 )
 
-func layoutCommand() command.App {
-	return command.App{
+func layoutCommand() cli.App {
+	return cli.App{
 		Name:   "layout",
 		Prints: true,
 		Usage:  "print where each field of a segment's header lies",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print an array of objects with name, offset, size and doc"}},
-		Run: func(_ context.Context, c *cli.Context) error {
+		Flags:  []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print an array of objects with name, offset, size and doc"}},
+		Run: func(_ context.Context, c *urfave.Context) error {
 			if !c.Bool("json") {
 				_, err := fmt.Print(layout.Table())
 				return err

@@ -9,37 +9,37 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
-	"sluice/internal/command"
-	"sluice/internal/follow"
+	"sluice/internal/cli"
+	"sluice/internal/monitor"
 	"sluice/internal/report"
 	"sluice/shm"
 )
 
-func listCommand() command.App {
-	return command.App{
+func listCommand() cli.App {
+	return cli.App{
 		Name:   "ls",
 		Prints: true,
 		Usage:  "list the segments there are, with who is in them and the verdict",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one object a line, as stat does"}},
-		Run:    func(ctx context.Context, c *cli.Context) error { return list(ctx, c.Bool("json")) },
+		Flags:  []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object a line, as stat does"}},
+		Run:    func(ctx context.Context, c *urfave.Context) error { return list(ctx, c.Bool("json")) },
 	}
 }
 
 func list(ctx context.Context, asJSON bool) error {
-	f := follow.New("", 1)
+	f := monitor.New("", 1)
 	defer f.Close()
-	pairs, err := twice(ctx, f, glance)
+	pairs, err := sampleTwice(ctx, f, glance)
 	if err != nil {
-		return command.Orderly(err)
+		return cli.IgnoreStop(err)
 	}
 	if f.Omitted > 0 {
 		shown := "1 segment is"
 		if len(pairs) != 1 {
 			shown = fmt.Sprintf("%d segments are", len(pairs))
 		}
-		command.Note("gauge", "", fmt.Sprintf("%s shown, this user's first; there are %s more", shown, report.Count(uint64(f.Omitted))), "")
+		cli.Note("gauge", "", fmt.Sprintf("%s shown, this user's first; there are %s more", shown, report.Count(uint64(f.Omitted))), "")
 	}
 	if asJSON {
 		return listJSON(pairs)
@@ -64,7 +64,7 @@ func list(ctx context.Context, asJSON bool) error {
 
 // listJSON is a line for each segment; one that cannot be read has its name and the
 // error.
-func listJSON(pairs []*follow.Pair) error {
+func listJSON(pairs []*monitor.Pair) error {
 	var errs []error
 	for _, p := range pairs {
 		if p.Err != nil {

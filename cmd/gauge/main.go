@@ -10,15 +10,15 @@ import (
 	"os"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
-	"sluice/internal/command"
-	"sluice/internal/follow"
+	"sluice/internal/cli"
+	"sluice/internal/monitor"
 	"sluice/shm"
 )
 
 func main() {
-	os.Exit(command.Main(command.App{
+	os.Exit(cli.Main(cli.App{
 		Name:   "gauge",
 		Prints: true,
 		Usage:  "see the pressure in segments: who is slower, how full the queue is, how long messages wait",
@@ -33,8 +33,8 @@ func main() {
 			"gauge doctor                     what on this machine will be in the way",
 			"gauge rm --name demo             remove what a dead pair has left",
 		},
-		Commands: []command.App{listCommand(), statCommand(), watchCommand(), recordCommand(), serveCommand(), doctorCommand(), removeCommand(), layoutCommand()},
-		Run:      func(ctx context.Context, c *cli.Context) error { return list(ctx, false) },
+		Commands: []cli.App{listCommand(), statCommand(), watchCommand(), recordCommand(), serveCommand(), doctorCommand(), removeCommand(), layoutCommand()},
+		Run:      func(ctx context.Context, c *urfave.Context) error { return list(ctx, false) },
 	}))
 }
 
@@ -45,12 +45,12 @@ var errNoSegment = errors.New("there is none")
 
 // noSegment is the error for a name that nothing stands for.
 func noSegment(name string) error {
-	return command.WithHint(command.Named(name, errNoSegment), "%s", command.OtherSegments(name))
+	return cli.WithHint(cli.WithSegment(name, errNoSegment), "%s", cli.OtherSegments(name))
 }
 
-// look is shm.Look with an error that says what to do.
-func look(name string) (*shm.View, error) {
-	v, err := shm.Look(name)
+// openView is shm.OpenView with an error that says what to do.
+func openView(name string) (*shm.View, error) {
+	v, err := shm.OpenView(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = noSegment(name)
 	}
@@ -61,14 +61,14 @@ func look(name string) (*shm.View, error) {
 const glance = 250 * time.Millisecond
 
 // twice looks at segments, waits, and looks again, so that there are rates to show.
-func twice(ctx context.Context, f *follow.Follower, wait time.Duration) ([]*follow.Pair, error) {
-	if pairs, err := f.Look(); err != nil || len(pairs) == 0 {
+func sampleTwice(ctx context.Context, f *monitor.Monitor, wait time.Duration) ([]*monitor.Pair, error) {
+	if pairs, err := f.Poll(); err != nil || len(pairs) == 0 {
 		return pairs, err
 	}
 	if err := sleep(ctx, wait); err != nil {
 		return nil, err
 	}
-	return f.Look()
+	return f.Poll()
 }
 
 // sleep returns the cause of ctx when that is done first.

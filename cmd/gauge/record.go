@@ -8,17 +8,17 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
-	"sluice/internal/command"
-	"sluice/internal/follow"
+	"sluice/internal/cli"
+	"sluice/internal/monitor"
 	"sluice/internal/sink"
 	"sluice/internal/stdio"
 	"sluice/layout"
 )
 
-func recordCommand() command.App {
-	return command.App{
+func recordCommand() cli.App {
+	return cli.App{
 		Name:  "record",
 		Usage: "write a row of figures each interval until the pair ends",
 		About: "Waits for the segment if there is none yet, and for a side if nobody is in it. A pair that\nhas ended already gets a second to start again, and two rows. The output is CSV with a\nheader line. timeSec is seconds since the first row, latencyP50 and latencyP99 are\nnanoseconds, empty without a sample. The last row is of the end, whatever the interval.",
@@ -26,11 +26,11 @@ func recordCommand() command.App {
 			"gauge record --name demo --output demo.csv",
 			"gauge record --interval 1s --output - | column -ts,",
 		},
-		Flags: []cli.Flag{
-			command.NameFlag("demo"),
-			command.TimeFlag("interval", 10*time.Millisecond, 1, "`TIME` between two rows"),
-			&cli.DurationFlag{Name: "duration", Usage: "stop after this `TIME`; 0 = no limit"},
-			&cli.StringFlag{Name: "output", Value: "-", Usage: "write to `FILE`, which is replaced; - for standard output"},
+		Flags: []urfave.Flag{
+			cli.NameFlag("demo"),
+			cli.TimeFlag("interval", 10*time.Millisecond, 1, "`TIME` between two rows"),
+			&urfave.DurationFlag{Name: "duration", Usage: "stop after this `TIME`; 0 = no limit"},
+			&urfave.StringFlag{Name: "output", Value: "-", Usage: "write to `FILE`, which is replaced; - for standard output"},
 		},
 		Argument: "name",
 		File:     "output",
@@ -41,7 +41,7 @@ func recordCommand() command.App {
 // column is a figure of a row.
 type column struct {
 	name  string
-	value func(p *follow.Pair) string
+	value func(p *monitor.Pair) string
 }
 
 func number(n uint64) string   { return strconv.FormatUint(n, 10) }
@@ -50,43 +50,43 @@ func decimal(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
 // columns are named as the keys of the reports; those of an interval are of the
 // time since the row before.
 var columns = []column{
-	{"producedCount", func(p *follow.Pair) string { return number(p.Now.Produced) }},
-	{"consumedCount", func(p *follow.Pair) string { return number(p.Now.Consumed) }},
-	{"queueDepth", func(p *follow.Pair) string { return number(p.Now.Depth()) }},
-	{"queueBytes", func(p *follow.Pair) string { return number(p.Now.QueueBytes) }},
-	{"fill", func(p *follow.Pair) string { return decimal(p.Now.Fill()) }},
-	{"throughputPerSec", func(p *follow.Pair) string { return decimal(p.Step.Throughput) }},
-	{"producerWaits", func(p *follow.Pair) string { return number(p.Now.Producer.Waits) }},
-	{"consumerWaits", func(p *follow.Pair) string { return number(p.Now.Consumer.Waits) }},
-	{"producerWaitSec", func(p *follow.Pair) string { return decimal(p.Now.Producer.Blocked.Seconds()) }},
-	{"consumerWaitSec", func(p *follow.Pair) string { return decimal(p.Now.Consumer.Blocked.Seconds()) }},
-	{"refusedCount", func(p *follow.Pair) string { return number(p.Now.Refused) }},
-	{"droppedCount", func(p *follow.Pair) string { return number(p.Now.Dropped) }},
-	{"lostCount", func(p *follow.Pair) string { return number(p.Now.Lost) }},
-	{"fdsInFlight", func(p *follow.Pair) string { return number(p.Now.Descriptors) }},
-	{"memoryBytes", func(p *follow.Pair) string { return number(p.Now.Memory) }},
-	{"latencyP50", func(p *follow.Pair) string { return latency(p, 0.5) }},
-	{"latencyP99", func(p *follow.Pair) string { return latency(p, 0.99) }},
-	{"verdict", func(p *follow.Pair) string { return string(p.Verdict.Kind) }},
+	{"producedCount", func(p *monitor.Pair) string { return number(p.Now.Produced) }},
+	{"consumedCount", func(p *monitor.Pair) string { return number(p.Now.Consumed) }},
+	{"queueDepth", func(p *monitor.Pair) string { return number(p.Now.Depth()) }},
+	{"queueBytes", func(p *monitor.Pair) string { return number(p.Now.QueueBytes) }},
+	{"fill", func(p *monitor.Pair) string { return decimal(p.Now.Fill()) }},
+	{"throughputPerSec", func(p *monitor.Pair) string { return decimal(p.Step.Throughput) }},
+	{"producerWaits", func(p *monitor.Pair) string { return number(p.Now.Producer.Waits) }},
+	{"consumerWaits", func(p *monitor.Pair) string { return number(p.Now.Consumer.Waits) }},
+	{"producerWaitSec", func(p *monitor.Pair) string { return decimal(p.Now.Producer.Blocked.Seconds()) }},
+	{"consumerWaitSec", func(p *monitor.Pair) string { return decimal(p.Now.Consumer.Blocked.Seconds()) }},
+	{"refusedCount", func(p *monitor.Pair) string { return number(p.Now.Refused) }},
+	{"droppedCount", func(p *monitor.Pair) string { return number(p.Now.Dropped) }},
+	{"lostCount", func(p *monitor.Pair) string { return number(p.Now.Lost) }},
+	{"fdsInFlight", func(p *monitor.Pair) string { return number(p.Now.Descriptors) }},
+	{"memoryBytes", func(p *monitor.Pair) string { return number(p.Now.Memory) }},
+	{"latencyP50", func(p *monitor.Pair) string { return latency(p, 0.5) }},
+	{"latencyP99", func(p *monitor.Pair) string { return latency(p, 0.99) }},
+	{"verdict", func(p *monitor.Pair) string { return string(p.Verdict.Kind) }},
 }
 
 // latency is in nanoseconds, empty where nothing was sampled.
-func latency(p *follow.Pair, q float64) string {
+func latency(p *monitor.Pair, q float64) string {
 	if p.Step.Latency.Count == 0 {
 		return ""
 	}
 	return number(uint64(p.Step.Latency.Quantile(q)))
 }
 
-func record(ctx context.Context, c *cli.Context) error {
-	name := command.GetName(c)
+func record(ctx context.Context, c *urfave.Context) error {
+	name := cli.GetName(c)
 	var err error
 	interval, duration := c.Duration("interval"), c.Duration("duration")
-	ctx, stop := command.WithDuration(ctx, duration)
+	ctx, stop := cli.WithDuration(ctx, duration)
 	defer stop()
 	path := c.String("output")
 	if path == "" {
-		return command.Usage("--output: want the name of a file, or - for standard output")
+		return cli.UsageError("--output: want the name of a file, or - for standard output")
 	}
 	if path == "-" {
 		err = stdio.Check(1)
@@ -96,17 +96,17 @@ func record(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
-	opened := command.SayNoReader("gauge", "", path)
+	opened := cli.SayNoReader("gauge", "", path)
 	out, err := sink.OpenOutput(ctx, path, func() layout.Framing { return layout.FramingRaw }, new(sink.Held))
 	opened()
 	if err != nil {
-		if command.Orderly(err) == nil {
-			err = command.WithHint(fmt.Errorf("output: nobody has %s open for reading, and nothing was recorded", sink.NameOf(path)), "start its reader first, or record without one: --output FILE")
+		if cli.IgnoreStop(err) == nil {
+			err = cli.WithHint(fmt.Errorf("output: nobody has %s open for reading, and nothing was recorded", sink.NameOf(path)), "start its reader first, or record without one: --output FILE")
 		}
 		return err
 	}
 	w := csv.NewWriter(output{out})
-	err = command.Orderly(rows(ctx, name, interval, w))
+	err = cli.IgnoreStop(rows(ctx, name, interval, w))
 	w.Flush()
 	if err == nil {
 		err = w.Error()
@@ -123,8 +123,8 @@ func (o output) Write(rows []byte) (int, error) {
 	switch err := o.Flush(); {
 	case err == nil:
 		return len(rows), nil
-	case command.Orderly(err) == nil, errors.Is(err, sink.ErrNotRead):
-		return 0, command.WithHint(errors.New("output: its reader does not read, and the last rows are not written"), "let it read until gauge has ended, or record without it: --output FILE")
+	case cli.IgnoreStop(err) == nil, errors.Is(err, sink.ErrNotRead):
+		return 0, cli.WithHint(errors.New("output: its reader does not read, and the last rows are not written"), "let it read until gauge has ended, or record without it: --output FILE")
 	default:
 		return 0, err
 	}
@@ -145,7 +145,7 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 		return err
 	}
 	r := &recorder{w: w}
-	f := follow.New(name, 1)
+	f := monitor.New(name, 1)
 	defer f.Close()
 	f.Ended = r.gone
 	tick := time.NewTicker(interval)
@@ -163,19 +163,19 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 		case r.seen && !seen, r.over && !over:
 			quiet.Reset(patience)
 		case waited && !r.seen:
-			command.Note("gauge", name, fmt.Sprintf("waiting for segment %q", name), command.OtherSegments(name))
+			cli.Note("gauge", name, fmt.Sprintf("waiting for segment %q", name), cli.OtherSegments(name))
 		case waited && r.over:
-			command.Note("gauge", name, fmt.Sprintf("the pair in segment %q has ended already", name), "to record another run in it, start a side within a second, or before")
+			cli.Note("gauge", name, fmt.Sprintf("the pair in segment %q has ended already", name), "to record another run in it, start a side within a second, or before")
 			return r.look(f, true)
 		case waited:
-			command.Note("gauge", name, fmt.Sprintf("waiting for a side to come: nobody is in segment %q", name), "gauge stat shows what was left in it")
+			cli.Note("gauge", name, fmt.Sprintf("waiting for a side to come: nobody is in segment %q", name), "gauge stat shows what was left in it")
 		}
 		waited = false
 		select {
 		case <-ctx.Done():
 			err := r.look(f, true)
 			if r.began == 0 && err == nil {
-				command.Note("gauge", name, fmt.Sprintf("nothing was recorded: there was no segment %q", name), "")
+				cli.Note("gauge", name, fmt.Sprintf("nothing was recorded: there was no segment %q", name), "")
 			}
 			return errors.Join(err, context.Cause(ctx))
 		case <-quiet.C:
@@ -200,8 +200,8 @@ type recorder struct {
 
 // look writes a row if there is a segment. Of a pair that is over only the first says
 // something, and the last, which is of the time at which that is settled.
-func (r *recorder) look(f *follow.Follower, last bool) error {
-	pairs, err := f.Look()
+func (r *recorder) look(f *monitor.Monitor, last bool) error {
+	pairs, err := f.Poll()
 	switch {
 	case err != nil:
 		return err
@@ -227,7 +227,7 @@ func (r *recorder) look(f *follow.Follower, last bool) error {
 }
 
 // gone takes a last look at a pair whose segment is gone.
-func (r *recorder) gone(p *follow.Pair) {
+func (r *recorder) gone(p *monitor.Pair) {
 	if r.over && r.held == holders(p) { // nobody was in it again: the next run is in another segment
 		r.over, r.seen = false, false
 		return
@@ -236,14 +236,14 @@ func (r *recorder) gone(p *follow.Pair) {
 	r.ended = r.ended || r.met || bothHaveBeen(p)
 }
 
-func holders(p *follow.Pair) uint64 { return p.Now.Producer.Holders + p.Now.Consumer.Holders }
+func holders(p *monitor.Pair) uint64 { return p.Now.Producer.Generation + p.Now.Consumer.Generation }
 
-func bothHaveBeen(p *follow.Pair) bool {
-	return p.Now.Producer.Holders > 0 && p.Now.Consumer.Holders > 0
+func bothHaveBeen(p *monitor.Pair) bool {
+	return p.Now.Producer.Generation > 0 && p.Now.Consumer.Generation > 0
 }
 
 // row writes a row, unless it would be of the same time as the one before.
-func (r *recorder) row(p *follow.Pair) {
+func (r *recorder) row(p *monitor.Pair) {
 	if r.began == 0 {
 		r.began = p.Now.At
 	}

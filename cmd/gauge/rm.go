@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/internal/report"
 	"sluice/layout"
 	"sluice/pressure"
@@ -21,33 +21,33 @@ import (
 	"sluice/transfer"
 )
 
-func removeCommand() command.App {
-	return command.App{
+func removeCommand() cli.App {
+	return cli.App{
 		Name:   "rm",
 		Prints: true,
 		Usage:  "remove a segment that nobody uses any more",
 		About: "Refuses while a producer or a consumer lives, and, without --yes, while there are\n" +
 			"unread messages in it. The socket that a dead transfer has left goes as well.",
-		Flags: []cli.Flag{
-			command.NameFlag("demo"),
-			&cli.BoolFlag{Name: "yes", Usage: "discard unread messages, or a file that is no segment"},
+		Flags: []urfave.Flag{
+			cli.NameFlag("demo"),
+			&urfave.BoolFlag{Name: "yes", Usage: "discard unread messages, or a file that is no segment"},
 		},
 		Argument: "name",
 		Run:      remove,
 	}
 }
 
-func remove(ctx context.Context, c *cli.Context) error {
-	name := command.GetName(c)
+func remove(ctx context.Context, c *urfave.Context) error {
+	name := cli.GetName(c)
 	unread, err := unread(name)
 	damaged := errors.Is(err, layout.ErrNotSegment) || errors.Is(err, layout.ErrVersion) || errors.Is(err, layout.ErrCorrupt)
 	switch {
 	case damaged && !c.Bool("yes"):
-		return command.WithHint(command.Usage("%w", err), "--yes removes it all the same")
+		return cli.WithHint(cli.UsageError("%w", err), "--yes removes it all the same")
 	case err != nil && !damaged:
 		return err
 	case unread > 0 && !c.Bool("yes"):
-		return command.WithHint(command.Usage("%w", command.Named(name, fmt.Errorf("%s unread would be lost", report.Messages(unread)))),
+		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", report.Messages(unread)))),
 			"consumer --name %s takes them; --yes discards them", name)
 	}
 	socket := socketOf(name)
@@ -75,11 +75,11 @@ func remove(ctx context.Context, c *cli.Context) error {
 // place.
 func socketOf(name string) string {
 	var st unix.Stat_t
-	if v, err := shm.Look(name); err == nil {
+	if v, err := shm.OpenView(name); err == nil {
 		defer v.Close()
 		var noted string
 		err := shm.Guard(func() error {
-			if h := v.Header(); h.ConsumerSide.UID.Load() == uint64(os.Geteuid()) {
+			if h := v.Header(); h.ConsumerStats.UID.Load() == uint64(os.Geteuid()) {
 				noted = h.ConsumerSocket.Load()
 			}
 			return nil
@@ -114,7 +114,7 @@ func removeSocket(path string) (removed bool, err error) {
 // unread is how many messages would be lost with the segment. A transfer's are in
 // its producer's memory.
 func unread(name string) (uint64, error) {
-	v, err := look(name)
+	v, err := openView(name)
 	if err != nil {
 		return 0, err
 	}

@@ -9,16 +9,16 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/internal/metrics"
-	"sluice/internal/page"
+	"sluice/internal/webui"
 )
 
-func serveCommand() command.App {
-	return command.App{
+func serveCommand() cli.App {
+	return cli.App{
 		Name:  "serve",
 		Usage: "serve Prometheus metrics and a live page of all segments",
 		About: "Metrics are on /metrics, looked up at each scrape; the page on / shows who is slower,\n" +
@@ -29,28 +29,28 @@ func serveCommand() command.App {
 			"gauge serve --listen 127.0.0.1:0         on any free port",
 			"curl -s localhost:9464/metrics | grep sluice_fill_ratio",
 		},
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9464", Usage: "`ADDRESS` and port; port 0 = any that is free, no address = all of this machine's"},
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "listen", Value: "127.0.0.1:9464", Usage: "`ADDRESS` and port; port 0 = any that is free, no address = all of this machine's"},
 		},
 		File:   "listen",
 		IsFile: func(arg string) bool { _, _, err := net.SplitHostPort(arg); return err == nil },
-		Run: func(ctx context.Context, c *cli.Context) error {
-			return serve(ctx, command.Called(c, "listen"), c.String("listen"))
+		Run: func(ctx context.Context, c *urfave.Context) error {
+			return serve(ctx, cli.Called(c, "listen"), c.String("listen"))
 		},
 	}
 }
 
 // parting is how long requests that are being answered may take after the end was
 // asked for.
-const parting = time.Second
+const shutdownTimeout = time.Second
 
 // serve answers on addr, which the user gave as the flag or variable called, until ctx is done.
 func serve(ctx context.Context, called, addr string) error {
 	l, err := listen(ctx, called, addr)
 	if err != nil {
-		return command.Orderly(err)
+		return cli.IgnoreStop(err)
 	}
-	live := page.New()
+	live := webui.New()
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics.Handler(complaints, live.Verdict))
 	mux.Handle("GET /", live)
@@ -64,7 +64,7 @@ func serve(ctx context.Context, called, addr string) error {
 		MaxHeaderBytes:    maxHeader,
 	}
 	if at := l.Addr().(*net.TCPAddr); at.IP.IsLoopback() {
-		s.Handler = page.ForThisMachine(s.Handler)
+		s.Handler = webui.ForThisMachine(s.Handler)
 	} else {
 		complaints.Printf("anybody who reaches %v can read names and figures of all segments; there is no password", at)
 	}
@@ -74,18 +74,18 @@ func serve(ctx context.Context, called, addr string) error {
 	go live.Follow(ctx)
 	go func() { stop(fmt.Errorf("serve on %v: %w", l.Addr(), s.Serve(limitConnections(l, maxConnections)))) }()
 	<-ctx.Done()
-	late, cancel := context.WithTimeout(context.Background(), parting)
+	late, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if s.Shutdown(late) != nil {
 		s.Close() // a browser may hold a connection that it never used
 	}
-	return command.Orderly(context.Cause(ctx))
+	return cli.IgnoreStop(context.Cause(ctx))
 }
 
 // listen is net.Listen with errors that say what to do.
 func listen(ctx context.Context, called, addr string) (net.Listener, error) {
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
-		return nil, command.Usage("%s: invalid address %q (examples: 127.0.0.1:9464, :9464, [::1]:9464)", called, addr)
+		return nil, cli.UsageError("%s: invalid address %q (examples: 127.0.0.1:9464, :9464, [::1]:9464)", called, addr)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	var unknown *net.DNSError
@@ -96,15 +96,15 @@ func listen(ctx context.Context, called, addr string) (net.Listener, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.Is(err, unix.EADDRINUSE):
-		return nil, command.WithHint(fmt.Errorf("listen on %s: another process listens there already", addr), "choose another address with --listen; port 0 is any that is free")
+		return nil, cli.WithHint(fmt.Errorf("listen on %s: another process listens there already", addr), "choose another address with --listen; port 0 is any that is free")
 	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return nil, command.Usage("%s: invalid address %q: this machine has no such address", called, addr)
+		return nil, cli.UsageError("%s: invalid address %q: this machine has no such address", called, addr)
 	case errors.As(err, &unknown):
-		return nil, command.Usage("%s: invalid address %q: %s: %s", called, addr, unknown.Name, unknown.Err)
+		return nil, cli.UsageError("%s: invalid address %q: %s: %s", called, addr, unknown.Name, unknown.Err)
 	case errors.As(err, &malformed):
-		return nil, command.Usage("%s: invalid address %q: %s", called, addr, malformed.Err)
+		return nil, cli.UsageError("%s: invalid address %q: %s", called, addr, malformed.Err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, command.WithHint(fmt.Errorf("listen on %s: permission denied", addr), "choose a port from 1024 on with --listen")
+		return nil, cli.WithHint(fmt.Errorf("listen on %s: permission denied", addr), "choose a port from 1024 on with --listen")
 	}
 	return nil, fmt.Errorf("listen on %s: %w", addr, err)
 }

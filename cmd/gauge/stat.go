@@ -4,15 +4,15 @@ import (
 	"context"
 	"os"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
-	"sluice/internal/command"
-	"sluice/internal/follow"
+	"sluice/internal/cli"
+	"sluice/internal/monitor"
 	"sluice/internal/report"
 )
 
-func statCommand() command.App {
-	return command.App{
+func statCommand() cli.App {
+	return cli.App{
 		Name:   "stat",
 		Prints: true,
 		Usage:  "show everything about a segment, once",
@@ -20,25 +20,25 @@ func statCommand() command.App {
 			"gauge stat --name demo",
 			"gauge stat --json | jq .verdict",
 		},
-		Flags: []cli.Flag{
-			command.NameFlag("demo"),
-			&cli.BoolFlag{Name: "json", Usage: "print an object with the keys of the sides' reports; latency in nanoseconds, other times in seconds"},
-			command.TimeFlag("interval", glance, 1, "look for this `TIME` to tell how fast it goes"),
+		Flags: []urfave.Flag{
+			cli.NameFlag("demo"),
+			&urfave.BoolFlag{Name: "json", Usage: "print an object with the keys of the sides' reports; latency in nanoseconds, other times in seconds"},
+			cli.TimeFlag("interval", glance, 1, "look for this `TIME` to tell how fast it goes"),
 		},
 		Argument: "name",
 		Run:      stat,
 	}
 }
 
-func stat(ctx context.Context, c *cli.Context) error {
-	name := command.GetName(c)
+func stat(ctx context.Context, c *urfave.Context) error {
+	name := cli.GetName(c)
 	wait := c.Duration("interval")
-	f := follow.New(name, 1)
+	f := monitor.New(name, 1)
 	defer f.Close()
-	pairs, err := twice(ctx, f, wait)
+	pairs, err := sampleTwice(ctx, f, wait)
 	switch {
 	case err != nil:
-		return command.Orderly(err)
+		return cli.IgnoreStop(err)
 	case len(pairs) == 0:
 		return noSegment(name)
 	case pairs[0].Err != nil:

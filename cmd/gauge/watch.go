@@ -9,17 +9,17 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
-	"sluice/internal/command"
-	"sluice/internal/follow"
-	"sluice/internal/screen"
+	"sluice/internal/cli"
+	"sluice/internal/monitor"
+	"sluice/internal/tui"
 )
 
-func watchCommand() command.App {
-	return command.App{
+func watchCommand() cli.App {
+	return cli.App{
 		Name:   "watch",
 		Prints: true,
 		Usage:  "see segments live, in the terminal",
@@ -27,9 +27,9 @@ func watchCommand() command.App {
 			"share of the time that each side slept, over the last minutes. Without a terminal it\n" +
 			"prints what there is, once. Segments with a problem come first.\n\n" +
 			"Keys: up and down choose, space pauses, Ctrl-Z suspends, q quits.",
-		Flags: []cli.Flag{
-			command.NameFlag(""),
-			command.TimeFlag("interval", glance, 10*time.Millisecond, "`TIME` between two looks, at least 10ms"),
+		Flags: []urfave.Flag{
+			cli.NameFlag(""),
+			cli.TimeFlag("interval", glance, 10*time.Millisecond, "`TIME` between two looks, at least 10ms"),
 		},
 		Argument: "name",
 		Run:      watch,
@@ -39,19 +39,19 @@ func watchCommand() command.App {
 // span is how far back the sparklines go.
 const span = 2 * time.Minute
 
-func watch(ctx context.Context, c *cli.Context) error {
-	name := command.GetName(c)
+func watch(ctx context.Context, c *urfave.Context) error {
+	name := cli.GetName(c)
 	var err error
 	interval := c.Duration("interval")
-	f := follow.New(name, int(span/interval))
+	f := monitor.New(name, int(span/interval))
 	defer f.Close()
-	s := screen.Screen{Name: name, Width: 80, Interval: interval, Span: span, Now: time.Now(), ASCII: !screen.UTF8(os.Getenv)}
+	s := tui.Screen{Name: name, Width: 80, Interval: interval, Span: span, Now: time.Now(), ASCII: !tui.UTF8(os.Getenv)}
 	if !term.IsTerminal(int(os.Stdout.Fd())) {
 		s.Plain = true
-		if s.Pairs, err = twice(ctx, f, interval); err != nil {
-			return command.Orderly(err)
+		if s.Pairs, err = sampleTwice(ctx, f, interval); err != nil {
+			return cli.IgnoreStop(err)
 		}
-		s.Pairs, s.Omitted = follow.TroubleFirst(s.Pairs), f.Omitted
+		s.Pairs, s.Omitted = monitor.TroubleFirst(s.Pairs), f.Omitted
 		if name != "" && len(s.Pairs) == 0 {
 			return noSegment(name)
 		}
@@ -70,8 +70,8 @@ func watch(ctx context.Context, c *cli.Context) error {
 
 // watcher is the screen, and what keys do to it.
 type watcher struct {
-	follower *follow.Follower
-	screen   screen.Screen
+	follower *monitor.Monitor
+	screen   tui.Screen
 	chosen   string // name of the pair that is shown in full
 	signals  stopSignals
 	err      error
@@ -89,11 +89,11 @@ func (w *watcher) look() tea.Cmd {
 		return tea.Quit
 	}
 	if !w.screen.Paused {
-		pairs, err := w.follower.Look()
+		pairs, err := w.follower.Poll()
 		if w.err = err; err != nil {
 			return tea.Quit
 		}
-		w.show(follow.TroubleFirst(pairs))
+		w.show(monitor.TroubleFirst(pairs))
 		w.screen.Omitted, w.screen.Now = w.follower.Omitted, time.Now()
 	}
 	return tea.Tick(w.screen.Interval, func(time.Time) tea.Msg { return tick{} })
@@ -101,9 +101,9 @@ func (w *watcher) look() tea.Cmd {
 
 // show draws these pairs from now on. The choice stays with the name, wherever it now
 // stands; when that is gone it goes to the pair that has come to its place.
-func (w *watcher) show(pairs []*follow.Pair) {
+func (w *watcher) show(pairs []*monitor.Pair) {
 	w.screen.Pairs = pairs
-	at := slices.IndexFunc(pairs, func(p *follow.Pair) bool { return p.Name == w.chosen })
+	at := slices.IndexFunc(pairs, func(p *monitor.Pair) bool { return p.Name == w.chosen })
 	if at < 0 {
 		at = max(0, min(w.screen.Chosen, len(pairs)-1))
 	}

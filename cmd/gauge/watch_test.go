@@ -6,12 +6,12 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"sluice/internal/follow"
+	"sluice/internal/monitor"
 )
 
-func pairs(names string) (all []*follow.Pair) {
+func pairs(names string) (all []*monitor.Pair) {
 	for _, name := range strings.Fields(names) {
-		all = append(all, &follow.Pair{Name: name})
+		all = append(all, &monitor.Pair{Name: name})
 	}
 	return all
 }

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/ring"
@@ -30,9 +30,9 @@ func meets(seg pressure.Segment) bool {
 func telling(seg pressure.Segment, end layout.End, endlessStopped bool) layout.End {
 	s, err := pressure.Observe(seg)
 	switch {
-	case err != nil, s.Consumer.EndSeen == s.Producer.Holders:
+	case err != nil, s.Consumer.EndSeen == s.Producer.Generation:
 		return layout.EndNone
-	case end == layout.EndComplete && endlessStopped && s.Consumer.Holders > 0 && s.Untold == 0:
+	case end == layout.EndComplete && endlessStopped && s.Consumer.Generation > 0 && s.Untold == 0:
 		return layout.EndNone
 	}
 	return end
@@ -46,15 +46,15 @@ func advise(err error, seg pressure.Segment, opt options) error {
 	case lookErr != nil || !limit && !full && !errors.Is(err, transfer.ErrUndelivered):
 		return err
 	case s.Apart() && !meets(seg):
-		return command.WithHint(err, "give both sides the same --socket, or the same XDG_RUNTIME_DIR")
+		return cli.WithHint(err, "give both sides the same --socket, or the same XDG_RUNTIME_DIR")
 	case limit && !s.Consumer.Alive:
-		return command.WithHint(err, "start a consumer, allow more (--limit), or use --mode ring, where the producer waits for one%s", padding(err, &s, opt))
+		return cli.WithHint(err, "start a consumer, allow more (--limit), or use --mode ring, where the producer waits for one%s", padding(err, &s, opt))
 	case limit:
-		return command.WithHint(err, "%s%s", command.LimitHint, padding(err, &s, opt))
+		return cli.WithHint(err, "%s%s", cli.LimitHint, padding(err, &s, opt))
 	case full && !s.Consumer.Alive:
-		return command.WithHint(err, "start a consumer, or let the producer wait for one with --on-full block")
+		return cli.WithHint(err, "start a consumer, or let the producer wait for one with --on-full block")
 	case full && s.Geometry.Slots > 0 && s.Depth() >= s.Geometry.Slots:
-		return command.WithHint(err, "speed the consumer up, choose more --slots, or let the producer wait with --on-full block")
+		return cli.WithHint(err, "speed the consumer up, choose more --slots, or let the producer wait with --on-full block")
 	}
 	return err
 }
@@ -80,14 +80,14 @@ func padding(err error, s *pressure.Snapshot, opt options) string {
 
 // adviseOpening is advise for what has kept this producer from its role in a segment that
 // is there.
-func adviseOpening(err error, common command.Common, opt options) error {
+func adviseOpening(err error, common cli.Common, opt options) error {
 	if errors.Is(err, shm.ErrNoSpace) && common.Mode == layout.ModeTransfer {
-		return command.WithHint(err, "free some, or enlarge it: mount -o remount,size=... /dev/shm")
+		return cli.WithHint(err, "free some, or enlarge it: mount -o remount,size=... /dev/shm")
 	}
 	if errors.Is(err, unix.EFBIG) && common.Mode == layout.ModeRing {
-		return command.WithHint(err, "allow larger files (ulimit -f), or choose a smaller --capacity")
+		return cli.WithHint(err, "allow larger files (ulimit -f), or choose a smaller --capacity")
 	}
-	v, lookErr := shm.Look(common.Name)
+	v, lookErr := shm.OpenView(common.Name)
 	if lookErr != nil {
 		return err
 	}
@@ -98,15 +98,15 @@ func adviseOpening(err error, common command.Common, opt options) error {
 	}
 	switch {
 	case errors.Is(err, shm.ErrRoleTaken) && opt.fresh && !s.Producer.Alive:
-		return command.WithHint(err, "leave --fresh out to go on with it, or stop that process first")
+		return cli.WithHint(err, "leave --fresh out to go on with it, or stop that process first")
 	case errors.Is(err, ring.ErrGeometry) && s.Consumer.Alive:
-		return command.WithHint(err, "leave --capacity and --slots out to go on with it, or stop its consumer first")
+		return cli.WithHint(err, "leave --capacity and --slots out to go on with it, or stop its consumer first")
 	case errors.Is(err, ring.ErrFraming):
-		return command.WithHint(err, "%s", otherFraming(v.Header(), s.Consumer.Alive, opt))
+		return cli.WithHint(err, "%s", otherFraming(v.Header(), s.Consumer.Alive, opt))
 	case errors.Is(err, layout.ErrMode) && s.Consumer.Alive:
-		return command.WithHint(err, "go on with it in --mode %v, choose another --name, or stop its consumer first", s.Geometry.Mode)
+		return cli.WithHint(err, "go on with it in --mode %v, choose another --name, or stop its consumer first", s.Geometry.Mode)
 	case errors.Is(err, layout.ErrMode):
-		return command.WithHint(err, "go on with it in --mode %v, let a consumer take what is left, discard it with --fresh, or choose another --name", s.Geometry.Mode)
+		return cli.WithHint(err, "go on with it in --mode %v, let a consumer take what is left, discard it with --fresh, or choose another --name", s.Geometry.Mode)
 	}
 	return err
 }
@@ -119,7 +119,7 @@ func otherFraming(h *layout.Header, consumer bool, opt options) string {
 		text = "let a consumer take them first, discard them with --fresh, or choose another --name"
 	}
 	var left layout.Framing
-	_ = shm.Guard(func() error { left = h.ProducerSide.NotedFraming(); return nil })
+	_ = shm.Guard(func() error { left = h.ProducerStats.NotedFraming(); return nil })
 	if opt.input != "" && left != layout.FramingNone {
 		text = fmt.Sprintf("go on with --framing %v if the input is cut so, or ", left) + text
 	}

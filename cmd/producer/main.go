@@ -9,20 +9,20 @@ import (
 	"os"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
-	"sluice/internal/command"
-	"sluice/internal/pace"
+	"sluice/internal/cli"
+	"sluice/internal/ratelimit"
 	"sluice/internal/report"
-	"sluice/internal/service"
 	"sluice/internal/source"
+	"sluice/internal/systemd"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
 )
 
 func main() {
-	os.Exit(command.Main(command.App{
+	os.Exit(cli.Main(cli.App{
 		Name:  "producer",
 		Usage: "put messages into a bounded ring in shared memory, or hand them over a socket",
 		About: "Takes messages from a file, or makes them up, and waits while the ring is full.\n" +
@@ -36,15 +36,15 @@ func main() {
 			"producer --on-full drop --rate 1e6        lose messages rather than wait",
 			"producer --mode transfer --limit 64MiB    never wait: let the queue grow, up to a limit",
 		},
-		Flags: append(command.CommonFlags("ring"), flags()...), File: "input",
+		Flags: append(cli.CommonFlags("ring"), flags()...), File: "input",
 		Run: run,
 	}))
 }
 
 // run opens the segment, moves messages, and closes it, with reports all the
 // way.
-func run(ctx context.Context, c *cli.Context) (err error) {
-	common, err := command.ParseCommon(c)
+func run(ctx context.Context, c *urfave.Context) (err error) {
+	common, err := cli.ParseCommon(c)
 	if err != nil {
 		return err
 	}
@@ -55,16 +55,16 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	tell := service.New(ctx, layout.Producer, "waiting for its input")
+	tell := systemd.New(ctx, layout.Producer, "waiting for its input")
 	signalled := ctx
-	ctx, stop := command.WithDuration(ctx, common.Duration)
+	ctx, stop := cli.WithDuration(ctx, common.Duration)
 	defer stop()
 
 	var in *source.Input
 	total := int64(-1)
 	if opt.input != "" {
 		if in, err = source.OpenInput(ctx, opt.input); err != nil {
-			return command.Named(common.Name, err)
+			return cli.WithSegment(common.Name, err)
 		}
 		defer in.Close()
 		if common.Count == 0 {
@@ -73,18 +73,18 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	}
 	w, err := open(ctx, common, opt)
 	if err != nil {
-		return adviseOpening(command.Orderly(err), common, opt)
+		return adviseOpening(cli.IgnoreStop(err), common, opt)
 	}
-	command.LosesWhenStoppedTwice(losing(w, in))
-	move, err := plan(w, in, opt, source.Limits{Count: common.Count, Pace: pace.New(common.Rate, opt.burst)})
+	cli.LosesWhenStoppedTwice(losing(w, in))
+	move, err := plan(w, in, opt, source.Limits{Count: common.Count, Pace: ratelimit.New(common.Rate, opt.burst)})
 	if err != nil {
-		command.LosesWhenStoppedTwice(nil)
+		cli.LosesWhenStoppedTwice(nil)
 		w.EndAs(layout.EndFailed)
 		_, closeErr := w.leave(ctx)
 		return errors.Join(err, closeErr)
 	}
 	rep := report.Start(report.Options{
-		Role: layout.Producer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: command.InJournal(), Stopping: ctx.Done(), Total: total,
+		Role: layout.Producer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(), Total: total,
 	})
 	rep.Resumed(w.resumed(), !w.Segment().Absent(layout.Consumer))
 	err = rep.Attach(w.Segment(), w.Published)
@@ -96,7 +96,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 	end := endOf(err, endless)
 	w.EndAs(end)
 	toTell := end == layout.EndComplete && in != nil // something to deliver even when there is no message
-	err = advise(command.Named(common.Name, err), w.Segment(), opt)
+	err = advise(cli.WithSegment(common.Name, err), w.Segment(), opt)
 	// Else it gives up at once, or nobody will ever come.
 	if taken := meets(w.Segment()); taken || ctx.Err() == nil && w.Segment().Check() == nil {
 		queued, tells := w.queued(toTell)
@@ -123,7 +123,7 @@ func run(ctx context.Context, c *cli.Context) (err error) {
 		tells = telling(w.Segment(), end, false)
 	}
 	tell.Detach()
-	command.LosesWhenStoppedTwice(nil)
+	cli.LosesWhenStoppedTwice(nil)
 	unread, leaveErr := w.leave(ctx)
 	if alone {
 		rep.Left(unread, tells)
@@ -150,9 +150,9 @@ func sooner(consumer, signalled bool, duration time.Duration) string {
 // complete.
 func endOf(err error, endless bool) layout.End {
 	switch {
-	case err == nil, endless && command.Orderly(err) == nil:
+	case err == nil, endless && cli.IgnoreStop(err) == nil:
 		return layout.EndComplete
-	case command.Orderly(err) == nil:
+	case cli.IgnoreStop(err) == nil:
 		return layout.EndStopped
 	}
 	return layout.EndFailed
@@ -164,7 +164,7 @@ func plan(w sender, in *source.Input, opt options, lim source.Limits) (func(cont
 	most := w.MaxMessage()
 	if in == nil {
 		if err := opt.fits("size", uint64(most)); err != nil {
-			return nil, command.WithHint(err, "%s", w.larger())
+			return nil, cli.WithHint(err, "%s", w.larger())
 		}
 		seen, err := pressure.Observe(w.Segment())
 		if err != nil {
@@ -183,7 +183,7 @@ func plan(w sender, in *source.Input, opt options, lim source.Limits) (func(cont
 		cut = source.Lengths(in, most)
 	default:
 		if err := opt.fits("chunk", uint64(most)); err != nil {
-			return nil, command.WithHint(err, "%s", w.larger())
+			return nil, cli.WithHint(err, "%s", w.larger())
 		}
 		cut = source.Chunks(in, min(opt.chunk, most))
 	}
@@ -201,11 +201,11 @@ func withRemedy(err error, framing layout.Framing, w sender) error {
 	}
 	switch {
 	case errors.Is(err, source.ErrTooLarge) && framing == layout.FramingLength:
-		return command.WithHint(err, "%s%sif the input has no length before each message, choose --framing lines or raw", larger, or)
+		return cli.WithHint(err, "%s%sif the input has no length before each message, choose --framing lines or raw", larger, or)
 	case errors.Is(err, source.ErrTooLarge):
-		return command.WithHint(err, "%s%scut the input into chunks: --framing raw", larger, or)
+		return cli.WithHint(err, "%s%scut the input into chunks: --framing raw", larger, or)
 	case errors.Is(err, source.ErrCutShort):
-		return command.WithHint(err, "check the input; if it has no length before each message, choose --framing lines or raw")
+		return cli.WithHint(err, "check the input; if it has no length before each message, choose --framing lines or raw")
 	}
 	return err
 }

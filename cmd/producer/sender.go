@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/internal/report"
 	"sluice/internal/source"
 	"sluice/layout"
@@ -59,7 +59,7 @@ func losing(w sender, in *source.Input) func() string {
 	}
 }
 
-func open(ctx context.Context, common command.Common, opt options) (sender, error) {
+func open(ctx context.Context, common cli.Common, opt options) (sender, error) {
 	if common.Mode == layout.ModeTransfer {
 		s, err := transfer.Create(ctx, common.Name, transfer.Options{
 			Socket: common.Socket, Access: common.Access, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,

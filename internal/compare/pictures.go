@@ -8,7 +8,7 @@ import (
 )
 
 // mostPoints is how many points of a curve a picture shows.
-const mostPoints = 160
+const maxPoints = 160
 
 // Pictures draws everything that is seen better than read.
 func (rep *Report) Pictures() (all []Picture, err error) {
@@ -61,7 +61,7 @@ func curves(results []*Result, figure func(*Series) []float64) (lines []line) {
 				points = append(points, plotter.XY{X: t, Y: values[i]})
 			}
 		}
-		lines = append(lines, line{model: r.Model, points: thin(points, mostPoints)})
+		lines = append(lines, line{model: r.Model, points: thin(points, maxPoints)})
 	}
 	return lines
 }

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -134,7 +134,7 @@ func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err e
 	}
 	res.Producer, res.Consumer = give.use(), take.use()
 	res.Code, res.Said = give.cmd.ProcessState.ExitCode(), give.lastError()
-	if res.Code > 0 && res.Code != command.ExitLimit {
+	if res.Code > 0 && res.Code != cli.ExitLimit {
 		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, res.Said)
 	}
 	if code := take.cmd.ProcessState.ExitCode(); code > 0 {
@@ -145,7 +145,7 @@ func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err e
 	}
 	res.Series, err = readSeries(res.CSV)
 	full := highest(res.Series.Memory) > nearLimit*float64(res.Final.Limit) && res.Final.Limit > 0
-	if res.LimitAfter == 0 && (full || res.Code == command.ExitLimit) { // between two looks
+	if res.LimitAfter == 0 && (full || res.Code == cli.ExitLimit) { // between two looks
 		res.LimitAfter = max(poll, time.Duration(res.Series.lastGiven()*float64(time.Second)))
 	}
 	return res, err
@@ -218,10 +218,10 @@ func at(began time.Time, s *Scenario, share float64) time.Time {
 // producer says so as well, but for a moment only.
 func atLimit(name string) bool {
 	s, err := final(name)
-	return err == nil && s.Limit > 0 && (s.Obstacle == layout.ObstacleMemory || s.QueueBytes+largestBuffer > s.Limit)
+	return err == nil && s.Limit > 0 && (s.RefuseReason == layout.RefuseMemoryLimit || s.QueueBytes+maxBuffer > s.Limit)
 }
 
-const largestBuffer = 64 << 10
+const maxBuffer = 64 << 10
 
 // nearLimit is the share of a limit from which on a recording that may miss the very
 // moment shows that it was reached: nothing else ends a queue there.
@@ -229,7 +229,7 @@ const nearLimit = 0.97
 
 // final reads a segment's counters.
 func final(name string) (s pressure.Snapshot, err error) {
-	v, err := shm.Look(name)
+	v, err := shm.OpenView(name)
 	if err != nil {
 		return s, err
 	}

@@ -165,10 +165,10 @@ var spoilt = []struct {
 		}
 	}, Note, "n0 (empty)|n2 (empty), and 6 more (gauge ls)", "gauge rm --name n2; and 6 more"},
 	{"of others", "segments", func(t *testing.T, m *machine) {
-		m.holds(leftover{name: "a", uid: m.uid + 1, unread: 5}, leftover{name: "b", uid: m.uid + 1, err: shm.ErrForeign})
+		m.holds(leftover{name: "a", uid: m.uid + 1, unread: 5}, leftover{name: "b", uid: m.uid + 1, err: shm.ErrUntrusted})
 	}, OK, "2 of other users, none left", ""},
 	{"damaged", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: layout.ErrCorrupt}) }, Note, "damaged: a", "gauge rm --yes --name a|refuse"},
-	{"a link", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: shm.ErrForeign}) }, Note, "damaged: a", "rm /dev/shm/sluice.a"},
+	{"a link", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: shm.ErrUntrusted}) }, Note, "damaged: a", "rm /dev/shm/sluice.a"},
 	{"not to be looked at", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: unix.EPERM}) }, Note, "cannot be looked at: a (operation not permitted)", "above"},
 	{"damaged and left", "segments", func(t *testing.T, m *machine) {
 		m.holds(leftover{name: "a", err: layout.ErrVersion}, leftover{name: "b", alive: true}, leftover{name: "c"})

@@ -49,13 +49,13 @@ func sleepAndWake() (err error) {
 	}()
 	woken := 0
 	for woken == 0 && err == nil && time.Since(began) < patience {
-		if woken, err = shm.Notify(word, 1); woken == 0 {
+		if woken, err = shm.Wake(word, 1); woken == 0 {
 			time.Sleep(50 * time.Microsecond)
 		}
 	}
 	// Nobody may sleep on when the memory goes.
 	h.Producer.Index.Store(1)
-	shm.Notify(word, -1)
+	shm.Wake(word, -1)
 	err = errors.Join(err, <-slept)
 	if err == nil && woken == 0 {
 		err = errors.New("nobody was there to be woken")

@@ -77,7 +77,7 @@ func liveTrouble() ([]trouble, error) {
 
 // observe looks at a segment once.
 func observe(name string) (pressure.Snapshot, error) {
-	v, err := shm.Look(name)
+	v, err := shm.OpenView(name)
 	if err != nil {
 		return pressure.Snapshot{}, err
 	}

@@ -47,7 +47,7 @@ func here() *machine {
 	unix.Uname(&name) // fails for a bad address only
 	return &machine{
 		dir: shm.Dir, uid: os.Geteuid(), env: os.Getenv,
-		processors: runtime.NumCPU(), release: unix.ByteSliceToString(name.Release[:]), overtaken: layout.ReleaseOvertaken,
+		processors: runtime.NumCPU(), release: unix.ByteSliceToString(name.Release[:]), overtaken: layout.StoreReleaseOvertaken,
 		statfs: unix.Statfs, socket: transfer.SocketPath, list: listSegments, troubled: liveTrouble,
 		mayWrite: func(path string) error {
 			return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK|unix.X_OK, unix.AT_EACCESS)

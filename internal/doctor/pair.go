@@ -130,7 +130,7 @@ func apart(ctx context.Context, name string) error {
 	if !errors.Is(err, ring.ErrRoleTaken) {
 		return err
 	}
-	v, err := shm.Look(name)
+	v, err := shm.OpenView(name)
 	if err != nil {
 		return err
 	}

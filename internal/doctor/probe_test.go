@@ -112,7 +112,7 @@ func TestSegmentsAreSeenAsTheyAre(t *testing.T) {
 		path := shm.Path(names[what])
 		t.Cleanup(func() { os.Remove(path) })
 	}
-	ring, err := layout.NewRing(1<<16, 0, uint64(os.Getpagesize()))
+	ring, err := layout.RingGeometry(1<<16, 0, uint64(os.Getpagesize()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestSegmentsAreSeenAsTheyAre(t *testing.T) {
 	if s := seen[names["broken"]]; !errors.Is(s.err, layout.ErrNotSegment) || s.uid != me {
 		t.Errorf("broken: %+v", s)
 	}
-	if s := seen[names["link"]]; !errors.Is(s.err, shm.ErrForeign) {
+	if s := seen[names["link"]]; !errors.Is(s.err, shm.ErrUntrusted) {
 		t.Errorf("link: %+v", s)
 	}
 }

@@ -45,14 +45,14 @@ func room(m *machine) Finding {
 			humanize.IBytes(free), humanize.IBytes(total), taken(m.dir))
 	case total <= dockers:
 		return problem(remedy, "%s free of %s (Docker's default is 64 MiB): %s; segments take %s",
-			humanize.IBytes(free), humanize.IBytes(total), largestRing(free), taken(m.dir))
+			humanize.IBytes(free), humanize.IBytes(total), maxRing(free), taken(m.dir))
 	}
-	return fine("%s free of %s: %s; segments take %s", humanize.IBytes(free), humanize.IBytes(total), largestRing(free), taken(m.dir))
+	return fine("%s free of %s: %s; segments take %s", humanize.IBytes(free), humanize.IBytes(total), maxRing(free), taken(m.dir))
 }
 
 // ringFile is the size of the file of a ring, bytes.
 func ringFile(capacity uint64) uint64 {
-	g, err := layout.NewRing(capacity, 0, uint64(os.Getpagesize()))
+	g, err := layout.RingGeometry(capacity, 0, uint64(os.Getpagesize()))
 	if err != nil { // a page of 4 MiB or more
 		return capacity
 	}
@@ -60,7 +60,7 @@ func ringFile(capacity uint64) uint64 {
 }
 
 // largestRing says for which --capacity there is room.
-func largestRing(free uint64) string {
+func maxRing(free uint64) string {
 	c := uint64(layout.MaxCapacity)
 	for c > layout.DefaultCapacity && ringFile(c) > free {
 		c /= 2

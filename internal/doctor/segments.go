@@ -37,7 +37,7 @@ func segments(m *machine) Finding {
 			unseen = append(unseen, fmt.Sprintf("%s (%v)", s.name, cause(s.err)))
 		case s.err != nil:
 			damaged = append(damaged, s.name)
-			if errors.Is(s.err, shm.ErrForeign) { // a link, or open to everybody: not for gauge
+			if errors.Is(s.err, shm.ErrUntrusted) { // a link, or open to everybody: not for gauge
 				remove = append(remove, "rm "+shm.Path(s.name))
 			} else {
 				remove = append(remove, "gauge rm --yes --name "+s.name)
@@ -113,7 +113,7 @@ func listSegments() ([]leftover, error) {
 // damaged reports whether err says so of the segment, and not of this process, which
 // could not look.
 func (s *leftover) damaged() bool {
-	for _, is := range []error{layout.ErrNotSegment, layout.ErrVersion, layout.ErrCorrupt, shm.ErrForeign, shm.ErrTruncated} {
+	for _, is := range []error{layout.ErrNotSegment, layout.ErrVersion, layout.ErrCorrupt, shm.ErrUntrusted, shm.ErrTruncated} {
 		if errors.Is(s.err, is) {
 			return true
 		}

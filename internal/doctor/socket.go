@@ -10,7 +10,7 @@ import (
 )
 
 // longestPath is what the address of a socket has room for.
-const longestPath = 107
+const maxSocketPath = 107
 
 // socketPath checks that both sides of a transfer find one place, that nobody else
 // may put a socket in.
@@ -20,8 +20,8 @@ func socketPath(m *machine) Finding {
 	if err := m.private(dir); err != nil {
 		return problem("make it this user's own (chown, chmod 700), "+elsewhere, "no place for the socket: %v", err)
 	}
-	if longest := m.socket(fmt.Sprintf("%064d", 0)); len(longest) > longestPath {
-		return note("a shorter XDG_RUNTIME_DIR, "+elsewhere, "%s is long: names of at most %d characters fit, not 64", dir, 64-(len(longest)-longestPath))
+	if longest := m.socket(fmt.Sprintf("%064d", 0)); len(longest) > maxSocketPath {
+		return note("a shorter XDG_RUNTIME_DIR, "+elsewhere, "%s is long: names of at most %d characters fit, not 64", dir, 64-(len(longest)-maxSocketPath))
 	}
 	// A service, cron or sudo has no such variable.
 	own := fmt.Sprintf("/run/user/%d", m.uid)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"sluice/internal/follow"
+	"sluice/internal/monitor"
 	"sluice/pressure"
 	"sluice/shm"
 )
@@ -22,14 +22,14 @@ type Collector struct {
 	verdict func(name string) (pressure.Kind, bool)
 }
 
-// New returns a collector of everything in /dev/shm that is a segment, follow.MaxSegments
+// New returns a collector of everything in /dev/shm that is a segment, monitor.MaxSegments
 // of them at most. verdict returns the verdict on a segment for whoever looks at it all
 // the time, as the collector does not; nil for none.
 func New(verdict func(name string) (pressure.Kind, bool)) *Collector {
 	if verdict == nil {
 		verdict = func(string) (pressure.Kind, bool) { return "", false }
 	}
-	return &Collector{follow.Names, verdict}
+	return &Collector{monitor.Names, verdict}
 }
 
 // unreadable has no label: who may write to /dev/shm could make any number of
@@ -38,7 +38,7 @@ var unreadable = prometheus.NewDesc("sluice_unreadable_segments",
 	"Files named as segments that are none, are damaged or may not be read; gauge ls names them and says why.", nil, nil)
 
 var omittedSegments = prometheus.NewDesc("sluice_omitted_segments",
-	fmt.Sprintf("Segments beyond the %d that are looked at: those of the user that gauge runs as come first.", follow.MaxSegments), nil, nil)
+	fmt.Sprintf("Segments beyond the %d that are looked at: those of the user that gauge runs as come first.", monitor.MaxSegments), nil, nil)
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
@@ -78,7 +78,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 }
 
 func observe(name string) (pressure.Snapshot, error) {
-	v, err := shm.Look(name)
+	v, err := shm.OpenView(name)
 	if err != nil {
 		return pressure.Snapshot{}, err
 	}

@@ -76,11 +76,11 @@ func TestATransferHasFiguresOfItsOwn(t *testing.T) {
 	h.Consumer.Count.Store(100)
 	h.Consumer.Index.Store(1000)
 	h.Consumer.NextIndex.Store(1000)
-	h.ConsumerSide.Lost.Store(10)
-	h.ConsumerSide.Consumed.Store(90)
-	h.ProducerSide.Limit.Store(1 << 30)
-	h.ProducerSide.Descriptors.Store(20)
-	h.ProducerSide.MaxDescriptors.Store(1024)
+	h.ConsumerStats.Lost.Store(10)
+	h.ConsumerStats.Consumed.Store(90)
+	h.ProducerStats.Limit.Store(1 << 30)
+	h.ProducerStats.Descriptors.Store(20)
+	h.ProducerStats.MaxDescriptors.Store(1024)
 	answers(t, of(name), name, `
 # HELP sluice_consumed_messages_total Messages taken and released.
 # TYPE sluice_consumed_messages_total counter
@@ -187,11 +187,11 @@ func TestALimitThatIsReachedIsSeen(t *testing.T) {
 sluice_limit_reached{mode="transfer",name="NAME"} %d
 `, n)
 	}
-	h.ProducerSide.Limit.Store(1 << 20)
+	h.ProducerStats.Limit.Store(1 << 20)
 	h.Producer.Count.Store(255)
 	h.Producer.Index.Store(1<<20 - 100)
 	answers(t, of(name), name, reached(0), "sluice_limit_reached")
-	h.ProducerSide.Obstacle.Store(uint64(layout.ObstacleMemory))
+	h.ProducerStats.RefuseReason.Store(uint64(layout.RefuseMemoryLimit))
 	answers(t, of(name), name, reached(1), "sluice_limit_reached")
 }
 

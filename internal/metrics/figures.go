@@ -107,7 +107,7 @@ var figures = []figure{
 }
 
 // aliveOrNot is not a number where nobody knows.
-func aliveOrNot(s *pressure.Side) float64 {
+func aliveOrNot(s *pressure.RoleStats) float64 {
 	if s.Unknown {
 		return math.NaN()
 	}

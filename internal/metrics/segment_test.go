@@ -33,7 +33,7 @@ func segment(t *testing.T, g layout.Geometry) (string, *layout.Header) {
 
 func ring(t *testing.T) layout.Geometry {
 	t.Helper()
-	g, err := layout.NewRing(1<<20, 64, uint64(os.Getpagesize()))
+	g, err := layout.RingGeometry(1<<20, 64, uint64(os.Getpagesize()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func store(h *layout.Header) {
 	h.Consumer.Index.Store(20_000)
 	h.Consumer.NextIndex.Store(20_000)
 	h.Consumer.Bytes.Store(8000)
-	p, c := &h.ProducerSide, &h.ConsumerSide
+	p, c := &h.ProducerStats, &h.ConsumerStats
 	p.Blocked.Store(1_500_000_000)
 	p.Waits.Store(3)
 	p.Spins.Store(4)
@@ -113,11 +113,11 @@ func scribble(h *layout.Header, value func() uint64) {
 			f.Store(value())
 		}
 	}
-	for _, s := range []*layout.Side{&h.ProducerSide, &h.ConsumerSide} {
+	for _, s := range []*layout.RoleStats{&h.ProducerStats, &h.ConsumerStats} {
 		for _, f := range []*layout.Uint64{
-			&s.PID, &s.State, &s.Fence, &s.Holders, &s.StartedAt, &s.ProgressAt, &s.Blocked, &s.Waits, &s.Spins, &s.WakesSent,
+			&s.PID, &s.State, &s.Fence, &s.Generation, &s.StartedAt, &s.ProgressAt, &s.Blocked, &s.Waits, &s.Spins, &s.WakesSent,
 			&s.Spurious, &s.Dropped, &s.Refused, &s.HighWater, &s.Framing, &s.Memory, &s.Keep, &s.Buffers, &s.Descriptors,
-			&s.MaxDescriptors, &s.Limit, &s.Obstacle, &s.Lost,
+			&s.MaxDescriptors, &s.Limit, &s.RefuseReason, &s.Lost,
 		} {
 			f.Store(value())
 		}

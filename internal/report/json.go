@@ -51,7 +51,7 @@ type holder struct {
 	Spurious uint64  `json:"spuriousWakes"`
 }
 
-func newHolder(s *pressure.Side) *holder {
+func newHolder(s *pressure.RoleStats) *holder {
 	out := &holder{Where: Whereabouts(s), Wakes: s.Wakes, Spurious: s.Spurious}
 	if !s.Unknown {
 		out.Alive = &s.Alive
@@ -59,7 +59,7 @@ func newHolder(s *pressure.Side) *holder {
 	if s.Alive {
 		out.State = new(s.State.String())
 	}
-	if s.Holders > 0 {
+	if s.Generation > 0 {
 		out.PID = &s.PID
 	}
 	return out
@@ -166,7 +166,7 @@ func newFigures(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict)
 	if s.Geometry.Mode == layout.ModeRing {
 		f.CapacityBytes, f.Slots = &s.Geometry.Capacity, &s.Geometry.Slots
 	} else {
-		f.LimitBytes, f.RefuseReason = &s.Limit, new(s.Obstacle.String())
+		f.LimitBytes, f.RefuseReason = &s.Limit, new(s.RefuseReason.String())
 		f.FdsInFlight, f.FdsMax = &s.Descriptors, &s.MaxDescriptors
 	}
 	if v.Left > 0 && s.Geometry.Capacity+s.Limit > 0 {

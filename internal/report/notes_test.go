@@ -87,11 +87,11 @@ func TestNotesForPrograms(t *testing.T) {
 }
 
 func TestHowAStreamHasEnded(t *testing.T) {
-	closed := pressure.Side{State: layout.StateClosed, End: layout.EndStopped}
+	closed := pressure.RoleStats{State: layout.StateClosed, End: layout.EndStopped}
 	again := closed
 	again.Alive = true // and has not begun so far
-	died := pressure.Side{State: layout.StateRunning, End: layout.EndStopped}
-	for want, side := range map[string]pressure.Side{"stopped": closed, "": again} {
+	died := pressure.RoleStats{State: layout.StateRunning, End: layout.EndStopped}
+	for want, side := range map[string]pressure.RoleStats{"stopped": closed, "": again} {
 		if got := streamEnd(&pressure.Snapshot{Producer: side}); got != want {
 			t.Errorf("%q, want %q: %+v", got, want, side)
 		}
@@ -108,7 +108,7 @@ func both(t *testing.T) (producer, consumer *shm.Segment) {
 	t.Helper()
 	name := fmt.Sprintf("reporttest.%d.%d", os.Getpid(), names.Add(1))
 	t.Cleanup(func() { os.Remove(shm.Path(name)) })
-	g, err := layout.NewRing(4096, 0, uint64(os.Getpagesize()))
+	g, err := layout.RingGeometry(4096, 0, uint64(os.Getpagesize()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func both(t *testing.T) (producer, consumer *shm.Segment) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { producer.Leave(func() bool { return true }) })
-	if consumer, err = shm.OpenWhenThere(t.Context(), name, layout.Consumer, shm.Access{}); err != nil {
+	if consumer, err = shm.OpenWait(t.Context(), name, layout.Consumer, shm.Access{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { consumer.Leave(func() bool { return true }) })
@@ -193,7 +193,7 @@ func TestTheLastReportAdvisesNothingThatIsOver(t *testing.T) {
 	r := attached(t, p, Options{Role: layout.Producer}, 0)
 	p.Header().Producer.Count.Store(10)
 	p.Header().Producer.CountBefore.Store(10)
-	p.Header().ProducerSide.Dropped.Store(5)
+	p.Header().ProducerStats.Dropped.Store(5)
 	r.EndingAs(layout.EndFailed)
 	if f := finishes(t, r); f.Verdict == nil || *f.Verdict != string(pressure.ConsumerBound) || f.VerdictAdvice != "" || *f.StreamEnd != "failed" {
 		t.Errorf("%+v", f)
@@ -211,8 +211,8 @@ func TestTheLastReportAdvisesNothingThatIsOver(t *testing.T) {
 // What this side knows of the end goes before what the segment says.
 func TestTheLastReportSaysHowTheStreamEndedForThisSide(t *testing.T) {
 	p, c := both(t)
-	p.Header().ProducerSide.Ends(layout.EndComplete, true)
-	p.Header().ProducerSide.Close(shm.Clock())
+	p.Header().ProducerStats.Ends(layout.EndComplete, true)
+	p.Header().ProducerStats.Close(shm.Clock())
 	if _, err := p.Leave(func() bool { return false }); err != nil {
 		t.Fatal(err)
 	}
@@ -359,12 +359,12 @@ func TestASummaryTellsThisRunFromThoseBefore(t *testing.T) {
 // Nobody is said to be dead, or to say something, without knowing.
 func TestWhatIsNotKnownOfASideIsNull(t *testing.T) {
 	for _, row := range []struct {
-		side         pressure.Side
+		side         pressure.RoleStats
 		alive, state string
 	}{
-		{pressure.Side{Alive: true, Unknown: true, Holders: 1, State: layout.StateRunning}, "null", `"running"`},
-		{pressure.Side{Alive: true, Holders: 1, State: layout.StateRunning}, "true", `"running"`},
-		{pressure.Side{Holders: 1, State: layout.StateRunning}, "false", "null"},
+		{pressure.RoleStats{Alive: true, Unknown: true, Generation: 1, State: layout.StateRunning}, "null", `"running"`},
+		{pressure.RoleStats{Alive: true, Generation: 1, State: layout.StateRunning}, "true", `"running"`},
+		{pressure.RoleStats{Generation: 1, State: layout.StateRunning}, "false", "null"},
 	} {
 		got, err := json.Marshal(newHolder(&row.side))
 		if err != nil || !strings.Contains(string(got), fmt.Sprintf(`"alive":%s,"pid":0,"state":%s`, row.alive, row.state)) {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"sluice/internal/follow"
+	"sluice/internal/monitor"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -16,7 +16,7 @@ import (
 
 // Of is the report of an observer on a pair. An observer has no beginning of its own:
 // Elapsed is the segment's age.
-func Of(p *follow.Pair) *Report {
+func Of(p *monitor.Pair) *Report {
 	return &Report{
 		Role: "observer", Name: p.Name, Mode: p.Now.Geometry.Mode, Elapsed: time.Since(p.Now.Created), Final: true,
 		Now: &p.Now, Interval: p.Lately, Verdict: p.Verdict, End: streamEnd(&p.Now),
@@ -58,13 +58,13 @@ func Observed(out io.Writer, r *Report) error {
 
 func perSecond(n uint64, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
 
-func side(row func(name, format string, args ...any), name string, s *pressure.Side, blocked float64) {
+func side(row func(name, format string, args ...any), name string, s *pressure.RoleStats, blocked float64) {
 	row(name, "%s%s; slept %s, %v in all, %.0f %% of the time now", Whereabouts(s), doing(s), times(s.Waits), short(s.Blocked), 100*blocked)
 	row("", "%s waits without sleep, woke the other %s, was woken for nothing %s", Count(s.Spins), times(s.Wakes), times(s.Spurious))
 }
 
 // doing is what a process that runs says of itself.
-func doing(s *pressure.Side) string {
+func doing(s *pressure.RoleStats) string {
 	if !s.Alive || s.Stopped {
 		return ""
 	}
@@ -73,7 +73,7 @@ func doing(s *pressure.Side) string {
 
 // Whereabouts says whether somebody holds a role, or how its last holder ended: pid 123,
 // stopped; ended, stopped early, failed, died, none, or that this cannot be known.
-func Whereabouts(s *pressure.Side) string {
+func Whereabouts(s *pressure.RoleStats) string {
 	switch {
 	case s.Alive && s.Unknown:
 		return fmt.Sprintf("pid %d, alive or not (the kernel does not tell)", s.PID)
@@ -86,7 +86,7 @@ func Whereabouts(s *pressure.Side) string {
 			who += ", stopped"
 		}
 		return who
-	case s.Holders == 0:
+	case s.Generation == 0:
 		return "none"
 	case s.State != layout.StateClosed:
 		return "died"
@@ -123,7 +123,7 @@ func extras(row func(name, format string, args ...any), s *pressure.Snapshot, dr
 		row("in flight", "%s, %s of at most %s descriptors", inFlight, Count(s.Descriptors), Count(s.MaxDescriptors))
 	}
 	if refused > 0 {
-		row("refused", "%s%s", sends(refused), because(s.Obstacle))
+		row("refused", "%s%s", sends(refused), because(s.RefuseReason))
 	}
 	if lost > 0 {
 		row("lost", "%s: queued by a producer that died or gave up", Messages(lost))

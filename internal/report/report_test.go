@@ -20,8 +20,8 @@ func taken(change func(r *Report, before, after *pressure.Snapshot)) *Report {
 		At:       uint64(100 * time.Second),
 		Geometry: layout.Geometry{Mode: layout.ModeRing, Capacity: 1 << 20},
 		Produced: 120, Consumed: 100,
-		Producer: pressure.Side{Alive: true, PID: 7, Holders: 1, State: layout.StateRunning},
-		Consumer: pressure.Side{Alive: true, PID: 8, Holders: 1, State: layout.StateRunning},
+		Producer: pressure.RoleStats{Alive: true, PID: 7, Generation: 1, State: layout.StateRunning},
+		Consumer: pressure.RoleStats{Alive: true, PID: 8, Generation: 1, State: layout.StateRunning},
 	}
 	after := before
 	after.At += uint64(5 * time.Second)
@@ -89,8 +89,8 @@ func TestWhatASummarySaysOfLossesAndRefusals(t *testing.T) {
 		{"the limit", func(_ *Report, b, s *pressure.Snapshot) {
 			asTransfer(b)
 			asTransfer(s)
-			s.Refused, s.Obstacle = 1, layout.ObstacleMemory
-		}, []string{"refused    1 send; the last obstacle: memory limit\n"}},
+			s.Refused, s.RefuseReason = 1, layout.RefuseMemoryLimit
+		}, []string{"refused    1 send; last reason: memory limit\n"}},
 		{"nothing in flight, and descriptors that are not closed yet", func(_ *Report, b, s *pressure.Snapshot) {
 			asTransfer(b)
 			asTransfer(s)
@@ -171,16 +171,16 @@ func TestKeysOfJSON(t *testing.T) {
 }
 
 func TestWhereabouts(t *testing.T) {
-	for want, s := range map[string]pressure.Side{
+	for want, s := range map[string]pressure.RoleStats{
 		"none":                               {},
-		"pid 7":                              {Alive: true, PID: 7, Holders: 1},
-		"pid 7, stopped":                     {Alive: true, PID: 7, Holders: 1, Stopped: true},
-		"process 1 of another pid namespace": {Alive: true, PID: 1, Holders: 1, Foreign: true},
-		"died":                               {Holders: 1, State: layout.StateBlocked},
-		"ended":                              {Holders: 1, State: layout.StateClosed, End: layout.EndComplete},
-		"stopped early":                      {Holders: 1, State: layout.StateClosed, End: layout.EndStopped},
-		"failed":                             {Holders: 1, State: layout.StateClosed, End: layout.EndFailed},
-		"pid 7, alive or not (the kernel does not tell)": {Alive: true, Unknown: true, PID: 7, Holders: 1},
+		"pid 7":                              {Alive: true, PID: 7, Generation: 1},
+		"pid 7, stopped":                     {Alive: true, PID: 7, Generation: 1, Stopped: true},
+		"process 1 of another pid namespace": {Alive: true, PID: 1, Generation: 1, Foreign: true},
+		"died":                               {Generation: 1, State: layout.StateBlocked},
+		"ended":                              {Generation: 1, State: layout.StateClosed, End: layout.EndComplete},
+		"stopped early":                      {Generation: 1, State: layout.StateClosed, End: layout.EndStopped},
+		"failed":                             {Generation: 1, State: layout.StateClosed, End: layout.EndFailed},
+		"pid 7, alive or not (the kernel does not tell)": {Alive: true, Unknown: true, PID: 7, Generation: 1},
 	} {
 		if got := Whereabouts(&s); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -236,7 +236,7 @@ func TestASentence(t *testing.T) {
 func TestObservedNamesWhoIsThere(t *testing.T) {
 	r := taken(func(_ *Report, _, s *pressure.Snapshot) {
 		s.Consumer.Stopped, s.Consumer.State = true, layout.StateBlocked
-		s.Producer = pressure.Side{Holders: 1, State: layout.StateClosed, End: layout.EndFailed}
+		s.Producer = pressure.RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndFailed}
 	})
 	var b strings.Builder
 	if err := Observed(&b, r); err != nil {

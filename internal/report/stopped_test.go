@@ -26,7 +26,7 @@ type row struct {
 func rows(t *testing.T, stopping <-chan struct{}) (r *Reporter, next func() row) {
 	t.Helper()
 	name := fmt.Sprintf("reporttest.%d.%d", os.Getpid(), time.Now().UnixNano())
-	g, err := layout.NewRing(4096, 0, uint64(os.Getpagesize()))
+	g, err := layout.RingGeometry(4096, 0, uint64(os.Getpagesize()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,11 +160,11 @@ func kind(v *pressure.Verdict) string { return cmp.Or(string(v.Kind), "unknown")
 
 // because names what was in the way of the producer last, which need not have refused
 // anything.
-func because(o layout.Obstacle) string {
-	if o == layout.ObstacleNone {
+func because(o layout.RefuseReason) string {
+	if o == layout.RefuseNone {
 		return ""
 	}
-	return fmt.Sprintf("; the last obstacle: %v", o)
+	return fmt.Sprintf("; last reason: %v", o)
 }
 
 // gauge draws how full the tighter bound is.

@@ -15,7 +15,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/interrupt"
+	"sluice/internal/pollctx"
 	"sluice/internal/stdio"
 	"sluice/layout"
 	"sluice/shm"
@@ -37,7 +37,7 @@ type Output struct {
 	// when the output is something else. A failed Flush cuts the file back to
 	// it, because its messages are delivered again.
 	at   int64
-	poll *interrupt.Poller
+	poll *pollctx.Poller
 	held *Held
 }
 
@@ -150,7 +150,7 @@ func NameOf(path string) string {
 //
 // The time that the other end takes is counted in held.
 func OpenOutput(ctx context.Context, path string, framing func() layout.Framing, held *Held) (*Output, error) {
-	poll, err := interrupt.New(ctx)
+	poll, err := pollctx.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}

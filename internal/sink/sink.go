@@ -8,7 +8,7 @@ import (
 	"errors"
 	"time"
 
-	"sluice/internal/pace"
+	"sluice/internal/ratelimit"
 )
 
 // Receiver is what a sink's loop needs of a ring.Reader. A message is ring
@@ -33,7 +33,7 @@ type Sink interface {
 // Limits says how fast and for how long messages are taken.
 type Limits struct {
 	Count uint64 // messages; 0 = no limit
-	Pace  *pace.Pace
+	Pace  *ratelimit.Pace
 	Work  time.Duration // spent on each message
 
 	// HoldBytes and HoldMessages bound what is held before it is flushed
@@ -63,7 +63,7 @@ func Drain(ctx context.Context, from Receiver, into Sink, lim Limits) error {
 		if err != nil {
 			return cmp.Or(flush(from, into), err)
 		}
-		pace.Work(ctx, lim.Work)
+		ratelimit.Work(ctx, lim.Work)
 		if err := into.Put(msg); err != nil {
 			return err
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"sluice/internal/pattern"
+	"sluice/internal/payload"
 )
 
 // ErrFault is for messages that were not what the generator sent.
@@ -47,8 +47,8 @@ func NewVerify(before Counts) *Verify {
 // Put checks a message.
 func (v *Verify) Put(msg []byte) error {
 	v.Checked++
-	seq, ok := pattern.Seq(msg)
-	if !ok || !pattern.Check(msg) {
+	seq, ok := payload.Seq(msg)
+	if !ok || !payload.Check(msg) {
 		v.Damaged++
 		note(&v.fault, "message %d (%d bytes) is not what the generator writes", v.next, len(msg))
 		v.next++

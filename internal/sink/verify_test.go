@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"sluice/internal/pattern"
+	"sluice/internal/payload"
 )
 
 func message(seq uint64) []byte {
 	msg := make([]byte, 40)
-	pattern.Fill(msg, seq)
+	payload.Fill(msg, seq)
 	return msg
 }
 

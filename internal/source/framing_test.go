@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/pace"
+	"sluice/internal/ratelimit"
 	"sluice/ring"
 )
 
@@ -117,7 +117,7 @@ func TestFramingsCutTheInputWhereTheySay(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, fifo=%v", c.name, fifo), func(t *testing.T) {
 				in, to := input(t, c.content, fifo), &recorder{drop: c.drop}
-				err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: pace.New(0, 1)})
+				err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(0, 1)})
 				if !errors.Is(err, c.err) || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("error %v, want %v with %q", err, c.err, c.says)
 				}
@@ -167,7 +167,7 @@ func TestAMessageThatWasNotReadToItsEndIsNotSent(t *testing.T) {
 					stop(stopped)
 				}
 			}}
-			err := Copy(ctx, to, in, c.cut(in), Limits{Pace: pace.New(0, 1)})
+			err := Copy(ctx, to, in, c.cut(in), Limits{Pace: ratelimit.New(0, 1)})
 			if err != stopped {
 				t.Errorf("error %v, want the cause of the context", err)
 			}
@@ -183,7 +183,7 @@ func TestAMessageThatWasNotReadToItsEndIsNotSent(t *testing.T) {
 			if err := os.Truncate(in.name, int64(len(c.content))); err != nil {
 				t.Fatal(err)
 			}
-			err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: pace.New(0, 1)})
+			err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(0, 1)})
 			if err == nil || !strings.Contains(err.Error(), "became shorter") {
 				t.Errorf("error %v", err)
 			}
@@ -234,7 +234,7 @@ func TestWhatAPipeGaveAndNobodyGotIsUnsent(t *testing.T) {
 			content, took = lengthFramed("a", "b", "c"), 5
 		}
 		in := input(t, content, true)
-		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: pace.New(0, 1)}); err != nil {
+		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: ratelimit.New(0, 1)}); err != nil {
 			t.Fatal(err)
 		}
 		want := int64(len(content)) - took
@@ -245,7 +245,7 @@ func TestWhatAPipeGaveAndNobodyGotIsUnsent(t *testing.T) {
 			t.Errorf("%s: %d bytes are unsent, want %d", framing, got, want)
 		}
 		in = input(t, content, false) // a file can be read again
-		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: pace.New(0, 1)}); err != nil {
+		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: ratelimit.New(0, 1)}); err != nil {
 			t.Fatal(err)
 		}
 		if got := in.Unsent(); got != 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/interrupt"
+	"sluice/internal/pollctx"
 	"sluice/internal/stdio"
 	"sluice/shm"
 )
@@ -24,8 +24,8 @@ type Input struct {
 	read, sent int64 // bytes: read from the file; of those, given to the Sender
 	ended      bool  // Read has returned io.EOF
 
-	poll *interrupt.Poller // nil for a regular file
-	idle func()            // called before a wait for more
+	poll *pollctx.Poller // nil for a regular file
+	idle func()          // called before a wait for more
 }
 
 // OpenInput opens the file at path, or takes standard input when path is "-". What
@@ -55,7 +55,7 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 		at, _ := unix.Seek(in.fd, 0, unix.SEEK_CUR) // standard input may be in its middle
 		in.size, in.end = max(0, st.Size-at), st.Size
 	default:
-		in.poll, err = interrupt.New(ctx)
+		in.poll, err = pollctx.New(ctx)
 	}
 	if err != nil {
 		in.Close()

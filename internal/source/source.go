@@ -7,8 +7,8 @@ import (
 	"errors"
 	"io"
 
-	"sluice/internal/pace"
-	"sluice/internal/pattern"
+	"sluice/internal/payload"
+	"sluice/internal/ratelimit"
 	"sluice/ring"
 )
 
@@ -27,7 +27,7 @@ type Sender interface {
 // Limits says how fast and for how long messages are sent.
 type Limits struct {
 	Count uint64 // messages; 0 = no limit
-	Pace  *pace.Pace
+	Pace  *ratelimit.Pace
 }
 
 // Generate sends messages of size bytes with sequence numbers from seq on,
@@ -46,7 +46,7 @@ func Generate(ctx context.Context, to Sender, seq uint64, size int, lim Limits) 
 		}
 		buf, err := to.Reserve(ctx, size)
 		if err == nil {
-			pattern.Fill(buf, seq+sent)
+			payload.Fill(buf, seq+sent)
 			to.Commit(size)
 			to.Publish()
 		} else if !errors.Is(err, ring.ErrDropped) {

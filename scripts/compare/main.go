@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
-	"sluice/internal/command"
+	"sluice/internal/cli"
 	"sluice/internal/compare"
 )
 
@@ -29,7 +29,7 @@ func main() {
 	out := flag.String("out", "", "folder for the report; a new temporary one if it is not given")
 	bin := flag.String("bin", "bin", "folder of producer, consumer and gauge")
 	if err := parse(os.Args[1:]); err != nil {
-		os.Exit(command.Exit("compare", false, err))
+		os.Exit(cli.Exit("compare", false, err))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
@@ -40,7 +40,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "compare: stopped; nothing is left behind, and no report was written")
 		os.Exit(130)
 	default:
-		os.Exit(command.Exit("compare", false, err))
+		os.Exit(cli.Exit("compare", false, err))
 	}
 }
 
@@ -55,9 +55,9 @@ func parse(args []string) error {
 		flag.Usage()
 		os.Exit(0)
 	case err != nil:
-		return command.WithHint(command.Usage("%w", err), "--help lists the flags")
+		return cli.WithHint(cli.UsageError("%w", err), "--help lists the flags")
 	case flag.NArg() > 0:
-		return command.Usage("unexpected argument %q", flag.Arg(0))
+		return cli.UsageError("unexpected argument %q", flag.Arg(0))
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ var forms = []struct {
 
 // mostHeld is how many messages a consumer takes before it releases them, and one packed
 // buffer more: what a killed one held comes again.
-const mostHeld = 512 + 4096/16
+const maxHeld = 512 + 4096/16
 
 // patience bounds each step of a round.
 const patience = 60 * time.Second
@@ -328,8 +328,8 @@ func (r *round) check(producer *process, last ...*process) error {
 				arrived++
 			}
 		}
-		if repeated > mostHeld {
-			return fmt.Errorf("%s: %d messages from %d on came again, a consumer holds at most %d", filepath.Base(out), repeated, first, mostHeld)
+		if repeated > maxHeld {
+			return fmt.Errorf("%s: %d messages from %d on came again, a consumer holds at most %d", filepath.Base(out), repeated, first, maxHeld)
 		}
 	}
 	r.sent, r.arrived, r.again, r.lost = r.sent+sent, r.arrived+arrived+again, r.again+again, r.lost+lost

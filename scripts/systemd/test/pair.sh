@@ -18,7 +18,7 @@ aPairThatRuns() {
     expect "the target starts" start "sluice@$name.target"
     for side in producer consumer; do
         expect "the $side is active when start returns" systemctl --quiet is-active "sluice-$side@$name"
-        is "$side has its role when start returns" "$(header "$name" "$side" Holders)" 1
+        is "$side has its role when start returns" "$(header "$name" "$side" Generation)" 1
         [ "$mode" = transfer ] || is "$side publishes without a fence (membarrier)" "$(header "$name" "$side" Fence)" 1
     done
     before=$(consumed "$name")
@@ -73,7 +73,7 @@ restartKeepsUnread() {
     created=$(header keep producer CreatedAt) oldest=$(consumed keep)
     expect "the target restarts" systemctl restart sluice@keep.target
     is "the segment after the restart" "$(header keep producer CreatedAt)" "$created"
-    is "times that the producer's role was taken" "$(header keep producer Holders)" 2
+    is "times that the producer's role was taken" "$(header keep producer Generation)" 2
     expect "its messages were kept" [ $(($(consumed keep) - oldest)) -lt 50 ]
     stop_pair keep
     sleep 0.5

@@ -152,7 +152,7 @@ header() {
     case $3 in
     CreatedAt) block=0 offset=0x38 ;;
     Fence) offset=0x28 ;;
-    Holders) offset=0x30 ;;
+    Generation) offset=0x30 ;;
     Lost) offset=0xf8 ;;
     esac
     word "$1" $((block + offset))

@@ -1,0 +1,244 @@
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// source is a Go file of the project.
+type source struct {
+	path, folder string // from the root
+	test         bool
+	file         *ast.File
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var out []source
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != root && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		out = append(out, source{
+			path: rel, folder: filepath.Dir(rel), test: strings.HasSuffix(rel, "_test.go"),
+			file: file,
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 50 {
+		t.Fatalf("only %d files found: is this the root?", len(out))
+	}
+	return out
+}
+
+func (s source) imports() []string {
+	var out []string
+	for _, spec := range s.file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			panic(err) // the parser has seen it
+		}
+		out = append(out, path)
+	}
+	return out
+}
+
+func TestUnsafeIsInFilesThatSaySo(t *testing.T) {
+	for _, s := range sources(t) {
+		says := strings.HasSuffix(strings.TrimSuffix(s.path, "_test.go"), "_unsafe") || strings.HasSuffix(s.path, "_unsafe.go")
+		uses := false
+		for _, path := range s.imports() {
+			uses = uses || path == "unsafe"
+		}
+		if says != uses {
+			t.Errorf("%s: named _unsafe is %v, imports unsafe is %v", s.path, says, uses)
+		}
+	}
+}
+
+// level is how far up a folder stands. A package imports only lower ones.
+func level(folder string) int {
+	order := []string{"layout", "shm", "ring", "transfer", "pressure", "internal", "cmd", "scripts"}
+	for i, top := range order {
+		if folder == top || strings.HasPrefix(folder, top+"/") {
+			return i
+		}
+	}
+	return -1
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	for _, s := range sources(t) {
+		if level(s.folder) < 0 {
+			t.Errorf("%s: a folder that this test does not know", s.path)
+		}
+		if s.test {
+			continue
+		}
+		for _, path := range s.imports() {
+			to, ours := strings.CutPrefix(path, "sluice/")
+			if !ours {
+				continue
+			}
+			within := level(s.folder) == level("internal") && level(to) == level("internal")
+			if level(to) >= level(s.folder) && !within {
+				t.Errorf("%s imports %s", s.path, path)
+			}
+		}
+	}
+}
+
+// The ring and the counters' meaning are independent of each other, and layout
+// of everything, the operating system too.
+func TestWhatAPackageKeepsOutOf(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		for _, path := range s.imports() {
+			system := path == "os" || path == "syscall" || path == "net" || strings.HasPrefix(path, "golang.org/x/sys")
+			if s.folder == "layout" && (system || strings.Contains(path, ".")) {
+				t.Errorf("%s imports %s: layout makes no system calls", s.path, path)
+			}
+			if s.folder == "pressure" && (path == "sluice/ring" || path == "sluice/transfer") {
+				t.Errorf("%s imports %s: an observer needs neither end", s.path, path)
+			}
+			if s.folder == "transfer" && path == "sluice/ring" {
+				t.Errorf("%s imports %s: the two modes do not know each other", s.path, path)
+			}
+			if strings.Contains(path, "urfave/cli") && level(s.folder) < level("internal") {
+				t.Errorf("%s imports %s: flags are the commands'", s.path, path)
+			}
+		}
+	}
+}
+
+func TestEveryPackageAndExportedNameIsDocumented(t *testing.T) {
+	documented := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		documented[s.folder] = documented[s.folder] || s.file.Doc != nil
+		for _, decl := range s.file.Decls {
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				if d.Name.IsExported() && d.Doc == nil && exportedReceiver(d) {
+					t.Errorf("%s: func %s has no comment", s.path, d.Name)
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() && d.Doc == nil && ts.Doc == nil {
+						t.Errorf("%s: type %s has no comment", s.path, ts.Name)
+					}
+				}
+			}
+		}
+	}
+	for folder, ok := range documented {
+		if !ok {
+			t.Errorf("%s: no package comment", folder)
+		}
+	}
+}
+
+func exportedReceiver(d *ast.FuncDecl) bool {
+	if d.Recv == nil {
+		return true
+	}
+	typ := d.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	name, ok := typ.(*ast.Ident)
+	return !ok || name.IsExported()
+}
+
+func TestFileNamesSayWhatIsInside(t *testing.T) {
+	for _, s := range sources(t) {
+		switch base := strings.TrimSuffix(filepath.Base(s.path), ".go"); base {
+		case "util", "utils", "common", "helpers", "misc":
+			t.Errorf("%s: a name that says nothing", s.path)
+		}
+	}
+}
+
+// docs/reading-order.md says how much there is to read, to a tenth.
+func TestTheSizeThatTheReadingOrderTellsIsTheSize(t *testing.T) {
+	page, err := os.ReadFile(root + "/docs/reading-order.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, library := 0, 0
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, s.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := strings.Count(string(text), "\n")
+		all += n
+		if level(s.folder) < level("internal") {
+			library += n
+		}
+	}
+	said := regexp.MustCompile(`About ([\d,]+) lines of Go without tests, ([\d,]+) of them the library`).FindStringSubmatch(string(page))
+	if said == nil {
+		t.Fatal("docs/reading-order.md does not say how many lines there are")
+	}
+	for i, is := range []int{all, library} {
+		n, err := strconv.Atoi(strings.ReplaceAll(said[i+1], ",", ""))
+		if err != nil || 10*max(n-is, is-n) > is {
+			t.Errorf("docs/reading-order.md says %s lines, there are %d", said[i+1], is)
+		}
+	}
+}
+
+// Whoever runs a producer or a consumer does not pay for pictures.
+func TestHeavyLibrariesStayWithTheObserver(t *testing.T) {
+	for _, command := range []string{"producer", "consumer", "gauge"} {
+		out, err := exec.Command("go", "list", "-deps", root+"/cmd/"+command).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for _, heavy := range []string{"charm.land/bubbletea", "charm.land/lipgloss", "prometheus/client_golang", "gonum.org/v1/plot"} {
+			if strings.Contains(string(out), heavy) && command != "gauge" {
+				t.Errorf("%s links %s", command, heavy)
+			}
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package monitor
+
+import (
+	"cmp"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/shm"
+)
+
+// MaxSegments is how many segments are followed at once. Anybody may put files into
+// /dev/shm: whoever looks at them holds a descriptor and a mapping for each.
+const MaxSegments = 256
+
+// most is MaxSegments, or fewer where the process may not have so many descriptors: some
+// are left for the rest of it.
+func most() int {
+	const rest = 16
+	var files unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {
+		return MaxSegments
+	}
+	return int(max(1, min(MaxSegments, int64(min(files.Cur, 1<<32))-rest)))
+}
+
+// Names returns the names of the segments to look at, in natural order, and how many
+// more there are than can be followed at once. This user's own are taken first, then those of the
+// other users in turn, so that nobody's files keep another user's out of sight.
+func Names() (names []string, omitted int, err error) {
+	if names, err = shm.List(); err != nil {
+		return nil, 0, err
+	}
+	n := most()
+	if omitted = len(names) - n; omitted > 0 {
+		names = choose(names, n, os.Geteuid(), owner)
+	}
+	slices.SortFunc(names, Compare)
+	return names, max(0, omitted), nil
+}
+
+// owner returns the user that a segment's file belongs to, -1 when it is gone.
+func owner(name string) int {
+	var st unix.Stat_t
+	if unix.Lstat(shm.Path(name), &st) != nil {
+		return -1
+	}
+	return int(st.Uid)
+}
+
+// choose returns at most n of the names: those of user me, then one of each other
+// user in turn.
+func choose(names []string, n, me int, owner func(name string) int) []string {
+	of := map[int][]string{}
+	for _, name := range names {
+		uid := owner(name)
+		of[uid] = append(of[uid], name)
+	}
+	var users []int
+	for uid, all := range of {
+		slices.SortFunc(all, Compare)
+		if uid != me {
+			users = append(users, uid)
+		}
+	}
+	slices.Sort(users)
+	chosen := of[me][:min(n, len(of[me]))]
+	for i := 0; len(chosen) < n && len(users) > 0; i++ {
+		users = slices.DeleteFunc(users, func(uid int) bool { return i == len(of[uid]) })
+		for _, uid := range users[:min(len(users), n-len(chosen))] {
+			chosen = append(chosen, of[uid][i])
+		}
+	}
+	return chosen
+}
+
+// Compare orders names as people do: numbers in them by their value, so that pair-2
+// comes before pair-10. Names of equal value are in the order of their bytes.
+func Compare(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		m, n := digits(x), digits(y)
+		if m > 0 && n > 0 {
+			// Without leading zeros the longer number is the greater one.
+			v, w := strings.TrimLeft(x[:m], "0"), strings.TrimLeft(y[:n], "0")
+			if c := cmp.Or(cmp.Compare(len(v), len(w)), cmp.Compare(v, w)); c != 0 {
+				return c
+			}
+			x, y = x[m:], y[n:]
+			continue
+		}
+		if x[0] != y[0] {
+			return cmp.Compare(x[0], y[0])
+		}
+		x, y = x[1:], y[1:]
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
+}
+
+// digits returns how many digits s begins with.
+func digits(s string) int {
+	return len(s) - len(strings.TrimLeft(s, "0123456789"))
+}

@@ -1,3 +1,0 @@
-// Package rules has no code: its tests hold the whole repository to what the
-// layout of its folders promises.
-package rules

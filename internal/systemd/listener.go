@@ -1,0 +1,31 @@
+package systemd
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// Started reports whether systemd has started this process and waits to hear of it.
+func Started() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
+
+// Listener returns the socket that systemd has made for this process, nil when there
+// is none. It is the caller's. Only the first call sees it.
+func Listener() (*net.UnixListener, error) {
+	all, err := activation.Listeners()
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	l, ok := all[0].(*net.UnixListener)
+	if ok && len(all) == 1 && l.Addr().Network() == "unixpacket" {
+		return l, nil
+	}
+	for _, l := range all {
+		if l != nil {
+			l.Close()
+		}
+	}
+	return nil, fmt.Errorf("socket activation with %d sockets: one is wanted, of ListenSequentialPacket=", len(all))
+}

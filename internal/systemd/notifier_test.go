@@ -1,0 +1,190 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/internal/liveness"
+	"sluice/layout"
+	"sluice/shm"
+)
+
+const patience = 20 * time.Second // bounds a failure; no test passes by waiting for it
+
+var names atomic.Int64
+
+// segment makes one, of which this process is the producer.
+func segment(t *testing.T) *shm.Segment {
+	t.Helper()
+	name := fmt.Sprintf("servicetest.%d.%d", os.Getpid(), names.Add(1))
+	g, err := layout.RingGeometry(4096, 0, uint64(os.Getpagesize()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := shm.Create(name, g, layout.Producer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Leave(func() bool { return true }) })
+	return s
+}
+
+// listening stands in for systemd, and returns what it is told, one after the other.
+func listening(t *testing.T) (told func() string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	t.Setenv("NOTIFY_SOCKET", path)
+	return func() string {
+		t.Helper()
+		l.SetReadDeadline(time.Now().Add(patience))
+		buf := make([]byte, 4096)
+		n, err := l.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(buf[:n])
+	}
+}
+
+func TestNobodyIsToldWithoutSystemd(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "")
+	n := New(t.Context(), layout.Producer, "waiting")
+	if n != nil || Started() {
+		t.Fatal("a Notifier without anybody to notify")
+	}
+	n.Ready(segment(t))
+	n.Detach()
+}
+
+func TestTheLifeOfASide(t *testing.T) {
+	told := listening(t)
+	t.Setenv("WATCHDOG_USEC", "40000")
+	ctx, stop := context.WithCancel(t.Context())
+	n := New(ctx, layout.Producer, "waiting for something")
+	if got := told(); got != "STATUS=waiting for something" {
+		t.Errorf("first %q", got)
+	}
+	s := segment(t)
+	n.Ready(s)
+	if got := told(); !strings.HasPrefix(got, "READY=1\nSTATUS=no-consumer: 0 msg/s, 0 messages queued, 0 % full; ") || strings.Count(got, "\n") != 1 {
+		t.Errorf("then %q", got)
+	}
+	count := &s.Header().Producer.Count
+	for fed := 0; fed < 3; {
+		count.Store(count.Load() + 1) // the loop comes round
+		if got := told(); strings.Contains(got, "WATCHDOG=1") {
+			fed++
+		}
+	}
+	stop()
+	for got := ""; got != "STOPPING=1"; got = told() {
+		count.Store(count.Load() + 1)
+	}
+	count.Store(count.Load() + 1)
+	for got := ""; !strings.Contains(got, "STATUS=stopping; "); got = told() {
+		count.Store(count.Load() + 1)
+	}
+	n.Detach()
+	n.Detach()
+}
+
+// A process that ends at once after it was asked to stop has told so: whoever is told
+// afterwards is told after that.
+func TestASideThatEndsAtOnceHasSaidThatItStops(t *testing.T) {
+	told := listening(t)
+	s := segment(t)
+	for i := range 200 {
+		ctx, stop := context.WithCancel(t.Context())
+		n := New(ctx, layout.Producer, "")
+		n.Ready(s)
+		stop()
+		n.Detach()
+		end := fmt.Sprintf("STATUS=the end of %d", i)
+		send(end)
+		stopping := false
+		for got := ""; got != end; got = told() {
+			stopping = stopping || got == "STOPPING=1"
+		}
+		if !stopping {
+			t.Fatalf("round %d: it has ended without a word", i)
+		}
+	}
+}
+
+// Whatever it is told, systemd gets one line a status.
+func TestASegmentThatIsGoneIsNoStatusAndNoProgress(t *testing.T) {
+	told := listening(t)
+	t.Setenv("WATCHDOG_USEC", "1000000")
+	s := segment(t)
+	n := New(t.Context(), layout.Producer, "")
+	told()
+	if err := os.Truncate(shm.Path(s.Name()), 0); err != nil {
+		t.Fatal(err)
+	}
+	n.Ready(s)
+	if got := told(); got != "READY=1\nSTATUS=" {
+		t.Errorf("%q", got)
+	}
+	n.Detach()
+}
+
+func TestTheWatchdogIsFedByTheLoopAlone(t *testing.T) {
+	s := segment(t)
+	h := s.Header()
+	w := watchdog{limit: 4 * time.Second}
+	now := time.Now()
+	if w.fed(s, layout.Producer, now); w.fed(s, layout.Producer, now.Add(time.Hour)) {
+		t.Error("fed without progress, because time went by")
+	}
+	for what, progress := range map[string]func(){
+		"a message":      func() { h.Producer.Count.Store(h.Producer.Count.Load() + 1) },
+		"a drop":         func() { h.ProducerStats.Dropped.Store(h.ProducerStats.Dropped.Load() + 1) },
+		"a look around":  func() { h.ProducerStats.ProgressAt.Store(h.ProducerStats.ProgressAt.Load() + 1) },
+		"a beat":         liveness.Beat,
+		"a repair back":  func() { h.Producer.Count.Store(h.Producer.Count.Load() - 1) },
+		"several things": func() { liveness.Beat(); h.Producer.Count.Store(h.Producer.Count.Load() + 77) },
+	} {
+		now = now.Add(time.Hour)
+		progress()
+		if !w.fed(s, layout.Producer, now) {
+			t.Errorf("not fed after %s", what)
+		}
+		progress()
+		if w.fed(s, layout.Producer, now.Add(w.limit/share-1)) {
+			t.Errorf("fed too often after %s", what)
+		}
+		if !w.fed(s, layout.Producer, now.Add(w.limit/share)) {
+			t.Errorf("%s was forgotten", what)
+		}
+	}
+	h.Consumer.Count.Store(1)
+	h.ConsumerStats.ProgressAt.Store(1)
+	if w.fed(s, layout.Producer, now.Add(time.Hour)) {
+		t.Error("fed by the peer's progress")
+	}
+	w.limit = 0
+	h.Producer.Count.Store(99)
+	if w.fed(s, layout.Producer, now.Add(2*time.Hour)) {
+		t.Error("fed where there is no watchdog")
+	}
+}
+
+func TestHowOftenTheWatchdogIsLookedAfter(t *testing.T) {
+	for limit, want := range map[time.Duration]time.Duration{0: time.Second, 2 * time.Second: 500 * time.Millisecond, time.Hour: time.Second, 1: time.Millisecond} {
+		if got := (&watchdog{limit: limit}).interval(time.Second); got != want {
+			t.Errorf("limit %v: every %v, want %v", limit, got, want)
+		}
+	}
+}

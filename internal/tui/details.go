@@ -1,0 +1,131 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"sluice/internal/monitor"
+	"sluice/internal/report"
+	"sluice/pressure"
+)
+
+// labelled is a line about one thing, with its name in a column of its own.
+const labelled = "  %-14s %s"
+
+// beforeCurve is where a curve begins: behind the name and the figure now.
+const beforeCurve = 2 + 14 + 1 + 9 + 2
+
+// details is all about one pair, in at most so many lines, 0 = as many as it takes.
+// Where there is not room for all, the verdict and its reason stay.
+func (s *Screen) details(p *monitor.Pair, most int) []string {
+	if p.Err != nil {
+		return append([]string{s.paint(bold, p.Name)}, s.indented("  ", p.Reason())...)
+	}
+	now, lately := &p.Now, &p.Lately
+	held := ""
+	if d := p.Verdict.Held.Round(time.Second); d > 0 {
+		held = fmt.Sprintf(" for %v", d)
+	}
+	name := clipMiddle(p.Name, max(4, s.Width-2-len(p.Verdict.Kind)-len(held)))
+	lines := []string{s.paint(bold, name) + "  " + s.verdict(p) + held}
+	lines = append(lines, s.indented("  ", p.Verdict.Why)...)
+	lines = append(lines, s.indented("  ", p.Verdict.Advice)...)
+
+	// In the order in which they are drawn; the higher of rank go first where there
+	// is not room for all.
+	parts := []struct {
+		rank  int
+		lines []string
+	}{
+		{3, s.curve(p, "messages/s", report.Rate(lately.Throughput), 0, func(p monitor.Point) float64 { return p.Throughput })},
+		{4, s.curve(p, "depth", report.Brief(now.Depth()), 0, func(p monitor.Point) float64 { return float64(p.Depth) })},
+		{5, s.curve(p, "prod. blocked", percent(lately.ProducerBlocked), 1, func(p monitor.Point) float64 { return p.ProducerBlocked })},
+		{6, s.curve(p, "cons. blocked", percent(lately.ConsumerBlocked), 1, func(p monitor.Point) float64 { return p.ConsumerBlocked })},
+		{3, s.scale(p)},
+		{7, s.under("latency", latency(&lately.Latency))},
+		{1, s.under("sides", fmt.Sprintf("producer %s, consumer %s", report.Whereabouts(&now.Producer), report.Whereabouts(&now.Consumer)))},
+		{2, s.under("queue", report.Holding(now))},
+	}
+	kept := 8
+	count := func() (n int) {
+		for _, part := range parts {
+			if part.rank < kept {
+				n += len(part.lines)
+			}
+		}
+		return n
+	}
+	for most > 0 && kept > 0 && len(lines)+count() > most {
+		kept--
+	}
+	for _, part := range parts {
+		if part.rank < kept {
+			lines = append(lines, part.lines...)
+		}
+	}
+	if most > 0 && len(lines) > most {
+		lines = lines[:max(1, most)]
+	}
+	return lines
+}
+
+// indented is text in lines that fit, each behind before.
+func (s *Screen) indented(before, text string) (lines []string) {
+	for _, l := range wrap(text, s.Width-len(before)) {
+		lines = append(lines, before+l)
+	}
+	return lines
+}
+
+// under is a text behind a name, in lines that fit.
+func (s *Screen) under(name, text string) (lines []string) {
+	for _, l := range wrap(text, s.Width-2-14-1) {
+		lines = append(lines, fmt.Sprintf(labelled, name, l))
+		name = ""
+	}
+	return lines
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
+
+// curve is a figure now and over the span.
+func (s *Screen) curve(p *monitor.Pair, name, now string, most float64, figure func(monitor.Point) float64) []string {
+	line := fmt.Sprintf("  %-14s %9s", name, now)
+	if len(p.History) > 1 {
+		line += "  " + s.paint(blue, spark(p.History, figure, s.Now, s.Span, s.curveWidth(), most))
+	}
+	return []string{line}
+}
+
+func (s *Screen) curveWidth() int { return s.Width - beforeCurve - 1 }
+
+// scale is the time below the curves: where they begin, half way, and now.
+func (s *Screen) scale(p *monitor.Pair) []string {
+	width := s.curveWidth()
+	begin, half, now := ago(s.Span), ago(s.Span/2), "now"
+	if len(p.History) < 2 || width < len(begin)+1+len(now) {
+		return nil
+	}
+	line := begin
+	if at := width/2 - len(half)/2; at > len(begin) && at+len(half) < width-len(now) {
+		line += strings.Repeat(" ", at-len(begin)) + half
+	}
+	line += strings.Repeat(" ", width-len(line)-len(now)) + now
+	return []string{strings.Repeat(" ", beforeCurve) + s.paint(faint, line)}
+}
+
+// ago is a time before now: 2 min ago, 30 s ago.
+func ago(d time.Duration) string {
+	if d >= time.Minute && d%time.Minute == 0 {
+		return fmt.Sprintf("%d min ago", d/time.Minute)
+	}
+	return fmt.Sprintf("%.0f s ago", d.Seconds())
+}
+
+func latency(h *pressure.Histogram) string {
+	if h.Count == 0 {
+		return "nothing was taken"
+	}
+	return report.Quantiles(h)
+}

@@ -1,0 +1,122 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sluice/internal/monitor"
+	"sluice/internal/report"
+)
+
+// column is a column of the list. The name and the verdict, which are always there, are
+// not among them.
+type column struct {
+	head  string
+	width int // a negative one is for text, at the left
+	text  func(p *monitor.Pair) string
+}
+
+func (c column) takes() int { return 1 + max(c.width, -c.width) }
+
+func (c column) cell(text string) string { return fmt.Sprintf(" %*s", c.width, text) }
+
+func share(x float64) string { return fmt.Sprintf("%.0f%%", 100*x) }
+
+// The columns, as they stand.
+var (
+	mode   = column{"MODE", -8, func(p *monitor.Pair) string { return p.Now.Geometry.Mode.String() }}
+	rate   = column{"MSG/S", 7, func(p *monitor.Pair) string { return report.Rate(p.Lately.Throughput) }}
+	depth  = column{"DEPTH", 7, func(p *monitor.Pair) string { return report.Brief(p.Now.Depth()) }}
+	fill   = column{"FILL", 5, func(p *monitor.Pair) string { return share(p.Now.Fill()) }}
+	filled = column{"FILL", 10, func(p *monitor.Pair) string { return gauge(p.Now.Fill()) + fmt.Sprintf("%5s", share(p.Now.Fill())) }}
+	giver  = column{"P.BLK", 5, func(p *monitor.Pair) string { return share(p.Lately.ProducerBlocked) }}
+	taker  = column{"C.BLK", 5, func(p *monitor.Pair) string { return share(p.Lately.ConsumerBlocked) }}
+)
+
+// layouts are the choices of columns, the widest first: the list has the first one that
+// leaves room for the names.
+var layouts = [][]column{
+	{mode, rate, depth, filled, giver, taker},
+	{rate, depth, filled, giver, taker},
+	{rate, depth, fill, giver, taker},
+	{rate, depth, fill},
+	{depth, fill},
+	{fill},
+	{},
+}
+
+// legible is how much of a name there has to be, if it is that long.
+const legible = 16
+
+// layout returns the columns, and how wide names are.
+func (s *Screen) layout() (columns []column, name int) {
+	longest, verdict := len("NAME"), len("VERDICT")
+	for _, p := range s.Pairs {
+		longest = max(longest, len(p.Name))
+		if p.Err == nil {
+			verdict = max(verdict, len(p.Verdict.Kind))
+		}
+	}
+	for _, columns = range layouts {
+		name = s.Width - len("  ") - len("  ") - verdict
+		for _, c := range columns {
+			name -= c.takes()
+		}
+		if name >= min(longest, legible) {
+			break
+		}
+	}
+	return columns, min(max(name, len("NAME")), longest)
+}
+
+// list is the headings and at most so many lines, the chosen pair among them. If there
+// are more pairs, the last line says so.
+func (s *Screen) list(rows int) []string {
+	rows = max(1, rows)
+	columns, width := s.layout()
+	head := fmt.Sprintf("  %-*s", width, "NAME")
+	for _, c := range columns {
+		head += c.cell(c.head)
+	}
+	lines := []string{s.paint(faint, head+"  VERDICT")}
+	var names []string
+	for _, p := range s.Pairs {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	shown := clipNames(names, width)
+
+	first, last := 0, len(s.Pairs)
+	if last > rows {
+		rows = max(1, rows-1)
+		first = max(0, min(s.Chosen-rows/2, len(s.Pairs)-rows))
+		last = first + rows
+	}
+	for i := first; i < last; i++ {
+		p, mark := s.Pairs[i], "  "
+		if i == s.Chosen && len(s.Pairs) > 1 {
+			mark = "> "
+		}
+		// Not %-*s: an ellipsis has three bytes, and one column.
+		line := mark + shown[p.Name] + strings.Repeat(" ", max(0, width-columnsOf(shown[p.Name])))
+		if p.Err != nil {
+			lines = append(lines, line+"  "+s.paint(red, p.Reason()))
+			continue
+		}
+		for _, c := range columns {
+			line += c.cell(c.text(p))
+		}
+		lines = append(lines, line+"  "+s.verdict(p))
+	}
+	if more := len(s.Pairs) - (last - first); more > 0 && len(lines) > 1 {
+		lines = append(lines, s.paint(faint, fmt.Sprintf("  %d more: %d above, %d below", more, first, len(s.Pairs)-last)))
+	}
+	return lines
+}
+
+// gauge is five characters of how full.
+func gauge(fill float64) string {
+	n := int(fill*5 + 0.5)
+	return strings.Repeat("█", n) + strings.Repeat("░", 5-n)
+}

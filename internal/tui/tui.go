@@ -1,0 +1,126 @@
+// Package tui draws segments under observation for a terminal: a line for each,
+// and all about one of them. What it returns fits the size that it is given.
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"sluice/internal/monitor"
+	"sluice/internal/report"
+)
+
+// Screen is what to draw and how.
+type Screen struct {
+	Name          string // of the only segment to show, empty for all
+	Width, Height int    // columns and lines; Height 0 = as many lines as it takes
+	Plain         bool   // without colours
+	ASCII         bool   // for a terminal that shows nothing else
+	Pairs         []*monitor.Pair
+	Omitted       int // segments that are not among Pairs
+	Chosen        int // index of the pair to show in full
+	Paused        bool
+	Interval      time.Duration // between two looks
+	Span          time.Duration // that the sparklines show
+	Now           time.Time
+}
+
+// roomForAll is the least height at which one pair is shown in full, leastRows how many
+// lines of the list stay beside that.
+const (
+	roomForAll = 14
+	minRows    = 4
+)
+
+// Draw returns the lines of the screen, joined by line feeds.
+func (s *Screen) Draw() string {
+	lines := []string{s.title(), ""}
+	switch {
+	case len(s.Pairs) == 0:
+		lines = append(lines, s.nothing()...)
+	case s.Height == 0:
+		lines = append(lines, s.list(len(s.Pairs))...)
+		lines = append(lines, "")
+		lines = append(lines, s.details(s.Pairs[s.Chosen], 0)...)
+	default:
+		room := s.Height - len(lines) - 2 // headings and keys
+		var details []string
+		if s.Height >= roomForAll {
+			details = s.details(s.Pairs[s.Chosen], room-1-min(len(s.Pairs), max(minRows, room/3)))
+			room -= 1 + len(details)
+		}
+		lines = append(lines, s.list(room)...)
+		if details != nil {
+			lines = append(append(lines, ""), details...)
+		}
+	}
+	if s.Height > 0 {
+		lines = lines[:min(len(lines), s.Height-1)]
+		for len(lines) < s.Height-1 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, s.keys())
+	}
+	for i, l := range lines {
+		lines[i] = s.fit(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// fit cuts a line that is too long, which is seen, and has its letters shown as far as
+// the terminal can.
+func (s *Screen) fit(line string) string {
+	line = ansi.Truncate(strings.TrimRight(line, " "), max(1, s.Width), ellipsis)
+	if s.ASCII {
+		line = toASCII(line)
+	}
+	return line
+}
+
+// nothing says how to get something to see.
+func (s *Screen) nothing() []string {
+	says, name := "No segments yet.", ""
+	if s.Name != "" {
+		says, name = "No segment "+s.Name+" yet.", " --name "+s.Name
+	}
+	return []string{says + " In another terminal:", "", "    producer" + name, "    consumer" + name + " --work 1ms"}
+}
+
+func (s *Screen) title() string {
+	what := fmt.Sprintf("%d segments", len(s.Pairs))
+	switch {
+	case s.Omitted > 0:
+		what = fmt.Sprintf("%d of %s segments", len(s.Pairs), report.Count(uint64(len(s.Pairs)+s.Omitted)))
+	case len(s.Pairs) == 1:
+		what = "1 segment"
+	}
+	right := fmt.Sprintf("every %v, %s", s.Interval, s.Now.Format(time.TimeOnly))
+	if s.Paused {
+		right = "PAUSED at " + s.Now.Format(time.TimeOnly)
+	}
+	space := s.Width - len("sluice  ") - len(what) - len(right)
+	if space < 2 && !s.Paused {
+		right, space = "", 0
+	}
+	return s.paint(bold, "sluice") + "  " + what + strings.Repeat(" ", max(1, space)) + right
+}
+
+func (s *Screen) keys() string {
+	pause := "pause"
+	if s.Paused {
+		pause = "go on"
+	}
+	return s.paint(faint, "up, down: choose   space: "+pause+"   q: quit")
+}
+
+// wrap breaks a text into lines of that many columns at most, at spaces.
+func wrap(text string, columns int) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(lipgloss.Wrap(text, max(1, columns), ""), "\n")
+}

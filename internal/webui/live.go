@@ -1,0 +1,160 @@
+package webui
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"time"
+
+	"sluice/internal/monitor"
+	"sluice/internal/report"
+	"sluice/pressure"
+)
+
+const (
+	// interval is the time between two looks, and points how many of them the
+	// page draws: five minutes.
+	interval = time.Second
+	points   = 300
+)
+
+// live is the object that /live.json gives.
+type live struct {
+	At          time.Time `json:"at"`
+	Host        string    `json:"host"`
+	IntervalSec float64   `json:"intervalSec"`
+	Points      int       `json:"points"` // most that a history has
+	Error       string    `json:"error,omitempty"`
+	Pairs       []pair    `json:"pairs"`
+	Omitted     int       `json:"omitted"` // segments that are not among them
+}
+
+// pair is a segment. One that cannot be read has its name and the error only.
+type pair struct {
+	Name  string `json:"name"`
+	Error string `json:"error,omitempty"`
+	*view
+}
+
+// view is what there is to see of a segment.
+type view struct {
+	Report              json.RawMessage `json:"report"` // as gauge stat --json has it
+	HeldSec             float64         `json:"heldSec"`
+	Severity            string          `json:"severity"` // calm, good, warn or bad
+	LimitReached        bool            `json:"limitReached"`
+	ProducedPerSec      float64         `json:"producedPerSec"`
+	ConsumedBytesPerSec float64         `json:"consumedBytesPerSec"`
+	Producer            side            `json:"producer"`
+	Consumer            side            `json:"consumer"`
+	History             history         `json:"history"`
+}
+
+type side struct {
+	Alive   bool    `json:"alive"`
+	Where   string  `json:"where"`   // pid 123, ended, died, none
+	Blocked float64 `json:"blocked"` // share of the last second
+}
+
+// history is a column for each graph, oldest first.
+type history struct {
+	Throughput      []float64 `json:"throughput"`
+	Depth           []uint64  `json:"depth"`
+	ProducerBlocked []float64 `json:"producerBlocked"`
+	ConsumerBlocked []float64 `json:"consumerBlocked"`
+}
+
+// Follow looks at the segments each second until ctx is done, whether somebody asks
+// or not: so there are five minutes to see when the page is opened. It may run once.
+func (p *Page) Follow(ctx context.Context) {
+	defer p.follower.Close()
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		p.look()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// look takes the next look and encodes it once for all who will ask.
+func (p *Page) look() {
+	l := live{At: time.Now()}
+	pairs, err := p.follower.Poll()
+	if err != nil {
+		l.Error = err.Error()
+	}
+	verdicts := map[string]pressure.Kind{}
+	for _, f := range monitor.TroubleFirst(pairs) {
+		l.Pairs = append(l.Pairs, newPair(f))
+		if f.Err == nil && len(f.History) > 0 {
+			verdicts[f.Name] = f.Verdict.Kind
+		}
+	}
+	l.Omitted = p.follower.Omitted
+	p.latest.Store(encode(&l))
+	p.verdicts.Store(&verdicts)
+}
+
+// Verdict returns the latest verdict on a segment, false for one that was not seen long
+// enough. Any number of goroutines may ask.
+func (p *Page) Verdict(name string) (pressure.Kind, bool) {
+	kind, ok := (*p.verdicts.Load())[name]
+	return kind, ok
+}
+
+func encode(l *live) *[]byte {
+	l.Host, _ = os.Hostname()
+	l.IntervalSec, l.Points = interval.Seconds(), points
+	if l.Pairs == nil {
+		l.Pairs = []pair{}
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // newPair has rounded every figure to one that JSON has
+	}
+	return &text
+}
+
+func newPair(p *monitor.Pair) pair {
+	if p.Err != nil {
+		return pair{Name: p.Name, Error: p.Reason()}
+	}
+	var figures bytes.Buffer
+	if err := report.JSON(&figures, report.Of(p)); err != nil {
+		return pair{Name: p.Name, Error: err.Error()}
+	}
+	v := &view{
+		Report:   figures.Bytes(),
+		HeldSec:  round(p.Verdict.Held.Seconds()),
+		Severity: p.Severity().String(), LimitReached: p.Now.LimitReached(),
+		Producer: newSide(&p.Now.Producer, p.Lately.ProducerBlocked),
+		Consumer: newSide(&p.Now.Consumer, p.Lately.ConsumerBlocked),
+		History: history{
+			Throughput: []float64{}, Depth: []uint64{}, ProducerBlocked: []float64{}, ConsumerBlocked: []float64{},
+		},
+	}
+	if s := p.Lately.Elapsed.Seconds(); s > 0 {
+		v.ProducedPerSec = round(float64(p.Lately.Produced) / s)
+		v.ConsumedBytesPerSec = round(float64(p.Lately.ConsumedBytes) / s)
+	}
+	h := &v.History
+	for _, at := range p.History {
+		h.Throughput = append(h.Throughput, round(at.Throughput))
+		h.Depth = append(h.Depth, at.Depth)
+		h.ProducerBlocked = append(h.ProducerBlocked, round(at.ProducerBlocked))
+		h.ConsumerBlocked = append(h.ConsumerBlocked, round(at.ConsumerBlocked))
+	}
+	return pair{Name: p.Name, view: v}
+}
+
+func newSide(s *pressure.RoleStats, blocked float64) side {
+	return side{Alive: s.Alive, Where: report.Whereabouts(s), Blocked: round(blocked)}
+}
+
+// round keeps what a graph can show.
+func round(x float64) float64 { return math.Round(x*1e3) / 1e3 }

@@ -1,0 +1,190 @@
+package webui
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/internal/monitor"
+	"sluice/layout"
+	"sluice/shm"
+)
+
+var names atomic.Int64
+
+// segment is a new ring that the test holds as its producer, with the page of it
+// alone.
+func segment(t *testing.T) (*Page, string, *layout.Header) {
+	t.Helper()
+	name := fmt.Sprintf("pagetest.%d.%d", os.Getpid(), names.Add(1))
+	g, err := layout.RingGeometry(1<<20, 64, uint64(os.Getpagesize()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := shm.Create(name, g, layout.Producer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := of(monitor.New(name, points))
+	t.Cleanup(func() {
+		p.follower.Close()
+		s.Leave(func() bool { return true })
+		os.Remove(shm.Path(name))
+	})
+	return p, name, s.Header()
+}
+
+// answer is /live.json, with the report taken apart.
+type answer struct {
+	Points int
+	Pairs  []struct {
+		Name, Error        string
+		Report             map[string]any
+		HeldSec            float64
+		Severity           string
+		LimitReached       bool
+		ProducedPerSec     float64
+		Producer, Consumer struct {
+			Alive   bool
+			Where   string
+			Blocked float64
+		}
+		History struct {
+			Throughput, Depth, ProducerBlocked, ConsumerBlocked []float64
+		}
+	}
+}
+
+func asked(t *testing.T, p *Page) (a answer) {
+	t.Helper()
+	if err := json.Unmarshal(ask(p, "GET", "localhost", "/live.json").Body.Bytes(), &a); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestWhatIsSeenOfAPair(t *testing.T) {
+	p, name, h := segment(t)
+	h.ProducerStats.PID.Store(4711)
+	h.ProducerStats.Generation.Store(1)
+	p.look()
+	if a := asked(t, p); len(a.Pairs) != 1 || a.Pairs[0].Name != name || a.Pairs[0].History.Throughput == nil || len(a.Pairs[0].History.Throughput) != 0 {
+		t.Fatalf("after one look: %+v", a)
+	}
+	time.Sleep(20 * time.Millisecond)
+	h.Producer.Count.Store(64)
+	h.Producer.Index.Store(64 * 16)
+	h.Producer.NextIndex.Store(64 * 16)
+	p.look()
+	time.Sleep(20 * time.Millisecond)
+	h.Consumer.Count.Store(32)
+	h.Consumer.Index.Store(32 * 16)
+	h.Consumer.NextIndex.Store(32 * 16)
+	p.look()
+
+	a := asked(t, p)
+	if len(a.Pairs) != 1 || a.Points != points {
+		t.Fatalf("%+v", a)
+	}
+	got := a.Pairs[0]
+	if r := got.Report; r["name"] != name || r["role"] != "observer" || r["verdict"] != "no-consumer" || r["queueDepth"] != 32.0 || r["slots"] != 64.0 || got.Severity != "bad" || got.LimitReached {
+		t.Errorf("report %v", r)
+	}
+	if got.ProducedPerSec <= 0 || !got.Producer.Alive || got.Producer.Where != "pid 4711" || got.Consumer.Alive || got.Consumer.Where != "none" {
+		t.Errorf("%+v", got)
+	}
+	if d := got.History.Depth; len(d) != 2 || d[0] != 64 || d[1] != 32 {
+		t.Errorf("depths %v", d)
+	}
+	if r := got.History.Throughput; len(r) != 2 || r[0] != 0 || r[1] <= 0 {
+		t.Errorf("rates %v", r)
+	}
+}
+
+// The share of the time asleep of each side is its own, and of the last second.
+func TestEachSideHasItsOwnBlockedShare(t *testing.T) {
+	p, _, h := segment(t)
+	p.look()
+	time.Sleep(20 * time.Millisecond)
+	h.ProducerStats.Blocked.Store(uint64(time.Hour)) // far more than there was: all of it
+	p.look()
+	got := asked(t, p).Pairs[0]
+	if got.Producer.Blocked != 1 || got.Consumer.Blocked != 0 || got.History.ProducerBlocked[0] != 1 || got.History.ConsumerBlocked[0] != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestTheHistoryIsFiveMinutesLong(t *testing.T) {
+	p, _, _ := segment(t)
+	for range points + 20 {
+		p.look()
+	}
+	if got := asked(t, p).Pairs[0].History; len(got.Depth) != points || len(got.Throughput) != points {
+		t.Errorf("%d points", len(got.Depth))
+	}
+}
+
+func TestADamagedSegmentIsNamedWithTheReason(t *testing.T) {
+	p, name, _ := segment(t)
+	p.look()
+	if err := os.Truncate(shm.Path(name), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.look()
+	if a := asked(t, p); len(a.Pairs) != 1 || a.Pairs[0].Name != name || a.Pairs[0].Error == "" || a.Pairs[0].Report != nil {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestAPairThatIsGoneIsNotShown(t *testing.T) {
+	p, name, _ := segment(t)
+	p.look()
+	os.Remove(shm.Path(name))
+	p.look()
+	if a := asked(t, p); len(a.Pairs) != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// Whatever stands in the header, there is an answer, and it is JSON.
+func TestNoHeaderMakesThePageFail(t *testing.T) {
+	p, _, h := segment(t)
+	for range 200 {
+		for _, f := range []*layout.Uint64{
+			&h.Identity.CreatedAt, &h.Producer.Count, &h.Producer.Index, &h.Producer.Bytes, &h.Consumer.Count, &h.Consumer.Index,
+			&h.Consumer.Bytes, &h.ProducerStats.Blocked, &h.ConsumerStats.Blocked, &h.ProducerStats.ProgressAt, &h.ConsumerStats.ProgressAt,
+			&h.ProducerStats.State, &h.ConsumerStats.State, &h.ProducerStats.PID, &h.ProducerStats.Generation, &h.Latency.Max,
+			&h.Latency.Buckets[rand.IntN(len(h.Latency.Buckets))], &h.ProducerStats.HighWater, &h.ProducerStats.Memory,
+		} {
+			f.Store(rand.Uint64() >> rand.IntN(64))
+		}
+		p.look()
+		if a := asked(t, p); len(a.Pairs) != 1 || a.Pairs[0].Error != "" {
+			t.Fatalf("%+v", a)
+		}
+	}
+}
+
+// It is looked once for all who ask, and they may ask at any time.
+func TestManyMayAsk(t *testing.T) {
+	p, _, _ := segment(t)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 100 {
+				if text := ask(p, "GET", "localhost", "/live.json").Body.Bytes(); !json.Valid(text) {
+					t.Errorf("%s", text)
+				}
+			}
+		})
+	}
+	for range 100 {
+		p.look()
+	}
+	all.Wait()
+}

@@ -1,0 +1,188 @@
+// Asks for /live.json each second and draws what it says. Whatever comes from a
+// segment is set as text, never as markup.
+'use strict';
+
+const svgWidth = 300, svgHeight = 40;
+const every = 1000;     // ms between two questions
+const patience = 5000;  // ms until a question counts as lost
+const unknown = '–';
+
+const byId = (id) => document.getElementById(id);
+
+// setText and setAttr leave alone what has not changed: a screen reader would say it
+// again, and a selection would be lost.
+function setText(el, text) {
+  if (el.textContent !== text) el.textContent = text;
+}
+function setAttr(el, name, value) {
+  if (el.getAttribute(name) !== String(value)) el.setAttribute(name, value);
+}
+
+// Numbers, as the commands write them.
+
+function scaled(n, base, units) {
+  let i = 0;
+  while (n >= base * 0.9995 && i < units.length - 1) { n /= base; i++; }
+  const digits = i === 0 || n >= 99.95 ? 0 : 1;
+  return Number(n.toFixed(digits)) + (units[i] ? ' ' + units[i] : '');
+}
+function count(n) {
+  if (n === null || n === undefined) return unknown;
+  return n < 99999.5 ? Math.round(n).toLocaleString('en-US') : scaled(n, 1000, ['', 'k', 'M', 'G', 'T', 'P', 'E']);
+}
+function bytes(n) {
+  return n === null || n === undefined ? unknown : scaled(n, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB']);
+}
+function nanoseconds(ns) {
+  if (ns === null || ns === undefined) return unknown;
+  return ns < 1e9 * 0.9995 ? scaled(ns, 1000, ['ns', 'µs', 'ms']) : (ns / 1e9).toFixed(ns < 1e10 ? 1 : 0) + ' s';
+}
+function percent(share) { return Math.round(100 * share) + ' %'; }
+function lasting(seconds) {
+  const s = Math.round(seconds);
+  if (s < 60) return s + ' s';
+  if (s < 3600) return Math.floor(s / 60) + ' min ' + s % 60 + ' s';
+  if (s < 172800) return Math.floor(s / 3600) + ' h ' + Math.floor(s % 3600 / 60) + ' min';
+  return Math.floor(s / 86400) + ' d';
+}
+function messages(n) { return n === 1 ? '1 message' : count(n) + ' messages'; }
+
+// How bad a verdict is. The sign differs in shape, too, not only in colour.
+const signs = { good: '●', calm: '○', warn: '▲', bad: '■' };
+
+// spark draws values, newest at the right, between 0 and top; words(v) names one of
+// them for those who cannot see the line.
+function spark(svg, values, top, points, what, words) {
+  const step = svgWidth / (points - 1);
+  const x = (i) => (svgWidth - (values.length - 1 - i) * step).toFixed(1);
+  const y = (v) => (svgHeight - 1 - (svgHeight - 2) * Math.min(1, v / (top || 1))).toFixed(1);
+  let line = values.map((v, i) => (i ? 'L' : 'M') + x(i) + ' ' + y(v)).join('');
+  if (values.length === 1) line += 'h0.1';
+  const area = values.length ? line + 'L' + svgWidth + ' ' + svgHeight + 'L' + x(0) + ' ' + svgHeight + 'Z' : '';
+  setAttr(svg.querySelector('.line'), 'd', line);
+  setAttr(svg.querySelector('.area'), 'd', area);
+  setAttr(svg, 'aria-label', values.length === 0 ? what + ': nothing seen yet' :
+    what + ': ' + words(values[values.length - 1]) + ' now, ' + words(Math.min(...values)) + ' to ' +
+    words(Math.max(...values)) + ' in the time shown');
+}
+
+function drawSide(section, role, side, column, points, seen) {
+  const where = section.querySelector('.where');
+  setText(where, (side.alive ? '● ' : '○ ') + side.where);
+  where.classList.toggle('alive', side.alive);
+  setText(section.querySelector('.blocked'), seen && side.alive ? percent(side.blocked) : unknown);
+  spark(section.querySelector('.spark'), column, 1, points, role + ' blocked', percent);
+}
+
+function drawQueue(section, r, depths, points) {
+  const full = Math.round(100 * r.fill);
+  const bar = section.querySelector('.bar');
+  setAttr(bar, 'aria-valuenow', full);
+  setAttr(bar, 'aria-valuetext', full + ' % full');
+  bar.querySelector('.level').style.width = 100 * r.fill + '%';
+  setText(section.querySelector('.depth'), r.slots ? count(r.queueDepth) + ' of ' + count(r.slots) + ' slots' : messages(r.queueDepth));
+  const most = r.capacityBytes || r.limitBytes;
+  setText(section.querySelector('.bytes'), bytes(r.queueBytes) + (most ? ' of ' + bytes(most) : ', no limit'));
+  spark(section.querySelector('.spark'), depths, Math.max(...depths), points, 'queue depth', messages);
+}
+
+function trouble(p) {
+  const r = p.report, parts = [];
+  if (p.limitReached) parts.push('the limit of ' + bytes(r.limitBytes) + ' is reached: the producer can send no more');
+  if (r.droppedCount) parts.push(messages(r.droppedCount) + ' dropped');
+  if (r.refusedCount) {
+    const why = r.refuseReason && r.refuseReason !== 'none' && !p.limitReached ? ', last reason: ' + r.refuseReason : '';
+    parts.push((r.refusedCount === 1 ? '1 send' : count(r.refusedCount) + ' sends') + ' refused' + why);
+  }
+  if (r.lostCount) parts.push(messages(r.lostCount) + ' lost: queued by a producer that died or gave up');
+  return parts.join(' · ');
+}
+
+function drawPair(card, p, points) {
+  const r = p.report, h = p.history, one = (c) => card.querySelector(c);
+  const seen = h.throughput.length > 0;
+  setText(one('.mode'), r.mode);
+  const bad = seen ? p.severity : 'calm';
+  setAttr(one('.verdict'), 'class', 'verdict ' + bad);
+  setText(one('.sign'), signs[bad]);
+  setText(one('.kind'), seen ? r.verdict : 'looking ...');
+  setText(one('.held'), seen && p.heldSec >= 1 ? 'for ' + lasting(p.heldSec) : '');
+  setText(one('.why'), seen ? r.verdictWhy : '');
+  setText(one('.advice'), seen ? r.verdictAdvice : '');
+  drawSide(one('.producer'), 'producer', p.producer, h.producerBlocked, points, seen);
+  drawSide(one('.consumer'), 'consumer', p.consumer, h.consumerBlocked, points, seen);
+  drawQueue(one('.queue'), r, h.depth, points);
+  setText(one('.rate'), (seen ? count(r.throughputPerSec) : unknown) + ' msg/s');
+  setText(one('.more'), seen ? bytes(p.consumedBytesPerSec) + '/s · given ' + count(p.producedPerSec) + ' · peak ' + count(Math.max(...h.throughput)) : '');
+  spark(one('.throughput .spark'), h.throughput, Math.max(...h.throughput), points, 'throughput', (v) => count(v) + ' messages a second');
+  const l = r.latency || {};
+  setText(one('.p50'), nanoseconds(l.p50));
+  setText(one('.p99'), nanoseconds(l.p99));
+  setText(one('.max'), nanoseconds(l.max));
+  setText(one('.consumed'), count(r.consumedCount));
+  setText(one('.highest'), count(r.highWater));
+  setText(one('.memory'), bytes(r.memoryBytes));
+  setText(one('.trouble'), trouble(p));
+}
+
+// cards are the articles on the page by the segment's name and kind.
+const cards = new Map();
+
+function cardOf(p) {
+  const kind = p.error ? 'unreadable' : 'pair', key = kind + ' ' + p.name;
+  let card = cards.get(key);
+  if (!card) {
+    card = byId(kind).content.firstElementChild.cloneNode(true);
+    setText(card.querySelector('.name'), p.name);
+    card.setAttribute('aria-label', 'segment ' + p.name);
+    cards.set(key, card);
+  }
+  return card;
+}
+
+function draw(live) {
+  const list = byId('pairs'), now = new Set();
+  setText(byId('host'), live.host);
+  live.pairs.forEach((p, i) => {
+    const card = cardOf(p);
+    now.add(card);
+    if (p.error) setText(card.querySelector('.why'), p.error);
+    else drawPair(card, p, live.points);
+    if (list.children[i] !== card) list.insertBefore(card, list.children[i] || null);
+  });
+  for (const [key, card] of cards) {
+    if (!now.has(card)) { card.remove(); cards.delete(key); }
+  }
+  byId('omitted').hidden = !live.omitted;
+  setText(byId('omitted'), count(live.omitted) + ' more segments are not shown; this user\'s come first.');
+  byId('none').hidden = live.pairs.length > 0 || Boolean(live.error);
+  const n = live.pairs.length;
+  document.title = n === 1 && live.pairs[0].report ? live.pairs[0].report.verdict + ' · ' + live.pairs[0].name + ' · sluice' : n + ' segments · sluice';
+}
+
+let lastAnswer = null;
+
+function tell(problem) {
+  const gone = byId('gone');
+  gone.hidden = !problem;
+  setText(gone, problem);
+  document.body.classList.toggle('stale', Boolean(problem));
+  setText(byId('status'), problem ? '○ not live' : '● live');
+}
+
+async function ask() {
+  try {
+    const answer = await fetch('live.json', { cache: 'no-store', signal: AbortSignal.timeout(patience) });
+    if (!answer.ok) throw new Error('it says ' + answer.status);
+    const live = await answer.json();
+    lastAnswer = new Date();
+    draw(live);
+    tell(live.error || '');
+  } catch (e) {
+    const since = lastAnswer ? ' since ' + lastAnswer.toLocaleTimeString('en-GB') + '. What stands below is from then' : '';
+    tell('No answer from gauge serve' + since + '. Asking again each second.');
+  }
+  setTimeout(ask, every);
+}
+
+ask();

@@ -1,0 +1,103 @@
+package webui
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sluice/internal/monitor"
+)
+
+// ask is what a handler answers.
+func ask(h http.Handler, method, host, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(method, path, nil)
+	r.Host = host
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func nobody() *Page { return of(monitor.New("there-is-none-of-this-name", points)) }
+
+func TestWhatThePageIsMadeOf(t *testing.T) {
+	p := nobody()
+	for path, kind := range map[string]string{
+		"/": "text/html; charset=utf-8", "/page.css": "text/css; charset=utf-8", "/page.js": "text/javascript; charset=utf-8",
+		"/icon.svg": "image/svg+xml", "/live.json": "application/json",
+	} {
+		w := ask(p, "GET", "localhost", path)
+		if w.Code != 200 || w.Header().Get("Content-Type") != kind || w.Body.Len() == 0 {
+			t.Errorf("%s: code %d, %q, %d bytes", path, w.Code, w.Header().Get("Content-Type"), w.Body.Len())
+		}
+		if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'self'") || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: policy %q", path, csp)
+		}
+		if w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: a browser may guess its type", path)
+		}
+		if w := ask(p, "HEAD", "localhost", path); w.Code != 200 {
+			t.Errorf("HEAD %s: code %d", path, w.Code)
+		}
+	}
+	if w := ask(p, "GET", "localhost", "/page.go"); w.Code != http.StatusNotFound {
+		t.Errorf("a file that is not of the page: code %d", w.Code)
+	}
+}
+
+func TestNothingCanBeWritten(t *testing.T) {
+	p := nobody()
+	for _, path := range []string{"/", "/page.js", "/live.json"} {
+		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"} {
+			if w := ask(p, method, "localhost", path); w.Code != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s: code %d", method, path, w.Code)
+			}
+		}
+	}
+}
+
+// It has to work without a network, and under its own policy.
+func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
+	p := nobody()
+	elsewhere := regexp.MustCompile(`(?i)(https?:)?//[a-z0-9]+\.[a-z]`)
+	inline := regexp.MustCompile(`(?i)<style|<script>|\sstyle=|\son[a-z]+=|javascript:`)
+	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function`)
+	for _, path := range []string{"/", "/page.css", "/page.js"} {
+		text := ask(p, "GET", "localhost", path).Body.String()
+		for _, bad := range []*regexp.Regexp{elsewhere, markup} {
+			if found := bad.FindString(text); found != "" {
+				t.Errorf("%s has %q", path, found)
+			}
+		}
+		if found := inline.FindString(text); found != "" && path == "/" {
+			t.Errorf("%s has %q inline", path, found)
+		}
+	}
+}
+
+func TestOnlyNamesOfThisMachineAreAnswered(t *testing.T) {
+	p := ForThisMachine(nobody())
+	for host, want := range map[string]int{
+		"localhost": 200, "localhost:9464": 200, "LocalHost.:9464": 200, "gauge.localhost:80": 200, "127.0.0.1:9464": 200, "127.1.2.3": 200,
+		"[::1]:9464": 200, "[::1]": 200, "": 200,
+		"evil.example": 421, "evil.example:9464": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example:9464": 421,
+		"notlocalhost": 421, "192.168.1.7:9464": 421, "0.0.0.0:9464": 421, "[2001:db8::1]:9464": 421,
+	} {
+		if w := ask(p, "GET", host, "/live.json"); w.Code != want {
+			t.Errorf("host %q: code %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
+func TestWithoutSegmentsTheListIsEmptyAndNotMissing(t *testing.T) {
+	p := nobody()
+	for range 2 { // before the first look, and after it
+		body := ask(p, "GET", "localhost", "/live.json").Body.String()
+		if !strings.Contains(body, `"pairs":[]`) || !json.Valid([]byte(body)) {
+			t.Error(body)
+		}
+		p.look()
+	}
+}
