@@ -191,3 +191,12 @@ func (h *Header) Sleep(r Role) *SleepState {
 	}
 	return &h.ConsumerSleep
 }
+
+// LoadFraming returns how the producer says that it has cut its input into messages,
+// FramingNone for a value that is no framing.
+func (s *RoleStats) LoadFraming() Framing {
+	if f := Framing(s.Framing.Load()); f <= FramingRaw {
+		return f
+	}
+	return FramingNone
+}

@@ -39,22 +39,3 @@ func LatencyBounds(i int) (low, high uint64) {
 	low = 1<<e + uint64(i%latencySub)*width
 	return low, low + width - 1
 }
-
-// Note counts a time of a sample that stands for weight messages. Only one side
-// writes to a histogram, so its holder alone may call it.
-func (h *Histogram) Note(ns, weight uint64) {
-	h.Buckets[LatencyBucket(ns)].AddRelaxed(weight)
-	h.Count.AddRelaxed(weight)
-	h.Sum.AddRelaxed(ns * weight)
-	if ns > h.Max.LoadRelaxed() {
-		h.Max.StoreRelaxed(ns)
-	}
-}
-
-// NoteLatency counts a sample of given weight: messages that were published at
-// stamp and taken at now, both ns of the monotonic clock. A stamp from the future
-// (another time namespace, a hostile peer) counts as no time. Only the holder of
-// the consumer role may call it.
-func (h *Header) NoteLatency(stamp, now, weight uint64) {
-	h.Latency.Note(uint64(max(0, int64(now-stamp))), weight)
-}

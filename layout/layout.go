@@ -1,8 +1,7 @@
 // Package layout is the binary interface of a sluice segment: where every
 // field of the header lies, how a record in the ring is framed, and which
-// values are valid. It also has the rules that every holder of a role keeps to
-// when it notes its waits (Side), and that tell how a stream has ended (EndWatch).
-// shm maps what it describes, ring and transfer move the indices, pressure reads
+// values are valid. It has no behaviour: shm maps what it describes, internal/endpoint
+// keeps the rules for its fields, ring and transfer move the indices, pressure reads
 // the counters. docs/layout.md says the same for other languages, and a test keeps
 // its table of fields equal to Header.
 //

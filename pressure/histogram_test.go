@@ -8,6 +8,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 )
 
@@ -26,7 +27,7 @@ func TestQuantilesAgreeWithHdrHistogram(t *testing.T) {
 		want := hdrhistogram.New(1, layout.MaxLatency, 3)
 		for range 200_000 {
 			ns := uint64(min(draw(), layout.MaxLatency))
-			h.NoteLatency(0, ns, 1)
+			endpoint.NoteLatency(&h, 0, ns, 1)
 			if err := want.RecordValue(int64(ns)); err != nil {
 				t.Fatal(err)
 			}

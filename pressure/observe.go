@@ -1,6 +1,7 @@
 package pressure
 
 import (
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -32,7 +33,7 @@ func Observe(seg Segment) (s Snapshot, err error) {
 // look finds out what this process can know of the side's, and asks /proc whether it
 // runs. A process that looks at itself does.
 func (s *RoleStats) observe(at *layout.RoleStats) {
-	self := shm.Self()
+	self := endpoint.Self()
 	pids, clock := at.PIDNamespace.Load(), at.TimeNamespace.Load()
 	s.Foreign = pids != 0 && self.PIDNamespace != 0 && pids != self.PIDNamespace
 	s.OtherClock = clock != 0 && self.TimeNamespace != 0 && clock != self.TimeNamespace

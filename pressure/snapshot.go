@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -93,7 +94,7 @@ func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot
 			s.Descriptors = 0
 		}
 	}
-	s.Untold = layout.IncompleteUntold(h)
+	s.Untold = endpoint.UnreportedIncomplete(h)
 	s.Latency = readHistogram(&h.Latency)
 	return s
 }
@@ -120,7 +121,7 @@ func (s *Snapshot) readQueue(h *layout.Header) {
 // published alone.
 func (s *Snapshot) count(h *layout.Header, role layout.Role) uint64 {
 	if s.Geometry.Mode == layout.ModeRing {
-		return h.Published(role)
+		return endpoint.Published(h, role)
 	}
 	return h.Cursor(role).Count.Load()
 }
@@ -129,7 +130,7 @@ func (s *Snapshot) count(h *layout.Header, role layout.Role) uint64 {
 // lost: of one moment, when the consumer's position is their sum.
 func (s *Snapshot) readConsumed(h *layout.Header) (consumed, lost uint64) {
 	if s.Geometry.Mode == layout.ModeRing {
-		return h.Published(layout.Consumer), 0
+		return endpoint.Published(h, layout.Consumer), 0
 	}
 	const patience = 100 // a consumer that was killed in between leaves them apart
 	for range patience {
@@ -167,7 +168,7 @@ func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
 	if other := s.TimeNamespace.Load(); other != 0 && other != shm.TimeNamespace() {
 		now = 0 // not its clock: a sleep counts up to the last look around
 	}
-	out.Blocked = time.Duration(s.BlockedAt(now))
+	out.Blocked = time.Duration(endpoint.BlockedAt(s, now))
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 )
 
@@ -240,9 +241,9 @@ func TestBlockedTimeIncludesASleepThatGoesOn(t *testing.T) {
 	}
 	now := uint64(50 * time.Second)
 	asleepSince := now - uint64(3*time.Second)
-	h.ProducerStats.Sleeps(uint64(2*time.Second), asleepSince)
+	endpoint.BeginSleep(&h.ProducerStats, uint64(2*time.Second), asleepSince)
 	for _, alive := range []bool{true, false} {
-		h.ProducerStats.StillAsleep(now - uint64(time.Millisecond))
+		endpoint.ContinueSleep(&h.ProducerStats, now-uint64(time.Millisecond))
 		if s := Read(&h, g, Alive{Producer: alive}, now); s.Producer.Blocked.Round(time.Second) < 2*time.Second {
 			t.Errorf("alive %v: %v", alive, s.Producer.Blocked)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -31,7 +32,7 @@ import (
 // If a call does not end in closePatience, as one whose thread does not get a processor,
 // Close treats the user as killed: it makes the memory private under it, so that its
 // stores reach the file up to some point and then no more, and leaves what is there as a
-// kill would (recoverPosition).
+// kill would (endpoint.Recover).
 
 // closePatience is how long Close waits for a call that is under way.
 const closePatience = 100 * time.Millisecond
@@ -115,7 +116,7 @@ func (w *Writer) Close() (unread uint64, err error) {
 		}
 	}
 	unread, closeErr := c.leave(func(h *layout.Header) bool {
-		return !(w.keepEnd && layout.EndUntold(h)) && !h.ConsumerStats.Died()
+		return !(w.keepEnd && endpoint.EndUnreported(h)) && !endpoint.Died(&h.ConsumerStats)
 	})
 	if c.private {
 		runtime.AddCleanup(w, unmap, w.segment)
@@ -155,7 +156,7 @@ func (r *Reader) Close() (unread uint64, err error) {
 			return nil
 		})
 	}
-	unread, closeErr := c.leave(func(h *layout.Header) bool { return !layout.EndPending(h) })
+	unread, closeErr := c.leave(func(h *layout.Header) bool { return !endpoint.EndPending(h) })
 	if c.private {
 		runtime.AddCleanup(r, unmap, r.segment)
 	}
@@ -232,11 +233,10 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err 
 // bury leaves the header as a successor of a killed side would make it: the call that is
 // under way has stored to it up to some point.
 func (c *closing) bury(h *layout.Header) {
-	own := recoverPosition(h.Cursor(c.role))
-	h.Cursor(c.role).Count.Store(own.count)
-	h.Cursor(c.role).NextIndex.Store(own.index)
+	own := h.Cursor(c.role)
+	endpoint.Repair(own, endpoint.Recover(own))
 	h.Sleep(c.role).Flag.Store(0)
-	h.Stats(c.role).Wakes(shm.Clock)
+	endpoint.EndSleep(h.Stats(c.role), shm.Clock)
 }
 
 // sayClosed marks the side as ended and wakes the peer, whatever it asked for, so that
@@ -245,12 +245,12 @@ func (c *closing) bury(h *layout.Header) {
 func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
 	own := h.Stats(c.role)
 	if c.role == layout.Producer {
-		own.Ends(c.end, h.Published(layout.Producer) != c.began)
+		endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.began)
 		if n := c.unread(h); n > own.HighWater.Load() { // the queue never gets deeper than this
 			own.HighWater.Store(n)
 		}
 	}
-	own.Close(shm.Clock())
+	endpoint.Close(own, shm.Clock())
 	notifyOfEnd(own, h.Sleep(c.role.Peer()), h.Cursor(c.role).Index.Futex())
 	return c.unread(h)
 }

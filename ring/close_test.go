@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -332,7 +333,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 		name := segmentName(t)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
 		side := &r.mem.Header.ConsumerStats
-		side.Sleeps(0, shm.Clock())
+		endpoint.BeginSleep(side, 0, shm.Clock())
 		r.ownSleep.Flag.Store(5)
 		r.gate.Enter()
 		r.closePatience = time.Millisecond

@@ -6,6 +6,7 @@ import (
 	"io"
 	"testing"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -271,7 +272,7 @@ func TestWhatATransferHasLostMakesTheRingInItsPlaceIncomplete(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := seg.Header()
-		h.ProducerStats.Begin() // and is killed
+		endpoint.Begin(&h.ProducerStats) // and is killed
 		h.Producer.Count.Store(c.produced)
 		h.Consumer.Count.Store(c.consumed)
 		if _, err := seg.Leave(never); err != nil {

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -33,7 +34,7 @@ type Reader struct {
 
 	pollBackoff uint32 // pauses before a look at the Writer
 	follow      bool
-	ends        layout.EndWatch
+	ends        endpoint.EndWatch
 	followed    uint64       // the producer whose end onEnd was told of; 0 = none
 	onEnd       func(error)  // nil = nobody wants to know
 	segment     *shm.Segment // nil on plain memory
@@ -54,13 +55,13 @@ func NewReader(mem Memory, opt Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.head, r.taken, r.bytes, r.began = pos.index, pos.count, pos.bytes, pos.count
+	r.head, r.taken, r.bytes, r.began = pos.Index, pos.Count, pos.Bytes, pos.Count
 	r.seen = r.head
 	r.avail.Store(r.head)
 	if _, err := r.refresh(); err != nil {
 		return nil, err
 	}
-	r.ends = layout.WatchEnds(mem.Header)
+	r.ends = endpoint.WatchEnds(mem.Header)
 	return r, nil
 }
 
@@ -72,7 +73,7 @@ func (r *Reader) Framing() layout.Framing {
 	if r.gate.Closed() {
 		return layout.FramingNone
 	}
-	return r.peerStats.NotedFraming()
+	return r.peerStats.LoadFraming()
 }
 
 // Next returns the next message without copying it. The slice is ring memory:
@@ -178,7 +179,7 @@ func (r *Reader) sampled(at, word uint64) ([]byte, error) {
 // noteLatency counts a sample.
 func (r *Reader) noteLatency(stamp, weight uint64) {
 	now := shm.Clock()
-	r.mem.Header.NoteLatency(stamp, now, weight)
+	endpoint.NoteLatency(r.mem.Header, stamp, now, weight)
 	r.ownStats.ProgressAt.StoreRelaxed(now)
 }
 
@@ -195,7 +196,7 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 			r.Release() // which finds that the Reader is closed
 			return nil, ErrClosed
 		}
-		publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
+		endpoint.Publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
 		r.index, r.count = r.head, r.taken
 		if r.peerSleep.Flag.Load() != 0 {
 			r.wake()
@@ -230,7 +231,7 @@ func (r *Reader) Release() {
 		return
 	}
 	if r.head != r.index {
-		publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
+		endpoint.Publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
 		r.index, r.count = r.head, r.taken
 		if r.peerSleep.Flag.Load() != 0 {
 			r.wake()
@@ -336,7 +337,7 @@ func (r *Reader) ready() (bool, error) {
 	if ok, err := r.refresh(); ok || err != nil {
 		return ok, err
 	}
-	incomplete, over := r.ends.Tell(holder)
+	over, incomplete := r.ends.Report(holder)
 	switch {
 	case !over:
 		return false, nil
@@ -344,7 +345,7 @@ func (r *Reader) ready() (bool, error) {
 		return false, cmp.Or(incomplete, io.EOF)
 	}
 	if r.head == r.index { // else a successor takes what is held, and has to be told then
-		r.ends.Done()
+		r.ends.Acknowledge()
 	}
 	if holder != r.followed {
 		r.followed = holder

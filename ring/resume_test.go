@@ -2,93 +2,25 @@ package ring
 
 import (
 	"context"
-	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
-
-// A killed thread's stores become visible up to some point in program order.
-// publish is done here by hand, store by store, up to each such point.
-func TestAKillBetweenAnyTwoStoresOfPublishIsCountedExactly(t *testing.T) {
-	stores := []func(c *layout.Cursor, before uint64, to position){
-		func(c *layout.Cursor, before uint64, _ position) { c.CountBefore.Store(before) },
-		func(c *layout.Cursor, _ uint64, to position) { c.NextIndex.Store(to.index) },
-		func(c *layout.Cursor, _ uint64, to position) { c.Count.Store(to.count) },
-		func(c *layout.Cursor, _ uint64, to position) { c.Bytes.Store(to.bytes) },
-		func(c *layout.Cursor, _ uint64, to position) { c.Index.Store(to.index) },
-	}
-	from := position{index: 64, count: 4, bytes: 32}
-	to := position{index: 112, count: 7, bytes: 56}
-	for done := range len(stores) + 1 {
-		t.Run(fmt.Sprintf("after %d of %d", done, len(stores)), func(t *testing.T) {
-			var c layout.Cursor
-			publish(&c, 0, from.index, from.count, from.bytes, false)
-			for _, store := range stores[:done] {
-				store(&c, from.count, to)
-			}
-			want := from
-			if done == len(stores) {
-				want = to
-			}
-			got := recoverPosition(&c)
-			if got.index != want.index || got.count != want.count {
-				t.Errorf("recovered %+v, want %+v", got, want)
-			}
-		})
-	}
-	var byHand, byPublish layout.Cursor
-	for _, store := range stores {
-		store(&byHand, from.count, to)
-	}
-	publish(&byPublish, from.count, to.index, to.count, to.bytes, false)
-	if recoverPosition(&byHand) != recoverPosition(&byPublish) || byHand.CountBefore.Load() != byPublish.CountBefore.Load() {
-		t.Error("publish does not do what this test does")
-	}
-}
-
-// The order in which publish stores is what recovery rests on, and it is up to
-// the compiler and the processor as well. An observer that reads in the opposite
-// order must never find a later store without the ones before it.
-func TestPublishStoresInOrder(t *testing.T) {
-	var c layout.Cursor
-	var stop atomic.Bool
-	publishing := background(func() error {
-		for i := uint64(1); !stop.Load(); i++ {
-			publish(&c, i-1, i, i, i, false)
-		}
-		return nil
-	})
-	defer stop.Store(true)
-	var last uint64
-	for last < 1_000_000 {
-		index := c.Index.Load()
-		bytes, count, next, before := c.Bytes.Load(), c.Count.Load(), c.NextIndex.Load(), c.CountBefore.Load()
-		if index > bytes || bytes > count || count > next || next > before+1 || index < last {
-			t.Fatalf("index %d (%d before), bytes %d, count %d, next %d, count before %d", index, last, bytes, count, next, before)
-		}
-		last = index
-	}
-	stop.Store(true)
-	if err := publishing(); err != nil {
-		t.Error(err)
-	}
-}
 
 // The successor may be killed as well, before, in and after its repair.
 func TestARepairIsVisibleAndMayBeRepeated(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
 	c := &mem.Header.Producer
-	publish(c, 0, 64, 4, 32, false)
+	endpoint.Publish(c, 0, 64, 4, 32, false)
 	c.CountBefore.Store(4)
 	c.NextIndex.Store(112)
 	c.Count.Store(7)
 	// Its first store, and killed.
 	c.Count.Store(4)
-	if pos := recoverPosition(c); pos.count != 4 || pos.index != 64 {
+	if pos := endpoint.Recover(c); pos.Count != 4 || pos.Index != 64 {
 		t.Fatalf("recovered %+v", pos)
 	}
 	c.Count.Store(7)
@@ -139,8 +71,8 @@ func TestDeathDoesNotCountAsBlocked(t *testing.T) {
 	side := &mem.Header.ProducerStats
 	before := uint64(2 * time.Second)
 	asleepAt := shm.Clock() - uint64(time.Minute)
-	side.Sleeps(before, asleepAt) // and nothing noted since: killed
-	shown := side.BlockedAt(shm.Clock())
+	endpoint.BeginSleep(side, before, asleepAt) // and nothing noted since: killed
+	shown := endpoint.BlockedAt(side, shm.Clock())
 	writerOn(t, mem, Options{})
 	got := side.Blocked.Load()
 	if got != shown {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -36,7 +37,7 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 			return nil, err
 		}
 	}
-	var untold uint64 // layout.Inheritance of the segment that this one replaces
+	var untold uint64 // endpoint.CarryOver of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access)
 		if err != nil {
@@ -55,10 +56,10 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 var errAgain = errors.New("again")
 
 // newSegmentWriter makes a Writer of a segment. untold is what the segment inherits, and after
-// errAgain what the next one does: layout.Inherit.
+// errAgain what the next one does: endpoint.AddCarryOver.
 func newSegmentWriter(seg *shm.Segment, opt Options, untold *uint64) (w *Writer, err error) {
 	err = shm.Guard(func() error {
-		layout.Inherit(seg.Header(), *untold)
+		endpoint.AddCarryOver(seg.Header(), *untold)
 		*untold = 0
 		if err := checkMode(seg); err != nil {
 			return err
@@ -82,7 +83,7 @@ func newSegmentWriter(seg *shm.Segment, opt Options, untold *uint64) (w *Writer,
 func refuse(seg *shm.Segment, err error, untold *uint64) error {
 	h, drained, incomplete := seg.Header(), false, uint64(0)
 	removed, leaveErr := seg.Leave(guarded(func() bool {
-		incomplete = layout.Inheritance(h, seg.Geometry().Mode)
+		incomplete = endpoint.CarryOver(h, seg.Geometry().Mode)
 		other := errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode)
 		gone := seg.Geometry().Mode == layout.ModeTransfer // its messages were its producer's
 		drained = h.Producer.Index.Load() == h.Consumer.Index.Load()
@@ -113,9 +114,9 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 // but the caller, who holds the role, can make more of them.
 func checkFraming(seg *shm.Segment, opt Options) error {
 	g, h := seg.Geometry(), seg.Header()
-	w, r := recoverPosition(&h.Producer), recoverPosition(&h.Consumer)
-	framing := h.ProducerStats.NotedFraming()
-	if w.index == r.index || framing == opt.Framing {
+	w, r := endpoint.Recover(&h.Producer), endpoint.Recover(&h.Consumer)
+	framing := h.ProducerStats.LoadFraming()
+	if w.Index == r.Index || framing == opt.Framing {
 		return nil
 	}
 	if err := checkDistance(g.Capacity, w, r); err != nil {
@@ -125,7 +126,7 @@ func checkFraming(seg *shm.Segment, opt Options) error {
 	if framing == layout.FramingNone {
 		is = "none (messages that were generated)"
 	}
-	return fmt.Errorf("%w: %s, %s", ErrFraming, is, with(w.count-r.count, seg))
+	return fmt.Errorf("%w: %s, %s", ErrFraming, is, with(w.Count-r.Count, seg))
 }
 
 // with says what keeps a segment as it is.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -82,25 +83,22 @@ func newSide(mem Memory, role layout.Role, opt Options) side {
 
 // attach takes over from the last holder of the role, alive or dead, and
 // checks that what it left makes sense.
-func (s *side) attach() (position, error) {
-	own := recoverPosition(s.ownCursor)
-	w, r := own, recoverPosition(s.peerCursor)
+func (s *side) attach() (endpoint.Position, error) {
+	own := endpoint.Recover(s.ownCursor)
+	w, r := own, endpoint.Recover(s.peerCursor)
 	if s.role == layout.Consumer {
 		w, r = r, w
 	}
 	if err := checkDistance(s.mem.Geometry.Capacity, w, r); err != nil {
 		return own, err
 	}
-	if own.index%8 != 0 {
-		return own, fmt.Errorf("%w: %v index %d is not a multiple of 8", ErrCorrupt, s.role, own.index)
+	if own.Index%8 != 0 {
+		return own, fmt.Errorf("%w: %v index %d is not a multiple of 8", ErrCorrupt, s.role, own.Index)
 	}
-	s.index, s.count = own.index, own.count
-	// Repair before the first publish. Count before NextIndex: a kill between
-	// the two leaves CountBefore in charge, which is right as well.
-	s.ownCursor.Count.Store(own.count)
-	s.ownCursor.NextIndex.Store(own.index)
+	s.index, s.count = own.Index, own.Count
+	endpoint.Repair(s.ownCursor, own)
 
-	s.blocked = s.ownStats.TakeOver(shm.Self(), shm.Clock, s.keep)
+	s.blocked = endpoint.TakeOver(s.ownStats, endpoint.Self(), shm.Clock, s.keep)
 	s.ownSleep.Flag.Store(0)
 
 	s.full = !s.barrier
@@ -109,8 +107,22 @@ func (s *side) attach() (position, error) {
 		s.ownStats.Fence.Store(uint64(layout.FenceFull))
 	}
 	s.updateFence()
-	s.ownStats.Begin()
+	endpoint.Begin(s.ownStats)
 	return own, nil
+}
+
+// checkDistance validates two cursors against each other: what the writer is
+// ahead must fit in the ring, in whole words, and hold no more messages than
+// it can.
+func checkDistance(capacity uint64, w, r endpoint.Position) error {
+	ahead := w.Index - r.Index
+	if ahead > capacity || ahead%8 != 0 {
+		return fmt.Errorf("%w: write index %d is %d ahead of read index %d in a ring of %d bytes", ErrCorrupt, w.Index, ahead, r.Index, capacity)
+	}
+	if n := w.Count - r.Count; n > capacity/layout.RecordHeader {
+		return fmt.Errorf("%w: %d messages produced and %d consumed leave %d in a ring of %d bytes", ErrCorrupt, w.Count, r.Count, n, capacity)
+	}
+	return nil
 }
 
 // agreeOnFence switches to full fences for good when the peer cannot issue a

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -51,12 +52,12 @@ func (s *side) await(ctx context.Context, c condition) error {
 	}
 	s.updateFence()
 	began := shm.Clock()
-	s.ownStats.Sleeps(s.blocked, began)
+	endpoint.BeginSleep(s.ownStats, s.blocked, began)
 
 	err := s.sleep(ctx, c, began)
 
 	s.ownSleep.Flag.Store(0)
-	s.blocked = s.ownStats.Wakes(shm.Clock)
+	s.blocked = endpoint.EndSleep(s.ownStats, shm.Clock)
 	s.spin.learn(shm.Clock() - began)
 	return err
 }
@@ -206,7 +207,7 @@ func (s *side) checkBarrier() {
 // that works or for one that is not there. It fails when the memory is gone, or
 // nobody can come any more.
 func (s *side) checkPeer() error {
-	s.ownStats.StillAsleep(shm.Clock())
+	endpoint.ContinueSleep(s.ownStats, shm.Clock())
 	if s.peerStatus == nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -69,7 +70,7 @@ func NewWriter(mem Memory, opt Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.tail, w.staged, w.bytes = pos.index, pos.count, pos.bytes
+	w.tail, w.staged, w.bytes = pos.Index, pos.Count, pos.Bytes
 	w.sampler.begin(w.staged)
 	w.ownStats.Framing.Store(uint64(opt.Framing))
 	if _, err := w.refresh(); err != nil {
@@ -188,7 +189,7 @@ func (w *Writer) Publish() {
 		if w.stamped {
 			w.putStamp()
 		}
-		publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
+		endpoint.Publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
 		w.index, w.count = w.tail, w.staged
 		if w.peerSleep.Flag.Load() != 0 {
 			w.wakeReader()
@@ -202,7 +203,7 @@ func (w *Writer) publish() {
 	if w.stamped {
 		w.putStamp()
 	}
-	publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
+	endpoint.Publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
 	w.index, w.count = w.tail, w.staged
 	if w.peerSleep.Flag.Load() != 0 {
 		w.wakeReader()
@@ -234,7 +235,7 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 	w.bytes = bytes
 	w.tail, w.staged = tail, staged
 	w.index, w.count = tail, staged
-	publish(w.ownCursor, before, tail, staged, bytes, w.full)
+	endpoint.Publish(w.ownCursor, before, tail, staged, bytes, w.full)
 	if w.peerSleep.Flag.Load() != 0 {
 		w.wakeReader()
 	}

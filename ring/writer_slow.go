@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -78,18 +79,18 @@ func (w *Writer) room() bool {
 func (w *Writer) refresh() (bool, error) {
 	// Index before Count: the Reader stores them the other way round, so this
 	// count is never behind this index.
-	seen := position{index: w.peerCursor.Index.Load()}
-	seen.count = w.peerCursor.Count.Load()
-	if err := checkDistance(w.mem.Geometry.Capacity, position{index: w.index, count: w.count}, seen); err != nil {
+	seen := endpoint.Position{Index: w.peerCursor.Index.Load()}
+	seen.Count = w.peerCursor.Count.Load()
+	if err := checkDistance(w.mem.Geometry.Capacity, endpoint.Position{Index: w.index, Count: w.count}, seen); err != nil {
 		return false, err
 	}
-	w.limit = seen.index + w.mem.Geometry.Capacity
+	w.limit = seen.Index + w.mem.Geometry.Capacity
 	w.slotLimit = math.MaxUint64
 	if slots := w.mem.Geometry.Slots; slots > 0 {
-		w.slotLimit = seen.count + slots
+		w.slotLimit = seen.Count + slots
 	}
 	w.setStop()
-	w.noteDepth(seen.count)
+	w.noteDepth(seen.Count)
 	return w.room(), nil
 }
 

@@ -1,12 +1,9 @@
 package shm
 
 import (
-	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
-
-	"sluice/layout"
 )
 
 // PIDNamespace returns the number of the pid namespace that this process is in: the
@@ -33,12 +30,4 @@ func namespace(kind string) uint64 {
 		return 0
 	}
 	return st.Ino
-}
-
-// Self returns who this process is, as a holder of a role notes it.
-func Self() layout.Holder {
-	return layout.Holder{
-		PID: uint64(os.Getpid()), UID: uint64(os.Geteuid()),
-		PIDNamespace: PIDNamespace(), TimeNamespace: TimeNamespace(),
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -77,7 +78,7 @@ func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 		return 0, errors.Join(err, fault, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: how many is not known", ErrUndelivered)))
 	}
 	if lost > 0 {
-		fault = cmp.Or(fault, shm.Guard(func() error { s.own.Ends(layout.EndFailed, s.end == layout.EndComplete); return nil }))
+		fault = cmp.Or(fault, shm.Guard(func() error { endpoint.SetEnd(s.own, layout.EndFailed, s.end == layout.EndComplete); return nil }))
 		why := "that no consumer was there for"
 		switch {
 		case s.courier.aborted.Load():
@@ -115,7 +116,7 @@ func (s *Sender) sendLast() {
 	s.tally()
 	s.giveBack()
 	// Before the end is sent: the Receiver looks at it then.
-	s.own.Ends(s.end, s.count != s.firstCount)
+	endpoint.SetEnd(s.own, s.end, s.count != s.firstCount)
 }
 
 // Abort gives up at once, whether a consumer is there or not, and gives the role back:
@@ -157,7 +158,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 		own, peer = &h.ProducerStats, &h.ConsumerStats
 		own.Descriptors.Store(0)
 		own.Memory.Store(0)
-		own.Close(shm.Clock())
+		endpoint.Close(own, shm.Clock())
 		return nil
 	})
 	_, leaveErr := s.segment.Leave(func() bool {
@@ -175,7 +176,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 // what went with an earlier producer.
 func (s *Sender) untold(h *layout.Header, delivered bool) (untold bool) {
 	_ = shm.Guard(func() error {
-		untold = s.keepEnd.Load() && layout.EndUntold(h) || delivered && h.ConsumerStats.Died() || h.Consumer.Count.Load() < s.firstCount
+		untold = s.keepEnd.Load() && endpoint.EndUnreported(h) || delivered && endpoint.Died(&h.ConsumerStats) || h.Consumer.Count.Load() < s.firstCount
 		return nil
 	})
 	return untold
@@ -186,7 +187,7 @@ func (s *Sender) untold(h *layout.Header, delivered bool) (untold bool) {
 // told of an end that was not complete.
 func untaken(h *layout.Header) (some bool) {
 	_ = shm.Guard(func() error {
-		some = h.Producer.Count.Load() != h.Consumer.Count.Load() || layout.EndPending(h)
+		some = h.Producer.Count.Load() != h.Consumer.Count.Load() || endpoint.EndPending(h)
 		return nil
 	})
 	return some
@@ -250,8 +251,8 @@ func (r *Receiver) Close() error {
 	fault := shm.Guard(func() error {
 		r.leaveEnd()
 		r.segment.Header().ConsumerSocket.Store("")
-		r.own.Wakes(shm.Clock) // if the last call slept
-		r.own.Close(shm.Clock())
+		endpoint.EndSleep(r.own, shm.Clock) // if the last call slept
+		endpoint.Close(r.own, shm.Clock())
 		return nil
 	})
 	own, peer := r.own, r.peer

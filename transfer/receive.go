@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -48,7 +49,7 @@ func (r *Receiver) load(ctx context.Context) error {
 		return nil
 	}
 	r.left, r.packed, r.weight = e.messages, e.flags&flagPacked != 0, e.memory()
-	r.segment.Header().NoteLatency(e.stamp, now, uint64(e.messages))
+	endpoint.NoteLatency(r.segment.Header(), e.stamp, now, uint64(e.messages))
 	return nil
 }
 
@@ -126,10 +127,10 @@ func (r *Receiver) receive(ctx context.Context) (err error) {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r.own.Sleeps(r.blocked, shm.Clock())
+	endpoint.BeginSleep(r.own, r.blocked, shm.Clock())
 	defer func() {
 		if err != ErrClosed { // else Close does it, or has done it
-			r.blocked = r.own.Wakes(shm.Clock)
+			r.blocked = endpoint.EndSleep(r.own, shm.Clock)
 		}
 	}()
 	// A context that is done ends the wait at the socket at once.
@@ -224,7 +225,7 @@ func (r *Receiver) adopt(c accepted) error {
 	r.conn, r.raw, r.ended = c.conn, c.raw, false
 	r.current.Store(c.conn)
 	// Noted by who has connected, unless that one was killed and has a successor already.
-	r.framing, r.connected = r.peer.NotedFraming(), true
+	r.framing, r.connected = r.peer.LoadFraming(), true
 	if err := r.plausible(c.at); err != nil {
 		return err
 	}
@@ -335,7 +336,7 @@ func (r *Receiver) listenAnew() error {
 
 // lookAround says that this side lives, and looks whether anybody else does.
 func (r *Receiver) lookAround() error {
-	r.own.StillAsleep(shm.Clock())
+	endpoint.ContinueSleep(r.own, shm.Clock())
 	if r.conn == nil {
 		if err := r.listenAnew(); err != nil {
 			return err
@@ -363,7 +364,7 @@ func (r *Receiver) lookAround() error {
 // tell returns how the stream of a producer has ended: io.EOF or ErrIncomplete. It is
 // nil when the Receiver goes on with the next one: with Follow, or when that is there.
 func (r *Receiver) tell(holder uint64) error {
-	incomplete, over := r.ends.Tell(holder)
+	over, incomplete := r.ends.Report(holder)
 	if lost := r.lost - r.lostBefore; incomplete == nil && lost > 0 {
 		incomplete = fmt.Errorf("%w: %s of its messages were lost with a producer that died", ErrIncomplete, humanize.Comma(int64(lost)))
 	}
@@ -377,7 +378,7 @@ func (r *Receiver) tell(holder uint64) error {
 	r.ended = false
 	r.lostBefore = r.lost
 	if !r.holding {
-		r.ends.Done()
+		r.ends.Acknowledge()
 	}
 	if holder != r.followed {
 		r.followed = holder

@@ -14,6 +14,7 @@ import (
 
 	"github.com/edsrzf/mmap-go"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -47,7 +48,7 @@ type Receiver struct {
 	framing   layout.Framing // of the producer of this connection, or of the last one
 	connected bool           // there was one
 	ended     bool           // the producer has sent the end
-	ends      layout.EndWatch
+	ends      endpoint.EndWatch
 	followed  uint64      // the producer whose end onEnd was told of; 0 = none
 	onEnd     func(error) // nil = nobody wants to know
 
@@ -149,10 +150,10 @@ func (r *Receiver) attach(opt Options) {
 	r.lost = recoverCounts(r.own, r.released.messages)
 	r.seen, r.taken, r.skip = r.released, r.released.messages, r.released.messages
 	r.lostBefore, r.consumed = r.lost, r.released.messages-min(r.lost, r.released.messages)
-	r.ends = layout.WatchEnds(r.segment.Header())
+	r.ends = endpoint.WatchEnds(r.segment.Header())
 	r.segment.Header().ConsumerSocket.Store(r.socket.path)
-	r.blocked = r.own.TakeOver(shm.Self(), shm.Clock, opt.Keep)
-	r.own.Begin()
+	r.blocked = endpoint.TakeOver(r.own, endpoint.Self(), shm.Clock, opt.Keep)
+	endpoint.Begin(r.own)
 }
 
 // recoverCounts completes what a Receiver that was killed in publish has begun. Neither
@@ -182,7 +183,7 @@ func (r *Receiver) Framing() layout.Framing {
 	case r.connected:
 		return r.framing
 	}
-	return r.peer.NotedFraming()
+	return r.peer.LoadFraming()
 }
 
 // Next returns the next message: valid until Release, and not to be written to. It

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -106,13 +107,13 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 			return nil, err
 		}
 	}
-	var untold uint64 // layout.Inheritance of the segment that this one replaces
+	var untold uint64 // endpoint.CarryOver of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer, opt.Access)
 		if err != nil {
 			return nil, err
 		}
-		err = cmp.Or(shm.Guard(func() error { layout.Inherit(seg.Header(), untold); return nil }), checkMode(seg))
+		err = cmp.Or(shm.Guard(func() error { endpoint.AddCarryOver(seg.Header(), untold); return nil }), checkMode(seg))
 		untold = 0
 		if err == nil && !abandoned(seg) {
 			return seg, nil
@@ -120,7 +121,7 @@ func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment,
 		h := seg.Header()
 		removed, leaveErr := seg.Leave(func() (unused bool) {
 			fault := shm.Guard(func() error {
-				untold = layout.Inheritance(h, seg.Geometry().Mode)
+				untold = endpoint.CarryOver(h, seg.Geometry().Mode)
 				unused = h.Producer.Index.Load() == h.Consumer.Index.Load()
 				if err == nil { // a transfer's: what it had queued is gone
 					unused = h.ConsumerStats.Generation.Load() == 0
@@ -164,7 +165,7 @@ func never() bool { return false }
 // attach goes on where the last producer ended. What it had queued went with it;
 // the consumer finds the gap in the numbers and counts it as lost.
 func (s *Sender) attach(opt Options) {
-	s.own.TakeOver(shm.Self(), shm.Clock, opt.Keep)
+	endpoint.TakeOver(s.own, endpoint.Self(), shm.Clock, opt.Keep)
 	s.count, s.bytes = s.cursor.Count.Load(), s.cursor.Bytes.Load()
 	s.next = position{buffers: max(s.own.Buffers.Load(), s.peer.Buffers.Load()), messages: s.count, bytes: s.cursor.Index.Load()}
 	s.firstCount, s.first = s.count, s.peerAt.Count.Load()
@@ -178,7 +179,7 @@ func (s *Sender) attach(opt Options) {
 		s.own.Limit.Store(0)
 	}
 	s.end = layout.EndComplete
-	s.own.Begin()
+	endpoint.Begin(s.own)
 }
 
 // EndAs says how Drain and Close will have ended the stream; without it, complete. With

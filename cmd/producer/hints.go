@@ -119,7 +119,7 @@ func otherFraming(h *layout.Header, consumer bool, opt options) string {
 		text = "let a consumer take them first, discard them with --fresh, or choose another --name"
 	}
 	var left layout.Framing
-	_ = shm.Guard(func() error { left = h.ProducerStats.NotedFraming(); return nil })
+	_ = shm.Guard(func() error { left = h.ProducerStats.LoadFraming(); return nil })
 	if opt.input != "" && left != layout.FramingNone {
 		text = fmt.Sprintf("go on with --framing %v if the input is cut so, or ", left) + text
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/pressure"
 )
@@ -24,13 +25,13 @@ func TestLatenciesAreCountedExactlyAtEveryBound(t *testing.T) {
 	total, sum := uint64(0), uint64(0)
 	for i := range bounds {
 		edge := uint64(1) << (7 + i)
-		h.NoteLatency(1000, 1000+edge-1, 3) // the longest within this bound
-		h.NoteLatency(1000, 1000+edge, 5)   // the shortest beyond it
+		endpoint.NoteLatency(h, 1000, 1000+edge-1, 3) // the longest within this bound
+		endpoint.NoteLatency(h, 1000, 1000+edge, 5)   // the shortest beyond it
 		cumulative = append(cumulative, total+3)
 		total, sum = total+8, sum+8*edge-3
 	}
-	h.NoteLatency(2000, 1000, 1) // a stamp from the future: no time at all
-	h.NoteLatency(0, layout.MaxLatency*2, 1)
+	endpoint.NoteLatency(h, 2000, 1000, 1) // a stamp from the future: no time at all
+	endpoint.NoteLatency(h, 0, layout.MaxLatency*2, 1)
 	total, sum = total+2, sum+layout.MaxLatency*2
 
 	var want strings.Builder
@@ -64,7 +65,7 @@ func TestTheSumOfAnIntervalSurvivesAWrap(t *testing.T) {
 	var h layout.Header
 	h.Latency.Sum.Store(math.MaxUint64 - 99)
 	before := pressure.Read(&h, transfer, pressure.Alive{}, 0)
-	h.NoteLatency(0, 1000, 2)
+	endpoint.NoteLatency(&h, 0, 1000, 2)
 	after := pressure.Read(&h, transfer, pressure.Alive{}, 0)
 	if got := after.Latency.Since(&before.Latency).Sum; got != 2000 {
 		t.Errorf("%d ns, want 2000", got)

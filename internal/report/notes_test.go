@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -211,8 +212,8 @@ func TestTheLastReportAdvisesNothingThatIsOver(t *testing.T) {
 // What this side knows of the end goes before what the segment says.
 func TestTheLastReportSaysHowTheStreamEndedForThisSide(t *testing.T) {
 	p, c := both(t)
-	p.Header().ProducerStats.Ends(layout.EndComplete, true)
-	p.Header().ProducerStats.Close(shm.Clock())
+	endpoint.SetEnd(&p.Header().ProducerStats, layout.EndComplete, true)
+	endpoint.Close(&p.Header().ProducerStats, shm.Clock())
 	if _, err := p.Leave(func() bool { return false }); err != nil {
 		t.Fatal(err)
 	}

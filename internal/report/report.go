@@ -15,6 +15,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -173,7 +174,7 @@ func (r *Reporter) EndingAs(end layout.End) { r.end = end.String() }
 
 // endOf is the end of a stream in a word.
 func endOf(incomplete error) string {
-	if end := layout.EndOf(incomplete); end != layout.EndNone {
+	if end := endpoint.EndOf(incomplete); end != layout.EndNone {
 		return end.String()
 	}
 	return "incomplete"

@@ -1,0 +1,11 @@
+// Package endpoint is what the two ends of both modes share: how the holder of a role
+// records its state in the header of a segment, and how that is read back. It covers who
+// holds the role and how it left (role.go), how long it was blocked (blocked.go), how far it
+// has published (cursor.go), how a stream has ended (end.go), and latencies (latency.go).
+//
+// Package layout says where the fields lie; the order of the stores and loads here is what
+// keeps them consistent when a process is killed between any two of them. Functions for the
+// holder of a role are for one goroutine at a time. Functions that only read may be called
+// by anybody who has the header mapped, at any time: [Published], [BlockedAt], [Died],
+// [EndUnreported], [EndPending], [UnreportedIncomplete] and [CarryOver].
+package endpoint

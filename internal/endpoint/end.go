@@ -1,0 +1,143 @@
+package endpoint
+
+import (
+	"errors"
+	"fmt"
+
+	"sluice/layout"
+)
+
+// EndUnreported reports whether no consumer was told how the last producer's stream has
+// ended.
+func EndUnreported(h *layout.Header) bool {
+	return h.ConsumerStats.EndSeen.Load() != h.ProducerStats.Generation.Load()
+}
+
+// EndPending reports whether no consumer was told that a stream is not complete: that of the
+// last producer, which has ended, or of an earlier one.
+func EndPending(h *layout.Header) bool {
+	p := &h.ProducerStats
+	closed := layout.State(p.State.Load()) == layout.StateClosed
+	last := closed && layout.End(p.End.Load()) != layout.EndComplete && EndUnreported(h)
+	return last || UnreportedIncomplete(h) > 0
+}
+
+// UnreportedIncomplete returns how many streams were stopped or failed after they had
+// published something, without a consumer being told.
+func UnreportedIncomplete(h *layout.Header) uint64 {
+	return uint64(max(0, int64(h.ProducerStats.Incomplete.Load()-h.ConsumerStats.Incomplete.Load())))
+}
+
+// CarryOver returns how many incomplete streams no consumer was told of, for the segment that
+// replaces this one of that mode: AddCarryOver. What a transfer's producer had queued is
+// missing too, if no consumer has counted it as lost: in the next segment none can.
+func CarryOver(h *layout.Header, mode layout.Mode) (incomplete uint64) {
+	incomplete = UnreportedIncomplete(h)
+	if mode == layout.ModeTransfer && h.Producer.Count.Load() != h.Consumer.Count.Load() {
+		incomplete++
+	}
+	return incomplete
+}
+
+// AddCarryOver adds the CarryOver of a replaced segment to the one that replaces it. Only the
+// holder of the producer role may call it.
+func AddCarryOver(h *layout.Header, incomplete uint64) {
+	if incomplete > 0 {
+		h.ProducerStats.Incomplete.Store(h.ProducerStats.Incomplete.LoadRelaxed() + incomplete)
+	}
+}
+
+// EndWatch tells a consumer how the streams of its producers ended. Streams that were
+// stopped or failed are counted and never forgotten: half of one, followed by all of
+// the next, is not complete. It is for the holder of the consumer role, on one
+// goroutine.
+type EndWatch struct {
+	producer, consumer *layout.RoleStats
+	seen               uint64 // the generation whose end some consumer was told of; 0 = none
+	incomplete         uint64 // incomplete streams that some consumer was told of
+	now, nowIncomplete uint64 // seen and incomplete, from Acknowledge on
+}
+
+var (
+	errStopped = fmt.Errorf("%w: the producer was stopped before it had sent everything", layout.ErrIncomplete)
+	errFailed  = fmt.Errorf("%w: the producer failed before it had sent everything", layout.ErrIncomplete)
+	errEarlier = fmt.Errorf("%w: an earlier producer was stopped or failed before it had sent everything", layout.ErrIncomplete)
+)
+
+// EndOf returns how a stream has ended whose end a consumer was told with err: nil for a
+// complete one, else a layout.ErrIncomplete. It is EndNone for one of which something is
+// missing although its last producer need not have stopped or failed: an earlier one has, or
+// messages were lost.
+func EndOf(err error) layout.End {
+	switch {
+	case err == nil:
+		return layout.EndComplete
+	case errors.Is(err, errStopped):
+		return layout.EndStopped
+	case errors.Is(err, errFailed):
+		return layout.EndFailed
+	}
+	return layout.EndNone
+}
+
+// WatchEnds begins where the last consumer has acknowledged an end: an incomplete stream that
+// nobody was told of is reported at the end of the one that follows it, whether some of it is
+// still there to take or not, and however far that one is.
+func WatchEnds(h *layout.Header) EndWatch {
+	e := EndWatch{producer: &h.ProducerStats, consumer: &h.ConsumerStats}
+	e.seen, e.incomplete = e.consumer.EndSeen.Load(), e.consumer.Incomplete.Load()
+	return e
+}
+
+// Due reports whether the producer has left in good order and no consumer was told.
+// generation is for Report.
+func (e *EndWatch) Due() (generation uint64, due bool) {
+	// Generation before State: a new holder stores them the other way round, so that the
+	// end of the last one is never taken for its own.
+	generation = e.producer.Generation.Load()
+	return generation, generation != e.seen && layout.State(e.producer.State.Load()) == layout.StateClosed
+}
+
+// Report returns nil when everything up to the end of that generation's stream was complete,
+// else a layout.ErrIncomplete. ok is false when that producer's successor is there already:
+// then this was not the end.
+func (e *EndWatch) Report(generation uint64) (ok bool, err error) {
+	end, incomplete := layout.End(e.producer.End.Load()), e.producer.Incomplete.Load()
+	if e.producer.Generation.Load() != generation {
+		return false, nil
+	}
+	e.now, e.nowIncomplete = generation, incomplete
+	switch {
+	case end == layout.EndStopped:
+		return true, errStopped
+	case end == layout.EndFailed:
+		return true, errFailed
+	case incomplete > e.incomplete:
+		return true, errEarlier
+	}
+	return true, nil
+}
+
+// Acknowledge records, for the next consumer, that this one was told the end that Report has
+// returned last and has released all of the stream. Without it the next one is told again.
+func (e *EndWatch) Acknowledge() {
+	if e.now == 0 || e.now == e.seen {
+		return
+	}
+	e.seen, e.incomplete = e.now, e.nowIncomplete
+	e.consumer.Incomplete.Store(e.incomplete)
+	e.consumer.EndSeen.Store(e.seen)
+}
+
+// Leave is Acknowledge for a consumer that leaves; drained says that it has released
+// everything. Then the next one need not be told of a stream that has ended complete, whether
+// this one has asked for more or not. Of another end somebody has to be told.
+func (e *EndWatch) Leave(drained bool) {
+	if generation, due := e.Due(); due && drained && generation != e.now {
+		now, incomplete := e.now, e.nowIncomplete
+		if _, err := e.Report(generation); err != nil {
+			e.now, e.nowIncomplete = now, incomplete
+		}
+	}
+	e.Acknowledge()
+}
