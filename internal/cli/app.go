@@ -55,13 +55,15 @@ func Main(a App) int {
 	for i := range a.Commands {
 		a.Commands[i].Flags, a.Commands[i].of = withVersion(checked(a.Commands[i].Flags)), &a
 	}
+	if done, err := a.generate(os.Args[1:]); done {
+		return Exit(a.Name, false, err)
+	}
 	os.Args = append(os.Args[:1:1], a.arrange(os.Args[1:])...)
 	app := &urfave.App{
 		Name:                  a.Name,
 		Flags:                 a.Flags,
 		HideHelpCommand:       true,
 		HideVersion:           true,
-		EnableBashCompletion:  true,
 		CustomAppHelpTemplate: a.help(a.Name),
 		OnUsageError:          a.usageError,
 		ExitErrHandler:        func(*urfave.Context, error) {}, // it would exit past every deferred call
@@ -84,10 +86,21 @@ func Main(a App) int {
 	return Exit(a.called(os.Args[1:]), wantsJSON(), err)
 }
 
+// generate prints what is not for people, when args ask for it.
+func (a *App) generate(args []string) (done bool, err error) {
+	switch last := len(args) - 1; {
+	case last >= 0 && args[last] == generateCompletion:
+		return true, errors.Join(canPrint(), a.printCompletions(os.Stdout, args[:last]))
+	}
+	return false, nil
+}
+
+const versionFlag = "version"
+
 // withVersion adds the flag that Main itself sees to. It is the only one without an
 // environment variable.
 func withVersion(flags []urfave.Flag) []urfave.Flag {
-	return append(flags, &urfave.BoolFlag{Name: "version", Usage: "print version, commit, Go and the version of the segment layout"})
+	return append(flags, &urfave.BoolFlag{Name: versionFlag, Usage: "print version, commit, Go and the version of the segment layout"})
 }
 
 // called returns the command's name, and after a space that of its command.
@@ -107,7 +120,7 @@ func (a *App) usageError(_ *urfave.Context, err error, _ bool) error {
 // action runs the command called name.
 func (a *App) action(name string) urfave.ActionFunc {
 	return func(c *urfave.Context) error {
-		if c.Bool("version") {
+		if c.Bool(versionFlag) {
 			if err := canPrint(); err != nil {
 				return err
 			}

@@ -56,14 +56,8 @@ func (a *App) arrange(args []string) []string {
 	if help && (first > 0 || len(back) == 0 || a.called(back) == a.Name) {
 		return slices.Concat(args[:first], front)
 	}
-	if len(back) > 0 && len(front) > 0 && front[len(front)-1] == completion {
-		front, back = front[:len(front)-1], append(back, completion)
-	}
 	return slices.Concat(args[:first], front, back)
 }
-
-// completion is the argument that makes the flag parser print what could stand there.
-const completion = "--generate-bash-completion"
 
 // takesNext reports whether the argument after arg is its value.
 func takesNext(arg string, flags []urfave.Flag) bool {

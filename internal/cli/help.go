@@ -29,12 +29,14 @@ const (
 	helpIndent = 28  // of what a flag means
 )
 
-// exitCodes is what --help says of them.
-var exitCodes = []struct {
+// exitCode is what --help says of one.
+type exitCode struct {
 	code     int
 	means    string
 	commands string // that have it, those of gauge without gauge; "" = all
-}{
+}
+
+var exitCodes = []exitCode{
 	{ExitOK, "done in good order", ""},
 	{ExitFailed, "failed while running", ""},
 	{ExitUsage, "wrong usage", ""},
@@ -45,17 +47,27 @@ var exitCodes = []struct {
 	{ExitIncomplete, "the stream is not complete: its producer failed, or was stopped before its end, or messages were lost", "consumer"},
 }
 
+// What --help and the manual page say of the environment and of values.
+const (
+	environmentNote = "Each flag has an environment variable: --on-full is SLUICE_ON_FULL. An empty one counts as unset."
+	valuesNote      = "Sizes are 4096, 64KiB, 1MiB; times 250ms, 5s, 1m; numbers are decimal."
+)
+
+// usage is what may follow the name of the command.
+func (a *App) usage() string {
+	switch {
+	case a.Argument != "":
+		return "[options] [" + strings.ToUpper(a.Argument) + "]"
+	case len(a.Commands) > 0:
+		return "command [options]"
+	}
+	return "[options]"
+}
+
 // help returns the text of --help. command is as Exit has it.
 func (a *App) help(command string) string {
 	var b strings.Builder
-	usage := command + " [options]"
-	switch {
-	case a.Argument != "":
-		usage += " [" + strings.ToUpper(a.Argument) + "]"
-	case len(a.Commands) > 0:
-		usage = command + " command [options]"
-	}
-	fmt.Fprintf(&b, "%s - %s\n\nUsage: %s\n", command, a.Usage, usage)
+	fmt.Fprintf(&b, "%s - %s\n\nUsage: %s %s\n", command, a.Usage, command, a.usage())
 	if a.About != "" {
 		fmt.Fprintf(&b, "\n%s\n", a.About)
 	}
@@ -63,21 +75,48 @@ func (a *App) help(command string) string {
 		fmt.Fprintf(&b, "\nExamples:\n  %s\n", strings.Join(a.Examples, "\n  "))
 	}
 	if len(a.Commands) > 0 {
-		b.WriteString("\nCommands (gauge help COMMAND shows the flags of one):\n")
+		fmt.Fprintf(&b, "\nCommands (%s help COMMAND shows the flags of one):\n", command)
 		for _, sub := range a.Commands {
 			entry(&b, sub.Name, sub.Usage)
 		}
 	}
-	a.helpFlags(&b)
-	b.WriteString("\nEach flag has an environment variable: --on-full is SLUICE_ON_FULL. An empty one counts as unset.\n" +
-		"Sizes are 4096, 64KiB, 1MiB; times 250ms, 5s, 1m; numbers are decimal.\n")
-	b.WriteString("\nExit codes:\n")
-	for _, e := range exitCodes {
-		if e.commands == "" || slices.Contains(strings.Fields(e.commands), command[strings.LastIndexByte(command, ' ')+1:]) {
-			entry(&b, fmt.Sprint(e.code), e.means)
+	for _, g := range a.flagGroups() {
+		fmt.Fprintf(&b, "\n%s:\n", g.title)
+		for _, f := range g.flags {
+			title, text := describe(f)
+			entry(&b, title, text)
+		}
+		if g.title == otherGroup {
+			entry(&b, "--help, -h", "print this")
 		}
 	}
+	fmt.Fprintf(&b, "\n%s\n%s\n", environmentNote, valuesNote)
+	b.WriteString("\nExit codes:\n")
+	for _, e := range exitCodesOf(command) {
+		entry(&b, fmt.Sprint(e.code), e.means)
+	}
 	b.WriteString("\nSignals:\n")
+	for _, s := range signalsOf(command) {
+		entry(&b, s.names, s.means)
+	}
+	return b.String()
+}
+
+// exitCodesOf returns the exit codes that a command has.
+func exitCodesOf(command string) (codes []exitCode) {
+	name := command[strings.LastIndexByte(command, ' ')+1:]
+	for _, e := range exitCodes {
+		if e.commands == "" || slices.Contains(strings.Fields(e.commands), name) {
+			codes = append(codes, e)
+		}
+	}
+	return codes
+}
+
+// signalMeaning is what signals do.
+type signalMeaning struct{ names, means string }
+
+func signalsOf(command string) []signalMeaning {
 	order, atOnce := "stop in good order", "leave at once"
 	switch command {
 	case "producer":
@@ -86,13 +125,20 @@ func (a *App) help(command string) string {
 	case "consumer":
 		atOnce += ", and say what that loses"
 	}
-	entry(&b, "INT, TERM, HUP", order+"; one that was ignored at the start stays ignored")
-	entry(&b, "a second one", atOnce)
-	return b.String()
+	return []signalMeaning{
+		{"INT, TERM, HUP", order + "; one that was ignored at the start stays ignored"},
+		{"a second one", atOnce},
+	}
 }
 
-// helpFlags writes the flags in their groups.
-func (a *App) helpFlags(b *strings.Builder) {
+// flagGroup is a group of flags as --help shows it.
+type flagGroup struct {
+	title string
+	flags []urfave.Flag
+}
+
+// flagGroups returns the flags of a in their groups. The last one is otherGroup.
+func (a *App) flagGroups() (filled []flagGroup) {
 	of := map[string][]urfave.Flag{}
 	for _, f := range a.Flags {
 		group := groupOf(f)
@@ -102,17 +148,12 @@ func (a *App) helpFlags(b *strings.Builder) {
 		if len(of[g.title]) == 0 && g.title != otherGroup {
 			continue
 		}
-		fmt.Fprintf(b, "\n%s:\n", g.title)
 		slices.SortStableFunc(of[g.title], func(x, y urfave.Flag) int {
 			return slices.Index(g.flags, x.Names()[0]) - slices.Index(g.flags, y.Names()[0])
 		})
-		for _, f := range of[g.title] {
-			helpFlag(b, f)
-		}
-		if g.title == otherGroup {
-			entry(b, "--help, -h", "print this")
-		}
+		filled = append(filled, flagGroup{g.title, of[g.title]})
 	}
+	return filled
 }
 
 func groupOf(f urfave.Flag) string {
@@ -127,30 +168,31 @@ func groupOf(f urfave.Flag) string {
 	return otherGroup
 }
 
-// helpFlag writes one flag.
-func helpFlag(b *strings.Builder, f urfave.Flag) {
-	title, text := describe(f)
-	entry(b, title, text)
-}
-
 // describe returns the names of a flag with what it takes, which stands in back quotes in
 // the text, and the text with the default.
 func describe(f urfave.Flag) (title, text string) {
 	doc := f.(urfave.DocGenerationFlag)
-	value, text := cutValue(doc.GetUsage())
+	_, text = cutValue(doc.GetUsage())
 	var names []string
 	for _, n := range f.Names() {
 		names = append(names, dashed(n))
 	}
 	title = strings.Join(names, ", ")
-	_, flagOnly := f.(*urfave.BoolFlag)
-	if !flagOnly {
+	value, takes := metavar(f)
+	if takes {
 		title += " " + value
 	}
-	if d := defaultOf(doc); d != "" && !flagOnly {
+	if d := defaultOf(doc); d != "" && takes {
 		text += " (default: " + d + ")"
 	}
 	return title, text
+}
+
+// metavar returns what stands for the value of a flag, and whether it takes one.
+func metavar(f urfave.Flag) (value string, takes bool) {
+	_, alone := f.(*urfave.BoolFlag)
+	value, _ = cutValue(f.(urfave.DocGenerationFlag).GetUsage())
+	return value, !alone
 }
 
 func cutValue(usage string) (value, text string) {

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"sluice/shm"
+)
+
+// generateCompletion is the last argument, not in --help, that makes a command print what
+// may stand on its command line. scripts/completion.* ask for it.
+const generateCompletion = "--generate-completion"
+
+// printCompletions writes a line for each word that may follow args: the word, what it
+// takes, and what it means, parted by a blank.
+//
+//	--fresh none discard what a dead pair left behind
+//	--mode ring|transfer MODE of passing messages
+//	--count value stop in good order after N messages
+//	--input file read messages from FILE
+//	--name segment NAME of the segment
+//	NAME segment                                           an argument
+//	demo name                                              a segment that is there
+//	stat command show everything about a segment, once
+func (a *App) printCompletions(out io.Writer, args []string) error {
+	var b strings.Builder
+	of := a
+	if len(args) > 0 {
+		for i := range a.Commands {
+			if a.Commands[i].Name == args[0] {
+				of = &a.Commands[i]
+			}
+		}
+	}
+	for _, sub := range of.Commands {
+		fmt.Fprintf(&b, "%s command %s\n", sub.Name, sub.Usage)
+	}
+	if len(of.Commands) > 0 {
+		b.WriteString("help command print the flags of a command\n")
+	}
+	if len(args) > 0 && args[0] == "help" {
+		_, err := io.WriteString(out, b.String())
+		return err
+	}
+	named := of.Argument == "name"
+	if named {
+		b.WriteString("NAME segment\n")
+	}
+	for _, f := range of.Flags {
+		takes := takesWhat(f)
+		named = named || takes == "segment"
+		_, text := describe(f)
+		for _, n := range f.Names() {
+			fmt.Fprintf(&b, "%s %s %s\n", dashed(n), takes, text)
+		}
+	}
+	b.WriteString("--help none print the flags\n")
+	if named {
+		names, err := shm.List()
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			fmt.Fprintf(&b, "%s name\n", name)
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// takesWhat says what the value of a flag is, in a word: see printCompletions.
+func takesWhat(f urfave.Flag) string {
+	if generic, ok := f.(*urfave.GenericFlag); ok {
+		switch v := generic.Value.(type) {
+		case *choice:
+			return strings.Join(v.of, "|")
+		case *segmentName:
+			return "segment"
+		}
+	}
+	switch value, takes := metavar(f); {
+	case !takes:
+		return "none"
+	case value == "FILE", value == "PATH":
+		return "file"
+	}
+	return "value"
+}
