@@ -89,6 +89,8 @@ func Main(a App) int {
 // generate prints what is not for people, when args ask for it.
 func (a *App) generate(args []string) (done bool, err error) {
 	switch last := len(args) - 1; {
+	case last == 0 && args[0] == generateMan:
+		return true, errors.Join(canPrint(), a.printMan(os.Stdout))
 	case last >= 0 && args[last] == generateCompletion:
 		return true, errors.Join(canPrint(), a.printCompletions(os.Stdout, args[:last]))
 	}

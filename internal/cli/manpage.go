@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+)
+
+// generateMan is the argument, not in --help, that makes a command print its manual page.
+// `make man` and the packages use it.
+const generateMan = "--generate-man"
+
+// printMan writes the manual page, in the man(7) macros, from what --help is made of.
+func (a *App) printMan(out io.Writer) error {
+	p := &manPage{}
+	build := versionOf(a.Name)
+	p.line(`.TH %s 1 %s "sluice %s" "sluice manual"`, strings.ToUpper(a.Name), buildDate(), build.Version)
+	p.line(".SH NAME")
+	p.text(a.Name + ` \- ` + prose(a.Usage))
+
+	p.line(".SH SYNOPSIS")
+	p.line(".nf")
+	p.line("%s", synopsis(a.Name, a.usage()))
+	for i := range a.Commands {
+		p.line("%s", synopsis(a.Name+" "+a.Commands[i].Name, a.Commands[i].usage()))
+	}
+	p.line(".fi")
+
+	p.line(".SH DESCRIPTION")
+	p.paragraphs(a.About)
+	if len(a.Commands) > 0 {
+		p.line(".SH COMMANDS")
+		for i := range a.Commands {
+			p.command(a.Name, &a.Commands[i])
+		}
+	}
+	p.line(".SH OPTIONS")
+	p.text(prose(valuesNote))
+	groups := a.flagGroups()
+	for _, g := range groups {
+		if len(groups) > 1 {
+			p.line(".SS %s", g.title)
+		}
+		p.flags(g.flags)
+	}
+	p.item(code("--help")+", "+code("-h"), "print a summary of this page")
+
+	p.line(".SH ENVIRONMENT")
+	p.text(prose(environmentNote))
+	p.line(".PP")
+	p.text("The variables are " + strings.Join(a.variables(), ", ") + ".")
+	p.line(".SH EXIT STATUS")
+	for _, e := range exitCodesOf(a.Name) {
+		p.item(code(fmt.Sprint(e.code)), e.means)
+	}
+	p.line(".SH SIGNALS")
+	for _, s := range signalsOf(a.Name) {
+		p.item(code(s.names), s.means)
+	}
+	p.line(".SH FILES")
+	p.item(code("/dev/shm/sluice.")+variable("NAME"), "the segment: a header with the counters and, in ring mode, the messages")
+	p.item(code("$XDG_RUNTIME_DIR/sluice/")+variable("NAME")+code(".sock"), "the socket of transfer mode, where --socket does not name another; without that directory "+
+		"/run/user/UID/sluice/NAME.sock, else /tmp/sluice-UID/NAME.sock")
+	p.examples(".SH EXAMPLES", a.Examples)
+
+	p.line(".SH SEE ALSO")
+	var others []string
+	for _, name := range []string{"consumer", "gauge", "producer"} {
+		if name != a.Name {
+			others = append(others, `\fB`+name+`\fR(1)`)
+		}
+	}
+	p.text(strings.Join(append(others, `\fBshm_overview\fR(7)`), ", "))
+	_, err := io.WriteString(out, p.String())
+	return err
+}
+
+// buildDate is the day of the commit that the command was built from, today when the build
+// does not know it. The day that man shows at the foot of the page.
+func buildDate() string {
+	day := time.Now()
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if at, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
+				day = at
+			}
+		}
+	}
+	return day.UTC().Format(time.DateOnly)
+}
+
+// variables returns those of the flags of a and of its commands, sorted.
+func (a *App) variables() (names []string) {
+	flags := slices.Clone(a.Flags)
+	for _, sub := range a.Commands {
+		flags = append(flags, sub.Flags...)
+	}
+	for _, f := range flags {
+		if name := f.Names()[0]; name != versionFlag {
+			names = append(names, code(envOf(name)))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// manPage collects lines of man(7).
+type manPage struct{ strings.Builder }
+
+func (p *manPage) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+// text writes words, on lines that are not longer than man pages have them.
+func (p *manPage) text(words string) {
+	const width = 78
+	line := ""
+	for _, w := range strings.Fields(words) {
+		if line != "" && len(line)+1+len(w) > width {
+			p.line("%s", line)
+			line = ""
+		}
+		switch {
+		case line != "":
+			line += " " + w
+		case w[0] == '.' || w[0] == '\'': // not a macro
+			line = `\&` + w
+		default:
+			line = w
+		}
+	}
+	p.line("%s", line)
+}
+
+// paragraphs writes text whose paragraphs are parted by empty lines.
+func (p *manPage) paragraphs(text string) {
+	for i, paragraph := range strings.Split(text, "\n\n") {
+		if i > 0 {
+			p.line(".PP")
+		}
+		p.text(prose(paragraph))
+	}
+}
+
+// item writes a tagged paragraph. title is man(7) already, text is not.
+func (p *manPage) item(title, text string) {
+	p.line(".TP\n%s", title)
+	p.text(prose(text))
+}
+
+func (p *manPage) flags(flags []urfave.Flag) {
+	for _, f := range flags {
+		var names []string
+		for _, n := range f.Names() {
+			names = append(names, code(dashed(n)))
+		}
+		title := strings.Join(names, ", ")
+		if value, takes := metavar(f); takes {
+			title += " " + variable(value)
+		}
+		_, text := describe(f)
+		p.item(title, text)
+	}
+}
+
+// command writes a command of gauge.
+func (p *manPage) command(name string, sub *App) {
+	p.line(".SS %s", synopsis(name+" "+sub.Name, sub.usage()))
+	p.text(prose(sentence(sub.Usage)))
+	if sub.About != "" {
+		p.line(".PP")
+		p.paragraphs(sub.About)
+	}
+	for _, g := range sub.flagGroups() {
+		p.flags(slices.DeleteFunc(g.flags, func(f urfave.Flag) bool { return f.Names()[0] == versionFlag }))
+	}
+	p.examples(".PP\nExamples:", sub.Examples)
+}
+
+// examples are commands, and behind two blanks or more what each does.
+func (p *manPage) examples(heading string, examples []string) {
+	if len(examples) == 0 {
+		return
+	}
+	p.line("%s", heading)
+	for _, e := range examples {
+		command, text, explained := strings.Cut(e, "  ")
+		p.line(".TP\n%s", code(command))
+		if explained {
+			p.text(prose(sentence(strings.TrimSpace(text))))
+		} else {
+			p.line(`\&`)
+		}
+	}
+}
+
+func sentence(s string) string {
+	if s == "" || strings.HasSuffix(s, ".") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// synopsis shows the words of a command that stand for themselves in bold.
+func synopsis(command, rest string) string {
+	return code(command) + " " + strings.NewReplacer("-", `\-`).Replace(rest)
+}
+
+// code is text as it is typed.
+func code(s string) string {
+	return `\fB` + strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(s) + `\fR`
+}
+
+// variable is what stands for something that is typed.
+func variable(s string) string { return `\fI` + s + `\fR` }
+
+// prose is text with flags in it, which keep their hyphens.
+func prose(s string) string {
+	words := strings.Fields(strings.ReplaceAll(s, `\`, `\e`))
+	for i, w := range words {
+		if bare := strings.TrimLeft(w, `("`); strings.HasPrefix(bare, "-") {
+			words[i] = strings.ReplaceAll(w, "-", `\-`)
+		}
+	}
+	return strings.Join(words, " ")
+}
