@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -220,7 +221,7 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err 
 	}
 	var lost error
 	if unread > 0 && c.seg.Absent(c.role.Peer()) && errors.Is(c.seg.Check(), ErrRemoved) {
-		lost = shm.InSegment("", c.seg.Name(), fmt.Errorf("%w; lost: %s", ErrRemoved, unreadMessages(unread)))
+		lost = shm.InSegment("", c.seg.Name(), fmt.Errorf("%w; lost: %s", ErrRemoved, format.Number(unread, "unread message")))
 	}
 	_, leaveErr := c.seg.Leave(guarded(func() bool {
 		drained := h.Producer.Index.Load() == h.Consumer.Index.Load()

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/dustin/go-humanize"
-
 	"sluice/internal/endpoint"
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -135,14 +134,7 @@ func with(unread uint64, seg *shm.Segment) string {
 	if seg.Absent(layout.Consumer) {
 		consumer = "no consumer"
 	}
-	return fmt.Sprintf("with %s and %s", unreadMessages(unread), consumer)
-}
-
-func unreadMessages(n uint64) string {
-	if n == 1 {
-		return "1 unread message"
-	}
-	return humanize.Comma(int64(n)) + " unread messages"
+	return fmt.Sprintf("with %s and %s", format.Number(unread, "unread message"), consumer)
 }
 
 // Open takes the consumer role in the segment called name and waits for the

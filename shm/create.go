@@ -7,9 +7,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/format"
 	"sluice/layout"
 )
 
@@ -89,7 +89,7 @@ func allocate(f *os.File, size int64) error {
 		switch err {
 		case 0:
 		case unix.ENOSPC, unix.ENOMEM:
-			return fmt.Errorf("%w: it needs %s bytes, %s", ErrNoSpace, humanize.Comma(size), freeSpace())
+			return fmt.Errorf("%w: it needs %s bytes, %s", ErrNoSpace, format.Count(size), freeSpace())
 		default:
 			return fmt.Errorf("reserve %d bytes: %w", size, os.NewSyscallError("fallocate", err))
 		}
@@ -102,6 +102,6 @@ func freeSpace() string {
 	if err := unix.Statfs(Dir, &fs); err != nil {
 		return "how much is free is unknown"
 	}
-	bytes := func(blocks uint64) string { return humanize.Comma(int64(blocks * uint64(fs.Bsize))) }
+	bytes := func(blocks uint64) string { return format.Count(blocks * uint64(fs.Bsize)) }
 	return fmt.Sprintf("%s of %s are free", bytes(fs.Bavail), bytes(fs.Blocks))
 }

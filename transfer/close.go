@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"sluice/internal/endpoint"
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -86,7 +85,7 @@ func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 		case err != nil:
 			why = "that were not delivered"
 		}
-		err = errors.Join(err, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: %s %s", ErrUndelivered, humanize.Comma(int64(lost)), why)))
+		err = errors.Join(err, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: %s %s", ErrUndelivered, format.Count(lost), why)))
 	}
 	return lost, errors.Join(err, fault)
 }

@@ -7,8 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -74,32 +73,19 @@ type LimitError struct {
 // Error gives the figures in a sentence.
 func (e *LimitError) Error() string {
 	per := func(n uint64) string {
-		return humanize.CommafWithDigits(float64(n)/max(e.After.Seconds(), 1e-9), 0) + " msg/s"
+		return format.Rate(float64(n)/max(e.After.Seconds(), 1e-9)) + " msg/s"
 	}
-	messages := "messages"
-	if e.Waiting == 1 {
-		messages = "message"
-	}
-	text := fmt.Sprintf("%v: %s in flight after %v, %s %s of it unread", ErrLimit,
-		humanize.IBytes(e.Limit), short(e.After), humanize.Comma(int64(e.Waiting)), messages)
+	text := fmt.Sprintf("%v: %s in flight after %s, %s of it unread", ErrLimit,
+		format.Size(e.Limit), format.Duration(e.After), format.Messages(e.Waiting))
 	if e.Consumed == 0 {
 		return fmt.Sprintf("%s; the producer gave %s, the consumer took none", text, per(e.Produced))
 	}
 	less := float64(e.Produced) / float64(e.Consumed)
 	times := fmt.Sprintf("%.1f", less)
 	if less >= 10 {
-		times = humanize.Comma(int64(math.Round(less)))
+		times = format.Count(int64(math.Round(less)))
 	}
 	return fmt.Sprintf("%s; the producer gave %s, the consumer took %s, %s times less", text, per(e.Produced), per(e.Consumed), times)
-}
-
-// short is d with three digits or so.
-func short(d time.Duration) time.Duration {
-	unit := time.Duration(1)
-	for d/1000 >= unit {
-		unit *= 10
-	}
-	return d.Round(unit)
 }
 
 // Is makes it ErrLimit.

@@ -8,10 +8,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -366,7 +366,7 @@ func (r *Receiver) lookAround() error {
 func (r *Receiver) tell(holder uint64) error {
 	over, incomplete := r.ends.Report(holder)
 	if lost := r.lost - r.lostBefore; incomplete == nil && lost > 0 {
-		incomplete = fmt.Errorf("%w: %s of its messages were lost with a producer that died", ErrIncomplete, humanize.Comma(int64(lost)))
+		incomplete = fmt.Errorf("%w: %s of its messages were lost with a producer that died", ErrIncomplete, format.Count(lost))
 	}
 	switch {
 	case !over:

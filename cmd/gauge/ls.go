@@ -12,6 +12,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice/internal/cli"
+	"sluice/internal/format"
 	"sluice/internal/monitor"
 	"sluice/internal/report"
 	"sluice/shm"
@@ -39,7 +40,7 @@ func list(ctx context.Context, asJSON bool) error {
 		if len(pairs) != 1 {
 			shown = fmt.Sprintf("%d segments are", len(pairs))
 		}
-		cli.Note("gauge", "", fmt.Sprintf("%s shown, this user's first; there are %s more", shown, report.Count(uint64(f.Omitted))), "")
+		cli.Note("gauge", "", fmt.Sprintf("%s shown, this user's first; there are %s more", shown, format.Count(f.Omitted)), "")
 	}
 	if asJSON {
 		return listJSON(pairs)
@@ -55,9 +56,9 @@ func list(ctx context.Context, asJSON bool) error {
 			fmt.Fprintf(out, "%s\t-\t-\t-\t-\t-\t-\t%s\n", p.Name, p.Reason())
 			continue
 		}
-		fmt.Fprintf(out, "%s\t%v\t%s\t%s\t%s\t%.0f%%\t%s\t%s\n", p.Name, p.Now.Geometry.Mode,
+		fmt.Fprintf(out, "%s\t%v\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.Now.Geometry.Mode,
 			report.Whereabouts(&p.Now.Producer), report.Whereabouts(&p.Now.Consumer),
-			report.Count(p.Now.Depth()), 100*p.Now.Fill(), age(p.Now.Created), p.Verdict.Kind)
+			format.Count(p.Now.Depth()), format.NarrowPercent(p.Now.Fill()), format.Age(time.Since(p.Now.Created)), p.Verdict.Kind)
 	}
 	return out.Flush()
 }
@@ -74,18 +75,4 @@ func listJSON(pairs []*monitor.Pair) error {
 		errs = append(errs, report.JSON(os.Stdout, report.Of(p)))
 	}
 	return errors.Join(errs...)
-}
-
-// age is the time since then in a word: 12s, 5m, 3h, 2d.
-func age(then time.Time) string {
-	switch d := time.Since(then); {
-	case d < time.Minute:
-		return fmt.Sprintf("%.0fs", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%.0fm", d.Minutes())
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%.0fh", d.Hours())
-	default:
-		return fmt.Sprintf("%.0fd", d.Hours()/24)
-	}
 }

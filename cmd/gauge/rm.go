@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
-	"sluice/internal/report"
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -47,7 +47,7 @@ func remove(ctx context.Context, c *urfave.Context) error {
 	case err != nil && !damaged:
 		return err
 	case unread > 0 && !c.Bool("yes"):
-		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", report.Messages(unread)))),
+		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", format.Messages(unread)))),
 			"consumer --name %s takes them; --yes discards them", name)
 	}
 	socket := socketOf(name)
@@ -57,7 +57,7 @@ func remove(ctx context.Context, c *urfave.Context) error {
 		return err
 	}
 	if unread > 0 {
-		fmt.Printf("removed %s with %s unread\n", shm.Path(name), report.Messages(unread))
+		fmt.Printf("removed %s with %s unread\n", shm.Path(name), format.Messages(unread))
 	} else {
 		fmt.Printf("removed %s\n", shm.Path(name))
 	}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
-	"sluice/internal/report"
+	"sluice/internal/format"
 	"sluice/internal/source"
 	"sluice/layout"
 	"sluice/pressure"
@@ -122,13 +122,13 @@ func (e elastic) loses() string {
 	switch n {
 	case 0:
 		if seen, err := pressure.Observe(e.Segment()); err == nil && seen.Depth() > 0 {
-			return fmt.Sprintf("all that was sent was handed over; lost if the consumer ends before it takes it: %s", report.Messages(seen.Depth()))
+			return fmt.Sprintf("all that was sent was handed over; lost if the consumer ends before it takes it: %s", format.Messages(seen.Depth()))
 		}
 		return nothingLost
 	case 1:
 		are = "is"
 	}
-	return fmt.Sprintf("%s%s that had not been handed over %s lost", most, report.Messages(n), are)
+	return fmt.Sprintf("%s%s that had not been handed over %s lost", most, format.Messages(n), are)
 }
 
 func (e elastic) queued(end bool) (n uint64, tells bool) {

@@ -91,7 +91,7 @@ func TestUnsafeIsInFilesThatSaySo(t *testing.T) {
 // level is how far up a folder stands. A package imports only lower ones. The folder of the
 // list that says most about it counts.
 func level(folder string) int {
-	order := []string{"layout", "shm", "internal/endpoint", "ring", "transfer", "pressure", "internal", "cmd", "scripts"}
+	order := []string{"layout", "internal/format", "shm", "internal/endpoint", "ring", "transfer", "pressure", "internal", "cmd", "scripts"}
 	at, longest := -1, 0
 	for i, top := range order {
 		if (folder == top || strings.HasPrefix(folder, top+"/")) && len(top) > longest {

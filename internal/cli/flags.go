@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	urfave "github.com/urfave/cli/v2"
 
+	"sluice/internal/format"
 	"sluice/internal/systemd"
 	"sluice/layout"
 	"sluice/ring"
@@ -169,15 +170,10 @@ func (z *Size) Set(s string) error {
 
 // String returns the size as a person would write it.
 func (z *Size) String() string {
-	if z == nil || z.Bytes == 0 {
+	if z == nil {
 		return "0"
 	}
-	if s := strings.ReplaceAll(humanize.IBytes(z.Bytes), " ", ""); strings.HasSuffix(s, "iB") {
-		if back, err := humanize.ParseBytes(s); err == nil && back == z.Bytes {
-			return strings.Replace(s, ".0", "", 1)
-		}
-	}
-	return fmt.Sprint(z.Bytes)
+	return format.FlagSize(z.Bytes)
 }
 
 // SizeFlag returns a flag of a size in bytes.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/xrash/smetrics"
 
+	"sluice/internal/format"
 	"sluice/internal/monitor"
 	"sluice/internal/sink"
 	"sluice/shm"
@@ -30,7 +30,7 @@ func OtherSegments(name string) string {
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(a, name), distance(b, name)) })
 	const few = 4
 	if n > few {
-		return fmt.Sprintf("gauge ls shows %s and %s more", strings.Join(names[:few], ", "), humanize.Comma(int64(n-few)))
+		return fmt.Sprintf("gauge ls shows %s and %s more", strings.Join(names[:few], ", "), format.Count(n-few))
 	}
 	return "gauge ls shows " + strings.Join(names, ", ")
 }

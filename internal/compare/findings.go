@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/dustin/go-humanize"
+	"sluice/internal/format"
 )
 
 // Findings are sentences that follow from the measurements, each with its figures.
@@ -18,11 +18,11 @@ func (rep *Report) hard() (out []string) {
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if r := rep.find("overload", "ring"); r != nil && r.Code <= 0 {
 		say("Overload does not break the ring: the producer was blocked %s of the time, the queue never held more than %s messages, memory stayed at %s.",
-			percent(r.ProducerBlocked()), count(r.PeakDepth()), memory(r.PeakMemory()))
+			format.Percent(r.ProducerBlocked()), count(r.PeakDepth()), memory(r.PeakMemory()))
 	}
 	if r := rep.find("slow-consumer", "ring"); r != nil {
 		say("What breaks is the producer's pace: with a slow consumer it got rid of %s messages a second of the 1,500 that it had to offer, and was blocked %s of the time. Whoever must not be made to wait (a camera, a market) cannot use it like that; --on-full drop gives up messages instead.",
-			count(r.Throughput()), percent(r.ProducerBlocked()))
+			count(r.Throughput()), format.Percent(r.ProducerBlocked()))
 	}
 	if r := rep.find("stall", "ring"); r != nil && r.Final.Producer.Blocked > 0 {
 		say("A consumer that stops for %s stops the producer with it: it was blocked for %s, with %s messages queued at most.",
@@ -83,7 +83,7 @@ func (rep *Report) both() (out []string) {
 	for _, size := range []int{64 << 10, 1 << 20} {
 		if a, b, c := rate(size, "recycled"), rate(size, "transfer"), rate(size, "ring"); b > 0 {
 			say("Zero-copy in practice, %s: recycled buffers, mapped once, move %s, fresh sealed ones %s, the ring %s. A mapping that is used once costs more than the copy it saves.",
-				Bytes(size), perSecond(a*float64(size)), perSecond(b*float64(size)), perSecond(c*float64(size)))
+				format.Size(size), perSecond(a*float64(size)), perSecond(b*float64(size)), perSecond(c*float64(size)))
 		}
 	}
 	if small, large := rep.find("room-0", "ring"), rep.find(fmt.Sprintf("room-%d", len(Rooms)-1), "ring"); small != nil && large != nil && small.Throughput() > 0 {
@@ -106,7 +106,7 @@ func (rep *Report) Choices() []Choice {
 	}
 	return []Choice{
 		{"memory must stay bounded, nothing may be lost, the producer can wait", "ring", because("overload", "ring", func(r *Result) string {
-			return fmt.Sprintf("overload: %s at most, blocked %s of the time", memory(r.PeakMemory()), percent(r.ProducerBlocked()))
+			return fmt.Sprintf("overload: %s at most, blocked %s of the time", memory(r.PeakMemory()), format.Percent(r.ProducerBlocked()))
 		})},
 		{"many small messages, as fast as possible", "ring", because("size-8", "ring", func(r *Result) string {
 			return si(r.Throughput()) + " messages/s of 8 B"
@@ -124,26 +124,15 @@ func (rep *Report) Choices() []Choice {
 	}
 }
 
-func percent(share float64) string   { return fmt.Sprintf("%.0f %%", 100*share) }
-func count(x float64) string         { return humanize.CommafWithDigits(math.Round(x), 0) }
-func memory(x float64) string        { return humanize.IBytes(uint64(x)) }
+func count(x float64) string         { return format.Count(int64(math.Round(x))) }
+func memory(x float64) string        { return format.Size(uint64(x)) }
 func seconds(d time.Duration) string { return digits(d.Seconds()) + " s" }
 
 func latency(r *Result, q float64) string {
 	if r.Final.Latency.Count == 0 {
 		return "-"
 	}
-	return brief(r.Final.Latency.Quantile(q))
-}
-
-// brief is a time with two digits or three.
-func brief(d time.Duration) string {
-	for unit := time.Duration(1); unit < time.Hour; unit *= 10 {
-		if d < 100*unit {
-			return d.Round(unit).String()
-		}
-	}
-	return d.String()
+	return format.Duration(r.Final.Latency.Quantile(q))
 }
 
 // digits is x with about two digits that count.

@@ -5,6 +5,8 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+
+	"sluice/internal/format"
 )
 
 // mostPoints is how many points of a curve a picture shows.
@@ -91,7 +93,7 @@ func latencies(results []*Result) (lines []line) {
 
 func sizeTicks() (n named) {
 	for _, size := range Sizes {
-		n = append(n, plot.Tick{Value: float64(size), Label: Bytes(size)})
+		n = append(n, plot.Tick{Value: float64(size), Label: format.Size(size)})
 	}
 	return n
 }

@@ -11,6 +11,8 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	vgdraw "gonum.org/v1/plot/vg/draw"
+
+	"sluice/internal/format"
 )
 
 // Picture is a plot as SVG.
@@ -168,7 +170,7 @@ func (t siTicks) Ticks(low, high float64) []plot.Tick {
 		if ticks[i].Label != "" {
 			ticks[i].Label = si(ticks[i].Value)
 			if t.unit != "" {
-				ticks[i].Label = humanize.SIWithDigits(ticks[i].Value, 1, t.unit)
+				ticks[i].Label = format.SI(ticks[i].Value, t.unit)
 			}
 		}
 	}
@@ -176,16 +178,13 @@ func (t siTicks) Ticks(low, high float64) []plot.Tick {
 }
 
 // perSecond is bytes a second as people write it: 640 MB/s, 11.1 GB/s.
-func perSecond(bytes float64) string { return humanize.SIWithDigits(bytes, 1, "B/s") }
+func perSecond(bytes float64) string { return format.SI(bytes, "B/s") }
 
 func si(x float64) string {
 	if x < 10 {
 		return humanize.FtoaWithDigits(x, 2)
 	}
-	if x < 1000 {
-		return humanize.FtoaWithDigits(x, 0)
-	}
-	return humanize.SIWithDigits(x, 1, "")
+	return format.SI(x, "")
 }
 
 // named labels given places.
@@ -201,7 +200,7 @@ type byteTicks struct{}
 func (byteTicks) Ticks(low, high float64) (ticks []plot.Tick) {
 	step := math.Exp2(math.Ceil(math.Log2(max(high, 1) / 5)))
 	for x := 0.0; x <= high; x += step {
-		ticks = append(ticks, plot.Tick{Value: x, Label: Bytes(int(x))})
+		ticks = append(ticks, plot.Tick{Value: x, Label: format.Size(int(x))})
 	}
 	return ticks
 }

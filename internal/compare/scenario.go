@@ -6,6 +6,8 @@ package compare
 import (
 	"fmt"
 	"time"
+
+	"sluice/internal/format"
 )
 
 // Model is a way of passing messages.
@@ -85,7 +87,7 @@ const (
 // sizeLoad moves messages of one size as fast as they go.
 func sizeLoad(size int, length time.Duration) Scenario {
 	return Scenario{
-		ID: fmt.Sprintf("size-%d", size), Title: fmt.Sprintf("As fast as it goes, %s", Bytes(size)), About: sizesAbout,
+		ID: fmt.Sprintf("size-%d", size), Title: fmt.Sprintf("As fast as it goes, %s", format.Size(size)), About: sizesAbout,
 		Producer: []string{"--size", fmt.Sprint(size)}, Ring: []string{"--capacity", "4MiB"}, Soft: []string{"--limit", "256MiB"},
 		Length: length, Cut: true,
 	}
@@ -113,15 +115,4 @@ func roomLoad(i int, length time.Duration) Scenario {
 		ID: fmt.Sprintf("room-%d", i), Title: "As fast as it goes, 64 B, " + Rooms[i].Name, About: roomsAbout,
 		Producer: []string{"--size", "64"}, Ring: Rooms[i].Flags, Length: length, Cut: true,
 	}
-}
-
-// Bytes is a size as people write it.
-func Bytes(n int) string {
-	switch {
-	case n >= 1<<20 && n%(1<<20) == 0:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 1<<10 && n%(1<<10) == 0:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d B", n)
 }

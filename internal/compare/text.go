@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+
+	"sluice/internal/format"
 )
 
 // Head is the headings of Row.
@@ -16,7 +18,7 @@ func (r *Result) cells() []string {
 		end = "limit after " + seconds(r.LimitAfter)
 	}
 	return []string{
-		r.Scenario.Title, r.Model.Name, si(r.Throughput()), percent(r.ProducerBlocked()), si(r.PeakDepth()), memory(r.PeakMemory()),
+		r.Scenario.Title, r.Model.Name, si(r.Throughput()), format.Percent(r.ProducerBlocked()), si(r.PeakDepth()), memory(r.PeakMemory()),
 		latency(r, 0.5), latency(r, 0.99), digits(r.CPUPerMillion()), end,
 	}
 }

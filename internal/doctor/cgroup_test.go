@@ -60,7 +60,7 @@ func TestQuotaAndMemoryOfTheGroups(t *testing.T) {
 		{"nonsense", "processors", newGroups, "0::/", map[string]string{"/sys/fs/cgroup/cpu.max": "0 0\n"}, OK, "no quota", ""},
 
 		{"no limit", "memory", newGroups, "0::/a", map[string]string{"/sys/fs/cgroup/a/memory.max": "max\n"}, OK, "no limit of a control group", ""},
-		{"a limit that is enough", "memory", newGroups, "0::/a", map[string]string{"/sys/fs/cgroup/a/memory.max": "2147483648\n"}, OK, "2.0 GiB for this control group", ""},
+		{"a limit that is enough", "memory", newGroups, "0::/a", map[string]string{"/sys/fs/cgroup/a/memory.max": "2147483648\n"}, OK, "2 GiB for this control group", ""},
 		{"a limit that is just not", "memory", newGroups, "0::/a", map[string]string{"/sys/fs/cgroup/a/memory.max": "1141899263\n"}, Note, "control group", "--limit 544MiB|MemoryMax"},
 		{"a limit that just is", "memory", newGroups, "0::/a", map[string]string{"/sys/fs/cgroup/a/memory.max": "1141899264\n"}, OK, "control group", ""},
 		{"a limit further up", "memory", newGroups, "0::/a/b", map[string]string{"/sys/fs/cgroup/a/memory.max": "536870912\n", "/sys/fs/cgroup/a/b/memory.max": "max\n"}, Note, "512 MiB for this control group", "--limit 256MiB"},

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
+	"sluice/internal/format"
 )
 
 const (
@@ -70,7 +70,7 @@ func count(n uint64) string {
 	if n > math.MaxInt64/2 {
 		return "any number"
 	}
-	return humanize.Comma(int64(n))
+	return format.Count(n)
 }
 
 // openFiles checks the machine's own limit, which everybody shares.

@@ -48,10 +48,10 @@ var spoilt = []struct {
 
 	{"Docker's default", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20, 64<<20)) }, Problem, "64 MiB free of 64 MiB|--capacity 32MiB", "--shm-size|--ipc=host|remount,size"},
 	{"a page more than that", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20+4096, 64<<20)) }, OK, "--capacity 32MiB", ""},
-	{"full", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 0)) }, Problem, "0 B free of 1.0 GiB|--capacity 1MiB and its header", "gauge ls|remount,size"},
+	{"full", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 0)) }, Problem, "0 B free of 1 GiB|--capacity 1MiB and its header", "gauge ls|remount,size"},
 	{"a page too little", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 1<<20+layout.HeaderSize-4096)) }, Problem, "1.1 MiB free", "remount,size"},
 	{"just enough", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(gib, 1<<20+layout.HeaderSize)) }, OK, "--capacity 1MiB", ""},
-	{"a small one that is full", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20, 4096)) }, Problem, "4.0 KiB free of 64 MiB", "--shm-size"},
+	{"a small one that is full", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(64<<20, 4096)) }, Problem, "4 KiB free of 64 MiB", "--shm-size"},
 	{"room for all", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(4*gib, 2*gib+layout.HeaderSize)) }, OK, "largest ring (2 GiB)", ""},
 	{"a page less", "room", func(t *testing.T, m *machine) { m.statfs = statfs(space(4*gib, 2*gib+4096)) }, OK, "--capacity 1GiB", ""},
 	{"no limit", "room", func(t *testing.T, m *machine) { m.statfs = statfs(unix.Statfs_t{Type: unix.TMPFS_MAGIC, Bsize: 4096}) }, OK, "machine's memory", ""},
@@ -117,9 +117,9 @@ var spoilt = []struct {
 	{"no limit", "open files", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/fs/file-nr", "900 0 9223372036854775807\n") }, OK, "900 of at most any number", ""},
 	{"nonsense", "open files", func(t *testing.T, m *machine) { m.put(t, "/proc/sys/fs/file-nr", "a b c\n") }, Note, "unknown", ""},
 
-	{"little address space", "limits", func(t *testing.T, m *machine) { m.limitIs(unix.RLIMIT_AS, gib) }, Problem, "1.0 GiB of address space", "ulimit -v"},
+	{"little address space", "limits", func(t *testing.T, m *machine) { m.limitIs(unix.RLIMIT_AS, gib) }, Problem, "1 GiB of address space", "ulimit -v"},
 	{"enough for a ring", "limits", func(t *testing.T, m *machine) { m.limitIs(unix.RLIMIT_AS, 3<<29) }, Note, "1.5 GiB of address space|twice its --capacity", "ulimit -v"},
-	{"small files", "limits", func(t *testing.T, m *machine) { m.limitIs(unix.RLIMIT_FSIZE, 2<<20) }, Note, "at most 2.0 MiB", "ulimit -f"},
+	{"small files", "limits", func(t *testing.T, m *machine) { m.limitIs(unix.RLIMIT_FSIZE, 2<<20) }, Note, "at most 2 MiB", "ulimit -f"},
 	{"few threads of a user", "limits", func(t *testing.T, m *machine) {
 		m.uid = 1000
 		m.limitIs(unix.RLIMIT_NPROC, 40)

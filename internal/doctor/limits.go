@@ -8,8 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/format"
 )
 
 const (
@@ -26,18 +27,18 @@ const (
 // process with a trace, and nothing else can be said.
 func limits(m *machine) Finding {
 	var says, remedies []string
-	add := func(remedy, format string, args ...any) {
-		says, remedies = append(says, fmt.Sprintf(format, args...)), append(remedies, remedy)
+	add := func(remedy, text string, args ...any) {
+		says, remedies = append(says, fmt.Sprintf(text, args...)), append(remedies, remedy)
 	}
 	report := note
 	if n := m.softLimit(unix.RLIMIT_AS); n < math.MaxUint64 {
-		add("ulimit -v unlimited", "%s of address space a process: the runtime takes up to %s, a ring twice its --capacity", humanize.IBytes(n), humanize.IBytes(addresses))
+		add("ulimit -v unlimited", "%s of address space a process: the runtime takes up to %s, a ring twice its --capacity", format.Size(n), format.Size(addresses))
 		if n < addresses {
 			report = problem
 		}
 	}
 	if n := m.softLimit(unix.RLIMIT_FSIZE); n < math.MaxUint64 {
-		add("ulimit -f unlimited, LimitFSIZE= of a unit", "files of at most %s: no ring is larger, and no message in transfer mode", humanize.IBytes(n))
+		add("ulimit -f unlimited, LimitFSIZE= of a unit", "files of at most %s: no ring is larger, and no message in transfer mode", format.Size(n))
 	}
 	if n := m.moreThreads(); n < 2*threads {
 		add("allow more (ulimit -u, nproc in /etc/security/limits.conf, TasksMax= of a unit, docker run --pids-limit)", "room for %d more threads: two sides need %d", n, 2*threads)

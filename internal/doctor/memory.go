@@ -6,8 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
-
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/transfer"
 )
@@ -20,23 +19,20 @@ const programs = 64 << 20
 func memory(m *machine) Finding {
 	need := uint64(transfer.DefaultLimit + layout.DefaultCapacity + programs)
 	group, free := m.groupMemory(), m.available()
-	lower := "producer --limit " + sizeFlag(min(group, free)/2)
+	lower := "producer --limit " + format.FlagSize(max(1, min(group, free)/2>>20)<<20) // whole MiB
 	switch {
 	case group < need:
 		return note(lower+"; or allow more (docker run --memory, MemoryMax= of a unit, limits.memory of a pod)",
-			"%s for this control group, with the segments: in transfer mode the kernel kills before --limit 1GiB is reached", humanize.IBytes(group))
+			"%s for this control group, with the segments: in transfer mode the kernel kills before --limit 1GiB is reached", format.Size(group))
 	case free < need:
-		return note(lower, "%s available: in transfer mode the machine runs out before --limit 1GiB is reached", humanize.IBytes(free))
+		return note(lower, "%s available: in transfer mode the machine runs out before --limit 1GiB is reached", format.Size(free))
 	case free == math.MaxUint64:
 		return note("", "unknown: no /proc/meminfo")
 	case group == math.MaxUint64:
-		return fine("%s available, no limit of a control group", humanize.IBytes(free))
+		return fine("%s available, no limit of a control group", format.Size(free))
 	}
-	return fine("%s available, %s for this control group", humanize.IBytes(free), humanize.IBytes(group))
+	return fine("%s available, %s for this control group", format.Size(free), format.Size(group))
 }
-
-// sizeFlag writes n as a flag takes it: whole MiB, at least one.
-func sizeFlag(n uint64) string { return strconv.FormatUint(max(1, n>>20), 10) + "MiB" }
 
 // groupMemory returns the least limit of the control groups, MaxUint64 without one.
 func (m *machine) groupMemory() uint64 {

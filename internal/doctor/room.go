@@ -6,9 +6,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -37,17 +37,17 @@ func room(m *machine) Finding {
 	}
 	switch {
 	case st.Files > 0 && st.Ffree == 0:
-		return problem(makeRoom+"as root: mount -o remount,nr_inodes=1m /dev/shm", "no room for a file: all %s inodes are in use", humanize.Comma(int64(st.Files)))
+		return problem(makeRoom+"as root: mount -o remount,nr_inodes=1m /dev/shm", "no room for a file: all %s inodes are in use", format.Count(st.Files))
 	case total == 0: // what size=0 means
 		return fine("as much as the machine's memory; segments take %s", taken(m.dir))
 	case free < needs:
 		return problem(remedy, "%s free of %s: no room for a ring of the default --capacity 1MiB and its header; segments take %s",
-			humanize.IBytes(free), humanize.IBytes(total), taken(m.dir))
+			format.Size(free), format.Size(total), taken(m.dir))
 	case total <= dockers:
 		return problem(remedy, "%s free of %s (Docker's default is 64 MiB): %s; segments take %s",
-			humanize.IBytes(free), humanize.IBytes(total), maxRing(free), taken(m.dir))
+			format.Size(free), format.Size(total), maxRing(free), taken(m.dir))
 	}
-	return fine("%s free of %s: %s; segments take %s", humanize.IBytes(free), humanize.IBytes(total), maxRing(free), taken(m.dir))
+	return fine("%s free of %s: %s; segments take %s", format.Size(free), format.Size(total), maxRing(free), taken(m.dir))
 }
 
 // ringFile is the size of the file of a ring, bytes.
@@ -59,7 +59,7 @@ func ringFile(capacity uint64) uint64 {
 	return uint64(g.FileSize())
 }
 
-// largestRing says for which --capacity there is room.
+// maxRing says for which --capacity there is room.
 func maxRing(free uint64) string {
 	c := uint64(layout.MaxCapacity)
 	for c > layout.DefaultCapacity && ringFile(c) > free {
@@ -68,8 +68,7 @@ func maxRing(free uint64) string {
 	if c == layout.MaxCapacity {
 		return "room for the largest ring (2 GiB)"
 	}
-	size := strings.ReplaceAll(humanize.IBytes(c), " ", "")
-	return "room for a ring of --capacity " + strings.Replace(size, ".0", "", 1)
+	return "room for a ring of --capacity " + format.FlagSize(c)
 }
 
 // taken is the memory of all that has a segment's name, whoever it belongs to.
@@ -89,5 +88,5 @@ func taken(dir string) string {
 			}
 		}
 	}
-	return humanize.IBytes(uint64(sum))
+	return format.Size(sum)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -19,7 +20,7 @@ func (r *Reporter) Resumed(n uint64, consumer bool) {
 		then = "the consumer takes them first"
 	}
 	if n > 0 {
-		r.note("going on after %s left unread in %s; %s", Messages(n), shm.Path(r.opt.Name), then)
+		r.note("going on after %s left unread in %s; %s", format.Messages(n), shm.Path(r.opt.Name), then)
 	}
 }
 
@@ -51,13 +52,13 @@ func (r *Reporter) Verified(n, dropped, lost uint64) {
 	text := "none missing, repeated or damaged"
 	switch {
 	case dropped > 0 && lost > 0:
-		text = fmt.Sprintf("none missing but %s that the producer dropped and %s that were lost, none repeated or damaged", Count(dropped), Count(lost))
+		text = fmt.Sprintf("none missing but %s that the producer dropped and %s that were lost, none repeated or damaged", format.Count(dropped), format.Count(lost))
 	case dropped > 0:
-		text = fmt.Sprintf("none missing but %s that the producer dropped, none repeated or damaged", Count(dropped))
+		text = fmt.Sprintf("none missing but %s that the producer dropped, none repeated or damaged", format.Count(dropped))
 	case lost > 0:
-		text = fmt.Sprintf("none missing but %s that were lost with a producer, none repeated or damaged", Count(lost))
+		text = fmt.Sprintf("none missing but %s that were lost with a producer, none repeated or damaged", format.Count(lost))
 	}
-	r.tell(noteLine{Note: fmt.Sprintf("verified %s: %s", Messages(n), text), VerifiedCount: &n})
+	r.tell(noteLine{Note: fmt.Sprintf("verified %s: %s", format.Messages(n), text), VerifiedCount: &n})
 }
 
 // Delivering says that n messages are still in the producer's queue, which ends
@@ -69,7 +70,7 @@ func (r *Reporter) Delivering(n uint64, consumer bool, sooner string) {
 		doing = "delivering what is queued"
 	}
 	if n > 0 {
-		r.note("no more is sent; %s, %s (%s)", doing, Messages(n), sooner)
+		r.note("no more is sent; %s, %s (%s)", doing, format.Messages(n), sooner)
 	}
 }
 
@@ -100,7 +101,7 @@ func (r *Reporter) Left(n uint64, end layout.End) {
 	switch {
 	case r.removed:
 	case n > 0:
-		r.note("%s unread in %s, kept for the next consumer", Messages(n), shm.Path(r.opt.Name))
+		r.note("%s unread in %s, kept for the next consumer", format.Messages(n), shm.Path(r.opt.Name))
 	case end != layout.EndNone:
 		was := map[layout.End]string{layout.EndComplete: "is complete", layout.EndStopped: "was stopped before its end", layout.EndFailed: "failed before its end"}
 		if end == layout.EndComplete && r.last.Untold > 0 {
@@ -115,5 +116,5 @@ func Lost(n uint64) string {
 	if n == 1 {
 		return "1 message was lost"
 	}
-	return Messages(n) + " were lost"
+	return format.Messages(n) + " were lost"
 }

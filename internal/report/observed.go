@@ -6,8 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
+	"sluice/internal/format"
 	"sluice/internal/monitor"
 	"sluice/layout"
 	"sluice/pressure"
@@ -28,39 +27,39 @@ func Of(p *monitor.Pair) *Report {
 func Observed(out io.Writer, r *Report) error {
 	s, i := r.Now, &r.Interval
 	var b strings.Builder
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+	row := func(name, text string, args ...any) {
+		fmt.Fprintf(&b, "  %-10s %s\n", name, fmt.Sprintf(text, args...))
 	}
-	fmt.Fprintf(&b, "%s: %v, %s, made %v ago\n", shm.Path(r.Name), r.Mode, bound(s), short(r.Elapsed))
+	fmt.Fprintf(&b, "%s: %v, %s, made %s ago\n", shm.Path(r.Name), r.Mode, bound(s), format.Duration(r.Elapsed))
 	row("verdict", "%s", r.Verdict.Kind)
 	row("", "%s", r.Verdict.Why)
 	if r.Verdict.Advice != "" {
 		row("", "%s", r.Verdict.Advice)
 	}
-	row("produced", "%s, %s; %s msg/s now", Messages(s.Produced), humanize.IBytes(s.ProducedBytes), Rate(perSecond(i.Produced, i.Elapsed)))
-	row("consumed", "%s, %s; %s msg/s, %s/s now", Messages(s.Consumed), humanize.IBytes(s.ConsumedBytes),
-		Rate(i.Throughput), humanize.IBytes(uint64(perSecond(i.ConsumedBytes, i.Elapsed))))
+	row("produced", "%s, %s; %s msg/s now", format.Messages(s.Produced), format.Size(s.ProducedBytes), format.Rate(perSecond(i.Produced, i.Elapsed)))
+	row("consumed", "%s, %s; %s msg/s, %s/s now", format.Messages(s.Consumed), format.Size(s.ConsumedBytes),
+		format.Rate(i.Throughput), format.Size(uint64(perSecond(i.ConsumedBytes, i.Elapsed))))
 	most := ""
 	if r.Mode == layout.ModeTransfer && !s.Producer.Alive && s.Depth() > 0 {
 		most = "at most " // nobody knows how much of it was handed over before the producer died
 	}
-	row("queue", "%s%s, %s, %.0f %% full; deepest %s", most, Messages(s.Depth()), humanize.IBytes(s.QueueBytes), 100*s.Fill(), Messages(s.Deepest()))
+	row("queue", "%s%s, %s, %s full; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), format.Percent(s.Fill()), format.Messages(s.Deepest()))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
 	extras(row, s, s.Dropped, s.Refused, s.Lost)
 	if h := &s.Latency; h.Count > 0 {
 		row("latency", "%s", Quantiles(h))
 	}
-	row("memory", "%s%s", most, humanize.IBytes(s.Memory))
+	row("memory", "%s%s", most, format.Size(s.Memory))
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
 func perSecond(n uint64, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
 
-func side(row func(name, format string, args ...any), name string, s *pressure.RoleStats, blocked float64) {
-	row(name, "%s%s; slept %s, %v in all, %.0f %% of the time now", Whereabouts(s), doing(s), times(s.Waits), short(s.Blocked), 100*blocked)
-	row("", "%s waits without sleep, woke the other %s, was woken for nothing %s", Count(s.Spins), times(s.Wakes), times(s.Spurious))
+func side(row func(name, text string, args ...any), name string, s *pressure.RoleStats, blocked float64) {
+	row(name, "%s%s; slept %s, %s in all, %s of the time now", Whereabouts(s), doing(s), format.Times(s.Waits), format.Duration(s.Blocked), format.Percent(blocked))
+	row("", "%s waits without sleep, woke the other %s, was woken for nothing %s", format.Count(s.Spins), format.Times(s.Wakes), format.Times(s.Spurious))
 }
 
 // doing is what a process that runs says of itself.
@@ -100,38 +99,38 @@ func Whereabouts(s *pressure.RoleStats) string {
 
 // Holding says what is in the queue, and what it may hold.
 func Holding(s *pressure.Snapshot) string {
-	return fmt.Sprintf("%s of %s in use", humanize.IBytes(s.QueueBytes), bound(s))
+	return fmt.Sprintf("%s of %s in use", format.Size(s.QueueBytes), bound(s))
 }
 
 // extras are the rows that only some segments have. The counts are of the time that the
 // other rows are of.
-func extras(row func(name, format string, args ...any), s *pressure.Snapshot, dropped, refused, lost uint64) {
+func extras(row func(name, text string, args ...any), s *pressure.Snapshot, dropped, refused, lost uint64) {
 	if s.Geometry.Mode != layout.ModeTransfer {
 		if dropped > 0 {
-			row("dropped", "%s, because the ring was full", Messages(dropped))
+			row("dropped", "%s, because the ring was full", format.Messages(dropped))
 		}
 		if refused > 0 {
-			row("refused", "%s: the ring was full", sends(refused))
+			row("refused", "%s: the ring was full", format.Number(refused, "send"))
 		}
 		return
 	}
 	// The descriptors are counted by the producer, which has yet to close those of what was
 	// released just now, and keeps some open for reuse.
-	if inFlight := humanize.IBytes(s.QueueBytes); s.Depth() == 0 {
+	if inFlight := format.Size(s.QueueBytes); s.Depth() == 0 {
 		row("in flight", "%s", inFlight)
 	} else {
-		row("in flight", "%s, %s of at most %s descriptors", inFlight, Count(s.Descriptors), Count(s.MaxDescriptors))
+		row("in flight", "%s, %s of at most %s descriptors", inFlight, format.Count(s.Descriptors), format.Count(s.MaxDescriptors))
 	}
 	if refused > 0 {
-		row("refused", "%s%s", sends(refused), because(s.RefuseReason))
+		row("refused", "%s%s", format.Number(refused, "send"), because(s.RefuseReason))
 	}
 	if lost > 0 {
-		row("lost", "%s: queued by a producer that died or gave up", Messages(lost))
+		row("lost", "%s: queued by a producer that died or gave up", format.Messages(lost))
 	}
 }
 
 // Quantiles names the usual ones, in words.
 func Quantiles(h *pressure.Histogram) string {
-	return fmt.Sprintf("p50 %v  p90 %v  p99 %v  p99.9 %v  max %v",
-		short(h.Quantile(0.5)), short(h.Quantile(0.9)), short(h.Quantile(0.99)), short(h.Quantile(0.999)), short(h.Max))
+	return fmt.Sprintf("p50 %s  p90 %s  p99 %s  p99.9 %s  max %s",
+		format.Duration(h.Quantile(0.5)), format.Duration(h.Quantile(0.9)), format.Duration(h.Quantile(0.99)), format.Duration(h.Quantile(0.999)), format.Duration(h.Max))
 }

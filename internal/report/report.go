@@ -12,10 +12,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -204,7 +204,7 @@ func (r *Reporter) Finish() {
 		r.emit(r.first, true)
 	})
 	if r.unsent != nil && *r.unsent > 0 {
-		r.note("stopped with %s bytes read from the input and not sent; they are lost", humanize.Comma(*r.unsent))
+		r.note("stopped with %s bytes read from the input and not sent; they are lost", format.Count(*r.unsent))
 	}
 }
 
@@ -445,7 +445,7 @@ func (r *Report) blameReader(held time.Duration) {
 		return
 	}
 	if share := held.Seconds() / r.Interval.Elapsed.Seconds(); share > 0.5 {
-		r.Verdict.Why += fmt.Sprintf("; for %.0f %% of the time the consumer waited for the reader of its output", 100*min(share, 1))
+		r.Verdict.Why += fmt.Sprintf("; for %s of the time the consumer waited for the reader of its output", format.Percent(min(share, 1)))
 		r.Verdict.Figures = false
 		r.Verdict.Advice = "let what reads the consumer's output read faster"
 	}

@@ -48,7 +48,7 @@ func TestTheFiguresOfASummaryAddUp(t *testing.T) {
 	for _, want := range []string{
 		"produced   10 messages, 0 B; 20 messages waited from before\n",
 		"consumed   25 messages",
-		"queue      5 messages (0 % of 1.0 MiB), at most 20 messages\n", // those that waited; the producer noted 3
+		"queue      5 messages (0 % of 1 MiB), at most 20 messages\n", // those that waited; the producer noted 3
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sluice/internal/format"
 	"sluice/pressure"
 )
 
@@ -11,8 +12,8 @@ import (
 // for a journal.
 func Sentence(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict) string {
 	parts := []string{
-		fmt.Sprintf("%s: %s msg/s, %s queued, %.0f %% full", v.Kind, Rate(i.Throughput), Messages(s.Depth()), 100*s.Fill()),
-		fmt.Sprintf("blocked: producer %.0f %%, consumer %.0f %%", 100*i.ProducerBlocked, 100*i.ConsumerBlocked),
+		fmt.Sprintf("%s: %s msg/s, %s queued, %s full", v.Kind, format.Rate(i.Throughput), format.Messages(s.Depth()), format.Percent(s.Fill())),
+		fmt.Sprintf("blocked: producer %s, consumer %s", format.Percent(i.ProducerBlocked), format.Percent(i.ConsumerBlocked)),
 	}
 	if !v.Figures && v.Why != "" {
 		parts = append(parts, v.Why)

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/pressure"
 )
@@ -37,7 +35,7 @@ func (t *text) print(out io.Writer, r *Report) error {
 // interval, and the share of the time.
 const (
 	headings = "%-8s %7s %6s %-8s %6s %11s %11s %s\n"
-	columns  = "%-8s %7s %6s %s %6s %6s %3.0f%% %6s %3.0f%% %s\n"
+	columns  = "%-8s %7s %6s %s %6s %6s %4s %6s %4s %s\n"
 	remark   = "%-8s %7s %s\n"
 )
 
@@ -51,15 +49,15 @@ func (t *text) line(b *strings.Builder, r *Report) {
 		return
 	}
 	if s == nil {
-		fmt.Fprintf(b, remark, r.Role, seconds(r.Elapsed), kind(&r.Verdict))
+		fmt.Fprintf(b, remark, r.Role, format.Seconds(r.Elapsed), kind(&r.Verdict))
 	} else {
 		if t.lines%headingEvery == 0 {
 			fmt.Fprintf(b, headings, "", "time", "msg/s", "queue", "depth", "prod. waits", "cons. waits", "verdict")
 		}
 		t.lines++
 		fmt.Fprintf(b, columns,
-			r.Role, seconds(r.Elapsed), Rate(i.Throughput), gauge(s), Brief(s.Depth()),
-			Brief(i.ProducerWaits), 100*i.ProducerBlocked, Brief(i.ConsumerWaits), 100*i.ConsumerBlocked, r.Verdict.Kind)
+			r.Role, format.Seconds(r.Elapsed), format.Rate(i.Throughput), gauge(s), format.ShortCount(s.Depth()),
+			format.ShortCount(i.ProducerWaits), format.NarrowPercent(i.ProducerBlocked), format.ShortCount(i.ConsumerWaits), format.NarrowPercent(i.ConsumerBlocked), r.Verdict.Kind)
 	}
 	if t.verdict == r.Verdict.Kind {
 		return
@@ -90,31 +88,31 @@ func (t *text) entry(b *strings.Builder, r *Report) {
 const worthSaying = 100 * time.Millisecond
 
 func final(b *strings.Builder, r *Report) {
-	fmt.Fprintf(b, "%s %q ran for %v", r.Role, r.Name, short(r.Elapsed))
+	fmt.Fprintf(b, "%s %q ran for %s", r.Role, r.Name, format.Duration(r.Elapsed))
 	if r.Waited >= worthSaying {
-		fmt.Fprintf(b, "; the figures begin after %v, when there was a segment", short(r.Waited))
+		fmt.Fprintf(b, "; the figures begin after %s, when there was a segment", format.Duration(r.Waited))
 	}
 	fmt.Fprintln(b)
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(b, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+	row := func(name, text string, args ...any) {
+		fmt.Fprintf(b, "  %-10s %s\n", name, fmt.Sprintf(text, args...))
 	}
 	if s, i := r.Now, &r.Interval; s != nil {
 		before := ""
 		switch {
 		case i.Waiting > 0 && r.Role == layout.Producer.String() && s.Geometry.Mode == layout.ModeTransfer:
-			before = fmt.Sprintf("; %s left by an earlier producer", Messages(i.Waiting)) // and lost, but for what it had handed over
+			before = fmt.Sprintf("; %s left by an earlier producer", format.Messages(i.Waiting)) // and lost, but for what it had handed over
 		case i.Waiting > 0:
-			before = fmt.Sprintf("; %s waited from before", Messages(i.Waiting))
+			before = fmt.Sprintf("; %s waited from before", format.Messages(i.Waiting))
 		}
-		row("produced", "%s, %s%s", Messages(i.Produced), humanize.IBytes(i.ProducedBytes), before)
-		row("consumed", "%s, %s: %s msg/s, %s/s", Messages(i.Consumed), humanize.IBytes(i.ConsumedBytes),
-			Rate(i.Throughput), humanize.IBytes(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
+		row("produced", "%s, %s%s", format.Messages(i.Produced), format.Size(i.ProducedBytes), before)
+		row("consumed", "%s, %s: %s msg/s, %s/s", format.Messages(i.Consumed), format.Size(i.ConsumedBytes),
+			format.Rate(i.Throughput), format.Size(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
 		if r.Role == layout.Producer.String() && s.Produced != i.Produced || r.Role == layout.Consumer.String() && s.Consumed != i.Consumed {
-			row("ever", "%s produced and %s consumed in this segment", Count(s.Produced), Count(s.Consumed))
+			row("ever", "%s produced and %s consumed in this segment", format.Count(s.Produced), format.Count(s.Consumed))
 		}
-		row("queue", "%s (%.0f %% of %s), at most %s", Messages(s.Depth()), 100*s.Fill(), bound(s), Messages(i.Deepest))
-		row("producer", "blocked %s, %.0f %% of the time", times(i.ProducerWaits), 100*i.ProducerBlocked)
-		row("consumer", "blocked %s, %.0f %% of the time", times(i.ConsumerWaits), 100*i.ConsumerBlocked)
+		row("queue", "%s (%s of %s), at most %s", format.Messages(s.Depth()), format.Percent(s.Fill()), bound(s), format.Messages(i.Deepest))
+		row("producer", "blocked %s, %s of the time", format.Times(i.ProducerWaits), format.Percent(i.ProducerBlocked))
+		row("consumer", "blocked %s, %s of the time", format.Times(i.ConsumerWaits), format.Percent(i.ConsumerBlocked))
 		extras(row, s, i.Dropped, i.Refused, i.Lost)
 		if h := &i.Latency; h.Count > 0 {
 			row("latency", "%s", Quantiles(h))
@@ -125,7 +123,7 @@ func final(b *strings.Builder, r *Report) {
 		if r.Role == layout.Consumer.String() {
 			passed = "consumed"
 		}
-		row(passed, "%s, by its own count", Messages(r.Own.Now))
+		row(passed, "%s, by its own count", format.Messages(r.Own.Now))
 	}
 	row("verdict", "%s", kind(&r.Verdict))
 	for _, line := range clauses(r.Verdict.Why) {
@@ -179,63 +177,11 @@ func bound(s *pressure.Snapshot) string {
 		if s.Limit == 0 {
 			return "no limit"
 		}
-		return humanize.IBytes(s.Limit)
+		return format.Size(s.Limit)
 	}
-	size := humanize.IBytes(s.Geometry.Capacity)
+	size := format.Size(s.Geometry.Capacity)
 	if n := s.Geometry.Slots; n > 0 {
-		return fmt.Sprintf("%s slots and %s", Count(n), size)
+		return fmt.Sprintf("%s slots and %s", format.Count(n), size)
 	}
 	return size
-}
-
-// Count is 1,234,567.
-func Count(n uint64) string { return humanize.Comma(int64(min(n, math.MaxInt64))) }
-
-func times(n uint64) string {
-	if n == 1 {
-		return "once"
-	}
-	return Count(n) + " times"
-}
-
-func sends(n uint64) string {
-	if n == 1 {
-		return "1 send"
-	}
-	return Count(n) + " sends"
-}
-
-// Messages is 1 message, or 1,234 messages.
-func Messages(n uint64) string {
-	if n == 1 {
-		return "1 message"
-	}
-	return Count(n) + " messages"
-}
-
-// Brief is a count in 6 characters or less.
-func Brief(n uint64) string {
-	if n < 100_000 {
-		return Count(n)
-	}
-	return humanize.SIWithDigits(float64(n), 1, "")
-}
-
-// Rate is 1,234 or 12.3 M.
-func Rate(perSec float64) string {
-	if perSec < 1e5 {
-		return humanize.CommafWithDigits(perSec, 0)
-	}
-	return humanize.SIWithDigits(perSec, 1, "")
-}
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
-
-// short is d with three digits or so.
-func short(d time.Duration) time.Duration {
-	for unit := time.Duration(1); ; unit *= 10 {
-		if d < 1000*unit || unit > time.Hour { // a corrupt header may say anything
-			return d.Round(unit)
-		}
-	}
 }

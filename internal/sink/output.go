@@ -12,9 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/format"
 	"sluice/internal/pollctx"
 	"sluice/internal/stdio"
 	"sluice/layout"
@@ -253,7 +253,7 @@ func (o *Output) Flush() error {
 			} else if total == 0 {
 				return err // nothing happened
 			}
-			err = fmt.Errorf("%w: stopped after %s bytes of a batch, which comes again as a whole", ErrNotRead, humanize.Comma(total))
+			err = fmt.Errorf("%w: stopped after %s bytes of a batch, which comes again as a whole", ErrNotRead, format.Count(total))
 		}
 		if err == unix.EINTR {
 			continue

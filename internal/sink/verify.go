@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dustin/go-humanize"
-
+	"sluice/internal/format"
 	"sluice/internal/payload"
 )
 
@@ -96,13 +95,8 @@ func (v *Verify) Verdict(now Counts) error {
 	if first == "" {
 		return nil
 	}
-	count := func(n uint64) string { return humanize.Comma(int64(n)) }
-	messages := "messages"
-	if v.Checked == 1 {
-		messages = "message"
-	}
-	return fmt.Errorf("%w in %s %s: %s missing, %s repeated or out of order, %s damaged; the first: %s",
-		ErrFault, count(v.Checked), messages, count(missing), count(v.Repeated), count(v.Damaged), first)
+	return fmt.Errorf("%w in %s: %s missing, %s repeated or out of order, %s damaged; the first: %s",
+		ErrFault, format.Messages(v.Checked), format.Count(missing), format.Count(v.Repeated), format.Count(v.Damaged), first)
 }
 
 // GivenUp returns how many messages the producer has dropped, and how many were lost,

@@ -6,9 +6,9 @@ import (
 	"io"
 	"os"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/format"
 	"sluice/internal/pollctx"
 	"sluice/internal/stdio"
 	"sluice/shm"
@@ -122,7 +122,7 @@ func (in *Input) Read(p []byte) (n int, err error) {
 		in.read += int64(n)
 		return n, nil
 	case in.read < in.size && in.shrunk():
-		err = fmt.Errorf("%s became shorter, %s of %s bytes were read: is it the consumer's output as well?", in.name, humanize.Comma(in.read), humanize.Comma(in.size))
+		err = fmt.Errorf("%s became shorter, %s of %s bytes were read: is it the consumer's output as well?", in.name, format.Count(in.read), format.Count(in.size))
 	default:
 		in.ended = true
 		return 0, io.EOF

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/internal/format"
 	"sluice/internal/monitor"
 	"sluice/internal/report"
 	"sluice/pressure"
@@ -38,10 +39,10 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 		rank  int
 		lines []string
 	}{
-		{3, s.curve(p, "messages/s", report.Rate(lately.Throughput), 0, func(p monitor.Point) float64 { return p.Throughput })},
-		{4, s.curve(p, "depth", report.Brief(now.Depth()), 0, func(p monitor.Point) float64 { return float64(p.Depth) })},
-		{5, s.curve(p, "prod. blocked", percent(lately.ProducerBlocked), 1, func(p monitor.Point) float64 { return p.ProducerBlocked })},
-		{6, s.curve(p, "cons. blocked", percent(lately.ConsumerBlocked), 1, func(p monitor.Point) float64 { return p.ConsumerBlocked })},
+		{3, s.curve(p, "messages/s", format.Rate(lately.Throughput), 0, func(p monitor.Point) float64 { return p.Throughput })},
+		{4, s.curve(p, "depth", format.ShortCount(now.Depth()), 0, func(p monitor.Point) float64 { return float64(p.Depth) })},
+		{5, s.curve(p, "prod. blocked", format.Percent(lately.ProducerBlocked), 1, func(p monitor.Point) float64 { return p.ProducerBlocked })},
+		{6, s.curve(p, "cons. blocked", format.Percent(lately.ConsumerBlocked), 1, func(p monitor.Point) float64 { return p.ConsumerBlocked })},
 		{3, s.scale(p)},
 		{7, s.under("latency", latency(&lately.Latency))},
 		{1, s.under("sides", fmt.Sprintf("producer %s, consumer %s", report.Whereabouts(&now.Producer), report.Whereabouts(&now.Consumer)))},
@@ -86,8 +87,6 @@ func (s *Screen) under(name, text string) (lines []string) {
 	}
 	return lines
 }
-
-func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
 
 // curve is a figure now and over the span.
 func (s *Screen) curve(p *monitor.Pair, name, now string, most float64, figure func(monitor.Point) float64) []string {

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"sluice/internal/format"
 	"sluice/internal/monitor"
-	"sluice/internal/report"
 )
 
 // column is a column of the list. The name and the verdict, which are always there, are
@@ -21,17 +21,17 @@ func (c column) takes() int { return 1 + max(c.width, -c.width) }
 
 func (c column) cell(text string) string { return fmt.Sprintf(" %*s", c.width, text) }
 
-func share(x float64) string { return fmt.Sprintf("%.0f%%", 100*x) }
-
 // The columns, as they stand.
 var (
 	mode   = column{"MODE", -8, func(p *monitor.Pair) string { return p.Now.Geometry.Mode.String() }}
-	rate   = column{"MSG/S", 7, func(p *monitor.Pair) string { return report.Rate(p.Lately.Throughput) }}
-	depth  = column{"DEPTH", 7, func(p *monitor.Pair) string { return report.Brief(p.Now.Depth()) }}
-	fill   = column{"FILL", 5, func(p *monitor.Pair) string { return share(p.Now.Fill()) }}
-	filled = column{"FILL", 10, func(p *monitor.Pair) string { return gauge(p.Now.Fill()) + fmt.Sprintf("%5s", share(p.Now.Fill())) }}
-	giver  = column{"P.BLK", 5, func(p *monitor.Pair) string { return share(p.Lately.ProducerBlocked) }}
-	taker  = column{"C.BLK", 5, func(p *monitor.Pair) string { return share(p.Lately.ConsumerBlocked) }}
+	rate   = column{"MSG/S", 7, func(p *monitor.Pair) string { return format.Rate(p.Lately.Throughput) }}
+	depth  = column{"DEPTH", 7, func(p *monitor.Pair) string { return format.ShortCount(p.Now.Depth()) }}
+	fill   = column{"FILL", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.Now.Fill()) }}
+	filled = column{"FILL", 10, func(p *monitor.Pair) string {
+		return gauge(p.Now.Fill()) + fmt.Sprintf("%5s", format.NarrowPercent(p.Now.Fill()))
+	}}
+	giver = column{"P.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.Lately.ProducerBlocked) }}
+	taker = column{"C.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.Lately.ConsumerBlocked) }}
 )
 
 // layouts are the choices of columns, the widest first: the list has the first one that

@@ -10,8 +10,8 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"sluice/internal/format"
 	"sluice/internal/monitor"
-	"sluice/internal/report"
 )
 
 // Screen is what to draw and how.
@@ -94,7 +94,7 @@ func (s *Screen) title() string {
 	what := fmt.Sprintf("%d segments", len(s.Pairs))
 	switch {
 	case s.Omitted > 0:
-		what = fmt.Sprintf("%d of %s segments", len(s.Pairs), report.Count(uint64(len(s.Pairs)+s.Omitted)))
+		what = fmt.Sprintf("%d of %s segments", len(s.Pairs), format.Count(len(s.Pairs)+s.Omitted))
 	case len(s.Pairs) == 1:
 		what = "1 segment"
 	}

@@ -70,7 +70,7 @@ func TestEightyColumnsShowAllOfALine(t *testing.T) {
 		"  a-name-of-14-c ring      12.3 M       8 █████ 100%   95%    0%  consumer-bound\n",
 		"> demo           ring      12.3 M       8 █████ 100%   95%    0%  no-consumer\n",
 		"demo  no-consumer for 12s\n", "the reason\n", "the advice\n",
-		"producer pid 11, consumer ended", "8 slots and 1.0 MiB in use", "space: pause",
+		"producer pid 11, consumer ended", "8 slots and 1 MiB in use", "space: pause",
 	} {
 		if !strings.Contains(drawn, want) {
 			t.Errorf("no %q in:\n%s", want, drawn)

@@ -18,24 +18,25 @@ function setAttr(el, name, value) {
   if (el.getAttribute(name) !== String(value)) el.setAttribute(name, value);
 }
 
-// Numbers, as the commands write them.
+// Numbers, as internal/format writes them for the commands.
 
-function scaled(n, base, units) {
+// scaled has one digit after the point below whole.
+function scaled(n, base, units, whole) {
   let i = 0;
   while (n >= base * 0.9995 && i < units.length - 1) { n /= base; i++; }
-  const digits = i === 0 || n >= 99.95 ? 0 : 1;
+  const digits = i === 0 || n >= whole ? 0 : 1;
   return Number(n.toFixed(digits)) + (units[i] ? ' ' + units[i] : '');
 }
 function count(n) {
   if (n === null || n === undefined) return unknown;
-  return n < 99999.5 ? Math.round(n).toLocaleString('en-US') : scaled(n, 1000, ['', 'k', 'M', 'G', 'T', 'P', 'E']);
+  return n < 99999.5 ? Math.round(n).toLocaleString('en-US') : scaled(n, 1000, ['', 'k', 'M', 'G', 'T', 'P', 'E'], 99.95);
 }
 function bytes(n) {
-  return n === null || n === undefined ? unknown : scaled(n, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB']);
+  return n === null || n === undefined ? unknown : scaled(n, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'], 9.95);
 }
 function nanoseconds(ns) {
   if (ns === null || ns === undefined) return unknown;
-  return ns < 1e9 * 0.9995 ? scaled(ns, 1000, ['ns', 'µs', 'ms']) : (ns / 1e9).toFixed(ns < 1e10 ? 1 : 0) + ' s';
+  return ns < 1e9 * 0.9995 ? scaled(ns, 1000, ['ns', 'µs', 'ms'], 99.95) : (ns / 1e9).toFixed(ns < 1e10 ? 1 : 0) + ' s';
 }
 function percent(share) { return Math.round(100 * share) + ' %'; }
 function lasting(seconds) {
