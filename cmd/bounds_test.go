@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -67,13 +68,13 @@ func boundsRows(file string) (rows []boundsRow) {
 
 // The bound that is said is the bound that is checked.
 func TestTheBoundsOfFlags(t *testing.T) {
-	name, empty := segmentName(t), segmentName(t)
-	start(t, "producer", "--name", name, "--rate", "1", "--capacity", "4KiB")
-	start(t, "consumer", "--name", name)
-	eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
+	name, empty := testenv.SegmentName(t), testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--rate", "1", "--capacity", "4KiB")
+	testenv.Start(t, "consumer", "--name", name)
+	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	// A value that is taken comes to what is in the way after it: the other processes, a
 	// segment that does not exist, a directory that does not.
-	for _, row := range boundsRows(writeFile(t, []byte("x"))) {
+	for _, row := range boundsRows(testenv.WriteFile(t, []byte("x"))) {
 		args, taken := append(row.command[1:], "--name", name), 4
 		if row.command[0] == "gauge" {
 			args, taken = append(row.command[1:], "--name", empty), 1
@@ -85,23 +86,23 @@ func TestTheBoundsOfFlags(t *testing.T) {
 		t.Run(fmt.Sprintf("%s --%s", strings.Join(row.command, " "), row.flag), func(t *testing.T) {
 			t.Parallel()
 			for _, value := range row.takes {
-				start(t, row.command[0], append(args, "--"+row.flag+"="+value)...).ends(taken)
+				testenv.Start(t, row.command[0], append(args, "--"+row.flag+"="+value)...).WantExit(taken)
 			}
 			for _, r := range row.refuses {
-				refused(t, start(t, row.command[0], append(args, "--"+row.flag+"="+r.value)...), "--"+row.flag+": ", r)
+				refused(t, testenv.Start(t, row.command[0], append(args, "--"+row.flag+"="+r.value)...), "--"+row.flag+": ", r)
 			}
 			r, variable := row.refuses[0], "SLUICE_"+strings.ToUpper(row.flag)
-			p := startWith(t, row.command[0], run{Args: args, Env: []string{variable + "=" + r.value}})
+			p := testenv.StartWith(t, row.command[0], testenv.Options{Args: args, Env: []string{variable + "=" + r.value}})
 			refused(t, p, variable+" in the environment: ", r)
 		})
 	}
 }
 
 // refused expects one line of an error, with the flag first, and perhaps a hint.
-func refused(t *testing.T, p *proc, flag string, r refusal) {
+func refused(t *testing.T, p *testenv.Process, flag string, r refusal) {
 	t.Helper()
-	p.ends(2)
-	said := p.stderr.String()
+	p.WantExit(2)
+	said := p.Stderr.String()
 	if first, _, _ := strings.Cut(said, "\n"); !strings.Contains(first, "error: "+flag) || !strings.Contains(first, r.says) {
 		t.Errorf("%s%q:\n%swant %q", flag, r.value, said, r.says)
 	}
@@ -112,7 +113,7 @@ func TestTheTableOfBoundsIsComplete(t *testing.T) {
 	numeric := regexp.MustCompile(`(?m)^  --([a-z-]+) (?:TIME|INTERVAL|N|BYTES)\b`)
 	rows := boundsRows("")
 	for _, command := range allCommands {
-		help, err := exec.Command(filepath.Join(bin, command[0]), append(command[1:], "--help")...).Output()
+		help, err := exec.Command(testenv.Command(command[0]), append(command[1:], "--help")...).Output()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,15 +3,15 @@ package cmd_test
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 )
 
 // shell starts a command as a shell with these redirections does.
-func shell(t *testing.T, redirections, command string, args ...string) *proc {
+func shell(t *testing.T, redirections, command string, args ...string) *testenv.Process {
 	t.Helper()
-	p, err := startCommand(t, exec.Command("sh", append([]string{"-c", `exec "$0" "$@" ` + redirections, filepath.Join(bin, command)}, args...)...), run{})
+	p, err := testenv.StartCommand(t, exec.Command("sh", append([]string{"-c", `exec "$0" "$@" ` + redirections, testenv.Command(command)}, args...)...), testenv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,12 +20,12 @@ func shell(t *testing.T, redirections, command string, args ...string) *proc {
 
 func TestAClosedStandardOutputTakesNoMessages(t *testing.T) {
 	for _, output := range []string{"-", "/dev/stdout", "/proc/self/fd/1"} {
-		name := segmentName(t)
-		start(t, "producer", "--name", name, "--count", "1000").ends(0)
-		shell(t, ">&-", "consumer", "--name", name, "--output", output).refuses(1, name, "standard output: it is closed")
-		c := start(t, "consumer", "--name", name, "--verify", "--format", "json")
-		c.ends(0)
-		if n := c.final().num("consumedCount"); n != 1000 {
+		name := testenv.SegmentName(t)
+		testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
+		shell(t, ">&-", "consumer", "--name", name, "--output", output).WantError(1, name, "standard output: it is closed")
+		c := testenv.Start(t, "consumer", "--name", name, "--verify", "--format", "json")
+		c.WantExit(0)
+		if n := c.Final().Num("consumedCount"); n != 1000 {
 			t.Errorf("--output %s: %v messages were left", output, n)
 		}
 	}
@@ -33,19 +33,19 @@ func TestAClosedStandardOutputTakesNoMessages(t *testing.T) {
 
 func TestAClosedStandardInputIsNoEmptyOne(t *testing.T) {
 	for _, input := range []string{"-", "/dev/stdin"} {
-		name := segmentName(t)
-		shell(t, "<&-", "producer", "--name", name, "--input", input).refuses(1, name, "standard input: it is closed")
-		gone(t, name)
+		name := testenv.SegmentName(t)
+		shell(t, "<&-", "producer", "--name", name, "--input", input).WantError(1, name, "standard input: it is closed")
+		testenv.WantNoSegment(t, name)
 	}
 }
 
 func TestGaugeNeedsItsStandardOutput(t *testing.T) {
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "1000").ends(0)
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
 	for _, args := range []string{"", "ls", "ls --json", "stat --name " + name, "doctor", "layout", "rm --yes --name " + name, "watch", "record --name " + name} {
-		shell(t, ">&-", "gauge", strings.Fields(args)...).refuses(1, "standard output: it is closed")
+		shell(t, ">&-", "gauge", strings.Fields(args)...).WantError(1, "standard output: it is closed")
 	}
-	if header(name) == nil {
+	if testenv.Header(name) == nil {
 		t.Error("it was removed")
 	}
 }
@@ -53,31 +53,31 @@ func TestGaugeNeedsItsStandardOutput(t *testing.T) {
 func TestHelpAndVersionNeedTheirStandardOutput(t *testing.T) {
 	for _, args := range []string{"producer --help", "producer help", "producer --version", "consumer -h", "consumer version", "gauge --help", "gauge help rm", "gauge stat --help", "gauge version"} {
 		fields := strings.Fields(args)
-		shell(t, ">&-", fields[0], fields[1:]...).refuses(1, "standard output: it is closed", "redirect it to a file or a pipe, or > /dev/null")
+		shell(t, ">&-", fields[0], fields[1:]...).WantError(1, "standard output: it is closed", "redirect it to a file or a pipe, or > /dev/null")
 	}
 }
 
 // Python's subprocess.DEVNULL is one.
 func TestANullThatIsOpenBothWaysCountsAsClosed(t *testing.T) {
 	const why = "opened for both reading and writing counts as closed"
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "1").ends(0)
-	shell(t, "1<>/dev/null", "consumer", "--name", name, "--output", "-").refuses(1, "standard output: it is closed", "> /dev/null", why)
-	shell(t, "1<>/dev/null", "gauge").refuses(1, "standard output: it is closed", "> /dev/null", why)
-	shell(t, "<>/dev/null", "producer", "--name", name, "--input", "-").refuses(1, "standard input: it is closed", "< /dev/null", why)
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "1").WantExit(0)
+	shell(t, "1<>/dev/null", "consumer", "--name", name, "--output", "-").WantError(1, "standard output: it is closed", "> /dev/null", why)
+	shell(t, "1<>/dev/null", "gauge").WantError(1, "standard output: it is closed", "> /dev/null", why)
+	shell(t, "<>/dev/null", "producer", "--name", name, "--input", "-").WantError(1, "standard input: it is closed", "< /dev/null", why)
 }
 
 // What somebody redirected to /dev/null is to be discarded.
 func TestNullIsNoClosedFile(t *testing.T) {
-	name := segmentName(t)
-	shell(t, "</dev/null", "producer", "--name", name, "--input", "-").ends(0)
-	shell(t, ">/dev/null", "consumer", "--name", name, "--output", "-").ends(0)
-	start(t, "producer", "--name", name, "--count", "10").ends(0)
-	shell(t, ">/dev/null", "consumer", "--name", name, "--output", "-").ends(0)
-	start(t, "producer", "--name", name, "--count", "10").ends(0)
-	shell(t, "<&- >&- 2>&-", "consumer", "--name", name).ends(0) // which needs none of the three
-	gone(t, name)
-	shell(t, ">/dev/null", "gauge", "ls").ends(0)
+	name := testenv.SegmentName(t)
+	shell(t, "</dev/null", "producer", "--name", name, "--input", "-").WantExit(0)
+	shell(t, ">/dev/null", "consumer", "--name", name, "--output", "-").WantExit(0)
+	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
+	shell(t, ">/dev/null", "consumer", "--name", name, "--output", "-").WantExit(0)
+	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
+	shell(t, "<&- >&- 2>&-", "consumer", "--name", name).WantExit(0) // which needs none of the three
+	testenv.WantNoSegment(t, name)
+	shell(t, ">/dev/null", "gauge", "ls").WantExit(0)
 }
 
 // The size that these files have is not how much can be read.
@@ -88,11 +88,11 @@ func TestFilesOfTheKernelEndWhereTheirTextDoes(t *testing.T) {
 			continue
 		}
 		for _, framing := range []string{"raw", "lines"} {
-			name := segmentName(t)
-			start(t, "producer", "--name", name, "--input", file, "--framing", framing).ends(0)
-			c := start(t, "consumer", "--name", name, "--output", "-")
-			c.ends(0)
-			if got := c.stdout.String(); got != string(want) && !strings.Contains(file, "self") && file != "/proc/cpuinfo" {
+			name := testenv.SegmentName(t)
+			testenv.Start(t, "producer", "--name", name, "--input", file, "--framing", framing).WantExit(0)
+			c := testenv.Start(t, "consumer", "--name", name, "--output", "-")
+			c.WantExit(0)
+			if got := c.Stdout.String(); got != string(want) && !strings.Contains(file, "self") && file != "/proc/cpuinfo" {
 				t.Errorf("%s: %q, want %q", file, got, want)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -41,14 +42,14 @@ var shells = map[string]func(script string, lines []string) *exec.Cmd{
 // completed returns what a shell completes each of the lines to, sorted.
 func completed(t *testing.T, shell string, lines []string) map[string][]string {
 	t.Helper()
-	openSources()
+	testenv.ReadSources()
 	script, err := filepath.Abs("../scripts/completion." + shell)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := shells[shell](script, lines)
 	home := t.TempDir() // where fish keeps what it remembers
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+	cmd.Env = append(os.Environ(), "PATH="+testenv.BinDir()+":"+os.Getenv("PATH"), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", shell, err, out)
@@ -76,9 +77,9 @@ func completed(t *testing.T, shell string, lines []string) map[string][]string {
 }
 
 func TestCompletionKnowsCommandsFlagsValuesAndSegments(t *testing.T) {
-	name := segmentName(t) + ".completion" // no other test's begins like it
+	name := testenv.SegmentName(t) + ".completion" // no other test's begins like it
 	t.Cleanup(func() { os.Remove(shm.Path(name)) })
-	start(t, "producer", "--name", name, "--count", "3").ends(0)
+	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	part := name[:len(name)-1]
 	want := map[string][]string{ // nil = nothing
 		"producer --on-f":                 {"--on-full"},
@@ -134,7 +135,7 @@ func TestCompletionRunsNothing(t *testing.T) {
 	}
 	cmd := exec.Command("bash", "-c", `source "$0"; COMP_WORDS=(producer --input ""); COMP_CWORD=2; _sluice; printf '%s\n' "${COMPREPLY[@]}"`, script)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "PATH="+testenv.BinDir()+":"+os.Getenv("PATH"))
 	out, err := cmd.Output()
 	if err != nil || !strings.Contains(string(out), "my file.txt\n") {
 		t.Errorf("%v, completions:\n%s", err, out)

@@ -6,12 +6,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -70,7 +70,7 @@ func observed(s *pressure.Snapshot) counters {
 
 // printed is what gauge stat --json shows of them.
 func printed(t *testing.T, name string) counters {
-	out, err := exec.Command(filepath.Join(bin, "gauge"), "stat", "--json", "--name", name).Output()
+	out, err := exec.Command(testenv.Command("gauge"), "stat", "--json", "--name", name).Output()
 	if err != nil {
 		t.Errorf("gauge stat: %v", err)
 		return nil
@@ -111,24 +111,24 @@ func TestNoCounterEverFallsWhileSidesAreKilled(t *testing.T) {
 	}
 	for form, flags := range forms {
 		t.Run(form, func(t *testing.T) {
-			name := segmentName(t)
-			sides := map[layout.Role]func() *proc{
-				layout.Producer: func() *proc {
-					return start(t, "producer", append([]string{"--name", name, "--report", "0"}, flags...)...)
+			name := testenv.SegmentName(t)
+			sides := map[layout.Role]func() *testenv.Process{
+				layout.Producer: func() *testenv.Process {
+					return testenv.Start(t, "producer", append([]string{"--name", name, "--report", "0"}, flags...)...)
 				},
-				layout.Consumer: func() *proc {
-					return start(t, "consumer", "--name", name, "--report", "0", "--work", "200us", "--follow")
+				layout.Consumer: func() *testenv.Process {
+					return testenv.Start(t, "consumer", "--name", name, "--report", "0", "--work", "200us", "--follow")
 				},
 			}
 			holders := func(r layout.Role) uint64 {
-				side := &header(name).ProducerStats
+				side := &testenv.Header(name).ProducerStats
 				if r == layout.Consumer {
-					side = &header(name).ConsumerStats
+					side = &testenv.Header(name).ConsumerStats
 				}
 				return side.Generation.Load()
 			}
-			running := map[layout.Role]*proc{layout.Producer: sides[layout.Producer](), layout.Consumer: sides[layout.Consumer]()}
-			moved(t, name, 100)
+			running := map[layout.Role]*testenv.Process{layout.Producer: sides[layout.Producer](), layout.Consumer: sides[layout.Consumer]()}
+			testenv.EventuallyConsumed(t, name, 100)
 
 			view, err := shm.OpenView(name)
 			if err != nil {
@@ -163,15 +163,15 @@ func TestNoCounterEverFallsWhileSidesAreKilled(t *testing.T) {
 				role := layout.Role(rand.IntN(2))
 				before := holders(role)
 				time.Sleep(time.Duration(rand.IntN(30_000)) * time.Microsecond)
-				running[role].kill()
+				running[role].Kill()
 				time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
 				running[role] = sides[role]()
-				eventually(t, name, "the next "+role.String(), func(*layout.Header) bool { return holders(role) > before })
+				testenv.EventuallyHeader(t, name, "the next "+role.String(), func(*layout.Header) bool { return holders(role) > before })
 				if t.Failed() {
 					break
 				}
 			}
-			moved(t, name, 100)
+			testenv.EventuallyConsumed(t, name, 100)
 			close(done)
 			observers.Wait()
 			if view.Gone() {
@@ -184,7 +184,7 @@ func TestNoCounterEverFallsWhileSidesAreKilled(t *testing.T) {
 			}
 			t.Logf("%d readings; at the end %v", seen.readings, seen.largest)
 			for _, p := range running {
-				p.kill()
+				p.Kill()
 			}
 		})
 	}

@@ -2,18 +2,19 @@ package cmd_test
 
 import (
 	"regexp"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 )
 
 // Whatever is counted, and whoever says it.
 func TestCountsInTextHaveSeparators(t *testing.T) {
-	ring, soft, junk := segmentName(t), segmentName(t), segmentName(t)
+	ring, soft, junk := testenv.SegmentName(t), testenv.SegmentName(t), testenv.SegmentName(t)
 	var said strings.Builder
 	run := func(code int, command string, args ...string) {
-		p := start(t, command, args...)
-		p.ends(code)
-		said.WriteString(p.stderr.String() + p.stdout.String())
+		p := testenv.Start(t, command, args...)
+		p.WantExit(code)
+		said.WriteString(p.Stderr.String() + p.Stdout.String())
 	}
 	run(1, "producer", "--mode", "transfer", "--name", soft, "--count", "2048", "--duration", "500ms")
 	run(0, "producer", "--name", ring, "--count", "1500", "--slots", "4096")
@@ -22,7 +23,7 @@ func TestCountsInTextHaveSeparators(t *testing.T) {
 	run(0, "gauge", "ls")
 	run(2, "gauge", "rm", ring)
 	run(0, "gauge", "rm", "--yes", ring)
-	run(0, "producer", "--name", junk, "--input", writeFile(t, []byte(strings.Repeat("no number\n", 1200))), "--framing", "lines")
+	run(0, "producer", "--name", junk, "--input", testenv.WriteFile(t, []byte(strings.Repeat("no number\n", 1200))), "--framing", "lines")
 	run(3, "consumer", "--name", junk, "--verify")
 
 	text := said.String()

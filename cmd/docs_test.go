@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 )
@@ -20,7 +21,7 @@ func TestTheGoOfTheREADMERuns(t *testing.T) {
 	if !found || !both {
 		t.Fatal("README.md has no Go example with a writer and a reader")
 	}
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	program := filepath.Join(t.TempDir(), "main.go")
 	text := `package main
 
@@ -28,6 +29,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"sluice/ring"
 )
@@ -56,7 +58,7 @@ func main() {
 	defer w.Close()
 	cancel()
 	fmt.Println(take(ctx))
-	_ = errors.Is
+	_, _ = errors.Is, io.EOF
 }
 `
 	if err := os.WriteFile(program, []byte(strings.ReplaceAll(text, `"demo"`, `"`+name+`"`)), 0o600); err != nil {
@@ -64,12 +66,12 @@ func main() {
 	}
 	cmd := exec.Command("go", "run", program)
 	cmd.Dir = ".."
-	p, err := startCommand(t, cmd, run{})
+	p, err := testenv.StartCommand(t, cmd, testenv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.ends(0)
-	if got, want := p.stdout.String(), "<nil>\nhello\n<nil>\ncontext canceled\n"; got != want {
+	p.WantExit(0)
+	if got, want := p.Stdout.String(), "<nil>\nhello\n<nil>\ncontext canceled\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -89,11 +91,11 @@ func TestThePythonOfTheLayoutPageReadsASegment(t *testing.T) {
 	if !found {
 		t.Fatal("docs/layout.md has no Python example")
 	}
-	name := segmentName(t)
-	startWith(t, "producer", run{
+	name := testenv.SegmentName(t)
+	testenv.StartWith(t, "producer", testenv.Options{
 		Args:  []string{"--name", name, "--input", "-", "--capacity", "4KiB"},
 		Stdin: strings.NewReader("first line\nand a second\n"),
-	}).ends(0)
+	}).WantExit(0)
 
 	out, err := exec.Command(python, "-c", program, name).CombinedOutput()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -45,9 +46,9 @@ func TestTheConsumerSaysHowTheStreamEnded(t *testing.T) {
 		for _, mode := range []string{"ring", "transfer"} {
 			t.Run(c.name+"/"+mode, func(t *testing.T) {
 				t.Parallel()
-				name := segmentName(t)
+				name := testenv.SegmentName(t)
 				out := filepath.Join(t.TempDir(), "out")
-				consumer := start(t, "consumer", "--name", name, "--report", "0", "--output", out)
+				consumer := testenv.Start(t, "consumer", "--name", name, "--report", "0", "--output", out)
 				r, w, err := os.Pipe()
 				if err != nil {
 					t.Fatal(err)
@@ -55,26 +56,26 @@ func TestTheConsumerSaysHowTheStreamEnded(t *testing.T) {
 				defer r.Close()
 				defer w.Close()
 				args := append([]string{"--name", name, "--mode", mode, "--report", "0"}, c.args...)
-				producer := startWith(t, "producer", run{Args: args, Stdin: r})
+				producer := testenv.StartWith(t, "producer", testenv.Options{Args: args, Stdin: r})
 				if _, err := w.WriteString(c.in); err != nil {
 					t.Fatal(err)
 				}
 				if !c.stop {
 					w.Close()
 				} else {
-					eventually(t, name, "what was read to be sent", func(h *layout.Header) bool {
+					testenv.EventuallyHeader(t, name, "what was read to be sent", func(h *layout.Header) bool {
 						return h.Producer.Count.Load() >= uint64(strings.Count(c.in, "\n"))
 					})
 					time.Sleep(50 * time.Millisecond) // the producer waits for more; sooner would only stop it sooner
-					producer.signal(unix.SIGTERM)
+					producer.Signal(unix.SIGTERM)
 				}
-				producer.ends(c.code)
+				producer.WantExit(c.code)
 				code := 0
 				if c.want != complete {
 					code = 7
 				}
-				consumer.ends(code)
-				if said := consumer.stderr.String(); c.want != "" && !strings.Contains(said, "the stream is not complete: "+c.want) {
+				consumer.WantExit(code)
+				if said := consumer.Stderr.String(); c.want != "" && !strings.Contains(said, "the stream is not complete: "+c.want) {
 					t.Errorf("the consumer says:\n%s", said)
 				}
 				if c.in == wholeInput {
@@ -82,7 +83,7 @@ func TestTheConsumerSaysHowTheStreamEnded(t *testing.T) {
 						t.Errorf("it kept %q, %v", got, err)
 					}
 				}
-				gone(t, name)
+				testenv.WantNoSegment(t, name)
 			})
 		}
 	}
@@ -91,30 +92,30 @@ func TestTheConsumerSaysHowTheStreamEnded(t *testing.T) {
 func TestHalfOfAStreamAndAllOfTheNextIsNotComplete(t *testing.T) {
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			args := []string{"--name", name, "--mode", mode, "--report", "0", "--count"}
-			consumer := start(t, "consumer", "--name", name, "--report", "0", "--work", "1ms")
-			half := start(t, "producer", append(args, "1000000", "--rate", "1000")...)
-			eventually(t, name, "a consumer and some messages", func(h *layout.Header) bool {
+			consumer := testenv.Start(t, "consumer", "--name", name, "--report", "0", "--work", "1ms")
+			half := testenv.Start(t, "producer", append(args, "1000000", "--rate", "1000")...)
+			testenv.EventuallyHeader(t, name, "a consumer and some messages", func(h *layout.Header) bool {
 				return h.ConsumerStats.Generation.Load() == 1 && h.Producer.Count.Load() > 10
 			})
-			half.kill() // does not end the stream
-			before := header(name).Producer.Count.Load()
-			second := start(t, "producer", append(args, "1000000", "--rate", "1000")...)
-			eventually(t, name, "messages of the second producer", func(h *layout.Header) bool { return h.Producer.Count.Load() > before })
+			half.Kill() // does not end the stream
+			before := testenv.Header(name).Producer.Count.Load()
+			second := testenv.Start(t, "producer", append(args, "1000000", "--rate", "1000")...)
+			testenv.EventuallyHeader(t, name, "messages of the second producer", func(h *layout.Header) bool { return h.Producer.Count.Load() > before })
 			if mode == "transfer" { // its lost messages alone would make it incomplete
-				second.signal(unix.SIGTERM)
-				second.ends(0)
-				consumer.ends(7)
+				second.Signal(unix.SIGTERM)
+				second.WantExit(0)
+				consumer.WantExit(7)
 				return
 			}
-			consumer.pause()
-			second.signal(unix.SIGTERM)
-			second.ends(0)
-			start(t, "producer", append(args, "10")...).ends(0)
-			consumer.signal(unix.SIGCONT)
-			consumer.ends(7)
-			if said := consumer.stderr.String(); !strings.Contains(said, "an earlier producer was stopped or failed") {
+			consumer.Pause()
+			second.Signal(unix.SIGTERM)
+			second.WantExit(0)
+			testenv.Start(t, "producer", append(args, "10")...).WantExit(0)
+			consumer.Continue()
+			consumer.WantExit(7)
+			if said := consumer.Stderr.String(); !strings.Contains(said, "an earlier producer was stopped or failed") {
 				t.Error(said)
 			}
 		})
@@ -124,18 +125,18 @@ func TestHalfOfAStreamAndAllOfTheNextIsNotComplete(t *testing.T) {
 func TestAFollowingConsumerHasALineForEachEnd(t *testing.T) {
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			args := []string{"--name", name, "--mode", mode, "--report", "0", "--count", "100"}
-			consumer := start(t, "consumer", "--name", name, "--report", "0", "--follow")
+			consumer := testenv.Start(t, "consumer", "--name", name, "--report", "0", "--follow")
 			said := func(what string) func() bool {
-				return func() bool { return strings.Contains(consumer.stderr.String(), what) }
+				return func() bool { return strings.Contains(consumer.Stderr.String(), what) }
 			}
-			start(t, "producer", args...).ends(0)
-			within(t, "the first end", said("consumer: the stream is complete; waiting for the next producer\n"))
-			start(t, "producer", append(args, "--rate", "100", "--duration", "50ms")...).ends(0)
-			within(t, "the second end", said("consumer: the stream is not complete: the producer was stopped before it had sent everything; waiting"))
-			consumer.signal(unix.SIGTERM)
-			consumer.ends(0)
+			testenv.Start(t, "producer", args...).WantExit(0)
+			testenv.Eventually(t, "the first end", said("consumer: the stream is complete; waiting for the next producer\n"))
+			testenv.Start(t, "producer", append(args, "--rate", "100", "--duration", "50ms")...).WantExit(0)
+			testenv.Eventually(t, "the second end", said("consumer: the stream is not complete: the producer was stopped before it had sent everything; waiting"))
+			consumer.Signal(unix.SIGTERM)
+			consumer.WantExit(0)
 		})
 	}
 }
@@ -144,48 +145,48 @@ func TestAFollowingConsumerHasALineForEachEnd(t *testing.T) {
 func TestAConsumerThatComesAfterAKilledOneIsToldOfTheEnd(t *testing.T) {
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			r, w, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer r.Close()
 			defer w.Close()
-			producer := startWith(t, "producer", run{Args: []string{"--name", name, "--mode", mode, "--report", "0", "--input", "-"}, Stdin: r})
-			first := start(t, "consumer", "--name", name, "--report", "0")
+			producer := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--report", "0", "--input", "-"}, Stdin: r})
+			first := testenv.Start(t, "consumer", "--name", name, "--report", "0")
 			w.WriteString("one\ntwo\n")
-			eventually(t, name, "all to be released", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 2 })
-			first.kill()
+			testenv.EventuallyHeader(t, name, "all to be released", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 2 })
+			first.Kill()
 			w.Close()
 			if mode == "ring" {
-				producer.ends(0) // nothing keeps it
+				producer.WantExit(0) // nothing keeps it
 			}
-			start(t, "consumer", "--name", name, "--report", "0").ends(0)
-			producer.ends(0)
-			gone(t, name)
+			testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(0)
+			producer.WantExit(0)
+			testenv.WantNoSegment(t, name)
 		})
 	}
 }
 
 // An input that was sent to its end is complete, whatever ends the wait for somebody to tell.
 func TestTheEndOfAnInputIsKeptWhenItsProducerIsStoppedAfterIt(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := startWith(t, "producer", run{Args: []string{"--name", name, "--mode", "transfer", "--input", "-"}, Stdin: r})
+	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", "transfer", "--input", "-"}, Stdin: r})
 	r.Close()
 	io.WriteString(w, "a line\n")
-	start(t, "consumer", "--name", name, "--count", "1").ends(0)
+	testenv.Start(t, "consumer", "--name", name, "--count", "1").WantExit(0)
 	w.Close()
-	eventually(t, name, "the end of the input", func(h *layout.Header) bool {
+	testenv.EventuallyHeader(t, name, "the end of the input", func(h *layout.Header) bool {
 		return layout.End(h.ProducerStats.End.Load()) == layout.EndComplete
 	})
-	p.signal(unix.SIGTERM)
-	p.ends(0)
-	start(t, "consumer", "--name", name).ends(0)
-	gone(t, name)
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	testenv.Start(t, "consumer", "--name", name).WantExit(0)
+	testenv.WantNoSegment(t, name)
 }
 
 // A consumer that was stopped and comes back finds out how its stream has ended meanwhile,
@@ -197,32 +198,32 @@ func TestAConsumerThatComesBackAfterTheEndIsTold(t *testing.T) {
 		for form, want := range map[string]int{"--input -": 0, waits + "--duration 3s": 0, waits + "--count 2": 7, waits: -1} {
 			t.Run(mode+" "+form, func(t *testing.T) {
 				t.Parallel()
-				name := segmentName(t)
+				name := testenv.SegmentName(t)
 				r, w, err := os.Pipe()
 				if err != nil {
 					t.Fatal(err)
 				}
-				p := startWith(t, "producer", run{Args: append(strings.Fields(form), "--mode", mode, "--name", name), Stdin: r})
+				p := testenv.StartWith(t, "producer", testenv.Options{Args: append(strings.Fields(form), "--mode", mode, "--name", name), Stdin: r})
 				r.Close()
 				io.WriteString(w, "a line\n")
-				c := start(t, "consumer", "--name", name)
-				eventually(t, name, "a message taken", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
-				c.signal(unix.SIGTERM)
-				c.ends(0)
+				c := testenv.Start(t, "consumer", "--name", name)
+				testenv.EventuallyHeader(t, name, "a message taken", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
+				c.Signal(unix.SIGTERM)
+				c.WantExit(0)
 				w.Close()
 				if want != 0 {
-					p.signal(unix.SIGTERM)
+					p.Signal(unix.SIGTERM)
 				}
 				if mode == "ring" || form != "--input -" { // there it waits for a consumer to tell
-					p.ends(0)
+					p.WantExit(0)
 				}
 				if want < 0 {
-					gone(t, name)
+					testenv.WantNoSegment(t, name)
 					return
 				}
-				start(t, "consumer", "--name", name).ends(want)
-				p.ends(0)
-				gone(t, name)
+				testenv.Start(t, "consumer", "--name", name).WantExit(want)
+				p.WantExit(0)
+				testenv.WantNoSegment(t, name)
 			})
 		}
 	}
@@ -248,8 +249,8 @@ func TestHalfOfAStreamThatNobodyWasToldOfMakesTheNextIncomplete(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			name := segmentName(t)
-			produce := func(args string) (*proc, *os.File) {
+			name := testenv.SegmentName(t)
+			produce := func(args string) (*testenv.Process, *os.File) {
 				r, w, err := os.Pipe()
 				if err != nil {
 					t.Fatal(err)
@@ -257,51 +258,51 @@ func TestHalfOfAStreamThatNobodyWasToldOfMakesTheNextIncomplete(t *testing.T) {
 				defer r.Close()
 				t.Cleanup(func() { w.Close() })
 				args = "--report 0 --input - --name " + name + " --mode " + args
-				return startWith(t, "producer", run{Args: strings.Fields(args), Stdin: r}), w
+				return testenv.StartWith(t, "producer", testenv.Options{Args: strings.Fields(args), Stdin: r}), w
 			}
 			p, in := produce(c.first)
 			io.WriteString(in, "one\n")
-			eventually(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() == 1 })
+			testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() == 1 })
 			if c.came {
-				start(t, "consumer", "--name", name, "--report", "0", "--count", "1").ends(0)
+				testenv.Start(t, "consumer", "--name", name, "--report", "0", "--count", "1").WantExit(0)
 			}
-			p.signal(unix.SIGTERM)
+			p.Signal(unix.SIGTERM)
 			lost := map[bool]int{true: 0, false: 1}[c.came]
-			p.ends(lost)
-			if said := p.stderr.String(); !strings.Contains(said, "kept to tell the next one") {
+			p.WantExit(lost)
+			if said := p.Stderr.String(); !strings.Contains(said, "kept to tell the next one") {
 				t.Error(said)
 			}
 
 			p, in = produce(c.next)
-			eventually(t, name, "the second producer", func(h *layout.Header) bool {
-				return layout.State(h.ProducerStats.State.Load()) != layout.StateClosed && h.ProducerStats.PID.Load() == uint64(p.cmd.Process.Pid)
+			testenv.EventuallyHeader(t, name, "the second producer", func(h *layout.Header) bool {
+				return layout.State(h.ProducerStats.State.Load()) != layout.StateClosed && h.ProducerStats.PID.Load() == uint64(p.Cmd.Process.Pid)
 			})
 			out := filepath.Join(t.TempDir(), "out")
-			var consumer *proc
-			consume := func() { consumer = start(t, "consumer", "--name", name, "--report", "0", "--output", out) }
+			var consumer *testenv.Process
+			consume := func() { consumer = testenv.Start(t, "consumer", "--name", name, "--report", "0", "--output", out) }
 			sent := func() {
-				n := header(name).Producer.Count.Load()
+				n := testenv.Header(name).Producer.Count.Load()
 				io.WriteString(in, "two\n")
-				eventually(t, name, "its message", func(h *layout.Header) bool { return h.Producer.Count.Load() > n })
+				testenv.EventuallyHeader(t, name, "its message", func(h *layout.Header) bool { return h.Producer.Count.Load() > n })
 			}
 			if c.before {
 				consume()
-				eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.PID.Load() == uint64(consumer.cmd.Process.Pid) })
+				testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.PID.Load() == uint64(consumer.Cmd.Process.Pid) })
 				sent()
 			} else {
 				sent()
 				consume()
 			}
 			in.Close()
-			consumer.ends(7)
-			p.ends(0)
-			if said := consumer.stderr.String(); !strings.Contains(said, "an earlier producer was stopped or failed") {
+			consumer.WantExit(7)
+			p.WantExit(0)
+			if said := consumer.Stderr.String(); !strings.Contains(said, "an earlier producer was stopped or failed") {
 				t.Error(said)
 			}
 			if got, err := os.ReadFile(out); err != nil || string(got) != "two\n" {
 				t.Errorf("it kept %q, %v", got, err)
 			}
-			gone(t, name)
+			testenv.WantNoSegment(t, name)
 		})
 	}
 }
@@ -311,35 +312,35 @@ func TestHalfOfAStreamThatNobodyWasToldOfMakesTheNextIncomplete(t *testing.T) {
 func TestALoadWithoutAnEndKeepsAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			args := []string{"--name", name, "--mode", mode, "--report", "0", "--rate", "0.01"}
 			for i, count := range []string{"2", "0"} {
-				p := start(t, "producer", append(args, "--count", count)...)
-				eventually(t, name, "its message", func(h *layout.Header) bool { return h.Producer.Count.Load() > uint64(i) })
-				start(t, "consumer", "--name", name, "--report", "0", "--count", "1").ends(0)
-				p.signal(unix.SIGTERM)
-				p.ends(0)
-				if said := p.stderr.String(); !strings.Contains(said, "kept to tell the next one") {
+				p := testenv.Start(t, "producer", append(args, "--count", count)...)
+				testenv.EventuallyHeader(t, name, "its message", func(h *layout.Header) bool { return h.Producer.Count.Load() > uint64(i) })
+				testenv.Start(t, "consumer", "--name", name, "--report", "0", "--count", "1").WantExit(0)
+				p.Signal(unix.SIGTERM)
+				p.WantExit(0)
+				if said := p.Stderr.String(); !strings.Contains(said, "kept to tell the next one") {
 					t.Error(said)
 				}
 			}
-			start(t, "consumer", "--name", name, "--report", "0").ends(7)
-			gone(t, name)
+			testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(7)
+			testenv.WantNoSegment(t, name)
 		})
 	}
 }
 
 func TestAProducerSaysThatItWaitsForAConsumerToTellTheEnd(t *testing.T) {
-	name := segmentName(t)
-	p := start(t, "producer", "--name", name, "--mode", "transfer", "--input", os.DevNull, "--report", "100ms")
-	within(t, "word of the wait, and a verdict", func() bool {
-		said := p.stderr.String()
+	name := testenv.SegmentName(t)
+	p := testenv.Start(t, "producer", "--name", name, "--mode", "transfer", "--input", os.DevNull, "--report", "100ms")
+	testenv.Eventually(t, "word of the wait, and a verdict", func() bool {
+		said := p.Stderr.String()
 		return strings.Contains(said, "producer: no more is sent, and all was taken; waiting for a consumer to tell it the end (stop it to keep that for the next one)\n") &&
 			strings.Contains(said, "the producer has sent everything and waits for one to tell it the end")
 	})
-	start(t, "consumer", "--name", name, "--report", "0").ends(0)
-	p.ends(0)
-	gone(t, name)
+	testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(0)
+	p.WantExit(0)
+	testenv.WantNoSegment(t, name)
 }
 
 // The consumer reads the end and leaves while the producer still writes its last report.
@@ -356,16 +357,16 @@ func TestAnEndThatWasToldMeanwhileIsNotCalledUntold(t *testing.T) {
 	if _, err := w.Write(make([]byte, size-300)); err != nil { // room for a note, and not for a report
 		t.Fatal(err)
 	}
-	name := segmentName(t)
-	p := startWith(t, "producer", run{Args: []string{"--name", name, "--mode", "transfer", "--limit", "1MiB", "--report", "0"}, Stderr: w})
+	name := testenv.SegmentName(t)
+	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", "transfer", "--limit", "1MiB", "--report", "0"}, Stderr: w})
 	w.Close()
-	eventually(t, name, "a queue at its limit", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 256 })
-	start(t, "consumer", "--name", name, "--report", "0").ends(7)
+	testenv.EventuallyHeader(t, name, "a queue at its limit", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 256 })
+	testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(7)
 	said, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.ends(5)
+	p.WantExit(5)
 	if strings.Contains(string(said), "no consumer was told") {
 		t.Errorf("%s", strings.Trim(string(said), "\x00"))
 	}

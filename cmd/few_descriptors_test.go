@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 	"time"
@@ -12,16 +13,16 @@ import (
 // However few there are: what cannot be opened is an error with a hint, and not a trace of
 // the runtime.
 func TestFewDescriptorsAreAnErrorWithAHint(t *testing.T) {
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "1000").ends(0)
-	file := writeFile(t, []byte("a line\n"))
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
+	file := testenv.WriteFile(t, []byte("a line\n"))
 	for _, c := range []struct {
 		fewest int // that a test can start it with
 		args   []string
 	}{
-		{4, []string{"producer", "--name", segmentName(t), "--count", "1"}},
-		{4, []string{"producer", "--name", segmentName(t), "--mode", "transfer", "--duration", "10ms", "--count", "0"}},
-		{4, []string{"producer", "--name", segmentName(t), "--input", file}},
+		{4, []string{"producer", "--name", testenv.SegmentName(t), "--count", "1"}},
+		{4, []string{"producer", "--name", testenv.SegmentName(t), "--mode", "transfer", "--duration", "10ms", "--count", "0"}},
+		{4, []string{"producer", "--name", testenv.SegmentName(t), "--input", file}},
 		{4, []string{"consumer", "--name", name, "--count", "1", "--keep"}},
 		// What gauge links in starts the poller before main.
 		{8, []string{"gauge", "ls"}},
@@ -35,12 +36,12 @@ func TestFewDescriptorsAreAnErrorWithAHint(t *testing.T) {
 			t.Parallel()
 			failed := 0
 			for files := c.fewest; files < c.fewest+8; files++ {
-				p := limited(t, files, nil, c.args[0], c.args[1:]...)
+				p := testenv.StartWithDescriptors(t, files, nil, c.args[0], c.args[1:]...)
 				if c.args[len(c.args)-1] == "127.0.0.1:0" { // it goes on
-					within(t, "a word of it", func() bool { return strings.Contains(p.stderr.String(), "\n") })
-					p.cmd.Process.Kill()
+					testenv.Eventually(t, "a word of it", func() bool { return strings.Contains(p.Stderr.String(), "\n") })
+					p.Cmd.Process.Kill()
 				}
-				code, said := p.wait(), p.stderr.String()
+				code, said := p.Wait(), p.Stderr.String()
 				if strings.Contains(said, "goroutine") || strings.Contains(said, "runtime:") {
 					t.Fatalf("%d descriptors:\n%s", files, said)
 				}
@@ -48,7 +49,7 @@ func TestFewDescriptorsAreAnErrorWithAHint(t *testing.T) {
 					continue
 				}
 				failed++
-				if line, errors, hints := complaint(said); errors != 1 || hints != 1 || !strings.Contains(line, "too many open files") || !strings.Contains(line, "ulimit -n") {
+				if line, errors, hints := testenv.ErrorAndHint(said); errors != 1 || hints != 1 || !strings.Contains(line, "too many open files") || !strings.Contains(line, "ulimit -n") {
 					t.Errorf("%d descriptors:\n%s", files, said)
 				}
 			}
@@ -62,12 +63,12 @@ func TestFewDescriptorsAreAnErrorWithAHint(t *testing.T) {
 // The others, and those of other tests, are mentioned.
 func TestListingMoreSegmentsThanDescriptors(t *testing.T) {
 	for range 4 {
-		start(t, "producer", "--name", segmentName(t), "--count", "1").ends(0)
+		testenv.Start(t, "producer", "--name", testenv.SegmentName(t), "--count", "1").WantExit(0)
 	}
 	for _, args := range [][]string{{"ls"}, {"watch"}} {
-		g := limited(t, 18, nil, "gauge", args...)
-		g.ends(0)
-		if said := g.stderr.String() + g.stdout.String(); !strings.Contains(said, " more") && !strings.Contains(said, " of ") {
+		g := testenv.StartWithDescriptors(t, 18, nil, "gauge", args...)
+		g.WantExit(0)
+		if said := g.Stderr.String() + g.Stdout.String(); !strings.Contains(said, " more") && !strings.Contains(said, " of ") {
 			t.Errorf("%v:\n%s", args, said)
 		}
 	}
@@ -75,10 +76,10 @@ func TestListingMoreSegmentsThanDescriptors(t *testing.T) {
 
 // Connections that hold all descriptors are said once, and come free.
 func TestServeWithoutDescriptorsForConnections(t *testing.T) {
-	g := limited(t, 30, nil, "gauge", "serve", "--listen", "127.0.0.1:0")
+	g := testenv.StartWithDescriptors(t, 30, nil, "gauge", "serve", "--listen", "127.0.0.1:0")
 	var addr string
-	within(t, "gauge serve says where it listens", func() bool {
-		_, rest, found := strings.Cut(g.stderr.String(), "a live page on http://")
+	testenv.Eventually(t, "gauge serve says where it listens", func() bool {
+		_, rest, found := strings.Cut(g.Stderr.String(), "a live page on http://")
 		addr, _, _ = strings.Cut(rest, "/")
 		return found && strings.Contains(rest, "\n")
 	})
@@ -91,12 +92,12 @@ func TestServeWithoutDescriptorsForConnections(t *testing.T) {
 		defer c.Close()
 		conns = append(conns, c)
 	}
-	within(t, "what is in the way", func() bool { return strings.Contains(g.stderr.String(), "ulimit -n") })
+	testenv.Eventually(t, "what is in the way", func() bool { return strings.Contains(g.Stderr.String(), "ulimit -n") })
 	time.Sleep(500 * time.Millisecond) // so that it could be said again
 	for _, c := range conns {
 		c.Close()
 	}
-	within(t, "an answer", func() bool {
+	testenv.Eventually(t, "an answer", func() bool {
 		client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 		answer, err := client.Get(fmt.Sprintf("http://%s/metrics", addr))
 		if err != nil {
@@ -105,7 +106,7 @@ func TestServeWithoutDescriptorsForConnections(t *testing.T) {
 		answer.Body.Close()
 		return answer.StatusCode == http.StatusOK
 	})
-	if said := g.stderr.String(); strings.Count(said, "too many open files") != 1 {
+	if said := g.Stderr.String(); strings.Count(said, "too many open files") != 1 {
 		t.Errorf("said more than once:\n%s", said)
 	}
 }

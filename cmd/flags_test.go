@@ -3,18 +3,18 @@ package cmd_test
 import (
 	"encoding/json"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 // flagsOf returns the flags of a command as completion shows them.
 func flagsOf(t *testing.T, command ...string) (flags []string) {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(bin, command[0]), append(command[1:], "--generate-completion")...).Output()
+	out, err := exec.Command(testenv.Command(command[0]), append(command[1:], "--generate-completion")...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ var allCommands = [][]string{
 // The consumer takes the mode of the segment, whatever the producer's default is.
 func TestTheDefaultOfModeIsTheCommandsOwn(t *testing.T) {
 	for command, want := range map[string]string{"producer": "(default: ring)", "consumer": "(default: that of the segment)"} {
-		help, err := exec.Command(filepath.Join(bin, command), "--help").Output()
+		help, err := exec.Command(testenv.Command(command), "--help").Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestTheDefaultOfModeIsTheCommandsOwn(t *testing.T) {
 func TestEachFlagHasAGroupInHelpAndAVariableThatAllKnow(t *testing.T) {
 	var env []string
 	for _, command := range allCommands {
-		help, err := exec.Command(filepath.Join(bin, command[0]), append(command[1:], "--help")...).Output()
+		help, err := exec.Command(testenv.Command(command[0]), append(command[1:], "--help")...).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,9 +74,9 @@ func TestEachFlagHasAGroupInHelpAndAVariableThatAllKnow(t *testing.T) {
 	for _, v := range env {
 		value := "x" // which is wrong for some commands, but known to all
 		for _, command := range []string{"producer", "consumer", "gauge"} {
-			p := startWith(t, command, run{Args: []string{"--version", "stray"}, Env: []string{v + value}})
-			p.wait()
-			if said := p.stderr.String(); strings.Contains(said, "variable of no flag") {
+			p := testenv.StartWith(t, command, testenv.Options{Args: []string{"--version", "stray"}, Env: []string{v + value}})
+			p.Wait()
+			if said := p.Stderr.String(); strings.Contains(said, "variable of no flag") {
 				t.Errorf("%s with %s%s:\n%s", command, v, value, said)
 			}
 		}
@@ -84,33 +84,33 @@ func TestEachFlagHasAGroupInHelpAndAVariableThatAllKnow(t *testing.T) {
 }
 
 func TestAnEmptyVariableCountsAsUnset(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	var env []string
 	for _, command := range allCommands {
 		for _, flag := range flagsOf(t, command...) {
 			env = append(env, "SLUICE_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))+"=")
 		}
 	}
-	startWith(t, "producer", run{Args: []string{"--name", name, "--count", "3"}, Env: env}).ends(0)
-	g := startWith(t, "gauge", run{Args: []string{"stat", name}, Env: env})
-	g.ends(0)
-	if !strings.HasPrefix(g.stdout.String(), "/dev/shm/sluice."+name+":") {
-		t.Errorf("%s", g.stdout.String())
+	testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--count", "3"}, Env: env}).WantExit(0)
+	g := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", name}, Env: env})
+	g.WantExit(0)
+	if !strings.HasPrefix(g.Stdout.String(), "/dev/shm/sluice."+name+":") {
+		t.Errorf("%s", g.Stdout.String())
 	}
-	startWith(t, "consumer", run{Args: []string{"--name", name}, Env: env}).ends(0)
+	testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name}, Env: env}).WantExit(0)
 	// Not the segment that comes first in the alphabet.
-	if said := startWith(t, "gauge", run{Args: []string{"stat", "--json"}, Env: []string{"SLUICE_NAME="}}); said.wait() == 0 {
-		var seen figures
-		if err := json.Unmarshal([]byte(said.stdout.String()), &seen); err != nil || seen["name"] != "demo" {
+	if said := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", "--json"}, Env: []string{"SLUICE_NAME="}}); said.Wait() == 0 {
+		var seen testenv.Report
+		if err := json.Unmarshal([]byte(said.Stdout.String()), &seen); err != nil || seen["name"] != "demo" {
 			t.Errorf("%v, %v", seen["name"], err)
 		}
-	} else if !strings.Contains(said.stderr.String(), `"demo"`) {
-		t.Errorf("%s", said.stderr.String())
+	} else if !strings.Contains(said.Stderr.String(), `"demo"`) {
+		t.Errorf("%s", said.Stderr.String())
 	}
 }
 
 func TestAMistypedVariableIsAWarning(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	for _, c := range []struct {
 		command string
 		args    []string
@@ -119,44 +119,44 @@ func TestAMistypedVariableIsAWarning(t *testing.T) {
 		{"gauge", []string{"stat", name}},
 		{"consumer", []string{"--name", name}},
 	} {
-		p := startWith(t, c.command, run{Args: c.args, Env: []string{"SLUICE_CAPASITY=4KiB"}})
-		p.ends(0)
+		p := testenv.StartWith(t, c.command, testenv.Options{Args: c.args, Env: []string{"SLUICE_CAPASITY=4KiB"}})
+		p.WantExit(0)
 		want := c.command + ": warning: SLUICE_CAPASITY in the environment is the variable of no flag, and ignored\n" +
 			c.command + ": hint: did you mean SLUICE_CAPACITY?\n"
-		if !strings.HasPrefix(p.stderr.String(), want) {
-			t.Errorf("%s:\n%swant:\n%s", c.command, p.stderr.String(), want)
+		if !strings.HasPrefix(p.Stderr.String(), want) {
+			t.Errorf("%s:\n%swant:\n%s", c.command, p.Stderr.String(), want)
 		}
 	}
-	p := startWith(t, "producer", run{Args: []string{"--name", name, "--count", "3", "--format", "json"}, Env: []string{"SLUICE_CAPASITY=4KiB"}})
-	p.ends(0)
-	for line := range strings.Lines(p.stderr.String()) {
+	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--count", "3", "--format", "json"}, Env: []string{"SLUICE_CAPASITY=4KiB"}})
+	p.WantExit(0)
+	for line := range strings.Lines(p.Stderr.String()) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("no JSON: %s", line)
 		}
 	}
-	if !strings.Contains(p.stderr.String(), `"warning":"SLUICE_CAPASITY`) {
-		t.Errorf("%s", p.stderr.String())
+	if !strings.Contains(p.Stderr.String(), `"warning":"SLUICE_CAPASITY`) {
+		t.Errorf("%s", p.Stderr.String())
 	}
 }
 
 // An error about a variable names it, and SLUICE_JSON is --json also for what goes wrong.
 func TestVariablesOfGauge(t *testing.T) {
-	startWith(t, "gauge", run{Args: []string{"serve"}, Env: []string{"SLUICE_LISTEN=nowhere"}}).refuses(2, `SLUICE_LISTEN in the environment: invalid address "nowhere"`)
+	testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"serve"}, Env: []string{"SLUICE_LISTEN=nowhere"}}).WantError(2, `SLUICE_LISTEN in the environment: invalid address "nowhere"`)
 	for _, value := range []string{"true", "1"} {
-		g := startWith(t, "gauge", run{Args: []string{"stat", segmentName(t)}, Env: []string{"SLUICE_JSON=" + value}})
-		g.refuses(1, "there is none")
-		if !json.Valid([]byte(g.stderr.String())) {
-			t.Errorf("SLUICE_JSON=%s: %s", value, g.stderr.String())
+		g := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", testenv.SegmentName(t)}, Env: []string{"SLUICE_JSON=" + value}})
+		g.WantError(1, "there is none")
+		if !json.Valid([]byte(g.Stderr.String())) {
+			t.Errorf("SLUICE_JSON=%s: %s", value, g.Stderr.String())
 		}
 	}
-	p := startWith(t, "producer", run{Args: []string{"--nope"}, Env: []string{"SLUICE_JSON=true"}}) // which has no --json
-	p.refuses(2, "there is no flag --nope")
-	if json.Valid([]byte(p.stderr.String())) {
-		t.Errorf("%s", p.stderr.String())
+	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--nope"}, Env: []string{"SLUICE_JSON=true"}}) // which has no --json
+	p.WantError(2, "there is no flag --nope")
+	if json.Valid([]byte(p.Stderr.String())) {
+		t.Errorf("%s", p.Stderr.String())
 	}
-	g := startWith(t, "gauge", run{Args: []string{"ls"}, Env: []string{"SLUICE_VERSION=1"}})
-	g.ends(0)
-	if said := g.stderr.String(); !strings.Contains(said, "SLUICE_VERSION in the environment is the variable of no flag") || strings.Contains(said, "did you mean") {
+	g := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"ls"}, Env: []string{"SLUICE_VERSION=1"}})
+	g.WantExit(0)
+	if said := g.Stderr.String(); !strings.Contains(said, "SLUICE_VERSION in the environment is the variable of no flag") || strings.Contains(said, "did you mean") {
 		t.Errorf("%s", said)
 	}
 }
@@ -167,43 +167,43 @@ func TestEachCommandTellsItsVersion(t *testing.T) {
 			if command == "gauge" && len(args) > 1 {
 				continue // which has no --name of its own
 			}
-			p := start(t, command, args...)
-			p.ends(0)
+			p := testenv.Start(t, command, args...)
+			p.WantExit(0)
 			for _, want := range []string{command + " ", "commit ", runtime.Version(), "layout version "} {
-				if !strings.Contains(p.stdout.String(), want) {
-					t.Errorf("%s %v lacks %q:\n%s", command, args, want, p.stdout.String())
+				if !strings.Contains(p.Stdout.String(), want) {
+					t.Errorf("%s %v lacks %q:\n%s", command, args, want, p.Stdout.String())
 				}
 			}
 		}
 	}
-	p := start(t, "producer", "--version", "--format", "json")
-	p.ends(0)
+	p := testenv.Start(t, "producer", "--version", "--format", "json")
+	p.WantExit(0)
 	var v map[string]any
-	if err := json.Unmarshal([]byte(p.stdout.String()), &v); err != nil || v["layoutVersion"] != float64(layout.Version) || v["command"] != "producer" {
-		t.Errorf("%v: %s", err, p.stdout.String())
+	if err := json.Unmarshal([]byte(p.Stdout.String()), &v); err != nil || v["layoutVersion"] != float64(layout.Version) || v["command"] != "producer" {
+		t.Errorf("%v: %s", err, p.Stdout.String())
 	}
 }
 
 func TestGaugeTakesANameWithoutItsFlag(t *testing.T) {
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "3").ends(0)
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	for _, args := range []string{"stat " + name + " --json", "stat --json " + name, "stat --json -- " + name} {
-		g := start(t, "gauge", strings.Fields(args)...)
-		g.ends(0)
-		var seen figures
-		if err := json.Unmarshal([]byte(g.stdout.String()), &seen); err != nil || seen["name"] != name {
-			t.Errorf("gauge %s: %v\n%s", args, err, g.stdout.String())
+		g := testenv.Start(t, "gauge", strings.Fields(args)...)
+		g.WantExit(0)
+		var seen testenv.Report
+		if err := json.Unmarshal([]byte(g.Stdout.String()), &seen); err != nil || seen["name"] != name {
+			t.Errorf("gauge %s: %v\n%s", args, err, g.Stdout.String())
 		}
 	}
-	if g := start(t, "gauge", "watch", name); g.wait() != 0 || !strings.Contains(g.stdout.String(), name) {
-		t.Errorf("%s", g.stdout.String())
+	if g := testenv.Start(t, "gauge", "watch", name); g.Wait() != 0 || !strings.Contains(g.Stdout.String(), name) {
+		t.Errorf("%s", g.Stdout.String())
 	}
-	start(t, "gauge", "rm", name, "--yes").ends(0)
-	gone(t, name)
-	help := start(t, "gauge", "help", "rm")
-	help.ends(0)
-	if !strings.HasPrefix(help.stdout.String(), "gauge rm - remove a segment") || !strings.Contains(help.stdout.String(), "[NAME]") {
-		t.Errorf("%s", help.stdout.String())
+	testenv.Start(t, "gauge", "rm", name, "--yes").WantExit(0)
+	testenv.WantNoSegment(t, name)
+	help := testenv.Start(t, "gauge", "help", "rm")
+	help.WantExit(0)
+	if !strings.HasPrefix(help.Stdout.String(), "gauge rm - remove a segment") || !strings.Contains(help.Stdout.String(), "[NAME]") {
+		t.Errorf("%s", help.Stdout.String())
 	}
 }
 
@@ -214,9 +214,9 @@ func TestHelpBesideAnArgument(t *testing.T) {
 		"gauge ls --help foo": "gauge ls - ", "gauge stat demo -h": "gauge stat - ", "gauge --help stat": "gauge stat - ",
 	} {
 		fields := strings.Fields(args)
-		p := start(t, fields[0], fields[1:]...)
-		p.ends(0)
-		if said := p.stdout.String(); !strings.HasPrefix(said, title) {
+		p := testenv.Start(t, fields[0], fields[1:]...)
+		p.WantExit(0)
+		if said := p.Stdout.String(); !strings.HasPrefix(said, title) {
 			t.Errorf("%s:\n%s", args, said)
 		}
 	}

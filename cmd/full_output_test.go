@@ -2,14 +2,15 @@ package cmd_test
 
 import (
 	"os"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 )
 
 // A full disk and a reader that has ended are said once, each with its own hint.
 func TestAnOutputThatTakesNoMore(t *testing.T) {
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "10").ends(0)
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -30,13 +31,13 @@ func TestAnOutputThatTakesNoMore(t *testing.T) {
 			broken: {"broken pipe", "its reader has ended"},
 		} {
 			fields := strings.Fields(args)
-			p := startWith(t, fields[0], run{Args: fields[1:], Stdout: output})
-			p.ends(1)
-			said := p.stderr.String()
-			if text, errors, hints := complaint(said); errors != 1 || hints != 1 || strings.Count(text, says[0]) != 1 || strings.Count(text, says[1]) != 1 {
+			p := testenv.StartWith(t, fields[0], testenv.Options{Args: fields[1:], Stdout: output})
+			p.WantExit(1)
+			said := p.Stderr.String()
+			if text, errors, hints := testenv.ErrorAndHint(said); errors != 1 || hints != 1 || strings.Count(text, says[0]) != 1 || strings.Count(text, says[1]) != 1 {
 				t.Errorf("%s: %d errors, %d hints\n%swant %q once", args, errors, hints, said, says)
 			}
 		}
 	}
-	start(t, "gauge", "record", "--output", "/dev/full", name).refuses(1, "/dev/full", "no space left on device", "free some space")
+	testenv.Start(t, "gauge", "record", "--output", "/dev/full", name).WantError(1, "/dev/full", "no space left on device", "free some space")
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,7 @@ func TestInstalledCommandsAreOnThePath(t *testing.T) {
 	script := func(name string) string {
 		t.Helper()
 		cmd := exec.Command("../scripts/systemd/" + name)
-		cmd.Env = append(os.Environ(), "DESTDIR="+root, "PREFIX=/opt/sluice", "BIN="+bin)
+		cmd.Env = append(os.Environ(), "DESTDIR="+root, "PREFIX=/opt/sluice", "BIN="+testenv.BinDir())
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, out)

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 )
@@ -12,11 +13,11 @@ import (
 // manPages writes the manual pages into a folder as `make man` does.
 func manPages(t *testing.T) (pages map[string]string) {
 	t.Helper()
-	openSources()
+	testenv.ReadSources()
 	dir := t.TempDir()
 	pages = map[string]string{}
 	for _, command := range []string{"producer", "consumer", "gauge"} {
-		page, err := exec.Command(filepath.Join(bin, command), "--generate-man").Output()
+		page, err := exec.Command(testenv.Command(command), "--generate-man").Output()
 		if err != nil {
 			t.Fatalf("%s: %v", command, err)
 		}

@@ -2,28 +2,27 @@ package cmd_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 // The mistakes of people, where nothing is wrong with the segment.
 
 func TestTheInputIsNotTheOutput(t *testing.T) {
-	name, file := segmentName(t), writeFile(t, randomBytes(4<<20))
-	p := start(t, "producer", "--name", name, "--input", file, "--rate", "100")
-	eventually(t, name, "something to take", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
-	c := start(t, "consumer", "--name", name, "--output", file)
-	p.refuses(1, name, file, "became shorter", "is it the consumer's output as well?")
-	c.wait()
+	name, file := testenv.SegmentName(t), testenv.WriteFile(t, testenv.RandomBytes(4<<20))
+	p := testenv.Start(t, "producer", "--name", name, "--input", file, "--rate", "100")
+	testenv.EventuallyHeader(t, name, "something to take", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
+	c := testenv.Start(t, "consumer", "--name", name, "--output", file)
+	p.WantError(1, name, file, "became shorter", "is it the consumer's output as well?")
+	c.Wait()
 }
 
 func TestTwoProducersOfOnePipeCanBothBeStopped(t *testing.T) {
@@ -32,19 +31,19 @@ func TestTwoProducersOfOnePipeCanBothBeStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	var all []*proc
+	var all []*testenv.Process
 	var names []string
 	for range 2 {
-		names = append(names, segmentName(t))
-		all = append(all, startWith(t, "producer", run{Args: []string{"--name", names[len(names)-1], "--input", "-"}, Stdin: in}))
+		names = append(names, testenv.SegmentName(t))
+		all = append(all, testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", names[len(names)-1], "--input", "-"}, Stdin: in}))
 	}
 	in.Close()
 	for _, name := range names {
-		eventually(t, name, "its start", func(*layout.Header) bool { return true })
+		testenv.EventuallyHeader(t, name, "its start", func(*layout.Header) bool { return true })
 	}
 	taken := func() (n uint64) {
 		for _, name := range names {
-			if h := header(name); h != nil {
+			if h := testenv.Header(name); h != nil {
 				n += h.Producer.Count.Load()
 			}
 		}
@@ -52,26 +51,26 @@ func TestTwoProducersOfOnePipeCanBothBeStopped(t *testing.T) {
 	}
 	for i := range uint64(5) {
 		out.WriteString("a line for one of them\n")
-		within(t, "a line that somebody takes", func() bool { return taken() == i+1 })
+		testenv.Eventually(t, "a line that somebody takes", func() bool { return taken() == i+1 })
 	}
 	for _, p := range all {
-		p.signal(unix.SIGTERM)
+		p.Signal(unix.SIGTERM)
 	}
 	for _, p := range all {
-		p.ends(0)
+		p.WantExit(0)
 	}
 }
 
 func TestBytesThatAreLostAtAStopAreInTheFigures(t *testing.T) {
-	name := segmentName(t)
-	p := startWith(t, "producer", run{
+	name := testenv.SegmentName(t)
+	p := testenv.StartWith(t, "producer", testenv.Options{
 		Args:  []string{"--name", name, "--slots", "10", "--input", "-", "--format", "json"},
 		Stdin: strings.NewReader(strings.Repeat("a line\n", 5000)),
 	})
-	eventually(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })
-	p.signal(unix.SIGTERM)
-	p.ends(0)
-	if n := p.final().num("unsentBytes"); n <= 0 || int(n)%len("a line\n") != 0 {
+	testenv.EventuallyHeader(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	if n := p.Final().Num("unsentBytes"); n <= 0 || int(n)%len("a line\n") != 0 {
 		t.Errorf("unsentBytes %v", n)
 	}
 }
@@ -86,21 +85,21 @@ func TestAStopInALineSendsNoHalfOfIt(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer w.Close()
-				name, out := segmentName(t), filepath.Join(t.TempDir(), "out")
-				p := startWith(t, "producer", run{Args: []string{"--name", name, "--mode", mode, "--input", "-", "--format", "json"}, Stdin: r})
+				name, out := testenv.SegmentName(t), filepath.Join(t.TempDir(), "out")
+				p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--input", "-", "--format", "json"}, Stdin: r})
 				r.Close()
-				c := start(t, "consumer", "--name", name, "--output", out)
+				c := testenv.Start(t, "consumer", "--name", name, "--output", out)
 				if _, err := w.WriteString("one\ntwo hal"); err != nil { // at once, as it is read
 					t.Fatal(err)
 				}
-				eventually(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
-				p.signal(sig)
-				p.ends(0)
-				c.ends(7)
+				testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
+				p.Signal(sig)
+				p.WantExit(0)
+				c.WantExit(7)
 				if got, err := os.ReadFile(out); err != nil || string(got) != "one\n" {
 					t.Errorf("%q, %v", got, err)
 				}
-				if f := p.final(); f.num("producedCount") != 1 || f.num("unsentBytes") != 7 {
+				if f := p.Final(); f.Num("producedCount") != 1 || f.Num("unsentBytes") != 7 {
 					t.Errorf("final report %v", f)
 				}
 			})
@@ -108,35 +107,13 @@ func TestAStopInALineSendsNoHalfOfIt(t *testing.T) {
 	}
 }
 
-func TestAnOutputThatIsASocketIsRefused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "socket")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	start(t, "consumer", "--name", segmentName(t), "--output", path).refuses(1, path)
-}
-
 func TestAnotherUsersSegmentIsRefused(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED, NOT TESTED: only root can start commands as somebody else")
-	}
-	if err := os.Chmod(bin, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "3").ends(0)
-	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	testenv.RequireRoot(t)
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	for _, command := range []string{"consumer", "producer"} {
-		startWith(t, command, run{Args: []string{"--name", name}, Attr: nobody}).refuses(6, name, "belongs to user 0")
+		testenv.StartWith(t, command, testenv.Options{Args: []string{"--name", name}, Attr: testenv.AsUser(t, testenv.Nobody)}).WantError(6, name, "belongs to user 0")
 	}
-}
-
-// It would be overwritten.
-func TestAnArgumentIsNotTheValueOfTheLastFlag(t *testing.T) {
-	file := writeFile(t, []byte("precious"))
-	start(t, "consumer", file, "--name", segmentName(t), "--duration", "1s", "--output").refuses(2, "--output: a value is missing", "hint: --output FILE")
 }
 
 func TestFlagsOfTheOtherCommandAreCalledThat(t *testing.T) {
@@ -146,8 +123,8 @@ func TestFlagsOfTheOtherCommandAreCalledThat(t *testing.T) {
 	} {
 		other := map[string]string{"producer": "consumer", "consumer": "producer"}[command]
 		for _, flag := range flags {
-			start(t, other, "--"+flag).refuses(2, fmt.Sprintf("--%s is a flag of the %s", flag, command))
-			help, err := exec.Command(filepath.Join(bin, command), "--help").Output()
+			testenv.Start(t, other, "--"+flag).WantError(2, fmt.Sprintf("--%s is a flag of the %s", flag, command))
+			help, err := exec.Command(testenv.Command(command), "--help").Output()
 			if err != nil || !strings.Contains(string(help), "--"+flag) {
 				t.Errorf("%s --help does not show --%s (%v)", command, flag, err)
 			}

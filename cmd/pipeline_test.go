@@ -10,47 +10,48 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 func TestEitherSideMayStartFirst(t *testing.T) {
 	for _, first := range []string{"producer", "consumer"} {
 		t.Run(first+" first", func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			args := map[string][]string{
 				"producer": {"--name", name, "--count", "100000", "--format", "json"},
 				"consumer": {"--name", name, "--verify", "--format", "json"},
 			}
 			second := map[string]string{"producer": "consumer", "consumer": "producer"}[first]
-			a := start(t, first, args[first]...)
+			a := testenv.Start(t, first, args[first]...)
 			if first == "producer" {
 				// Only its room ends it, so it cannot be done before the other comes.
-				eventually(t, name, "the segment", func(*layout.Header) bool { return true })
+				testenv.EventuallyHeader(t, name, "the segment", func(*layout.Header) bool { return true })
 			}
-			b := start(t, second, args[second]...)
-			a.ends(0)
-			b.ends(0)
-			for _, p := range []*proc{a, b} {
-				if f := p.final(); f.num("producedCount") != 100000 {
-					t.Errorf("%v: producedCount %v", p.cmd.Args, f["producedCount"])
+			b := testenv.Start(t, second, args[second]...)
+			a.WantExit(0)
+			b.WantExit(0)
+			for _, p := range []*testenv.Process{a, b} {
+				if f := p.Final(); f.Num("producedCount") != 100000 {
+					t.Errorf("%v: producedCount %v", p.Cmd.Args, f["producedCount"])
 				}
 			}
-			gone(t, name)
+			testenv.WantNoSegment(t, name)
 		})
 	}
 }
 
 func TestTheDefaultsFindEachOther(t *testing.T) {
-	if header("demo") != nil {
+	if testenv.Header("demo") != nil {
 		t.Skip("SKIPPED: a segment called demo exists, somebody may be using it; remove /dev/shm/sluice.demo to run this test")
 	}
-	p, c := start(t, "producer"), start(t, "consumer")
+	p, c := testenv.Start(t, "producer"), testenv.Start(t, "consumer")
 	t.Cleanup(func() { os.Remove("/dev/shm/sluice.demo") })
-	eventually(t, "demo", "a million messages", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 1e6 })
-	p.signal(unix.SIGINT)
-	p.ends(0)
-	c.ends(0)
-	gone(t, "demo")
+	testenv.EventuallyHeader(t, "demo", "a million messages", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 1e6 })
+	p.Signal(unix.SIGINT)
+	p.WantExit(0)
+	c.WantExit(0)
+	testenv.WantNoSegment(t, "demo")
 }
 
 // The scene of the guide that sluice started from: 8 slots, 200 messages a second.
@@ -64,26 +65,26 @@ func TestAFastConsumerWaitsAndASlowOneMakesTheProducerWait(t *testing.T) {
 		{"consumer-bound", "producerWaits", "consumerWaits", "20ms", 8},
 	} {
 		t.Run(scene.verdict, func(t *testing.T) {
-			name := segmentName(t)
-			p := start(t, "producer", "--name", name, "--slots", "8", "--rate", "200", "--report", "100ms", "--format", "json")
-			c := start(t, "consumer", "--name", name, "--work", scene.work, "--report", "100ms", "--format", "json")
-			eventually(t, name, "100 messages", func(h *layout.Header) bool { return h.Consumer.Count.Load() >= 100 })
-			p.signal(unix.SIGTERM)
-			p.ends(0)
-			c.ends(0)
-			f := p.final()
+			name := testenv.SegmentName(t)
+			p := testenv.Start(t, "producer", "--name", name, "--slots", "8", "--rate", "200", "--report", "100ms", "--format", "json")
+			c := testenv.Start(t, "consumer", "--name", name, "--work", scene.work, "--report", "100ms", "--format", "json")
+			testenv.EventuallyHeader(t, name, "100 messages", func(h *layout.Header) bool { return h.Consumer.Count.Load() >= 100 })
+			p.Signal(unix.SIGTERM)
+			p.WantExit(0)
+			c.WantExit(0)
+			f := p.Final()
 			if f["verdict"] != scene.verdict {
 				t.Errorf("verdict %v (%v), want %s", f["verdict"], f["verdictWhy"], scene.verdict)
 			}
-			if f.num(scene.waits) < 50 || f.num(scene.idle) > f.num(scene.waits)/10 {
+			if f.Num(scene.waits) < 50 || f.Num(scene.idle) > f.Num(scene.waits)/10 {
 				t.Errorf("%s %v, %s %v", scene.waits, f[scene.waits], scene.idle, f[scene.idle])
 			}
 			// In one of the reports at least: the last message may just be on its way.
-			near := func(f figures) bool { d := f.num("queueDepth"); return d <= scene.depth && d >= scene.depth-1 }
-			if !slices.ContainsFunc(p.reports(), near) {
+			near := func(f testenv.Report) bool { d := f.Num("queueDepth"); return d <= scene.depth && d >= scene.depth-1 }
+			if !slices.ContainsFunc(p.Reports(), near) {
 				t.Errorf("queueDepth %v, want %v", f["queueDepth"], scene.depth)
 			}
-			if f.num("producedCount")-f.num("consumedCount") > 8 || f.num("highWater") > 8 {
+			if f.Num("producedCount")-f.Num("consumedCount") > 8 || f.Num("highWater") > 8 {
 				t.Errorf("more than 8 in flight: %v", f)
 			}
 		})
@@ -93,23 +94,23 @@ func TestAFastConsumerWaitsAndASlowOneMakesTheProducerWait(t *testing.T) {
 // Whoever is slow gives each message's room back at once: what is held back for
 // a batch would look like pressure that is not there.
 func TestASlowConsumerReleasesEveryMessage(t *testing.T) {
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "100").ends(0)
-	c := start(t, "consumer", "--name", name, "--work", "20ms")
-	eventually(t, name, "a first release", func(h *layout.Header) bool { n := h.Consumer.Count.Load(); return n > 0 && n < 100 })
-	c.ends(0)
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
+	c := testenv.Start(t, "consumer", "--name", name, "--work", "20ms")
+	testenv.EventuallyHeader(t, name, "a first release", func(h *layout.Header) bool { n := h.Consumer.Count.Load(); return n > 0 && n < 100 })
+	c.WantExit(0)
 }
 
 // As timeout(1) does it: once to the process, once to its group.
 func TestTwoSignalsAtOnceAreOne(t *testing.T) {
-	name := segmentName(t)
-	p := start(t, "producer", "--name", name, "--rate", "100")
-	eventually(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
-	p.signal(unix.SIGTERM)
-	if err := p.cmd.Process.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	name := testenv.SegmentName(t)
+	p := testenv.Start(t, "producer", "--name", name, "--rate", "100")
+	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
+	p.Signal(unix.SIGTERM)
+	if err := p.Cmd.Process.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
 	}
-	p.ends(0)
+	p.WantExit(0)
 }
 
 func TestVerifyHoldsForEverySizeAndBound(t *testing.T) {
@@ -125,95 +126,84 @@ func TestVerifyHoldsForEverySizeAndBound(t *testing.T) {
 	}
 	for _, s := range shapes {
 		t.Run(fmt.Sprintf("size=%s,slots=%s,capacity=%s", s.size, s.slots, s.capacity), func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			count := fmt.Sprint(s.count)
-			p := start(t, "producer", "--name", name, "--size", s.size, "--slots", s.slots, "--capacity", s.capacity, "--count", count, "--report", "0")
-			c := start(t, "consumer", "--name", name, "--verify", "--report", "0", "--format", "json")
-			p.ends(0)
-			c.ends(0)
-			if f := c.final(); f.num("consumedCount") != float64(s.count) {
+			p := testenv.Start(t, "producer", "--name", name, "--size", s.size, "--slots", s.slots, "--capacity", s.capacity, "--count", count, "--report", "0")
+			c := testenv.Start(t, "consumer", "--name", name, "--verify", "--report", "0", "--format", "json")
+			p.WantExit(0)
+			c.WantExit(0)
+			if f := c.Final(); f.Num("consumedCount") != float64(s.count) {
 				t.Errorf("consumedCount %v, want %d", f["consumedCount"], s.count)
 			}
-			gone(t, name)
+			testenv.WantNoSegment(t, name)
 		})
 	}
 }
 
 // droppedInTheMiddle returns a consumer that has verified all messages of three producers,
 // the second of which has dropped most.
-func droppedInTheMiddle(t *testing.T) (name string, c *proc) {
-	name = segmentName(t)
-	start(t, "producer", "--name", name, "--slots", "4", "--count", "3").ends(0)
-	c = start(t, "consumer", "--name", name, "--verify", "--work", "20ms", "--follow")
-	start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "1000").ends(0)
-	start(t, "producer", "--name", name, "--count", "1").ends(0)
-	eventually(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
+func droppedInTheMiddle(t *testing.T) (name string, c *testenv.Process) {
+	name = testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--slots", "4", "--count", "3").WantExit(0)
+	c = testenv.Start(t, "consumer", "--name", name, "--verify", "--work", "20ms", "--follow")
+	testenv.Start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "1000").WantExit(0)
+	testenv.Start(t, "producer", "--name", name, "--count", "1").WantExit(0)
+	testenv.EventuallyHeader(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
 	return name, c
-}
-
-func fieldOffset(t *testing.T, name string) int64 {
-	t.Helper()
-	for _, f := range layout.Fields() {
-		if f.Name == name {
-			return int64(f.Offset)
-		}
-	}
-	t.Fatalf("no field %s", name)
-	return 0
 }
 
 func TestWhatWasDroppedIsNotMissing(t *testing.T) {
 	name, c := droppedInTheMiddle(t)
-	dropped := header(name).ProducerStats.Dropped.Load()
-	c.signal(unix.SIGINT)
-	c.ends(0)
-	if want := fmt.Sprintf("none missing but %d that the producer dropped", dropped); dropped == 0 || !strings.Contains(c.stderr.String(), want) {
-		t.Errorf("no %q in:\n%s", want, c.stderr.String())
+	dropped := testenv.Header(name).ProducerStats.Dropped.Load()
+	c.Signal(unix.SIGINT)
+	c.WantExit(0)
+	if want := fmt.Sprintf("none missing but %d that the producer dropped", dropped); dropped == 0 || !strings.Contains(c.Stderr.String(), want) {
+		t.Errorf("no %q in:\n%s", want, c.Stderr.String())
 	}
 
-	name = segmentName(t)
-	start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "100").ends(0)
-	start(t, "consumer", "--name", name, "--count", "2").ends(0)
-	start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "10").ends(0)
-	start(t, "producer", "--name", name, "--slots", "4", "--on-full", "fail", "--count", "10").refuses(5, name)
-	c = start(t, "consumer", "--name", name, "--verify", "--keep") // comes in the middle
-	c.ends(7)                                                      // the last producer failed
-	if want := "verified 4 messages: none missing but 96 that"; !strings.Contains(c.stderr.String(), want) {
-		t.Errorf("no %q in:\n%s", want, c.stderr.String())
+	name = testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "100").WantExit(0)
+	testenv.Start(t, "consumer", "--name", name, "--count", "2").WantExit(0)
+	testenv.Start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "10").WantExit(0)
+	testenv.Start(t, "producer", "--name", name, "--slots", "4", "--on-full", "fail", "--count", "10").WantError(5, name)
+	c = testenv.Start(t, "consumer", "--name", name, "--verify", "--keep") // comes in the middle
+	c.WantExit(7)                                                          // the last producer failed
+	if want := "verified 4 messages: none missing but 96 that"; !strings.Contains(c.Stderr.String(), want) {
+		t.Errorf("no %q in:\n%s", want, c.Stderr.String())
 	}
-	start(t, "producer", "--name", name, "--count", "3").ends(0)
-	c = start(t, "consumer", "--name", name, "--verify")
-	c.ends(0)
-	if want := "verified 3 messages: none missing but 104 that"; !strings.Contains(c.stderr.String(), want) {
-		t.Errorf("no %q in:\n%s", want, c.stderr.String())
+	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
+	c = testenv.Start(t, "consumer", "--name", name, "--verify")
+	c.WantExit(0)
+	if want := "verified 3 messages: none missing but 104 that"; !strings.Contains(c.Stderr.String(), want) {
+		t.Errorf("no %q in:\n%s", want, c.Stderr.String())
 	}
 }
 
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	t.Run("one more than were dropped", func(t *testing.T) {
 		name, c := droppedInTheMiddle(t)
-		scribble(t, name, fieldOffset(t, "ProducerStats.Dropped"), header(name).ProducerStats.Dropped.Load()-1)
-		c.signal(unix.SIGINT)
-		c.hints(3, name+"|verify found a fault|: 1 missing, 0 repeated", "generated messages")
+		testenv.Overwrite(t, name, testenv.FieldOffset(t, "ProducerStats.Dropped"), testenv.Header(name).ProducerStats.Dropped.Load()-1)
+		c.Signal(unix.SIGINT)
+		c.WantHint(3, name+"|verify found a fault|: 1 missing, 0 repeated", "generated messages")
 	})
 	t.Run("messages that nobody generated", func(t *testing.T) {
-		name := segmentName(t)
-		start(t, "producer", "--name", name, "--input", "main_test.go", "--framing", "lines").ends(0)
-		start(t, "consumer", "--name", name, "--verify").hints(3, "is not what the generator writes|--verify is for generated messages|--input", "")
+		name := testenv.SegmentName(t)
+		testenv.Start(t, "producer", "--name", name, "--input", "main_test.go", "--framing", "lines").WantExit(0)
+		testenv.Start(t, "consumer", "--name", name, "--verify").WantHint(3, "is not what the generator writes|--verify is for generated messages|--input", "")
 	})
 }
 
 func TestFollowOutlivesTheProducer(t *testing.T) {
-	name := segmentName(t)
-	c := start(t, "consumer", "--name", name, "--follow", "--verify", "--format", "json")
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--verify", "--format", "json")
 	for i := 1; i <= 3; i++ {
-		start(t, "producer", "--name", name, "--count", "1000").ends(0)
-		eventually(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == uint64(1000*i) })
+		testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
+		testenv.EventuallyHeader(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == uint64(1000*i) })
 	}
-	c.signal(unix.SIGINT)
-	c.ends(0)
-	if f := c.final(); f.num("consumedCount") != 3000 {
+	c.Signal(unix.SIGINT)
+	c.WantExit(0)
+	if f := c.Final(); f.Num("consumedCount") != 3000 {
 		t.Errorf("consumedCount %v, want 3000", f["consumedCount"])
 	}
-	gone(t, name)
+	testenv.WantNoSegment(t, name)
 }

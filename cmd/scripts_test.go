@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,7 @@ import (
 // too, and returns what it printed. path is what it finds commands in.
 func script(t *testing.T, path, name string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	openSources()
+	testenv.ReadSources()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("SKIPPED, NOT TESTED: there is no bash")

@@ -10,11 +10,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 // counts is an object of counts in a report.
-func counts(t *testing.T, f figures, key string) figures {
+func counts(t *testing.T, f testenv.Report, key string) testenv.Report {
 	t.Helper()
 	object, ok := f[key].(map[string]any)
 	if !ok {
@@ -25,27 +26,27 @@ func counts(t *testing.T, f figures, key string) figures {
 
 // What an earlier run has done in the segment is not this one's.
 func TestTheSummaryOfASecondRun(t *testing.T) {
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--keep", "--slots", "64", "--on-full", "drop", "--count", "100").ends(0)
-	c := start(t, "consumer", "--name", name, "--keep", "--format", "json")
-	c.ends(0)
-	if r := counts(t, c.final(), "run"); r.num("waitingCount") != 64 || r.num("producedCount") != 0 || r.num("consumedCount") != 64 || r.num("droppedCount") != 0 {
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--keep", "--slots", "64", "--on-full", "drop", "--count", "100").WantExit(0)
+	c := testenv.Start(t, "consumer", "--name", name, "--keep", "--format", "json")
+	c.WantExit(0)
+	if r := counts(t, c.Final(), "run"); r.Num("waitingCount") != 64 || r.Num("producedCount") != 0 || r.Num("consumedCount") != 64 || r.Num("droppedCount") != 0 {
 		t.Errorf("the first consumer: %v", r)
 	}
-	p := start(t, "producer", "--name", name, "--keep", "--count", "5")
-	p.ends(0)
+	p := testenv.Start(t, "producer", "--name", name, "--keep", "--count", "5")
+	p.WantExit(0)
 	for _, want := range []string{"produced   5 messages, 40 B\n", "consumed   0 messages", "69 produced and 64 consumed in this segment", "queue      5 messages", "at most 5 messages"} {
-		if !strings.Contains(p.stderr.String(), want) {
-			t.Errorf("no %q in\n%s", want, p.stderr.String())
+		if !strings.Contains(p.Stderr.String(), want) {
+			t.Errorf("no %q in\n%s", want, p.Stderr.String())
 		}
 	}
-	if strings.Contains(p.stderr.String(), "dropped") {
-		t.Errorf("this one has dropped nothing:\n%s", p.stderr.String())
+	if strings.Contains(p.Stderr.String(), "dropped") {
+		t.Errorf("this one has dropped nothing:\n%s", p.Stderr.String())
 	}
-	p = start(t, "producer", "--name", name, "--keep", "--count", "7", "--format", "json")
-	p.ends(0)
-	f := p.final()
-	if r := counts(t, f, "run"); r.num("waitingCount") != 5 || r.num("producedCount") != 7 || r.num("consumedCount") != 0 || r.num("droppedCount") != 0 || f.num("producedCount") != 76 || f.num("droppedCount") != 36 {
+	p = testenv.Start(t, "producer", "--name", name, "--keep", "--count", "7", "--format", "json")
+	p.WantExit(0)
+	f := p.Final()
+	if r := counts(t, f, "run"); r.Num("waitingCount") != 5 || r.Num("producedCount") != 7 || r.Num("consumedCount") != 0 || r.Num("droppedCount") != 0 || f.Num("producedCount") != 76 || f.Num("droppedCount") != 36 {
 		t.Errorf("%v of %v", r, f)
 	}
 }
@@ -53,14 +54,14 @@ func TestTheSummaryOfASecondRun(t *testing.T) {
 // A second producer has only its own to deliver, and does not know what becomes of what
 // one that was killed had queued.
 func TestTheSummaryOfASecondRunOfATransfer(t *testing.T) {
-	name := segmentName(t)
-	c := start(t, "consumer", "--name", name, "--follow", "--work", "100us", "--format", "json")
-	first := start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "20000")
-	eventually(t, name, "more than a socket holds", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+5000 })
-	first.kill()
-	p := start(t, "producer", "--mode", "transfer", "--name", name, "--count", "30", "--keep")
-	p.ends(0)
-	said := p.stderr.String()
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--work", "100us", "--format", "json")
+	first := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "20000")
+	testenv.EventuallyHeader(t, name, "more than a socket holds", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+5000 })
+	first.Kill()
+	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--count", "30", "--keep")
+	p.WantExit(0)
+	said := p.Stderr.String()
 	if m := regexp.MustCompile(`delivering what is queued, ([0-9,]+) messages`).FindStringSubmatch(said); m != nil {
 		if n, err := strconv.Atoi(strings.ReplaceAll(m[1], ",", "")); err != nil || n > 30 {
 			t.Errorf("it had 30:\n%s", said)
@@ -69,24 +70,24 @@ func TestTheSummaryOfASecondRunOfATransfer(t *testing.T) {
 	if !strings.Contains(said, "produced   30 messages, 240 B; ") || !strings.Contains(said, "left by an earlier producer") || strings.Contains(said, "waited from before") {
 		t.Errorf("%s", said)
 	}
-	p = start(t, "producer", "--mode", "transfer", "--name", name, "--count", "20", "--keep")
-	p.ends(0)
-	said = p.stderr.String()
+	p = testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--count", "20", "--keep")
+	p.WantExit(0)
+	said = p.Stderr.String()
 	if !strings.Contains(said, "produced   20 messages, 160 B\n") || strings.Contains(said, "lost") || !strings.Contains(said, "at most 20 messages") {
 		t.Errorf("%s", said)
 	}
-	c.signal(unix.SIGTERM)
-	c.ends(0)
-	f := c.final()
+	c.Signal(unix.SIGTERM)
+	c.WantExit(0)
+	f := c.Final()
 	r := counts(t, f, "run")
-	if r.num("consumedCount") != f.num("consumedCount") || r.num("lostCount") != f.num("lostCount") || r.num("waitingCount")+r.num("producedCount") != f.num("producedCount") || f.num("lostCount") == 0 {
+	if r.Num("consumedCount") != f.Num("consumedCount") || r.Num("lostCount") != f.Num("lostCount") || r.Num("waitingCount")+r.Num("producedCount") != f.Num("producedCount") || f.Num("lostCount") == 0 {
 		t.Errorf("%v of %v", r, f)
 	}
 }
 
 // ends are the streamEnd of the notes that a command has printed.
-func (p *proc) streamEnds() (ends []any) {
-	for line := range strings.Lines(p.stderr.String()) {
+func streamEnds(p *testenv.Process) (ends []any) {
+	for line := range strings.Lines(p.Stderr.String()) {
 		var object map[string]any
 		if json.Unmarshal([]byte(line), &object) == nil && object["note"] != nil && object["streamEnd"] != nil {
 			ends = append(ends, object["streamEnd"])
@@ -98,7 +99,7 @@ func (p *proc) streamEnds() (ends []any) {
 // How a stream has ended is a key, in every line that knows it: of the producer, of a
 // consumer, of gauge, and of a consumer that goes on with the next one.
 func TestHowAStreamEndedInJSON(t *testing.T) {
-	long := writeFile(t, []byte("short\n"+strings.Repeat("x", 5000)+"\n"))
+	long := testenv.WriteFile(t, []byte("short\n"+strings.Repeat("x", 5000)+"\n"))
 	for _, mode := range []string{"ring", "transfer"} {
 		for _, c := range []struct {
 			end            any
@@ -115,42 +116,42 @@ func TestHowAStreamEndedInJSON(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(mode, " ", c.end), func(t *testing.T) {
 				t.Parallel()
-				name := segmentName(t)
+				name := testenv.SegmentName(t)
 				args := append([]string{"--mode", mode, "--name", name, "--keep", "--format", "json"}, c.args...)
 				if c.end == "failed" {
 					args = append(args, "--capacity", "4KiB")
 				}
-				run := func(consumer *proc) {
-					p := start(t, "producer", args...)
+				run := func(consumer *testenv.Process) {
+					p := testenv.Start(t, "producer", args...)
 					if c.stop {
-						eventually(t, name, "messages", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3 })
+						testenv.EventuallyHeader(t, name, "messages", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3 })
 						if consumer != nil {
-							moved(t, name, 1)
+							testenv.EventuallyConsumed(t, name, 1)
 						}
-						p.signal(unix.SIGTERM)
+						p.Signal(unix.SIGTERM)
 					}
-					p.ends(c.code)
-					if got := p.final()["streamEnd"]; got != c.end {
+					p.WantExit(c.code)
+					if got := p.Final()["streamEnd"]; got != c.end {
 						t.Errorf("the producer says %v", got)
 					}
 				}
-				follower := start(t, "consumer", "--name", name, "--follow", "--format", "json")
+				follower := testenv.Start(t, "consumer", "--name", name, "--follow", "--format", "json")
 				run(follower)
-				within(t, "its end", func() bool { return len(follower.streamEnds()) == 1 })
-				follower.signal(unix.SIGTERM)
-				follower.ends(0)
-				if got := follower.streamEnds()[0]; got != c.end || follower.final()["streamEnd"] != c.end {
-					t.Errorf("a consumer that follows says %v and %v", got, follower.final()["streamEnd"])
+				testenv.Eventually(t, "its end", func() bool { return len(streamEnds(follower)) == 1 })
+				follower.Signal(unix.SIGTERM)
+				follower.WantExit(0)
+				if got := streamEnds(follower)[0]; got != c.end || follower.Final()["streamEnd"] != c.end {
+					t.Errorf("a consumer that follows says %v and %v", got, follower.Final()["streamEnd"])
 				}
-				consumer := start(t, "consumer", "--name", name, "--format", "json")
-				eventually(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 2 })
+				consumer := testenv.Start(t, "consumer", "--name", name, "--format", "json")
+				testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 2 })
 				run(consumer)
-				consumer.ends(c.consumer)
-				if got := consumer.final()["streamEnd"]; got != c.end {
+				consumer.WantExit(c.consumer)
+				if got := consumer.Final()["streamEnd"]; got != c.end {
 					t.Errorf("a consumer says %v", got)
 				}
-				var seen figures
-				if err := json.Unmarshal([]byte(says(t, "stat", "--json", name)), &seen); err != nil || seen["streamEnd"] != c.end || seen["run"] != nil {
+				var seen testenv.Report
+				if err := json.Unmarshal([]byte(testenv.GaugeOutput(t, "stat", "--json", name)), &seen); err != nil || seen["streamEnd"] != c.end || seen["run"] != nil {
 					t.Errorf("gauge says %v", seen)
 				}
 			})
@@ -160,18 +161,18 @@ func TestHowAStreamEndedInJSON(t *testing.T) {
 
 // A killed producer has not ended its stream.
 func TestAKilledProducerHasNoEnd(t *testing.T) {
-	name := segmentName(t)
-	c := start(t, "consumer", "--name", name, "--format", "json", "--verify")
-	p := start(t, "producer", "--name", name, "--rate", "1000")
-	moved(t, name, 1)
-	p.kill()
-	c.signal(unix.SIGTERM)
-	c.ends(0)
-	f := c.final()
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--format", "json", "--verify")
+	p := testenv.Start(t, "producer", "--name", name, "--rate", "1000")
+	testenv.EventuallyConsumed(t, name, 1)
+	p.Kill()
+	c.Signal(unix.SIGTERM)
+	c.WantExit(0)
+	f := c.Final()
 	if f["streamEnd"] != nil || counts(t, f, "producer")["alive"] != false || counts(t, f, "producer")["where"] != "died" {
 		t.Errorf("%v", f)
 	}
-	if said := c.stderr.String(); !strings.Contains(said, `{"note":"verified `) || !strings.Contains(said, fmt.Sprintf(`"verifiedCount":%v}`, f["consumedCount"])) {
+	if said := c.Stderr.String(); !strings.Contains(said, `{"note":"verified `) || !strings.Contains(said, fmt.Sprintf(`"verifiedCount":%v}`, f["consumedCount"])) {
 		t.Errorf("%s", said)
 	}
 }
@@ -179,24 +180,24 @@ func TestAKilledProducerHasNoEnd(t *testing.T) {
 // The producer notes the deepest queue only now and then.
 func TestTheDeepestQueueOfEachLine(t *testing.T) {
 	for _, mode := range []string{"ring", "transfer"} {
-		name := segmentName(t)
-		p := start(t, "producer", "--mode", mode, "--name", name, "--rate", "20000", "--report", "5ms", "--format", "json")
-		eventually(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 2000 })
-		c := start(t, "consumer", "--name", name, "--report", "5ms", "--format", "json")
-		moved(t, name, 3000)
-		p.signal(unix.SIGTERM)
-		p.ends(0)
-		c.ends(0)
-		for _, side := range []*proc{p, c} {
+		name := testenv.SegmentName(t)
+		p := testenv.Start(t, "producer", "--mode", mode, "--name", name, "--rate", "20000", "--report", "5ms", "--format", "json")
+		testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 2000 })
+		c := testenv.Start(t, "consumer", "--name", name, "--report", "5ms", "--format", "json")
+		testenv.EventuallyConsumed(t, name, 3000)
+		p.Signal(unix.SIGTERM)
+		p.WantExit(0)
+		c.WantExit(0)
+		for _, side := range []*testenv.Process{p, c} {
 			deepest := 0.0
-			for _, f := range side.reports() {
+			for _, f := range side.Reports() {
 				if f["queueDepth"] == nil {
 					continue
 				}
-				if f.num("highWater") < f.num("queueDepth") || f.num("highWater") < deepest {
+				if f.Num("highWater") < f.Num("queueDepth") || f.Num("highWater") < deepest {
 					t.Errorf("%s: %v after %v, with %v queued", mode, f["highWater"], deepest, f["queueDepth"])
 				}
-				deepest = f.num("highWater")
+				deepest = f.Num("highWater")
 			}
 		}
 	}

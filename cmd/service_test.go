@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -23,7 +24,7 @@ import (
 type manager struct {
 	t    *testing.T
 	env  []string // of the service
-	told lockedBuffer
+	told testenv.Buffer
 	feed chan time.Time // one for each WATCHDOG=1
 }
 
@@ -62,16 +63,16 @@ func manage(t *testing.T, watchdog time.Duration) *manager {
 // hears waits until the service has said that.
 func (m *manager) hears(what string) {
 	m.t.Helper()
-	within(m.t, fmt.Sprintf("%q", what), func() bool { return strings.Contains(m.told.String(), what) })
+	testenv.Eventually(m.t, fmt.Sprintf("%q", what), func() bool { return strings.Contains(m.told.String(), what) })
 }
 
-func (m *manager) start(command string, args ...string) *proc {
+func (m *manager) start(command string, args ...string) *testenv.Process {
 	m.t.Helper()
-	return startWith(m.t, command, run{Args: args, Env: m.env})
+	return testenv.StartWith(m.t, command, testenv.Options{Args: args, Env: m.env})
 }
 
 func TestASideIsReadyWhenItsRoleIsTaken(t *testing.T) {
-	name, producer, consumer := segmentName(t), manage(t, 0), manage(t, 0)
+	name, producer, consumer := testenv.SegmentName(t), manage(t, 0), manage(t, 0)
 	c := consumer.start("consumer", "--name", name)
 	consumer.hears("STATUS=waiting for a producer")
 	if strings.Contains(consumer.told.String(), "READY") {
@@ -79,22 +80,22 @@ func TestASideIsReadyWhenItsRoleIsTaken(t *testing.T) {
 	}
 	p := producer.start("producer", "--name", name, "--rate", "1000")
 	producer.hears("READY=1\nSTATUS=")
-	if h := header(name); h == nil || h.ProducerStats.Generation.Load() != 1 {
+	if h := testenv.Header(name); h == nil || h.ProducerStats.Generation.Load() != 1 {
 		t.Error("ready without its role")
 	}
 	consumer.hears("READY=1\nSTATUS=")
-	if h := header(name); h.ConsumerStats.Generation.Load() != 1 {
+	if h := testenv.Header(name); h.ConsumerStats.Generation.Load() != 1 {
 		t.Error("ready without its role")
 	}
 	producer.hears("STATUS=producer-bound: ")
-	p.signal(unix.SIGTERM)
+	p.Signal(unix.SIGTERM)
 	producer.hears("STOPPING=1")
-	p.ends(0)
-	c.ends(0)
+	p.WantExit(0)
+	c.WantExit(0)
 	if s := producer.told.String() + consumer.told.String(); strings.Contains(s, "WATCHDOG") {
 		t.Errorf("there is no watchdog:\n%s", s)
 	}
-	gone(t, name)
+	testenv.WantNoSegment(t, name)
 }
 
 // A watchdog of two seconds, and loops that do nothing for longer, for good reasons.
@@ -110,22 +111,22 @@ func TestTheWatchdogIsFedWhileALoopWaitsForSomebody(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := func() string { // a segment that waits for a consumer
-		name := segmentName(t)
-		start(t, "producer", "--name", name, "--count", "50").ends(0)
+		name := testenv.SegmentName(t)
+		testenv.Start(t, "producer", "--name", name, "--count", "50").WantExit(0)
 		return name
 	}
-	idle := segmentName(t)
-	start(t, "producer", "--name", idle, "--rate", "0.001")
+	idle := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", idle, "--rate", "0.001")
 	waits := map[string]*manager{}
 	service := func(what, command string, args ...string) {
 		m := manage(t, limit)
 		waits[what] = m
-		startWith(t, command, run{Args: append(args, "--report", "0"), Env: m.env, Stdin: r})
+		testenv.StartWith(t, command, testenv.Options{Args: append(args, "--report", "0"), Env: m.env, Stdin: r})
 	}
-	service("for room", "producer", "--name", segmentName(t))
-	service("for its turn", "producer", "--name", segmentName(t), "--rate", "0.001")
-	service("for its input", "producer", "--name", segmentName(t), "--input", "-")
-	service("for a consumer to deliver to", "producer", transferring(segmentName(t), "--count", "5")...)
+	service("for room", "producer", "--name", testenv.SegmentName(t))
+	service("for its turn", "producer", "--name", testenv.SegmentName(t), "--rate", "0.001")
+	service("for its input", "producer", "--name", testenv.SegmentName(t), "--input", "-")
+	service("for a consumer to deliver to", "producer", testenv.TransferArgs(testenv.SegmentName(t), "--count", "5")...)
 	service("for a message", "consumer", "--name", idle)
 	service("in its work", "consumer", "--name", full(), "--work", "1h")
 	service("for its turn to take", "consumer", "--name", full(), "--rate", "0.001")
@@ -152,10 +153,10 @@ func TestTheWatchdogIsFedWhileALoopWaitsForSomebody(t *testing.T) {
 
 // Everything but its loop lives: timers, reports, the garbage collector.
 func TestTheWatchdogIsNotFedWhileTheLoopHangs(t *testing.T) {
-	name, m := segmentName(t), manage(t, time.Second)
-	start(t, "producer", "--name", name, "--rate", "0.001")
+	name, m := testenv.SegmentName(t), manage(t, time.Second)
+	testenv.Start(t, "producer", "--name", name, "--rate", "0.001")
 	c, letGo := holdConsumer(t, m, name)
-	before := len(c.reports())
+	before := len(c.Reports())
 	time.Sleep(1500 * time.Millisecond) // what it had left behind counts once more
 	for len(m.feed) > 0 {
 		<-m.feed
@@ -164,17 +165,17 @@ func TestTheWatchdogIsNotFedWhileTheLoopHangs(t *testing.T) {
 	if n := len(m.feed); n > 0 {
 		t.Errorf("fed %d times", n)
 	}
-	if len(c.reports()) < before+10 {
+	if len(c.Reports()) < before+10 {
 		t.Error("this was to show a process that goes on but for its loop")
 	}
 	letGo()
-	within(t, "food again", func() bool { return len(m.feed) > 0 })
-	c.signal(unix.SIGTERM)
-	c.ends(0)
+	testenv.Eventually(t, "food again", func() bool { return len(m.feed) > 0 })
+	c.Signal(unix.SIGTERM)
+	c.WantExit(0)
 }
 
 // holdConsumer starts a consumer and stops the thread that its loop is on.
-func holdConsumer(t *testing.T, m *manager, name string) (c *proc, letGo func()) {
+func holdConsumer(t *testing.T, m *manager, name string) (c *testenv.Process, letGo func()) {
 	t.Helper()
 	for range 10 { // a consumer in fifty has its loop on the first thread, on a busy machine
 		c = m.start("consumer", "--name", name, "--report", "100ms", "--format", "json")
@@ -182,27 +183,27 @@ func holdConsumer(t *testing.T, m *manager, name string) (c *proc, letGo func())
 		if letGo = holdLoop(t, c); letGo != nil {
 			return c, letGo
 		}
-		c.signal(unix.SIGTERM)
-		c.ends(0)
+		c.Signal(unix.SIGTERM)
+		c.WantExit(0)
 	}
 	t.Fatal("the loop is on the first thread each time")
 	return nil, nil
 }
 
 func TestAVariableThatIsNoFlagIsAMistakeInAService(t *testing.T) {
-	name, m := segmentName(t), manage(t, 0)
+	name, m := testenv.SegmentName(t), manage(t, 0)
 	mistake := []string{"SLUICE_CAPASITY=4KiB"}
-	startWith(t, "producer", run{Args: []string{"--name", name}, Env: append(m.env, mistake...)}).
-		refuses(2, "SLUICE_CAPASITY", "did you mean SLUICE_CAPACITY")
-	gone(t, name)
-	startWith(t, "producer", run{Args: []string{"--name", name, "--count", "1"}, Env: mistake}).ends(0)
+	testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name}, Env: append(m.env, mistake...)}).
+		WantError(2, "SLUICE_CAPASITY", "did you mean SLUICE_CAPACITY")
+	testenv.WantNoSegment(t, name)
+	testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--count", "1"}, Env: mistake}).WantExit(0)
 	for command, env := range map[string]string{"producer": "SLUICE_DRAIN=1s", "consumer": "SLUICE_ON_FULL=drop"} { // the other's
-		startWith(t, command, run{Args: []string{"--name", name, "--count", "1"}, Env: append(m.env, env)}).ends(0)
+		testenv.StartWith(t, command, testenv.Options{Args: []string{"--name", name, "--count", "1"}, Env: append(m.env, env)}).WantExit(0)
 	}
 }
 
 // inJournal starts a command whose standard error is what JOURNAL_STREAM says.
-func inJournal(t *testing.T, command string, args ...string) (*proc, *os.File) {
+func inJournal(t *testing.T, command string, args ...string) (*testenv.Process, *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -213,28 +214,28 @@ func inJournal(t *testing.T, command string, args ...string) (*proc, *os.File) {
 	if err := unix.Fstat(int(w.Fd()), &st); err != nil {
 		t.Fatal(err)
 	}
-	p := startWith(t, command, run{Args: args, Stderr: w, Env: []string{fmt.Sprintf("JOURNAL_STREAM=%d:%d", st.Dev, st.Ino)}})
+	p := testenv.StartWith(t, command, testenv.Options{Args: args, Stderr: w, Env: []string{fmt.Sprintf("JOURNAL_STREAM=%d:%d", st.Dev, st.Ino)}})
 	w.Close()
 	return p, r
 }
 
 func TestTheJournalGetsLinesThatStandForThemselves(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	p, r := inJournal(t, "producer", "--name", name, "--rate", "100", "--report", "100ms", "--duration", "450ms")
 	said := readAll(t, r)
-	p.ends(0)
+	p.WantExit(0)
 	if !strings.HasPrefix(said, "no-consumer: 0 msg/s, ") || strings.Contains(said, "msg/s queue") || strings.Contains(said, "<3>") {
 		t.Errorf("%s", said)
 	}
 	p, r = inJournal(t, "consumer", "--name", name, "--mode", "transfer")
 	said = readAll(t, r)
-	p.ends(2)
+	p.WantExit(2)
 	if !strings.HasPrefix(said, "<3>consumer: error: ") || strings.Count(said, "\n") != 2 || !strings.Contains(said, "\n<3>consumer: hint: ") {
 		t.Errorf("an error and its hint have the priority of an error, each line: %q", said)
 	}
 	// Somebody else's journal: standard error was redirected.
-	p = startWith(t, "consumer", run{Args: []string{"--name", name, "--mode", "transfer"}, Env: []string{"JOURNAL_STREAM=1:2"}})
-	p.refuses(2, name)
+	p = testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--mode", "transfer"}, Env: []string{"JOURNAL_STREAM=1:2"}})
+	p.WantError(2, name)
 }
 
 func readAll(t *testing.T, r *os.File) string {
@@ -248,7 +249,7 @@ func readAll(t *testing.T, r *os.File) string {
 
 // activated starts a consumer with a listening socket as its third descriptor, as
 // systemd does.
-func activated(t *testing.T, path string, args ...string) *proc {
+func activated(t *testing.T, path string, args ...string) *testenv.Process {
 	t.Helper()
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
 	if err != nil {
@@ -261,9 +262,9 @@ func activated(t *testing.T, path string, args ...string) *proc {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	sh := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, filepath.Join(bin, "consumer")}, args...)...)
+	sh := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, testenv.Command("consumer")}, args...)...)
 	sh.ExtraFiles = []*os.File{f}
-	c, err := startCommand(t, sh, run{})
+	c, err := testenv.StartCommand(t, sh, testenv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,24 +272,24 @@ func activated(t *testing.T, path string, args ...string) *proc {
 }
 
 func TestASocketThatSystemdHasMadeIsUsedAndLeft(t *testing.T) {
-	name, socket := segmentName(t), filepath.Join(ownDir(t), "s")
+	name, socket := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "s")
 	c := activated(t, socket, "--name", name, "--verify", "--socket", "/nowhere/else")
-	p := start(t, "producer", transferring(name, "--count", "1000", "--socket", socket)...)
-	p.ends(0)
-	c.ends(0)
-	if f := p.final(); f.num("consumedCount") != 1000 {
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1000", "--socket", socket)...)
+	p.WantExit(0)
+	c.WantExit(0)
+	if f := p.Final(); f.Num("consumedCount") != 1000 {
 		t.Errorf("%v consumed", f["consumedCount"])
 	}
 	if _, err := os.Lstat(socket); err != nil {
 		t.Errorf("systemd's socket is gone: %v", err)
 	}
-	gone(t, name)
+	testenv.WantNoSegment(t, name)
 }
 
 func TestARingLeavesASocketOfSystemdAlone(t *testing.T) {
-	name, socket := segmentName(t), filepath.Join(ownDir(t), "s")
-	start(t, "producer", "--name", name, "--count", "10").ends(0)
-	activated(t, socket, "--name", name, "--verify").ends(0)
+	name, socket := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "s")
+	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
+	activated(t, socket, "--name", name, "--verify").WantExit(0)
 	if _, err := os.Lstat(socket); err != nil {
 		t.Error(err)
 	}
@@ -297,18 +298,18 @@ func TestARingLeavesASocketOfSystemdAlone(t *testing.T) {
 // What a dead producer has sent to a socket that systemd holds is not lost: nobody can know
 // how much that is before there is a consumer.
 func TestWhatASocketUnitHoldsIsNotSaidToBeLost(t *testing.T) {
-	name, socket := segmentName(t), filepath.Join(ownDir(t), "s")
+	name, socket := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "s")
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p := start(t, "producer", transferring(name, "--rate", "2000", "--socket", socket)...)
-	eventually(t, name, "a full socket", func(h *layout.Header) bool {
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "2000", "--socket", socket)...)
+	testenv.EventuallyHeader(t, name, "a full socket", func(h *layout.Header) bool {
 		return layout.RefuseReason(h.ProducerStats.RefuseReason.Load()) == layout.RefuseSocketFull
 	})
-	p.kill()
-	out := says(t, "stat", "--name", name)
+	p.Kill()
+	out := testenv.GaugeOutput(t, "stat", "--name", name)
 	for _, want := range []string{" messages were lost with the producer, but for those that a socket unit (systemd) may hold", "queue      at most ", "memory     at most "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
@@ -319,14 +320,14 @@ func TestWhatASocketUnitHoldsIsNotSaidToBeLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	sh := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, filepath.Join(bin, "consumer"), "--name", name, "--count", "10", "--format", "json")
+	sh := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, testenv.Command("consumer"), "--name", name, "--count", "10", "--format", "json")
 	sh.ExtraFiles = []*os.File{f}
-	c, err := startCommand(t, sh, run{})
+	c, err := testenv.StartCommand(t, sh, testenv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.ends(7) // the others are lost
-	if n := c.final().num("consumedCount"); n != 10 {
+	c.WantExit(7) // the others are lost
+	if n := c.Final().Num("consumedCount"); n != 10 {
 		t.Errorf("%v of the messages that the socket held were taken, want 10", n)
 	}
 }
@@ -338,14 +339,14 @@ func TestASocketOfAnotherKindIsRefused(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	sh := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, filepath.Join(bin, "consumer"), "--name", segmentName(t))
+	sh := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, testenv.Command("consumer"), "--name", testenv.SegmentName(t))
 	sh.ExtraFiles = []*os.File{w}
-	c, err := startCommand(t, sh, run{})
+	c, err := testenv.StartCommand(t, sh, testenv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.ends(1)
-	if said := c.stderr.String(); !strings.Contains(said, "ListenSequentialPacket") {
+	c.WantExit(1)
+	if said := c.Stderr.String(); !strings.Contains(said, "ListenSequentialPacket") {
 		t.Errorf("%s", said)
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -19,36 +18,36 @@ import (
 func TestAKilledConsumerFindsTheTransferWhereItWas(t *testing.T) {
 	for _, args := range [][]string{nil, {"--recycle"}, {"--buffer", "4KiB"}, {"--buffer", "4KiB", "--recycle"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			name := segmentName(t)
-			p := start(t, "producer", transferring(name, append(args, "--limit", "256MiB", "--rate", "20000")...)...)
+			name := testenv.SegmentName(t)
+			p := testenv.Start(t, "producer", testenv.TransferArgs(name, append(args, "--limit", "256MiB", "--rate", "20000")...)...)
 			for range 4 {
-				c := start(t, "consumer", "--name", name, "--verify")
-				moved(t, name, 5_000)
-				c.kill()
+				c := testenv.Start(t, "consumer", "--name", name, "--verify")
+				testenv.EventuallyConsumed(t, name, 5_000)
+				c.Kill()
 			}
-			c := start(t, "consumer", "--name", name, "--verify")
-			moved(t, name, 5_000)
-			p.signal(unix.SIGINT)
-			p.ends(0)
-			c.ends(0)
-			if f := p.final(); f.num("lostCount") != 0 || f["producedCount"] != f["consumedCount"] {
+			c := testenv.Start(t, "consumer", "--name", name, "--verify")
+			testenv.EventuallyConsumed(t, name, 5_000)
+			p.Signal(unix.SIGINT)
+			p.WantExit(0)
+			c.WantExit(0)
+			if f := p.Final(); f.Num("lostCount") != 0 || f["producedCount"] != f["consumedCount"] {
 				t.Errorf("%v lost, %v produced, %v consumed", f["lostCount"], f["producedCount"], f["consumedCount"])
 			}
-			gone(t, name)
+			testenv.WantNoSegment(t, name)
 		})
 	}
 }
 
 func TestAConsumerThatStopsEarlyLeavesTheRestToTheNext(t *testing.T) {
-	name := segmentName(t)
-	p := start(t, "producer", transferring(name, "--count", "10000")...)
+	name := testenv.SegmentName(t)
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "10000")...)
 	for range 3 {
-		start(t, "consumer", "--name", name, "--verify", "--count", "777").ends(0)
+		testenv.Start(t, "consumer", "--name", name, "--verify", "--count", "777").WantExit(0)
 	}
-	c := start(t, "consumer", "--name", name, "--verify", "--format", "json")
-	p.ends(0)
-	c.ends(0)
-	if f := c.final(); f.num("consumedCount") != 10000 || f.num("lostCount") != 0 {
+	c := testenv.Start(t, "consumer", "--name", name, "--verify", "--format", "json")
+	p.WantExit(0)
+	c.WantExit(0)
+	if f := c.Final(); f.Num("consumedCount") != 10000 || f.Num("lostCount") != 0 {
 		t.Errorf("%v consumed, %v lost", f["consumedCount"], f["lostCount"])
 	}
 }
@@ -65,35 +64,35 @@ func TestWhoeverComesBackWhileTheProducerEndsMissesNothing(t *testing.T) {
 	for _, args := range [][]string{nil, {"--recycle"}, {"--buffer", "4KiB"}, {"--buffer", "4KiB", "--recycle"}, {"--limit", "16MiB"}} {
 		for how, leave := range map[string]func(t *testing.T, name string){
 			"killed": func(t *testing.T, name string) {
-				c := start(t, "consumer", "--name", name, "--work", "100us")
+				c := testenv.Start(t, "consumer", "--name", name, "--work", "100us")
 				released(t, name, 1)
-				c.kill()
+				c.Kill()
 			},
 			"stopped": func(t *testing.T, name string) {
-				c := start(t, "consumer", "--name", name, "--work", "100us")
+				c := testenv.Start(t, "consumer", "--name", name, "--work", "100us")
 				released(t, name, 1)
-				c.signal(unix.SIGTERM)
-				c.ends(0)
+				c.Signal(unix.SIGTERM)
+				c.WantExit(0)
 			},
 			"count": func(t *testing.T, name string) {
-				start(t, "consumer", "--name", name, "--count", "777").ends(0)
+				testenv.Start(t, "consumer", "--name", name, "--count", "777").WantExit(0)
 			},
 			"full disk": func(t *testing.T, name string) {
-				startWith(t, "consumer", run{Args: []string{"--name", name, "--output", "-"}, Stdout: full}).ends(1)
+				testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-"}, Stdout: full}).WantExit(1)
 			},
 		} {
 			t.Run(how+" "+strings.Join(args, " "), func(t *testing.T) {
-				name := segmentName(t)
-				p := start(t, "producer", transferring(name, append(args, "--count", fmt.Sprint(total))...)...)
-				eventually(t, name, "an end", func(h *layout.Header) bool { return h.Producer.Count.Load() == total })
+				name := testenv.SegmentName(t)
+				p := testenv.Start(t, "producer", testenv.TransferArgs(name, append(args, "--count", fmt.Sprint(total))...)...)
+				testenv.EventuallyHeader(t, name, "an end", func(h *layout.Header) bool { return h.Producer.Count.Load() == total })
 				leave(t, name)
-				c := start(t, "consumer", "--name", name, "--verify", "--format", "json")
-				c.ends(0)
-				p.ends(0)
-				if f := c.final(); f.num("consumedCount") != total || f.num("lostCount") != 0 {
+				c := testenv.Start(t, "consumer", "--name", name, "--verify", "--format", "json")
+				c.WantExit(0)
+				p.WantExit(0)
+				if f := c.Final(); f.Num("consumedCount") != total || f.Num("lostCount") != 0 {
 					t.Errorf("%v of %d consumed, %v lost", f["consumedCount"], total, f["lostCount"])
 				}
-				gone(t, name)
+				testenv.WantNoSegment(t, name)
 			})
 		}
 	}
@@ -102,74 +101,62 @@ func TestWhoeverComesBackWhileTheProducerEndsMissesNothing(t *testing.T) {
 // released waits until the consumer has released n messages.
 func released(t *testing.T, name string, n uint64) {
 	t.Helper()
-	eventually(t, name, "a release", func(h *layout.Header) bool { return h.Consumer.Count.Load() >= n })
+	testenv.EventuallyHeader(t, name, "a release", func(h *layout.Header) bool { return h.Consumer.Count.Load() >= n })
 }
 
 // Its queue was in its own memory. What is missing is counted, and so no fault for
 // --verify; the stream is not complete all the same.
 func TestWhatAKilledProducerHadQueuedIsCountedAsLost(t *testing.T) {
-	name := segmentName(t)
-	c := start(t, "consumer", "--name", name, "--verify", "--work", "1ms", "--format", "json")
-	p := start(t, "producer", transferring(name, "--limit", "64MiB")...)
-	eventually(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3000 })
-	p.kill()
-	start(t, "producer", transferring(name, "--count", "10")...).ends(0)
-	c.ends(7)
-	f := c.final()
-	if f.num("lostCount") <= 0 || f.num("consumedCount")+f.num("lostCount") != f.num("producedCount") || f.num("queueDepth") != 0 {
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--verify", "--work", "1ms", "--format", "json")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--limit", "64MiB")...)
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3000 })
+	p.Kill()
+	testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "10")...).WantExit(0)
+	c.WantExit(7)
+	f := c.Final()
+	if f.Num("lostCount") <= 0 || f.Num("consumedCount")+f.Num("lostCount") != f.Num("producedCount") || f.Num("queueDepth") != 0 {
 		t.Errorf("%v produced, %v consumed, %v lost, depth %v", f["producedCount"], f["consumedCount"], f["lostCount"], f["queueDepth"])
 	}
-	gone(t, name)
+	testenv.WantNoSegment(t, name)
 }
 
 func TestAStaleSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
-	name, socket := segmentName(t), filepath.Join(ownDir(t), "s")
-	p := start(t, "producer", transferring(name, "--socket", socket)...)
-	c := start(t, "consumer", "--name", name, "--socket", socket)
-	moved(t, name, 100)
-	other := segmentName(t)
-	p2 := start(t, "producer", transferring(other, "--rate", "10", "--socket", filepath.Join(ownDir(t), "x"))...)
-	start(t, "consumer", "--name", other, "--socket", socket).refuses(4, other, "somebody listens at "+socket)
-	c.kill()
+	name, socket := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "s")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--socket", socket)...)
+	c := testenv.Start(t, "consumer", "--name", name, "--socket", socket)
+	testenv.EventuallyConsumed(t, name, 100)
+	other := testenv.SegmentName(t)
+	p2 := testenv.Start(t, "producer", testenv.TransferArgs(other, "--rate", "10", "--socket", filepath.Join(testenv.PrivateDir(t), "x"))...)
+	testenv.Start(t, "consumer", "--name", other, "--socket", socket).WantError(4, other, "somebody listens at "+socket)
+	c.Kill()
 	if _, err := os.Lstat(socket); err != nil {
 		t.Fatalf("a killed consumer leaves its socket: %v", err)
 	}
-	c = start(t, "consumer", "--name", name, "--socket", socket)
-	moved(t, name, 100)
+	c = testenv.Start(t, "consumer", "--name", name, "--socket", socket)
+	testenv.EventuallyConsumed(t, name, 100)
 	if info, err := os.Lstat(socket); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	p.signal(unix.SIGINT)
-	p.ends(0)
-	c.ends(0)
+	p.Signal(unix.SIGINT)
+	p.WantExit(0)
+	c.WantExit(0)
 	if _, err := os.Lstat(socket); err == nil {
 		t.Error("the socket is still there")
 	}
-	p2.kill()
-}
-
-// limited starts a command with at most so many descriptors.
-func limited(t *testing.T, files int, attr *syscall.SysProcAttr, name string, args ...string) *proc {
-	t.Helper()
-	sh := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files), filepath.Join(bin, name))
-	sh.Args = append(sh.Args, args...)
-	p, err := startCommand(t, sh, run{Attr: attr})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	p2.Kill()
 }
 
 func TestATransferWithFewDescriptors(t *testing.T) {
 	for _, files := range []int{40, 64, 90} {
 		for _, args := range [][]string{nil, {"--recycle"}} {
-			name := segmentName(t)
-			p := limited(t, files, nil, "producer", transferring(name, append(args, "--count", "3000")...)...)
-			eventually(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
-			c := limited(t, 100, nil, "consumer", "--name", name, "--verify")
-			p.ends(0)
-			c.ends(0)
-			if f := p.final(); f.num("refusedCount") == 0 || f.num("fdsMax") != float64(files-24) || f.num("consumedCount") != 3000 {
+			name := testenv.SegmentName(t)
+			p := testenv.StartWithDescriptors(t, files, nil, "producer", testenv.TransferArgs(name, append(args, "--count", "3000")...)...)
+			testenv.EventuallyHeader(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
+			c := testenv.StartWithDescriptors(t, 100, nil, "consumer", "--name", name, "--verify")
+			p.WantExit(0)
+			c.WantExit(0)
+			if f := p.Final(); f.Num("refusedCount") == 0 || f.Num("fdsMax") != float64(files-24) || f.Num("consumedCount") != 3000 {
 				t.Errorf("%d descriptors, %v: refusedCount %v, fdsMax %v, consumed %v", files, args, f["refusedCount"], f["fdsMax"], f["consumedCount"])
 			}
 		}
@@ -177,30 +164,22 @@ func TestATransferWithFewDescriptors(t *testing.T) {
 }
 
 func TestAConsumerWithoutDescriptorsSaysSo(t *testing.T) {
-	name := segmentName(t)
-	p := start(t, "producer", transferring(name, "--count", "3000")...)
-	eventually(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
-	limited(t, 30, nil, "consumer", "--name", name).refuses(1, name, "out of descriptors", "ulimit -n")
-	c := start(t, "consumer", "--name", name, "--verify")
-	p.ends(0)
-	c.ends(0)
-	if f := p.final(); f.num("consumedCount") != 3000 {
+	name := testenv.SegmentName(t)
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "3000")...)
+	testenv.EventuallyHeader(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
+	testenv.StartWithDescriptors(t, 30, nil, "consumer", "--name", name).WantError(1, name, "out of descriptors", "ulimit -n")
+	c := testenv.Start(t, "consumer", "--name", name, "--verify")
+	p.WantExit(0)
+	c.WantExit(0)
+	if f := p.Final(); f.Num("consumedCount") != 3000 {
 		t.Errorf("%v consumed", f["consumedCount"])
 	}
 }
 
-// nobody is who a command runs as that is not to be root.
-var nobody = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-
 // The kernel counts descriptors in flight for each user, and lets those with
 // CAP_SYS_RESOURCE pass.
 func TestDescriptorsInFlightHaveALimit(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED, NOT TESTED: only root can start commands as somebody else")
-	}
-	if err := os.Chmod(bin, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testenv.RequireRoot(t)
 	dir := t.TempDir()
 	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
 		os.Chmod(at, 0o755)
@@ -209,21 +188,21 @@ func TestDescriptorsInFlightHaveALimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Each producer may have 210 descriptors, and so has the user in flight.
-	var producers, consumers []*proc
+	var producers, consumers []*testenv.Process
 	inFlight := "too many descriptors in flight"
 	for i := range 4 {
-		name, socket := segmentName(t), filepath.Join(dir, fmt.Sprint(i))
-		c := limited(t, 1000, nobody, "consumer", "--name", name, "--socket", socket, "--verify")
-		p := limited(t, 240, nobody, "producer", transferring(name, "--socket", socket, "--rate", "500", "--report", "50ms")...)
-		moved(t, name, 1)
+		name, socket := testenv.SegmentName(t), filepath.Join(dir, fmt.Sprint(i))
+		c := testenv.StartWithDescriptors(t, 1000, testenv.AsUser(t, testenv.Nobody), "consumer", "--name", name, "--socket", socket, "--verify")
+		p := testenv.StartWithDescriptors(t, 240, testenv.AsUser(t, testenv.Nobody), "producer", testenv.TransferArgs(name, "--socket", socket, "--rate", "500", "--report", "50ms")...)
+		testenv.EventuallyConsumed(t, name, 1)
 		producers, consumers = append(producers, p), append(consumers, c)
 	}
 	for _, c := range consumers { // not before all have begun: the first ones would leave the last nothing
-		c.pause()
+		c.Pause()
 	}
 	seen := func() bool {
 		for _, p := range producers {
-			for _, f := range p.reports() {
+			for _, f := range p.Reports() {
 				if f["refuseReason"] == inFlight {
 					return true
 				}
@@ -231,40 +210,40 @@ func TestDescriptorsInFlightHaveALimit(t *testing.T) {
 		}
 		return false
 	}
-	within(t, inFlight, seen)
+	testenv.Eventually(t, inFlight, seen)
 	for _, c := range consumers {
-		c.signal(unix.SIGCONT)
+		c.Continue()
 	}
 	for i, p := range producers {
-		p.signal(unix.SIGINT)
-		p.ends(0)
-		consumers[i].ends(0)
+		p.Signal(unix.SIGINT)
+		p.WantExit(0)
+		consumers[i].WantExit(0)
 	}
 }
 
 func TestATransferLeavesNoDescriptors(t *testing.T) {
 	for _, args := range [][]string{nil, {"--recycle"}} {
-		name := segmentName(t)
-		c := start(t, "consumer", "--name", name, "--follow")
-		eventuallyHas := func(p *proc, most int) {
+		name := testenv.SegmentName(t)
+		c := testenv.Start(t, "consumer", "--name", name, "--follow")
+		eventuallyHas := func(p *testenv.Process, most int) {
 			t.Helper()
-			within(t, fmt.Sprintf("%v with at most %d descriptors", p.cmd.Args, most), func() bool { return descriptors(t, p) <= most })
+			testenv.Eventually(t, fmt.Sprintf("%v with at most %d descriptors", p.Cmd.Args, most), func() bool { return descriptors(t, p) <= most })
 		}
-		p := start(t, "producer", transferring(name, append(args, "--rate", "20000", "--burst", "500")...)...)
-		moved(t, name, 20_000)
-		p.pause() // in the middle of it
+		p := testenv.Start(t, "producer", testenv.TransferArgs(name, append(args, "--rate", "20000", "--burst", "500")...)...)
+		testenv.EventuallyConsumed(t, name, 20_000)
+		p.Pause() // in the middle of it
 		eventuallyHas(c, 12)
-		p.signal(unix.SIGCONT)
-		p.signal(unix.SIGINT)
-		p.ends(0)
-		c.signal(unix.SIGINT)
-		c.ends(0)
+		p.Continue()
+		p.Signal(unix.SIGINT)
+		p.WantExit(0)
+		c.Signal(unix.SIGINT)
+		c.WantExit(0)
 	}
 }
 
-func descriptors(t *testing.T, p *proc) int {
+func descriptors(t *testing.T, p *testenv.Process) int {
 	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,17 +254,17 @@ func descriptors(t *testing.T, p *proc) int {
 func TestATransferWhoseSegmentIsTruncatedEndsInGoodOrder(t *testing.T) {
 	for _, flags := range [][]string{nil, {"--recycle"}, {"--buffer", "4KiB"}} {
 		for range 4 {
-			name := segmentName(t)
-			c := start(t, "consumer", "--name", name, "--follow")
-			p := start(t, "producer", append(transferring(name, "--rate", "2000"), flags...)...)
-			moved(t, name, 50)
+			name := testenv.SegmentName(t)
+			c := testenv.Start(t, "consumer", "--name", name, "--follow")
+			p := testenv.Start(t, "producer", append(testenv.TransferArgs(name, "--rate", "2000"), flags...)...)
+			testenv.EventuallyConsumed(t, name, 50)
 			if err := os.Truncate(shm.Path(name), 0); err != nil {
 				t.Fatal(err)
 			}
-			for _, side := range []*proc{p, c} {
-				side.ends(6)
-				if said := side.stderr.String(); strings.Contains(said, "goroutine ") || !strings.Contains(said, "somebody shortened the file") {
-					t.Errorf("%v %v: %s", side.cmd.Args[0], flags, said)
+			for _, side := range []*testenv.Process{p, c} {
+				side.WantExit(6)
+				if said := side.Stderr.String(); strings.Contains(said, "goroutine ") || !strings.Contains(said, "somebody shortened the file") {
+					t.Errorf("%v %v: %s", side.Cmd.Args[0], flags, said)
 				}
 			}
 		}
@@ -294,48 +273,48 @@ func TestATransferWhoseSegmentIsTruncatedEndsInGoodOrder(t *testing.T) {
 
 // Usually the next producer's hello tells what went with the last one.
 func TestWhatDiedWithItsProducerIsCountedWhenNobodyComesAfter(t *testing.T) {
-	name := segmentName(t)
-	c := start(t, "consumer", "--name", name, "--follow", "--rate", "1000", "--format", "json")
-	p := start(t, "producer", transferring(name, "--rate", "10000")...)
-	eventually(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+2000 })
-	p.kill()
-	c.signal(unix.SIGTERM)
-	c.ends(0)
-	f := c.final()
-	if produced, consumed, lost := f.num("producedCount"), f.num("consumedCount"), f.num("lostCount"); lost < 1000 || produced != consumed+lost || f.num("queueDepth") != 0 {
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--rate", "1000", "--format", "json")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "10000")...)
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+2000 })
+	p.Kill()
+	c.Signal(unix.SIGTERM)
+	c.WantExit(0)
+	f := c.Final()
+	if produced, consumed, lost := f.Num("producedCount"), f.Num("consumedCount"), f.Num("lostCount"); lost < 1000 || produced != consumed+lost || f.Num("queueDepth") != 0 {
 		t.Errorf("%v produced, %v consumed, %v lost, %v queued", produced, consumed, lost, f["queueDepth"])
 	}
-	gone(t, name)
+	testenv.WantNoSegment(t, name)
 }
 
 // It is known before the next producer comes, and before the consumer ends.
 func TestWhatDiedWithItsProducerIsCountedWhileTheConsumerSleeps(t *testing.T) {
-	name := segmentName(t)
-	c := start(t, "consumer", "--name", name, "--follow", "--work", "100us", "--format", "json")
-	p := start(t, "producer", transferring(name, "--rate", "50000")...)
-	eventually(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+6000 })
-	p.kill()
-	eventually(t, name, "a count of what is lost", func(h *layout.Header) bool {
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--work", "100us", "--format", "json")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "50000")...)
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+6000 })
+	p.Kill()
+	testenv.EventuallyHeader(t, name, "a count of what is lost", func(h *layout.Header) bool {
 		side := &h.ConsumerStats
 		return side.Lost.Load() > 0 && side.Consumed.Load()+side.Lost.Load() == h.Producer.Count.Load()
 	})
-	var seen figures
-	if err := json.Unmarshal([]byte(says(t, "stat", "--name", name, "--json")), &seen); err != nil {
+	var seen testenv.Report
+	if err := json.Unmarshal([]byte(testenv.GaugeOutput(t, "stat", "--name", name, "--json")), &seen); err != nil {
 		t.Fatal(err)
 	}
-	if seen.num("lostCount") < 1000 || seen.num("queueDepth") != 0 || seen.num("fdsInFlight") != 0 {
+	if seen.Num("lostCount") < 1000 || seen.Num("queueDepth") != 0 || seen.Num("fdsInFlight") != 0 {
 		t.Errorf("%v lost, %v queued, %v descriptors", seen["lostCount"], seen["queueDepth"], seen["fdsInFlight"])
 	}
-	c.signal(unix.SIGTERM)
-	c.ends(0)
-	gone(t, name)
+	c.Signal(unix.SIGTERM)
+	c.WantExit(0)
+	testenv.WantNoSegment(t, name)
 }
 
 // What the socket holds of a dead producer nobody can send again: it goes with the consumer
 // that is stopped, unless that is to drain.
 func TestAConsumerThatIsStoppedSaysThatItLeftWhatADeadProducerHadSent(t *testing.T) {
 	for _, drain := range []string{"", "10ms", "1h"} {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		args := []string{"--name", name, "--verify", "--work"}
 		switch drain {
 		case "":
@@ -345,21 +324,21 @@ func TestAConsumerThatIsStoppedSaysThatItLeftWhatADeadProducerHadSent(t *testing
 		default:
 			args = append(args, "100us", "--drain", drain)
 		}
-		c := start(t, "consumer", args...)
-		p := start(t, "producer", transferring(name, "--rate", "50000")...)
-		eventually(t, name, "a queue", func(h *layout.Header) bool {
+		c := testenv.Start(t, "consumer", args...)
+		p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "50000")...)
+		testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool {
 			return h.Consumer.Count.Load() > 0 && h.Producer.Count.Load() > h.Consumer.Count.Load()+5000
 		})
-		p.kill()
-		c.signal(unix.SIGTERM)
+		p.Kill()
+		c.Signal(unix.SIGTERM)
 		switch drain {
 		case "":
-			c.hints(7, "this consumer ended before it had taken what a producer that died has left; |messages were lost|to take first what such a producer has left: --drain TIME", "start both sides")
+			c.WantHint(7, "this consumer ended before it had taken what a producer that died has left; |messages were lost|to take first what such a producer has left: --drain TIME", "start both sides")
 		case "10ms":
-			c.hints(7, "this consumer ended before|allow more than 10ms", "start both sides")
+			c.WantHint(7, "this consumer ended before|allow more than 10ms", "start both sides")
 		default: // and not for an hour: what was never handed over does not come
-			c.hints(7, "messages were lost with a producer that died|start both sides again", "--drain")
+			c.WantHint(7, "messages were lost with a producer that died|start both sides again", "--drain")
 		}
-		gone(t, name)
+		testenv.WantNoSegment(t, name)
 	}
 }

@@ -12,36 +12,33 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
-
-func transferring(name string, args ...string) []string {
-	return append([]string{"--mode", "transfer", "--name", name, "--format", "json"}, args...)
-}
 
 func TestATransferInEitherOrder(t *testing.T) {
 	for _, first := range []string{"producer", "consumer"} {
 		t.Run(first+" first", func(t *testing.T) {
-			name := segmentName(t)
-			var p, c *proc
+			name := testenv.SegmentName(t)
+			var p, c *testenv.Process
 			consumer := []string{"--name", name, "--verify", "--format", "json"} // which finds the mode out
 			if first == "producer" {
-				p = start(t, "producer", transferring(name, "--count", "5000")...)
-				eventually(t, name, "5000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 5000 })
-				c = start(t, "consumer", consumer...)
+				p = testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "5000")...)
+				testenv.EventuallyHeader(t, name, "5000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 5000 })
+				c = testenv.Start(t, "consumer", consumer...)
 			} else {
-				c = start(t, "consumer", consumer...)
-				p = start(t, "producer", transferring(name, "--count", "5000")...)
+				c = testenv.Start(t, "consumer", consumer...)
+				p = testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "5000")...)
 			}
-			p.ends(0)
-			c.ends(0)
-			for _, side := range []*proc{p, c} {
-				f := side.final()
-				if f.num("producedCount") != 5000 || f.num("consumedCount") != 5000 || f["mode"] != "transfer" || f.num("lostCount") != 0 || f.num("queueBytes") != 0 {
-					t.Errorf("%v: %v", side.cmd.Args, f)
+			p.WantExit(0)
+			c.WantExit(0)
+			for _, side := range []*testenv.Process{p, c} {
+				f := side.Final()
+				if f.Num("producedCount") != 5000 || f.Num("consumedCount") != 5000 || f["mode"] != "transfer" || f.Num("lostCount") != 0 || f.Num("queueBytes") != 0 {
+					t.Errorf("%v: %v", side.Cmd.Args, f)
 				}
 			}
-			gone(t, name)
+			testenv.WantNoSegment(t, name)
 		})
 	}
 }
@@ -52,90 +49,90 @@ func TestATransferredFileComesOutAsItWentIn(t *testing.T) {
 		content []byte
 		args    []string
 	}{
-		{"raw", randomBytes(16<<20 + 5), nil},
-		{"raw, packed", randomBytes(4<<20 + 5), []string{"--chunk", "1000", "--buffer", "64KiB"}},
-		{"raw, recycled", randomBytes(16<<20 + 5), []string{"--recycle"}},
-		{"lines", text(20_000), []string{"--framing", "lines"}},
-		{"lines, packed", text(300_000), []string{"--framing", "lines", "--buffer", "64KiB"}},
-		{"lines, packed and recycled", text(300_000), []string{"--framing", "lines", "--buffer", "64KiB", "--recycle"}},
-		{"lines longer than the buffer", text(20_000), []string{"--framing", "lines", "--buffer", "32"}},
-		{"length", lengthFramed([]byte("one"), nil, randomBytes(70_000), []byte("\n")), []string{"--framing", "length"}},
-		{"length, packed", lengthFramed([]byte("one"), nil, randomBytes(70_000), []byte("\n")), []string{"--framing", "length", "--buffer", "4KiB"}},
+		{"raw", testenv.RandomBytes(16<<20 + 5), nil},
+		{"raw, packed", testenv.RandomBytes(4<<20 + 5), []string{"--chunk", "1000", "--buffer", "64KiB"}},
+		{"raw, recycled", testenv.RandomBytes(16<<20 + 5), []string{"--recycle"}},
+		{"lines", testenv.Lines(20_000), []string{"--framing", "lines"}},
+		{"lines, packed", testenv.Lines(300_000), []string{"--framing", "lines", "--buffer", "64KiB"}},
+		{"lines, packed and recycled", testenv.Lines(300_000), []string{"--framing", "lines", "--buffer", "64KiB", "--recycle"}},
+		{"lines longer than the buffer", testenv.Lines(20_000), []string{"--framing", "lines", "--buffer", "32"}},
+		{"length", lengthFramed([]byte("one"), nil, testenv.RandomBytes(70_000), []byte("\n")), []string{"--framing", "length"}},
+		{"length, packed", lengthFramed([]byte("one"), nil, testenv.RandomBytes(70_000), []byte("\n")), []string{"--framing", "length", "--buffer", "4KiB"}},
 		{"an empty file", nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			name, output := segmentName(t), filepath.Join(t.TempDir(), "output")
-			p := start(t, "producer", transferring(name, append(c.args, "--input", writeFile(t, c.content))...)...)
-			start(t, "consumer", "--name", name, "--output", output).ends(0)
-			p.ends(0)
+			name, output := testenv.SegmentName(t), filepath.Join(t.TempDir(), "output")
+			p := testenv.Start(t, "producer", testenv.TransferArgs(name, append(c.args, "--input", testenv.WriteFile(t, c.content))...)...)
+			testenv.Start(t, "consumer", "--name", name, "--output", output).WantExit(0)
+			p.WantExit(0)
 			if got, err := os.ReadFile(output); err != nil || !bytes.Equal(got, c.content) {
 				t.Errorf("%v, %d bytes in, %d out", err, len(c.content), len(got))
 			}
-			gone(t, name)
+			testenv.WantNoSegment(t, name)
 		})
 	}
 }
 
 // A pipe that has no more for now does not keep back what it gave.
 func TestAPackedMessageDoesNotWaitForTheNext(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	in, out, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	p := startWith(t, "producer", run{Args: transferring(name, "--input", "-", "--buffer", "64KiB"), Stdin: in})
-	c := start(t, "consumer", "--name", name, "--output", "-", "--report", "0")
+	p := testenv.StartWith(t, "producer", testenv.Options{Args: testenv.TransferArgs(name, "--input", "-", "--buffer", "64KiB"), Stdin: in})
+	c := testenv.Start(t, "consumer", "--name", name, "--output", "-", "--report", "0")
 	in.Close()
 	for i := range uint64(3) {
 		out.WriteString("a line\n")
-		eventually(t, name, "the line at the consumer", func(h *layout.Header) bool { return h.Consumer.Count.Load() == i+1 })
+		testenv.EventuallyHeader(t, name, "the line at the consumer", func(h *layout.Header) bool { return h.Consumer.Count.Load() == i+1 })
 	}
 	out.Close()
-	p.ends(0)
-	c.ends(0)
-	if got := c.stdout.String(); got != strings.Repeat("a line\n", 3) {
+	p.WantExit(0)
+	c.WantExit(0)
+	if got := c.Stdout.String(); got != strings.Repeat("a line\n", 3) {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestAStoppedConsumerMakesTheQueueGrow(t *testing.T) {
-	name := segmentName(t)
-	c := start(t, "consumer", "--name", name, "--verify")
-	p := start(t, "producer", transferring(name, "--rate", "2000", "--report", "200ms")...)
-	moved(t, name, 100)
-	c.pause()
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--verify")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "2000", "--report", "200ms")...)
+	testenv.EventuallyConsumed(t, name, 100)
+	c.Pause()
 	grown := func(h *layout.Header) bool { return h.Producer.Count.Load()-h.Consumer.Count.Load() > 2000 }
-	eventually(t, name, "a growing queue", grown)
-	c.signal(unix.SIGCONT)
-	eventually(t, name, "an empty queue", func(h *layout.Header) bool { return h.Producer.Count.Load()-h.Consumer.Count.Load() < 100 })
-	p.signal(unix.SIGINT)
-	p.ends(0)
-	c.ends(0)
+	testenv.EventuallyHeader(t, name, "a growing queue", grown)
+	c.Continue()
+	testenv.EventuallyHeader(t, name, "an empty queue", func(h *layout.Header) bool { return h.Producer.Count.Load()-h.Consumer.Count.Load() < 100 })
+	p.Signal(unix.SIGINT)
+	p.WantExit(0)
+	c.WantExit(0)
 	growing := 0
-	for _, f := range p.reports() {
-		if f["verdict"] == "stopped" && f.num("limitInSec") > 0 && f.num("queueDepth") > 0 {
+	for _, f := range p.Reports() {
+		if f["verdict"] == "stopped" && f.Num("limitInSec") > 0 && f.Num("queueDepth") > 0 {
 			growing++
 		}
-		if f.num("producerWaits") != 0 {
+		if f.Num("producerWaits") != 0 {
 			t.Errorf("the producer waited: %v", f)
 		}
 	}
 	if growing == 0 {
-		t.Errorf("no report said that the consumer is stopped and when the limit is reached:\n%s", p.stderr.String())
+		t.Errorf("no report said that the consumer is stopped and when the limit is reached:\n%s", p.Stderr.String())
 	}
 }
 
 func TestAtTheLimitAllThatWasAcceptedIsDelivered(t *testing.T) {
-	name := segmentName(t)
-	c := start(t, "consumer", "--name", name, "--work", "5ms", "--verify", "--format", "json")
-	p := start(t, "producer", transferring(name, "--size", "64KiB", "--limit", "16MiB", "--rate", "500")...) // the consumer comes before the limit
-	p.refuses(5, name, "memory limit reached: 16 MiB in flight", "the consumer took", "times less", "--rate", "--limit")
-	c.ends(7) // the producer had more to send
-	if f := c.final(); f.num("consumedCount") < 256 || f.num("consumedCount") != f.num("producedCount") {
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--work", "5ms", "--verify", "--format", "json")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--size", "64KiB", "--limit", "16MiB", "--rate", "500")...) // the consumer comes before the limit
+	p.WantError(5, name, "memory limit reached: 16 MiB in flight", "the consumer took", "times less", "--rate", "--limit")
+	c.WantExit(7) // the producer had more to send
+	if f := c.Final(); f.Num("consumedCount") < 256 || f.Num("consumedCount") != f.Num("producedCount") {
 		t.Errorf("%v produced, %v consumed", f["producedCount"], f["consumedCount"])
 	}
-	gone(t, name)
+	testenv.WantNoSegment(t, name)
 }
 
 func TestFlagsOfTheOtherModeAreRefused(t *testing.T) {
@@ -154,23 +151,23 @@ func TestFlagsOfTheOtherModeAreRefused(t *testing.T) {
 		{[]string{"--limit", "4096", ">= 65536"}, []string{"-m", "transfer", "--limit", "4KiB"}},
 		{[]string{"--buffer", "8", "from 16"}, []string{"-m", "transfer", "--buffer", "8"}},
 	} {
-		start(t, "producer", append(c.args, "--name", segmentName(t))...).refuses(2, c.words...)
+		testenv.Start(t, "producer", append(c.args, "--name", testenv.SegmentName(t))...).WantError(2, c.words...)
 	}
 }
 
 func TestBothSidesHaveOneMode(t *testing.T) {
-	name := segmentName(t)
-	start(t, "producer", "--name", name, "--count", "3").ends(0)
-	start(t, "consumer", "--name", name, "--mode", "transfer").refuses(2, name, "another mode: ring, not transfer", "--mode")
-	start(t, "producer", "--name", name, "--mode", "transfer").refuses(2, name, "another mode")
-	start(t, "consumer", "--name", name).ends(0)
-	gone(t, name)
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
+	testenv.Start(t, "consumer", "--name", name, "--mode", "transfer").WantError(2, name, "another mode: ring, not transfer", "--mode")
+	testenv.Start(t, "producer", "--name", name, "--mode", "transfer").WantError(2, name, "another mode")
+	testenv.Start(t, "consumer", "--name", name).WantExit(0)
+	testenv.WantNoSegment(t, name)
 }
 
 // With a umask of 0002, which some systems give each user, mkdir makes a directory in
 // which the user's group may replace the socket.
 func TestADirectoryThatAUmaskHasOpenedIsRefusedWithTheRemedy(t *testing.T) {
-	name, dir := segmentName(t), filepath.Join(ownDir(t), "run")
+	name, dir := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "run")
 	mkdir := func(umask string) {
 		t.Helper()
 		if out, err := exec.Command("sh", "-c", "umask "+umask+" && mkdir "+dir).CombinedOutput(); err != nil {
@@ -179,32 +176,32 @@ func TestADirectoryThatAUmaskHasOpenedIsRefusedWithTheRemedy(t *testing.T) {
 	}
 	mkdir("0002")
 	socket := filepath.Join(dir, "s")
-	p := start(t, "producer", transferring(name, "--count", "1", "--socket", socket)...)
-	start(t, "consumer", "--name", name, "--socket", socket).refuses(1, name, "others may write to "+dir+" (mode 0775)", "chmod go-w", "umask 022")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1", "--socket", socket)...)
+	testenv.Start(t, "consumer", "--name", name, "--socket", socket).WantError(1, name, "others may write to "+dir+" (mode 0775)", "chmod go-w", "umask 022")
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
 	mkdir("022")
-	start(t, "consumer", "--name", name, "--socket", socket).ends(0)
-	p.ends(0)
+	testenv.Start(t, "consumer", "--name", name, "--socket", socket).WantExit(0)
+	p.WantExit(0)
 }
 
 func TestABadSocketPathIsRefused(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
-	start(t, "producer", transferring(name, "--socket", long)...).refuses(1, long, "at most 107")
+	testenv.Start(t, "producer", testenv.TransferArgs(name, "--socket", long)...).WantError(1, long, "at most 107")
 
-	p := start(t, "producer", transferring(name, "--count", "1", "--socket", filepath.Join(ownDir(t), "s"))...)
-	file := filepath.Join(ownDir(t), "file")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1", "--socket", filepath.Join(testenv.PrivateDir(t), "s"))...)
+	file := filepath.Join(testenv.PrivateDir(t), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, "consumer", "--name", name, "--socket", file).refuses(1, name, "is no socket")
-	missing := filepath.Join(ownDir(t), "missing")
-	start(t, "consumer", "--name", name, "--socket", filepath.Join(missing, "s")).refuses(1, name, "there is no directory for the socket: "+missing, "mkdir")
-	p.signal(unix.SIGINT)
-	p.refuses(1, name, "messages were lost: 1 that no consumer was there for")
-	if header(name) == nil { // the refused consumer was none; the next one is told
+	testenv.Start(t, "consumer", "--name", name, "--socket", file).WantError(1, name, "is no socket")
+	missing := filepath.Join(testenv.PrivateDir(t), "missing")
+	testenv.Start(t, "consumer", "--name", name, "--socket", filepath.Join(missing, "s")).WantError(1, name, "there is no directory for the socket: "+missing, "mkdir")
+	p.Signal(unix.SIGINT)
+	p.WantError(1, name, "messages were lost: 1 that no consumer was there for")
+	if testenv.Header(name) == nil { // the refused consumer was none; the next one is told
 		t.Error("nobody would learn that the stream has ended")
 	}
 }
@@ -215,26 +212,26 @@ func TestALimitBoundsTheMemoryOfBothProcesses(t *testing.T) {
 	const limit = 64 << 20
 	for _, args := range [][]string{{"--recycle", "--size", "1048580"}, {"--size", "70000"}, {"--recycle", "--buffer", "100000", "--size", "9000"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			name := segmentName(t)
-			p := start(t, "producer", transferring(name, append(args, "--limit", "64MiB", "--report", "20ms")...)...)
-			c := start(t, "consumer", "--name", name, "--work", "200us")
+			name := testenv.SegmentName(t)
+			p := testenv.Start(t, "producer", testenv.TransferArgs(name, append(args, "--limit", "64MiB", "--report", "20ms")...)...)
+			c := testenv.Start(t, "consumer", "--name", name, "--work", "200us")
 			most := uint64(0)
 			for running := true; running; {
 				select {
-				case <-p.exited:
+				case <-p.Exited:
 					running = false
 				case <-time.After(5 * time.Millisecond):
 				}
-				most = max(most, memfds(p.cmd.Process.Pid, c.cmd.Process.Pid))
+				most = max(most, memfds(p.Cmd.Process.Pid, c.Cmd.Process.Pid))
 			}
-			p.ends(5) // the consumer is the slower one
-			c.ends(7)
+			p.WantExit(5) // the consumer is the slower one
+			c.WantExit(7)
 			if most > limit || most < limit/2 {
 				t.Errorf("%d bytes were taken at most, with a limit of %d", most, limit)
 			}
 			said := 0.0
-			for _, f := range p.reports() {
-				said = max(said, f.num("memoryBytes"))
+			for _, f := range p.Reports() {
+				said = max(said, f.Num("memoryBytes"))
 			}
 			if said > limit+layout.HeaderSize || said < float64(most)/2 {
 				t.Errorf("memoryBytes was %.0f at most, and %d were taken", said, most)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -17,30 +18,30 @@ func TestTheSummaryAfterATruncation(t *testing.T) {
 		for _, left := range []int64{0, 4096} {
 			t.Run(fmt.Sprintf("%s, %d bytes left", mode, left), func(t *testing.T) {
 				t.Parallel()
-				name := segmentName(t)
-				start(t, "producer", "--mode", mode, "--name", name, "--count", "10", "--rate", "1000")
-				start(t, "consumer", "--name", name, "--keep").ends(0)
-				var sides [2]*proc
+				name := testenv.SegmentName(t)
+				testenv.Start(t, "producer", "--mode", mode, "--name", name, "--count", "10", "--rate", "1000")
+				testenv.Start(t, "consumer", "--name", name, "--keep").WantExit(0)
+				var sides [2]*testenv.Process
 				var passed [2]uint64
-				sides[1] = start(t, "consumer", "--name", name, "--report", "0")
-				sides[0] = start(t, "producer", "--mode", mode, "--name", name, "--report", "0", "--rate", "500", "--format", "json")
-				moved(t, name, 50)
-				h := header(name)
+				sides[1] = testenv.Start(t, "consumer", "--name", name, "--report", "0")
+				sides[0] = testenv.Start(t, "producer", "--mode", mode, "--name", name, "--report", "0", "--rate", "500", "--format", "json")
+				testenv.EventuallyConsumed(t, name, 50)
+				h := testenv.Header(name)
 				passed = [2]uint64{h.Producer.Count.Load(), h.Consumer.Count.Load()}
 				if err := os.Truncate(shm.Path(name), left); err != nil {
 					t.Fatal(err)
 				}
 				for i, side := range sides {
-					if code := side.wait(); code != 6 && code != 7 {
-						t.Errorf("%v: exit code %d", side.cmd.Args, code)
+					if code := side.Wait(); code != 6 && code != 7 {
+						t.Errorf("%v: exit code %d", side.Cmd.Args, code)
 					}
-					said := side.stderr.String()
+					said := side.Stderr.String()
 					if strings.Contains(said, "start a consumer") || strings.Contains(said, "waiting for a consumer") {
 						t.Errorf("no consumer can come any more:\n%s", said)
 					}
 					if i == 0 {
-						f := side.final()
-						if n := f.num("producedCount"); n < float64(passed[0]) || n > float64(passed[0])+1000 || f["consumedCount"] != nil || f["verdict"] != nil || f["queueDepth"] != nil {
+						f := side.Final()
+						if n := f.Num("producedCount"); n < float64(passed[0]) || n > float64(passed[0])+1000 || f["consumedCount"] != nil || f["verdict"] != nil || f["queueDepth"] != nil {
 							t.Errorf("%d produced when it was truncated:\n%v", passed[0], f)
 						}
 						continue

@@ -140,6 +140,10 @@ func TestWhatAPackageKeepsOutOf(t *testing.T) {
 			if s.folder == "transfer" && path == "sluice/ring" {
 				t.Errorf("%s imports %s: the two modes do not know each other", s.path, path)
 			}
+			testing := path == "testing" || path == "sluice/internal/testenv" || strings.HasPrefix(path, "github.com/rogpeppe/go-internal")
+			if testing && s.folder != "internal/testenv" && s.folder != "internal/lateness" {
+				t.Errorf("%s imports %s, which is for tests", s.path, path)
+			}
 			if strings.Contains(path, "urfave/cli") && level(s.folder) < level("internal") {
 				t.Errorf("%s imports %s: flags are the commands'", s.path, path)
 			}

@@ -1,4 +1,4 @@
-package cmd_test
+package main_test
 
 import (
 	"bufio"
@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"sluice/internal/testenv"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,11 +18,11 @@ import (
 )
 
 // serving starts gauge serve on a free port and returns where it answers.
-func serving(t *testing.T, host string) (g *proc, addr string) {
+func serving(t *testing.T, host string) (g *testenv.Process, addr string) {
 	t.Helper()
-	g = start(t, "gauge", "serve", "--listen", host+":0")
-	within(t, "gauge serve says where it listens", func() bool {
-		_, rest, found := strings.Cut(g.stderr.String(), "a live page on http://")
+	g = testenv.Start(t, "gauge", "serve", "--listen", host+":0")
+	testenv.Eventually(t, "gauge serve says where it listens", func() bool {
+		_, rest, found := strings.Cut(g.Stderr.String(), "a live page on http://")
 		addr, _, _ = strings.Cut(rest, "/")
 		return found && strings.Contains(rest, "\n")
 	})
@@ -36,7 +37,7 @@ func request(t *testing.T, method, url, host string) (int, string) {
 		t.Fatal(err)
 	}
 	r.Host = host
-	client := http.Client{Timeout: patience}
+	client := http.Client{Timeout: testenv.Timeout}
 	answer, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -50,13 +51,13 @@ func request(t *testing.T, method, url, host string) (int, string) {
 }
 
 // scrape returns the samples of one segment by metric; buckets are left out.
-func scrape(t *testing.T, addr, name string) figures {
+func scrape(t *testing.T, addr, name string) testenv.Report {
 	t.Helper()
 	code, text := request(t, "GET", "http://"+addr+"/metrics", addr)
 	if code != http.StatusOK {
 		t.Fatalf("code %d:\n%s", code, text)
 	}
-	out := figures{}
+	out := testenv.Report{}
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {
 		metric, rest, _ := strings.Cut(lines.Text(), "{")
@@ -77,33 +78,33 @@ func TestServeGivesTheCountersOfAPairAsTheyGrow(t *testing.T) {
 	_, addr := serving(t, "127.0.0.1")
 	name, p, c := heldBack(t)
 	first := scrape(t, addr, name)
-	moved(t, name, uint64(first.num("sluice_consumed_messages_total"))+50)
+	testenv.EventuallyConsumed(t, name, uint64(first.Num("sluice_consumed_messages_total"))+50)
 	second := scrape(t, addr, name)
 	for _, metric := range []string{
 		"sluice_produced_messages_total", "sluice_consumed_messages_total", "sluice_produced_bytes_total", "sluice_consumed_bytes_total",
 		"sluice_producer_waits_total", "sluice_producer_blocked_seconds_total", "sluice_latency_seconds_count", "sluice_latency_seconds_sum",
 	} {
-		if first.num(metric) < 0 || second.num(metric) <= first.num(metric) {
+		if first.Num(metric) < 0 || second.Num(metric) <= first.Num(metric) {
 			t.Errorf("%s: %v, then %v", metric, first[metric], second[metric])
 		}
 	}
 	for metric, want := range map[string]float64{
 		"sluice_producer_alive": 1, "sluice_consumer_alive": 1, "sluice_slots": 8, "sluice_capacity_bytes": 1 << 20,
 	} {
-		if got := second.num(metric); got != want {
+		if got := second.Num(metric); got != want {
 			t.Errorf("%s: %v, want %v", metric, got, want)
 		}
 	}
-	if before, after := first.num("sluice_consumer_waits_total"), second.num("sluice_consumer_waits_total"); before < 0 || after < before || after > before+10 {
+	if before, after := first.Num("sluice_consumer_waits_total"), second.Num("sluice_consumer_waits_total"); before < 0 || after < before || after > before+10 {
 		t.Errorf("sluice_consumer_waits_total: %v, then %v: the ring is full, and the consumer finds it empty at most where the machine stands still", before, after)
 	}
-	if made, now := second.num("sluice_created_timestamp_seconds"), float64(time.Now().Unix()); made < now-600 || made > now+1 {
+	if made, now := second.Num("sluice_created_timestamp_seconds"), float64(time.Now().Unix()); made < now-600 || made > now+1 {
 		t.Errorf("created at %v, it is %v", made, now)
 	}
-	p.signal(unix.SIGINT)
-	p.ends(0)
-	c.ends(0)
-	gone(t, name)
+	p.Signal(unix.SIGINT)
+	p.WantExit(0)
+	c.WantExit(0)
+	testenv.WantNoSegment(t, name)
 	if left := scrape(t, addr, name); len(left) > 0 {
 		t.Errorf("of a segment that is gone: %v", left)
 	}
@@ -114,11 +115,11 @@ func TestServeGivesTheCountersOfAPairAsTheyGrow(t *testing.T) {
 func TestPrometheusHasNothingAgainstTheMetrics(t *testing.T) {
 	_, addr := serving(t, "127.0.0.1")
 	name, _, _ := heldBack(t)
-	other := segmentName(t)
-	start(t, "producer", transferring(other, "--rate", "100")...)
+	other := testenv.SegmentName(t)
+	testenv.Start(t, "producer", testenv.TransferArgs(other, "--rate", "100")...)
 	want := fmt.Sprintf("sluice_verdict{mode=\"ring\",name=%q,verdict=\"consumer-bound\"} 1\n", name)
 	var text string
-	within(t, want, func() bool {
+	testenv.Eventually(t, want, func() bool {
 		_, text = request(t, "GET", "http://"+addr+"/metrics", addr)
 		return strings.Contains(text, want)
 	})
@@ -138,12 +139,12 @@ func TestPrometheusHasNothingAgainstTheMetrics(t *testing.T) {
 
 func TestServeKnowsATransfer(t *testing.T) {
 	_, addr := serving(t, "127.0.0.1")
-	name := segmentName(t)
-	start(t, "consumer", "--name", name, "--mode", "transfer", "--work", "5ms")
-	start(t, "producer", "--name", name, "--mode", "transfer", "--rate", "1000", "--limit", "64MiB")
-	moved(t, name, 20)
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "consumer", "--name", name, "--mode", "transfer", "--work", "5ms")
+	testenv.Start(t, "producer", "--name", name, "--mode", "transfer", "--rate", "1000", "--limit", "64MiB")
+	testenv.EventuallyConsumed(t, name, 20)
 	seen := scrape(t, addr, name)
-	if seen.num("sluice_limit_bytes") != 64<<20 || seen.num("sluice_lost_messages_total") != 0 || seen.num("sluice_descriptors_max") <= 0 || seen.num("sluice_queue_messages") <= 0 {
+	if seen.Num("sluice_limit_bytes") != 64<<20 || seen.Num("sluice_lost_messages_total") != 0 || seen.Num("sluice_descriptors_max") <= 0 || seen.Num("sluice_queue_messages") <= 0 {
 		t.Errorf("%v", seen)
 	}
 	if _, ok := seen["sluice_capacity_bytes"]; ok {
@@ -162,22 +163,22 @@ func TestServeEndsInGoodOrder(t *testing.T) {
 		defer unused.Close()
 		request(t, "GET", "http://"+addr+"/", addr)
 		began := time.Now()
-		g.signal(s)
-		g.ends(0)
+		g.Signal(s)
+		g.WantExit(0)
 		if took := time.Since(began); took > 4*time.Second {
 			t.Errorf("after %v it took %v", s, took)
 		}
-		if lines := strings.Count(g.stderr.String(), "\n"); lines != 1 {
-			t.Errorf("stderr:\n%s", g.stderr.String())
+		if lines := strings.Count(g.Stderr.String(), "\n"); lines != 1 {
+			t.Errorf("stderr:\n%s", g.Stderr.String())
 		}
 	}
 }
 
 func TestServeOnAPortInUseSaysSo(t *testing.T) {
 	_, addr := serving(t, "127.0.0.1")
-	second := start(t, "gauge", "serve", "--listen", addr)
-	second.ends(1)
-	said := second.stderr.String()
+	second := testenv.Start(t, "gauge", "serve", "--listen", addr)
+	second.WantExit(1)
+	said := second.Stderr.String()
 	if strings.Count(said, "\n") != 2 || !strings.Contains(said, addr) || !strings.Contains(said, "another process listens there already") || !strings.Contains(said, "--listen") {
 		t.Errorf("%s", said)
 	}
@@ -185,7 +186,7 @@ func TestServeOnAPortInUseSaysSo(t *testing.T) {
 
 func TestServeOnWhatIsNoAddress(t *testing.T) {
 	for _, addr := range []string{"", "9464", ":", "localhost", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:nosuchport", "::1:9464", "192.0.2.1:9464", "[::1]"} {
-		start(t, "gauge", "serve", "--listen", addr).refuses(2, "invalid address "+strconv.Quote(addr), "--listen ADDRESS")
+		testenv.Start(t, "gauge", "serve", "--listen", addr).WantError(2, "invalid address "+strconv.Quote(addr), "--listen ADDRESS")
 	}
 }
 
@@ -205,15 +206,15 @@ func TestServeIsReadOnlyAndForThisMachine(t *testing.T) {
 
 func TestServeWarnsWhereOthersCanReadIt(t *testing.T) {
 	g, addr := serving(t, "0.0.0.0")
-	if !strings.Contains(g.stderr.String(), "no password") {
-		t.Errorf("stderr:\n%s", g.stderr.String())
+	if !strings.Contains(g.Stderr.String(), "no password") {
+		t.Errorf("stderr:\n%s", g.Stderr.String())
 	}
 	_, port, _ := net.SplitHostPort(addr)
 	if code, _ := request(t, "GET", "http://127.0.0.1:"+port+"/metrics", "gauge.example"); code != 200 {
 		t.Errorf("a name of this machine's: code %d", code)
 	}
 	g, _ = serving(t, "127.0.0.1")
-	if strings.Contains(g.stderr.String(), "no password") {
-		t.Errorf("stderr:\n%s", g.stderr.String())
+	if strings.Contains(g.Stderr.String(), "no password") {
+		t.Errorf("stderr:\n%s", g.Stderr.String())
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -22,9 +23,9 @@ var errFirstThread = errors.New("the first thread of the process sleeps on a wor
 
 // holdLoop stops the thread of a command that sleeps on a word of its segment, and
 // that alone. It is the one in the loop. It is nil where that is the first thread.
-func holdLoop(t *testing.T, p *proc) (letGo func()) {
+func holdLoop(t *testing.T, p *testenv.Process) (letGo func()) {
 	t.Helper()
-	pid := p.cmd.Process.Pid
+	pid := p.Cmd.Process.Pid
 	held, release, released := make(chan error), make(chan struct{}), make(chan struct{})
 	go func() {
 		// Who holds a thread is a thread. It has to let go by itself: the first thread of a
@@ -33,7 +34,7 @@ func holdLoop(t *testing.T, p *proc) (letGo func()) {
 		defer runtime.UnlockOSThread()
 		defer close(released)
 		tid := 0
-		for deadline := time.Now().Add(patience); tid == 0; tid = sleeper(pid) {
+		for deadline := time.Now().Add(testenv.Timeout); tid == 0; tid = sleeper(pid) {
 			if time.Now().After(deadline) {
 				held <- errors.New("no thread sleeps on a word of the segment")
 				return

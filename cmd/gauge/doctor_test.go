@@ -1,20 +1,19 @@
-package cmd_test
+package main_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/seccomp"
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -65,33 +64,12 @@ func diagnoses(t *testing.T, out string) map[string]diagnosis {
 	return all
 }
 
-// ownMounts starts a script that may mount what it likes; $0 is the command. An
-// ordinary user does that as root of a user namespace. A file system that is mounted
-// there makes files only for users and groups that the namespace has.
-func ownMounts(t *testing.T, command, script string) *proc {
-	t.Helper()
-	attr := &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		attr.Cloneflags = unix.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	p, err := startCommand(t, exec.Command("sh", "-c", script, filepath.Join(bin, command)), run{Attr: attr})
-	if errors.Is(err, unix.EPERM) {
-		t.Skipf("SKIPPED, NOT TESTED: no right to make a mount namespace: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // examined waits for gauge doctor --json, and expects the exit code that its findings
 // call for.
-func examined(t *testing.T, p *proc) (all map[string]diagnosis, problems []string) {
+func examined(t *testing.T, p *testenv.Process) (all map[string]diagnosis, problems []string) {
 	t.Helper()
-	code := p.wait()
-	all = diagnoses(t, p.stdout.String())
+	code := p.Wait()
+	all = diagnoses(t, p.Stdout.String())
 	for name, d := range all {
 		if d.State == "problem" {
 			problems = append(problems, name)
@@ -100,17 +78,17 @@ func examined(t *testing.T, p *proc) (all map[string]diagnosis, problems []strin
 	if len(all) < 15 || (len(problems) > 0) != (code == 1) || code > 1 {
 		t.Errorf("%d findings, problems %q, exit code %d", len(all), problems, code)
 	}
-	if lines := strings.Count(p.stderr.String(), "\n"); lines != code {
-		t.Errorf("%d lines on standard error:\n%s", lines, p.stderr.String())
+	if lines := strings.Count(p.Stderr.String(), "\n"); lines != code {
+		t.Errorf("%d lines on standard error:\n%s", lines, p.Stderr.String())
 	}
 	return all, problems
 }
 
 func TestDoctorHere(t *testing.T) {
-	p := start(t, "gauge", "doctor")
-	all, problems := examined(t, start(t, "gauge", "doctor", "--json"))
-	p.wait()
-	out := p.stdout.String()
+	p := testenv.Start(t, "gauge", "doctor")
+	all, problems := examined(t, testenv.Start(t, "gauge", "doctor", "--json"))
+	p.Wait()
+	out := p.Stdout.String()
 	for name, d := range all {
 		word, ok := map[string]string{"ok": "ok ", "note": "note ", "problem": "FIX "}[d.State]
 		if !ok || d.Says == "" || d.State == "problem" && d.Remedy == "" {
@@ -124,9 +102,9 @@ func TestDoctorHere(t *testing.T) {
 	if fine := strings.HasSuffix(out, "\nnothing is in the way\n"); fine != (len(problems) == 0) && all["pairs"].State != "problem" && line(out, "pairs")[:3] != "FIX" {
 		t.Errorf("problems %q, and\n%s", problems, out)
 	}
-	for _, place := range []string{shm.Dir, bin, "/tmp"} {
+	for _, place := range []string{shm.Dir, testenv.BinDir(), "/tmp"} {
 		for _, pattern := range []string{"%s/.sluice-doctor.%d*", "%s/sluice.doctor.%d*", "%s/sluice*/doctor.%d*"} {
-			if left, _ := filepath.Glob(fmt.Sprintf(pattern, place, p.cmd.Process.Pid)); len(left) > 0 {
+			if left, _ := filepath.Glob(fmt.Sprintf(pattern, place, p.Cmd.Process.Pid)); len(left) > 0 {
 				t.Errorf("left %v", left)
 			}
 		}
@@ -147,24 +125,24 @@ func TestDoctorInASmallDevShm(t *testing.T) {
 			[]string{"FIX", "all 2 inodes", "nr_inodes="}},
 		{"read-only", "mount -t tmpfs -o ro,mode=1777,size=1g tmpfs /dev/shm", "/dev/shm", []string{"FIX", "read-only", "remount,rw"}},
 		{"no sticky bit", "mount -t tmpfs -o mode=777,size=1g tmpfs /dev/shm", "/dev/shm", []string{"FIX", "anybody", "chmod +t"}},
-		{"on a disk", "mount --bind " + bin + " /dev/shm", "/dev/shm", []string{"FIX", "not on a tmpfs", "mount -t tmpfs"}},
+		{"on a disk", "mount --bind " + testenv.BinDir() + " /dev/shm", "/dev/shm", []string{"FIX", "not on a tmpfs", "mount -t tmpfs"}},
 		{"large enough", "mount -t tmpfs -o size=65m,mode=1777 tmpfs /dev/shm", "", []string{"ok", "65 MiB free of 65 MiB", "--capacity 64MiB"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if row.name == "on a disk" {
 				var st unix.Statfs_t
-				if err := unix.Statfs(bin, &st); err != nil || st.Type == unix.TMPFS_MAGIC {
-					t.Skipf("SKIPPED, NOT TESTED: %s is on no disk (%v)", bin, err)
+				if err := unix.Statfs(testenv.BinDir(), &st); err != nil || st.Type == unix.TMPFS_MAGIC {
+					t.Skipf("SKIPPED, NOT TESTED: %s is on no disk (%v)", testenv.BinDir(), err)
 				}
 			}
-			p := ownMounts(t, "gauge", row.mount+` && "$0" doctor; code=$?; ls -A /dev/shm >&2; exit $code`)
+			p := testenv.StartWithMounts(t, "gauge", row.mount+` && "$0" doctor; code=$?; ls -A /dev/shm >&2; exit $code`)
 			code, name := 1, row.problem
 			if row.problem == "" {
 				code, name = 0, "room"
 			}
-			p.ends(code)
-			has(t, p.stdout.String(), name, row.says...)
-			said := p.stderr.String()
+			p.WantExit(code)
+			has(t, p.Stdout.String(), name, row.says...)
+			said := p.Stderr.String()
 			if row.problem != "" && !strings.Contains(said, "gauge: error: 1 problem is in the way: "+row.problem+"\n") {
 				t.Errorf("standard error:\n%s", said)
 			}
@@ -176,7 +154,7 @@ func TestDoctorInASmallDevShm(t *testing.T) {
 }
 
 func TestDoctorWithoutADevShm(t *testing.T) {
-	all, problems := examined(t, ownMounts(t, "gauge", `mount -t tmpfs tmpfs /dev && "$0" doctor --json`))
+	all, problems := examined(t, testenv.StartWithMounts(t, "gauge", `mount -t tmpfs tmpfs /dev && "$0" doctor --json`))
 	if d := all["/dev/shm"]; d.State != "problem" || !strings.Contains(d.Remedy, "mkdir") {
 		t.Errorf("%+v", d)
 	}
@@ -186,10 +164,10 @@ func TestDoctorWithoutADevShm(t *testing.T) {
 }
 
 func TestDoctorWithoutProc(t *testing.T) {
-	p := ownMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && mount -t tmpfs tmpfs /proc && "$0" doctor`)
-	p.ends(1)
-	has(t, p.stdout.String(), "ring", "FIX", "without /proc", "-> as root: mount -t proc")
-	if said := p.stderr.String(); said != "gauge: error: 1 problem is in the way: ring\n" { // one cause, one problem
+	p := testenv.StartWithMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && mount -t tmpfs tmpfs /proc && "$0" doctor`)
+	p.WantExit(1)
+	has(t, p.Stdout.String(), "ring", "FIX", "without /proc", "-> as root: mount -t proc")
+	if said := p.Stderr.String(); said != "gauge: error: 1 problem is in the way: ring\n" { // one cause, one problem
 		t.Errorf("standard error:\n%s", said)
 	}
 }
@@ -197,9 +175,9 @@ func TestDoctorWithoutProc(t *testing.T) {
 // doctor asks the code that the producer runs, under the limits that it runs under: what
 // is too small for a ring may be enough for a transfer.
 func TestDoctorUnderALimitOnTheSizeOfFiles(t *testing.T) {
-	limited := func(kibibytes int, command ...string) *proc {
+	limited := func(kibibytes int, command ...string) *testenv.Process {
 		script := fmt.Sprintf(`ulimit -f %d && exec "$0" "$@"`, kibibytes)
-		p, err := startCommand(t, exec.Command("bash", append([]string{"-c", script, filepath.Join(bin, command[0])}, command[1:]...)...), run{})
+		p, err := testenv.StartCommand(t, exec.Command("bash", append([]string{"-c", script, testenv.Command(command[0])}, command[1:]...)...), testenv.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,27 +196,27 @@ func TestDoctorUnderALimitOnTheSizeOfFiles(t *testing.T) {
 			t.Errorf("%d KiB: problems %q", kibibytes, problems)
 		}
 	}
-	name := segmentName(t)
-	producer := func(kibibytes int, args ...string) *proc {
+	name := testenv.SegmentName(t)
+	producer := func(kibibytes int, args ...string) *testenv.Process {
 		return limited(kibibytes, append([]string{"producer", "--name", name, "--count", "3", "--fresh"}, args...)...)
 	}
-	producer(256).hints(1, "file too large|ulimit -f|--capacity", "")
-	producer(63, "--mode", "transfer").hints(1, "file too large|ulimit -f", "--capacity")
+	producer(256).WantHint(1, "file too large|ulimit -f|--capacity", "")
+	producer(63, "--mode", "transfer").WantHint(1, "file too large|ulimit -f", "--capacity")
 	// What can never be handed over is refused before it is made.
 	for _, args := range []string{"--size 262145", "--size 262145 --recycle", "--size 262144 --buffer 4KiB"} {
-		producer(256, append([]string{"--mode", "transfer"}, strings.Fields(args)...)...).hints(2, "a message has at most 2621|ulimit -f", "--limit")
+		producer(256, append([]string{"--mode", "transfer"}, strings.Fields(args)...)...).WantHint(2, "a message has at most 2621|ulimit -f", "--limit")
 	}
-	producer(256, "--mode", "transfer", "--buffer", "1MiB").hints(1, "buffers of 1048576 bytes: file too large|ulimit -f", "")
+	producer(256, "--mode", "transfer", "--buffer", "1MiB").WantHint(1, "buffers of 1048576 bytes: file too large|ulimit -f", "")
 	for _, args := range []string{"--size 262144", "--size 262144 --recycle", "--size 240000 --recycle", "--size 262129 --buffer 4KiB", "--buffer 256KiB"} {
-		c := start(t, "consumer", "--name", name, "--verify")
-		producer(256, append([]string{"--mode", "transfer"}, strings.Fields(args)...)...).ends(0)
-		c.ends(0)
+		c := testenv.Start(t, "consumer", "--name", name, "--verify")
+		producer(256, append([]string{"--mode", "transfer"}, strings.Fields(args)...)...).WantExit(0)
+		c.WantExit(0)
 	}
 }
 
 func TestDoctorWithFewDescriptors(t *testing.T) {
 	doctor := func(limit string) diagnosis {
-		p, err := startCommand(t, exec.Command("sh", "-c", `ulimit -n `+limit+` && "$0" doctor --json`, filepath.Join(bin, "gauge")), run{})
+		p, err := testenv.StartCommand(t, exec.Command("sh", "-c", `ulimit -n `+limit+` && "$0" doctor --json`, testenv.Command("gauge")), testenv.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,17 +232,11 @@ func TestDoctorWithFewDescriptors(t *testing.T) {
 }
 
 func TestDoctorForAnOrdinaryUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED, NOT TESTED: only root can start commands as somebody else")
-	}
-	if err := os.Chmod(bin, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	mine := segmentName(t)
-	start(t, "producer", "--name", mine, "--count", "3").ends(0)
-	_, before := examined(t, start(t, "gauge", "doctor", "--json"))
-	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	all, problems := examined(t, startWith(t, "gauge", run{Args: []string{"doctor", "--json"}, Attr: nobody, Env: []string{"XDG_RUNTIME_DIR="}}))
+	testenv.RequireRoot(t)
+	mine := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", mine, "--count", "3").WantExit(0)
+	_, before := examined(t, testenv.Start(t, "gauge", "doctor", "--json"))
+	all, problems := examined(t, testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"doctor", "--json"}, Attr: testenv.AsUser(t, testenv.Nobody), Env: []string{"XDG_RUNTIME_DIR="}}))
 	for _, name := range problems {
 		if !slices.Contains(before, name) {
 			t.Errorf("%+v", all[name])
@@ -277,9 +249,9 @@ func TestDoctorForAnOrdinaryUser(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 
-	p := startWith(t, "gauge", run{Args: []string{"doctor"}, Attr: nobody}) // with a directory of root's
-	p.ends(1)
-	has(t, p.stdout.String(), "socket path", "FIX", "permission denied", "-> ", "--socket PATH")
+	p := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"doctor"}, Attr: testenv.AsUser(t, testenv.Nobody)}) // with a directory of root's
+	p.WantExit(1)
+	has(t, p.Stdout.String(), "socket path", "FIX", "permission denied", "-> ", "--socket PATH")
 }
 
 func TestDoctorWhereTheKernelRefuses(t *testing.T) {
@@ -304,26 +276,26 @@ func TestDoctorWhereTheKernelRefuses(t *testing.T) {
 	} {
 		t.Run(row.call, func(t *testing.T) {
 			t.Parallel()
-			p := startRefused(t, unix.EPERM, []seccomp.Rule{forbidden[row.call]}, "gauge", "doctor", "--json")
+			p := testenv.StartSandboxed(t, unix.EPERM, []seccomp.Rule{testenv.Calls[row.call]}, "gauge", "doctor", "--json")
 			all, problems := examined(t, p)
 			if d := all[row.check]; d.State != row.state || !strings.Contains(d.Says, row.says) || !strings.Contains(d.Remedy, row.remedy) {
 				t.Errorf("%+v", d)
 			}
-			named := strings.Contains(p.stderr.String(), row.check)
+			named := strings.Contains(p.Stderr.String(), row.check)
 			if row.state == "problem" && !named || row.state == "note" && slices.Contains(problems, row.check) {
-				t.Errorf("problems %q; standard error:\n%s", problems, p.stderr.String())
+				t.Errorf("problems %q; standard error:\n%s", problems, p.Stderr.String())
 			}
 		})
 	}
 }
 
 func TestDoctorFindsWhatIsLeft(t *testing.T) {
-	p := ownMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && cd "${0%/*}" &&
+	p := testenv.StartWithMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && cd "${0%/*}" &&
 		./producer --name left --count 12 --report 0 2>/dev/null && ./gauge doctor &&
 		head -c 8192 /dev/zero >/dev/shm/sluice.broken && ./gauge doctor --json &&
 		./gauge rm --yes --name broken && ./gauge rm --yes --name left && ./gauge doctor --json`)
-	p.ends(0)
-	text, rest, _ := strings.Cut(p.stdout.String(), "nothing is in the way\n")
+	p.WantExit(0)
+	text, rest, _ := strings.Cut(p.Stdout.String(), "nothing is in the way\n")
 	has(t, text, "segments", "note", "0 in use", "left (12 unread)", "-> go on with one", "gauge rm --yes --name left")
 	broken, whole, _ := strings.Cut(rest, "removed /dev/shm/sluice.broken\n")
 	if d := diagnoses(t, broken)["segments"]; d.State != "note" || !strings.Contains(d.Says, "damaged: broken") || !strings.Contains(d.Remedy, "gauge rm --yes --name broken; gauge rm --yes --name left") {
@@ -336,8 +308,8 @@ func TestDoctorFindsWhatIsLeft(t *testing.T) {
 }
 
 func TestDoctorTakesNoArguments(t *testing.T) {
-	start(t, "gauge", "doctor", "demo").ends(2)
-	start(t, "gauge", "doctor", "--fix").ends(2)
+	testenv.Start(t, "gauge", "doctor", "demo").WantExit(2)
+	testenv.Start(t, "gauge", "doctor", "--fix").WantExit(2)
 }
 
 func TestDoctorWhoseOutputIsGone(t *testing.T) {
@@ -347,9 +319,9 @@ func TestDoctorWhoseOutputIsGone(t *testing.T) {
 	}
 	r.Close()
 	defer w.Close()
-	p := startWith(t, "gauge", run{Args: []string{"doctor"}, Stdout: w})
-	p.ends(1)
-	if !strings.Contains(p.stderr.String(), "broken pipe") {
-		t.Errorf("standard error:\n%s", p.stderr.String())
+	p := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"doctor"}, Stdout: w})
+	p.WantExit(1)
+	if !strings.Contains(p.Stderr.String(), "broken pipe") {
+		t.Errorf("standard error:\n%s", p.Stderr.String())
 	}
 }

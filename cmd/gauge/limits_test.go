@@ -1,4 +1,4 @@
-package cmd_test
+package main_test
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -22,12 +23,12 @@ const planted, unread = 3000, 400
 
 // crowded starts a script in a /dev/shm of its own ($0 is gauge) and plants segments
 // there, before the script goes on.
-func crowded(t *testing.T, script string) *proc {
+func crowded(t *testing.T, script string) *testenv.Process {
 	t.Helper()
-	p := ownMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && "${0%/*}/producer" --name zz-mine --count 12 --capacity 64KiB --report 0 &&
+	p := testenv.StartWithMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && "${0%/*}/producer" --name zz-mine --count 12 --capacity 64KiB --report 0 &&
 		"${0%/*}/producer" --name seed --mode ring --capacity 4KiB --count 3 --report 0 && echo ready >&2 && while [ -e /dev/shm/sluice.seed ]; do sleep 0.05; done && `+script)
-	within(t, "a /dev/shm of its own", func() bool { return strings.Contains(p.stderr.String(), "ready") })
-	dir := fmt.Sprintf("/proc/%d/root", p.cmd.Process.Pid)
+	testenv.Eventually(t, "a /dev/shm of its own", func() bool { return strings.Contains(p.Stderr.String(), "ready") })
+	dir := fmt.Sprintf("/proc/%d/root", p.Cmd.Process.Pid)
 	seed := dir + shm.Path("seed")
 	if os.Geteuid() == 0 { // it is somebody else's
 		if err := os.Chown(seed, 65534, 65534); err != nil {
@@ -79,12 +80,12 @@ func peakMemory(t *testing.T, pid int) int {
 func TestServeHasBounds(t *testing.T) {
 	g := crowded(t, `exec "$0" serve --listen 127.0.0.1:0`)
 	var addr string
-	within(t, "gauge serve says where it listens", func() bool {
-		_, rest, found := strings.Cut(g.stderr.String(), "a live page on http://")
+	testenv.Eventually(t, "gauge serve says where it listens", func() bool {
+		_, rest, found := strings.Cut(g.Stderr.String(), "a live page on http://")
 		addr, _, _ = strings.Cut(rest, "/")
 		return found && strings.Contains(rest, "\n")
 	})
-	pid := g.cmd.Process.Pid
+	pid := g.Cmd.Process.Pid
 	const maxFiles, maxMemory = 450, 160 << 20
 
 	var conns []net.Conn
@@ -110,7 +111,7 @@ func TestServeHasBounds(t *testing.T) {
 		return answer.StatusCode == http.StatusOK
 	}
 	for _, path := range []string{"/metrics", "/live.json", "/"} { // while they are there
-		within(t, "an answer for one who reads", func() bool { return answered(path) })
+		testenv.Eventually(t, "an answer for one who reads", func() bool { return answered(path) })
 	}
 	if n := openFiles(t, pid); n > maxFiles {
 		t.Errorf("%d descriptors", n)
@@ -136,15 +137,15 @@ func TestServeHasBounds(t *testing.T) {
 
 func TestListingACrowdIsBounded(t *testing.T) {
 	g := crowded(t, `ulimit -n 400 && "$0" ls && "$0" watch | tail -1`)
-	g.ends(0)
-	lines := strings.Split(strings.TrimSpace(g.stdout.String()), "\n")
+	g.WantExit(0)
+	lines := strings.Split(strings.TrimSpace(g.Stdout.String()), "\n")
 	if len(lines) < 257 || len(lines) > 260 {
 		t.Errorf("%d lines", len(lines))
 	}
-	if want := "gauge: note: 256 segments are shown, this user's first; there are 2,745 more"; !strings.Contains(g.stderr.String(), want) {
-		t.Errorf("no %q in %s", want, g.stderr.String())
+	if want := "gauge: note: 256 segments are shown, this user's first; there are 2,745 more"; !strings.Contains(g.Stderr.String(), want) {
+		t.Errorf("no %q in %s", want, g.Stderr.String())
 	}
-	if os.Geteuid() == 0 && !strings.Contains(g.stdout.String(), "zz-mine") {
+	if os.Geteuid() == 0 && !strings.Contains(g.Stdout.String(), "zz-mine") {
 		t.Error("the user's own segment is not listed")
 	}
 }

@@ -1,4 +1,4 @@
-package cmd_test
+package main_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/internal/webui"
 )
 
@@ -25,7 +26,7 @@ func browse(t *testing.T, url string) string {
 	if err != nil {
 		t.Skip("SKIPPED: no chromium here, so what gauge serve shows in a browser is not tested")
 	}
-	ctx, stop := context.WithTimeout(context.Background(), 4*patience) // a browser starts slowly beside other work
+	ctx, stop := context.WithTimeout(context.Background(), 4*testenv.Timeout) // a browser starts slowly beside other work
 	defer stop()
 	var document, complaints bytes.Buffer
 	b := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -66,12 +67,12 @@ func shown(text, class string) string {
 func TestThePageShowsWhoIsSlower(t *testing.T) {
 	_, addr := serving(t, "127.0.0.1")
 	name, p, _ := heldBack(t)
-	within(t, "a verdict on the pair", func() bool {
+	testenv.Eventually(t, "a verdict on the pair", func() bool {
 		_, text := request(t, "GET", "http://"+addr+"/live.json", addr)
 		var live struct {
 			Pairs []struct {
 				Name    string
-				Report  figures
+				Report  testenv.Report
 				History struct{ Throughput []float64 }
 			}
 		}
@@ -90,7 +91,7 @@ func TestThePageShowsWhoIsSlower(t *testing.T) {
 	for class, want := range map[string]string{
 		"name": "^" + regexp.QuoteMeta(name) + "$", "mode": "^ring$", "kind": "^consumer-bound$", "why": "blocked: producer [5-9][0-9]|producer 100",
 		"advice": "speed up the consumer", "rate": `^[1-9][0-9]* msg/s$`, "depth": "^[678] of 8 slots$", "bytes": "B of 1 MiB$",
-		"where alive": fmt.Sprintf("^● pid %d$", p.cmd.Process.Pid), "blocked": `^([5-9][0-9]|100) %$`, "p50": "[0-9] ms$", "p99": "[0-9] ms$",
+		"where alive": fmt.Sprintf("^● pid %d$", p.Cmd.Process.Pid), "blocked": `^([5-9][0-9]|100) %$`, "p50": "[0-9] ms$", "p99": "[0-9] ms$",
 	} {
 		if got := shown(text, class); !regexp.MustCompile(want).MatchString(got) {
 			t.Errorf("%s: %q, want %q", class, got, want)

@@ -1,4 +1,4 @@
-package cmd_test
+package main_test
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sluice/internal/testenv"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,8 +18,8 @@ import (
 type terminal struct {
 	t      *testing.T
 	master *os.File
-	shell  *proc
-	output lockedBuffer
+	shell  *testenv.Process
+	output testenv.Buffer
 	mark   int // of the output that was seen
 }
 
@@ -49,7 +50,7 @@ func openTerminal(t *testing.T) *terminal {
 	}
 	defer slave.Close()
 	x := &terminal{t: t, master: master}
-	x.shell, err = startCommand(t, exec.Command(bash, "--norc", "--noprofile", "-i"), run{
+	x.shell, err = testenv.StartCommand(t, exec.Command(bash, "--norc", "--noprofile", "-i"), testenv.Options{
 		Stdin: slave, Stdout: slave, Stderr: slave, Env: []string{"TERM=xterm-256color", "PS1=$ ", "LC_ALL=C.UTF-8"},
 		Attr: &syscall.SysProcAttr{Setsid: true, Setctty: true},
 	})
@@ -79,7 +80,7 @@ func (x *terminal) typed(keys string) {
 // shows waits until the terminal has been sent the text since the last keys.
 func (x *terminal) shows(text string) {
 	x.t.Helper()
-	within(x.t, fmt.Sprintf("%q in the terminal", text), func() bool { return strings.Contains(x.output.String()[x.mark:], text) })
+	testenv.Eventually(x.t, fmt.Sprintf("%q in the terminal", text), func() bool { return strings.Contains(x.output.String()[x.mark:], text) })
 }
 
 // raw reports whether keys go to a program one by one, as they are.
@@ -102,8 +103,8 @@ func (x *terminal) ownScreen() bool {
 // job returns the process id of the shell's child.
 func (x *terminal) job() (pid int) {
 	x.t.Helper()
-	within(x.t, "a child of the shell", func() bool {
-		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", x.shell.cmd.Process.Pid))
+	testenv.Eventually(x.t, "a child of the shell", func() bool {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", x.shell.Cmd.Process.Pid))
 		if err != nil {
 			x.t.Fatal(err)
 		}
@@ -123,8 +124,8 @@ func stopped(pid int) bool {
 // watching starts gauge watch in the terminal and waits until it takes keys.
 func (x *terminal) watching(args ...string) (pid int) {
 	x.t.Helper()
-	x.typed(filepath.Join(bin, "gauge") + " watch " + strings.Join(args, " ") + "; echo code $?\n")
-	within(x.t, "gauge watch has the terminal", x.raw)
+	x.typed(testenv.Command("gauge") + " watch " + strings.Join(args, " ") + "; echo code $?\n")
+	testenv.Eventually(x.t, "gauge watch has the terminal", x.raw)
 	x.shows("q: quit")
 	return x.job()
 }
@@ -133,7 +134,7 @@ func (x *terminal) watching(args ...string) (pid int) {
 // keys do again what they did.
 func TestWatchIsStoppedAndGoesOn(t *testing.T) {
 	x := openTerminal(t)
-	pid := x.watching("--name", segmentName(t))
+	pid := x.watching("--name", testenv.SegmentName(t))
 	paused := "pause"
 	for _, stop := range []struct {
 		how string
@@ -146,10 +147,10 @@ func TestWatchIsStoppedAndGoesOn(t *testing.T) {
 		{"Ctrl-Z again", func() { x.typed("\x1a") }, false},
 	} {
 		stop.do()
-		within(t, stop.how+" stops it", func() bool { return stopped(pid) })
-		within(t, "the terminal is the shell's after "+stop.how, func() bool { return !x.raw() && (stop.own || !x.ownScreen()) })
+		testenv.Eventually(t, stop.how+" stops it", func() bool { return stopped(pid) })
+		testenv.Eventually(t, "the terminal is the shell's after "+stop.how, func() bool { return !x.raw() && (stop.own || !x.ownScreen()) })
 		x.typed("fg\n")
-		within(t, "gauge watch has the terminal again after "+stop.how, func() bool { return !stopped(pid) && x.raw() && x.ownScreen() })
+		testenv.Eventually(t, "gauge watch has the terminal again after "+stop.how, func() bool { return !stopped(pid) && x.raw() && x.ownScreen() })
 		x.shows("q: quit") // all is drawn again
 		if paused = map[string]string{"pause": "go on", "go on": "pause"}[paused]; true {
 			x.typed(" ")
@@ -157,14 +158,14 @@ func TestWatchIsStoppedAndGoesOn(t *testing.T) {
 		}
 	}
 	x.typed("q")
-	within(t, "q ends it", func() bool { return !x.raw() && !x.ownScreen() })
+	testenv.Eventually(t, "q ends it", func() bool { return !x.raw() && !x.ownScreen() })
 	x.shows("$ ")
 }
 
 func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
 	for _, signal := range []unix.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGINT} {
 		x := openTerminal(t)
-		pid := x.watching("--name", segmentName(t))
+		pid := x.watching("--name", testenv.SegmentName(t))
 		unix.Kill(pid, signal)
 		x.shows("code 0")
 		if x.raw() || x.ownScreen() {
@@ -176,26 +177,26 @@ func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
 // Where no shell would let it go on, Ctrl-Z must not end all it does.
 func TestWatchWithoutAShellIsNotStopped(t *testing.T) {
 	x := openTerminal(t)
-	x.typed("exec " + filepath.Join(bin, "gauge") + " watch --name " + segmentName(t) + "\n")
-	within(t, "gauge watch has the terminal", x.raw)
+	x.typed("exec " + testenv.Command("gauge") + " watch --name " + testenv.SegmentName(t) + "\n")
+	testenv.Eventually(t, "gauge watch has the terminal", x.raw)
 	x.shows("q: quit")
 	x.typed("\x1a")
 	x.shows("q: quit") // it draws all again
 	x.typed(" ")
 	x.shows("go on")
 	x.typed("q")
-	x.shell.ends(0)
+	x.shell.WantExit(0)
 }
 
 // A terminal that is gone is noticed, also where its signal is ignored.
 func TestWatchEndsWithItsTerminal(t *testing.T) {
 	x := openTerminal(t)
 	said := filepath.Join(t.TempDir(), "said")
-	x.typed(`trap "" HUP; exec ` + filepath.Join(bin, "gauge") + " watch --name " + segmentName(t) + " 2> " + said + "\n")
-	within(t, "gauge watch has the terminal", x.raw)
+	x.typed(`trap "" HUP; exec ` + testenv.Command("gauge") + " watch --name " + testenv.SegmentName(t) + " 2> " + said + "\n")
+	testenv.Eventually(t, "gauge watch has the terminal", x.raw)
 	x.shows("q: quit")
 	x.master.Close()
-	x.shell.ends(1)
+	x.shell.WantExit(1)
 	text, err := os.ReadFile(said)
 	if err != nil || string(text) != "gauge: error: the terminal is gone: input/output error\n" {
 		t.Errorf("%q, %v", text, err)

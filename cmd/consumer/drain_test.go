@@ -1,0 +1,124 @@
+package main_test
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/testenv"
+	"sluice/layout"
+)
+
+// slow starts a consumer of 100 messages that takes 10 ms for each, and waits until it is at it.
+func slow(t *testing.T, name string, args ...string) *testenv.Process {
+	t.Helper()
+	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
+	c := testenv.Start(t, "consumer", append([]string{"--name", name, "--work", "10ms", "--verify", "--follow"}, args...)...)
+	testenv.EventuallyHeader(t, name, "the first message", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 0 })
+	return c
+}
+
+func TestAStoppedConsumerLeavesTheRestUnlessItIsToDrain(t *testing.T) {
+	name := testenv.SegmentName(t)
+	c := slow(t, name)
+	c.Signal(unix.SIGTERM)
+	c.WantExit(0)
+	if h := testenv.Header(name); h == nil || h.Consumer.Count.Load() > 90 {
+		t.Error("it did not stop at once")
+	}
+}
+
+func TestAConsumerThatIsToDrainTakesWhatAProducerThatEndedHasLeft(t *testing.T) {
+	name := testenv.SegmentName(t)
+	c := slow(t, name, "--drain", "1m")
+	c.Signal(unix.SIGTERM)
+	c.WantExit(0)
+	testenv.WantNoSegment(t, name)
+}
+
+func TestDrainingEndsAfterItsTime(t *testing.T) {
+	name := testenv.SegmentName(t)
+	c := slow(t, name, "--drain", "100ms")
+	c.Signal(unix.SIGTERM)
+	began := time.Now()
+	c.WantExit(0)
+	if took := time.Since(began); took < 100*time.Millisecond {
+		t.Errorf("it stopped after %v", took)
+	}
+	if h := testenv.Header(name); h == nil || h.Consumer.Count.Load() == 100 {
+		t.Error("there is nothing left")
+	}
+}
+
+func TestASecondSignalEndsTheDraining(t *testing.T) {
+	name := testenv.SegmentName(t)
+	c := slow(t, name, "--drain", "1m")
+	c.Signal(unix.SIGTERM)
+	time.Sleep(200 * time.Millisecond) // longer than what counts as one
+	c.Signal(unix.SIGTERM)
+	c.WantExit(1)
+	if testenv.Header(name) == nil {
+		t.Error("there is nothing left")
+	}
+}
+
+// A producer that is killed together with its consumer still seems to live for a moment: here
+// it does, until the consumer was asked to stop. On a machine that stands still it may live
+// for longer than that moment.
+func TestWhatAProducerThatIsJustBeingKilledHasLeftIsDrained(t *testing.T) {
+	const tries = 10
+	for range tries {
+		name := testenv.SegmentName(t)
+		p := testenv.Start(t, "producer", "--name", name, "--rate", "1000")
+		c := testenv.Start(t, "consumer", "--name", name, "--work", "2ms", "--drain", "1m")
+		testenv.EventuallyHeader(t, name, "a queue that a consumer works on", func(h *layout.Header) bool {
+			return h.Consumer.Count.Load() > 0 && h.Producer.Count.Load() > h.Consumer.Count.Load()+200
+		})
+		c.Signal(unix.SIGTERM)
+		time.Sleep(20 * time.Millisecond)
+		p.Kill()
+		c.WantExit(0)
+		h := testenv.Header(name)
+		if h == nil || h.Consumer.Count.Load() == h.Producer.Count.Load() {
+			return
+		}
+		t.Logf("%d of %d messages were taken", h.Consumer.Count.Load(), h.Producer.Count.Load())
+	}
+	t.Error("never drained")
+}
+
+// A producer that lives keeps its messages, so nobody need wait for them.
+func TestNothingIsDrainedBesideALiveProducer(t *testing.T) {
+	for _, mode := range []string{"ring", "transfer"} {
+		name := testenv.SegmentName(t)
+		testenv.Start(t, "producer", "--name", name, "--mode", mode, "--rate", "10000")
+		c := testenv.Start(t, "consumer", "--name", name, "--work", "10ms", "--drain", "1m")
+		testenv.EventuallyHeader(t, name, "a queue that a consumer works on", func(h *layout.Header) bool {
+			return h.Consumer.Count.Load() > 0 && h.Producer.Count.Load() > h.Consumer.Count.Load()+100
+		})
+		c.Signal(unix.SIGTERM)
+		c.WantExit(0)
+	}
+}
+
+// The numbers of the lost messages are used up, and a later consumer knows.
+func TestVerifyIsContentAfterMessagesThatWereLostLongAgo(t *testing.T) {
+	name := testenv.SegmentName(t)
+	first := testenv.Start(t, "consumer", "--name", name, "--work", "1ms", "--follow")
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--limit", "64MiB")...)
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3000 })
+	p.Kill()
+	p = testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "100")...)
+	testenv.EventuallyHeader(t, name, "a loss", func(h *layout.Header) bool { return h.ConsumerStats.Lost.Load() > 0 })
+	testenv.EventuallyHeader(t, name, "an empty queue", func(h *layout.Header) bool { return h.Producer.Count.Load() < h.Consumer.Count.Load()+100 })
+	first.Signal(unix.SIGTERM)
+	first.WantExit(0)
+	second := testenv.Start(t, "consumer", "--name", name, "--verify", "--follow")
+	testenv.EventuallyHeader(t, name, "another consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 2 })
+	testenv.EventuallyConsumed(t, name, 20)
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	second.Signal(unix.SIGTERM)
+	second.WantExit(0)
+}

@@ -1,0 +1,9 @@
+package main_test
+
+import (
+	"testing"
+
+	"sluice/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.MainWithCommands(m) }

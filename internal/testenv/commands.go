@@ -1,0 +1,181 @@
+package testenv
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Root is the root of the module.
+var Root = sync.OnceValue(func() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			panic("no go.mod above " + dir)
+		}
+	}
+})
+
+// commandDir is where [MainWithCommands] puts the commands ("bin") and the sockets ("run").
+var commandDir string
+
+// BinDir returns the directory with the commands. Every user may read it.
+func BinDir() string { return filepath.Join(commandDir, "bin") }
+
+// Command returns the path of a command: producer, consumer or gauge.
+func Command(name string) string { return filepath.Join(BinDir(), name) }
+
+// parallel is how many tests of commands run at once. They wait for each other's processes,
+// mostly, so it is more than there are processors.
+const parallel = "8"
+
+// MainWithCommands is [Main] for tests that start the commands, which it builds. Sockets go
+// into a directory of this process.
+func MainWithCommands(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", parallel)
+	}
+	os.Exit(runWithCommands(m))
+}
+
+func runWithCommands(m *testing.M) (code int) {
+	var err error
+	if commandDir, err = os.MkdirTemp("", "sluice-test-"); err == nil {
+		defer os.RemoveAll(commandDir)
+		err = build()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	// The commands would ignore what this process ignores: a script ignores SIGINT for a
+	// go test that it starts in the background.
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGHUP} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
+	return run(m)
+}
+
+func build() error {
+	sockets := filepath.Join(commandDir, "run")
+	if err := errors.Join(os.Chmod(commandDir, 0o755), os.Mkdir(BinDir(), 0o755), os.Chmod(BinDir(), 0o755), os.Mkdir(sockets, 0o700)); err != nil {
+		return err
+	}
+	os.Setenv("XDG_RUNTIME_DIR", sockets)
+	cmd := exec.Command("go", "build", "-o", BinDir(), "./cmd/producer", "./cmd/consumer", "./cmd/gauge")
+	cmd.Dir = Root()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the commands: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// ReadSources keeps go test from showing an old result of tests that start commands: these
+// are not linked into the test, but go test looks again at a file that was opened while a
+// test ran.
+var ReadSources = sync.OnceFunc(func() {
+	filepath.WalkDir(Root(), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path != Root() && d.Name()[0] == '.' {
+			return fs.SkipDir
+		}
+		if ext := filepath.Ext(path); err == nil && (ext == ".go" || ext == ".s" || ext == ".mod") {
+			os.ReadFile(path)
+		}
+		return err
+	})
+})
+
+// Start starts a command.
+func Start(t testing.TB, command string, args ...string) *Process {
+	t.Helper()
+	return StartWith(t, command, Options{Args: args})
+}
+
+// StartWith starts a command with options.
+func StartWith(t testing.TB, command string, opt Options) *Process {
+	t.Helper()
+	p, err := StartCommand(t, exec.Command(Command(command), opt.Args...), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// StartInShell starts a command as the shell does at the end of a script: script is sh, and
+// has the command and its arguments as "$0" and "$@".
+func StartInShell(t testing.TB, script, command string, args ...string) *Process {
+	t.Helper()
+	p, err := StartCommand(t, exec.Command("sh", append([]string{"-c", script, Command(command)}, args...)...), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// StartWithDescriptors starts a command that may have at most n descriptors.
+func StartWithDescriptors(t testing.TB, n int, attr *syscall.SysProcAttr, command string, args ...string) *Process {
+	t.Helper()
+	sh := exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, n), Command(command)}, args...)...)
+	p, err := StartCommand(t, sh, Options{Attr: attr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// StartWithMounts starts a shell script that may mount what it likes; $0 is the command. An
+// ordinary user does that as root of a user namespace: a file system that is mounted there
+// makes files only for users and groups that the namespace has. It skips the test where
+// there can be no mount namespace.
+func StartWithMounts(t testing.TB, command, script string) *Process {
+	t.Helper()
+	attr := &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		attr.Cloneflags = unix.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	p, err := StartCommand(t, exec.Command("sh", "-c", script, Command(command)), Options{Attr: attr})
+	if errors.Is(err, unix.EPERM) {
+		t.Skipf("SKIPPED, NOT TESTED: no right to make a mount namespace: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// GaugeOutput runs gauge, expects exit code 0 and returns its standard output.
+func GaugeOutput(t testing.TB, args ...string) string {
+	t.Helper()
+	g := Start(t, "gauge", args...)
+	g.WantExit(0)
+	return g.Stdout.String()
+}
+
+// TransferArgs returns the arguments of a producer in transfer mode that reports in JSON,
+// and others.
+func TransferArgs(name string, args ...string) []string {
+	return append([]string{"--mode", "transfer", "--name", name, "--format", "json"}, args...)
+}

@@ -1,0 +1,101 @@
+package testenv
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Children are what the test binary does when a test starts it again as another process,
+// by name. [StartChild] says which, and with which arguments.
+type Children map[string]func(args []string) error
+
+const childEnv = "SLUICE_TEST_CHILD"
+
+// Main runs the tests of a package and ends the process. After tests that have passed it
+// fails when they have left something: see [Leaks]. In a process that StartChild has
+// started it runs that child instead.
+func Main(m *testing.M, children Children) {
+	if name := os.Getenv(childEnv); name != "" {
+		runChild(name, children[name])
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	before := openFiles()
+	code = m.Run()
+	left := Leaks(before)
+	// What is unmapped or closed when nobody has it any more goes with a collection.
+	for deadline := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(deadline); left = Leaks(before) {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	if code == 0 && len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "the tests left behind:\n%s\n", strings.Join(left, "\n"))
+		code = 1
+	}
+	return code
+}
+
+func runChild(name string, child func(args []string) error) {
+	if child == nil {
+		fmt.Fprintf(os.Stderr, "there is no child %q\n", name)
+		os.Exit(1)
+	}
+	go func() { // it does not outlive its parent, which holds the other end
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+	if err := child(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, name, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// Leaks lists what tests of this process have left: segments under names of [SegmentName],
+// descriptors that are not among before, mapped segments and buffers, and processes that
+// still run.
+func Leaks(before []string) (left []string) {
+	left, _ = filepath.Glob(segmentPrefix + namePrefix + "*")
+	for _, file := range openFiles() {
+		if !slices.Contains(before, file) {
+			left = append(left, "open "+file)
+		}
+	}
+	maps, _ := os.ReadFile("/proc/self/maps")
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, " "+segmentPrefix) || strings.Contains(line, "/memfd:sluice") {
+			left = append(left, "mapped "+strings.TrimSpace(line))
+		}
+	}
+	threads, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, path := range threads {
+		children, _ := os.ReadFile(path)
+		for pid := range strings.FieldsSeq(string(children)) {
+			left = append(left, "process "+pid)
+		}
+	}
+	return left
+}
+
+// openFiles lists the descriptors of this process with what they are, but for those of
+// the runtime.
+func openFiles() (files []string) {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		file, err := os.Readlink("/proc/self/fd/" + e.Name())
+		listing, poller := strings.HasPrefix(file, "/proc/"), strings.HasPrefix(file, "anon_inode:[event")
+		if err == nil && !listing && !poller {
+			files = append(files, e.Name()+" "+file)
+		}
+	}
+	return files
+}

@@ -1,0 +1,77 @@
+// Package testenv holds what the tests of several packages need: names of segments and
+// directories that no other test has, waiting for a condition, processes that end with
+// the test, the commands built and started as a user starts them, and a check at the end
+// of a package's tests that nothing is left open, mapped or on disk.
+//
+// Tests alone import it. It does not import shm, ring or transfer, because their own tests
+// use it.
+package testenv
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Timeout is how long one step of a test may take before the test gives up. It only
+// bounds a failure: no test passes by waiting for it.
+const Timeout = 60 * time.Second
+
+// Eventually calls ok until it returns true. It fails the test when that takes longer than
+// [Timeout]; what completes the sentence "... did not happen".
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Timeout); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not happen", what)
+		}
+	}
+}
+
+// WantErr expects that err is want, as errors.Is understands it. A nil want is no error.
+func WantErr(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
+// Canceled returns a context that is done, for calls that must not wait.
+func Canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// PrivateDir returns a new directory that only this user may write to, whatever the umask
+// is. It is removed when the test ends.
+func PrivateDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Nobody is the number of a user, and of a group, that owns nothing.
+const Nobody = 65534
+
+// RequireRoot skips the test where it cannot start processes as another user.
+func RequireRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED, NOT TESTED: only root can start commands as somebody else")
+	}
+}
+
+// AsUser returns the attribute of a process of that user, in the group of the same number
+// and in the given ones. It skips the test where this process may not start one.
+func AsUser(t testing.TB, user uint32, groups ...uint32) *syscall.SysProcAttr {
+	t.Helper()
+	RequireRoot(t)
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user, Groups: groups}}
+}
