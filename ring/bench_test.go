@@ -35,7 +35,7 @@ func BenchmarkThroughput(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			if _, err := w.Close(); err != nil {
+			if err := w.Close(); err != nil {
 				b.Fatal(err)
 			}
 			if err := peer.Wait(); err != nil {
@@ -69,7 +69,7 @@ func sum(name string, opt Options) error {
 	if want := n * (n - 1) / 2; sum != want {
 		return fmt.Errorf("%d messages have the sum %d, want %d", n, sum, want)
 	}
-	_, err = r.Close()
+	err = r.Close()
 	return err
 }
 
@@ -112,14 +112,14 @@ func BenchmarkRoundTrip(b *testing.B) {
 				}
 			}
 			b.StopTimer()
-			if _, err := w.Close(); err != nil {
+			if err := w.Close(); err != nil {
 				b.Fatal(err)
 			}
 			if err := peer.Wait(); err != nil {
 				b.Fatal(err)
 			}
 			r.Release()
-			if _, err := r.Close(); err != nil {
+			if err := r.Close(); err != nil {
 				b.Fatal(err)
 			}
 		})
@@ -147,10 +147,10 @@ func echo(name string, opt Options) error {
 			return err
 		}
 	}
-	if _, err := w.Close(); err != nil {
+	if err := w.Close(); err != nil {
 		return err
 	}
-	_, err = r.Close()
+	err = r.Close()
 	return err
 }
 

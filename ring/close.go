@@ -45,6 +45,7 @@ const maxKept = 16 << 20
 // ending is the state of an end that is being closed or is closed.
 type ending struct {
 	closing sync.Mutex // held by Close
+	unread  uint64     // messages, as Close has left them; guarded by closing
 
 	mu    sync.Mutex
 	seg   *shm.Segment // that has left and still has private memory
@@ -84,29 +85,59 @@ func (s *side) shutDown(bound *layout.Uint64, patience time.Duration) (idle bool
 	return s.gate.Wait(patience)
 }
 
+// Unread returns how many published messages no Reader has released, as Close has left them
+// once this Writer is closed.
+func (w *Writer) Unread() uint64 { return w.unread() }
+
+// Unread returns how many published messages are not released, as Close has left them once
+// this Reader is closed.
+func (r *Reader) Unread() uint64 { return r.unread() }
+
+func (s *side) unread() uint64 {
+	s.gate.Enter()
+	if !s.gate.Closed() {
+		defer s.gate.Leave()
+		return countUnread(s.mem.Header, s.mem.Geometry.Capacity)
+	}
+	s.gate.Leave() // Close waits for that
+	s.ending.closing.Lock()
+	defer s.ending.closing.Unlock()
+	return s.ending.unread
+}
+
 // Close publishes what is staged, tells the Reader that no more will come, and
-// gives the role back. The segment goes when its Reader is gone too and took
-// everything; else it stays with its unread messages, whose number is returned.
+// gives the role back. The segment is removed when its Reader is gone too and has taken
+// everything; else it stays with the messages that [Writer.Unread] counts.
 // ErrRemoved: there are some, and they are lost.
 //
 // Any goroutine may call it, at any time, and several at once: the first closes, and the
-// others wait for it and return 0 and nil. A call that waits returns ErrClosed, and so does
+// others wait for it and return nil. A call that waits returns ErrClosed, and so does
 // every later one; Commit and Publish do nothing then. What is staged is published only
 // if no other call of this Writer is under way, or it ends within 100 ms. Memory from
 // Reserve stays readable and writable until the next Commit, Reserve or Send, or until
 // the Writer is no longer reachable; what is written there goes nowhere.
-func (w *Writer) Close() (unread uint64, err error) {
+func (w *Writer) Close() error { return w.close(false) }
+
+// Abort is Close that gives up: what is staged is dropped, and the stream ends as
+// [layout.EndFailed], so that the Reader gets ErrIncomplete once it has taken what was
+// published.
+func (w *Writer) Abort() error { return w.close(true) }
+
+func (w *Writer) close(abort bool) (err error) {
 	w.ending.closing.Lock()
 	defer w.ending.closing.Unlock()
 	if w.gate.Closed() {
-		return 0, nil
+		return nil
 	}
 	idle := w.shutDown(&w.stop, w.closePatience)
 	c := closing{side: &w.side, seg: w.segment, idle: idle, end: w.end, began: w.began}
+	if abort {
+		c.end = layout.EndFailed
+	}
 	if idle {
 		w.unwatch()
 		err = shm.Guard(func() error {
-			if w.tail != w.index {
+			if w.tail != w.index && !abort {
 				w.publish()
 			}
 			return nil
@@ -116,32 +147,32 @@ func (w *Writer) Close() (unread uint64, err error) {
 			c.inUse(w.data, at, uint64(w.reserved))
 		}
 	}
-	unread, closeErr := c.leave(func(h *layout.Header) bool {
+	closeErr := c.leave(func(h *layout.Header) bool {
 		return !(w.keepEnd && endpoint.EndUnreported(h)) && !endpoint.Died(&h.ConsumerStats)
 	})
 	if c.private {
 		runtime.AddCleanup(w, unmap, w.segment)
 	}
-	return unread, errors.Join(err, closeErr)
+	return errors.Join(err, closeErr)
 }
 
 // Close gives the role back without releasing what the caller still holds: it
-// is delivered again to the next Reader. The segment goes when its Writer is
+// is delivered again to the next Reader. The segment is removed when its Writer is
 // gone too, nothing is unread, and every stream was complete or a Reader was told that it
-// was not; else it stays, and the number of unread messages is returned. ErrRemoved:
+// was not; else it stays with the messages that [Reader.Unread] counts. ErrRemoved:
 // there are some, and they are lost.
 //
 // Any goroutine may call it, at any time, and several at once: the first closes, and the
-// others wait for it and return 0 and nil. A call that waits returns ErrClosed, and so does
+// others wait for it and return nil. A call that waits returns ErrClosed, and so does
 // every later one; Release does nothing then. Messages from Next stay readable until the
 // next Release or Take, or until the Reader is no longer reachable. They keep their
 // content if they are no more than 16 MiB; beyond that it changes when a next Reader has
 // released them and the Writer goes on.
-func (r *Reader) Close() (unread uint64, err error) {
+func (r *Reader) Close() (err error) {
 	r.ending.closing.Lock()
 	defer r.ending.closing.Unlock()
 	if r.gate.Closed() {
-		return 0, nil
+		return nil
 	}
 	seen := r.avail.Load() // all that a call can return
 	idle := r.shutDown(&r.avail, r.closePatience)
@@ -157,11 +188,11 @@ func (r *Reader) Close() (unread uint64, err error) {
 			return nil
 		})
 	}
-	unread, closeErr := c.leave(func(h *layout.Header) bool { return !endpoint.EndPending(h) })
+	closeErr := c.leave(func(h *layout.Header) bool { return !endpoint.EndPending(h) })
 	if c.private {
 		runtime.AddCleanup(r, unmap, r.segment)
 	}
-	return unread, errors.Join(err, closeErr)
+	return errors.Join(err, closeErr)
 }
 
 // leaveEnd notes what the next Reader need not be told of.
@@ -193,8 +224,10 @@ func (c *closing) inUse(data []byte, at, n uint64) {
 
 // leave tells the peer and gives the role up. remove says whether the file may go, given
 // that nobody is left in it and it is drained.
-func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err error) {
+func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 	h := c.mem.Header
+	unread := uint64(0)
+	defer func() { c.ending.unread = unread }()
 	var detachErr error
 	if c.seg != nil && (!c.idle || len(c.slices) > 0) {
 		keep := c.slices
@@ -213,11 +246,11 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err 
 		return nil
 	})
 	if c.seg == nil {
-		return unread, err
+		return err
 	}
 	if detachErr != nil {
 		// The user can still store to the file: the role stays with this process.
-		return unread, errors.Join(err, detachErr)
+		return errors.Join(err, detachErr)
 	}
 	var lost error
 	if unread > 0 && c.seg.Absent(c.role.Peer()) && errors.Is(c.seg.Check(), ErrRemoved) {
@@ -228,7 +261,7 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (unread uint64, err 
 		return drained && remove(h) && h.ProducerStats.Keep.Load() == 0 && h.ConsumerStats.Keep.Load() == 0
 	}))
 	c.ending.left(c.seg)
-	return unread, errors.Join(err, lost, leaveErr)
+	return errors.Join(err, lost, leaveErr)
 }
 
 // bury leaves the header as a successor of a killed side would make it: the call that is
@@ -247,19 +280,20 @@ func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
 	own := h.Stats(c.role)
 	if c.role == layout.Producer {
 		endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.began)
-		if n := c.unread(h); n > own.HighWater.Load() { // the queue never gets deeper than this
+		if n := countUnread(h, c.mem.Geometry.Capacity); n > own.HighWater.Load() { // the queue never gets deeper than this
 			own.HighWater.Store(n)
 		}
 	}
 	endpoint.Close(own, shm.Clock())
 	notifyOfEnd(own, h.Sleep(c.role.Peer()), h.Cursor(c.role).Index.Futex())
-	return c.unread(h)
+	return countUnread(h, c.mem.Geometry.Capacity)
 }
 
-// unread returns how many messages are.
-func (c *closing) unread(h *layout.Header) uint64 {
+// countUnread returns how many messages of a ring of that capacity are not released, at most as
+// many as it has room for: a hostile peer may count anything.
+func countUnread(h *layout.Header, capacity uint64) uint64 {
 	produced, consumed := h.Producer.Count.Load(), h.Consumer.Count.Load()
-	return min(uint64(max(0, int64(produced-consumed))), c.mem.Geometry.Capacity/layout.RecordHeader)
+	return min(uint64(max(0, int64(produced-consumed))), capacity/layout.RecordHeader)
 }
 
 // notifyOfEnd wakes a sleeping peer for something that changes no index. A peer that is

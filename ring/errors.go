@@ -3,8 +3,8 @@ package ring
 import (
 	"errors"
 	"fmt"
-	"os"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -19,10 +19,6 @@ var (
 	// ErrDropped: no room, and the message was given up and counted as
 	// dropped. It is also ErrFull.
 	ErrDropped = fmt.Errorf("message was dropped: %w", ErrFull)
-	// ErrEmpty: no message, and the Reader was told not to wait.
-	ErrEmpty = errors.New("ring is empty")
-	// ErrTooLarge: the message can never fit.
-	ErrTooLarge = errors.New("message is larger than the ring takes")
 	// ErrUnreleased: the Reader waits for a message while it holds so many that
 	// the Writer has no room for another. Release some.
 	ErrUnreleased = errors.New("unreleased messages fill the ring")
@@ -32,9 +28,13 @@ var (
 	// ErrFraming: the unread messages of an existing segment have another
 	// framing than was asked for.
 	ErrFraming = errors.New("segment exists with another framing")
-	// ErrClosed: the Writer or Reader was closed by its owner. It is also
-	// os.ErrClosed.
-	ErrClosed = fmt.Errorf("ring: %w", os.ErrClosed)
+
+	// ErrClosed, ErrEmpty and ErrTooLarge are the same in both modes: the end was closed by
+	// its owner (also os.ErrClosed), there is no message now, and a message that can never
+	// fit.
+	ErrClosed   = endpoint.ErrClosed
+	ErrEmpty    = endpoint.ErrEmpty
+	ErrTooLarge = endpoint.ErrTooLarge
 
 	// ErrCorrupt, ErrVersion, ErrRoleTaken, ErrTruncated and ErrRemoved are
 	// those of packages layout and shm, repeated for convenience.

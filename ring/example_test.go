@@ -27,7 +27,7 @@ func Example() {
 	if err := w.Send(ctx, []byte("hello")); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := w.Close(); err != nil { // the message waits for a reader
+	if err := w.Close(); err != nil { // the message waits for a reader
 		log.Fatal(err)
 	}
 
@@ -41,7 +41,7 @@ func Example() {
 		}
 		fmt.Printf("%s\n", msg)
 	}
-	if _, err := r.Close(); err != nil { // the last one out removes the segment
+	if err := r.Close(); err != nil { // the last one out removes the segment
 		log.Fatal(err)
 	}
 	// Output: hello

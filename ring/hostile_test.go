@@ -144,9 +144,9 @@ func FuzzHostileHeader(f *testing.F) {
 			w.Publish()
 			r.Release()
 		}
-		_, err = w.Close()
+		err = w.Close()
 		documented(t, err)
-		_, err = r.Close()
+		err = r.Close()
 		documented(t, err)
 	})
 }

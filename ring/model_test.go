@@ -145,7 +145,7 @@ func (q *queue) killWriter(t *rapid.T) {
 
 // endWriter closes in good order, and the next producer comes.
 func (q *queue) endWriter(t *rapid.T) {
-	if _, err := q.w.Close(); err != nil {
+	if err := q.w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	q.publish()

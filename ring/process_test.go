@@ -77,7 +77,7 @@ func produce(name string, opt Options) error {
 			return err
 		}
 	}
-	_, err = w.Close()
+	err = w.Close()
 	return err
 }
 
@@ -101,7 +101,7 @@ func consume(name string, opt Options) error {
 	if i != streamed {
 		return fmt.Errorf("%d messages, want %d", i, streamed)
 	}
-	_, err = r.Close()
+	err = r.Close()
 	return err
 }
 

@@ -32,6 +32,8 @@ type Reader struct {
 	// it, and the next call goes the slow way.
 	avail layout.Uint64
 
+	corrupt error // found by a call that has no error to return; the next one returns it
+
 	pollBackoff uint32 // pauses before a look at the Writer
 	follow      bool
 	ends        endpoint.EndWatch
@@ -194,7 +196,7 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 		if avail == 0 {
 			r.gate.Leave()
 			r.Release() // which finds that the Reader is closed
-			return nil, ErrClosed
+			return nil, cmp.Or(r.corrupt, ErrClosed)
 		}
 		endpoint.Publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
 		r.index, r.count = r.head, r.taken
@@ -238,6 +240,56 @@ func (r *Reader) Release() {
 		}
 	}
 	r.gate.Leave()
+}
+
+// Held returns how many messages were taken and not released.
+func (r *Reader) Held() int { return int(r.taken - r.count) }
+
+// ReleaseN releases the oldest n of the messages that are held, as Release does all of them.
+// The slices of the others stay valid. It is for a pipeline stage that is done with messages in
+// the order in which it has taken them, and holds several.
+//
+// Preconditions: n is from 0 to Held.
+func (r *Reader) ReleaseN(n int) {
+	held := r.Held()
+	if n < 0 || n > held {
+		panic(fmt.Sprintf("ring: ReleaseN(%d) with %d messages held", n, held))
+	}
+	if n == held {
+		r.Release()
+		return
+	}
+	r.gate.Enter()
+	defer r.gate.Leave()
+	if n == 0 || r.gate.Closed() { // what is held stays for the next Reader
+		return
+	}
+	index, bytes := r.index, r.ownCursor.Bytes.LoadRelaxed()
+	for range n {
+		size, payload := r.recordAt(index)
+		if size > r.head-index { // the peer has written over what this Reader holds
+			r.corrupt = fmt.Errorf("%w: record at index %d has changed while it was held", ErrCorrupt, index)
+			r.avail.Store(0) // the next call finds that out
+			return
+		}
+		index += size
+		bytes += payload
+	}
+	endpoint.Publish(r.ownCursor, r.count, index, r.count+uint64(n), bytes, r.full)
+	r.index, r.count = index, r.count+uint64(n)
+	if r.peerSleep.Flag.Load() != 0 {
+		r.wake()
+	}
+}
+
+// recordAt returns the size of the record at an index, and the length of its payload. Nobody
+// but a hostile peer has changed it since it was taken; then size may be any number.
+func (r *Reader) recordAt(index uint64) (size, payload uint64) {
+	word := binary.LittleEndian.Uint64(r.data[index&r.mask:])
+	if n, _, ok := layout.Stamped(word); ok {
+		return layout.RecordSize(n) + layout.StampSize, n
+	}
+	return layout.RecordSize(min(word, layout.MaxCapacity)), word
 }
 
 // Released returns how many messages this Reader has released. It counts them itself: the
@@ -324,6 +376,9 @@ func (r *Reader) refresh() (bool, error) {
 func (r *Reader) ready() (bool, error) {
 	if r.gate.Closed() {
 		return false, ErrClosed
+	}
+	if r.corrupt != nil {
+		return false, r.corrupt
 	}
 	ok, err := r.refresh()
 	if ok || err != nil {

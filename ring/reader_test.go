@@ -192,8 +192,8 @@ func TestEveryReadAfterCloseIsErrDone(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "taken", "waiting")
 	takes(t, r, "taken")
-	if unread, err := r.Close(); unread != 2 || err != nil {
-		t.Errorf("%d unread, %v; what was not released counts", unread, err)
+	if err := r.Close(); r.Unread() != 2 || err != nil {
+		t.Errorf("%d unread, %v; what was not released counts", r.Unread(), err)
 	}
 	_, err := r.Next(context.Background())
 	is(t, err, ErrClosed)
@@ -206,7 +206,7 @@ func TestEveryReadAfterCloseIsErrDone(t *testing.T) {
 	if n := mem.Header.Consumer.Count.Load(); n != 0 {
 		t.Errorf("%d released after Close", n)
 	}
-	if _, err := r.Close(); err != nil {
+	if err := r.Close(); err != nil {
 		t.Errorf("a second Close: %v", err)
 	}
 }

@@ -46,14 +46,14 @@ func TestTheLastSideOutRemovesADrainedSegment(t *testing.T) {
 		name := segmentName(t)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
 		send(t, w, "a")
-		if unread, err := w.Close(); unread != 1 || err != nil {
-			t.Errorf("%d unread, %v", unread, err)
+		if err := w.Close(); w.Unread() != 1 || err != nil {
+			t.Errorf("%d unread, %v", w.Unread(), err)
 		}
 		exists(t, name, true)
 		takes(t, r, "a")
 		r.Release()
-		if unread, err := r.Close(); unread != 0 || err != nil {
-			t.Errorf("%d unread, %v", unread, err)
+		if err := r.Close(); r.Unread() != 0 || err != nil {
+			t.Errorf("%d unread, %v", r.Unread(), err)
 		}
 		exists(t, name, false)
 	})
@@ -74,8 +74,8 @@ func TestUnreadMessagesKeepTheSegment(t *testing.T) {
 	w.Close()
 	r := open(t, name, Options{})
 	takes(t, r, "a")
-	if unread, err := r.Close(); unread != 2 || err != nil {
-		t.Errorf("%d unread, %v", unread, err)
+	if err := r.Close(); r.Unread() != 2 || err != nil {
+		t.Errorf("%d unread, %v", r.Unread(), err)
 	}
 	exists(t, name, true)
 	takes(t, open(t, name, Options{}), "a", "b")
@@ -157,7 +157,7 @@ func TestOpenWaitsForTheSegment(t *testing.T) {
 		if string(msg) != "hello" {
 			t.Errorf("%q", msg)
 		}
-		_, closeErr := r.Close()
+		closeErr := r.Close()
 		return errors.Join(err, closeErr)
 	})
 	w := create(t, name, Options{})
@@ -287,9 +287,9 @@ func TestAFileTruncatedUnderTheRingIsAnError(t *testing.T) {
 	}
 	is(t, shm.Guard(func() error { return w.Send(canceled, []byte("b")) }), ErrTruncated)
 	is(t, shm.Guard(func() error { _, err := r.TryNext(); return err }), ErrTruncated)
-	_, err := w.Close()
+	err := w.Close()
 	is(t, err, ErrTruncated)
-	_, err = r.Close()
+	err = r.Close()
 	is(t, err, ErrTruncated)
 	w.Publish()
 	is(t, w.Send(canceled, nil), ErrClosed) // with nothing of the memory touched
@@ -307,9 +307,8 @@ func TestARemovedSegmentIsNotCalledKept(t *testing.T) {
 	if err := os.Remove(shm.Path(name)); err != nil {
 		t.Fatal(err)
 	}
-	unread, err := w.Close()
-	is(t, err, ErrRemoved)
-	if unread != 2 {
+	is(t, w.Close(), ErrRemoved)
+	if unread := w.Unread(); unread != 2 {
 		t.Errorf("%d unread", unread)
 	}
 }

@@ -75,7 +75,7 @@ func stream(w *Writer, r *Reader, n uint64, give func(*Writer, []byte) error, ta
 				return err
 			}
 		}
-		_, err := w.Close()
+		err := w.Close()
 		return err
 	})
 	buf := make([]byte, 128)

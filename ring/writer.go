@@ -180,6 +180,13 @@ func (w *Writer) commit(n int) {
 	w.reserved = -1
 }
 
+// Discard drops the open reservation: nothing of it is sent. Without one it does nothing.
+func (w *Writer) Discard() {
+	w.gate.Enter()
+	w.reserved = -1
+	w.over(nil)
+}
+
 // Publish makes all staged messages visible to the Reader and wakes it if it
 // sleeps. With nothing staged it does nothing.
 func (w *Writer) Publish() {
@@ -197,6 +204,9 @@ func (w *Writer) Publish() {
 	}
 	w.gate.Leave()
 }
+
+// Flush is Publish: a ring holds nothing back that was published.
+func (w *Writer) Flush() { w.Publish() }
 
 // publish is Publish with something staged, and while the Writer is not closed.
 func (w *Writer) publish() {

@@ -263,8 +263,8 @@ func TestAFailedReserveLeavesTheStreamWhole(t *testing.T) {
 func TestEveryCallAfterCloseIsErrDone(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	send(t, w, "last")
-	if unread, err := w.Close(); unread != 1 || err != nil {
-		t.Errorf("%d unread, %v", unread, err)
+	if err := w.Close(); w.Unread() != 1 || err != nil {
+		t.Errorf("%d unread, %v", w.Unread(), err)
 	}
 	_, err := w.Reserve(canceled, 0)
 	is(t, err, ErrClosed)
@@ -276,7 +276,7 @@ func TestEveryCallAfterCloseIsErrDone(t *testing.T) {
 		t.Error(n, err)
 	}
 	w.Publish()
-	if _, err := w.Close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Errorf("a second Close: %v", err)
 	}
 	takes(t, r, "last")

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
@@ -23,10 +23,6 @@ var (
 	// ErrLimit: the messages in flight take as much memory as was allowed. The
 	// error is a *LimitError.
 	ErrLimit = errors.New("memory limit reached")
-	// ErrTooLarge: more than a message may have.
-	ErrTooLarge = errors.New("message is larger than a buffer can be")
-	// ErrEmpty: there is no message now.
-	ErrEmpty = errors.New("no message now")
 	// ErrUndelivered: messages that were accepted will never be delivered.
 	ErrUndelivered = errors.New("messages were lost")
 	// ErrPeer: the socket at that path is not the peer's: another user's, or
@@ -48,9 +44,12 @@ var (
 	// ErrElsewhere: the consumer lives, and listens where this producer does not
 	// connect. What it says of where that is cannot be trusted, or leads nowhere.
 	ErrElsewhere = errors.New("the consumer listens elsewhere")
-	// ErrClosed: the Sender or Receiver was closed by its owner. It is also
-	// os.ErrClosed.
-	ErrClosed = fmt.Errorf("transfer: %w", os.ErrClosed)
+	// ErrClosed, ErrEmpty and ErrTooLarge are the same in both modes: the end was closed by
+	// its owner (also os.ErrClosed), there is no message now, and a message that can never
+	// fit.
+	ErrClosed   = endpoint.ErrClosed
+	ErrEmpty    = endpoint.ErrEmpty
+	ErrTooLarge = endpoint.ErrTooLarge
 	// ErrBusy: Close has waited for a call of another goroutine that does not end.
 	ErrBusy = errors.New("a call of another goroutine is under way and does not end")
 

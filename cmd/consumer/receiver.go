@@ -76,7 +76,7 @@ func (b bounded) hold() (bytes, messages int) {
 	return int(g.Capacity / 8), messages
 }
 
-func (b bounded) leave() (uint64, error) { return b.Close() }
+func (b bounded) leave() (uint64, error) { err := b.Close(); return b.Unread(), err }
 
 func (b bounded) loses() string {
 	return "what was not released is delivered to the next consumer"

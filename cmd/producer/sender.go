@@ -98,7 +98,7 @@ func (b bounded) loses() string {
 
 func (b bounded) deliver(context.Context, bool) error { return nil }
 
-func (b bounded) leave(context.Context) (uint64, error) { return b.Close() }
+func (b bounded) leave(context.Context) (uint64, error) { err := b.Close(); return b.Unread(), err }
 
 // elastic is a transfer: the queue is this process's, until it is delivered.
 type elastic struct{ *transfer.Sender }

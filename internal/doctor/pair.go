@@ -103,7 +103,7 @@ func passThroughRing() (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { _, closeErr := w.Close(); err = errors.Join(err, closeErr, stays(name)) }()
+	defer func() { closeErr := w.Close(); err = errors.Join(err, closeErr, stays(name)) }()
 	untold := apart(ctx, name)
 	if untold != nil && !errors.Is(untold, errUntold) {
 		return untold
@@ -112,7 +112,7 @@ func passThroughRing() (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { _, closeErr := r.Close(); err = errors.Join(err, closeErr) }()
+	defer func() { closeErr := r.Close(); err = errors.Join(err, closeErr) }()
 	return cmp.Or(through(ctx, w, r), untold)
 }
 

@@ -38,7 +38,7 @@ func createRing(name string, j job) (out, error) {
 }
 
 func (w ringOut) close() error {
-	_, err := w.Writer.Close()
+	err := w.Writer.Close()
 	return err
 }
 
@@ -78,7 +78,7 @@ func openRing(name string, j job) (in, error) {
 }
 
 func (r ringIn) close() error {
-	_, err := r.Reader.Close()
+	err := r.Reader.Close()
 	return err
 }
 

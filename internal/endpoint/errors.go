@@ -1,0 +1,17 @@
+package endpoint
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Errors that both modes return, under these names in packages ring and transfer.
+var (
+	// ErrClosed: the end was closed by its owner. It is also os.ErrClosed.
+	ErrClosed = fmt.Errorf("sluice: %w", os.ErrClosed)
+	// ErrEmpty: there is no message now, and the call does not wait for one.
+	ErrEmpty = errors.New("no message now")
+	// ErrTooLarge: the message can never fit.
+	ErrTooLarge = errors.New("message is too large")
+)

@@ -1,0 +1,44 @@
+package ring
+
+import (
+	"context"
+	"time"
+
+	"sluice/layout"
+)
+
+// Drain publishes what is staged and waits until the Reader has released everything, this one
+// or one that is still to come. It returns nil then, and else the cause of ctx, ErrClosed after
+// a Close, or what Reserve would: what is not released stays in the ring for the next Reader
+// (Unread). The wait counts as blocked.
+func (w *Writer) Drain(ctx context.Context) error {
+	w.gate.Enter()
+	if w.gate.Closed() {
+		return w.over(ErrClosed)
+	}
+	if w.tail != w.index {
+		w.publish()
+	}
+	d := drained{w}
+	if ok, err := d.ready(); ok || err != nil {
+		return w.over(err)
+	}
+	return w.over(w.await(ctx, d))
+}
+
+// drained is the condition that the Reader has released everything.
+type drained struct{ w *Writer }
+
+func (d drained) ready() (bool, error) {
+	if d.w.gate.Closed() {
+		return false, ErrClosed
+	}
+	_, err := d.w.refresh() // which checks what the Reader says
+	return err == nil && d.w.peerCursor.Index.Load() == d.w.index, err
+}
+
+func (d drained) wakeAt(uint64) (index, count uint64, patience time.Duration) {
+	return d.w.index, d.w.count - layout.MaxCapacity, pollInterval
+}
+
+func (d drained) deadlocked() error { return nil }
