@@ -191,7 +191,7 @@ func (a *acceptor) put(c accepted) {
 func (a *acceptor) add(conn *net.UnixConn) error {
 	raw, err := newRawConn(conn)
 	if err == nil {
-		err = admit(conn, a.access)
+		err = authorize(conn, a.access)
 	}
 	if err != nil {
 		conn.Close()

@@ -28,7 +28,7 @@ import (
 //
 // The user may be between two calls and in the middle of a slice. Slices of ordinary
 // memory are the garbage collector's. Those of recycled buffers are of a mapping, which
-// stays until the user shows that it has none any more (leftover). It needs not be made
+// stays until the user shows that it has none any more (deferredUnmap). It needs not be made
 // private, as the ring's: what is written to a reservation lies behind what is committed,
 // where no consumer looks, or in a buffer that is not sent; and such a buffer is not used
 // for anything else any more.
@@ -106,10 +106,10 @@ func (s *Sender) publishLast() error {
 
 // sendLast sends what is committed, and gives up what is not. No call is under way.
 func (s *Sender) sendLast() {
-	if s.pooled != nil && s.reserved >= 0 {
-		s.pooled.lent = true
-		mem := s.pooled.mem
-		keep(s, s.leftover, mem.Unmap)
+	if s.recycled != nil && s.reserved >= 0 {
+		s.recycled.lent = true
+		mem := s.recycled.mem
+		keep(s, s.deferred, mem.Unmap)
 	}
 	s.seal()
 	s.tally()
@@ -164,7 +164,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 		return fault != nil || !s.untold(h, delivered) && !keeps(own, peer)
 	})
 	if s.packing > 0 {
-		keep(s, s.leftover, s.segment.Unmap)
+		keep(s, s.deferred, s.segment.Unmap)
 	}
 	return lost, errors.Join(err, fault, leaveErr)
 }
@@ -243,7 +243,7 @@ func (r *Receiver) Close() error {
 		for _, mem := range r.retired {
 			unmap = append(unmap, mem.Unmap)
 		}
-		err = errors.Join(err, keep(r, r.leftover, unmap...))
+		err = errors.Join(err, keep(r, r.deferred, unmap...))
 	} else {
 		err = errors.Join(err, r.unmapRetired())
 	}

@@ -58,7 +58,7 @@ func (c *courier) connect() error {
 	}
 	c.conn, c.raw, c.ended = conn, raw, false // the end goes to whoever takes the last message
 	c.connection++
-	start := c.again()
+	start := c.requeue()
 	c.own.Buffers.Store(start.buffers)
 	c.last = start
 	if err := c.sendHead(kindHello, start); err != nil {
@@ -68,9 +68,9 @@ func (c *courier) connect() error {
 	return nil
 }
 
-// again puts what was sent and not let go before what was not sent, and returns
+// requeue puts what was sent and not let go before what was not sent, and returns
 // where that starts. A fault in it, of a segment that was truncated, unlocks as well.
-func (c *courier) again() (start position) {
+func (c *courier) requeue() (start position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reclaim()

@@ -13,7 +13,7 @@ import (
 	"sluice/shm"
 )
 
-// courier carries parcels from the Sender to the consumer's socket. What it has
+// courier carries buffers from the Sender to the consumer's socket. What it has
 // sent it keeps, sealed, until the consumer has let go of it: a consumer that dies
 // takes nothing with it.
 //
@@ -37,22 +37,22 @@ type courier struct {
 	halting    atomic.Bool // send nothing more, and say how far it got
 	halted     chan uint64 // which are the messages up to here
 	mustEnd    atomic.Bool
-	closing    atomic.Bool // no more parcels will come
+	closing    atomic.Bool // no more buffers will come
 	broken     atomic.Bool // err is set
 	atLimit    atomic.Bool // the Sender found no room below its limit when it tried last
 
-	scrap  scrap
-	files  allowance
-	memory account
-	// How many parcels of the outbox have no buffer yet. They are the last of it,
-	// and as long as there are any, no new parcel gets one: buffers that come back
-	// go to the oldest. Else all could end up behind a parcel that waits for one.
-	bare atomic.Int64
+	plain  bufpool
+	files  fdBudget
+	memory memBudget
+	// How many buffers of the outbox have no buffer yet. They are the last of it,
+	// and as long as there are any, no new buffer gets one: buffers that come back
+	// go to the oldest. Else all could end up behind a buffer that waits for one.
+	unbacked atomic.Int64
 
 	mu     sync.Mutex // guards what follows
 	outbox queue      // not sent
 	sent   queue      // sent, and not let go by the consumer
-	pool   pool
+	pool   recycledPool
 	err    error
 
 	// The courier's goroutine alone.
@@ -70,8 +70,8 @@ type courier struct {
 	idleSince  time.Time // since when nothing is in flight, as far as it was looked at
 	trimmed    bool      // what a peak has taken was given back since then
 
-	unbacked     atomic.Int64 // bytes of ordinary memory that wait for a buffer
-	unbackedPeak atomic.Int64
+	unbackedBytes     atomic.Int64 // bytes of ordinary memory that wait for a buffer
+	unbackedPeakBytes atomic.Int64
 }
 
 func newCourier(s *Sender, path string, opt Options) *courier {
@@ -94,12 +94,12 @@ func newCourier(s *Sender, path string, opt Options) *courier {
 	return c
 }
 
-// add takes a parcel over. The Sender's goroutine calls it.
-func (c *courier) add(p parcel) {
+// add takes a buffer over. The Sender's goroutine calls it.
+func (c *courier) add(p outBuffer) {
 	if p.data != nil {
-		c.bare.Add(1)
-		if n := c.unbacked.Add(int64(cap(p.data))); n > c.unbackedPeak.Load() {
-			c.unbackedPeak.Store(n)
+		c.unbacked.Add(1)
+		if n := c.unbackedBytes.Add(int64(cap(p.data))); n > c.unbackedPeakBytes.Load() {
+			c.unbackedPeakBytes.Store(n)
 		}
 	}
 	c.mu.Lock()
@@ -120,8 +120,8 @@ func (c *courier) failed() error {
 
 // acquire returns a recycled buffer of at least n bytes, nil when none can be had:
 // then the message is made in ordinary memory, and copied when one has come back.
-func (c *courier) acquire(n uint64) *pooled {
-	if c.bare.Load() > 0 {
+func (c *courier) acquire(n uint64) *recycledBuffer {
+	if c.unbacked.Load() > 0 {
 		return nil
 	}
 	c.mu.Lock()
@@ -173,7 +173,7 @@ func (c *courier) weight(n uint64) uint64 {
 	return pages(n)
 }
 
-func (c *courier) release(b *pooled) {
+func (c *courier) release(b *recycledBuffer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pool.put(b)
@@ -329,7 +329,7 @@ func (c *courier) givenUp() bool {
 	}
 }
 
-// queued returns how many parcels are not sent, and how many are and not let go.
+// queued returns how many buffers are not sent, and how many are and not let go.
 func (c *courier) queued() (waiting, unread int) {
 	c.mu.Lock()
 	defer c.mu.Unlock() // also when a truncated segment makes reclaim fault
@@ -351,16 +351,16 @@ func (c *courier) reclaim() {
 	for i := range n {
 		p := c.sent.at(i)
 		c.drop(p)
-		if p.pooled != nil {
-			c.pool.put(p.pooled)
+		if p.recycled != nil {
+			c.pool.put(p.recycled)
 		}
 	}
 	c.sent.pop(n)
 	c.note()
 }
 
-// drop closes what a parcel has of its own.
-func (c *courier) drop(p *parcel) {
+// drop closes what a buffer has of its own.
+func (c *courier) drop(p *outBuffer) {
 	if p.drop() {
 		c.files.give()
 	}
@@ -402,9 +402,9 @@ func (c *courier) trim() {
 	c.trimmed = true
 	c.pool.trim(keptFree)
 	c.outbox, c.sent = queue{}, queue{}
-	c.scrap.clear()
+	c.plain.clear()
 	c.note()
-	if c.unbackedPeak.Swap(0) >= collectFrom {
+	if c.unbackedPeakBytes.Swap(0) >= collectFrom {
 		go debug.FreeOSMemory() // the collector alone would keep it for minutes
 	}
 }
@@ -415,6 +415,6 @@ type backoff struct{ last time.Duration }
 func (b *backoff) reset() { b.last = 0 }
 
 func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, time.Millisecond), slice/2)
+	b.last = min(max(2*b.last, time.Millisecond), pollInterval/2)
 	return b.last
 }

@@ -174,7 +174,7 @@ func TestAnEndThatDoesNotFitWaitsUntilAbort(t *testing.T) {
 func TestABufferThatCannotBeMadeIsNotCounted(t *testing.T) {
 	s := stepped(t, Options{Recycle: true, Limit: 1 << 20})
 	c := s.courier
-	pooledOf := func(n uint64) *pooled {
+	pooledOf := func(n uint64) *recycledBuffer {
 		t.Helper()
 		b, err := c.pool.get(n, 0)
 		if err != nil {

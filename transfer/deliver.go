@@ -66,8 +66,8 @@ func (c *courier) deliver() (moved bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range batch {
-		if b := batch[i].pooled; b != nil {
-			b.told = c.connection
+		if b := batch[i].recycled; b != nil {
+			b.sentOnConn = c.connection
 		}
 		c.sent.push(batch[i])
 	}
@@ -82,8 +82,8 @@ func (c *courier) deliver() (moved bool, err error) {
 const maxPacketBytes = 256 << 10
 
 // load builds the next packet in c.packet and c.fds, and returns a copy of its
-// parcels, none when there is no descriptor for the first.
-func (c *courier) load() ([]parcel, error) {
+// buffers, none when there is no descriptor for the first.
+func (c *courier) load() ([]outBuffer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := min(c.outbox.len(), c.batch)
@@ -98,7 +98,7 @@ func (c *courier) load() ([]parcel, error) {
 			break
 		}
 		if p.data != nil {
-			err := c.embody(p)
+			err := c.materialize(p)
 			if outOfDescriptors(err) {
 				c.refused(layout.RefuseNoDescriptor)
 			} else if err != nil && err != errAllInUse && err != errNoRoom {
@@ -111,9 +111,9 @@ func (c *courier) load() ([]parcel, error) {
 		}
 		e := entry{size: uint64(p.length), length: uint32(p.length), messages: p.messages, stamp: p.stamp}
 		fd := p.fd
-		if b := p.pooled; b != nil {
+		if b := p.recycled; b != nil {
 			e.size, e.number, fd = uint64(len(b.mem)), b.number, -1
-			if b.told != c.connection {
+			if b.sentOnConn != c.connection {
 				fd = int(b.file.Fd())
 			}
 		}
@@ -126,37 +126,37 @@ func (c *courier) load() ([]parcel, error) {
 		}
 		c.packet = e.append(c.packet)
 	}
-	return append([]parcel(nil), c.outbox.items[c.outbox.head:c.outbox.head+n]...), nil
+	return append([]outBuffer(nil), c.outbox.items[c.outbox.head:c.outbox.head+n]...), nil
 }
 
-// embody moves a parcel out of ordinary memory. c.mu is held.
-func (c *courier) embody(p *parcel) (err error) {
+// materialize moves a buffer out of ordinary memory. c.mu is held.
+func (c *courier) materialize(p *outBuffer) (err error) {
 	if c.recycle {
-		if p.pooled, err = c.pool.get(uint64(p.length), p.weight); err != nil {
+		if p.recycled, err = c.pool.get(uint64(p.length), p.weight); err != nil {
 			return err
 		}
 		p.weight = 0 // the pool's now
-		copy(p.pooled.mem, p.data)
+		copy(p.recycled.mem, p.data)
 	} else if p.fd, err = c.seal(p.data); err != nil {
 		return err
 	}
-	c.unbacked.Add(-int64(cap(p.data)))
-	c.scrap.give(p.data)
+	c.unbackedBytes.Add(-int64(cap(p.data)))
+	c.plain.give(p.data)
 	p.data = nil
-	c.bare.Add(-1)
+	c.unbacked.Add(-1)
 	return nil
 }
 
-// assist gives a buffer to the oldest parcel that has none, if there is one to be
-// had. The Sender calls it instead of making one for its newest parcel: else it
+// backOldest gives a buffer to the oldest buffer that has none, if there is one to be
+// had. The Sender calls it instead of making one for its newest buffer: else it
 // would be several times as fast for being out of descriptors, and leave all the
 // work to the courier, which then cannot catch up any more.
-func (c *courier) assist() {
+func (c *courier) backOldest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reclaim()
-	if n := int(c.bare.Load()); n > 0 {
-		_ = c.embody(c.outbox.at(c.outbox.len() - n)) // the courier tries again, and says why not
+	if n := int(c.unbacked.Load()); n > 0 {
+		_ = c.materialize(c.outbox.at(c.outbox.len() - n)) // the courier tries again, and says why not
 	}
 }
 
@@ -180,7 +180,7 @@ func (c *courier) send(fds []int) error {
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	if err := c.conn.SetWriteDeadline(time.Now().Add(slice)); err != nil {
+	if err := c.conn.SetWriteDeadline(time.Now().Add(pollInterval)); err != nil {
 		return err
 	}
 	refused := false

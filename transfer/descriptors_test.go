@@ -157,8 +157,8 @@ func TestTheOldestMessageGetsTheNextBuffer(t *testing.T) {
 			send(t, s, fmt.Sprint(i))
 			s.Flush()
 		}
-		if held, bare := s.courier.files.held.Load(), s.courier.bare.Load(); held != 7 || bare != 13 {
-			t.Errorf("%d messages have a buffer, %d have none; want 7 and 13", held, bare)
+		if held, unbacked := s.courier.files.held.Load(), s.courier.unbacked.Load(); held != 7 || unbacked != 13 {
+			t.Errorf("%d messages have a buffer, %d have none; want 7 and 13", held, unbacked)
 		}
 		s.courier.mu.Lock()
 		for i := range s.courier.outbox.len() {

@@ -133,7 +133,7 @@ func TestDeliverEndWaitsForSomebodyToTellTheEnd(t *testing.T) {
 	select {
 	case <-closed:
 		t.Fatal("it did not wait")
-	case <-time.After(2 * slice): // shorter would only see less
+	case <-time.After(2 * pollInterval): // shorter would only see less
 	}
 	r := open(t, name, opt)
 	fails(t, r, io.EOF)
@@ -329,7 +329,7 @@ func TestAnEndThatWasTakenIsNotTakenAgain(t *testing.T) {
 	ended(t, s, r)
 	closes(t, r)
 	r = open(t, name, opt)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*slice) // longer would only see more
+	ctx, cancel := context.WithTimeout(t.Context(), 3*pollInterval) // longer would only see more
 	defer cancel()
 	_, err := r.Next(ctx)
 	is(t, err, context.DeadlineExceeded)

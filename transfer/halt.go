@@ -8,7 +8,7 @@ import (
 
 // haltPatience is how long Halt waits for a call of the user's that is under way, and for
 // the courier, which looks around once a slice.
-const haltPatience = 5 * slice
+const haltPatience = 5 * pollInterval
 
 // Halt sends nothing more, and returns how many of the messages that were published are
 // lost when this process ends now: those that were not handed over to a consumer that

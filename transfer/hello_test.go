@@ -245,7 +245,7 @@ func TestConnectionsAreTakenInTheOrderInWhichTheyCame(t *testing.T) {
 
 // A Sender makes 1024 recycled buffers at most, and more would be as many mappings.
 func TestARecycledBufferWithANumberThatNoSenderGivesIsRefused(t *testing.T) {
-	for _, number := range []uint32{maxPooled + 1, 1 << 31} {
+	for _, number := range []uint32{maxRecycled + 1, 1 << 31} {
 		in, r := intrude(t)
 		in.greet()
 		told := entry{size: 8, length: 8, messages: 1, number: number, flags: flagDescriptor}
@@ -258,7 +258,7 @@ func TestNumbersThatAreGivenAgainWithoutEndAreRefused(t *testing.T) {
 	in, r := intrude(t)
 	in.greet()
 	told := entry{size: 8, length: 8, messages: 1, number: 1, flags: flagDescriptor}
-	for range 10 * maxPooled {
+	for range 10 * maxRecycled {
 		in.claim()
 		in.gives([]int{file(t, "from him", kept)}, told)
 		if _, err := r.Next(t.Context()); err != nil { // and nothing is released

@@ -88,7 +88,7 @@ func fill(fd int, p []byte) error {
 // After it, nobody can make these two untrue.
 func checkFile(fd int, size uint64, seals int) error {
 	got, err := sealsOf(fd)
-	none := errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF) // no memfd: see tryReceiving
+	none := errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF) // no memfd: see probeReceive
 	if err != nil && !none {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
 // What the last one used holds may still be in a cache.
 func TestThePoolGivesTheBufferThatCameBackLast(t *testing.T) {
 	p := &stepped(t, Options{Recycle: true}).courier.pool
-	var all []*pooled
+	var all []*recycledBuffer
 	for range 3 {
 		b, err := p.get(10, 0)
 		if err != nil {
@@ -90,12 +90,12 @@ func TestTheBackoffStartsAgainWhenSomethingMoves(t *testing.T) {
 	last := time.Duration(0)
 	for range 20 {
 		next := b.next()
-		if next < last || next > slice/2 || last == 0 && next != time.Millisecond {
+		if next < last || next > pollInterval/2 || last == 0 && next != time.Millisecond {
 			t.Errorf("%v after %v", next, last)
 		}
 		last = next
 	}
-	if last != slice/2 {
+	if last != pollInterval/2 {
 		t.Errorf("it ends at %v", last)
 	}
 	b.reset()

@@ -132,7 +132,7 @@ func (e *entry) check() error {
 	case e.flags&^(flagDescriptor|flagPacked) != 0,
 		e.number == 0 && e.flags&flagDescriptor == 0,
 		e.number != 0 && e.size == 0,
-		e.number > maxPooled,
+		e.number > maxRecycled,
 		e.size > maxFile || uint64(e.length) > e.size,
 		e.messages == 0 || !packed && e.messages != 1,
 		packed && uint64(e.messages) > uint64(e.length)/layout.RecordHeader:

@@ -75,7 +75,7 @@ func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 			}
 			// A Sender gives another buffer the number of one that was released, so no
 			// more than it can have at once between two releases.
-			if len(r.retired) > 2*maxPooled {
+			if len(r.retired) > 2*maxRecycled {
 				return fmt.Errorf("%w: %d buffers in place of others that are not released", ErrCorrupt, len(r.retired))
 			}
 		}
@@ -155,10 +155,10 @@ func (r *Receiver) receive(ctx context.Context) (err error) {
 // wait waits until there is something for step, ctx is done or a while is over.
 func (r *Receiver) wait(ctx context.Context) error {
 	if r.conn == nil {
-		r.accept.wait(ctx, r.stopped, slice)
+		r.accept.wait(ctx, r.stopped, pollInterval)
 		return r.lookAround()
 	}
-	if err := r.conn.SetReadDeadline(time.Now().Add(slice)); err != nil {
+	if err := r.conn.SetReadDeadline(time.Now().Add(pollInterval)); err != nil {
 		return err
 	}
 	if ctx.Err() != nil || r.gate.Closed() { // and what interrupt did may have been undone just now

@@ -81,7 +81,7 @@ type Receiver struct {
 	closePatience time.Duration
 	stopped       chan struct{} // closed with the gate
 	closed        bool          // Close has done its work
-	leftover      *leftover
+	deferred      *deferredUnmap
 }
 
 // Open takes the consumer role in the segment called name, waits for that to appear
@@ -120,14 +120,14 @@ func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
 	if err != nil && opt.Listener == nil {
 		return nil, err
 	}
-	if err := tryReceiving(); err != nil {
+	if err := probeReceive(); err != nil {
 		return nil, err
 	}
 	h := seg.Header()
 	r := &Receiver{
 		segment: seg, own: &h.ConsumerStats, peer: &h.ProducerStats, cursor: &h.Consumer, follow: opt.Follow, onEnd: opt.OnEnd, access: opt.Access,
 		room: make([]byte, headSize+MaxBatch*entrySize+1), rights: make([]byte, rightsSize), maps: mapped{},
-		stopped: make(chan struct{}), closePatience: closePatience, leftover: &leftover{},
+		stopped: make(chan struct{}), closePatience: closePatience, deferred: &deferredUnmap{},
 	}
 	// Before anything is written: a consumer that is refused here was none.
 	if opt.Listener != nil {
@@ -343,7 +343,7 @@ func (r *Receiver) Release() {
 	r.gate.Enter()
 	defer r.gate.Leave()
 	if r.gate.Closed() {
-		r.leftover.drop()
+		r.deferred.drop()
 		return
 	}
 	r.release()

@@ -20,17 +20,17 @@ type Sender struct {
 	// What is used with each message comes first, together.
 	gate     shm.Gate // that every call of the user's passes, closed by Drain
 	cursor   *layout.Cursor
-	packing  int     // bytes of a packed buffer, 0 = one message a buffer
-	stage    []byte  // where messages are made: of pooled, or ordinary memory
-	used     int     // bytes of stage that committed messages take
-	reserved int     // payload bytes reserved, -1 when nothing is
-	messages uint32  // in stage
-	count    uint64  // messages committed since the segment was made
-	bytes    uint64  // payload of those
-	stamp    uint64  // when the first message of stage was committed
-	pooled   *pooled // nil = none
-	spare    []byte  // ordinary memory for the next stage
-	weight   uint64  // memory that the stage counts for; that of pooled counts in its pool
+	packing  int             // bytes of a packed buffer, 0 = one message a buffer
+	stage    []byte          // where messages are made: of pooled, or ordinary memory
+	used     int             // bytes of stage that committed messages take
+	reserved int             // payload bytes reserved, -1 when nothing is
+	messages uint32          // in stage
+	count    uint64          // messages committed since the segment was made
+	bytes    uint64          // payload of those
+	stamp    uint64          // when the first message of stage was committed
+	recycled *recycledBuffer // nil = none
+	spare    []byte          // ordinary memory for the next stage
+	weight   uint64          // memory that the stage counts for; that of pooled counts in its pool
 
 	next    position // after everything that was sealed
 	segment *shm.Segment
@@ -52,7 +52,7 @@ type Sender struct {
 	closePatience time.Duration
 	drained       bool // Drain has done its work
 	undelivered   bool // Drain gave up, or failed
-	leftover      *leftover
+	deferred      *deferredUnmap
 	page          sync.Mutex // held by Queued and Halt, and by Close when it sets left
 	left          bool       // the header page is not mapped any more
 }
@@ -105,7 +105,7 @@ func (s *Sender) turnBack() error {
 		s.courier.awaitAbort()
 		s.gate.Enter()
 	}
-	s.leftover.drop()
+	s.deferred.drop()
 	return ErrClosed
 }
 
@@ -148,8 +148,8 @@ func (s *Sender) begin(ctx context.Context, n int) error {
 	}
 	s.giveBack()
 	if s.recycle {
-		if s.pooled = s.courier.acquire(uint64(size)); s.pooled != nil {
-			s.stage = s.pooled.mem
+		if s.recycled = s.courier.acquire(uint64(size)); s.recycled != nil {
+			s.stage = s.recycled.mem
 			s.belowLimit()
 			s.courier.note()
 			return nil
@@ -162,7 +162,7 @@ func (s *Sender) begin(ctx context.Context, n int) error {
 	s.belowLimit()
 	s.courier.note()
 	if cap(s.spare) < size {
-		s.spare = s.courier.scrap.take(size)
+		s.spare = s.courier.plain.take(size)
 	}
 	s.stage = s.spare[:size]
 	return nil
@@ -170,11 +170,11 @@ func (s *Sender) begin(ctx context.Context, n int) error {
 
 // giveBack returns the stage unused.
 func (s *Sender) giveBack() {
-	if s.pooled != nil {
-		s.courier.release(s.pooled)
+	if s.recycled != nil {
+		s.courier.release(s.recycled)
 	}
 	s.courier.memory.give(s.weight)
-	s.pooled, s.stage, s.weight = nil, nil, 0
+	s.recycled, s.stage, s.weight = nil, nil, 0
 }
 
 // belowLimit notes that there was room.
@@ -298,17 +298,17 @@ func (s *Sender) flush() {
 	}
 }
 
-// seal makes a parcel of the stage. From here on its bytes are the receiver's.
+// seal makes a buffer of the stage. From here on its bytes are the receiver's.
 func (s *Sender) seal() {
 	if s.messages == 0 {
 		return
 	}
-	p := parcel{
-		fd: -1, pooled: s.pooled, length: s.used, packed: s.packing > 0,
+	p := outBuffer{
+		fd: -1, recycled: s.recycled, length: s.used, packed: s.packing > 0,
 		messages: s.messages, stamp: s.stamp, start: s.next,
 	}
-	if s.pooled != nil {
-		p.memory = uint64(len(s.pooled.mem))
+	if s.recycled != nil {
+		p.memory = uint64(len(s.recycled.mem))
 	} else {
 		// What it takes, which may be less than what was reserved.
 		p.memory = s.courier.weight(uint64(s.used))
@@ -321,14 +321,14 @@ func (s *Sender) seal() {
 	// descriptor, which a fault would lose.
 	s.tally()
 	s.cursor.Index.StoreRelaxed(p.end().bytes)
-	if s.pooled == nil {
-		if p.fd = s.embody(); p.fd < 0 {
+	if s.recycled == nil {
+		if p.fd = s.materialize(); p.fd < 0 {
 			p.data = s.stage[:s.used]
 			s.spare = nil
 		}
 	}
 	s.next = p.end()
-	s.stage, s.pooled, s.used, s.messages = nil, nil, 0, 0
+	s.stage, s.recycled, s.used, s.messages = nil, nil, 0, 0
 	s.own.ProgressAt.StoreRelaxed(s.stamp)
 	s.courier.note()
 	if depth := s.count - s.peerAt.Count.Load(); int64(depth) > int64(s.own.HighWater.LoadRelaxed()) {
@@ -337,11 +337,11 @@ func (s *Sender) seal() {
 	s.courier.add(p)
 }
 
-// embody moves the stage into a sealed memfd. It is -1 when there can be none now:
+// materialize moves the stage into a sealed memfd. It is -1 when there can be none now:
 // the courier tries again, and says so if that is for good.
-func (s *Sender) embody() (fd int) {
-	if s.courier.bare.Load() > 0 {
-		s.courier.assist()
+func (s *Sender) materialize() (fd int) {
+	if s.courier.unbacked.Load() > 0 {
+		s.courier.backOldest()
 		return -1
 	}
 	if s.recycle {

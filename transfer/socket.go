@@ -242,6 +242,6 @@ func gone(err error) bool {
 	return false
 }
 
-// slice is the longest wait without a look at the world: the peer's life, the
+// pollInterval is the longest wait without a look at the world: the peer's life, the
 // context, the file.
-const slice = 100 * time.Millisecond
+const pollInterval = 100 * time.Millisecond

@@ -339,7 +339,7 @@ func TestASocketThatCannotBeMadeAgainIsAnError(t *testing.T) {
 		if err := os.Remove(opt.Socket); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 3*slice)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*pollInterval)
 		defer cancel()
 		_, err := r.Next(ctx)
 		is(t, err, context.DeadlineExceeded)

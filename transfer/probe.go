@@ -11,15 +11,15 @@ import (
 // each once, before it has promised anything: later a refusal costs the messages that were
 // accepted, and what it says of a buffer could be taken for the buffer's fault.
 
-// trySending returns why the kernel refuses what a Sender needs.
-func trySending(recycle bool) error {
+// probeSend returns why the kernel refuses what a Sender needs.
+func probeSend(recycle bool) error {
 	fd, err := newSealed(make([]byte, 1))
 	if err != nil {
 		return ifRefused(err)
 	}
 	defer unix.Close(fd)
 	if recycle {
-		b, err := newPooled(int64(pageSize), 1)
+		b, err := newRecycledBuffer(int64(pageSize), 1)
 		if err != nil {
 			return ifRefused(err)
 		}
@@ -30,8 +30,8 @@ func trySending(recycle bool) error {
 	})
 }
 
-// tryReceiving returns why the kernel refuses what a Receiver needs.
-func tryReceiving() error {
+// probeReceive returns why the kernel refuses what a Receiver needs.
+func probeReceive() error {
 	if fd, err := newSealed(make([]byte, 1)); err == nil { // it needs no memfd of its own
 		defer unix.Close(fd)
 		if _, err := sealsOf(fd); err != nil {

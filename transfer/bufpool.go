@@ -2,10 +2,10 @@ package transfer
 
 import "sync"
 
-// scrap keeps ordinary memory in which messages were made that have got a buffer
+// bufpool keeps ordinary memory in which messages were made that have got a buffer
 // since, so that the next ones need not be allocated, cleared and collected. Any
 // goroutine may use it. The zero value is empty.
-type scrap struct {
+type bufpool struct {
 	mu     sync.Mutex
 	pieces [][]byte
 	bytes  int
@@ -15,7 +15,7 @@ type scrap struct {
 const maxPooledBytes = 4 << 20
 
 // take returns n bytes, of any content.
-func (s *scrap) take(n int) []byte {
+func (s *bufpool) take(n int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if last := len(s.pieces) - 1; last >= 0 {
@@ -33,7 +33,7 @@ func (s *scrap) take(n int) []byte {
 
 // give keeps p, which its owner does not need any more, or leaves it to the
 // collector.
-func (s *scrap) give(p []byte) {
+func (s *bufpool) give(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bytes+cap(p) <= maxPooledBytes {
@@ -43,7 +43,7 @@ func (s *scrap) give(p []byte) {
 }
 
 // clear leaves all of it to the collector.
-func (s *scrap) clear() {
+func (s *bufpool) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pieces, s.bytes = nil, 0

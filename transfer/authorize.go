@@ -34,8 +34,8 @@ func dial(path string, access shm.Access) (*net.UnixConn, error) {
 	return conn, nil
 }
 
-// admit lets a producer in that this user trusts, and returns ErrPeer for any other.
-func admit(conn *net.UnixConn, access shm.Access) error {
+// authorize lets a producer in that this user trusts, and returns ErrPeer for any other.
+func authorize(conn *net.UnixConn, access shm.Access) error {
 	cred, err := peer(conn)
 	if err != nil {
 		return err

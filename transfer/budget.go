@@ -7,16 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allowance counts the descriptors that the Sender holds for buffers. Any
+// fdBudget counts the descriptors that the Sender holds for buffers. Any
 // goroutine may use it.
-type allowance struct {
+type fdBudget struct {
 	most int64
 	held atomic.Int64
 }
 
-// spare is the least that is left to the rest of the process: a command has about a
+// reservedFDs is the least that is left to the rest of the process: a command has about a
 // dozen open, and without one for the connection nothing would ever be sent.
-const spare = 24
+const reservedFDs = 24
 
 // mostDescriptors is what the process may have, but for an eighth that the rest of it
 // needs.
@@ -27,11 +27,11 @@ func maxDescriptors() int64 {
 		files.Cur = usual // the runtime could not raise it either
 	}
 	all := int64(min(files.Cur, math.MaxInt64))
-	return max(1, min(all/8*7, all-spare))
+	return max(1, min(all/8*7, all-reservedFDs))
 }
 
 // take counts one more, or is EMFILE, as the kernel would say a little later.
-func (a *allowance) take() error {
+func (a *fdBudget) take() error {
 	if a.held.Add(1) > a.most {
 		a.give()
 		return unix.EMFILE
@@ -39,18 +39,18 @@ func (a *allowance) take() error {
 	return nil
 }
 
-func (a *allowance) give() { a.held.Add(-1) }
+func (a *fdBudget) give() { a.held.Add(-1) }
 
-// account counts the memory that a Sender takes for messages: buffers in flight, free
+// memBudget counts the memory that a Sender takes for messages: buffers in flight, free
 // ones that are kept for reuse, and what waits in ordinary memory. Any goroutine may
 // use it.
-type account struct {
+type memBudget struct {
 	limit uint64
 	taken atomic.Uint64
 }
 
 // take counts n bytes more, unless they would pass the limit.
-func (a *account) take(n uint64) bool {
+func (a *memBudget) take(n uint64) bool {
 	for {
 		was := a.taken.Load()
 		if was+n > a.limit || was+n < was {
@@ -63,6 +63,6 @@ func (a *account) take(n uint64) bool {
 }
 
 // add counts n bytes that are there in any case.
-func (a *account) add(n uint64) { a.taken.Add(n) }
+func (a *memBudget) add(n uint64) { a.taken.Add(n) }
 
-func (a *account) give(n uint64) { a.taken.Add(-n) }
+func (a *memBudget) give(n uint64) { a.taken.Add(-n) }

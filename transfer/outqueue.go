@@ -2,14 +2,14 @@ package transfer
 
 import "golang.org/x/sys/unix"
 
-// parcel is a buffer on its way, with one message in it or many. Its content is in
+// buffer is a buffer on its way, with one message in it or many. Its content is in
 // a sealed memfd, in a recycled buffer, or still in ordinary memory, because there
 // was no descriptor for it.
-type parcel struct {
-	fd     int     // sealed; -1 = none
-	pooled *pooled // nil = none
-	data   []byte  // ordinary memory; nil = none
-	weight uint64  // memory that it counts for by itself; a pooled buffer counts in its pool
+type outBuffer struct {
+	fd       int             // sealed; -1 = none
+	recycled *recycledBuffer // nil = none
+	data     []byte          // ordinary memory; nil = none
+	weight   uint64          // memory that it counts for by itself; a recycled one counts in its pool
 
 	length   int
 	memory   uint64 // what it counts for in the stream, on both sides: see entry.memory
@@ -27,13 +27,13 @@ type position struct {
 	bytes    uint64 // of memory
 }
 
-// end is the position after the parcel.
-func (p *parcel) end() position {
+// end is the position after the buffer.
+func (p *outBuffer) end() position {
 	return position{p.start.buffers + 1, p.start.messages + uint64(p.messages), p.start.bytes + p.memory}
 }
 
-// drop closes the parcel's own descriptor, and reports whether it had one.
-func (p *parcel) drop() bool {
+// drop closes the buffer's own descriptor, and reports whether it had one.
+func (p *outBuffer) drop() bool {
 	if p.fd < 0 {
 		return false
 	}
@@ -42,21 +42,21 @@ func (p *parcel) drop() bool {
 	return true
 }
 
-// queue is a queue of parcels that can grow at both ends. Pointers into it are
+// queue is a queue of buffers that can grow at both ends. Pointers into it are
 // valid until it grows.
 type queue struct {
-	items []parcel
+	items []outBuffer
 	head  int
 }
 
 func (q *queue) len() int { return len(q.items) - q.head }
 
-func (q *queue) at(i int) *parcel { return &q.items[q.head+i] }
+func (q *queue) at(i int) *outBuffer { return &q.items[q.head+i] }
 
-func (q *queue) push(p parcel) { q.items = append(q.items, p) }
+func (q *queue) push(p outBuffer) { q.items = append(q.items, p) }
 
 // pop drops the first n. Half of the space or more may be empty before it is
-// used again, so a parcel moves once on average.
+// used again, so a buffer moves once on average.
 func (q *queue) pop(n int) {
 	clear(q.items[q.head : q.head+n])
 	q.head += n

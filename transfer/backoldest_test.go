@@ -17,16 +17,16 @@ func TestASenderThatWasOutOfDescriptorsMakesTheBuffersItself(t *testing.T) {
 		want = append(want, fmt.Sprint(i))
 	}
 	send(t, s, want...)
-	if bare := s.courier.bare.Load(); bare != 6 || memfds() != 4 {
-		t.Fatalf("%d messages in ordinary memory, %d in buffers; want 6 and 4", bare, memfds())
+	if unbacked := s.courier.unbacked.Load(); unbacked != 6 || memfds() != 4 {
+		t.Fatalf("%d messages in ordinary memory, %d in buffers; want 6 and 4", unbacked, memfds())
 	}
 	s.courier.files.most = 100
 	for i := range 5 {
 		msg := fmt.Sprint(10 + i)
 		send(t, s, msg)
 		want = append(want, msg)
-		if bare := s.courier.bare.Load(); bare != 6 || memfds() != 5+i {
-			t.Errorf("%d messages in ordinary memory, %d in buffers; want 6 and %d", bare, memfds(), 5+i)
+		if unbacked := s.courier.unbacked.Load(); unbacked != 6 || memfds() != 5+i {
+			t.Errorf("%d messages in ordinary memory, %d in buffers; want 6 and %d", unbacked, memfds(), 5+i)
 		}
 	}
 	r := open(t, name, opt)

@@ -3,7 +3,7 @@ package transfer
 import "testing"
 
 func TestScrapIsUsedAgainAndBounded(t *testing.T) {
-	var s scrap
+	var s bufpool
 	first := s.take(100)
 	s.give(first)
 	if again := s.take(50); len(again) != 50 || &again[0] != &first[0] {

@@ -46,7 +46,7 @@ func newSender(ctx context.Context, name string, opt Options) (*Sender, error) {
 	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > file {
 		return nil, shm.InSegment("create", name, fmt.Errorf("buffers of %d bytes: %w", opt.Buffer, unix.EFBIG))
 	}
-	if err := cmp.Or(startPoller(), trySending(opt.Recycle)); err != nil {
+	if err := cmp.Or(startPoller(), probeSend(opt.Recycle)); err != nil {
 		return nil, shm.InSegment("create", name, err)
 	}
 	seg, err := createSegment(ctx, name, opt)
@@ -71,7 +71,7 @@ func newSenderIn(seg *shm.Segment, path string, limit uint64, most int, opt Opti
 		s = &Sender{
 			segment: seg, own: &h.ProducerStats, peer: &h.ConsumerStats, cursor: &h.Producer, peerAt: &h.Consumer,
 			limit: limit, most: most, packing: opt.Buffer, recycle: opt.Recycle, reserved: -1, began: time.Now(),
-			closePatience: closePatience, leftover: &leftover{},
+			closePatience: closePatience, deferred: &deferredUnmap{},
 		}
 		s.attach(opt)
 		h.ProducerSocket.Store(path)

@@ -12,30 +12,30 @@ import (
 	"sluice/layout"
 )
 
-// pooled is a buffer that comes back: a memfd, mapped once on each side. It cannot
+// recycledBuffer is a buffer that comes back: a memfd, mapped once on each side. It cannot
 // be sealed against writing, so the producer's word is all that keeps it from
 // changing what the consumer reads.
-type pooled struct {
-	number uint32 // from 1, what the consumer knows it by
-	file   *os.File
-	mem    mmap.MMap
-	told   uint64 // the connection whose peer has its descriptor, 0 = none
-	lent   bool   // the Sender is closed, and its user may still write to mem
+type recycledBuffer struct {
+	number     uint32 // from 1, what the consumer knows it by
+	file       *os.File
+	mem        mmap.MMap
+	sentOnConn uint64 // the connection whose peer has its descriptor, 0 = none
+	lent       bool   // the Sender is closed, and its user may still write to mem
 }
 
-// mostPooled is how many buffers a pool makes at most: more than the socket and the
+// maxRecycled is how many buffers a pool makes at most: more than the socket and the
 // consumer hold between them, so that more would only lie in the queue, where
 // ordinary memory serves as well.
-const maxPooled = 1024
+const maxRecycled = 1024
 
-// pool makes recycled buffers and keeps those that nobody uses, by size. What it has
+// recycledPool makes recycled buffers and keeps those that nobody uses, by size. What it has
 // made counts as memory until it gives it up.
-type pool struct {
-	free   map[uint64][]*pooled // by size
-	every  map[uint32]*pooled
+type recycledPool struct {
+	free   map[uint64][]*recycledBuffer // by size
+	every  map[uint32]*recycledBuffer
 	vacant []uint32 // numbers of buffers that were given up
-	files  *allowance
-	memory *account
+	files  *fdBudget
+	memory *memBudget
 	most   uint64 // bytes of the largest buffer that there can be
 }
 
@@ -55,7 +55,7 @@ func sizeFor(n uint64) uint64 {
 
 // size is sizeFor, but never more than the limit, or than a file can have, where n bytes
 // fit below it.
-func (p *pool) size(n uint64) uint64 {
+func (p *recycledPool) size(n uint64) uint64 {
 	if size := sizeFor(n); size <= min(p.memory.limit, p.most) {
 		return size
 	}
@@ -66,7 +66,7 @@ func (p *pool) size(n uint64) uint64 {
 // holds may still be in a cache. It makes one if there is none, in place of one
 // of another size if need be. credit is what the message counts for already: the
 // buffer takes its place. Errors: errAllInUse, errNoRoom, EMFILE, and the kernel's.
-func (p *pool) get(n, credit uint64) (*pooled, error) {
+func (p *recycledPool) get(n, credit uint64) (*recycledBuffer, error) {
 	size := p.size(n)
 	if last := len(p.free[size]) - 1; last >= 0 {
 		b := p.free[size][last]
@@ -92,9 +92,9 @@ func (p *pool) get(n, credit uint64) (*pooled, error) {
 }
 
 // make makes a buffer, whose memory is counted already.
-func (p *pool) make(size uint64) (*pooled, error) {
+func (p *recycledPool) make(size uint64) (*recycledBuffer, error) {
 	full := errAllInUse
-	if len(p.every) < maxPooled {
+	if len(p.every) < maxRecycled {
 		full = p.files.take()
 	}
 	if full != nil && (!p.evict() || p.files.take() != nil) {
@@ -104,21 +104,21 @@ func (p *pool) make(size uint64) (*pooled, error) {
 	if last := len(p.vacant) - 1; last >= 0 {
 		number, p.vacant = p.vacant[last], p.vacant[:last]
 	}
-	b, err := newPooled(int64(size), number)
+	b, err := newRecycledBuffer(int64(size), number)
 	if err != nil {
 		p.files.give()
 		p.vacant = append(p.vacant, number)
 		return nil, err
 	}
 	if p.every == nil {
-		p.every = map[uint32]*pooled{}
+		p.every = map[uint32]*recycledBuffer{}
 	}
 	p.every[number] = b
 	return b, nil
 }
 
 // evict gives up the largest buffer that nobody uses, and its memory with it.
-func (p *pool) evict() bool {
+func (p *recycledPool) evict() bool {
 	size := uint64(0)
 	for s, free := range p.free {
 		if len(free) > 0 {
@@ -139,7 +139,7 @@ func (p *pool) evict() bool {
 }
 
 // forget gives a buffer up.
-func (p *pool) forget(b *pooled) error {
+func (p *recycledPool) forget(b *recycledBuffer) error {
 	delete(p.every, b.number)
 	p.vacant = append(p.vacant, b.number)
 	p.files.give()
@@ -149,13 +149,13 @@ func (p *pool) forget(b *pooled) error {
 
 // trim gives up buffers that nobody uses, until those that are left take at most n
 // bytes or all are in use.
-func (p *pool) trim(n uint64) {
+func (p *recycledPool) trim(n uint64) {
 	for p.idle() > n && p.evict() {
 	}
 }
 
 // idle returns the memory of the buffers that nobody uses.
-func (p *pool) idle() (n uint64) {
+func (p *recycledPool) idle() (n uint64) {
 	for size, free := range p.free {
 		n += size * uint64(len(free))
 	}
@@ -163,19 +163,19 @@ func (p *pool) idle() (n uint64) {
 }
 
 // put takes back a buffer that nobody uses, or gives it up when it is lent.
-func (p *pool) put(b *pooled) {
+func (p *recycledPool) put(b *recycledBuffer) {
 	if b.lent {
 		p.forget(b)
 		return
 	}
 	if p.free == nil {
-		p.free = map[uint64][]*pooled{}
+		p.free = map[uint64][]*recycledBuffer{}
 	}
 	size := uint64(len(b.mem))
 	p.free[size] = append(p.free[size], b)
 }
 
-func (p *pool) close() error {
+func (p *recycledPool) close() error {
 	var errs []error
 	for _, b := range p.every {
 		errs = append(errs, p.forget(b))
@@ -184,12 +184,12 @@ func (p *pool) close() error {
 	return errors.Join(errs...)
 }
 
-func newPooled(size int64, number uint32) (_ *pooled, err error) {
+func newRecycledBuffer(size int64, number uint32) (_ *recycledBuffer, err error) {
 	fd, err := unix.MemfdCreate("sluice", memfdFlags())
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
-	b := &pooled{number: number, file: os.NewFile(uintptr(fd), "memfd")}
+	b := &recycledBuffer{number: number, file: os.NewFile(uintptr(fd), "memfd")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("make a buffer of %d bytes: %w", size, err), b.close())
@@ -210,12 +210,12 @@ func newPooled(size int64, number uint32) (_ *pooled, err error) {
 // punch gives the memory back. Closing alone does not: the consumer has it mapped until
 // it hears that the number is another buffer's. It reads nothing there, because it has
 // released all that was in it.
-func (b *pooled) punch() {
+func (b *recycledBuffer) punch() {
 	_ = unix.Fallocate(int(b.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, int64(len(b.mem)))
 }
 
 // close unmaps the buffer, unless it is lent, and closes its file.
-func (b *pooled) close() error {
+func (b *recycledBuffer) close() error {
 	var err error
 	if b.mem != nil && !b.lent {
 		err = b.mem.Unmap()
