@@ -62,7 +62,7 @@ func TestWhatASandboxForbidsIsNamedAndNothingIsLost(t *testing.T) {
 	}
 }
 
-// A courier that a sandbox stops later says why, and not that no consumer was there.
+// A send loop that a sandbox stops later says why, and not that no consumer was there.
 func TestASandboxWithoutConnect(t *testing.T) {
 	name := testenv.SegmentName(t)
 	p := testenv.StartSandboxed(t, unix.EPERM, []seccomp.Rule{testenv.Calls["connect"]}, "producer", "--name", name, "--mode", "transfer", "--rate", "1000")

@@ -16,8 +16,8 @@ import (
 
 // Limits of an acceptor.
 const (
-	// helloPatience is how long a connection may take to say what it is.
-	helloPatience = time.Second
+	// helloTimeout is how long a connection may take to say what it is.
+	helloTimeout = time.Second
 	// maxPending is how many connections may be silent at once. One more ends the
 	// oldest.
 	maxPending = 64
@@ -201,7 +201,7 @@ func (a *acceptor) add(conn *net.UnixConn) error {
 		return fmt.Errorf("ask who has connected: %w", err)
 	}
 	p := &pending{conn, raw}
-	conn.SetReadDeadline(time.Now().Add(helloPatience))
+	conn.SetReadDeadline(time.Now().Add(helloTimeout))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.isClosed() { // and close has ended those that were pending before
@@ -246,7 +246,7 @@ func (a *acceptor) listen() {
 			a.remove(p, false)
 			a.put(accepted{conn: p.conn, raw: p.raw, at: at})
 			continue
-		case errors.Is(err, errStranger), gone(err):
+		case errors.Is(err, errStranger), disconnected(err):
 		default:
 			a.put(accepted{err: err})
 		}

@@ -75,9 +75,9 @@ func TestTheAccountsAddUpAndNothingIsLeftOpen(t *testing.T) {
 			{"messages lost", h.ConsumerStats.Lost.Load(), 0},
 			{"descriptors held", h.ProducerStats.Descriptors.Load(), 0},
 			{"memory held", h.ProducerStats.Memory.Load(), 0},
-			{"of the account", s.courier.memory.taken.Load(), 0},
-			{"of the fdBudget", uint64(s.courier.files.held.Load()), 0},
-			{"without a buffer", uint64(s.courier.unbacked.Load()), 0},
+			{"of the account", s.queue.memory.bytes.taken.Load(), 0},
+			{"of the fdBudget", uint64(s.queue.memory.fds.held.Load()), 0},
+			{"without a buffer", uint64(s.queue.unbacked.Load()), 0},
 		} {
 			if c.got != c.want {
 				t.Errorf("%s: %d, want %d", c.what, c.got, c.want)

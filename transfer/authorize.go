@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,39 +11,30 @@ import (
 	"sluice/shm"
 )
 
-// dial connects to a consumer that this user trusts. Root is one: a socket that
-// systemd has made is root's until the consumer accepts, and root could read
-// the messages anyway.
-func dial(path string, access shm.Access) (*net.UnixConn, error) {
-	conn, err := net.DialUnix(network, nil, &net.UnixAddr{Name: path, Net: network})
-	if errors.Is(err, unix.EPROTOTYPE) {
-		return nil, fmt.Errorf("%w: what listens there is no consumer: %w", ErrPeer, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	cred, err := peer(conn)
-	if err == nil && cred.Uid != 0 {
-		err = check(conn, cred, access)
-	}
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return conn, nil
-}
-
-// authorize lets a producer in that this user trusts, and returns ErrPeer for any other.
+// authorize lets in a peer that runs as this user, or that belongs to the group that access
+// names. ErrOtherUser for any other, which is an ErrPeer; else the kernel's errors.
 func authorize(conn *net.UnixConn, access shm.Access) error {
-	cred, err := peer(conn)
+	cred, err := peerCredentials(conn)
 	if err != nil {
 		return err
 	}
-	return check(conn, cred, access)
+	return authorizeUser(conn, cred, access)
 }
 
-// peer asks the kernel who is at the other end: who has connected, or has listened.
-func peer(conn *net.UnixConn) (cred *unix.Ucred, err error) {
+// authorizeConsumer is authorize for who listens, which root may as well: a socket that
+// systemd has made is root's until the consumer accepts, and root could read the messages
+// anyway.
+func authorizeConsumer(conn *net.UnixConn, access shm.Access) error {
+	cred, err := peerCredentials(conn)
+	if err != nil || cred.Uid == 0 {
+		return err
+	}
+	return authorizeUser(conn, cred, access)
+}
+
+// peerCredentials asks the kernel who is at the other end: who has connected, or has
+// listened.
+func peerCredentials(conn *net.UnixConn) (cred *unix.Ucred, err error) {
 	err = control(conn, func(fd int) (err error) { cred, err = credentials(fd); return err })
 	return cred, err
 }
@@ -54,8 +44,7 @@ func credentials(fd int) (*unix.Ucred, error) {
 	return cred, os.NewSyscallError("getsockopt(SO_PEERCRED)", err)
 }
 
-// check accepts this user, and the members of the group that was asked for.
-func check(conn *net.UnixConn, cred *unix.Ucred, access shm.Access) error {
+func authorizeUser(conn *net.UnixConn, cred *unix.Ucred, access shm.Access) error {
 	if int(cred.Uid) == os.Geteuid() {
 		return nil
 	}
@@ -72,5 +61,5 @@ func check(conn *net.UnixConn, cred *unix.Ucred, access shm.Access) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: it is of user %d, not of this one (%d)", ErrOtherUser, cred.Uid, os.Geteuid())
+	return fmt.Errorf("%w: peer has uid %d, want %d", ErrOtherUser, cred.Uid, os.Geteuid())
 }

@@ -7,25 +7,25 @@ import (
 
 // A Sender that is out of descriptors leaves its messages in ordinary memory, which
 // is faster than making buffers. Whenever a descriptor is free again it has to do
-// that work, or the courier, which then has it all, falls behind for good.
+// that work, or the send loop, which then has it all, falls behind for good.
 func TestASenderThatWasOutOfDescriptorsMakesTheBuffersItself(t *testing.T) {
 	name, opt := place(t)
-	s := create(t, name, opt) // without a consumer the courier makes none
-	s.courier.files.most = 4
+	s := create(t, name, opt) // without a consumer the send loop makes none
+	s.queue.memory.fds.max = 4
 	var want []string
 	for i := range 10 {
 		want = append(want, fmt.Sprint(i))
 	}
 	send(t, s, want...)
-	if unbacked := s.courier.unbacked.Load(); unbacked != 6 || memfds() != 4 {
+	if unbacked := s.queue.unbacked.Load(); unbacked != 6 || memfds() != 4 {
 		t.Fatalf("%d messages in ordinary memory, %d in buffers; want 6 and 4", unbacked, memfds())
 	}
-	s.courier.files.most = 100
+	s.queue.memory.fds.max = 100
 	for i := range 5 {
 		msg := fmt.Sprint(10 + i)
 		send(t, s, msg)
 		want = append(want, msg)
-		if unbacked := s.courier.unbacked.Load(); unbacked != 6 || memfds() != 5+i {
+		if unbacked := s.queue.unbacked.Load(); unbacked != 6 || memfds() != 5+i {
 			t.Errorf("%d messages in ordinary memory, %d in buffers; want 6 and %d", unbacked, memfds(), 5+i)
 		}
 	}

@@ -2,49 +2,47 @@ package transfer
 
 import "sync"
 
-// bufpool keeps ordinary memory in which messages were made that have got a buffer
-// since, so that the next ones need not be allocated, cleared and collected. Any
-// goroutine may use it. The zero value is empty.
+// bufpool keeps ordinary memory that messages were in, so that the next ones need not be
+// allocated, cleared and collected. Any goroutine may use it. The zero value is empty.
 type bufpool struct {
-	mu     sync.Mutex
-	pieces [][]byte
-	bytes  int
+	mu    sync.Mutex
+	bufs  [][]byte
+	bytes int // their capacity
 }
 
-// mostScrap is how many bytes are kept at most.
+// maxPooledBytes is how many bytes a bufpool keeps at most.
 const maxPooledBytes = 4 << 20
 
-// take returns n bytes, of any content.
-func (s *bufpool) take(n int) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if last := len(s.pieces) - 1; last >= 0 {
-		p := s.pieces[last]
-		s.pieces[last] = nil
-		s.pieces = s.pieces[:last]
-		s.bytes -= cap(p)
-		if cap(p) >= n {
-			return p[:n]
+// get returns n bytes of any content, which begin at a multiple of 8.
+func (p *bufpool) get(n int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last := len(p.bufs) - 1; last >= 0 {
+		buf := p.bufs[last]
+		p.bufs[last] = nil
+		p.bufs = p.bufs[:last]
+		p.bytes -= cap(buf)
+		if cap(buf) >= n {
+			return buf[:n]
 		}
 	}
-	const least = 64 // smaller ones need not begin at a multiple of 8
-	return make([]byte, n, max(n, least))
+	const minSize = 64 // smaller ones need not begin at a multiple of 8
+	return make([]byte, n, max(n, minSize))
 }
 
-// give keeps p, which its owner does not need any more, or leaves it to the
-// collector.
-func (s *bufpool) give(p []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.bytes+cap(p) <= maxPooledBytes {
-		s.pieces = append(s.pieces, p)
-		s.bytes += cap(p)
+// put keeps buf, which its owner does not need any more, or leaves it to the collector.
+func (p *bufpool) put(buf []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bytes+cap(buf) <= maxPooledBytes {
+		p.bufs = append(p.bufs, buf)
+		p.bytes += cap(buf)
 	}
 }
 
 // clear leaves all of it to the collector.
-func (s *bufpool) clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pieces, s.bytes = nil, 0
+func (p *bufpool) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bufs, p.bytes = nil, 0
 }

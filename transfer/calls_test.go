@@ -179,7 +179,7 @@ func TestAbortGivesUpWhoeverIsThere(t *testing.T) {
 		r.Release()
 		drained := make(chan error)
 		go func() { _, err := s.Drain(context.Background()); drained <- err }()
-		eventually(t, "an end", func() bool { return s.courier.closing.Load() })
+		eventually(t, "an end", func() bool { return s.loop.closing.Load() })
 		lost, err := s.Abort()
 		first := <-drained
 		is(t, errors.Join(first, err), ErrUndelivered)

@@ -20,9 +20,9 @@ import (
 //
 // Every call passes a gate (shm.Gate). Close closes it, ends a call that waits, and waits
 // for the one that is inside. Then nobody else is in a call, and Close may do what the
-// user may: send what is committed, and when the courier has ended give up the role and
-// unmap. Some calls pass no gate. Queued and Halt take a lock, as they work until Close;
-// Halt closes the gate too, so that nothing is published after it has counted. Publish of a
+// user may: send what is committed, and when the sendLoop has ended give up the role and
+// unmap. Some calls pass no gate. Queued and StopSending take a lock, as they work until Close;
+// StopSending closes the gate too, so that nothing is published after it has counted. Publish of a
 // packed buffer is as frequent as messages are; for it the header page is made private
 // (shm.Segment.Detach) before the role is given up, and unmapped later.
 //
@@ -34,11 +34,11 @@ import (
 // for anything else any more.
 //
 // A call that can panic leaves the gate all the same. So a call that stays inside is one
-// that works, maybe on a message of a GiB, and closePatience is long. When it is over,
+// that works, maybe on a message of a GiB, and closeTimeout is long. When it is over,
 // Close has done nothing but end all further calls.
 
-// closePatience is how long Close waits for a call that is under way.
-const closePatience = 10 * time.Second
+// closeTimeout is how long Close waits for a call that is under way.
+const closeTimeout = 10 * time.Second
 
 // Drain sends what is left and the end, and waits until the consumer has let go of
 // everything. When ctx is done and no consumer is there, it gives up: ErrUndelivered, and
@@ -63,12 +63,14 @@ func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 		return 0, nil
 	}
 	s.gate.Close()
-	if !s.gate.Wait(s.closePatience) {
+	if !s.gate.Wait(s.closeTimeout) {
 		return 0, shm.InSegment("close", s.segment.Name(), ErrBusy)
 	}
 	s.drained = true
 	fault := s.publishLast()
-	left, err := s.courier.finish(ctx)
+	err = s.loop.finish(ctx)
+	left, closeErr := s.queue.close()
+	err = errors.Join(err, closeErr)
 	s.undelivered = left || err != nil || fault != nil
 	if left {
 		fault = cmp.Or(fault, shm.Guard(func() error { lost = s.queued(); return nil }))
@@ -80,7 +82,7 @@ func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 		fault = cmp.Or(fault, shm.Guard(func() error { endpoint.SetEnd(s.own, layout.EndFailed, s.end == layout.EndComplete); return nil }))
 		why := "that no consumer was there for"
 		switch {
-		case s.courier.aborted.Load():
+		case s.loop.aborted.Load():
 			why = "that no consumer has released"
 		case err != nil:
 			why = "that were not delivered"
@@ -90,13 +92,13 @@ func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 	return lost, errors.Join(err, fault)
 }
 
-// publishLast is sendLast, unless the Sender is halted: then after Abort, when nobody asks
+// publishLast is sendLast, unless the Sender has stopped sending: then after Abort, when nobody asks
 // any more what is lost.
 func (s *Sender) publishLast() error {
 	for {
-		s.courier.awaitAbort()
-		s.page.Lock() // not while Halt counts
-		if !s.courier.halting.Load() || s.courier.aborted.Load() {
+		s.loop.awaitAbort()
+		s.page.Lock() // not while StopSending counts
+		if !s.loop.stopping.Load() || s.loop.aborted.Load() {
 			defer s.page.Unlock()
 			return shm.Guard(func() error { s.sendLast(); return nil })
 		}
@@ -111,11 +113,11 @@ func (s *Sender) sendLast() {
 		mem := s.recycled.mem
 		keep(s, s.deferred, mem.Unmap)
 	}
-	s.seal()
-	s.tally()
-	s.giveBack()
+	s.enqueue()
+	s.publishCounts()
+	s.dropStage()
 	// Before the end is sent: the Receiver looks at it then.
-	endpoint.SetEnd(s.own, s.end, s.count != s.firstCount)
+	endpoint.SetEnd(s.own, s.end, s.count != s.countBefore)
 }
 
 // Abort gives up at once, whether a consumer is there or not, and gives the role back:
@@ -123,7 +125,7 @@ func (s *Sender) sendLast() {
 // is there can still take those of them that were sent. Any goroutine may call it, also
 // while another is in Drain or Close, which then returns.
 func (s *Sender) Abort() (lost uint64, err error) {
-	s.courier.abort()
+	s.loop.abort()
 	return s.Close(context.Background())
 }
 
@@ -175,7 +177,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 // what went with an earlier producer.
 func (s *Sender) untold(h *layout.Header, delivered bool) (untold bool) {
 	_ = shm.Guard(func() error {
-		untold = s.keepEnd.Load() && endpoint.EndUnreported(h) || delivered && endpoint.Died(&h.ConsumerStats) || h.Consumer.Count.Load() < s.firstCount
+		untold = s.keepEnd.Load() && endpoint.EndUnreported(h) || delivered && endpoint.Died(&h.ConsumerStats) || h.Consumer.Count.Load() < s.countBefore
 		return nil
 	})
 	return untold
@@ -227,7 +229,7 @@ func (r *Receiver) Close() error {
 		close(r.stopped)
 	}
 	r.interrupt()
-	if !r.gate.Wait(r.closePatience) {
+	if !r.gate.Wait(r.closeTimeout) {
 		return shm.InSegment("close", r.segment.Name(), ErrBusy)
 	}
 	r.closed = true

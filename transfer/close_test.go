@@ -45,10 +45,10 @@ func closeElsewhere(t *testing.T, end any) {
 // patiently makes the Close of an end wait for as long as a test does.
 func patiently(s *Sender, r *Receiver) {
 	if s != nil {
-		s.closePatience = patience
+		s.closeTimeout = patience
 	}
 	if r != nil {
-		r.closePatience = patience
+		r.closeTimeout = patience
 	}
 }
 
@@ -249,7 +249,7 @@ func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
 	s.Flush()
 	takes(t, r, "a")
 	send(t, s, "b")
-	s.closePatience, r.closePatience = time.Millisecond, time.Millisecond
+	s.closeTimeout, r.closeTimeout = time.Millisecond, time.Millisecond
 	s.gate.Enter()
 	r.gate.Enter()
 	_, err := s.Close(t.Context())
@@ -326,7 +326,7 @@ func TestALatePublishReachesNobody(t *testing.T) {
 	is(t, err, ErrUndelivered)
 	next := create(t, name, opt)
 	send(t, next, "c")
-	s.tally()
+	s.publishCounts()
 	if count, bytes := next.cursor.Count.Load(), next.cursor.Bytes.Load(); count != 3 || bytes != 3 {
 		t.Errorf("a late Publish has made the count %d, of %d bytes", count, bytes)
 	}

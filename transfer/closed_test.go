@@ -111,6 +111,6 @@ func TestASocketOfAnotherKindIsNoConsumers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := create(t, name, opt)
-	eventually(t, "an error", func() bool { return s.courier.failed() != nil })
-	is(t, s.courier.failed(), ErrPeer)
+	eventually(t, "an error", func() bool { return s.loop.failed() != nil })
+	is(t, s.loop.failed(), ErrPeer)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // What a consumer that leaves and comes back, or its successor, is given while the
-// producer is at its end. The steps of the courier are taken one by one, so that each
+// producer is at its end. The steps of the send loop are taken one by one, so that each
 // moment of an end meets each way of leaving.
 
 // kills leaves a Receiver as SIGKILL does: the kernel closes what it had open, and
@@ -68,7 +68,7 @@ var ways = []struct {
 	{name: "connection lost", leave: losesConnection, again: true},
 }
 
-// ending is one run: a Sender whose courier goes step by step, and its consumer.
+// ending is one run: a Sender whose send loop goes step by step, and its consumer.
 type ending struct {
 	t    *testing.T
 	name string
@@ -79,7 +79,7 @@ type ending struct {
 	released, due int
 	total         int
 	stale         uint64 // the connection that the consumer has left
-	over          bool   // the courier has ended
+	over          bool   // the send loop has ended
 }
 
 func newEnding(t *testing.T, opt Options, total int) *ending {
@@ -102,13 +102,13 @@ func newEnding(t *testing.T, opt Options, total int) *ending {
 
 func (e *ending) message(i int) string { return fmt.Sprintf("message %07d", i) }
 
-// step lets the courier take a step, unless it has ended.
+// step lets the send loop take a step, unless it has ended.
 func (e *ending) step() {
 	e.t.Helper()
 	if e.over {
 		return
 	}
-	more, err := e.s.courier.step()
+	more, err := e.s.loop.step()
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -116,14 +116,14 @@ func (e *ending) step() {
 }
 
 // close is what a Sender's Close does first.
-func (e *ending) close() { e.s.courier.closing.Store(true) }
+func (e *ending) close() { e.s.loop.closing.Store(true) }
 
 // atHand is how many messages the consumer can take without a further step.
 func (e *ending) atHand() int {
-	if e.s.courier.conn == nil || e.s.courier.connection == e.stale {
+	if e.s.loop.conn == nil || e.s.loop.connections == e.stale {
 		return 0
 	}
-	return max(0, int(e.s.courier.last.messages)-e.due)
+	return max(0, int(e.s.loop.sent.messages)-e.due)
 }
 
 // take takes n messages, as they are due.
@@ -143,10 +143,10 @@ func (e *ending) release() {
 // leave makes the consumer leave, and its successor come if the consumer does not go on.
 func (e *ending) leave(way int, steps int) {
 	e.t.Helper()
-	e.stale = e.s.courier.connection
+	e.stale = e.s.loop.connections
 	ways[way].leave(e.t, e.r)
-	e.s.courier.wait.reset()
-	for range steps { // the courier notices, and nobody listens
+	e.s.loop.wait.reset()
+	for range steps { // the send loop notices, and nobody listens
 		e.step()
 	}
 	if ways[way].again {
@@ -165,15 +165,15 @@ func (e *ending) leave(way int, steps int) {
 func (e *ending) finish() {
 	e.t.Helper()
 	e.close()
-	e.s.courier.wait.reset()
+	e.s.loop.wait.reset()
 	closed := make(chan error, 1)
 	go func() {
 		closed <- shm.Guard(func() error {
 			if !e.over {
-				e.s.courier.run()
+				e.s.loop.run()
 			} else {
-				e.s.courier.disconnect()
-				close(e.s.courier.done)
+				e.s.loop.disconnect()
+				close(e.s.loop.done)
 			}
 			lost, err := e.s.Close(context.Background())
 			if lost != 0 {
@@ -214,7 +214,7 @@ func TestWhoComesBackWhileTheProducerEndsIsGivenAllThatIsLeftAndThenTheEnd(t *te
 	for _, form := range endingForms {
 		for way := range ways {
 			t.Run(form.name+", "+ways[way].name, func(t *testing.T) {
-				// The courier's steps: connection and first packet, the others, the end, waiting.
+				// The send loop's steps: connection and first packet, the others, the end, waiting.
 				for steps := range total + 3 {
 					for _, closing := range []int{0, steps - 1, steps} { // the step before which the Sender closes
 						for _, taken := range []int{0, total / 2, total} {

@@ -28,11 +28,11 @@ func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	go s.courier.run()
+	go s.loop.run()
 	return s, nil
 }
 
-// newSender is Create but for the courier's goroutine, which is the caller's to start.
+// newSender is Create but for the sendLoop's goroutine, which is the caller's to start.
 func newSender(ctx context.Context, name string, opt Options) (*Sender, error) {
 	path, err := resolve(opt.Socket, name)
 	if err != nil {
@@ -59,23 +59,25 @@ func newSender(ctx context.Context, name string, opt Options) (*Sender, error) {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
-	most := int(min(MaxMessage, limit-min(limit, 2*pageSize), file))
-	return newSenderIn(seg, path, limit, most, opt)
+	maxSize := int(min(MaxMessage, limit-min(limit, 2*pageSize), file))
+	return newSenderIn(seg, path, limit, maxSize, opt)
 }
 
 // newSenderIn is newSender in a segment in which the producer role is taken already. It owns
-// seg from here on, also when it fails. Messages have at most most bytes.
-func newSenderIn(seg *shm.Segment, path string, limit uint64, most int, opt Options) (s *Sender, err error) {
+// seg from here on, also when it fails. Messages have at most maxSize bytes.
+func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt Options) (s *Sender, err error) {
 	err = shm.Guard(func() error {
 		h := seg.Header()
 		s = &Sender{
 			segment: seg, own: &h.ProducerStats, peer: &h.ConsumerStats, cursor: &h.Producer, peerAt: &h.Consumer,
-			limit: limit, most: most, packing: opt.Buffer, recycle: opt.Recycle, reserved: -1, began: time.Now(),
-			closePatience: closePatience, deferred: &deferredUnmap{},
+			limit: limit, maxSize: maxSize, packing: opt.Buffer, reserved: -1, began: time.Now(),
+			closeTimeout: closeTimeout, deferred: &deferredUnmap{}, stats: &senderStats{own: &h.ProducerStats},
 		}
 		s.attach(opt)
 		h.ProducerSocket.Store(path)
-		s.courier = newCourier(s, path, opt)
+		s.queue = newOutQueue(s.stats, s.peer, limit, opt.Recycle)
+		s.own.MaxDescriptors.Store(uint64(s.queue.memory.fds.max))
+		s.loop = newSendLoop(seg, s.queue, s.stats, s.next, path, opt)
 		return nil
 	})
 	if err != nil {
@@ -168,7 +170,7 @@ func (s *Sender) attach(opt Options) {
 	endpoint.TakeOver(s.own, endpoint.Self(), shm.Clock, opt.Keep)
 	s.count, s.bytes = s.cursor.Count.Load(), s.cursor.Bytes.Load()
 	s.next = position{buffers: max(s.own.Buffers.Load(), s.peer.Buffers.Load()), messages: s.count, bytes: s.cursor.Index.Load()}
-	s.firstCount, s.first = s.count, s.peerAt.Count.Load()
+	s.countBefore, s.consumedBefore = s.count, s.peerAt.Count.Load()
 	s.own.Buffers.Store(s.next.buffers)
 	s.own.Framing.Store(uint64(opt.Framing))
 	s.own.Descriptors.Store(0)
@@ -200,4 +202,4 @@ func (s *Sender) KeepEnd() { s.keepEnd.Store(true) }
 
 // DeliverEnd makes Drain wait for a consumer even when there is nothing to deliver
 // but the end.
-func (s *Sender) DeliverEnd() { s.courier.mustEnd.Store(true) }
+func (s *Sender) DeliverEnd() { s.loop.mustEnd.Store(true) }

@@ -12,16 +12,11 @@ import (
 // What is lost with a producer that was killed is known as soon as nothing of it can come
 // any more, and counted then.
 
-// killsSender leaves a Sender as SIGKILL does. Its courier must not run.
+// killsSender leaves a Sender as SIGKILL does. Its send loop must not run.
 func killsSender(t *testing.T, s *Sender) {
 	t.Helper()
-	s.courier.disconnect()
-	for _, q := range []*queue{&s.courier.sent, &s.courier.outbox} {
-		for i := range q.len() {
-			q.at(i).drop()
-		}
-	}
-	if err := s.courier.pool.close(); err != nil {
+	s.loop.disconnect()
+	if _, err := s.queue.close(); err != nil {
 		t.Error(err)
 	}
 	s.left, s.drained = true, true
@@ -39,7 +34,7 @@ func killedAfter(t *testing.T, opt Options, made, sent int) (*Receiver, string, 
 	return r, name, opt
 }
 
-// sentSome is a pair whose Sender has no courier to send the rest.
+// sentSome is a pair whose Sender has no send loop to send the rest.
 func sentSome(t *testing.T, opt Options, made, sent int) (*Sender, *Receiver, string, Options) {
 	t.Helper()
 	name, at := place(t)
@@ -53,8 +48,8 @@ func sentSome(t *testing.T, opt Options, made, sent int) (*Sender, *Receiver, st
 		send(t, s, fmt.Sprint(i))
 	}
 	s.Flush()
-	for s.courier.last.messages < uint64(sent) {
-		if _, err := s.courier.step(); err != nil {
+	for s.loop.sent.messages < uint64(sent) {
+		if _, err := s.loop.step(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -215,8 +210,8 @@ func TestNothingThatWasSentIsCountedWhereverItIs(t *testing.T) {
 		}()
 		send(t, s, "0", "1", "2")
 		s.Flush()
-		for s.courier.last.messages < 2 {
-			if _, err := s.courier.step(); err != nil {
+		for s.loop.sent.messages < 2 {
+			if _, err := s.loop.step(); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -148,25 +148,25 @@ func TestTheOldestMessageGetsTheNextBuffer(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt Options) {
 		name, at := place(t)
 		opt.Socket = at.Socket
-		s := create(t, name, opt) // without a consumer the courier makes none
-		s.courier.files.most = 4
+		s := create(t, name, opt) // without a consumer the send loop makes none
+		s.queue.memory.fds.max = 4
 		for i := range 20 {
 			if i == 10 {
-				s.courier.files.most = 7 // as when some have come back
+				s.queue.memory.fds.max = 7 // as when some have come back
 			}
 			send(t, s, fmt.Sprint(i))
 			s.Flush()
 		}
-		if held, unbacked := s.courier.files.held.Load(), s.courier.unbacked.Load(); held != 7 || unbacked != 13 {
+		if held, unbacked := s.queue.memory.fds.held.Load(), s.queue.unbacked.Load(); held != 7 || unbacked != 13 {
 			t.Errorf("%d messages have a buffer, %d have none; want 7 and 13", held, unbacked)
 		}
-		s.courier.mu.Lock()
-		for i := range s.courier.outbox.len() {
-			if has := s.courier.outbox.at(i).data == nil; has != (i < 7) {
+		s.queue.mu.Lock()
+		for i := range s.queue.unsent.len() {
+			if has := s.queue.unsent.at(i).data == nil; has != (i < 7) {
 				t.Errorf("message %d has a buffer: %v", i, has)
 			}
 		}
-		s.courier.mu.Unlock()
+		s.queue.mu.Unlock()
 		r := open(t, name, opt)
 		for i := range 20 {
 			takes(t, r, fmt.Sprint(i))

@@ -4,7 +4,7 @@
 // what the consumer has not taken is in flight, and takes memory, up to a limit.
 //
 //	producer                                   consumer
-//	Reserve Commit Publish -> courier ~~~~~~~> Next Next Release
+//	Reserve Commit Publish -> queue ~~~~~~~~~> Next Next Release
 //	   never waits         queue, socket        reads, lets go
 //	        \______________ one header page __________/
 //
@@ -14,7 +14,7 @@
 // # Concurrency
 //
 // One goroutine at a time may use a Sender, and one a Receiver, with these exceptions.
-// Halt of a Sender may be called from any goroutine, once, before Close. Close, and Drain
+// StopSending of a Sender may be called from any goroutine, once, before Close. Close, and Drain
 // and Abort of a Sender, may be called from any goroutine, at any time. They end the call
 // that is under way if it waits, as Next does, and wait for it otherwise; every later call
 // returns ErrClosed. What the user has at that moment, a

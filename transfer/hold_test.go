@@ -75,7 +75,7 @@ func TestARecycledBufferIsUsedAgain(t *testing.T) {
 		}
 		r.Release()
 	}
-	// One in use, one that the courier does not know to be back, and some for luck.
+	// One in use, one that the send loop does not know to be back, and some for luck.
 	if n := memfds(); n > 10 {
 		t.Errorf("it took %d buffers for one message at a time", n)
 	}

@@ -176,7 +176,7 @@ func (in *intruder) sentAway(r *Receiver) {
 func hasHungUp(t *testing.T, conn *net.UnixConn) {
 	t.Helper()
 	conn.SetReadDeadline(time.Now().Add(patience))
-	if n, err := conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) && !gone(err) {
+	if n, err := conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) && !disconnected(err) {
 		t.Errorf("the connection is open: %d bytes, %v", n, err)
 	}
 }

@@ -141,7 +141,7 @@ func TestARecycledBufferCountsWholeOnBothSides(t *testing.T) {
 			if sent != 4 {
 				t.Errorf("%d buffers fit, want 4", sent)
 			}
-			if said, taken := h.Producer.Index.Load()-h.Consumer.Index.Load(), s.courier.memory.taken.Load(); said != taken {
+			if said, taken := h.Producer.Index.Load()-h.Consumer.Index.Load(), s.queue.memory.bytes.taken.Load(); said != taken {
 				t.Errorf("%d bytes are said to be in flight, %d are", said, taken)
 			}
 			for range sent {
@@ -240,7 +240,7 @@ func TestTheLimitBoundsTheMemoryThatIsReallyTaken(t *testing.T) {
 			msg := strings.Repeat("x", size)
 			check := func() {
 				t.Helper()
-				most := max(blocks(t), s.courier.memory.taken.Load())
+				most := max(blocks(t), s.queue.memory.bytes.taken.Load())
 				if most > opt.Limit {
 					t.Fatalf("%d bytes are taken, counted as %d, with a limit of %d", blocks(t), s.own.Memory.Load(), opt.Limit)
 				}

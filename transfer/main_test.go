@@ -140,7 +140,7 @@ func apart(t *testing.T, name string, opt Options) (*Sender, *Receiver) {
 	}
 	r := open(t, name, opt)
 	r.segment.Header().ConsumerSocket.Store("")
-	go s.courier.run()
+	go s.loop.run()
 	t.Cleanup(func() { s.Abort() })
 	return s, r
 }

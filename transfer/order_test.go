@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// stepped is a Sender whose courier does not run.
+// stepped is a Sender whose send loop does not run.
 func stepped(t *testing.T, opt Options) *Sender {
 	t.Helper()
 	name, at := place(t)
@@ -16,8 +16,8 @@ func stepped(t *testing.T, opt Options) *Sender {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		s.courier.disconnect()
-		close(s.courier.done)
+		s.loop.disconnect()
+		close(s.loop.done)
 		s.Close(cancelled())
 	})
 	return s
@@ -38,15 +38,19 @@ func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
 	} {
 		for _, recycle := range []bool{false, true} {
 			s := stepped(t, Options{Batch: c.batch, Recycle: recycle})
-			s.courier.connection = 1 // to which no recycled buffer was told so far
 			msg := strings.Repeat("x", c.size)
 			for range c.queued {
 				send(t, s, msg)
 			}
-			batch, err := s.courier.load()
-			if err != nil || len(batch) != c.want || len(s.courier.packet) != headSize+c.want*entrySize || len(s.courier.fds) != c.want {
-				t.Errorf("%d of %d buffers of %d bytes in a packet of at most %d, want %d: %d bytes, %d descriptors, %v",
-					len(batch), c.queued, c.size, c.batch, c.want, len(s.courier.packet), len(s.courier.fds), err)
+			batch, err := s.queue.nextBatch(s.loop.batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn := sendConn{number: 1} // to which no recycled buffer was sent so far
+			conn.encode(batch)
+			if len(batch) != c.want || len(conn.packet) != headSize+c.want*entrySize || len(conn.fds) != c.want {
+				t.Errorf("%d of %d buffers of %d bytes in a packet of at most %d, want %d: %d bytes, %d descriptors",
+					len(batch), c.queued, c.size, c.batch, c.want, len(conn.packet), len(conn.fds))
 			}
 		}
 	}
@@ -54,7 +58,7 @@ func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
 
 // What the last one used holds may still be in a cache.
 func TestThePoolGivesTheBufferThatCameBackLast(t *testing.T) {
-	p := &stepped(t, Options{Recycle: true}).courier.pool
+	p := &stepped(t, Options{Recycle: true}).queue.memory.recycled
 	var all []*recycledBuffer
 	for range 3 {
 		b, err := p.get(10, 0)
@@ -76,14 +80,14 @@ func TestThePoolGivesTheBufferThatCameBackLast(t *testing.T) {
 
 func TestRecycledBuffersAreRoundedUpByAnEighthAtMost(t *testing.T) {
 	for n := uint64(1); n < 1<<31; n += n/3 + 1 {
-		size, need := sizeFor(n), pages(n)
-		if size < n || size%pageSize != 0 || size-need > need/8 || sizeFor(size) != size {
+		size, need := recycledSize(n), pages(n)
+		if size < n || size%pageSize != 0 || size-need > need/8 || recycledSize(size) != size {
 			t.Errorf("%d bytes for %d", size, n)
 		}
 	}
 }
 
-// The courier asks less and less often whether something has changed, and at once again
+// The send loop asks less and less often whether something has changed, and at once again
 // when something did.
 func TestTheBackoffStartsAgainWhenSomethingMoves(t *testing.T) {
 	var b backoff
@@ -104,22 +108,22 @@ func TestTheBackoffStartsAgainWhenSomethingMoves(t *testing.T) {
 	}
 	for what, change := range map[string]func(s *Sender, r *Receiver){
 		"a packet":     func(s *Sender, _ *Receiver) { send(t, s, "a") },
-		"a kick":       func(s *Sender, _ *Receiver) { nudge(s.courier.kick) },
-		"a connection": func(s *Sender, r *Receiver) { s.courier.disconnect() },
+		"a wake":       func(s *Sender, _ *Receiver) { nudge(s.queue.wake) },
+		"a connection": func(s *Sender, r *Receiver) { s.loop.disconnect() },
 	} {
 		s := stepped(t, Options{})
-		r := open(t, s.segment.Name(), Options{Socket: s.courier.path})
+		r := open(t, s.segment.Name(), Options{Socket: s.loop.dialer.path})
 		step := func() {
-			if _, err := s.courier.step(); err != nil {
+			if _, err := s.loop.step(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for s.courier.wait.last < 8*time.Millisecond {
+		for s.loop.wait.last < 8*time.Millisecond {
 			step()
 		}
 		change(s, r)
-		if step(); s.courier.wait.last > time.Millisecond {
-			t.Errorf("%s: it waits %v", what, s.courier.wait.last)
+		if step(); s.loop.wait.last > time.Millisecond {
+			t.Errorf("%s: it waits %v", what, s.loop.wait.last)
 		}
 	}
 }

@@ -1,15 +1,22 @@
 package transfer
 
-import "golang.org/x/sys/unix"
+import (
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
 
-// buffer is a buffer on its way, with one message in it or many. Its content is in
-// a sealed memfd, in a recycled buffer, or still in ordinary memory, because there
-// was no descriptor for it.
+	"sluice/layout"
+)
+
+// outBuffer is a buffer on its way to the consumer, with one message in it or many. Its
+// content is in a sealed memfd, in a recycled buffer, or still in ordinary memory, because
+// there was no descriptor for it.
 type outBuffer struct {
 	fd       int             // sealed; -1 = none
 	recycled *recycledBuffer // nil = none
 	data     []byte          // ordinary memory; nil = none
-	weight   uint64          // memory that it counts for by itself; a recycled one counts in its pool
+	charged  uint64          // memory that it counts for by itself; a recycled one counts in its pool
 
 	length   int
 	memory   uint64 // what it counts for in the stream, on both sides: see entry.memory
@@ -19,45 +26,300 @@ type outBuffer struct {
 	start    position // of the stream, before it
 }
 
-// position is a place in the stream: what came before it, since the segment was
-// made.
-type position struct {
-	buffers  uint64
-	messages uint64
-	bytes    uint64 // of memory
-}
-
 // end is the position after the buffer.
-func (p *outBuffer) end() position {
-	return position{p.start.buffers + 1, p.start.messages + uint64(p.messages), p.start.bytes + p.memory}
+func (b *outBuffer) end() position {
+	return position{b.start.buffers + 1, b.start.messages + uint64(b.messages), b.start.bytes + b.memory}
 }
 
-// drop closes the buffer's own descriptor, and reports whether it had one.
-func (p *outBuffer) drop() bool {
-	if p.fd < 0 {
-		return false
+// outQueue holds what a Sender has accepted and the consumer has not released, in order:
+// what is not sent, and what is. The latter stays, sealed, until the consumer has released
+// it, so a consumer that dies takes nothing with it.
+//
+// The acknowledgement is the consumer's own count in the header page
+// (ConsumerStats.Buffers); nothing comes back over the socket.
+//
+// Its lock guards its fields. The Sender's goroutine adds, the sendLoop's takes out. A fault
+// in the header page, when the segment is truncated, leaves it unlocked.
+type outQueue struct {
+	consumer *layout.RoleStats
+	memory   outMemory
+	wake     chan struct{} // there is something to do for the sendLoop; one is enough
+
+	// How many buffers of unsent are unbacked: still in ordinary memory. They are the last
+	// of it, and as long as there are any, no new buffer gets a memfd: those that come back
+	// go to the oldest. Else all could end up behind a buffer that waits for one. It changes
+	// with mu held, and is read without.
+	unbacked atomic.Int64
+
+	mu                sync.Mutex
+	unsent            bufferQueue
+	unreleased        bufferQueue // sent, and not released by the consumer
+	unbackedBytes     int         // ordinary memory of the unbacked
+	peakUnbackedBytes int         // the most of it since the last trim
+	idleSince         time.Time   // since when the queue was empty, as far as trim has seen; zero = it was not
+	trimmed           bool        // since then
+}
+
+func newOutQueue(stats *senderStats, consumer *layout.RoleStats, limit uint64, recycle bool) *outQueue {
+	q := &outQueue{consumer: consumer, wake: make(chan struct{}, 1)}
+	m := &q.memory
+	m.recycle, m.stats = recycle, stats
+	m.fds.max = maxDescriptors()
+	m.bytes.limit = limit
+	m.recycled.fds, m.recycled.bytes, m.recycled.maxSize = &m.fds, &m.bytes, maxFileSize()
+	return q
+}
+
+// push adds a buffer. The Sender's goroutine calls it.
+func (q *outQueue) push(b outBuffer) {
+	q.mu.Lock()
+	if b.data != nil {
+		q.unbacked.Add(1)
+		q.unbackedBytes += cap(b.data)
+		q.peakUnbackedBytes = max(q.peakUnbackedBytes, q.unbackedBytes)
 	}
-	unix.Close(p.fd)
-	p.fd = -1
-	return true
+	q.unsent.push(b)
+	q.mu.Unlock()
+	nudge(q.wake)
 }
 
-// queue is a queue of buffers that can grow at both ends. Pointers into it are
-// valid until it grows.
-type queue struct {
+// getRecycled returns a recycled buffer of at least n bytes, nil when none can be had: then
+// the message is made in ordinary memory, and copied when one has come back.
+func (q *outQueue) getRecycled(n uint64) *recycledBuffer {
+	if q.unbacked.Load() > 0 {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reclaim()
+	b, err := q.memory.recycled.get(n, 0)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// putRecycled takes one back that was not sent.
+func (q *outQueue) putRecycled(b *recycledBuffer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.memory.recycled.put(b)
+}
+
+// reserve charges the memory of a message of n bytes that gets no recycled buffer now to the
+// budget, and returns how much that is; false when it would pass the limit, with everything
+// given up that nobody uses.
+func (q *outQueue) reserve(n uint64) (charged uint64, ok bool) {
+	m := &q.memory
+	charged = m.sizeFor(n)
+	if m.bytes.take(charged) {
+		return charged, true
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for try := 0; ; try++ {
+		q.reclaim()
+		if m.bytes.take(charged) {
+			return charged, true
+		}
+		if m.recycled.evict() {
+			continue
+		}
+		// The consumer may have released what the sendLoop has sent this moment, and has
+		// not noted yet. It needs microseconds, or a turn on a processor; and a count
+		// that is a lie is not waited for longer.
+		const tries = 200
+		if q.unsent.len() == 0 || int64(q.consumer.Buffers.Load()-q.unsent.at(0).start.buffers) <= 0 || try >= tries {
+			return 0, false
+		}
+		q.mu.Unlock()
+		time.Sleep(100 * time.Microsecond)
+		q.mu.Lock()
+	}
+}
+
+// backOldest moves the oldest unbacked buffer into a memfd, if one can be had. The Sender
+// calls it instead of making one for its newest buffer: else it would be several times as
+// fast for being out of descriptors, and leave all the work to the sendLoop, which then
+// cannot catch up any more.
+func (q *outQueue) backOldest() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reclaim()
+	if n := int(q.unbacked.Load()); n > 0 {
+		_ = q.materialize(q.unsent.at(q.unsent.len() - n)) // the sendLoop tries again, and reports why not
+	}
+}
+
+// materialize moves a buffer of unsent out of ordinary memory. q.mu is held.
+func (q *outQueue) materialize(b *outBuffer) error {
+	size := cap(b.data)
+	if err := q.memory.materialize(b); err != nil {
+		return err
+	}
+	q.unbackedBytes -= size
+	q.unbacked.Add(-1)
+	return nil
+}
+
+// maxPacketBytes is how many bytes of buffers share a packet, if it is more than one
+// buffer. What is in the socket and in the consumer's hands should fit a cache.
+const maxPacketBytes = 256 << 10
+
+// nextBatch returns a copy of the first buffers of unsent, at most n and none unbacked, for
+// one packet: none when there is no descriptor for the first. They stay in unsent until
+// markSent. An error is for good.
+func (q *outQueue) nextBatch(n int) ([]outBuffer, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = min(q.unsent.len(), n)
+	size := 0
+	for i := range n {
+		b := q.unsent.at(i)
+		if size += b.length; i > 0 && size > maxPacketBytes {
+			n = i
+			break
+		}
+		if b.data == nil {
+			continue
+		}
+		if err := q.materialize(b); err != nil {
+			switch {
+			case outOfDescriptors(err):
+				q.memory.stats.refused(layout.RefuseNoDescriptor)
+			case err != errAllInUse && err != errNoRoom:
+				return nil, err
+			}
+			n = i
+			break
+		}
+	}
+	return append([]outBuffer(nil), q.unsent.items[q.unsent.head:q.unsent.head+n]...), nil
+}
+
+// markSent notes that a batch was sent.
+func (q *outQueue) markSent(batch []outBuffer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range batch {
+		q.unreleased.push(batch[i])
+	}
+	q.unsent.pop(len(batch))
+	q.reclaim()
+	q.memory.report()
+}
+
+// requeue puts what was sent and not released before what is unsent: its connection is
+// lost, and the next consumer gets it again. It returns where the stream goes on: at the
+// first buffer, or at end when there is none.
+func (q *outQueue) requeue(end position) (start position) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reclaim()
+	q.unsent.unpop(&q.unreleased)
+	if q.unsent.len() > 0 {
+		return q.unsent.at(0).start
+	}
+	return end
+}
+
+// counts returns how many buffers are not sent, and how many are and not released.
+func (q *outQueue) counts() (unsent, unreleased int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reclaim()
+	return q.unsent.len(), q.unreleased.len()
+}
+
+// reclaim frees what the consumer has released. q.mu is held.
+func (q *outQueue) reclaim() {
+	if q.unreleased.len() == 0 {
+		return
+	}
+	// The count is the consumer's to write. Whatever it says, nothing that was not
+	// sent is freed.
+	n := int(min(max(0, int64(q.consumer.Buffers.Load()-q.unreleased.at(0).start.buffers)), int64(q.unreleased.len())))
+	if n == 0 {
+		return
+	}
+	for i := range n {
+		b := q.unreleased.at(i)
+		q.memory.release(b)
+		if b.recycled != nil {
+			q.memory.recycled.put(b.recycled)
+		}
+	}
+	q.unreleased.pop(n)
+	q.memory.report()
+}
+
+const (
+	// trimAfter is how long nothing is in flight before memory is given back.
+	trimAfter = 500 * time.Millisecond
+	// keptFree is how much of it is kept all the same, bytes.
+	keptFree = 1 << 20
+	// collectFrom is how much ordinary memory must have been unbacked to make a
+	// collection worth its while, bytes.
+	collectFrom = 16 << 20
+)
+
+// trim gives back what a peak has taken, when nothing has been in flight for a while. It is
+// to be called now and then.
+func (q *outQueue) trim() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.unsent.len()+q.unreleased.len() > 0 {
+		q.idleSince = time.Time{}
+		return
+	}
+	now := time.Now()
+	if q.idleSince.IsZero() {
+		q.idleSince, q.trimmed = now, false
+	}
+	if q.trimmed || now.Sub(q.idleSince) < trimAfter {
+		return
+	}
+	q.trimmed = true
+	q.memory.recycled.trim(keptFree)
+	q.unsent, q.unreleased = bufferQueue{}, bufferQueue{}
+	q.memory.plain.clear()
+	q.memory.report()
+	if q.peakUnbackedBytes >= collectFrom {
+		go debug.FreeOSMemory() // the collector alone would keep it for minutes
+	}
+	q.peakUnbackedBytes = 0
+}
+
+// close frees everything, and reports whether something was left. Neither the Sender nor
+// the sendLoop uses it any more.
+func (q *outQueue) close() (left bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, buffers := range []*bufferQueue{&q.unreleased, &q.unsent} {
+		left = left || buffers.len() > 0
+		for i := range buffers.len() {
+			q.memory.release(buffers.at(i))
+		}
+	}
+	return left, q.memory.recycled.close()
+}
+
+// bufferQueue is a queue of buffers that can grow at both ends. Pointers into it are
+// valid until it grows. One goroutine at a time may use it.
+type bufferQueue struct {
 	items []outBuffer
 	head  int
 }
 
-func (q *queue) len() int { return len(q.items) - q.head }
+func (q *bufferQueue) len() int { return len(q.items) - q.head }
 
-func (q *queue) at(i int) *outBuffer { return &q.items[q.head+i] }
+func (q *bufferQueue) at(i int) *outBuffer { return &q.items[q.head+i] }
 
-func (q *queue) push(p outBuffer) { q.items = append(q.items, p) }
+func (q *bufferQueue) push(b outBuffer) { q.items = append(q.items, b) }
 
 // pop drops the first n. Half of the space or more may be empty before it is
 // used again, so a buffer moves once on average.
-func (q *queue) pop(n int) {
+func (q *bufferQueue) pop(n int) {
 	clear(q.items[q.head : q.head+n])
 	q.head += n
 	switch {
@@ -71,7 +333,7 @@ func (q *queue) pop(n int) {
 }
 
 // unpop puts all of r before the first and empties r.
-func (q *queue) unpop(r *queue) {
+func (q *bufferQueue) unpop(r *bufferQueue) {
 	items := append(r.items[r.head:len(r.items):len(r.items)], q.items[q.head:]...)
-	*q, *r = queue{items: items}, queue{}
+	*q, *r = bufferQueue{items: items}, bufferQueue{}
 }

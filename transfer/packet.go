@@ -48,6 +48,13 @@ const (
 	flagPacked     = 2
 )
 
+// position is a place in the stream: what came before it, since the segment was made.
+type position struct {
+	buffers  uint64
+	messages uint64
+	bytes    uint64 // of memory: see entry.memory
+}
+
 // head is where in the stream a packet stands.
 type head struct {
 	kind                     kind

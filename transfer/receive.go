@@ -264,7 +264,7 @@ func (r *Receiver) begin(at position) {
 func (r *Receiver) packet() error {
 	h, err := r.read()
 	switch {
-	case gone(err):
+	case disconnected(err):
 		return r.hangUp()
 	case err != nil:
 		return err

@@ -77,11 +77,11 @@ type Receiver struct {
 
 	blocked uint64 // ns
 
-	closing       sync.Mutex // held by Close
-	closePatience time.Duration
-	stopped       chan struct{} // closed with the gate
-	closed        bool          // Close has done its work
-	deferred      *deferredUnmap
+	closing      sync.Mutex // held by Close
+	closeTimeout time.Duration
+	stopped      chan struct{} // closed with the gate
+	closed       bool          // Close has done its work
+	deferred     *deferredUnmap
 }
 
 // Open takes the consumer role in the segment called name, waits for that to appear
@@ -127,7 +127,7 @@ func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
 	r := &Receiver{
 		segment: seg, own: &h.ConsumerStats, peer: &h.ProducerStats, cursor: &h.Consumer, follow: opt.Follow, onEnd: opt.OnEnd, access: opt.Access,
 		room: make([]byte, headSize+MaxBatch*entrySize+1), rights: make([]byte, rightsSize), maps: mapped{},
-		stopped: make(chan struct{}), closePatience: closePatience, deferred: &deferredUnmap{},
+		stopped: make(chan struct{}), closeTimeout: closeTimeout, deferred: &deferredUnmap{},
 	}
 	// Before anything is written: a consumer that is refused here was none.
 	if opt.Listener != nil {

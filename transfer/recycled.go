@@ -8,8 +8,6 @@ import (
 
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
-
-	"sluice/layout"
 )
 
 // recycledBuffer is a buffer that comes back: a memfd, mapped once on each side. It cannot
@@ -31,12 +29,12 @@ const maxRecycled = 1024
 // recycledPool makes recycled buffers and keeps those that nobody uses, by size. What it has
 // made counts as memory until it gives it up.
 type recycledPool struct {
-	free   map[uint64][]*recycledBuffer // by size
-	every  map[uint32]*recycledBuffer
-	vacant []uint32 // numbers of buffers that were given up
-	files  *fdBudget
-	memory *memBudget
-	most   uint64 // bytes of the largest buffer that there can be
+	free    map[uint64][]*recycledBuffer // by size
+	all     map[uint32]*recycledBuffer
+	vacant  []uint32 // numbers of buffers that were given up
+	fds     *fdBudget
+	bytes   *memBudget
+	maxSize uint64 // bytes of the largest buffer that there can be
 }
 
 var (
@@ -44,19 +42,19 @@ var (
 	errNoRoom   = errors.New("no memory below the limit")
 )
 
-// sizeFor returns the size of a recycled buffer for n bytes: whole pages, up to eight
+// recycledSize returns the size of a recycled buffer for n bytes: whole pages, up to eight
 // of them exactly, and beyond that an eighth of a power of two, so that buffers of
 // about one size are one another's. At most an eighth is wasted.
-func sizeFor(n uint64) uint64 {
+func recycledSize(n uint64) uint64 {
 	count := pages(n) / pageSize
 	step := uint64(1) << max(0, bits.Len64(count-1)-4)
 	return (count + step - 1) / step * step * pageSize
 }
 
-// size is sizeFor, but never more than the limit, or than a file can have, where n bytes
+// sizeFor is recycledSize, but never more than the limit, or than a file can have, where n bytes
 // fit below it.
-func (p *recycledPool) size(n uint64) uint64 {
-	if size := sizeFor(n); size <= min(p.memory.limit, p.most) {
+func (p *recycledPool) sizeFor(n uint64) uint64 {
+	if size := recycledSize(n); size <= min(p.bytes.limit, p.maxSize) {
 		return size
 	}
 	return pages(n)
@@ -67,25 +65,25 @@ func (p *recycledPool) size(n uint64) uint64 {
 // of another size if need be. credit is what the message counts for already: the
 // buffer takes its place. Errors: errAllInUse, errNoRoom, EMFILE, and the kernel's.
 func (p *recycledPool) get(n, credit uint64) (*recycledBuffer, error) {
-	size := p.size(n)
+	size := p.sizeFor(n)
 	if last := len(p.free[size]) - 1; last >= 0 {
 		b := p.free[size][last]
 		p.free[size] = p.free[size][:last]
-		p.memory.give(credit)
+		p.bytes.give(credit)
 		return b, nil
 	}
-	for credit < size && !p.memory.take(size-credit) {
+	for credit < size && !p.bytes.take(size-credit) {
 		if !p.evict() {
 			return nil, errNoRoom
 		}
 	}
 	if credit > size {
-		p.memory.give(credit - size)
+		p.bytes.give(credit - size)
 	}
 	b, err := p.make(size)
 	if err != nil { // as it was before
-		p.memory.give(size)
-		p.memory.add(credit)
+		p.bytes.give(size)
+		p.bytes.add(credit)
 		return nil, err
 	}
 	return b, nil
@@ -94,26 +92,26 @@ func (p *recycledPool) get(n, credit uint64) (*recycledBuffer, error) {
 // make makes a buffer, whose memory is counted already.
 func (p *recycledPool) make(size uint64) (*recycledBuffer, error) {
 	full := errAllInUse
-	if len(p.every) < maxRecycled {
-		full = p.files.take()
+	if len(p.all) < maxRecycled {
+		full = p.fds.take()
 	}
-	if full != nil && (!p.evict() || p.files.take() != nil) {
+	if full != nil && (!p.evict() || p.fds.take() != nil) {
 		return nil, full
 	}
-	number := uint32(len(p.every) + 1)
+	number := uint32(len(p.all) + 1)
 	if last := len(p.vacant) - 1; last >= 0 {
 		number, p.vacant = p.vacant[last], p.vacant[:last]
 	}
 	b, err := newRecycledBuffer(int64(size), number)
 	if err != nil {
-		p.files.give()
+		p.fds.give()
 		p.vacant = append(p.vacant, number)
 		return nil, err
 	}
-	if p.every == nil {
-		p.every = map[uint32]*recycledBuffer{}
+	if p.all == nil {
+		p.all = map[uint32]*recycledBuffer{}
 	}
-	p.every[number] = b
+	p.all[number] = b
 	return b, nil
 }
 
@@ -140,10 +138,10 @@ func (p *recycledPool) evict() bool {
 
 // forget gives a buffer up.
 func (p *recycledPool) forget(b *recycledBuffer) error {
-	delete(p.every, b.number)
+	delete(p.all, b.number)
 	p.vacant = append(p.vacant, b.number)
-	p.files.give()
-	p.memory.give(uint64(len(b.mem)))
+	p.fds.give()
+	p.bytes.give(uint64(len(b.mem)))
 	return b.close()
 }
 
@@ -177,7 +175,7 @@ func (p *recycledPool) put(b *recycledBuffer) {
 
 func (p *recycledPool) close() error {
 	var errs []error
-	for _, b := range p.every {
+	for _, b := range p.all {
 		errs = append(errs, p.forget(b))
 	}
 	clear(p.free)
@@ -221,34 +219,4 @@ func (b *recycledBuffer) close() error {
 		err = b.mem.Unmap()
 	}
 	return errors.Join(err, b.file.Close())
-}
-
-// writeOnly reports whether the sender has given a descriptor that cannot be read.
-func writeOnly(f *os.File) bool {
-	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
-	return err == nil && flags&unix.O_ACCMODE == unix.O_WRONLY
-}
-
-// mapped is the consumer's side: the recycled buffers of one connection.
-type mapped map[uint32]mmap.MMap
-
-// add maps the file of buffer number. It owns the descriptor, and closes it: the
-// mapping is enough. old is the mapping that had that number before, nil if none
-// had: the sender has given that buffer up.
-func (m mapped) add(number uint32, fd int, size uint64) (old mmap.MMap, err error) {
-	f := os.NewFile(uintptr(fd), "memfd")
-	defer f.Close()
-	if err := checkFile(fd, size, kept); err != nil {
-		return nil, err
-	}
-	mem, err := mmap.MapRegion(f, int(size), mmap.RDONLY, 0, 0)
-	if errors.Is(err, unix.EACCES) && writeOnly(f) {
-		return nil, fmt.Errorf("%w: buffer %d cannot be read", layout.ErrCorrupt, number)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("map buffer %d: %w", number, os.NewSyscallError("mmap", err))
-	}
-	old = m[number]
-	m[number] = mem
-	return old, nil
 }

@@ -144,7 +144,7 @@ func TestWhatASideDoesNotNeedMayBeRefused(t *testing.T) {
 	takes(t, r, "through")
 }
 
-// What the courier finds later ends it, with the call's name.
+// What the send loop finds later ends it, with the call's name.
 func TestWhatTheCourierMayNotIsAnError(t *testing.T) {
 	for _, errno := range refusals {
 		name, opt := place(t)
@@ -162,23 +162,23 @@ func TestWhatTheCourierMayNotIsAnError(t *testing.T) {
 			{"getsockopt(SO_PEERCRED)", peerCred},
 			{"sendmsg", seccomp.Call(unix.SYS_SENDMSG)},
 		} {
-			s.courier.disconnect()
-			s.courier.denied = s.began.Add(-2 * helloPatience) // a socket that is being made is given time
-			under(t, errno, row.rule, func() { err = s.courier.connect() })
+			s.loop.disconnect()
+			s.loop.dialer.deniedSince = s.began.Add(-2 * helloTimeout) // a socket that is being made is given time
+			under(t, errno, row.rule, func() { err = s.loop.connect() })
 			namesCall(t, err, errno, row.call)
 		}
-		s.courier.disconnect()
-		if err := s.courier.connect(); err != nil || s.courier.conn == nil {
-			t.Fatalf("connected %v, %v", s.courier.conn != nil, err)
+		s.loop.disconnect()
+		if err := s.loop.connect(); err != nil || s.loop.conn == nil {
+			t.Fatalf("connected %v, %v", s.loop.conn != nil, err)
 		}
 		// Who may not look has not seen the consumer leave.
 		left := false
-		under(t, errno, seccomp.Call(unix.SYS_RECVFROM), func() { left, err = s.courier.hasLeft() })
+		under(t, errno, seccomp.Call(unix.SYS_RECVFROM), func() { left, err = s.loop.conn.peerLeft() })
 		namesCall(t, err, errno, "recvfrom")
 		if left {
 			t.Errorf("%v: the consumer is taken to have left", errno)
 		}
-		go s.courier.run()
+		go s.loop.run()
 		send(t, s, "a")
 		takes(t, r, "a")
 		r.Close()
@@ -195,20 +195,20 @@ func TestASenderThatIsOutOfDescriptorsSaysSo(t *testing.T) {
 	}
 	open(t, name, opt)
 	send(t, s, "a")
-	s.courier.closing.Store(true)
-	s.courier.stopWaiting()
+	s.loop.closing.Store(true)
+	s.loop.stopWaiting()
 	more := true
-	under(t, unix.EMFILE, seccomp.Call(unix.SYS_SOCKET), func() { more, err = s.courier.step() })
+	under(t, unix.EMFILE, seccomp.Call(unix.SYS_SOCKET), func() { more, err = s.loop.step() })
 	namesCall(t, err, unix.EMFILE, "socket")
 	if more {
-		t.Error("the courier goes on")
+		t.Error("the send loop goes on")
 	}
-	s.courier.closing.Store(false)
-	s.courier.giveUp = make(chan struct{})
-	under(t, unix.EMFILE, seccomp.Call(unix.SYS_SOCKET), func() { more, err = s.courier.step() })
+	s.loop.closing.Store(false)
+	s.loop.giveUp = make(chan struct{})
+	under(t, unix.EMFILE, seccomp.Call(unix.SYS_SOCKET), func() { more, err = s.loop.step() })
 	if got := layout.RefuseReason(s.own.RefuseReason.Load()); got != layout.RefuseNoConnectionDescriptor || !more || err != nil {
 		t.Errorf("%v, more %v, %v", got, more, err)
 	}
-	go s.courier.run()
+	go s.loop.run()
 	s.Abort()
 }

@@ -15,13 +15,13 @@ import (
 // Sender is the producer's end of a transfer. It never waits for the consumer:
 // what the socket does not take is queued, until the limit. One goroutine at a
 // time may use it; Drain, Close and Abort may be called from any. A goroutine of its
-// own, the courier, talks to the socket.
+// own, the sendLoop, sends what is in the outQueue.
 type Sender struct {
 	// What is used with each message comes first, together.
 	gate     shm.Gate // that every call of the user's passes, closed by Drain
 	cursor   *layout.Cursor
 	packing  int             // bytes of a packed buffer, 0 = one message a buffer
-	stage    []byte          // where messages are made: of pooled, or ordinary memory
+	stage    []byte          // where messages are made: of recycled, or ordinary memory
 	used     int             // bytes of stage that committed messages take
 	reserved int             // payload bytes reserved, -1 when nothing is
 	messages uint32          // in stage
@@ -30,36 +30,37 @@ type Sender struct {
 	stamp    uint64          // when the first message of stage was committed
 	recycled *recycledBuffer // nil = none
 	spare    []byte          // ordinary memory for the next stage
-	weight   uint64          // memory that the stage counts for; that of pooled counts in its pool
+	charged  uint64          // memory that stage counts for; that of recycled counts in its pool
 
-	next    position // after everything that was sealed
+	next    position // after everything that was queued
 	segment *shm.Segment
 	own     *layout.RoleStats
 	peer    *layout.RoleStats
 	peerAt  *layout.Cursor
 	limit   uint64
-	most    int // bytes of the largest message
-	recycle bool
-	courier *courier
+	maxSize int // bytes of the largest message
+	queue   *outQueue
+	loop    *sendLoop
+	stats   *senderStats
 
-	began             time.Time
-	firstCount, first uint64 // messages given and taken before this Sender
+	began                       time.Time
+	countBefore, consumedBefore uint64 // messages published and consumed before this Sender
 
 	end     layout.End  // how the stream ends
 	keepEnd atomic.Bool // leave the page for a Receiver that is still to come
 
-	ending        sync.Mutex // held by Drain and Close
-	closePatience time.Duration
-	drained       bool // Drain has done its work
-	undelivered   bool // Drain gave up, or failed
-	deferred      *deferredUnmap
-	page          sync.Mutex // held by Queued and Halt, and by Close when it sets left
-	left          bool       // the header page is not mapped any more
+	ending       sync.Mutex // held by Drain and Close
+	closeTimeout time.Duration
+	drained      bool // Drain has done its work
+	undelivered  bool // Drain gave up, or failed
+	deferred     *deferredUnmap
+	page         sync.Mutex // held by Queued and StopSending, and by Close when it sets left
+	left         bool       // the header page is not mapped any more
 }
 
 // MaxMessage returns the largest message, in bytes: what fits below the limit, and into a
 // file that this process may make.
-func (s *Sender) MaxMessage() int { return s.most }
+func (s *Sender) MaxMessage() int { return s.maxSize }
 
 // Segment returns the mapped header page.
 func (s *Sender) Segment() *shm.Segment { return s.segment }
@@ -70,7 +71,7 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 //
 // It does not wait. Errors: a *LimitError when the memory in flight is at the
 // limit, ErrTooLarge, ErrClosed, the cause of ctx if that is done, and whatever keeps
-// the courier from going on for good. After an error nothing is reserved. While a
+// the sendLoop from going on for good. After an error nothing is reserved. While a
 // packed buffer has room for the message none of this but ErrClosed is looked at.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {
@@ -92,17 +93,17 @@ func (s *Sender) fits(n int) bool { return n <= (len(s.stage)-s.used)&^7-layout.
 func (s *Sender) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 	defer s.gate.Leave()
 	if s.gate.Closed() {
-		return nil, s.turnBack()
+		return nil, s.closedError()
 	}
 	return s.reserve(ctx, n)
 }
 
-// turnBack ends a call that has found the Sender closed. The caller has no reservation
+// closedError ends a call that has found the Sender closed. The caller has no reservation
 // any more, and from here on never will.
-func (s *Sender) turnBack() error {
-	if s.courier.halting.Load() {
-		s.gate.Leave() // Halt waits for calls that may publish, and this does not
-		s.courier.awaitAbort()
+func (s *Sender) closedError() error {
+	if s.loop.stopping.Load() {
+		s.gate.Leave() // StopSending waits for calls that may publish, and this does not
+		s.loop.awaitAbort()
 		s.gate.Enter()
 	}
 	s.deferred.drop()
@@ -117,7 +118,7 @@ func (s *Sender) reserve(ctx context.Context, n int) ([]byte, error) {
 		fits, before = s.fits(n), layout.RecordHeader
 	}
 	if !fits {
-		if err := s.begin(ctx, n); err != nil {
+		if err := s.newStage(ctx, n); err != nil {
 			return nil, err
 		}
 	}
@@ -126,16 +127,16 @@ func (s *Sender) reserve(ctx context.Context, n int) ([]byte, error) {
 	return s.stage[at : at+n : at+n], nil
 }
 
-// begin sends what is staged and gets a new stage for a message of n bytes.
-func (s *Sender) begin(ctx context.Context, n int) error {
+// newStage queues what is staged and gets a new stage for a message of n bytes.
+func (s *Sender) newStage(ctx context.Context, n int) error {
 	switch {
 	case n > s.MaxMessage():
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, s.MaxMessage())
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	s.seal()
-	if err := s.courier.failed(); err != nil {
+	s.enqueue()
+	if err := s.loop.failed(); err != nil {
 		return err
 	}
 	size := n
@@ -146,52 +147,44 @@ func (s *Sender) begin(ctx context.Context, n int) error {
 	if s.stage != nil && len(s.stage) >= size {
 		return nil // reserved before, and not used
 	}
-	s.giveBack()
-	if s.recycle {
-		if s.recycled = s.courier.acquire(uint64(size)); s.recycled != nil {
+	s.dropStage()
+	if s.queue.memory.recycle {
+		if s.recycled = s.queue.getRecycled(uint64(size)); s.recycled != nil {
 			s.stage = s.recycled.mem
-			s.belowLimit()
-			s.courier.note()
+			s.stats.setBelowLimit()
+			s.queue.memory.report()
 			return nil
 		}
 	}
 	var ok bool
-	if s.weight, ok = s.courier.reserve(uint64(size)); !ok {
+	if s.charged, ok = s.queue.reserve(uint64(size)); !ok {
 		return s.limitReached()
 	}
-	s.belowLimit()
-	s.courier.note()
+	s.stats.setBelowLimit()
+	s.queue.memory.report()
 	if cap(s.spare) < size {
-		s.spare = s.courier.plain.take(size)
+		s.spare = s.queue.memory.plain.get(size)
 	}
 	s.stage = s.spare[:size]
 	return nil
 }
 
-// giveBack returns the stage unused.
-func (s *Sender) giveBack() {
+// dropStage gives the stage back, unused.
+func (s *Sender) dropStage() {
 	if s.recycled != nil {
-		s.courier.release(s.recycled)
+		s.queue.putRecycled(s.recycled)
 	}
-	s.courier.memory.give(s.weight)
-	s.recycled, s.stage, s.weight = nil, nil, 0
-}
-
-// belowLimit notes that there was room.
-func (s *Sender) belowLimit() {
-	if s.courier.atLimit.Load() {
-		s.courier.atLimit.Store(false)
-	}
+	s.queue.memory.bytes.give(s.charged)
+	s.recycled, s.stage, s.charged = nil, nil, 0
 }
 
 // limitReached notes that there was no room, and returns the error.
 func (s *Sender) limitReached() error {
-	s.courier.atLimit.Store(true)
-	s.courier.obstacle(layout.RefuseMemoryLimit)
+	s.stats.setAtLimit()
 	taken := s.peerAt.Count.Load()
 	return &LimitError{
 		Limit: s.limit, Waiting: s.unreleased(taken), After: time.Since(s.began),
-		Produced: s.count - s.firstCount, Consumed: taken - min(s.first, taken),
+		Produced: s.count - s.countBefore, Consumed: taken - min(s.consumedBefore, taken),
 	}
 }
 
@@ -205,7 +198,7 @@ func (s *Sender) Commit(n int) {
 	}
 	s.gate.Enter()
 	if s.gate.Closed() {
-		s.turnBack()
+		s.closedError()
 		s.gate.Leave()
 		return
 	}
@@ -243,9 +236,9 @@ func (s *Sender) commit(n int) {
 	s.bytes += uint64(n)
 }
 
-// Publish gives what is committed to the courier, and counts it. With packing, a
-// buffer goes when it is full: whoever has no more to send for now calls Flush. When the
-// Sender is closed it does nothing.
+// Publish queues what is committed, and counts it. With packing, a buffer is sent when it is
+// full: whoever has no more to send for now calls Flush. When the Sender is closed it does
+// nothing.
 func (s *Sender) Publish() {
 	if s.packing == 0 {
 		s.publishSlow()
@@ -253,7 +246,7 @@ func (s *Sender) Publish() {
 		// Without Enter and a deferred Leave, which cost as much as the rest. If Close
 		// comes in between, this stores once more what Close has stored, as nobody
 		// commits any more, or it stores to a page that is private by then.
-		s.tally()
+		s.publishCounts()
 	}
 }
 
@@ -261,21 +254,21 @@ func (s *Sender) publishSlow() {
 	s.gate.Enter()
 	defer s.gate.Leave()
 	if !s.gate.Closed() {
-		s.seal()
-		s.tally()
+		s.enqueue()
+		s.publishCounts()
 	}
 }
 
 // publish is Publish within a call.
 func (s *Sender) publish() {
 	if s.packing == 0 {
-		s.seal()
+		s.enqueue()
 	}
-	s.tally()
+	s.publishCounts()
 }
 
-// tally counts what is committed.
-func (s *Sender) tally() {
+// publishCounts counts what is committed.
+func (s *Sender) publishCounts() {
 	s.cursor.Bytes.StoreRelaxed(s.bytes)
 	s.cursor.Count.StoreRelease(s.count)
 }
@@ -293,63 +286,65 @@ func (s *Sender) Flush() {
 // flush is Flush within a call.
 func (s *Sender) flush() {
 	if s.reserved < 0 {
-		s.seal()
-		s.tally()
+		s.enqueue()
+		s.publishCounts()
 	}
 }
 
-// seal makes a buffer of the stage. From here on its bytes are the receiver's.
-func (s *Sender) seal() {
+// enqueue makes a buffer of the stage and queues it. From here on its bytes are the
+// receiver's.
+func (s *Sender) enqueue() {
 	if s.messages == 0 {
 		return
 	}
-	p := outBuffer{
+	memory := &s.queue.memory
+	b := outBuffer{
 		fd: -1, recycled: s.recycled, length: s.used, packed: s.packing > 0,
 		messages: s.messages, stamp: s.stamp, start: s.next,
 	}
 	if s.recycled != nil {
-		p.memory = uint64(len(s.recycled.mem))
+		b.memory = uint64(len(s.recycled.mem))
 	} else {
 		// What it takes, which may be less than what was reserved.
-		p.memory = s.courier.weight(uint64(s.used))
-		p.weight = min(p.memory, s.weight)
-		s.courier.memory.give(s.weight - p.weight)
-		s.weight = 0
+		b.memory = memory.sizeFor(uint64(s.used))
+		b.charged = min(b.memory, s.charged)
+		memory.bytes.give(s.charged - b.charged)
+		s.charged = 0
 	}
-	// Before the courier has it: a successor numbers its messages after these, and
+	// Before the sendLoop has it: a successor numbers its messages after these, and
 	// what the consumer has seen may not have a number of those. And before there is a
 	// descriptor, which a fault would lose.
-	s.tally()
-	s.cursor.Index.StoreRelaxed(p.end().bytes)
+	s.publishCounts()
+	s.cursor.Index.StoreRelaxed(b.end().bytes)
 	if s.recycled == nil {
-		if p.fd = s.materialize(); p.fd < 0 {
-			p.data = s.stage[:s.used]
+		if b.fd = s.sealStage(); b.fd < 0 {
+			b.data = s.stage[:s.used]
 			s.spare = nil
 		}
 	}
-	s.next = p.end()
+	s.next = b.end()
 	s.stage, s.recycled, s.used, s.messages = nil, nil, 0, 0
 	s.own.ProgressAt.StoreRelaxed(s.stamp)
-	s.courier.note()
+	memory.report()
 	if depth := s.count - s.peerAt.Count.Load(); int64(depth) > int64(s.own.HighWater.LoadRelaxed()) {
 		s.own.HighWater.StoreRelaxed(depth)
 	}
-	s.courier.add(p)
+	s.queue.push(b)
 }
 
-// materialize moves the stage into a sealed memfd. It is -1 when there can be none now:
-// the courier tries again, and says so if that is for good.
-func (s *Sender) materialize() (fd int) {
-	if s.courier.unbacked.Load() > 0 {
-		s.courier.backOldest()
+// sealStage moves the stage into a sealed memfd. It is -1 when there can be none now:
+// the sendLoop tries again, and reports it if that is for good.
+func (s *Sender) sealStage() (fd int) {
+	if s.queue.unbacked.Load() > 0 {
+		s.queue.backOldest()
 		return -1
 	}
-	if s.recycle {
+	if s.queue.memory.recycle {
 		return -1
 	}
-	fd, err := s.courier.seal(s.stage[:s.used])
-	if outOfDescriptors(err) { // what else there is, the courier will say
-		s.courier.refused(layout.RefuseNoDescriptor)
+	fd, err := s.queue.memory.seal(s.stage[:s.used])
+	if outOfDescriptors(err) { // of any other reason the sendLoop will end
+		s.stats.refused(layout.RefuseNoDescriptor)
 	}
 	return fd
 }
@@ -371,7 +366,7 @@ func (s *Sender) queued() uint64 { return s.unreleased(s.peerAt.Count.Load()) }
 // unreleased returns how many of this Sender's messages are beyond number at. Those of an
 // earlier one, which the consumer may still have to count as lost, are not its own.
 func (s *Sender) unreleased(at uint64) uint64 {
-	return s.count - min(max(at, s.firstCount), s.count)
+	return s.count - min(max(at, s.countBefore), s.count)
 }
 
 // Send copies msg into a buffer and publishes it. It fails as Reserve does.
@@ -379,7 +374,7 @@ func (s *Sender) Send(ctx context.Context, msg []byte) error {
 	s.gate.Enter()
 	defer s.gate.Leave()
 	if s.gate.Closed() {
-		return s.turnBack()
+		return s.closedError()
 	}
 	if s.packing == 0 || !s.fits(len(msg)) {
 		return s.send(ctx, msg)
@@ -397,7 +392,7 @@ func (s *Sender) Send(ctx context.Context, msg []byte) error {
 	s.messages++
 	s.count++
 	s.bytes += n
-	s.tally()
+	s.publishCounts()
 	return nil
 }
 
@@ -414,7 +409,7 @@ func (s *Sender) send(ctx context.Context, msg []byte) error {
 
 // Published returns how many messages this Sender has sent. It counts them itself: the
 // segment need not be readable any more.
-func (s *Sender) Published() uint64 { return s.count - s.firstCount }
+func (s *Sender) Published() uint64 { return s.count - s.countBefore }
 
 // SendBatch copies all msgs into buffers and publishes them. It returns how many were
 // accepted before an error; those are published. With packing, the last buffer goes as
@@ -423,7 +418,7 @@ func (s *Sender) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	s.gate.Enter()
 	defer s.gate.Leave()
 	if s.gate.Closed() {
-		return 0, s.turnBack()
+		return 0, s.closedError()
 	}
 	defer s.flush()
 	for i, msg := range msgs {

@@ -220,6 +220,14 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
+// rawConn is a socket for sendmsg(2) and recvmsg(2) under the runtime's poller.
+type rawConn struct{ syscall.RawConn }
+
+func newRawConn(conn *net.UnixConn) (rawConn, error) {
+	raw, err := conn.SyscallConn()
+	return rawConn{raw}, err
+}
+
 func control(conn syscall.Conn, fn func(fd int) error) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -232,8 +240,8 @@ func control(conn syscall.Conn, fn func(fd int) error) error {
 // timedOut reports whether err is a deadline that has passed.
 func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// gone reports whether err says that the peer has left.
-func gone(err error) bool {
+// disconnected reports whether err says that the peer has left.
+func disconnected(err error) bool {
 	for _, e := range []unix.Errno{unix.EPIPE, unix.ECONNRESET, unix.ENOTCONN, unix.ECONNREFUSED} {
 		if errors.Is(err, e) {
 			return true

@@ -152,7 +152,7 @@ func TestAPlaceWhereNoSocketOfOnesOwnCanBe(t *testing.T) {
 			opt.Socket = c.socket(t)
 			_, err := Open(t.Context(), name, opt)
 			is(t, err, c.want)
-			if now := opened(); now > before+1 { // the courier may be calling
+			if now := opened(); now > before+1 { // the send loop may be calling
 				t.Errorf("%d descriptors are open, there were %d", now, before)
 			}
 			opt.Socket = filepath.Join(directory(t, 0o777|os.ModeSticky, -1), "socket") // as /tmp
@@ -194,7 +194,7 @@ func TestASenderEndsAtASocketOfAnotherKind(t *testing.T) {
 	}
 	defer l.Close()
 	s := create(t, name, opt)
-	eventually(t, "an error", func() bool { return s.courier.failed() != nil })
+	eventually(t, "an error", func() bool { return s.loop.failed() != nil })
 	is(t, s.Send(t.Context(), []byte("x")), unix.EPROTOTYPE)
 	_, err = Create(t.Context(), name, Options{Socket: strings.Repeat("x", longestPath+1)})
 	is(t, err, unix.ENAMETOOLONG)
@@ -244,7 +244,7 @@ func TestSidesThatLookInDifferentPlacesMeetWhereTheConsumerListens(t *testing.T)
 	takes(t, r, "a")
 	r.Release()
 	h := r.Segment().Header()
-	if h.ConsumerSocket.Load() != opt.Socket || h.ProducerSocket.Load() != s.courier.path {
+	if h.ConsumerSocket.Load() != opt.Socket || h.ProducerSocket.Load() != s.loop.dialer.path {
 		t.Errorf("the sides say that they are at %q and %q", h.ConsumerSocket.Load(), h.ProducerSocket.Load())
 	}
 	ended(t, s, r)
@@ -287,10 +287,10 @@ func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t 
 			t.Cleanup(func() { r.Close() })
 			c.spoil(r)
 			there := r.segment.Header().ConsumerSocket.Load()
-			go s.courier.run()
+			go s.loop.run()
 			eventually(t, "an obstacle", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseElsewhere) })
-			eventually(t, "an error", func() bool { return s.courier.failed() != nil })
-			err = s.courier.failed()
+			eventually(t, "an error", func() bool { return s.loop.failed() != nil })
+			err = s.loop.failed()
 			is(t, err, ErrElsewhere)
 			if text := err.Error(); !strings.Contains(text, there) || !strings.Contains(text, elsewhere.Socket) {
 				t.Errorf("%q does not name both places", text)

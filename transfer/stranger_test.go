@@ -78,7 +78,7 @@ func stranger(word, socket, created string) error {
 			return unix.Sendmsg(s, packet(head{kind: kindBuffers, segment: id}, one), unix.UnixRights(fd), nil, 0)
 		}),
 	} {
-		if err != nil && !gone(err) { // he may have been sent away already
+		if err != nil && !disconnected(err) { // he may have been sent away already
 			return err
 		}
 	}
@@ -156,7 +156,7 @@ func TestAnotherUsersConsumerGetsNothing(t *testing.T) {
 	send(t, s, "a secret")
 	says := strange(t, "listen", opt.Socket, 0)
 	says("listening")
-	eventually(t, "a refusal", func() bool { return s.courier.failed() != nil })
+	eventually(t, "a refusal", func() bool { return s.loop.failed() != nil })
 	is(t, s.Send(t.Context(), nil), ErrPeer)
 	says("got 0 EOF")
 	lost, err := s.Close(t.Context())

@@ -115,7 +115,7 @@ func (e elastic) resumed() uint64 { return 0 }
 
 func (e elastic) loses() string {
 	most, are := "", "are"
-	n, exact := e.Halt()
+	n, exact := e.StopSending()
 	if !exact {
 		most = "at most "
 	}

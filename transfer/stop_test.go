@@ -17,9 +17,9 @@ func TestHaltTellsWhatIsNotHandedOver(t *testing.T) {
 		s.Flush()
 		takes(t, r, "a")
 		r.Release()
-		eventually(t, "all sent", func() bool { waiting, _ := s.courier.queued(); return waiting == 0 })
-		eventually(t, "a courier that has noted it", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNone) })
-		if n, exact := s.Halt(); n != 0 || !exact {
+		eventually(t, "all sent", func() bool { waiting, _ := s.queue.counts(); return waiting == 0 })
+		eventually(t, "a send loop that has noted it", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNone) })
+		if n, exact := s.StopSending(); n != 0 || !exact {
 			t.Errorf("%d, exact: %v; all is in the socket", n, exact)
 		}
 		s.Abort()
@@ -31,7 +31,7 @@ func TestHaltTellsWhatIsNotHandedOver(t *testing.T) {
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
 		send(t, s, "a", "b", "c")
-		if n, exact := s.Halt(); n != 3 || !exact {
+		if n, exact := s.StopSending(); n != 3 || !exact {
 			t.Errorf("%d, exact: %v; nobody has any of 3", n, exact)
 		}
 	})
@@ -52,7 +52,7 @@ func TestNothingIsPublishedAfterHalt(t *testing.T) {
 				is(t, err, nil)
 				s.Commit(copy(room, "more"))
 				published := s.cursor.Count.Load()
-				s.Halt()
+				s.StopSending()
 				late := make(chan error, 1)
 				go func() { late <- publish(s) }()
 				select {
@@ -78,9 +78,9 @@ func TestHaltAfterTheConsumerHasDied(t *testing.T) {
 	send(t, s, "a", "b", "c")
 	takes(t, r, "a")
 	r.Release()
-	eventually(t, "all sent", func() bool { waiting, _ := s.courier.queued(); return waiting == 0 })
+	eventually(t, "all sent", func() bool { waiting, _ := s.queue.counts(); return waiting == 0 })
 	r.Close()
-	if n, exact := s.Halt(); n != 2 || !exact {
+	if n, exact := s.StopSending(); n != 2 || !exact {
 		t.Errorf("%d, exact: %v; one of 3 was released", n, exact)
 	}
 }
@@ -91,8 +91,8 @@ func TestHaltWhileDraining(t *testing.T) {
 	send(t, s, "a", "b")
 	drained := make(chan error, 1)
 	go func() { _, err := s.Drain(context.Background()); drained <- err }()
-	eventually(t, "the end is sent", func() bool { waiting, unread := s.courier.queued(); return waiting == 0 && unread == 2 })
-	if n, exact := s.Halt(); n != 0 || !exact {
+	eventually(t, "the end is sent", func() bool { waiting, unread := s.queue.counts(); return waiting == 0 && unread == 2 })
+	if n, exact := s.StopSending(); n != 0 || !exact {
 		t.Errorf("%d, exact: %v; all is in the socket", n, exact)
 	}
 	select {
