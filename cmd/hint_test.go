@@ -171,7 +171,7 @@ func TestHintsAfterTheConsumerHasEnded(t *testing.T) {
 	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 20 })
 	p.Signal(unix.SIGTERM)
 	p.WantHint(1, "messages were lost|that no consumer was there for|keep a consumer running until the producer has ended", "came|start a consumer")
-	if said := p.Stderr.String(); !strings.Contains(said, "no consumer is there for") || strings.Contains(said, "came for") {
+	if said := p.Stderr.String(); !strings.Contains(said, "there is no consumer for") || strings.Contains(said, "came for") {
 		t.Errorf("the verdict:\n%s", said)
 	}
 }

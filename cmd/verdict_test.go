@@ -53,7 +53,7 @@ func TestARingThatFillsNamesTheSlowerSide(t *testing.T) {
 	}
 	p.Signal(unix.SIGINT)
 	p.WantExit(0)
-	finalSays(t, p, "consumer-bound", "the producer sends", "the consumer takes")
+	finalSays(t, p, "consumer-bound", "the producer sends", "the consumer receives")
 	if f := p.Final(); f.Num("producerWaits") != 0 || f.Num("fill") > 0.5 {
 		t.Errorf("the ring was full, which is another test's: %v", f)
 	}
@@ -157,13 +157,13 @@ func TestTwoSidesThatDoNotMeetAreTold(t *testing.T) {
 	c := testenv.Start(t, "consumer", append(often(name), append(shared, there)...)...)
 	paths := "the producer connects to " + here + ", the consumer listens at " + there
 	for _, side := range []*testenv.Process{p, c} {
-		reportSays(t, side, "unconnected", "both sides live and look for each other in different places: "+paths, "the same --socket")
+		reportSays(t, side, "unconnected", "both sides are alive, but use different sockets: "+paths, "the same --socket")
 	}
 	d := doctorOnPairs(t)
 	select {
 	case <-p.Exited: // it gives up after two seconds, perhaps before doctor looked
 	default:
-		if d.State != "problem" || !strings.Contains(d.Says, name+": both sides live") || !strings.Contains(d.Says, paths) || !strings.Contains(d.Remedy, "--socket") {
+		if d.State != "problem" || !strings.Contains(d.Says, name+": both sides are alive") || !strings.Contains(d.Says, paths) || !strings.Contains(d.Remedy, "--socket") {
 			t.Errorf("gauge doctor: %+v", d)
 		}
 	}
@@ -207,7 +207,7 @@ func TestTheRoomThatAPauseNeeded(t *testing.T) {
 		return p
 	}
 	tight := pause(8)
-	finalSays(t, tight, "consumer-bound", "the consumer was stopped (SIGSTOP or Ctrl-Z)", "more messages would have gone in")
+	finalSays(t, tight, "consumer-bound", "the consumer was stopped (SIGSTOP or Ctrl-Z)", "more messages would have been sent")
 	said := regexp.MustCompile(`about ([0-9,]+) more messages`).FindStringSubmatch(fmt.Sprint(tight.Final()["verdictWhy"]))
 	if said == nil {
 		t.FailNow()

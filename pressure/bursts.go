@@ -1,42 +1,35 @@
 package pressure
 
 import (
-	"fmt"
 	"time"
 
 	"sluice/layout"
 )
 
 const (
-	// worthMentioning is the share of the time from which on a full queue is a burst
+	// burstShare is the share of the time from which on a full ring is a burst
 	// and not a chance.
-	worthMentioning = 0.01
-	// stallWait is the length of a wait from which on it is the consumer's pause and
-	// not a producer in step with it, and longStall the time that pauses may take
+	burstShare = 0.01
+	// minPause is the length of a wait from which on it is the consumer's pause and
+	// not a producer in step with it, and maxPauses the time that pauses may take
 	// together to be told from overload.
-	stallWait = 50 * time.Millisecond
-	longStall = 5 * time.Second
-	// spare is the part of the producer's pace that the consumer has to have to spare.
-	spare = 0.1
+	minPause  = 50 * time.Millisecond
+	maxPauses = 5 * time.Second
+	// spareShare is the part of the producer's rate by which the consumer has to be faster.
+	spareShare = 0.1
 )
 
-// bursts says for how long a ring was full although its consumer is the faster side:
-// then more room would have spared the producer those waits. It is "" where there were
-// none, or where every ring fills.
-func bursts(i *Interval, s *Snapshot) string {
-	p, c := i.ProducerBlocked, i.ConsumerBlocked
-	if s.Geometry.Mode != layout.ModeRing || i.Stopped || i.Elapsed < tooShort || i.ProducerWaits == 0 || p < worthMentioning || c < noticeable {
-		return ""
-	}
-	// While neither waits the producer sends at n/(1-p), the consumer takes at n/(1-c).
-	if 1-c > (1-spare)*(1-p) {
-		return ""
-	}
-	would := ""
-	if n, ok := missed(i, s); ok {
-		would = fmt.Sprintf("about %s would have gone in; ", more(n))
-	}
-	return fmt.Sprintf("the ring was full for %v of %v; %sthe consumer slept %.0f %% of the time", about(partOf(p, i.Elapsed)), about(i.Elapsed), would, 100*c)
+// bursts reports whether a ring was full for a part of the time although its consumer is the
+// faster side: then more capacity would have spared the producer those waits.
+func bursts(i *Interval, s *Snapshot) bool {
+	return s.Geometry.Mode == layout.ModeRing && !i.Stopped && i.Elapsed >= tooShort && i.ProducerWaits > 0 &&
+		i.ProducerBlocked >= burstShare && i.ConsumerBlocked >= Noticeable && i.consumerFaster()
+}
+
+// consumerFaster reports whether the consumer has time to spare. While neither waits the
+// producer sends at n/(1-p), the consumer receives at n/(1-c).
+func (i *Interval) consumerFaster() bool {
+	return 1-i.ConsumerBlocked <= (1-spareShare)*(1-i.ProducerBlocked)
 }
 
 // missed returns how many messages had no room in a ring while its consumer paused: as
@@ -45,10 +38,12 @@ func bursts(i *Interval, s *Snapshot) string {
 // needs, where they were most of the time, and where the consumer has no time to spare:
 // there every ring fills.
 func missed(i *Interval, s *Snapshot) (n uint64, ok bool) {
-	p, c := i.ProducerBlocked, i.ConsumerBlocked
-	blocked := partOf(p, i.Elapsed)
-	if s.Geometry.Mode != layout.ModeRing || i.ProducerWaits == 0 || p > 0.5 || 1-c > (1-spare)*(1-p) ||
-		blocked > longStall || blocked/time.Duration(i.ProducerWaits) < stallWait {
+	p := i.ProducerBlocked
+	if s.Geometry.Mode != layout.ModeRing || i.ProducerWaits == 0 || p > 0.5 || !i.consumerFaster() {
+		return 0, false
+	}
+	blocked := time.Duration(p * float64(i.Elapsed))
+	if blocked > maxPauses || blocked/time.Duration(i.ProducerWaits) < minPause {
 		return 0, false
 	}
 	return uint64(float64(i.Produced)/(1-p)*p + 0.5), true

@@ -33,7 +33,7 @@ type Interval struct {
 
 	Latency Histogram
 
-	when string // what the shares are of, in words; "" = of the time
+	longer time.Duration // what Elapsed is a part of; 0 = of nothing longer
 }
 
 // Between returns what happened from before to after.

@@ -10,8 +10,18 @@ func (s *Snapshot) LimitReached() bool {
 }
 
 // delivering reports whether the living producer of a transfer has ended its stream, sends
-// no more, and is there only until what it has queued is taken.
+// no more, and is there only until its queue is empty.
 func (s *Snapshot) delivering() bool {
 	p := &s.Producer
 	return s.Geometry.Mode == layout.ModeTransfer && p.Alive && p.End != layout.EndNone && p.State != layout.StateClosed
 }
+
+// limited is the verdict on a transfer that is at its limit.
+func limited(i *Interval, after *Snapshot) Verdict {
+	if i.Consumed == 0 && after.Apart() {
+		return apart(i, after)
+	}
+	return conclude(ConsumerBound, CauseLimit, i, after, limitAdvice...)
+}
+
+var limitAdvice = []AdviceKind{AdviceSpeedUpConsumer, AdviceSlowProducer, AdviceRaiseLimit, AdviceRingMode}

@@ -1,39 +1,48 @@
 package pressure
 
 import (
-	"fmt"
 	"time"
 
 	"sluice/layout"
 )
 
-// quietAfter is how long a side that sleeps may show no progress. It looks around at
-// least once a second, so after that it does not run.
-const quietAfter = 2 * time.Second
+const (
+	// quietAfter is how long a side that sleeps may show no progress. It looks around at
+	// least once a second, so after that it does not run.
+	quietAfter = 2 * time.Second
+	// stallAfter is how long a consumer may work on one message before it is
+	// said to be stalled.
+	stallAfter = 5 * time.Second
+)
 
 // stopped is the verdict on a side that does not run although it lives: what it says
 // of itself, running or blocked, is not true any more.
 func stopped(i *Interval, after *Snapshot) (Verdict, bool) {
 	for _, r := range []layout.Role{layout.Consumer, layout.Producer} {
-		side := after.side(r)
-		why := after.notRunning(r)
-		if why == "" && i.sleepsInVain(after, r) {
-			full := map[layout.Role]string{layout.Consumer: "full", layout.Producer: "empty"}[r]
-			why = fmt.Sprintf("is not running although the queue is %s; it was probably stopped (SIGSTOP)", full)
+		cause := after.notRunning(r)
+		if cause == "" && i.sleepsInVain(after, r) {
+			cause = CauseAsleep
 		}
-		if why == "" {
+		if cause == "" {
 			continue
 		}
-		v := Verdict{Kind: Stopped, Why: fmt.Sprintf("the %v%s %s", r, pid(side), why), Advice: "let it go on: kill -CONT"}
-		if after.LimitReached() {
-			v.Why += fmt.Sprintf("; the limit of %s was reached", size(after.Limit))
+		v := conclude(Stopped, cause, i, after)
+		v.blame(r, after.side(r))
+		if cause == CauseNoProgress {
+			v.NoProgress = after.age(after.side(r))
 		}
-		if side.PID > 0 && !side.Foreign {
-			v.Advice += fmt.Sprintf(" %d", side.PID)
+		v.Advice = []Advice{{Kind: AdviceContinue}}
+		if !v.OtherPIDNamespace {
+			v.Advice[0].PID = v.PID
 		}
 		return v, true
 	}
 	return Verdict{}, false
+}
+
+// blame names the process that is stopped or stalled.
+func (f *Figures) blame(r layout.Role, side *RoleStats) {
+	f.Role, f.PID, f.OtherPIDNamespace = r, side.PID, side.Foreign
 }
 
 // sleepsInVain reports whether a side sleeps although what it sleeps for was there for
@@ -54,18 +63,42 @@ func (s *Snapshot) sleeps(r layout.Role) bool {
 	return side.Alive && !side.Runs && (side.State == layout.StateBlocked || side.State == layout.StateAlone)
 }
 
-// notRunning says how it shows that a live side does not run; "" when it does not show.
-func (s *Snapshot) notRunning(r layout.Role) string {
+// notRunning returns how it shows that a live side does not run; "" when it does not show.
+func (s *Snapshot) notRunning(r layout.Role) Cause {
 	side := s.side(r)
-	switch idle := s.age(side); {
+	switch {
 	case !side.Alive:
 		return ""
 	case side.Stopped:
-		return "is stopped (SIGSTOP or Ctrl-Z)"
-	case s.sleeps(r) && idle > quietAfter:
-		return fmt.Sprintf("shows no progress for %.0f s, not even that it waits; it was probably stopped (SIGSTOP)", idle.Seconds())
+		return CauseSignal
+	case s.sleeps(r) && s.age(side) > quietAfter:
+		return CauseNoProgress
 	}
 	return ""
+}
+
+// stalled is the verdict on a consumer that is there, and has something to receive.
+func stalled(i *Interval, after *Snapshot) (Verdict, bool) {
+	idle := after.age(&after.Consumer)
+	if !i.ConsumerStayed || i.Elapsed <= arriving || i.Consumed > 0 || after.Depth() == 0 || idle <= stallAfter {
+		return Verdict{}, false
+	}
+	v := conclude(Stalled, CauseNoProgress, i, after, AdviceInspectConsumer)
+	v.blame(layout.Consumer, &after.Consumer)
+	v.NoProgress, v.LastProducer = idle, after.lastProducer()
+	if i.Dropped > 0 {
+		v.Dropped, v.Offered = i.Dropped, i.Dropped+i.Produced
+	}
+	return v, true
+}
+
+// age is how long a side has shown no progress, 0 when that cannot be known. It may
+// have shown some after this snapshot's clock was read.
+func (s *Snapshot) age(side *RoleStats) time.Duration {
+	if side.OtherClock {
+		return 0
+	}
+	return time.Duration(max(0, int64(s.At-side.Progress)))
 }
 
 func (s *Snapshot) side(r layout.Role) *RoleStats {

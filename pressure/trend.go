@@ -74,7 +74,7 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 		return i, v
 	}
 	switch {
-	case v.Kind == t.verdict.Kind && (v.Left > 0 || t.verdict.Left == 0):
+	case v.Kind == t.verdict.Kind && (v.Grows || !t.verdict.Grows):
 		t.verdict, t.votes = v, 0
 	case t.believes(v.Kind):
 		if v.Kind != t.verdict.Kind {
@@ -128,8 +128,4 @@ func (t *Trend) believes(k Kind) bool {
 	}
 	t.votes++
 	return t.votes >= confirmed || !k.ofDegree() || !t.verdict.Kind.ofDegree() || t.verdict.Kind == Growing
-}
-
-func (k Kind) ofDegree() bool {
-	return k == ConsumerBound || k == ProducerBound || k == Balanced || k == Growing
 }

@@ -1,7 +1,6 @@
 package pressure
 
 import (
-	"fmt"
 	"time"
 
 	"sluice/layout"
@@ -89,14 +88,11 @@ func (t *Trend) Whole(r layout.Role) (Interval, Verdict) {
 	i.Deepest = max(i.Deepest, w.deepest)
 	after := w.last
 	v := w.judge(&i, &after, r)
-	if end := after.Producer.End; !after.Producer.Alive && r == layout.Consumer && v.Kind != NoProducer && (end == layout.EndStopped || end == layout.EndFailed) {
-		v.Figures = false
-		v.Why += fate(&after)
+	v.Whole, v.Held = true, 0
+	if p := &after.Producer; r == layout.Consumer && v.Kind != NoProducer && (p.End == layout.EndStopped || p.End == layout.EndFailed) {
+		v.LastProducer = after.lastProducer()
 	}
-	if i.Lost > 0 {
-		v.Figures = false
-		v.Why += lost(i.Lost)
-	}
+	v.Lost = i.Lost
 	return i, v
 }
 
@@ -105,35 +101,31 @@ func (w *whole) judge(i *Interval, after *Snapshot, r layout.Role) Verdict {
 		return w.apart
 	}
 	if i.Consumed == 0 && i.Elapsed > arriving && after.Depth() > 0 && after.Apart() { // also when the last looks did not show it
-		return apart(after)
+		return apart(i, after)
 	}
 	transfer := after.Geometry.Mode == layout.ModeTransfer
 	if r == layout.Producer && transfer && !after.Consumer.Alive && after.Depth() > 0 {
-		return Verdict{Kind: NoConsumer, Why: fmt.Sprintf("no consumer is there for %s; what is queued ends with the producer", messages(after.Depth())), Advice: "start a consumer"}
+		return conclude(NoConsumer, CauseUndelivered, i, after, AdviceStartConsumer)
 	}
-	gone := ""
+	var atEnd *Verdict
 	if v, ok := absent(i, after); ok {
 		if away := w.away[layout.Producer] + w.away[layout.Consumer]; i.Produced == 0 || i.Consumed == 0 || 2*away > i.Elapsed {
 			return v
 		}
-		gone = "; " + v.Why
+		atEnd = &v
 	}
 	v := w.slower(i, after)
-	if away := w.away[layout.Consumer]; share(away, i.Elapsed) >= noticeable {
-		v.Figures = false
-		missing := fmt.Sprintf("there was no consumer for at least %v of %v", about(away), about(i.Elapsed))
+	v.AtEnd = atEnd
+	if away := w.away[layout.Consumer]; share(away, i.Elapsed) >= Noticeable {
 		if 2*away > i.Elapsed {
-			v.Kind, v.Why, v.Advice = NoConsumer, missing, "start the consumer sooner"
-		} else {
-			v.Why = missing + "; " + v.Why
+			v = conclude(NoConsumer, CauseLate, i, after, AdviceStartSooner)
+			v.AtEnd = atEnd
 		}
+		v.ConsumerAbsent = away
 	}
-	if away := w.away[layout.Producer]; r == layout.Consumer && i.Elapsed > arriving && share(away, i.Elapsed) >= noticeable && w.met < i.Elapsed-away/2 { // and nothing was left to take for most of it
-		v.Figures = false
-		v.Why += fmt.Sprintf("; there was no producer for at least %v of %v", about(away), about(i.Elapsed))
-	}
-	if gone != "" {
-		v.Why, v.Figures = v.Why+gone, false
+	// Only where nothing was left to receive for most of it.
+	if away := w.away[layout.Producer]; r == layout.Consumer && i.Elapsed > arriving && share(away, i.Elapsed) >= Noticeable && w.met < i.Elapsed-away/2 {
+		v.ProducerAbsent = away
 	}
 	return v
 }
@@ -142,10 +134,10 @@ func (w *whole) judge(i *Interval, after *Snapshot, r layout.Role) Verdict {
 // for what the waits of each side say; all of it when that is most of it.
 func (w *whole) together(i *Interval) Interval {
 	j := *i
-	if share(w.met, i.Elapsed) > 1-noticeable || w.met == 0 {
+	if share(w.met, i.Elapsed) > 1-Noticeable || w.met == 0 {
 		return j
 	}
-	j.Elapsed, j.when = w.met, "while both sides ran"
+	j.Elapsed, j.longer = w.met, i.Elapsed
 	j.ProducerBlocked = share(w.blocked[layout.Producer], w.met)
 	j.ConsumerBlocked = share(w.blocked[layout.Consumer], w.met)
 	return j
@@ -154,12 +146,7 @@ func (w *whole) together(i *Interval) Interval {
 // slower is the verdict on the time in which both sides were there.
 func (w *whole) slower(i *Interval, after *Snapshot) Verdict {
 	v := w.slowerOf(i, after)
-	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
-		if w.stopped[r] > 0 {
-			v.Figures = false
-			v.Why = fmt.Sprintf("the %v was stopped (SIGSTOP or Ctrl-Z) for about %v of %v; ", r, about(w.stopped[r]), about(i.Elapsed)) + v.Why
-		}
-	}
+	v.ProducerStopped, v.ConsumerStopped = w.stopped[layout.Producer], w.stopped[layout.Consumer]
 	return v
 }
 
@@ -168,45 +155,41 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 	slower := w.kinds[ConsumerBound] + w.kinds[Growing] + w.kinds[Stalled]
 	bound := bound("", &both, after)
 	switch {
-	case i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0:
-		return idle
+	case i.idle(after):
+		return conclude(Idle, "", i, after)
 	case w.limited || after.RefuseReason == layout.RefuseMemoryLimit:
-		return Verdict{Kind: ConsumerBound, Advice: atLimitAdvice,
-			Why: fmt.Sprintf("the limit of %s was reached; deepest queue: %s", size(after.Limit), messages(w.deepest))}
+		v := conclude(ConsumerBound, CauseLimit, i, after, limitAdvice...)
+		v.Deepest = w.deepest
+		return v
 	case i.Dropped > 0:
 		there := *i
 		there.ConsumerStayed = 2*w.unattended < i.Dropped // when it mattered
-		return dropped(&there, after)
+		return overflowed(&there, after)
 	case w.stopped[layout.Consumer] > 0:
-		v := Verdict{Kind: Balanced, Why: "the queue took what came"}
-		if p := i.ProducerBlocked; p >= worthMentioning {
-			v.Kind, v.Why = ConsumerBound, fmt.Sprintf("the producer was blocked for %v", about(partOf(p, i.Elapsed)))
-			if n, ok := missed(i, after); ok {
-				v.Why += fmt.Sprintf("; about %s would have gone in", more(n))
-			}
-			v.Advice = "nothing to do if the consumer was stopped on purpose"
+		v := conclude(Balanced, CauseStopped, i, after)
+		if i.ProducerBlocked >= burstShare {
+			v.Kind = ConsumerBound
+			v.Missed, _ = missed(i, after)
 		}
 		return v
 	case i.grows(after):
-		return Verdict{Kind: ConsumerBound, Why: fmt.Sprintf("%s; deepest queue: %s", i.pace(), messages(w.deepest)), Advice: speedUp(after)}
+		v := conclude(ConsumerBound, CauseFills, i, after, AdviceSpeedUpConsumer, AdviceKeepCapacity)
+		v.Deepest = w.deepest
+		return v
 	case 2*slower >= both.Elapsed && both.Elapsed > tooShort && (bound.Kind != ConsumerBound || both.backlog(after.Depth())):
-		least := ""
-		if both.when != "" { // nothing was counted where a side came or went
-			least = "at least "
-		}
-		v := Verdict{Kind: ConsumerBound, Why: fmt.Sprintf("the consumer was the slower side for %s%v of %v; deepest queue: %s", least, about(slower), about(i.Elapsed), messages(w.deepest)), Advice: speedUp(after)}
-		if i.shrinks() {
-			v.Why += fmt.Sprintf("; %s waited at the start", messages(i.Waiting))
-			v.Advice = "nothing to do unless its messages were too old"
+		v := conclude(ConsumerBound, CauseBehind, &both, after)
+		v.Slower, v.Deepest = slower, w.deepest
+		if !v.Shrinks {
+			v.Advice = advise(AdviceSpeedUpConsumer, AdviceKeepCapacity)
 		}
 		return v
-	case bound.Kind == Balanced && both.ConsumerBlocked < noticeable && both.backlog(w.deepest):
-		bound.Kind, bound.Figures, bound.Advice = ConsumerBound, false, speedUp(after)
-		bound.Why += fmt.Sprintf("; deepest queue: %s", messages(w.deepest))
-	case bound.Kind == ProducerBound && both.ProducerBlocked >= noticeable:
+	case bound.Kind == Balanced && both.ConsumerBlocked < Noticeable && both.backlog(w.deepest):
+		bound.Kind, bound.Cause, bound.Advice = ConsumerBound, CauseBacklog, advise(AdviceSpeedUpConsumer, AdviceKeepCapacity)
+		bound.Deepest = w.deepest
+	case bound.Kind == ProducerBound && both.ProducerBlocked >= Noticeable:
 		bound.Kind = Balanced
-		if bound.Figures {
-			bound.Advice = "each side waited for the other at times"
+		if bound.Cause == CauseWaits {
+			bound.Cause = CauseBothWait
 		}
 	}
 	return bound

@@ -276,7 +276,7 @@ func TestAConsumerBlamesTheReaderOfItsOutput(t *testing.T) {
 	}
 	blames := func(c *testenv.Process) {
 		t.Helper()
-		c.EventuallyPrints("for 100 % of the time the consumer waited for the reader of its output\",\"verdictAdvice\":\"let what reads the consumer's output read faster")
+		c.EventuallyPrints("for 100 % of the time the consumer waited for the reader of its output\",\"verdictAdvice\":\"speed up what reads the consumer's output")
 	}
 	c := consume()
 	blames(c)

@@ -90,7 +90,7 @@ func TestGaugeSeesTransfers(t *testing.T) {
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "2000")...)
 	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 500 })
-	if out := testenv.GaugeOutput(t, "stat", "--name", name); !strings.Contains(out, "no consumer lives; the producer goes on and queues") || !strings.Contains(out, "of at most") {
+	if out := testenv.GaugeOutput(t, "stat", "--name", name); !strings.Contains(out, "there is no consumer; the producer keeps adding to its queue") || !strings.Contains(out, "of at most") {
 		t.Errorf("%s", out)
 	}
 	p.Kill()

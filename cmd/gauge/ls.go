@@ -72,7 +72,7 @@ func listJSON(pairs []*monitor.Pair) error {
 			errs = append(errs, json.NewEncoder(os.Stdout).Encode(map[string]string{"name": p.Name, "error": p.Reason()}))
 			continue
 		}
-		errs = append(errs, report.JSON(os.Stdout, report.Of(p)))
+		errs = append(errs, report.JSON(os.Stdout, p.Report()))
 	}
 	return errors.Join(errs...)
 }

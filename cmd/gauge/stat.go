@@ -44,7 +44,7 @@ func stat(ctx context.Context, c *urfave.Context) error {
 	case pairs[0].Err != nil:
 		return pairs[0].Err
 	case c.Bool("json"):
-		return report.JSON(os.Stdout, report.Of(pairs[0]))
+		return report.JSON(os.Stdout, pairs[0].Report())
 	}
-	return report.Observed(os.Stdout, report.Of(pairs[0]))
+	return report.Observed(os.Stdout, pairs[0].Report())
 }

@@ -175,12 +175,13 @@ var spoilt = []struct {
 	}, Note, "1 in use; no segment or damaged: a; with nobody in them: c (empty)", "go on with one|gauge rm --yes --name a; gauge rm --name c"},
 	{"meet, and run", "pairs", func(t *testing.T, m *machine) {}, OK, "no live side is stopped", ""},
 	{"one is stopped", "pairs", func(t *testing.T, m *machine) {
-		m.isTroubled(trouble{"a", pressure.Verdict{Kind: pressure.Stopped, Why: "the consumer (pid 7) is stopped", Advice: "kill -CONT 7"}})
-	}, Note, "a: the consumer (pid 7) is stopped", "a: kill -CONT 7"},
+		m.isTroubled(trouble{"a", consumerStopped})
+	}, Note, "a: the consumer (pid 7) is stopped", "a: continue it: kill -CONT 7"},
 	{"do not meet", "pairs", func(t *testing.T, m *machine) {
-		m.isTroubled(trouble{"a", pressure.Verdict{Kind: pressure.Stopped, Why: "stopped", Advice: "kill -CONT 7"}},
-			trouble{"b", pressure.Verdict{Kind: pressure.Unconnected, Why: "different places", Advice: "the same --socket"}})
-	}, Problem, "a: stopped|b: different places", "b: the same --socket"},
+		m.isTroubled(trouble{"a", consumerStopped}, trouble{"b", pressure.Verdict{Kind: pressure.Unconnected, Cause: pressure.CauseSockets,
+			Figures: pressure.Figures{ProducerSocket: "/x/s", ConsumerSocket: "/y/s"}, Advice: []pressure.Advice{{Kind: pressure.AdviceSameSocket}}}})
+	}, Problem, "a: the consumer (pid 7) is stopped|b: both sides are alive, but use different sockets: the producer connects to /x/s, the consumer listens at /y/s",
+		"a: continue it: kill -CONT 7; b: start both with the same --socket"},
 	{"no list", "pairs", func(t *testing.T, m *machine) {
 		m.troubled = func() ([]trouble, error) { return nil, errors.New("gone") }
 	}, Note, "gone", "fix /dev/shm"},
@@ -214,6 +215,9 @@ func (m *machine) holds(more ...leftover) {
 	}
 	m.list = func() ([]leftover, error) { return all, nil }
 }
+
+var consumerStopped = pressure.Verdict{Kind: pressure.Stopped, Cause: pressure.CauseSignal,
+	Figures: pressure.Figures{Role: layout.Consumer, PID: 7}, Advice: []pressure.Advice{{Kind: pressure.AdviceContinue, PID: 7}}}
 
 // isTroubled says which live sides cannot go on.
 func (m *machine) isTroubled(all ...trouble) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/internal/verdict"
 	"sluice/pressure"
 	"sluice/shm"
 )
@@ -27,8 +28,8 @@ func pairs(m *machine) Finding {
 	report := note
 	var says, remedy []string
 	for _, t := range all {
-		says = append(says, t.name+": "+t.verdict.Why)
-		remedy = append(remedy, t.name+": "+t.verdict.Advice)
+		says = append(says, t.name+": "+verdict.Reason(&t.verdict))
+		remedy = append(remedy, t.name+": "+verdict.Advice(&t.verdict))
 		if t.verdict.Kind == pressure.Unconnected { // a process may be stopped on purpose
 			report = problem
 		}

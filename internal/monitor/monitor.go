@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"sluice/internal/report"
 	"sluice/pressure"
 	"sluice/shm"
 )
@@ -43,6 +44,9 @@ type Pair struct {
 
 	troubledAt uint64 // when the verdict was bad last, ns
 }
+
+// Report returns an observer's report on a pair that can be read.
+func (p *Pair) Report() *report.Report { return report.Of(p.Name, &p.Now, &p.Lately, p.Verdict) }
 
 // Reason is why a pair cannot be read, without its name; "" when it can.
 func (p *Pair) Reason() string {

@@ -127,7 +127,7 @@ func JSON(out io.Writer, r *Report) error {
 	l := line{
 		Role: r.Role, Name: r.Name, Mode: r.Mode.String(),
 		ElapsedSec: round(r.Elapsed.Seconds()), Final: r.Final, figures: &figures{}, UnsentBytes: r.Unsent,
-		VerdictWhy: r.Verdict.Why, VerdictAdvice: r.Verdict.Advice,
+		VerdictWhy: r.Reason, VerdictAdvice: r.Advice,
 	}
 	if r.Verdict.Kind != "" {
 		l.Verdict = &r.Verdict.Kind
@@ -169,8 +169,8 @@ func newFigures(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict)
 		f.LimitBytes, f.RefuseReason = &s.Limit, new(s.RefuseReason.String())
 		f.FdsInFlight, f.FdsMax = &s.Descriptors, &s.MaxDescriptors
 	}
-	if v.Left > 0 && s.Geometry.Capacity+s.Limit > 0 {
-		f.LimitInSec = new(round(v.Left.Seconds()))
+	if v.FullIn > 0 {
+		f.LimitInSec = new(round(v.FullIn.Seconds()))
 	}
 	if h := &i.Latency; h.Count > 0 {
 		f.Latency = &latency{h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99), h.Quantile(0.999), h.Max}

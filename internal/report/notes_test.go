@@ -161,7 +161,7 @@ func TestTheLastReportOfASegmentThatWasRemoved(t *testing.T) {
 	if err := os.Remove(shm.Path(p.Name())); err != nil {
 		t.Fatal(err)
 	}
-	if f := finishes(t, r); !strings.Contains(f.VerdictWhy, "; the segment was removed, so that nobody finds it any more") || f.VerdictAdvice != "start both sides again" {
+	if f := finishes(t, r); !strings.Contains(f.VerdictWhy, "; the segment was removed: no other process can find it any more") || f.VerdictAdvice != "start both sides again" {
 		t.Errorf("%+v", f)
 	}
 }
@@ -320,7 +320,7 @@ func TestALineExplainsAVerdictOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		advice := taken(drops).Verdict.Advice
+		advice := taken(drops).Advice
 		if n := strings.Count(b.String(), advice); n != 1 {
 			t.Errorf("journal %v: %q comes %d times:\n%s", journal, advice, n, b.String())
 		}
@@ -378,7 +378,7 @@ func TestWhatIsNotKnownOfASideIsNull(t *testing.T) {
 		b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
 		s.Produced = 2000
 	})
-	if err := JSON(&b, r); err != nil || r.Verdict.Left == 0 || !strings.Contains(b.String(), `"limitInSec":null`) {
+	if err := JSON(&b, r); err != nil || !r.Verdict.Grows || !strings.Contains(b.String(), `"limitInSec":null`) {
 		t.Errorf("%v, %+v: %s", err, r.Verdict, b.String())
 	}
 }

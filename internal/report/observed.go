@@ -7,19 +7,21 @@ import (
 	"time"
 
 	"sluice/internal/format"
-	"sluice/internal/monitor"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
 )
 
-// Of is the report of an observer on a pair. An observer has no beginning of its own:
-// Elapsed is the segment's age.
-func Of(p *monitor.Pair) *Report {
-	return &Report{
-		Role: "observer", Name: p.Name, Mode: p.Now.Geometry.Mode, Elapsed: time.Since(p.Now.Created), Final: true,
-		Now: &p.Now, Interval: p.Lately, Verdict: p.Verdict, End: streamEnd(&p.Now),
+// Of returns the report of an observer on the segment called name, as it is now: what happened
+// lately, and the verdict on that. An observer has no beginning of its own: Elapsed is the
+// segment's age.
+func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressure.Verdict) *Report {
+	r := &Report{
+		Role: "observer", Name: name, Mode: now.Geometry.Mode, Elapsed: time.Since(now.Created), Final: true,
+		Now: now, Interval: *lately, End: streamEnd(now),
 	}
+	r.conclude(v)
+	return r
 }
 
 // Observed prints all that an observer sees of a segment, for people: totals since
@@ -32,9 +34,9 @@ func Observed(out io.Writer, r *Report) error {
 	}
 	fmt.Fprintf(&b, "%s: %v, %s, made %s ago\n", shm.Path(r.Name), r.Mode, bound(s), format.Duration(r.Elapsed))
 	row("verdict", "%s", r.Verdict.Kind)
-	row("", "%s", r.Verdict.Why)
-	if r.Verdict.Advice != "" {
-		row("", "%s", r.Verdict.Advice)
+	row("", "%s", r.Reason)
+	if r.Advice != "" {
+		row("", "%s", r.Advice)
 	}
 	row("produced", "%s, %s; %s msg/s now", format.Messages(s.Produced), format.Size(s.ProducedBytes), format.Rate(perSecond(i.Produced, i.Elapsed)))
 	row("consumed", "%s, %s; %s msg/s, %s/s now", format.Messages(s.Consumed), format.Size(s.ConsumedBytes),

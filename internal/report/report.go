@@ -16,6 +16,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/verdict"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -380,31 +381,26 @@ func (r *Reporter) done() uint64 {
 func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	began, now, known := r.seen()
 	rep := Report{Role: r.opt.Role.String(), Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final}
-	if known && r.unreadable() {
-		rep.Mode, rep.Verdict = now.Geometry.Mode, pressure.Verdict{Why: "the segment was truncated: nothing of it can be read any more"}
+	switch {
+	case !known:
+		rep.conclude(pressure.Verdict{Kind: pressure.NoProducer})
+		rep.Reason, rep.Advice = "the segment does not exist yet", "start a producer with the same --name"
+	case r.unreadable():
+		rep.Mode, rep.Reason = now.Geometry.Mode, "the segment was truncated: nothing of it can be read any more"
 		if final {
 			rep.Own = &Own{Now: r.own()}
 			rep.Own.Ever = rep.Own.Now + r.passed(&r.first)
 		}
-	} else if known {
+	default:
 		rep.Mode = now.Geometry.Mode
 		rep.Now, rep.Interval, rep.End = &now, pressure.Between(&before, &now), streamEnd(&now)
 		rep.Run = new(pressure.Between(&began, &now))
 		rep.Waited = r.met
 		if final {
-			rep.Interval, rep.Verdict = r.looks.Whole(r.opt.Role)
-			if r.opt.Role == layout.Consumer && rep.Verdict.Kind == pressure.NoProducer {
-				rep.Verdict.Advice = "" // neither to start one nor to stop the consumer, which has ended
-			}
-			if r.removed {
-				rep.Verdict.Why, rep.Verdict.Figures = rep.Verdict.Why+"; the segment was removed, so that nobody finds it any more", false
-				rep.Verdict.Advice = "start both sides again"
-			}
-		} else if _, rep.Verdict = r.trend.Add(now); r.stoppedLately { // what stood before says nothing of this time
-			rep.Verdict = pressure.Verdict{Kind: pressure.Stopped, Why: fmt.Sprintf("the %v was stopped for a part of this time (SIGSTOP or Ctrl-Z), and goes on", r.opt.Role)}
+			r.judgeRun(&rep)
+		} else {
+			r.judgeInterval(&rep)
 		}
-	} else {
-		rep.Verdict = pressure.Verdict{Kind: pressure.NoProducer, Why: "the segment does not exist yet", Advice: "start a producer with the same --name"}
 	}
 	held := r.heldUp()
 	since := held - r.heldBefore
@@ -415,10 +411,37 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	if final {
 		rep.Unsent, rep.End = r.unsent, cmp.Or(r.end, rep.End)
 		if r.opt.Role == layout.Producer && rep.End == layout.EndFailed.String() {
-			rep.Verdict.Advice = "" // the error's hint says what to do
+			rep.Advice = "" // the error's hint says what to do
 		}
 	}
 	r.print.print(r.opt.Out, &rep) // with stderr gone there is nobody to tell
+}
+
+// judgeInterval sets the verdict on the time since the last report.
+func (r *Reporter) judgeInterval(rep *Report) {
+	_, v := r.trend.Add(*rep.Now)
+	if !r.stoppedLately {
+		rep.conclude(v)
+		return
+	}
+	// What stood before says nothing of this time.
+	rep.conclude(pressure.Verdict{Kind: pressure.Stopped, Cause: pressure.CauseSignal})
+	rep.Reason = fmt.Sprintf("the %v was stopped for a part of this time (SIGSTOP or Ctrl-Z), and runs again", r.opt.Role)
+	rep.Advice = ""
+}
+
+// judgeRun sets the verdict on the whole run, which ends now.
+func (r *Reporter) judgeRun(rep *Report) {
+	var v pressure.Verdict
+	rep.Interval, v = r.looks.Whole(r.opt.Role)
+	rep.conclude(v)
+	if r.opt.Role == layout.Consumer && v.Kind == pressure.NoProducer {
+		rep.Advice = "" // neither to start one nor to stop the consumer, which has ended
+	}
+	if r.removed {
+		rep.addReason("the segment was removed: no other process can find it any more")
+		rep.Advice = "start both sides again"
+	}
 }
 
 // unreadable reports whether the segment could not be read at the last look.
@@ -445,9 +468,8 @@ func (r *Report) blameReader(held time.Duration) {
 		return
 	}
 	if share := held.Seconds() / r.Interval.Elapsed.Seconds(); share > 0.5 {
-		r.Verdict.Why += fmt.Sprintf("; for %s of the time the consumer waited for the reader of its output", format.Percent(min(share, 1)))
-		r.Verdict.Figures = false
-		r.Verdict.Advice = "let what reads the consumer's output read faster"
+		r.addReason("for %s of the time the consumer waited for the reader of its output", format.Percent(min(share, 1)))
+		r.Advice = "speed up what reads the consumer's output"
 	}
 }
 
@@ -469,7 +491,21 @@ type Report struct {
 	Own      *Own               // in place of Now, in the final report of one that cannot be read any more
 	Interval pressure.Interval  // since the last report; in the final one, since the start
 	Verdict  pressure.Verdict   // of no kind when it cannot be known
+	Reason   string             // of the verdict, or why it cannot be known
+	Advice   string             // what to do; "" when there is nothing to say
 	Run      *pressure.Interval // since the side started; nil for an observer
 	End      string             // how the stream has ended: complete, stopped, failed, incomplete; "" = not, or not known
 	Unsent   *int64             // bytes read from the input and lost, nil when there is no input
+
+	plain bool // Reason has no more than figures that every line shows
+}
+
+// conclude sets the verdict, and its words.
+func (r *Report) conclude(v pressure.Verdict) {
+	r.Verdict, r.Reason, r.Advice, r.plain = v, verdict.Reason(&v), verdict.Advice(&v), verdict.RepeatsFigures(&v)
+}
+
+// addReason adds a clause to Reason.
+func (r *Report) addReason(format string, args ...any) {
+	r.Reason, r.plain = r.Reason+"; "+fmt.Sprintf(format, args...), false
 }

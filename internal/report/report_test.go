@@ -30,7 +30,7 @@ func taken(change func(r *Report, before, after *pressure.Snapshot)) *Report {
 	change(r, &before, &after)
 	r.Mode = after.Geometry.Mode
 	r.Now, r.Interval = &after, pressure.Between(&before, &after)
-	r.Verdict = pressure.Judge(&r.Interval, &after)
+	r.conclude(pressure.Judge(&r.Interval, &after))
 	return r
 }
 
@@ -252,8 +252,8 @@ func TestObservedNamesWhoIsThere(t *testing.T) {
 func TestASentenceIsBrokenBetweenItsClauses(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "",
-		"the consumer has time left; nothing to do unless more should arrive":                              "the consumer has time left; nothing to do unless more should arrive",
-		"the ring was full for 1s of 5s; about 1,000 more messages would have gone in; the consumer slept": "the ring was full for 1s of 5s;|about 1,000 more messages would have gone in; the consumer slept",
+		"the consumer has time left; nothing to do unless more should arrive":                                "the consumer has time left; nothing to do unless more should arrive",
+		"the ring was full for 1s of 5s; about 1,000 more messages would have been sent; the consumer slept": "the ring was full for 1s of 5s;|about 1,000 more messages would have been sent; the consumer slept",
 	} {
 		if got := strings.Join(clauses(text), "|"); got != want {
 			t.Errorf("%q, want %q", got, want)

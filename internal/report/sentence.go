@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"strings"
 
 	"sluice/internal/format"
 	"sluice/pressure"
@@ -11,12 +10,17 @@ import (
 // Sentence is a report in one line that stands for itself: for systemctl status, and
 // for a journal.
 func Sentence(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict) string {
-	parts := []string{
-		fmt.Sprintf("%s: %s msg/s, %s queued, %s full", v.Kind, format.Rate(i.Throughput), format.Messages(s.Depth()), format.Percent(s.Fill())),
-		fmt.Sprintf("blocked: producer %s, consumer %s", format.Percent(i.ProducerBlocked), format.Percent(i.ConsumerBlocked)),
+	r := &Report{Now: s, Interval: *i}
+	r.conclude(*v)
+	return r.sentence()
+}
+
+func (r *Report) sentence() string {
+	i := &r.Interval
+	text := fmt.Sprintf("%s: %s msg/s, %s queued, %s full; blocked: producer %s, consumer %s", r.Verdict.Kind, format.Rate(i.Throughput),
+		format.Messages(r.Now.Depth()), format.Percent(r.Now.Fill()), format.Percent(i.ProducerBlocked), format.Percent(i.ConsumerBlocked))
+	if !r.plain && r.Reason != "" {
+		text += "; " + r.Reason
 	}
-	if !v.Figures && v.Why != "" {
-		parts = append(parts, v.Why)
-	}
-	return strings.Join(parts, "; ")
+	return text
 }

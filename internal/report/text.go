@@ -63,23 +63,23 @@ func (t *text) line(b *strings.Builder, r *Report) {
 		return
 	}
 	t.verdict = r.Verdict.Kind
-	if s == nil || !r.Verdict.Figures {
-		fmt.Fprintf(b, remark, r.Role, "", r.Verdict.Why)
+	if s == nil || !r.plain {
+		fmt.Fprintf(b, remark, r.Role, "", r.Reason)
 	}
-	if r.Verdict.Advice != "" {
-		fmt.Fprintf(b, remark, r.Role, "", r.Verdict.Advice)
+	if r.Advice != "" {
+		fmt.Fprintf(b, remark, r.Role, "", r.Advice)
 	}
 }
 
 // entry is a line of a journal, which has its own time and needs no columns.
 func (t *text) entry(b *strings.Builder, r *Report) {
 	if r.Now == nil {
-		fmt.Fprintf(b, "%s: %s\n", kind(&r.Verdict), r.Verdict.Why)
+		fmt.Fprintf(b, "%s: %s\n", kind(&r.Verdict), r.Reason)
 	} else {
-		fmt.Fprintf(b, "%s\n", Sentence(r.Now, &r.Interval, &r.Verdict))
+		fmt.Fprintln(b, r.sentence())
 	}
-	if t.verdict != r.Verdict.Kind && r.Verdict.Advice != "" {
-		fmt.Fprintf(b, "%s\n", r.Verdict.Advice)
+	if t.verdict != r.Verdict.Kind && r.Advice != "" {
+		fmt.Fprintln(b, r.Advice)
 	}
 	t.verdict = r.Verdict.Kind
 }
@@ -126,10 +126,10 @@ func final(b *strings.Builder, r *Report) {
 		row(passed, "%s, by its own count", format.Messages(r.Own.Now))
 	}
 	row("verdict", "%s", kind(&r.Verdict))
-	for _, line := range clauses(r.Verdict.Why) {
+	for _, line := range clauses(r.Reason) {
 		row("", "%s", line)
 	}
-	for _, line := range clauses(r.Verdict.Advice) {
+	for _, line := range clauses(r.Advice) {
 		row("", "%s", line)
 	}
 }

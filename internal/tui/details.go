@@ -8,6 +8,7 @@ import (
 	"sluice/internal/format"
 	"sluice/internal/monitor"
 	"sluice/internal/report"
+	"sluice/internal/verdict"
 	"sluice/pressure"
 )
 
@@ -30,8 +31,8 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 	}
 	name := clipMiddle(p.Name, max(4, s.Width-2-len(p.Verdict.Kind)-len(held)))
 	lines := []string{s.paint(bold, name) + "  " + s.verdict(p) + held}
-	lines = append(lines, s.indented("  ", p.Verdict.Why)...)
-	lines = append(lines, s.indented("  ", p.Verdict.Advice)...)
+	lines = append(lines, s.indented("  ", verdict.Reason(&p.Verdict))...)
+	lines = append(lines, s.indented("  ", verdict.Advice(&p.Verdict))...)
 
 	// In the order in which they are drawn; the higher of rank go first where there
 	// is not room for all.

@@ -24,7 +24,7 @@ func pair(name string, kind pressure.Kind) *monitor.Pair {
 		Producer: pressure.RoleStats{Alive: true, PID: 11}, Consumer: pressure.RoleStats{Generation: 1, State: layout.StateClosed},
 	}
 	p.Lately = pressure.Interval{Throughput: 12_345_678, ProducerBlocked: 0.95}
-	p.Verdict = pressure.Verdict{Kind: kind, Why: "the reason", Advice: "the advice", Held: 12 * time.Second}
+	p.Verdict = pressure.Verdict{Kind: kind, Held: 12 * time.Second, Advice: []pressure.Advice{{Kind: pressure.AdviceStartConsumer}}}
 	for i := range 60 {
 		p.History = append(p.History, monitor.Point{At: noon.Add(time.Duration(i-59) * time.Second), Throughput: float64(i), Depth: 8, ProducerBlocked: 0.5})
 	}
@@ -69,7 +69,7 @@ func TestEightyColumnsShowAllOfALine(t *testing.T) {
 		"2 segments", "every 1s, 12:00:00",
 		"  a-name-of-14-c ring      12.3 M       8 █████ 100%   95%    0%  consumer-bound\n",
 		"> demo           ring      12.3 M       8 █████ 100%   95%    0%  no-consumer\n",
-		"demo  no-consumer for 12s\n", "the reason\n", "the advice\n",
+		"demo  no-consumer for 12s\n", "there is no consumer; the queue is empty\n", "start a consumer\n",
 		"producer pid 11, consumer ended", "8 slots and 1 MiB in use", "space: pause",
 	} {
 		if !strings.Contains(drawn, want) {
@@ -168,12 +168,13 @@ func TestCurvesHaveAScaleOfTime(t *testing.T) {
 
 // Why something is so stands there whole, on as many lines as it takes.
 func TestReasonsAreNotCut(t *testing.T) {
-	p := pair("demo", pressure.Growing)
-	p.Verdict.Why, p.Verdict.Advice = strings.Repeat("reason ", 20)+"END", strings.Repeat("advice ", 10)+"END"
+	p := pair("demo", pressure.Unconnected)
+	p.Verdict.Cause, p.Verdict.ProducerSocket, p.Verdict.ConsumerSocket = pressure.CauseSockets, "/run/"+strings.Repeat("user/", 10)+"s", "/tmp/END"
+	p.Verdict.Advice = []pressure.Advice{{Kind: pressure.AdviceSameSocket}} // longer than a line
 	s := screenOf(60, 24, p)
 	s.Plain = true
-	if n := strings.Count(s.Draw(), "END\n"); n != 2 {
-		t.Errorf("%s", s.Draw())
+	if drawn := s.Draw(); !strings.Contains(drawn, "END\n") || !strings.Contains(drawn, "XDG_RUNTIME_DIR\n") {
+		t.Errorf("%s", drawn)
 	}
 }
 

@@ -125,7 +125,7 @@ func newPair(p *monitor.Pair) pair {
 		return pair{Name: p.Name, Error: p.Reason()}
 	}
 	var figures bytes.Buffer
-	if err := report.JSON(&figures, report.Of(p)); err != nil {
+	if err := report.JSON(&figures, p.Report()); err != nil {
 		return pair{Name: p.Name, Error: err.Error()}
 	}
 	v := &view{

@@ -1,0 +1,120 @@
+package verdict
+
+import (
+	"fmt"
+	"strings"
+
+	"sluice/layout"
+	"sluice/pressure"
+)
+
+// Advice returns what to do about the verdict, with the commands' flags, or why there is nothing
+// to do; "" when there is nothing to say.
+func Advice(v *pressure.Verdict) string {
+	if len(v.Advice) == 0 {
+		return nothingToDo(v)
+	}
+	var do []string // alternatives
+	before, after := "", ""
+	for _, a := range v.Advice {
+		switch a.Kind {
+		case pressure.AdviceKeepCapacity:
+			after = "; more capacity only delays this"
+			if v.Mode == layout.ModeTransfer {
+				after = "; a higher limit (--limit) only delays this"
+			}
+		case pressure.AdviceMoreCapacity:
+			switch {
+			case v.Cause == pressure.CauseBursts:
+				do = append(do, "use more capacity (--capacity, --slots): then the producer waits less in bursts")
+			case v.Cause != pressure.CauseOverflow:
+				do, after = append(do, "use more capacity (--capacity, --slots)"), ": the consumer sleeps at times"
+			case v.Advises(pressure.AdviceKeepConsumer):
+				after = "; more capacity (--capacity, --slots) holds what is sent meanwhile"
+			default:
+				before = "the messages come in bursts: "
+				do = append(do, "with more capacity (--capacity, --slots) fewer are dropped")
+			}
+		default:
+			do = append(do, action(v, a))
+		}
+	}
+	return before + alternatives(do) + after
+}
+
+// nothingToDo says why nothing has to be done.
+func nothingToDo(v *pressure.Verdict) string {
+	switch {
+	case v.Cause == pressure.CauseBothWait:
+		return "each side waited for the other at times"
+	case v.Kind == pressure.ProducerBound:
+		return "the consumer has time to spare; nothing to do unless it should receive more"
+	case v.Cause == pressure.CauseBehind:
+		return "nothing to do unless its messages were too old"
+	case v.Cause == pressure.CauseBacklog && v.Shrinks:
+		return "the queue gets shorter; nothing to do unless its messages are too old"
+	case v.Cause == pressure.CauseBacklog:
+		return "the queue does not grow, but the consumer has no time to spare"
+	case v.Cause == pressure.CauseStopped && v.Kind == pressure.ConsumerBound:
+		return "nothing to do if the consumer was stopped on purpose"
+	}
+	return ""
+}
+
+// action is a piece of advice in words.
+func action(v *pressure.Verdict, a pressure.Advice) string {
+	switch a.Kind {
+	case pressure.AdviceSpeedUpConsumer:
+		return "speed up the consumer"
+	case pressure.AdviceSlowProducer:
+		return "slow down the producer (--rate)"
+	case pressure.AdviceRaiseLimit:
+		return "raise the limit (--limit)"
+	case pressure.AdviceRingMode:
+		return "use --mode ring, where the producer waits"
+	case pressure.AdviceStartProducer:
+		return "start a producer"
+	case pressure.AdviceStartConsumer:
+		if a.Messages > 0 {
+			return "start a consumer: it receives what is queued"
+		}
+		return "start a consumer"
+	case pressure.AdviceStartSooner:
+		return "start the consumer sooner"
+	case pressure.AdviceKeepConsumer:
+		return "keep a consumer running, and start it first"
+	case pressure.AdviceStopConsumer:
+		return "stop the consumer"
+	case pressure.AdviceContinue:
+		if a.PID > 0 {
+			return fmt.Sprintf("continue it: kill -CONT %d", a.PID)
+		}
+		return "continue it: kill -CONT"
+	case pressure.AdviceInspectConsumer:
+		return "find out what the consumer does: check its --work and its output, or use a debugger"
+	case pressure.AdviceMoreDescriptors:
+		return "allow the producer more file descriptors (ulimit -n)"
+	case pressure.AdviceRestartConsumer:
+		return "start the consumer again, with the same --socket and XDG_RUNTIME_DIR as the producer"
+	case pressure.AdviceSameSocket:
+		if v.Advises(pressure.AdviceRestartConsumer) { // which says so
+			return ""
+		}
+		return "start both with the same --socket, or with the same XDG_RUNTIME_DIR"
+	}
+	return string(a.Kind)
+}
+
+// alternatives joins them: "a", "a or b", "a, b or c".
+func alternatives(all []string) string {
+	var said []string
+	for _, s := range all {
+		if s != "" {
+			said = append(said, s)
+		}
+	}
+	if n := len(said); n > 1 {
+		return strings.Join(said[:n-1], ", ") + " or " + said[n-1]
+	}
+	return strings.Join(said, "")
+}

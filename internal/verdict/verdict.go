@@ -1,0 +1,285 @@
+// Package verdict puts a [pressure.Verdict] into words, for the commands, their reports and the
+// live pages alike: the reason with its figures, and advice with the commands' flags.
+package verdict
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"sluice/internal/format"
+	"sluice/layout"
+	"sluice/pressure"
+)
+
+// Reason returns why the verdict is what it is: clauses separated by "; ", without a capital
+// letter or a full stop. It is "" for a verdict of no kind.
+func Reason(v *pressure.Verdict) string { return strings.Join(reasons(v), "; ") }
+
+// RepeatsFigures reports whether Reason has nothing but figures that a line with the blocked
+// shares and the fill shows anyway.
+func RepeatsFigures(v *pressure.Verdict) bool {
+	switch v.Cause {
+	case pressure.CauseWaits, pressure.CauseBothWait, pressure.CauseFull, pressure.CauseBacklog, pressure.CauseTooShort:
+		return len(reasons(v)) == 1 && v.BothRan == v.Elapsed
+	}
+	return false
+}
+
+// reasons returns the clauses of Reason, in their order.
+func reasons(v *pressure.Verdict) (all []string) {
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if v.ConsumerAbsent > 0 {
+		add("there was no consumer for at least %s of %s", format.Duration(v.ConsumerAbsent), format.Duration(v.Elapsed))
+	}
+	for _, stopped := range []struct {
+		r layout.Role
+		d time.Duration
+	}{{layout.Consumer, v.ConsumerStopped}, {layout.Producer, v.ProducerStopped}} {
+		if stopped.d > 0 {
+			add("the %v was stopped (SIGSTOP or Ctrl-Z) for about %s of %s", stopped.r, format.Duration(stopped.d), format.Duration(v.Elapsed))
+		}
+	}
+	switch v.Kind {
+	case "":
+	case pressure.Idle:
+		add("the queue is empty and nothing is produced")
+	case pressure.NoConsumer:
+		noConsumer(v, add)
+	case pressure.NoProducer:
+		noProducer(v, add)
+	case pressure.Unconnected:
+		unconnected(v, add)
+	case pressure.Stopped:
+		add("the %v%s %s", v.Role, process(v), notRunning(v))
+	case pressure.Stalled:
+		add("the consumer%s is alive but has received nothing for %.0f s", process(v), v.NoProgress.Seconds())
+		lastProducer(v, add)
+	default:
+		speed(v, add)
+	}
+	if v.Deepest > 0 {
+		add("deepest queue: %s", format.Messages(v.Deepest))
+	}
+	if v.Cause == pressure.CauseBehind && v.Shrinks {
+		add("%s waited at the start", format.Messages(v.Waiting))
+	}
+	switch v.Kind {
+	case pressure.Stopped, pressure.Stalled, pressure.Unconnected:
+		if v.LimitReached {
+			add("the limit of %s was reached", format.Size(v.Limit))
+		}
+	}
+	if v.Kind == pressure.Stalled && v.Dropped > 0 {
+		dropped(v, add)
+	}
+	if v.Grows && v.Kind != pressure.Unconnected { // whose two paths are long enough
+		add("%s", forecast(v))
+	}
+	if v.ProducerAbsent > 0 {
+		add("there was no producer for at least %s of %s", format.Duration(v.ProducerAbsent), format.Duration(v.Elapsed))
+	}
+	if v.AtEnd != nil {
+		all = append(all, reasons(v.AtEnd)...)
+	}
+	if v.Whole && v.Kind != pressure.NoProducer {
+		lastProducer(v, add)
+	}
+	if v.Lost > 0 {
+		add("%s lost with a producer that died or ended before delivery", were(v.Lost))
+	}
+	return all
+}
+
+// speed says how fast each side is.
+func speed(v *pressure.Verdict, add func(string, ...any)) {
+	switch v.Cause {
+	case pressure.CauseTooShort:
+		add("too short a time to tell")
+	case pressure.CauseBursts:
+		add("the ring was full for %s of %s", format.Duration(partOf(v.ProducerBlocked, v.BothRan)), format.Duration(v.BothRan))
+		missed(v, add)
+		add("the consumer slept %s of the time", format.Percent(v.ConsumerBlocked))
+	case pressure.CauseFills:
+		add("the producer sends %s msg/s, the consumer receives %s", format.Rate(v.ProducedPerSec), format.Rate(v.ConsumedPerSec))
+	case pressure.CauseOverflow:
+		dropped(v, add)
+	case pressure.CauseLimit:
+		if v.Whole {
+			add("the limit of %s was reached", format.Size(v.Limit))
+			return
+		}
+		add("the limit of %s was reached and the producer could send no more (the command delivers what is queued and ends with exit code 5)", format.Size(v.Limit))
+		add("%s, the consumer receives %s msg/s", queued(v), format.Rate(v.ConsumedPerSec))
+	case pressure.CauseBehind:
+		least := ""
+		if v.BothRan < v.Elapsed { // nothing was counted where a side came or went
+			least = "at least "
+		}
+		add("the consumer was the slower side for %s%s of %s", least, format.Duration(v.Slower), format.Duration(v.Elapsed))
+	case pressure.CauseStopped:
+		if v.Kind == pressure.Balanced {
+			add("the queue had room for all that was sent meanwhile")
+			return
+		}
+		add("the producer was blocked for %s", format.Duration(partOf(v.ProducerBlocked, v.BothRan)))
+		missed(v, add)
+	default:
+		of := "of the time"
+		if v.BothRan < v.Elapsed {
+			of = "while both sides ran"
+		}
+		add("blocked: producer %s, consumer %s %s; queue %s full", format.Percent(v.ProducerBlocked), format.Percent(v.ConsumerBlocked), of, format.Percent(v.Fill))
+	}
+}
+
+// missed says how many messages a larger ring would have had room for, where that is known.
+func missed(v *pressure.Verdict, add func(string, ...any)) {
+	if v.Missed > 0 {
+		add("about %s would have been sent", format.Number(v.Missed, "more message"))
+	}
+}
+
+func dropped(v *pressure.Verdict, add func(string, ...any)) {
+	add("%s of %s dropped because the ring was full", format.Count(v.Dropped), format.Messages(v.Offered))
+	if v.ConsumerBlocked < pressure.Noticeable {
+		return
+	}
+	absent := ""
+	if !v.ConsumerStayed {
+		absent = ", but it was not always there"
+	}
+	add("the consumer slept %s of the time%s", format.Percent(v.ConsumerBlocked), absent)
+}
+
+func noConsumer(v *pressure.Verdict, add func(string, ...any)) {
+	switch v.Cause {
+	case pressure.CauseLate: // ConsumerAbsent says it
+		return
+	case pressure.CauseUndelivered:
+		add("there is no consumer for %s; they are lost when the producer ends", format.Messages(v.Depth))
+		return
+	case pressure.CauseLimit:
+		add("there is no consumer, and the limit of %s is reached: the producer can send no more", format.Size(v.Limit))
+	default:
+		add("there is no consumer")
+	}
+	switch v.Cause {
+	case pressure.CauseEndUntold:
+		add("the producer has sent everything and waits to tell one that its stream has ended")
+		return
+	case pressure.CauseDelivering:
+		add("the producer sends no more and waits for one")
+	case pressure.CauseQueues:
+		add("the producer keeps adding to its queue")
+	case pressure.CauseBlocked:
+		add("the producer is blocked")
+	}
+	add("%s", queued(v))
+}
+
+func noProducer(v *pressure.Verdict, add func(string, ...any)) {
+	if v.Cause == pressure.CauseNobody {
+		add("there is no producer and no consumer")
+		add("%s lost with the producer, except those that a systemd socket unit may hold for the next consumer", were(v.Depth))
+		return
+	}
+	add("there is no producer")
+	lastProducer(v, add)
+	if v.Cause == pressure.CauseUndelivered {
+		add("of %s in its queue, those that it had not sent to the consumer are lost", format.Messages(v.Depth))
+		return
+	}
+	add("%s", queued(v))
+}
+
+// lastProducer says how it has ended, if there was one.
+func lastProducer(v *pressure.Verdict, add func(string, ...any)) {
+	switch v.LastProducer {
+	case pressure.EndDied:
+		add("the last producer died")
+	case pressure.EndStopped:
+		add("the last producer was stopped before the end of its stream")
+	case pressure.EndFailed:
+		add("the last producer failed before the end of its stream")
+	case pressure.EndComplete:
+		add("the last producer has ended")
+	}
+}
+
+func unconnected(v *pressure.Verdict, add func(string, ...any)) {
+	switch v.Cause {
+	case pressure.CauseNoDescriptor:
+		add("both sides are alive, but the producer has no file descriptor left to connect with")
+	case pressure.CauseSockets:
+		add("both sides are alive, but use different sockets: the producer connects to %s, the consumer listens at %s", v.ProducerSocket, v.ConsumerSocket)
+	default:
+		at := ""
+		if v.ProducerSocket != "" {
+			at = " at " + v.ProducerSocket
+		}
+		add("both sides are alive, but the producer finds no socket of the consumer%s", at)
+	}
+}
+
+// notRunning says how it shows that a process is stopped.
+func notRunning(v *pressure.Verdict) string {
+	switch v.Cause {
+	case pressure.CauseNoProgress:
+		return fmt.Sprintf("has shown no progress for %.0f s, not even while it waits; it was probably stopped (SIGSTOP)", v.NoProgress.Seconds())
+	case pressure.CauseAsleep:
+		full := "full"
+		if v.Role == layout.Producer {
+			full = "empty"
+		}
+		return fmt.Sprintf("is not running although the queue is %s; it was probably stopped (SIGSTOP)", full)
+	}
+	return "is stopped (SIGSTOP or Ctrl-Z)"
+}
+
+// process names a side's process, with a space before it.
+func process(v *pressure.Verdict) string {
+	if v.OtherPIDNamespace {
+		return fmt.Sprintf(" (process %d of another pid namespace)", v.PID)
+	}
+	return fmt.Sprintf(" (pid %d)", v.PID)
+}
+
+// queued says what is in the queue.
+func queued(v *pressure.Verdict) string {
+	switch v.Depth {
+	case 0:
+		return "the queue is empty"
+	case 1:
+		return "1 message is queued"
+	}
+	return format.Messages(v.Depth) + " are queued"
+}
+
+// forecast says how long a queue can grow as it does.
+func forecast(v *pressure.Verdict) string {
+	in := format.Seconds(v.FullIn)
+	if v.FullIn >= time.Minute {
+		in = v.FullIn.Round(time.Second).String()
+	}
+	switch {
+	case v.FullIn == 0:
+		return "there is no limit but the machine's memory"
+	case v.Mode == layout.ModeRing:
+		return fmt.Sprintf("at this rate the ring is full in about %s", in)
+	}
+	return fmt.Sprintf("at this rate the limit of %s is reached in %s", format.Size(v.Limit), in)
+}
+
+// were is "1 message was" or "2 messages were".
+func were(n uint64) string {
+	if n == 1 {
+		return "1 message was"
+	}
+	return format.Messages(n) + " were"
+}
+
+// partOf is a share of a time.
+func partOf(share float64, of time.Duration) time.Duration {
+	return time.Duration(share * float64(of))
+}

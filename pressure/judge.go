@@ -1,0 +1,124 @@
+package pressure
+
+import (
+	"time"
+
+	"sluice/layout"
+)
+
+// Noticeable is the share of the time asleep from which on a side counts as waiting.
+const Noticeable = 0.1
+
+const (
+	// nearFull is the fill from which on the queue is the limit.
+	nearFull = 0.9
+	// arriving is longer than a consumer needs from taking its role, which makes
+	// it alive, to noting its first progress.
+	arriving = 100 * time.Millisecond
+	// tooShort is an interval that says little.
+	tooShort = 10 * time.Millisecond
+)
+
+// Judge returns the verdict on an interval, given the snapshot at its end.
+func Judge(i *Interval, after *Snapshot) Verdict { return judge("", i, i, after) }
+
+// judge is Judge when the verdict has been last until now: it takes less to
+// stay with a verdict than to come to it. long is a longer interval with the same
+// end, in which growth is told from a queue that comes and goes.
+func judge(last Kind, i, long *Interval, after *Snapshot) Verdict {
+	g := growth(i, long, after)
+	v := judgeGrown(g, last, i, after)
+	v.Grows, v.FullIn = g.growing, g.left
+	return v
+}
+
+// judgeGrown returns the verdict on an interval in which the queue grew as g says. Whether
+// both sides are there and run comes before how fast they are.
+func judgeGrown(g growthOf, last Kind, i *Interval, after *Snapshot) Verdict {
+	for _, missing := range []func(*Interval, *Snapshot) (Verdict, bool){consumerless, stopped, unconnected, stalled} {
+		if v, ok := missing(i, after); ok {
+			return v
+		}
+	}
+	if v, ok := producerless(i, after); ok {
+		v.Lost = after.Lost
+		return v
+	}
+	switch {
+	case after.LimitReached():
+		return limited(i, after)
+	case i.Dropped > 0:
+		return overflowed(i, after)
+	case g.growing:
+		return g.verdict(i, after)
+	case i.idle(after):
+		return conclude(Idle, "", i, after)
+	}
+	return bound(last, i, after)
+}
+
+// conclude returns a verdict with the figures that are always set.
+func conclude(k Kind, c Cause, i *Interval, after *Snapshot, advice ...AdviceKind) Verdict {
+	return Verdict{Kind: k, Cause: c, Advice: advise(advice...), Figures: figures(i, after)}
+}
+
+// idle reports whether there was nothing to move.
+func (i *Interval) idle(after *Snapshot) bool {
+	return i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0
+}
+
+// overflowed is the verdict on a producer that dropped messages rather than wait.
+func overflowed(i *Interval, after *Snapshot) Verdict {
+	v := conclude(ConsumerBound, CauseOverflow, i, after, AdviceSpeedUpConsumer, AdviceKeepCapacity)
+	v.Dropped, v.Offered = i.Dropped, i.Dropped+i.Produced
+	switch {
+	case i.ConsumerBlocked < Noticeable:
+	case i.ConsumerStayed:
+		v.Advice = advise(AdviceMoreCapacity)
+	default: // who was not there has not slept either
+		v.Advice = advise(AdviceKeepConsumer, AdviceMoreCapacity)
+	}
+	return v
+}
+
+// bound compares how much each side slept, and where that says nothing, how
+// full the queue is.
+func bound(last Kind, i *Interval, after *Snapshot) Verdict {
+	p, c := i.ProducerBlocked, i.ConsumerBlocked
+	ring := after.Geometry.Mode == layout.ModeRing
+	v := conclude(Balanced, CauseWaits, i, after)
+	slower := func(cause Cause) {
+		v.Kind, v.Cause, v.Advice = ConsumerBound, cause, advise(AdviceSpeedUpConsumer, AdviceKeepCapacity)
+		if c >= Noticeable && ring {
+			v.Advice = advise(AdviceSpeedUpConsumer, AdviceMoreCapacity)
+		}
+	}
+	switch {
+	case prevails(p, c, last == ConsumerBound):
+		slower(CauseWaits)
+	// A full ring may be a burst's; a transfer's queue at its limit never is.
+	case after.Fill() >= nearFull && i.Elapsed >= arriving && (c < Noticeable || !ring):
+		slower(CauseFull)
+	case c < Noticeable && i.backlog(after.Depth()):
+		v.Kind, v.Cause = ConsumerBound, CauseBacklog
+	case prevails(c, p, last == ProducerBound):
+		v.Kind = ProducerBound
+	case i.Elapsed < tooShort:
+		v.Cause = CauseTooShort
+	}
+	if bursts(i, after) {
+		v.Cause = CauseBursts
+		v.Missed, _ = missed(i, after)
+		v.Advice = []Advice{{Kind: AdviceMoreCapacity, Messages: v.Missed}}
+	}
+	return v
+}
+
+// prevails reports whether a side that slept the share more of the time waits for
+// the other, which slept less.
+func prevails(more, less float64, already bool) bool {
+	if already {
+		return more >= Noticeable/2 && more >= 1.5*less
+	}
+	return more >= Noticeable && more >= 2*less
+}
