@@ -2,6 +2,8 @@ package pressure
 
 import (
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
+	"sluice/internal/procinfo"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -21,7 +23,7 @@ func Observe(seg Segment) (s Snapshot, err error) {
 		h := seg.Header()
 		producer, producerErr := alive(seg, layout.Producer)
 		consumer, consumerErr := alive(seg, layout.Consumer)
-		s = Read(h, seg.Geometry(), Alive{Producer: producer, Consumer: consumer}, shm.Clock())
+		s = Read(h, seg.Geometry(), Alive{Producer: producer, Consumer: consumer}, monotonic.Now())
 		s.Producer.Unknown, s.Consumer.Unknown = producerErr != nil, consumerErr != nil
 		s.Producer.observe(&h.ProducerStats)
 		s.Consumer.observe(&h.ConsumerStats)
@@ -41,7 +43,7 @@ func (s *RoleStats) observe(at *layout.RoleStats) {
 		return
 	}
 	if s.Runs = s.PID == int(self.PID); !s.Runs {
-		s.Runs, s.Stopped = shm.Runs(s.PID)
+		s.Runs, s.Stopped = procinfo.Runs(s.PID)
 	}
 }
 

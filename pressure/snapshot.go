@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/procinfo"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // Side is what one role reports of itself.
@@ -38,7 +38,7 @@ type RoleStats struct {
 // Snapshot is a segment's counters at one time. Counts are totals since the
 // segment was created, whoever held the roles.
 type Snapshot struct {
-	At       uint64 // shm.Clock, ns
+	At       uint64 // CLOCK_MONOTONIC, ns
 	Geometry layout.Geometry
 	Created  time.Time
 
@@ -165,7 +165,7 @@ func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
 		End:        layout.End(s.End.Load()),
 		EndSeen:    s.EndSeen.Load(),
 	}
-	if other := s.TimeNamespace.Load(); other != 0 && other != shm.TimeNamespace() {
+	if other := s.TimeNamespace.Load(); other != 0 && other != procinfo.TimeNamespace() {
 		now = 0 // not its clock: a sleep counts up to the last look around
 	}
 	out.Blocked = time.Duration(endpoint.BlockedAt(s, now))

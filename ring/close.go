@@ -9,6 +9,8 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/futex"
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -18,7 +20,7 @@ import (
 // waits is ended; nothing faults; the next holder of the role finds what the user had
 // published and nothing that it stores later.
 //
-// First the gate that every call passes is closed (shm.Gate), and the bound that every
+// First the gate that every call passes is closed (gate.Gate), and the bound that every
 // call checks (Writer.stop, Reader.avail) set to 0, so that the next call takes the slow
 // way, where it finds the gate closed. Then Close waits for the call that is inside: for
 // one that works some nanoseconds, for one that sleeps until it is awake.
@@ -270,7 +272,7 @@ func (c *closing) bury(h *layout.Header) {
 	own := h.Cursor(c.role)
 	endpoint.Repair(own, endpoint.Recover(own))
 	h.Sleep(c.role).Flag.Store(0)
-	endpoint.EndSleep(h.Stats(c.role), shm.Clock)
+	endpoint.EndSleep(h.Stats(c.role), monotonic.Now)
 }
 
 // sayClosed marks the side as ended and wakes the peer, whatever it asked for, so that
@@ -284,7 +286,7 @@ func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
 			own.HighWater.Store(n)
 		}
 	}
-	endpoint.Close(own, shm.Clock())
+	endpoint.Close(own, monotonic.Now())
 	notifyOfEnd(own, h.Sleep(c.role.Peer()), h.Cursor(c.role).Index.Futex())
 	return countUnread(h, c.mem.Geometry.Capacity)
 }
@@ -307,7 +309,7 @@ func notifyOfEnd(own *layout.RoleStats, peer *layout.SleepState, word *uint32) {
 		if try == 0 {
 			own.WakesSent.AddRelaxed(1)
 		}
-		if woken, err := shm.Wake(word, 1); woken > 0 || err != nil {
+		if woken, err := futex.Wake(word, 1); woken > 0 || err != nil {
 			return
 		}
 		time.Sleep(100 * time.Microsecond)

@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -324,7 +326,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 		name := segmentName(t)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
 		side := &r.mem.Header.ConsumerStats
-		endpoint.BeginSleep(side, 0, shm.Clock())
+		endpoint.BeginSleep(side, 0, monotonic.Now())
 		r.ownSleep.Flag.Store(5)
 		r.gate.Enter()
 		r.closePatience = time.Millisecond
@@ -422,7 +424,7 @@ func TestAWriterIsClosedElsewhereAtAnyMoment(t *testing.T) {
 						}
 					})
 					<-started
-					shm.Pause(uint32(1 + round*97%3000))
+					cpu.Pause(uint32(1 + round*97%3000))
 					err = w.Close()
 					is(t, err, nil)
 					before := fileOf(t, name)
@@ -505,7 +507,7 @@ func TestAReaderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 						}
 					})
 					<-started
-					shm.Pause(uint32(1 + round*97%3000))
+					cpu.Pause(uint32(1 + round*97%3000))
 					err = r.Close()
 					is(t, err, nil)
 					before := fileOf(t, name)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/membarrier"
 	"sluice/internal/seccomp"
 	"sluice/layout"
 	"sluice/shm"
@@ -131,7 +132,7 @@ func segmentName(t testing.TB) string {
 // Where the kernel refuses barriers to one process, the other must fence for
 // both. Nobody spins, so that everything hangs on the wake-ups.
 func TestProcessesAgreeOnAFence(t *testing.T) {
-	if !shm.RegisterBarrier() {
+	if !layout.StoreReleaseOvertaken || !membarrier.Register() {
 		t.Skip("SKIPPED: no membarrier to be had (the kernel, a sandbox, or the race detector), so there is only one kind of fence")
 	}
 	const free, forbidden = "never-spin ", "forbid-barriers never-spin "

@@ -9,7 +9,9 @@ import (
 	"iter"
 	"time"
 
+	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -180,7 +182,7 @@ func (r *Reader) sampled(at, word uint64) ([]byte, error) {
 
 // noteLatency counts a sample.
 func (r *Reader) noteLatency(stamp, weight uint64) {
-	now := shm.Clock()
+	now := monotonic.Now()
 	endpoint.NoteLatency(r.mem.Header, stamp, now, weight)
 	r.ownStats.ProgressAt.StoreRelaxed(now)
 }
@@ -338,7 +340,7 @@ const (
 
 func (r *Reader) wait(ctx context.Context) error {
 	if r.pollBackoff > 0 {
-		shm.Pause(r.pollBackoff)
+		cpu.Pause(r.pollBackoff)
 	}
 	if ok, err := r.ready(); ok || err != nil {
 		if r.seen-r.head < minBatchBytes {

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // The successor may be killed as well, before, in and after its repair.
@@ -70,9 +70,9 @@ func TestDeathDoesNotCountAsBlocked(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
 	side := &mem.Header.ProducerStats
 	before := uint64(2 * time.Second)
-	asleepAt := shm.Clock() - uint64(time.Minute)
+	asleepAt := monotonic.Now() - uint64(time.Minute)
 	endpoint.BeginSleep(side, before, asleepAt) // and nothing noted since: killed
-	shown := endpoint.BlockedAt(side, shm.Clock())
+	shown := endpoint.BlockedAt(side, monotonic.Now())
 	writerOn(t, mem, Options{})
 	got := side.Blocked.Load()
 	if got != shown {
@@ -87,11 +87,11 @@ func TestASleepIsCountedWhileItLastsAndAfter(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
 	side := &mem.Header.ProducerStats
 	send(t, w, "1")
-	began := shm.Clock()
+	began := monotonic.Now()
 	blocked := background(func() error { return w.Send(canceledLater(t), []byte("2")) })
 	asleep(t, mem.Header, layout.Producer, 1)
 	open := side.Blocked.Load()
-	if since := -open; int64(open) >= 0 || since < began || since > shm.Clock() {
+	if since := -open; int64(open) >= 0 || since < began || since > monotonic.Now() {
 		t.Errorf("blocked word is %d, which is no time since %d", int64(open), began)
 	}
 	if s := layout.State(side.State.Load()); s != layout.StateBlocked {
@@ -102,8 +102,8 @@ func TestASleepIsCountedWhileItLastsAndAfter(t *testing.T) {
 	if err := blocked(); err != nil {
 		t.Fatal(err)
 	}
-	if total := side.Blocked.Load(); int64(total) <= 0 || total > shm.Clock()-began {
-		t.Errorf("blocked for %d ns of %d", int64(total), shm.Clock()-began)
+	if total := side.Blocked.Load(); int64(total) <= 0 || total > monotonic.Now()-began {
+		t.Errorf("blocked for %d ns of %d", int64(total), monotonic.Now()-began)
 	}
 	if s := layout.State(side.State.Load()); s != layout.StateRunning || side.Waits.Load() != 1 {
 		t.Errorf("state %v, %d waits", s, side.Waits.Load())

@@ -9,6 +9,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/futex"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -174,7 +175,7 @@ func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
 // mayWake returns why the kernel does not let this process wake others. A publish has no
 // error, and the peer of such a side would sleep to the end of a slice each time.
 func mayWake() error {
-	_, err := shm.Wake(new(uint32), 1)
+	_, err := futex.Wake(new(uint32), 1)
 	return err
 }
 

@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/futex"
+	"sluice/internal/gate"
+	"sluice/internal/membarrier"
+	"sluice/internal/monotonic"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // Memory is a ring's memory: a header and a data region of 2*Capacity bytes.
@@ -43,7 +46,7 @@ type side struct {
 	index, count uint64 // what is published
 	full         bool   // publish with a full fence
 
-	// barrier: this process can order its peer's publishes (shm.Barrier).
+	// barrier: this process can order its peer's publishes (membarrier.Global).
 	barrier   bool
 	spin      spinner
 	blocked   uint64 // ns spent asleep, total of all holders of the role
@@ -51,7 +54,7 @@ type side struct {
 	checkedAt uint64 // when lookAround was called last
 
 	waiting   atomic.Bool // a call waits: a second one is a misuse
-	sleeper   *shm.Sleeper
+	sleeper   *futex.Waiter
 	watched   <-chan struct{} // of the context that interrupts the sleeper when it is done
 	stopWatch func() bool
 	keep      bool // leave the segment when done
@@ -60,7 +63,7 @@ type side struct {
 
 	ending        ending
 	closePatience time.Duration
-	gate          shm.Gate // that every call of the owner's passes, closed by Close
+	gate          gate.Gate // that every call of the owner's passes, closed by Close
 }
 
 func newSide(mem Memory, role layout.Role, opt Options) side {
@@ -71,9 +74,9 @@ func newSide(mem Memory, role layout.Role, opt Options) side {
 		ownSleep: h.Sleep(role), peerSleep: h.Sleep(role.Peer()),
 		ownStats: h.Stats(role), peerStats: h.Stats(role.Peer()),
 		ownWord: h.Cursor(role).Index.Futex(), peerWord: h.Cursor(role.Peer()).Index.Futex(),
-		barrier: shm.RegisterBarrier(),
+		barrier: layout.StoreReleaseOvertaken && membarrier.Register(),
 		spin:    newSpinner(opt.Spin),
-		sleeper: shm.NewSleeper(),
+		sleeper: futex.NewWaiter(),
 
 		closePatience: closePatience,
 		peerStatus:    opt.peerStatus,
@@ -98,7 +101,7 @@ func (s *side) attach() (endpoint.Position, error) {
 	s.index, s.count = own.Index, own.Count
 	endpoint.Repair(s.ownCursor, own)
 
-	s.blocked = endpoint.TakeOver(s.ownStats, endpoint.Self(), shm.Clock, s.keep)
+	s.blocked = endpoint.TakeOver(s.ownStats, endpoint.Self(), monotonic.Now, s.keep)
 	s.ownSleep.Flag.Store(0)
 
 	s.full = !s.barrier
@@ -157,7 +160,7 @@ func reached(by *layout.SleepState, index, count uint64) bool {
 
 func (s *side) notify() {
 	// An error means that the memory is gone; the next touch reports it.
-	if _, err := shm.Wake(s.ownWord, 1); err == nil {
+	if _, err := futex.Wake(s.ownWord, 1); err == nil {
 		s.ownStats.WakesSent.AddRelaxed(1)
 	}
 }

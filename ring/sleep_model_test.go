@@ -7,7 +7,7 @@ import (
 
 // The sleep protocol as a small machine, explored in full: every interleaving
 // of a publisher, a sleeper, the publisher's store buffer, and one who cancels. One step is one
-// access to shared memory or one system call. wait.go, side.go and shm/sleeper.go are the code;
+// access to shared memory or one system call. wait.go, side.go and internal/futex/waiter.go are the code;
 // docs/protocol.md is the argument.
 //
 // The memory model is x86-TSO (Owens, Sarkar, Sewell, 2009): stores wait in a
@@ -28,7 +28,7 @@ type model struct {
 	neverClear   bool // fault: the flag is not cleared at all
 	insist       bool // the sleeper first asks for more than it needs, until a timeout
 
-	// A third one of the sleeper's own process cancels its wait (shm.Sleeper).
+	// A third one of the sleeper's own process cancels its wait (futex.Waiter).
 	cancels      bool
 	oneWord      bool // the kernel cannot wait on two words
 	announceLate bool // fault: the number goes up before the cancel can be seen
@@ -53,7 +53,7 @@ type machine struct {
 	asleep             bool
 	canceler           step
 	canceled           bool
-	interrupts, known  int // shm.Sleeper's number, and what the sleeper has read of it
+	interrupts, known  int // futex.Waiter's number, and what the sleeper has read of it
 	said               int // with one word: 0, or one more than what a sleeper knows
 	raised, wakes      int // how often the flag went up, how often wake was called
 }

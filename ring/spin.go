@@ -4,7 +4,8 @@ import (
 	"context"
 	"time"
 
-	"sluice/shm"
+	"sluice/internal/cpu"
+	"sluice/internal/monotonic"
 )
 
 // maxSpin bounds the adaptive spin. Sleeping and being woken costs 13 to 20 us
@@ -40,14 +41,14 @@ func (p *spinner) until(ctx context.Context, c condition) (bool, error) {
 	}
 	var began, deadline uint64
 	for turn := 0; ; turn++ {
-		shm.Pause(1 << min(turn, maxPauseShift))
+		cpu.Pause(1 << min(turn, maxPauseShift))
 		if ok, err := c.ready(); ok || err != nil {
 			return ok, err
 		}
 		if turn < 8 {
 			continue // shorter than the clock is worth
 		}
-		now := shm.Clock()
+		now := monotonic.Now()
 		if began == 0 {
 			began, deadline = now, deadlineOf(ctx)
 		}

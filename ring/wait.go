@@ -4,12 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sluice/internal/endpoint"
+	"sluice/internal/futex"
+	"sluice/internal/membarrier"
+	"sluice/internal/monotonic"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // condition is what a side waits for.
@@ -51,14 +56,14 @@ func (s *side) await(ctx context.Context, c condition) error {
 		return err
 	}
 	s.updateFence()
-	began := shm.Clock()
+	began := monotonic.Now()
 	endpoint.BeginSleep(s.ownStats, s.blocked, began)
 
 	err := s.sleep(ctx, c, began)
 
 	s.ownSleep.Flag.Store(0)
-	s.blocked = endpoint.EndSleep(s.ownStats, shm.Clock)
-	s.spin.learn(shm.Clock() - began)
+	s.blocked = endpoint.EndSleep(s.ownStats, monotonic.Now)
+	s.spin.learn(monotonic.Now() - began)
 	return err
 }
 
@@ -69,7 +74,7 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 	deadline := s.watch(ctx)
 	var asked struct{ index, count uint64 } // what ownWait says, while armed
 	for armed := false; ; {
-		now := shm.Clock()
+		now := monotonic.Now()
 		asleep := now - began
 		index, count, patience := c.wakeAt(asleep)
 		if asleep > uint64(longSleep) && patience == pollInterval {
@@ -99,11 +104,13 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 		}
 		patience = time.Duration(min(uint64(patience), deadline-now))
 		ended, err := s.sleeper.Wait(s.peerWord, seen, interrupts, patience)
-		if err != nil {
+		if errors.Is(err, unix.EFAULT) {
+			return fmt.Errorf("futex wait: %w", ErrTruncated)
+		} else if err != nil {
 			return err
 		}
 		if ok, err := c.ready(); ok || err != nil {
-			if ended == shm.TimedOut && patience >= pollInterval {
+			if ended == futex.TimedOut && patience >= pollInterval {
 				s.checkBarrier()
 			}
 			return err
@@ -112,7 +119,7 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 		if !armed {
 			s.ownStats.Spurious.AddRelaxed(1)
 		}
-		if now := shm.Clock(); now-s.checkedAt >= uint64(pollInterval) {
+		if now := monotonic.Now(); now-s.checkedAt >= uint64(pollInterval) {
 			s.checkedAt = now
 			if err := cmp.Or(s.checkPeer(), c.deadlocked()); err != nil {
 				return err
@@ -122,7 +129,7 @@ func (s *side) sleep(ctx context.Context, c condition, began uint64) error {
 }
 
 // watch sees to it that a cancel of ctx interrupts this side's sleep, and returns the
-// deadline of ctx on shm.Clock. The arrangement is made once for a context, and stands
+// deadline of ctx on monotonic.Now. The arrangement is made once for a context, and stands
 // until a call comes that sleeps with another one.
 func (s *side) watch(ctx context.Context) (deadline uint64) {
 	done := ctx.Done()
@@ -146,13 +153,13 @@ func (s *side) unwatch() {
 // noDeadline is the deadline of a context that has none.
 const noDeadline = math.MaxUint64
 
-// deadlineOf returns the deadline of ctx on shm.Clock.
+// deadlineOf returns the deadline of ctx on monotonic.Now.
 func deadlineOf(ctx context.Context) uint64 {
 	at, ok := ctx.Deadline()
 	if !ok || ctx.Done() == nil {
 		return noDeadline
 	}
-	return shm.Clock() + uint64(max(0, time.Until(at)))
+	return monotonic.Now() + uint64(max(0, time.Until(at)))
 }
 
 // overdue waits for a context whose deadline has passed, and whose timer is about to say
@@ -182,7 +189,7 @@ func (s *side) arm(index, count, now uint64) {
 	s.ownSleep.Count.Store(count)
 	s.ownSleep.Flag.Store(s.slept)
 	if s.barrier {
-		shm.Barrier()
+		membarrier.Global()
 	}
 }
 
@@ -207,7 +214,7 @@ func (s *side) checkBarrier() {
 // that works or for one that is not there. It fails when the memory is gone, or
 // nobody can come any more.
 func (s *side) checkPeer() error {
-	endpoint.ContinueSleep(s.ownStats, shm.Clock())
+	endpoint.ContinueSleep(s.ownStats, monotonic.Now())
 	if s.peerStatus == nil {
 		return nil
 	}

@@ -7,9 +7,10 @@ import (
 	"math"
 	"time"
 
+	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
@@ -124,7 +125,7 @@ func (w *Writer) prefetch() {
 	}
 	w.fetched = w.tail&^63 + prefetchStep
 	if next := w.fetched; next+prefetchStep <= w.limit {
-		shm.PrefetchWrite(&w.data[next&w.mask], prefetchStep/64)
+		cpu.PrefetchWrite(&w.data[next&w.mask], prefetchStep/64)
 	}
 }
 
@@ -153,7 +154,7 @@ func (w *Writer) commitSample(at, n uint64) (word uint64) {
 // putStamp dates the staged sample, and takes the occasion of having read the
 // clock to note progress.
 func (w *Writer) putStamp() {
-	now := shm.Clock()
+	now := monotonic.Now()
 	binary.LittleEndian.PutUint64(w.data[w.stamp:], now)
 	w.stamped = false
 	w.sampler.adapt(now)

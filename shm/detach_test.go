@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sluice/layout"
 )
 
@@ -109,7 +111,7 @@ func TestTheSuccessorOfADetachedSideHasTheSegmentToItself(t *testing.T) {
 }
 
 func TestWhatIsKeptDoesNotChangeWithTheFile(t *testing.T) {
-	for what, advice := range map[string]int{"by the kernel": populate, "by hand": -1} {
+	for what, advice := range map[string]func([]byte) error{"by the kernel": populate, "by hand": func([]byte) error { return unix.ENOSYS }} {
 		t.Run(what, func(t *testing.T) {
 			before := populate
 			populate = advice
@@ -138,7 +140,7 @@ func TestWhatIsKeptDoesNotChangeWithTheFile(t *testing.T) {
 }
 
 func TestDetachingATruncatedSegmentFaultsOnNothing(t *testing.T) {
-	for what, advice := range map[string]int{"by the kernel": populate, "by hand": -1} {
+	for what, advice := range map[string]func([]byte) error{"by the kernel": populate, "by hand": func([]byte) error { return unix.ENOSYS }} {
 		t.Run(what, func(t *testing.T) {
 			before := populate
 			populate = advice

@@ -1,8 +1,6 @@
-// Package shm is what sluice asks of the operating system: segments in
-// /dev/shm and their mappings, role locks that the kernel drops at any death,
-// futexes between processes, and the memory barriers that make sleeping cheap.
-// It knows where the header of a segment lies (package layout) but moves no
-// message; ring and transfer do.
-//
-// Futexes follow the shape of JavaScript's Atomics.wait and Atomics.notify.
+// Package shm maps segments: files in /dev/shm with a header that package layout describes.
+// It makes, opens and removes them (Create, Open, Remove), holds one of their two roles by a
+// lock that the kernel drops at any death (Segment), shows them to observers (View), lets a
+// group share them (Access), and turns the fault of a truncated file into an error (Guard).
+// It moves no message; ring and transfer do.
 package shm

@@ -48,20 +48,3 @@ func Example() {
 	// no producer: true
 	// removed by the consumer: true
 }
-
-func ExampleWait() {
-	var word layout.Uint64 // a field of a segment's header in real life
-	go func() {
-		word.Store(1)
-		shm.Wake(word.Futex(), -1)
-	}()
-	for word.Load() == 0 { // a Wait may end without a reason
-		if _, err := shm.Wait(word.Futex(), 0, -1); err != nil {
-			fmt.Println(err)
-			return
-		}
-	}
-	result, _ := shm.Wait(word.Futex(), 0, -1)
-	fmt.Println(word.Load(), result)
-	// Output: 1 not-equal
-}

@@ -201,14 +201,10 @@ func (c *child) kill() {
 }
 
 var children = map[string]func(args []string) error{
-	"hold":      holdChild,
-	"create":    createChild,
-	"wait":      waitChild,
-	"notify":    notifyChild,
-	"nospace":   nospaceChild,
-	"no query":  noQueryChild,
-	"namespace": namespaceChild,
-	"one word":  oneWordChild,
+	"hold":     holdChild,
+	"create":   createChild,
+	"nospace":  nospaceChild,
+	"no query": noQueryChild,
 }
 
 // holdChild takes a role and keeps it until it is killed.
@@ -223,9 +219,6 @@ func holdChild(args []string) error {
 	fmt.Println("holding")
 	select {}
 }
-
-// word returns the futex word that the tests between processes use.
-func word(s *Segment) *uint32 { return s.Header().Producer.Index.Futex() }
 
 // lockByte takes the lock on one byte of a segment's file as a process that
 // is not this package would.

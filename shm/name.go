@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+
+	"sluice/internal/monotonic"
 )
 
 // Dir is where segments live: a tmpfs on every Linux.
@@ -15,7 +17,7 @@ const prefix = "sluice."
 var ErrName = errors.New("bad segment name")
 
 // usable is CheckName for whoever is about to map a segment.
-func usable(name string) error { return cmp.Or(CheckName(name), InSegment("", name, clockErr)) }
+func usable(name string) error { return cmp.Or(CheckName(name), InSegment("", name, monotonic.Err())) }
 
 // CheckName accepts 1 to 64 of A-Z a-z 0-9 . _ - with no dot in front, and
 // returns ErrName for everything else.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/procinfo"
 	"sluice/layout"
 )
 
@@ -87,7 +88,7 @@ func (s *Segment) nameHolder(err error) error {
 	if fault != nil || pid == 0 {
 		return err
 	}
-	if own := PIDNamespace(); namespace != 0 && own != 0 && namespace != own {
+	if own := procinfo.PIDNamespace(); namespace != 0 && own != 0 && namespace != own {
 		return fmt.Errorf("%w (process %d of another pid namespace)", err, pid)
 	}
 	return fmt.Errorf("%w (process %d)", err, pid)

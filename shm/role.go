@@ -7,8 +7,7 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"sluice/internal/ofdlock"
 	"sluice/layout"
 )
 
@@ -25,40 +24,11 @@ var ErrRoleTaken = errors.New("role is taken")
 // from crossing.
 const joinLockByte = 2
 
-// tryLock takes the lock on one byte of f without waiting; false when another
-// open file description holds it.
-func tryLock(f *os.File, at int64) (bool, error) {
-	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
-	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk)
-	if err == unix.EAGAIN { // of Linux; EACCES, which POSIX allows as well, is a sandbox's
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("lock byte %d: %w", at, os.NewSyscallError("fcntl(F_OFD_SETLK)", err))
-	}
-	return true, nil
-}
-
-func unlock(f *os.File, at int64) error {
-	lk := unix.Flock_t{Type: unix.F_UNLCK, Start: at, Len: 1}
-	return os.NewSyscallError("fcntl(F_OFD_SETLK)", unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk))
-}
-
-// locked reports whether another open file description holds the byte. It
-// takes nothing, so observers may call it at any time.
-func locked(f *os.File, at int64) (bool, error) {
-	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lk); err != nil {
-		return false, fmt.Errorf("query lock of byte %d: %w", at, os.NewSyscallError("fcntl(F_OFD_GETLK)", err))
-	}
-	return lk.Type != unix.F_UNLCK, nil
-}
-
 // throughDoor runs fn while it holds the door. Somebody else holds it for
 // microseconds; a process stopped in there is waited for until ctx is done.
 func withJoinLock(ctx context.Context, f *os.File, fn func() error) error {
 	for {
-		ok, err := tryLock(f, joinLockByte)
+		ok, err := ofdlock.TryLock(f, joinLockByte)
 		if err != nil {
 			return err
 		}
@@ -71,13 +41,13 @@ func withJoinLock(ctx context.Context, f *os.File, fn func() error) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	defer unlock(f, joinLockByte)
+	defer ofdlock.Unlock(f, joinLockByte)
 	return fn()
 }
 
 // takeRole locks role r in f, or returns ErrRoleTaken.
 func takeRole(f *os.File, r layout.Role) error {
-	ok, err := tryLock(f, int64(r))
+	ok, err := ofdlock.TryLock(f, int64(r))
 	if err != nil {
 		return err
 	}

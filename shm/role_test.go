@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/procinfo"
 	"sluice/internal/seccomp"
 	"sluice/layout"
 )
@@ -186,4 +188,20 @@ func noQueryChild(args []string) error {
 	removed, err := consumer.Leave(remove)
 	fmt.Println("removed by the last one:", removed)
 	return err
+}
+
+func TestTheProcessThatHoldsARoleIsNamedAsWhatItIs(t *testing.T) {
+	name := segmentName(t)
+	s := newSegment(t, name)
+	side := &s.Header().ProducerStats
+	side.PID.Store(1)
+	for namespace, want := range map[uint64]string{0: "(process 1)", procinfo.PIDNamespace(): "(process 1)", 77: "(process 1 of another pid namespace)"} {
+		side.PIDNamespace.Store(namespace)
+		_, err := Open(t.Context(), name, layout.Producer)
+		for _, err := range []error{err, Remove(t.Context(), name)} {
+			if err == nil || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%v, want %q at its end", err, want)
+			}
+		}
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"sluice/internal/mapping"
+	"sluice/internal/ofdlock"
 	"sluice/layout"
 )
 
@@ -34,7 +36,7 @@ func (s *Segment) Alive(r layout.Role) (bool, error) {
 	if r == s.role {
 		return true, nil
 	}
-	return locked(s.file, int64(r))
+	return ofdlock.Held(s.file, int64(r))
 }
 
 // Absent reports whether nobody is known to hold role r. It is not the opposite of
@@ -68,7 +70,7 @@ func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 				err = nil
 			}
 		}
-		return errors.Join(err, unlock(s.file, int64(s.role)))
+		return errors.Join(err, ofdlock.Unlock(s.file, int64(s.role)))
 	})
 	if err = errors.Join(err, s.unmap()); err != nil {
 		err = InSegment("leave", s.name, err)
@@ -79,12 +81,12 @@ func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 // alone reports whether nobody holds the other role. The caller is in the door.
 func (s *Segment) alone() (bool, error) {
 	peer := int64(s.role.Peer())
-	if held, err := locked(s.file, peer); err == nil {
+	if held, err := ofdlock.Held(s.file, peer); err == nil {
 		return !held, nil
 	}
 	// Who may not ask can still try to take it; everybody else who would is at the
 	// door. The lock goes with the file's descriptor, a moment later.
-	return tryLock(s.file, peer)
+	return ofdlock.TryLock(s.file, peer)
 }
 
 // unlink removes the name if it still stands for this segment.
@@ -117,7 +119,7 @@ func (s *Segment) mapData() (err error) {
 	if s.geometry.Mode != layout.ModeRing {
 		return nil
 	}
-	s.data, err = mapMirrored(s.file, int64(s.geometry.DataOffset), int64(s.geometry.Capacity))
+	s.data, err = mapping.Mirror(s.file, int64(s.geometry.DataOffset), int64(s.geometry.Capacity))
 	return err
 }
 
@@ -125,7 +127,7 @@ func (s *Segment) mapData() (err error) {
 func (s *Segment) unmap() error {
 	var errs []error
 	if s.data != nil {
-		errs = append(errs, unmapMirrored(s.data))
+		errs = append(errs, mapping.Unmap(s.data))
 		s.data = nil
 	}
 	return errors.Join(append(errs, s.page.unmap())...)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/ofdlock"
 	"sluice/layout"
 )
 
@@ -36,7 +37,7 @@ func OpenView(name string) (*View, error) {
 
 // Alive reports whether a process holds role r. The error says that the kernel does
 // not tell: then nobody knows.
-func (v *View) Alive(r layout.Role) (bool, error) { return locked(v.file, int64(r)) }
+func (v *View) Alive(r layout.Role) (bool, error) { return ofdlock.Held(v.file, int64(r)) }
 
 // Gone reports whether the segment's name stands for this file no more: it was
 // removed, and there may be another one.

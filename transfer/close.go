@@ -9,6 +9,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -18,7 +19,7 @@ import (
 // user fails, and one that waits is ended; nothing faults; the peer and the next holder of
 // the role find what the user had published, and nothing that it stores later.
 //
-// Every call passes a gate (shm.Gate). Close closes it, ends a call that waits, and waits
+// Every call passes a gate (gate.Gate). Close closes it, ends a call that waits, and waits
 // for the one that is inside. Then nobody else is in a call, and Close may do what the
 // user may: send what is committed, and when the sendLoop has ended give up the role and
 // unmap. Some calls pass no gate. Queued and StopSending take a lock, as they work until Close;
@@ -159,7 +160,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 		own, peer = &h.ProducerStats, &h.ConsumerStats
 		own.Descriptors.Store(0)
 		own.Memory.Store(0)
-		endpoint.Close(own, shm.Clock())
+		endpoint.Close(own, monotonic.Now())
 		return nil
 	})
 	_, leaveErr := s.segment.Leave(func() bool {
@@ -252,8 +253,8 @@ func (r *Receiver) Close() error {
 	fault := shm.Guard(func() error {
 		r.leaveEnd()
 		r.segment.Header().ConsumerSocket.Store("")
-		endpoint.EndSleep(r.own, shm.Clock) // if the last call slept
-		endpoint.Close(r.own, shm.Clock())
+		endpoint.EndSleep(r.own, monotonic.Now) // if the last call slept
+		endpoint.Close(r.own, monotonic.Now())
 		return nil
 	})
 	own, peer := r.own, r.peer

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/cpu"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -492,7 +493,7 @@ func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 							}
 						})
 						<-started
-						shm.Pause(1 + rand.Uint32N(3000))
+						cpu.Pause(1 + rand.Uint32N(3000))
 						lost, err := end(s)
 						if lost > 0 {
 							is(t, err, ErrUndelivered)
@@ -545,7 +546,7 @@ func TestWhatASenderHadAcceptedComesWheneverItIsClosed(t *testing.T) {
 							}
 						}
 					})
-					shm.Pause(1 + rand.Uint32N(100_000))
+					cpu.Pause(1 + rand.Uint32N(100_000))
 					lost, err := s.Close(cancelled())
 					is(t, err, nil)
 					is(t, using(), ErrClosed)
@@ -666,7 +667,7 @@ func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
 						r.Release()
 						return cmp.Or(wrong, err)
 					})
-					shm.Pause(1 + rand.Uint32N(20_000))
+					cpu.Pause(1 + rand.Uint32N(20_000))
 					is(t, r.Close(), nil)
 					is(t, using(), ErrClosed)
 				}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -167,7 +168,7 @@ func never() bool { return false }
 // attach goes on where the last producer ended. What it had queued went with it;
 // the consumer finds the gap in the numbers and counts it as lost.
 func (s *Sender) attach(opt Options) {
-	endpoint.TakeOver(s.own, endpoint.Self(), shm.Clock, opt.Keep)
+	endpoint.TakeOver(s.own, endpoint.Self(), monotonic.Now, opt.Keep)
 	s.count, s.bytes = s.cursor.Count.Load(), s.cursor.Bytes.Load()
 	s.next = position{buffers: max(s.own.Buffers.Load(), s.peer.Buffers.Load()), messages: s.count, bytes: s.cursor.Index.Load()}
 	s.countBefore, s.consumedBefore = s.count, s.peerAt.Count.Load()

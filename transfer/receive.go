@@ -12,8 +12,8 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/monotonic"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 var rightsSize = unix.CmsgSpace(4 * MaxBatch)
@@ -40,7 +40,7 @@ func (r *Receiver) load(ctx context.Context) error {
 		r.hangUp() // the producer still has it, and what came after
 		return err
 	}
-	now := shm.Clock()
+	now := monotonic.Now()
 	r.own.ProgressAt.StoreRelaxed(now)
 	r.seen = position{r.seen.buffers + 1, r.seen.messages + uint64(e.messages), r.seen.bytes + e.memory()}
 	if again { // released before, by whoever did not live to say so
@@ -127,10 +127,10 @@ func (r *Receiver) receive(ctx context.Context) (err error) {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	endpoint.BeginSleep(r.own, r.blocked, shm.Clock())
+	endpoint.BeginSleep(r.own, r.blocked, monotonic.Now())
 	defer func() {
 		if err != ErrClosed { // else Close does it, or has done it
-			r.blocked = endpoint.EndSleep(r.own, shm.Clock)
+			r.blocked = endpoint.EndSleep(r.own, monotonic.Now)
 		}
 	}()
 	// A context that is done ends the wait at the socket at once.
@@ -336,7 +336,7 @@ func (r *Receiver) listenAnew() error {
 
 // lookAround says that this side lives, and looks whether anybody else does.
 func (r *Receiver) lookAround() error {
-	endpoint.ContinueSleep(r.own, shm.Clock())
+	endpoint.ContinueSleep(r.own, monotonic.Now())
 	if r.conn == nil {
 		if err := r.listenAnew(); err != nil {
 			return err

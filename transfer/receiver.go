@@ -15,6 +15,9 @@ import (
 	"github.com/edsrzf/mmap-go"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/gate"
+	"sluice/internal/monotonic"
+	"sluice/internal/timerfd"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -22,7 +25,7 @@ import (
 // Receiver is the consumer's end of a transfer. One goroutine at a time may use it; Close
 // may be called from any.
 type Receiver struct {
-	gate    shm.Gate // that every call of the user's passes, closed by Close
+	gate    gate.Gate // that every call of the user's passes, closed by Close
 	segment *shm.Segment
 	own     *layout.RoleStats
 	peer    *layout.RoleStats
@@ -32,7 +35,7 @@ type Receiver struct {
 	access  shm.Access
 	socket  *socket
 	accept  *acceptor
-	alarm   shm.Alarm // for the deadline of who waits
+	alarm   timerfd.Alarm // for the deadline of who waits
 
 	conn      *net.UnixConn                // nil while no producer is connected
 	current   atomic.Pointer[net.UnixConn] // conn, for interrupt
@@ -152,7 +155,7 @@ func (r *Receiver) attach(opt Options) {
 	r.lostBefore, r.consumed = r.lost, r.released.messages-min(r.lost, r.released.messages)
 	r.ends = endpoint.WatchEnds(r.segment.Header())
 	r.segment.Header().ConsumerSocket.Store(r.socket.path)
-	r.blocked = endpoint.TakeOver(r.own, endpoint.Self(), shm.Clock, opt.Keep)
+	r.blocked = endpoint.TakeOver(r.own, endpoint.Self(), monotonic.Now, opt.Keep)
 	endpoint.Begin(r.own)
 }
 

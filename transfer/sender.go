@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/gate"
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -18,7 +20,7 @@ import (
 // own, the sendLoop, sends what is in the outQueue.
 type Sender struct {
 	// What is used with each message comes first, together.
-	gate     shm.Gate // that every call of the user's passes, closed by Drain
+	gate     gate.Gate // that every call of the user's passes, closed by Drain
 	cursor   *layout.Cursor
 	packing  int             // bytes of a packed buffer, 0 = one message a buffer
 	stage    []byte          // where messages are made: of recycled, or ordinary memory
@@ -205,7 +207,7 @@ func (s *Sender) Commit(n int) {
 	// The body of commit: calling it costs a nanosecond of ten.
 	s.reserved = -1
 	if s.messages == 0 {
-		s.stamp = shm.Clock()
+		s.stamp = monotonic.Now()
 	}
 	if s.packing > 0 {
 		binary.LittleEndian.PutUint64(s.stage[s.used:], uint64(n))
@@ -223,7 +225,7 @@ func (s *Sender) Commit(n int) {
 func (s *Sender) commit(n int) {
 	s.reserved = -1
 	if s.messages == 0 {
-		s.stamp = shm.Clock()
+		s.stamp = monotonic.Now()
 	}
 	if s.packing > 0 {
 		binary.LittleEndian.PutUint64(s.stage[s.used:], uint64(n))
@@ -383,7 +385,7 @@ func (s *Sender) Send(ctx context.Context, msg []byte) error {
 	n := uint64(len(msg))
 	record := s.stage[s.used : s.used+int(layout.RecordSize(n))]
 	if s.messages == 0 {
-		s.stamp = shm.Clock()
+		s.stamp = monotonic.Now()
 	}
 	binary.LittleEndian.PutUint64(record, n)
 	copy(record[layout.RecordHeader:], msg)

@@ -3,8 +3,8 @@ package transfer
 import (
 	"sync/atomic"
 
+	"sluice/internal/monotonic"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // senderStats is what a Sender reports of itself in the header page while it works: why
@@ -51,4 +51,4 @@ func (s *senderStats) setHeld(fds int64, bytes uint64) {
 }
 
 // progress notes that this side is not hung.
-func (s *senderStats) progress() { s.own.ProgressAt.StoreRelaxed(shm.Clock()) }
+func (s *senderStats) progress() { s.own.ProgressAt.StoreRelaxed(monotonic.Now()) }

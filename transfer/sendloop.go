@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/timerfd"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -71,7 +72,7 @@ func (l *sendLoop) failed() error {
 func (l *sendLoop) finish(ctx context.Context) error {
 	l.closing.Store(true)
 	defer context.AfterFunc(ctx, l.stopWaiting)()
-	var alarm shm.Alarm
+	var alarm timerfd.Alarm
 	defer alarm.Close()
 	alarm.Set(ctx)
 	nudge(l.queue.wake)

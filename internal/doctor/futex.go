@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/futex"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // futexes checks that one who sleeps at a word of shared memory can be woken.
@@ -20,7 +20,7 @@ func futexes(m *machine) Finding {
 	return fine("one side can sleep at a word of shared memory, and the other wake it")
 }
 
-// sleepAndWake tries every way in which shm.Wait can end.
+// sleepAndWake tries every way in which futex.Wait can end.
 func sleepAndWake() (err error) {
 	mem, err := unix.Mmap(-1, 0, layout.HeaderSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 	if err != nil {
@@ -32,10 +32,10 @@ func sleepAndWake() (err error) {
 		return err
 	}
 	word := h.Producer.Index.Futex()
-	if err := ends(word, 1, time.Second, shm.NotEqual); err != nil {
+	if err := ends(word, 1, time.Second, futex.NotEqual); err != nil {
 		return err
 	}
-	if err := ends(word, 0, time.Millisecond, shm.TimedOut); err != nil {
+	if err := ends(word, 0, time.Millisecond, futex.TimedOut); err != nil {
 		return err
 	}
 	began, slept := time.Now(), make(chan error, 1)
@@ -43,19 +43,19 @@ func sleepAndWake() (err error) {
 		var err error
 		// A signal ends a wait too, so one is not enough.
 		for err == nil && h.Producer.Index.Load() == 0 && time.Since(began) < patience {
-			_, err = shm.Wait(word, 0, patience)
+			_, err = futex.Wait(word, 0, patience)
 		}
 		slept <- err
 	}()
 	woken := 0
 	for woken == 0 && err == nil && time.Since(began) < patience {
-		if woken, err = shm.Wake(word, 1); woken == 0 {
+		if woken, err = futex.Wake(word, 1); woken == 0 {
 			time.Sleep(50 * time.Microsecond)
 		}
 	}
 	// Nobody may sleep on when the memory goes.
 	h.Producer.Index.Store(1)
-	shm.Wake(word, -1)
+	futex.Wake(word, -1)
 	err = errors.Join(err, <-slept)
 	if err == nil && woken == 0 {
 		err = errors.New("nobody was there to be woken")
@@ -64,10 +64,10 @@ func sleepAndWake() (err error) {
 }
 
 // ends expects that a Wait ends with want. A signal may end it before.
-func ends(word *uint32, val uint32, timeout time.Duration, want shm.Result) error {
-	got, err := shm.OK, error(nil)
-	for turn := 0; got == shm.OK && err == nil && turn < 1000; turn++ {
-		got, err = shm.Wait(word, val, timeout)
+func ends(word *uint32, val uint32, timeout time.Duration, want futex.Result) error {
+	got, err := futex.OK, error(nil)
+	for turn := 0; got == futex.OK && err == nil && turn < 1000; turn++ {
+		got, err = futex.Wait(word, val, timeout)
 	}
 	if err == nil && got != want {
 		err = fmt.Errorf("a wait ended with %v, not with %v", got, want)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/membarrier"
 	"sluice/layout"
 	"sluice/shm"
 	"sluice/transfer"
@@ -61,7 +62,7 @@ func here() *machine {
 			return limit, err
 		},
 		ring: sync.OnceValue(passThroughRing), wake: sync.OnceValue(sleepAndWake), transfer: passThroughTransfer,
-		barrier: func() bool { return shm.RegisterBarrier() && shm.Barrier() },
+		barrier: func() bool { return membarrier.Register() && membarrier.Global() },
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/ring"
 	"sluice/shm"
@@ -92,7 +93,7 @@ func cause(err error) error {
 }
 
 // probeName is the name of a segment that nobody else has.
-func probeName() string { return fmt.Sprintf("doctor.%d.%x", os.Getpid(), shm.Clock()) }
+func probeName() string { return fmt.Sprintf("doctor.%d.%x", os.Getpid(), monotonic.Now()) }
 
 // passThroughRing makes a ring as the commands do, and passes a message through it.
 func passThroughRing() (err error) {

@@ -3,8 +3,8 @@ package endpoint
 import (
 	"os"
 
+	"sluice/internal/procinfo"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // Holder identifies the process that holds a role, for people.
@@ -17,7 +17,7 @@ type Holder struct {
 func Self() Holder {
 	return Holder{
 		PID: uint64(os.Getpid()), UID: uint64(os.Geteuid()),
-		PIDNamespace: shm.PIDNamespace(), TimeNamespace: shm.TimeNamespace(),
+		PIDNamespace: procinfo.PIDNamespace(), TimeNamespace: procinfo.TimeNamespace(),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -213,7 +214,7 @@ func TestTheLastReportAdvisesNothingThatIsOver(t *testing.T) {
 func TestTheLastReportSaysHowTheStreamEndedForThisSide(t *testing.T) {
 	p, c := both(t)
 	endpoint.SetEnd(&p.Header().ProducerStats, layout.EndComplete, true)
-	endpoint.Close(&p.Header().ProducerStats, shm.Clock())
+	endpoint.Close(&p.Header().ProducerStats, monotonic.Now())
 	if _, err := p.Leave(func() bool { return false }); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/monotonic"
 	"sluice/internal/verdict"
 	"sluice/layout"
 	"sluice/pressure"
@@ -343,7 +344,7 @@ func (r *Reporter) overdue() bool {
 	if r.opt.Interval > 0 {
 		usual = min(usual, r.opt.Interval)
 	}
-	return attached && time.Duration(shm.Clock()-last.At) > usual+justNow
+	return attached && time.Duration(monotonic.Now()-last.At) > usual+justNow
 }
 
 // pause takes a look after a time in which this process was stopped.

@@ -1,4 +1,4 @@
-package shm
+package cpu
 
 // Pause tells the processor n times, n at least 1, that this is a spin loop.
 // One PAUSE takes 10 to 60 ns, depending on the processor.

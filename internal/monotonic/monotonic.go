@@ -1,4 +1,5 @@
-package shm
+// Package monotonic reads the clock that processes of one machine share.
+package monotonic
 
 import (
 	"os"
@@ -7,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clock returns CLOCK_MONOTONIC in nanoseconds, comparable between processes
+// Now returns CLOCK_MONOTONIC in nanoseconds, comparable between processes
 // of one machine (and one time namespace). It costs no system call: Go reads
 // the same clock through the vDSO, and the offset between Go's start and the
 // kernel's is measured once. Two processes agree within about a microsecond.
-func Clock() uint64 { return clockOffset + uint64(time.Since(clockStart)) }
+func Now() uint64 { return offset + uint64(time.Since(start)) }
 
-// clockErr is why the kernel's clock is not known. Without it there is no segment to be
-// had: see usable.
-var clockStart, clockOffset, clockErr = calibrate()
+// Err returns why the kernel's clock is not known, nil if it is. Then Now means nothing.
+func Err() error { return calibrateErr }
+
+var start, offset, calibrateErr = calibrate()
 
 // calibrate keeps the tightest of a few readings, so that being descheduled
 // between the two clocks does not shift the offset.

@@ -1,8 +1,9 @@
-package shm
+package procinfo
 
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,22 +31,27 @@ func TestNamespacesHaveTheNumbersThatTheKernelShows(t *testing.T) {
 	}
 }
 
+// The test binary starts itself in a pid namespace of its own to print that number.
+const childEnv = "SLUICE_PROCINFO_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		fmt.Println(PIDNamespace())
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
 func TestAnotherPIDNamespaceHasAnotherNumber(t *testing.T) {
-	c, err := startChildWith(t, &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}, "namespace")
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), childEnv+"=1")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	out, err := c.Output()
 	if err != nil {
 		t.Skipf("NOT TESTED: no pid namespace of its own to be had: %v", err)
 	}
-	line, err := c.stdout.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+	theirs, err := strconv.ParseUint(strings.TrimSpace(string(out)), 10, 64)
 	if err != nil || theirs == PIDNamespace() {
 		t.Errorf("number %d there and %d here, %v", theirs, PIDNamespace(), err)
 	}
-}
-
-func namespaceChild([]string) error {
-	_, err := fmt.Println(PIDNamespace())
-	return err
 }

@@ -1,4 +1,4 @@
-package shm
+package futex
 
 import (
 	"sync/atomic"
@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sleeper is how one goroutine sleeps on a word that it shares with another process,
+// Waiter is how one goroutine sleeps on a word that it shares with another process,
 // so that any goroutine of its own process can end the sleep as well: because a context
 // was canceled, or the segment is being closed.
 //
@@ -29,34 +29,34 @@ import (
 // the shared word alone, and Interrupt wakes that repeatedly until the sleeper is up.
 //
 // One goroutine at a time may call Wait; Interrupt and Interrupts may be called by any.
-// Make a Sleeper with NewSleeper.
-type Sleeper struct {
+// Make a Waiter with NewWaiter.
+type Waiter struct {
 	// interrupts counts the calls of Interrupt. It is the private futex word.
 	interrupts uint32
 
 	// What is known of a sleep on the shared word alone: 0 when there is none, else
-	// plainSleep with the value of interrupts that the sleeper knows of, and the word.
-	plain atomic.Uint64
-	addr  atomic.Pointer[uint32]
+	// oneWordSleep with the value of interrupts that the sleeper knows of, and the word.
+	oneWord atomic.Uint64
+	addr    atomic.Pointer[uint32]
 }
 
-const plainSleep = 1 << 32
+const oneWordSleep = 1 << 32
 
-// NewSleeper returns a Sleeper that nobody has interrupted. It is not inlined so that
-// the Sleeper always lies on the heap: the kernel is given the address of a field, and a
+// NewWaiter returns a Waiter that nobody has interrupted. It is not inlined so that
+// the Waiter always lies on the heap: the kernel is given the address of a field, and a
 // stack may move.
 //
 //go:noinline
-func NewSleeper() *Sleeper { return &Sleeper{} }
+func NewWaiter() *Waiter { return &Waiter{} }
 
 // Interrupts returns a number that Interrupt changes, for Wait.
-func (s *Sleeper) Interrupts() uint32 { return atomic.LoadUint32(&s.interrupts) }
+func (s *Waiter) Interrupts() uint32 { return atomic.LoadUint32(&s.interrupts) }
 
 // Wait is the function [Wait] that an Interrupt ends as well: it sleeps while *addr ==
 // val and nobody has called Interrupt since Interrupts returned the given number, for at
 // most timeout. It returns OK or NotEqual after an interrupt; who wants to know looks at
 // what the interrupt tells of.
-func (s *Sleeper) Wait(addr *uint32, val, interrupts uint32, timeout time.Duration) (Result, error) {
+func (s *Waiter) Wait(addr *uint32, val, interrupts uint32, timeout time.Duration) (Result, error) {
 	if !noWaitv.Load() {
 		switch errno := waitBoth(addr, val, &s.interrupts, interrupts, timeout); errno {
 		case 0, unix.EINTR, unix.EAGAIN, unix.ETIMEDOUT, unix.EFAULT:
@@ -68,8 +68,8 @@ func (s *Sleeper) Wait(addr *uint32, val, interrupts uint32, timeout time.Durati
 	s.addr.Store(addr)
 	// The number before the last look at it, as in Interrupt the other way round: one
 	// of the two sees the other.
-	s.plain.Store(plainSleep | uint64(interrupts))
-	defer s.plain.Store(0)
+	s.oneWord.Store(oneWordSleep | uint64(interrupts))
+	defer s.oneWord.Store(0)
 	if s.Interrupts() != interrupts {
 		return NotEqual, nil
 	}
@@ -82,11 +82,11 @@ var noWaitv atomic.Bool
 // Interrupt ends the sleep of a Wait that was given an older number, and makes one that
 // is yet to come return at once. Without futex_waitv(2) it takes until the sleeper is up,
 // about 0.1 ms.
-func (s *Sleeper) Interrupt() {
+func (s *Waiter) Interrupt() {
 	number := atomic.AddUint32(&s.interrupts, 1)
 	wakePrivate(&s.interrupts)
 	for {
-		asleep := s.plain.Load()
+		asleep := s.oneWord.Load()
 		if asleep == 0 || int32(uint32(asleep)-number) >= 0 {
 			return
 		}

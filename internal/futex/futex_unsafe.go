@@ -1,4 +1,4 @@
-package shm
+package futex
 
 import (
 	"math"
@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/monotonic"
 )
 
 // wait goes through Syscall6 so that the scheduler may give this thread's
@@ -52,7 +54,7 @@ func waitBoth(addr *uint32, val uint32, private *uint32, privateVal uint32, time
 	}
 	var ts *unix.Timespec // absolute, unlike that of FUTEX_WAIT
 	if timeout >= 0 {
-		t := unix.NsecToTimespec(int64(min(Clock()+uint64(timeout), math.MaxInt64)))
+		t := unix.NsecToTimespec(int64(min(monotonic.Now()+uint64(timeout), math.MaxInt64)))
 		ts = &t
 	}
 	_, _, errno := unix.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&waiters)), uintptr(len(waiters)), 0, uintptr(unsafe.Pointer(ts)), unix.CLOCK_MONOTONIC, 0)

@@ -1,4 +1,6 @@
-package shm
+// Package mapping maps files in ways that mmap-go cannot: twice in a row, and privately over
+// memory that is in use.
+package mapping
 
 import (
 	"fmt"
@@ -8,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapMirrored maps size bytes of f from offset twice in a row and returns the
+// Mirror maps size bytes of f from offset twice in a row and returns the
 // 2*size bytes: b[i] and b[i+size] are the same byte of the file, so whatever
 // starts in the first half and fits in size is contiguous.
 //
 // mmap-go cannot place a mapping at an address, hence x/sys.
-func mapMirrored(f *os.File, offset, size int64) ([]byte, error) {
+func Mirror(f *os.File, offset, size int64) ([]byte, error) {
 	// Reserve the whole range first, so that MAP_FIXED replaces only what is
 	// ours.
 	base, err := unix.MmapPtr(-1, 0, nil, uintptr(2*size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
@@ -30,6 +32,7 @@ func mapMirrored(f *os.File, offset, size int64) ([]byte, error) {
 	return unsafe.Slice((*byte)(base), 2*size), nil
 }
 
-func unmapMirrored(b []byte) error {
+// Unmap gives back memory that was mapped as one piece.
+func Unmap(b []byte) error {
 	return os.NewSyscallError("munmap", unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))))
 }

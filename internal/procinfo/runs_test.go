@@ -1,16 +1,13 @@
-package shm
+package procinfo
 
 import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"sluice/layout"
 )
 
 // becomes waits until the process runs or is stopped as wanted.
@@ -63,22 +60,6 @@ func TestAStoppedProcessIsSeen(t *testing.T) {
 	for _, pid := range []int{0, -1} {
 		if runs, stopped := Runs(pid); runs || stopped {
 			t.Errorf("process %d: runs %v, stopped %v", pid, runs, stopped)
-		}
-	}
-}
-
-func TestTheProcessThatHoldsARoleIsNamedAsWhatItIs(t *testing.T) {
-	name := segmentName(t)
-	s := newSegment(t, name)
-	side := &s.Header().ProducerStats
-	side.PID.Store(1)
-	for namespace, want := range map[uint64]string{0: "(process 1)", PIDNamespace(): "(process 1)", 77: "(process 1 of another pid namespace)"} {
-		side.PIDNamespace.Store(namespace)
-		_, err := Open(t.Context(), name, layout.Producer)
-		for _, err := range []error{err, Remove(t.Context(), name)} {
-			if err == nil || !strings.HasSuffix(err.Error(), want) {
-				t.Errorf("%v, want %q at its end", err, want)
-			}
 		}
 	}
 }

@@ -1,8 +1,11 @@
-package shm
+// Package gate shuts one goroutine out of what it shares with another, without a fence in the
+// calls of the first.
+package gate
 
 import (
 	"time"
 
+	"sluice/internal/membarrier"
 	"sluice/layout"
 )
 
@@ -30,7 +33,7 @@ import (
 //
 // A processor may do the load C2 before the store C1 is visible, and only that can go
 // wrong. As with publish and sleep, the rare side issues the fence for both
-// (barrierWithin): when C2 comes after it, C2 finds closed = 1; when C2 came before it,
+// (membarrier.Private): when C2 comes after it, C2 finds closed = 1; when C2 came before it,
 // so did C1, in the order of the program, and K3 finds inside = 1. Where there is no
 // barrier to be had, Wait waits for a millisecond: a store buffer empties by itself, in
 // far less. Where a release store is never overtaken (layout.ReleaseOvertaken), neither is
@@ -65,7 +68,7 @@ func (g *Gate) Close() { g.closed.Store(1) }
 // patience, and reports whether that is so. Any goroutine but the user in a call may call
 // it, after Close.
 func (g *Gate) Wait(patience time.Duration) bool {
-	if layout.StoreReleaseOvertaken && !barrierWithin() {
+	if layout.StoreReleaseOvertaken && !membarrier.Private() {
 		time.Sleep(time.Millisecond)
 	}
 	deadline := time.Now().Add(patience)

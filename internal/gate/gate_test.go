@@ -1,4 +1,4 @@
-package shm
+package gate
 
 import (
 	"runtime"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/cpu"
 	"sluice/layout"
 )
 
@@ -55,7 +56,7 @@ func TestACallThatGetsInIsWaitedFor(t *testing.T) {
 		contend(n)
 		m.gate.Enter()
 		if !m.gate.Closed() {
-			Pause(10)
+			cpu.Pause(10)
 			m.work = 1
 			m.in.Store(true)
 		}
@@ -64,7 +65,7 @@ func TestACallThatGetsInIsWaitedFor(t *testing.T) {
 	both.Go(together(&closer, &user, func(m *meeting, n int) {
 		contend(n)
 		m.gate.Close()
-		if !m.gate.Wait(patience) {
+		if !m.gate.Wait(time.Minute) {
 			t.Error("a short call does not end")
 		}
 		m.seen = m.work == 1
@@ -96,7 +97,7 @@ func TestWaitWaitsForTheCallThatIsInside(t *testing.T) {
 		t.Error("it does not see that a call is inside")
 	}
 	done := make(chan bool)
-	go func() { done <- g.Wait(patience) }()
+	go func() { done <- g.Wait(time.Minute) }()
 	select {
 	case <-done:
 		t.Error("it does not wait")

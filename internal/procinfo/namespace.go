@@ -1,4 +1,6 @@
-package shm
+// Package procinfo tells what the kernel shows of a process: the namespaces of this one, and
+// whether another one runs.
+package procinfo
 
 import (
 	"sync"
@@ -14,7 +16,7 @@ func PIDNamespace() uint64 { return pidNamespace() }
 
 // TimeNamespace returns the number of the time namespace that this process is in: the
 // inode of /proc/self/ns/time. Only processes with the same number read the same
-// [Clock]. It is 0 where it cannot be known, as before Linux 5.6, and stays the same for
+// CLOCK_MONOTONIC. It is 0 where it cannot be known, as before Linux 5.6, and stays the same for
 // the life of the process.
 func TimeNamespace() uint64 { return timeNamespace() }
 

@@ -1,7 +1,6 @@
-package shm
+package futex
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -11,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/layout"
+	"golang.org/x/sys/unix"
 )
 
 func TestWaitReturnsAtOnceWhenTheWordHoldsSomethingElse(t *testing.T) {
@@ -36,29 +35,29 @@ func TestWaitEndsWhenTheTimeIsUp(t *testing.T) {
 	}
 }
 
-func TestNotifyWakesAGoroutine(t *testing.T) {
+func TestWakeWakesAGoroutine(t *testing.T) {
 	var word uint32
 	woken := make(chan string, 1)
 	go func() {
 		got, err := Wait(&word, 0, -1)
 		woken <- fmt.Sprint(got, err)
 	}()
-	eventually(t, "the wake", func() bool { return notify(t, &word, 1) == 1 })
+	eventually(t, "the wake", func() bool { return wakeUp(t, &word, 1) == 1 })
 	if got := <-woken; got != "ok <nil>" {
 		t.Error(got)
 	}
 }
 
-func TestNotifyWakesNobodyWhenNobodyWaits(t *testing.T) {
+func TestWakeWakesNobodyWhenNobodyWaits(t *testing.T) {
 	var word uint32
 	for _, n := range []int{0, 1, -1, math.MaxInt} {
-		if woken := notify(t, &word, n); woken != 0 {
-			t.Errorf("Notify %d woke %d", n, woken)
+		if woken := wakeUp(t, &word, n); woken != 0 {
+			t.Errorf("Wake %d woke %d", n, woken)
 		}
 	}
 }
 
-func TestNotifyWakesAsManyAsItIsTold(t *testing.T) {
+func TestWakeWakesAsManyAsItIsTold(t *testing.T) {
 	var word uint32
 	var sleepers sync.WaitGroup
 	for range 3 {
@@ -69,80 +68,52 @@ func TestNotifyWakesAsManyAsItIsTold(t *testing.T) {
 		})
 	}
 	for _, all := range []int{-1, math.MaxInt, 3} {
-		eventually(t, "waking all three", func() bool { return notify(t, &word, all) == 3 })
+		eventually(t, "waking all three", func() bool { return wakeUp(t, &word, all) == 3 })
 	}
 	for range 20 {
-		if woken := notify(t, &word, 2); woken > 2 {
-			t.Errorf("Notify 2 woke %d", woken)
+		if woken := wakeUp(t, &word, 2); woken > 2 {
+			t.Errorf("Wake 2 woke %d", woken)
 		}
 		time.Sleep(time.Millisecond)
 	}
 	atomic.StoreUint32(&word, 1)
-	notify(t, &word, -1)
+	wakeUp(t, &word, -1)
 	sleepers.Wait()
 }
 
-func TestNotifyWakesAnotherProcess(t *testing.T) {
-	name := segmentName(t)
-	s := newSegment(t, name)
-	c := startChild(t, "wait", name)
+func TestWakeWakesAnotherProcess(t *testing.T) {
+	path, word := sharedWord(t)
+	c := startChild(t, "wait", path)
 	c.says(t, "waiting")
-	eventually(t, "the wake", func() bool { return notify(t, word(s), 1) == 1 })
+	eventually(t, "the wake", func() bool { return wakeUp(t, word, 1) == 1 })
 	c.says(t, "ok")
 }
 
 func TestAnotherProcessWakesAWaiter(t *testing.T) {
-	name := segmentName(t)
-	s := newSegment(t, name)
+	path, word := sharedWord(t)
 	woken := make(chan string, 1)
 	go func() {
-		got, err := Wait(word(s), 0, -1)
+		got, err := Wait(word, 0, -1)
 		woken <- fmt.Sprint(got, err)
 	}()
-	c := startChild(t, "notify", name)
+	c := startChild(t, "wake", path)
 	c.says(t, "woke it")
 	if got := <-woken; got != "ok <nil>" {
 		t.Error(got)
 	}
 }
 
-func waitChild(args []string) error {
-	s, err := Open(context.Background(), args[0], layout.Consumer)
-	if err != nil {
-		return err
-	}
-	fmt.Println("waiting")
-	result, err := Wait(word(s), 0, -1)
-	fmt.Println(result)
-	return err
-}
-
-func notifyChild(args []string) error {
-	s, err := Open(context.Background(), args[0], layout.Consumer)
-	if err != nil {
-		return err
-	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if n, err := Wake(word(s), 1); n == 1 || err != nil {
-			fmt.Println("woke it")
-			return err
-		}
-	}
-	return errors.New("nobody waited")
-}
-
 func TestAWordThatIsNotThereIsAnError(t *testing.T) {
-	name := segmentName(t)
-	lost := word(newSegment(t, name))
-	if err := os.Truncate(Path(name), 0); err != nil {
+	path, lost := sharedWord(t)
+	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	for what, addr := range map[string]*uint32{"no address": nil, "in a truncated segment": lost} {
-		if got, err := Wait(addr, 0, patience); !errors.Is(err, ErrTruncated) {
+	for what, addr := range map[string]*uint32{"no address": nil, "in a truncated file": lost} {
+		if got, err := Wait(addr, 0, patience); !errors.Is(err, unix.EFAULT) {
 			t.Errorf("wait, %s: %v, %v", what, got, err)
 		}
-		if n, err := Wake(addr, 1); !errors.Is(err, ErrTruncated) || n != 0 {
-			t.Errorf("notify, %s: %d, %v", what, n, err)
+		if n, err := Wake(addr, 1); !errors.Is(err, unix.EFAULT) || n != 0 {
+			t.Errorf("wake, %s: %d, %v", what, n, err)
 		}
 	}
 }
@@ -155,7 +126,7 @@ func TestResultsAreSpeltAsInJavaScript(t *testing.T) {
 	}
 }
 
-func notify(t *testing.T, addr *uint32, n int) int {
+func wakeUp(t *testing.T, addr *uint32, n int) int {
 	t.Helper()
 	woken, err := Wake(addr, n)
 	if err != nil {

@@ -1,9 +1,7 @@
-package shm
+package futex
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -11,7 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/seccomp"
+	"sluice/internal/cpu"
+	"sluice/internal/monotonic"
 )
 
 // bothWays runs the test on two words and on one, whatever the kernel has.
@@ -29,7 +28,7 @@ func bothWays(t *testing.T, test func(t *testing.T)) {
 }
 
 // slept runs Wait on a goroutine and returns what it says, when asked.
-func slept(s *Sleeper, addr *uint32, val uint32, timeout time.Duration) (join func(t *testing.T) Result) {
+func slept(s *Waiter, addr *uint32, val uint32, timeout time.Duration) (join func(t *testing.T) Result) {
 	type outcome struct {
 		Result
 		error
@@ -58,7 +57,7 @@ func slept(s *Sleeper, addr *uint32, val uint32, timeout time.Duration) (join fu
 func TestAnInterruptEndsASleepThatNothingElseEnds(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		for _, settled := range []time.Duration{0, 50 * time.Millisecond} { // falling asleep, asleep
-			s, word := NewSleeper(), new(uint32)
+			s, word := NewWaiter(), new(uint32)
 			sleep := slept(s, word, 0, -1)
 			time.Sleep(settled)
 			s.Interrupt()
@@ -69,7 +68,7 @@ func TestAnInterruptEndsASleepThatNothingElseEnds(t *testing.T) {
 
 func TestAnInterruptIsRememberedUntilTheNextWait(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
-		s, word := NewSleeper(), new(uint32)
+		s, word := NewWaiter(), new(uint32)
 		n := s.Interrupts()
 		s.Interrupt()
 		if got, err := s.Wait(word, 0, n, -1); got == TimedOut || err != nil {
@@ -87,7 +86,7 @@ func TestAnInterruptIsRememberedUntilTheNextWait(t *testing.T) {
 
 func TestASleeperWaitsAsTheFunctionWaitDoes(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
-		s, word := NewSleeper(), new(uint32)
+		s, word := NewWaiter(), new(uint32)
 		*word = 7
 		for _, timeout := range []time.Duration{-1, 0, patience} {
 			if got, err := s.Wait(word, 8, s.Interrupts(), timeout); got != NotEqual || err != nil {
@@ -95,21 +94,21 @@ func TestASleeperWaitsAsTheFunctionWaitDoes(t *testing.T) {
 			}
 		}
 		for _, timeout := range []time.Duration{0, 1, time.Millisecond} {
-			began := Clock()
+			began := monotonic.Now()
 			got, err := OK, error(nil)
 			for got == OK && err == nil { // a signal may interrupt it
 				got, err = s.Wait(word, 7, s.Interrupts(), timeout)
 			}
-			if took := Clock() - began; got != TimedOut || err != nil || took < uint64(timeout) {
+			if took := monotonic.Now() - began; got != TimedOut || err != nil || took < uint64(timeout) {
 				t.Errorf("timeout %v: %v, %v after %d ns", timeout, got, err, took)
 			}
 		}
 		sleep := slept(s, word, 7, -1)
-		eventually(t, "the wake", func() bool { return notify(t, word, 1) == 1 })
+		eventually(t, "the wake", func() bool { return wakeUp(t, word, 1) == 1 })
 		if got := sleep(t); got != OK {
 			t.Errorf("woken: %v", got)
 		}
-		if got, err := s.Wait(nil, 0, s.Interrupts(), patience); !errors.Is(err, ErrTruncated) {
+		if got, err := s.Wait(nil, 0, s.Interrupts(), patience); !errors.Is(err, unix.EFAULT) {
 			t.Errorf("a word that is not there: %v, %v", got, err)
 		}
 	})
@@ -117,20 +116,20 @@ func TestASleeperWaitsAsTheFunctionWaitDoes(t *testing.T) {
 
 func TestAnotherProcessWakesASleeper(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
-		name := segmentName(t)
-		sleep := slept(NewSleeper(), word(newSegment(t, name)), 0, -1)
-		startChild(t, "notify", name).says(t, "woke it")
+		path, word := sharedWord(t)
+		sleep := slept(NewWaiter(), word, 0, -1)
+		startChild(t, "wake", path).says(t, "woke it")
 		if got := sleep(t); got != OK {
 			t.Error(got)
 		}
 	})
 }
 
-// The interrupt comes at every moment of the loop that the doc comment of Sleeper shows,
+// The interrupt comes at every moment of the loop that the doc comment of Waiter shows,
 // and nothing else ends the sleep.
 func TestNoInterruptIsLost(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
-		s, word := NewSleeper(), new(uint32)
+		s, word := NewWaiter(), new(uint32)
 		const rounds = 1000
 		var announced, noticed atomic.Uint32
 		done := make(chan error, 1)
@@ -157,7 +156,7 @@ func TestNoInterruptIsLost(t *testing.T) {
 					t.Fatalf("interrupt %d was lost", i)
 				}
 			}
-			Pause(1 + i%200) // so that the next one comes at another moment
+			cpu.Pause(1 + i%200) // so that the next one comes at another moment
 		}
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -175,33 +174,11 @@ func TestWhereTheKernelRefusesTwoWordsASleeperTakesOne(t *testing.T) {
 	}
 }
 
-func oneWordChild(args []string) error {
-	errno, err := strconv.Atoi(args[0])
-	if err != nil {
-		return err
-	}
-	if err := seccomp.Refuse(unix.Errno(errno), seccomp.Call(sysFutexWaitv)); err != nil {
-		return err
-	}
-	s, word := NewSleeper(), new(uint32)
-	n := s.Interrupts()
-	go func() {
-		time.Sleep(20 * time.Millisecond)
-		s.Interrupt()
-	}()
-	got, err := s.Wait(word, 0, n, patience)
-	if err != nil || got == TimedOut || !noWaitv.Load() {
-		return fmt.Errorf("%v, %w, remembered %v", got, err, noWaitv.Load())
-	}
-	fmt.Fprintln(os.Stdout, "interrupted")
-	return nil
-}
-
 // A sleeper on one word has said that it sleeps, and is held up before it does.
 func TestAnInterruptIsRepeatedUntilTheSleeperIsUp(t *testing.T) {
-	s, word := NewSleeper(), new(uint32)
+	s, word := NewWaiter(), new(uint32)
 	s.addr.Store(word)
-	s.plain.Store(plainSleep | uint64(s.Interrupts()))
+	s.oneWord.Store(oneWordSleep | uint64(s.Interrupts()))
 	done := make(chan bool)
 	go func() { s.Interrupt(); close(done) }()
 	eventually(t, "the interrupt", func() bool { return s.Interrupts() == 1 })
@@ -209,6 +186,6 @@ func TestAnInterruptIsRepeatedUntilTheSleeperIsUp(t *testing.T) {
 	if got, err := Wait(word, 0, patience); got != OK || err != nil {
 		t.Errorf("%v, %v: it was not woken", got, err)
 	}
-	s.plain.Store(0)
+	s.oneWord.Store(0)
 	<-done
 }

@@ -1,4 +1,4 @@
-package shm
+package monotonic
 
 import (
 	"testing"
@@ -18,7 +18,7 @@ func TestTheClockIsTheKernelsMonotonicOne(t *testing.T) {
 	}
 	for range 1000 {
 		before := kernel()
-		now := Clock()
+		now := Now()
 		if after := kernel(); now+tolerance < before || now > after+tolerance {
 			t.Fatalf("%d is not between %d and %d", now, before, after)
 		}
@@ -27,7 +27,7 @@ func TestTheClockIsTheKernelsMonotonicOne(t *testing.T) {
 
 func TestTheClockNeverGoesBack(t *testing.T) {
 	for last := range 10000 {
-		a, b := Clock(), Clock()
+		a, b := Now(), Now()
 		if b < a {
 			t.Fatalf("reading %d: %d after %d", last, b, a)
 		}

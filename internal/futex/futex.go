@@ -1,7 +1,9 @@
-package shm
+// Package futex sleeps on a 32-bit word of memory that processes share, and wakes who sleeps
+// there: futex(2) and futex_waitv(2). It follows the shape of JavaScript's Atomics.wait and
+// Atomics.notify. A [Waiter] can also be woken by another goroutine of its own process.
+package futex
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"time"
@@ -31,8 +33,8 @@ const (
 
 // Wait sleeps while *addr == val, for at most timeout (forever when it is
 // negative, not at all when it is zero). Spurious returns with OK happen; the
-// caller checks its condition again. The error is ErrTruncated for memory
-// that is gone, or for calls that are forbidden.
+// caller checks its condition again. The error is unix.EFAULT for memory that is not
+// mapped or whose file was truncated, or says that the call is forbidden.
 //
 // Any number of goroutines of any process that maps the word may wait on it.
 func Wait(addr *uint32, val uint32, timeout time.Duration) (Result, error) {
@@ -40,14 +42,14 @@ func Wait(addr *uint32, val uint32, timeout time.Duration) (Result, error) {
 }
 
 // Notify wakes at most n waiters on addr, all of them when n is negative, and
-// returns how many it woke. The error is ErrTruncated for memory that is gone.
+// returns how many it woke. It is unix.EFAULT, or forbidden, as in Wait.
 func Wake(addr *uint32, n int) (int, error) {
 	if n < 0 || n > math.MaxInt32 {
 		n = math.MaxInt32
 	}
 	woken, errno := wake(addr, n)
 	if errno != 0 {
-		return 0, failed("futex wake", errno)
+		return 0, os.NewSyscallError("futex wake", errno)
 	}
 	return woken, nil
 }
@@ -61,13 +63,5 @@ func result(errno unix.Errno) (Result, error) {
 	case unix.ETIMEDOUT:
 		return TimedOut, nil
 	}
-	return OK, failed("futex wait", errno)
-}
-
-// failed is the error of a call. An address that is not there has a meaning of its own here.
-func failed(call string, errno unix.Errno) error {
-	if errno == unix.EFAULT {
-		return fmt.Errorf("%s: %w", call, ErrTruncated)
-	}
-	return os.NewSyscallError(call, errno)
+	return OK, os.NewSyscallError("futex wait", errno)
 }

@@ -3,11 +3,8 @@ package shm
 import (
 	"errors"
 	"fmt"
-	"os"
-	"sync/atomic"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"sluice/internal/mapping"
 )
 
 // Detach cuts the memory of the segment off from its file, for a caller that gives up
@@ -38,10 +35,10 @@ func (s *Segment) Detach(keep ...[]byte) error {
 	}
 	// The header first: from then on nothing is published, so a payload that goes to a
 	// page that is private already is not missed.
-	err := makePrivate(old.header, s.file, 0)
+	err := mapping.MakePrivate(old.header, s.file, 0)
 	half := int64(len(s.data) / 2)
 	for i := int64(0); i < 2 && half > 0 && err == nil; i++ {
-		err = makePrivate(s.data[i*half:(i+1)*half], s.file, int64(s.geometry.DataOffset))
+		err = mapping.MakePrivate(s.data[i*half:(i+1)*half], s.file, int64(s.geometry.DataOffset))
 	}
 	s.data = nil
 	if err != nil {
@@ -59,44 +56,20 @@ func (s *Segment) Detach(keep ...[]byte) error {
 func (s *Segment) Unmap() error {
 	var errs []error
 	for _, b := range s.detached {
-		errs = append(errs, unmapMirrored(b))
+		errs = append(errs, mapping.Unmap(b))
 	}
 	s.detached = nil
 	return errors.Join(errs...)
 }
 
-// makePrivate maps the file's bytes from offset once more over b, privately. The kernel
-// replaces the mapping in one step: who touches it meanwhile finds the old or the new.
-func makePrivate(b []byte, f *os.File, offset int64) error {
-	at, size := unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))
-	_, err := unix.MmapPtr(int(f.Fd()), offset, at, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE)
-	if err != nil {
-		return fmt.Errorf("map %d bytes privately: %w", size, os.NewSyscallError("mmap", err))
-	}
-	return nil
-}
+// populate is mapping.Populate, and another function in a test.
+var populate = mapping.Populate
 
-// populate is for madvise(2) what copyPages does, since Linux 5.14.
-var populate = unix.MADV_POPULATE_WRITE
-
-// copyPages makes private pages of their own of those that b lies in, without a change
-// to any byte, even one that somebody else writes at the same time.
+// copyPages makes private pages of their own of those that b lies in.
 func copyPages(b []byte) {
-	if len(b) == 0 {
-		return
-	}
-	page := uintptr(os.Getpagesize())
-	first := unsafe.Pointer(unsafe.SliceData(b))
-	skew := uintptr(first) % page
-	whole := unsafe.Slice((*byte)(unsafe.Add(first, -int(skew))), skew+uintptr(len(b)))
-	if unix.Madvise(whole, populate) == nil {
+	if populate(b) == nil {
 		return
 	}
 	// A truncated file ends it: there is nothing to keep.
-	Guard(func() error {
-		for at := uintptr(0); at < uintptr(len(whole)); at += page {
-			atomic.OrUint32((*uint32)(unsafe.Pointer(&whole[at])), 0)
-		}
-		return nil
-	})
+	Guard(func() error { mapping.Touch(b); return nil })
 }

@@ -1,4 +1,5 @@
-package shm
+// Package timerfd makes deadlines of contexts come in time, with timerfd_create(2).
+package timerfd
 
 import (
 	"context"

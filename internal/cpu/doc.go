@@ -1,0 +1,2 @@
+// Package cpu gives hints to the processor that Go has no name for.
+package cpu
