@@ -67,7 +67,8 @@ func boundsRows(file string) (rows []boundsRow) {
 }
 
 // The bound that is said is the bound that is checked.
-func TestTheBoundsOfFlags(t *testing.T) {
+func TestFlags_Bounds(t *testing.T) {
+	t.Parallel()
 	name, empty := testenv.SegmentName(t), testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--rate", "1", "--capacity", "4KiB")
 	testenv.Start(t, "consumer", "--name", name)
@@ -109,7 +110,8 @@ func refused(t *testing.T, p *testenv.Process, flag string, r refusal) {
 }
 
 // A flag that takes a number is in the table.
-func TestTheTableOfBoundsIsComplete(t *testing.T) {
+func TestFlags_BoundsTableHasEveryNumber(t *testing.T) {
+	t.Parallel()
 	numeric := regexp.MustCompile(`(?m)^  --([a-z-]+) (?:TIME|INTERVAL|N|BYTES)\b`)
 	rows := boundsRows("")
 	for _, command := range allCommands {

@@ -18,7 +18,8 @@ func shell(t *testing.T, redirections, command string, args ...string) *testenv.
 	return p
 }
 
-func TestAClosedStandardOutputTakesNoMessages(t *testing.T) {
+func TestConsumer_ClosedStdout_LosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, output := range []string{"-", "/dev/stdout", "/proc/self/fd/1"} {
 		name := testenv.SegmentName(t)
 		testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
@@ -31,7 +32,8 @@ func TestAClosedStandardOutputTakesNoMessages(t *testing.T) {
 	}
 }
 
-func TestAClosedStandardInputIsNoEmptyOne(t *testing.T) {
+func TestProducer_ClosedStdin_Refused(t *testing.T) {
+	t.Parallel()
 	for _, input := range []string{"-", "/dev/stdin"} {
 		name := testenv.SegmentName(t)
 		shell(t, "<&-", "producer", "--name", name, "--input", input).WantError(1, name, "standard input: it is closed")
@@ -39,7 +41,8 @@ func TestAClosedStandardInputIsNoEmptyOne(t *testing.T) {
 	}
 }
 
-func TestGaugeNeedsItsStandardOutput(t *testing.T) {
+func TestGauge_ClosedStdout_Refused(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
 	for _, args := range []string{"", "ls", "ls --json", "stat --name " + name, "doctor", "layout", "rm --yes --name " + name, "watch", "record --name " + name} {
@@ -50,7 +53,8 @@ func TestGaugeNeedsItsStandardOutput(t *testing.T) {
 	}
 }
 
-func TestHelpAndVersionNeedTheirStandardOutput(t *testing.T) {
+func TestHelpAndVersion_ClosedStdout_Refused(t *testing.T) {
+	t.Parallel()
 	for _, args := range []string{"producer --help", "producer help", "producer --version", "consumer -h", "consumer version", "gauge --help", "gauge help rm", "gauge stat --help", "gauge version"} {
 		fields := strings.Fields(args)
 		shell(t, ">&-", fields[0], fields[1:]...).WantError(1, "standard output: it is closed", "redirect it to a file or a pipe, or > /dev/null")
@@ -58,7 +62,8 @@ func TestHelpAndVersionNeedTheirStandardOutput(t *testing.T) {
 }
 
 // Python's subprocess.DEVNULL is one.
-func TestANullThatIsOpenBothWaysCountsAsClosed(t *testing.T) {
+func TestStdio_DevNullOpenReadWrite_CountsAsClosed(t *testing.T) {
+	t.Parallel()
 	const why = "opened for both reading and writing counts as closed"
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1").WantExit(0)
@@ -68,7 +73,8 @@ func TestANullThatIsOpenBothWaysCountsAsClosed(t *testing.T) {
 }
 
 // What somebody redirected to /dev/null is to be discarded.
-func TestNullIsNoClosedFile(t *testing.T) {
+func TestStdio_DevNull_Accepted(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	shell(t, "</dev/null", "producer", "--name", name, "--input", "-").WantExit(0)
 	shell(t, ">/dev/null", "consumer", "--name", name, "--output", "-").WantExit(0)
@@ -81,7 +87,8 @@ func TestNullIsNoClosedFile(t *testing.T) {
 }
 
 // The size that these files have is not how much can be read.
-func TestFilesOfTheKernelEndWhereTheirTextDoes(t *testing.T) {
+func TestProducer_Input_ProcAndSysfsFiles(t *testing.T) {
+	t.Parallel()
 	for _, file := range []string{"/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/profiling", "/sys/devices/system/cpu/online", "/proc/version", "/proc/cpuinfo", "/proc/self/limits"} {
 		want, err := os.ReadFile(file)
 		if err != nil || len(want) == 0 {

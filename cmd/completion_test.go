@@ -76,7 +76,8 @@ func completed(t *testing.T, shell string, lines []string) map[string][]string {
 	return words
 }
 
-func TestCompletionKnowsCommandsFlagsValuesAndSegments(t *testing.T) {
+func TestCompletion_CommandsFlagsValuesSegments(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t) + ".completion" // no other test's begins like it
 	t.Cleanup(func() { os.Remove(shm.Path(name)) })
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
@@ -122,7 +123,8 @@ func TestCompletionKnowsCommandsFlagsValuesAndSegments(t *testing.T) {
 }
 
 // Names of files are data: whatever they are, nothing in them is run.
-func TestCompletionRunsNothing(t *testing.T) {
+func TestCompletion_RunsNothingInFileNames(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"$(touch PWNED)", "`touch PWNED`", "my file.txt"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {

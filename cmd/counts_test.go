@@ -8,7 +8,8 @@ import (
 )
 
 // Whatever is counted, and whoever says it.
-func TestCountsInTextHaveSeparators(t *testing.T) {
+func TestText_CountsHaveSeparators(t *testing.T) {
+	t.Parallel()
 	ring, soft, junk := testenv.SegmentName(t), testenv.SegmentName(t), testenv.SegmentName(t)
 	var said strings.Builder
 	run := func(code int, command string, args ...string) {

@@ -13,7 +13,8 @@ import (
 	"sluice/layout"
 )
 
-func TestAKilledConsumerLosesNothing(t *testing.T) {
+func TestRing_ConsumerKilled_LosesNothing(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name)
 	for range 5 {
@@ -29,7 +30,8 @@ func TestAKilledConsumerLosesNothing(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
-func TestAKilledProducerLosesNothing(t *testing.T) {
+func TestRing_ProducerKilled_LosesNothing(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--verify", "--format", "json")
 	for range 5 {
@@ -49,7 +51,8 @@ func TestAKilledProducerLosesNothing(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
-func TestBothKilled(t *testing.T) {
+func TestRing_BothKilled_LosesNothing(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p, c := testenv.Start(t, "producer", "--name", name), testenv.Start(t, "consumer", "--name", name, "--verify")
 	testenv.EventuallyConsumed(t, name, 100_000)
@@ -61,7 +64,8 @@ func TestBothKilled(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
-func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
+func TestProducer_Fresh_DiscardsLeftovers(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
 	testenv.Start(t, "producer", "--name", name, "--fresh", "--capacity", "4KiB", "--count", "7").WantExit(0)
@@ -89,13 +93,15 @@ func cpuTime(t *testing.T, p *testenv.Process) time.Duration {
 
 // A wait that polls would use a second's worth of processor each second. The
 // bound is on work, not on time: a slow machine sleeps as well as a fast one.
-func TestASleepingSideUsesNoProcessor(t *testing.T) {
+func TestRing_SleepingSide_UsesNoCPU(t *testing.T) {
+	t.Parallel()
 	const while = 3 * time.Second
 	for _, side := range []struct{ name, role, state string }{
 		{"a producer without consumer", "producer", "alone"},
 		{"a consumer without messages", "consumer", "blocked"},
 	} {
 		t.Run(side.name, func(t *testing.T) {
+			t.Parallel()
 			name := testenv.SegmentName(t)
 			args := []string{"--name", name, "--format", "json", "--report", "100ms"}
 			if side.role == "consumer" {

@@ -10,7 +10,8 @@ import (
 )
 
 // The loop of the README ends with the producer, and with its context.
-func TestTheGoOfTheREADMERuns(t *testing.T) {
+func TestREADME_GoExampleRuns(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +78,8 @@ func main() {
 }
 
 // The page promises that it is enough to read a segment from another language.
-func TestThePythonOfTheLayoutPageReadsASegment(t *testing.T) {
+func TestLayoutPage_PythonExampleReadsSegment(t *testing.T) {
+	t.Parallel()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("SKIPPED: no python3 here, so the example in docs/layout.md is not tested")

@@ -16,7 +16,8 @@ import (
 
 // How a producer ends, and what its consumer says and does then. The consumer is there
 // before the producer, or comes when that is gone.
-func TestTheConsumerSaysHowTheStreamEnded(t *testing.T) {
+func TestConsumer_StreamEnd_ReasonAndExitCode(t *testing.T) {
+	t.Parallel()
 	const (
 		complete   = ""
 		stopped    = "the producer was stopped before it had sent everything"
@@ -89,7 +90,8 @@ func TestTheConsumerSaysHowTheStreamEnded(t *testing.T) {
 	}
 }
 
-func TestHalfOfAStreamAndAllOfTheNextIsNotComplete(t *testing.T) {
+func TestConsumer_StoppedStreamThenCompleteOne_Incomplete(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
 			name := testenv.SegmentName(t)
@@ -122,7 +124,8 @@ func TestHalfOfAStreamAndAllOfTheNextIsNotComplete(t *testing.T) {
 	}
 }
 
-func TestAFollowingConsumerHasALineForEachEnd(t *testing.T) {
+func TestConsumer_Follow_LineForEachEnd(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
 			name := testenv.SegmentName(t)
@@ -142,7 +145,8 @@ func TestAFollowingConsumerHasALineForEachEnd(t *testing.T) {
 }
 
 // A consumer that was killed when it had released everything was told of no end.
-func TestAConsumerThatComesAfterAKilledOneIsToldOfTheEnd(t *testing.T) {
+func TestConsumer_AfterKilledOne_ToldOfEnd(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
 			name := testenv.SegmentName(t)
@@ -169,7 +173,8 @@ func TestAConsumerThatComesAfterAKilledOneIsToldOfTheEnd(t *testing.T) {
 }
 
 // An input that was sent to its end is complete, whatever ends the wait for somebody to tell.
-func TestTheEndOfAnInputIsKeptWhenItsProducerIsStoppedAfterIt(t *testing.T) {
+func TestProducer_StoppedAfterEndOfInput_EndIsComplete(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -192,7 +197,8 @@ func TestTheEndOfAnInputIsKeptWhenItsProducerIsStoppedAfterIt(t *testing.T) {
 // A consumer that was stopped and comes back finds out how its stream has ended meanwhile,
 // where it would else wait for another. Nothing is kept of a load that is generated until
 // somebody stops it.
-func TestAConsumerThatComesBackAfterTheEndIsTold(t *testing.T) {
+func TestConsumer_BackAfterEnd_ToldOfEnd(t *testing.T) {
+	t.Parallel()
 	const waits = "--rate 0.01 " // for a second message
 	for _, mode := range []string{"ring", "transfer"} {
 		for form, want := range map[string]int{"--input -": 0, waits + "--duration 3s": 0, waits + "--count 2": 7, waits: -1} {
@@ -231,7 +237,8 @@ func TestAConsumerThatComesBackAfterTheEndIsTold(t *testing.T) {
 
 // A consumer that gets what goes on after half of a stream says so at the end, whenever it
 // comes, when nobody was told before.
-func TestHalfOfAStreamThatNobodyWasToldOfMakesTheNextIncomplete(t *testing.T) {
+func TestConsumer_UntoldStop_NextStreamIncomplete(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name        string
 		first, next string // args of the producers
@@ -309,7 +316,8 @@ func TestHalfOfAStreamThatNobodyWasToldOfMakesTheNextIncomplete(t *testing.T) {
 
 // Nothing is kept of a load that is generated until somebody stops it, but what nobody was told
 // of before.
-func TestALoadWithoutAnEndKeepsAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
+func TestProducer_EndlessLoad_KeepsUntoldEarlierEnd(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
 			name := testenv.SegmentName(t)
@@ -330,7 +338,8 @@ func TestALoadWithoutAnEndKeepsAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
 	}
 }
 
-func TestAProducerSaysThatItWaitsForAConsumerToTellTheEnd(t *testing.T) {
+func TestProducer_WaitsToTellEnd_Note(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--mode", "transfer", "--input", os.DevNull, "--report", "100ms")
 	testenv.Eventually(t, "word of the wait, and a verdict", func() bool {
@@ -344,7 +353,8 @@ func TestAProducerSaysThatItWaitsForAConsumerToTellTheEnd(t *testing.T) {
 }
 
 // The consumer reads the end and leaves while the producer still writes its last report.
-func TestAnEndThatWasToldMeanwhileIsNotCalledUntold(t *testing.T) {
+func TestProducer_EndToldDuringLastReport_NotCalledUntold(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

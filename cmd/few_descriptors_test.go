@@ -12,7 +12,8 @@ import (
 
 // However few there are: what cannot be opened is an error with a hint, and not a trace of
 // the runtime.
-func TestFewDescriptorsAreAnErrorWithAHint(t *testing.T) {
+func TestFewDescriptors_ErrorWithHint(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
 	file := testenv.WriteFile(t, []byte("a line\n"))
@@ -61,7 +62,8 @@ func TestFewDescriptorsAreAnErrorWithAHint(t *testing.T) {
 }
 
 // The others, and those of other tests, are mentioned.
-func TestListingMoreSegmentsThanDescriptors(t *testing.T) {
+func TestGaugeLs_MoreSegmentsThanDescriptors(t *testing.T) {
+	t.Parallel()
 	for range 4 {
 		testenv.Start(t, "producer", "--name", testenv.SegmentName(t), "--count", "1").WantExit(0)
 	}
@@ -75,7 +77,8 @@ func TestListingMoreSegmentsThanDescriptors(t *testing.T) {
 }
 
 // Connections that hold all descriptors are said once, and come free.
-func TestServeWithoutDescriptorsForConnections(t *testing.T) {
+func TestGaugeServe_NoDescriptorsForConnections_Recovers(t *testing.T) {
+	t.Parallel()
 	g := testenv.StartWithDescriptors(t, 30, nil, "gauge", "serve", "--listen", "127.0.0.1:0")
 	var addr string
 	testenv.Eventually(t, "gauge serve says where it listens", func() bool {

@@ -22,7 +22,8 @@ func lengthFramed(messages ...[]byte) (b []byte) {
 	return b
 }
 
-func TestAFileComesOutAsItWentIn(t *testing.T) {
+func TestRing_File_ArrivesUnchanged(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		content []byte
@@ -58,7 +59,8 @@ func TestAFileComesOutAsItWentIn(t *testing.T) {
 
 // The producer is gone before the consumer comes, and has left no message that
 // could tell of it.
-func TestTheEndOfAnEmptyFileWaitsForTheConsumer(t *testing.T) {
+func TestRing_EmptyFile_EndWaitsForConsumer(t *testing.T) {
+	t.Parallel()
 	name, in := testenv.SegmentName(t), testenv.WriteFile(t, nil)
 	testenv.Start(t, "producer", "--name", name, "--input", in).WantExit(0)
 	testenv.Start(t, "consumer", "--name", name, "--output", in+".out").WantExit(0)
@@ -70,7 +72,8 @@ func TestTheEndOfAnEmptyFileWaitsForTheConsumer(t *testing.T) {
 
 // A last line may lack its line feed. The next producer's first line is one of
 // its own all the same.
-func TestLinesOfSeveralProducersDoNotRunTogether(t *testing.T) {
+func TestRing_LinesOfSeveralProducers_StaySeparate(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--output", "-")
 	for i, text := range []string{"a\nb", "c\n", "d"} {
@@ -86,7 +89,8 @@ func TestLinesOfSeveralProducersDoNotRunTogether(t *testing.T) {
 	}
 }
 
-func TestStandardInputAndOutput(t *testing.T) {
+func TestRing_StdinToStdout(t *testing.T) {
+	t.Parallel()
 	name, content := testenv.SegmentName(t), testenv.Lines(100_000)
 	c := testenv.Start(t, "consumer", "--name", name, "--output", "-")
 	testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: bytes.NewReader(content)}).WantExit(0)
@@ -96,7 +100,8 @@ func TestStandardInputAndOutput(t *testing.T) {
 	}
 }
 
-func TestInputThatDoesNotEndCanBeStopped(t *testing.T) {
+func TestProducer_EndlessInput_Stopped(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	r, w, err := os.Pipe()
 	if err != nil {

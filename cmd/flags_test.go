@@ -36,7 +36,8 @@ var allCommands = [][]string{
 }
 
 // The consumer takes the mode of the segment, whatever the producer's default is.
-func TestTheDefaultOfModeIsTheCommandsOwn(t *testing.T) {
+func TestHelp_DefaultOfMode(t *testing.T) {
+	t.Parallel()
 	for command, want := range map[string]string{"producer": "(default: ring)", "consumer": "(default: that of the segment)"} {
 		help, err := exec.Command(testenv.Command(command), "--help").Output()
 		if err != nil {
@@ -51,7 +52,8 @@ func TestTheDefaultOfModeIsTheCommandsOwn(t *testing.T) {
 }
 
 // A flag that is new has a group, and is no mistake in the environment of the others.
-func TestEachFlagHasAGroupInHelpAndAVariableThatAllKnow(t *testing.T) {
+func TestHelp_EveryFlagHasGroupAndVariable(t *testing.T) {
+	t.Parallel()
 	var env []string
 	for _, command := range allCommands {
 		help, err := exec.Command(testenv.Command(command[0]), append(command[1:], "--help")...).Output()
@@ -83,7 +85,8 @@ func TestEachFlagHasAGroupInHelpAndAVariableThatAllKnow(t *testing.T) {
 	}
 }
 
-func TestAnEmptyVariableCountsAsUnset(t *testing.T) {
+func TestEnvironment_EmptyVariable_CountsAsUnset(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	var env []string
 	for _, command := range allCommands {
@@ -109,7 +112,8 @@ func TestAnEmptyVariableCountsAsUnset(t *testing.T) {
 	}
 }
 
-func TestAMistypedVariableIsAWarning(t *testing.T) {
+func TestEnvironment_MistypedVariable_Warning(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	for _, c := range []struct {
 		command string
@@ -140,7 +144,8 @@ func TestAMistypedVariableIsAWarning(t *testing.T) {
 }
 
 // An error about a variable names it, and SLUICE_JSON is --json also for what goes wrong.
-func TestVariablesOfGauge(t *testing.T) {
+func TestEnvironment_Gauge(t *testing.T) {
+	t.Parallel()
 	testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"serve"}, Env: []string{"SLUICE_LISTEN=nowhere"}}).WantError(2, `SLUICE_LISTEN in the environment: invalid address "nowhere"`)
 	for _, value := range []string{"true", "1"} {
 		g := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", testenv.SegmentName(t)}, Env: []string{"SLUICE_JSON=" + value}})
@@ -161,7 +166,8 @@ func TestVariablesOfGauge(t *testing.T) {
 	}
 }
 
-func TestEachCommandTellsItsVersion(t *testing.T) {
+func TestVersion(t *testing.T) {
+	t.Parallel()
 	for _, command := range []string{"producer", "consumer", "gauge"} {
 		for _, args := range [][]string{{"--version"}, {"version"}, {"--version", "--name", "x"}} {
 			if command == "gauge" && len(args) > 1 {
@@ -184,7 +190,8 @@ func TestEachCommandTellsItsVersion(t *testing.T) {
 	}
 }
 
-func TestGaugeTakesANameWithoutItsFlag(t *testing.T) {
+func TestGauge_NameAsArgument(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	for _, args := range []string{"stat " + name + " --json", "stat --json " + name, "stat --json -- " + name} {
@@ -208,7 +215,8 @@ func TestGaugeTakesANameWithoutItsFlag(t *testing.T) {
 }
 
 // Whatever else was said, it is what was asked for.
-func TestHelpBesideAnArgument(t *testing.T) {
+func TestHelp_BesideOtherArguments(t *testing.T) {
+	t.Parallel()
 	for args, title := range map[string]string{
 		"producer -h extra": "producer - ", "consumer extra --help": "consumer - ", "gauge --help nosuch": "gauge - ",
 		"gauge ls --help foo": "gauge ls - ", "gauge stat demo -h": "gauge stat - ", "gauge --help stat": "gauge stat - ",

@@ -8,7 +8,8 @@ import (
 )
 
 // A full disk and a reader that has ended are said once, each with its own hint.
-func TestAnOutputThatTakesNoMore(t *testing.T) {
+func TestStdout_FullOrClosed_OneErrorOneHint(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -41,7 +41,8 @@ func common(t *testing.T) string {
 	return dir
 }
 
-func TestMembersOfAGroupTakePartWhenBothSidesAskForIt(t *testing.T) {
+func TestGroup_Members_TakePart(t *testing.T) {
+	t.Parallel()
 	dir := common(t)
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
@@ -86,7 +87,8 @@ func TestMembersOfAGroupTakePartWhenBothSidesAskForIt(t *testing.T) {
 	}
 }
 
-func TestWhoIsRefusedInSpiteOfAGroup(t *testing.T) {
+func TestGroup_Refused(t *testing.T) {
+	t.Parallel()
 	common(t)
 	name, group := testenv.SegmentName(t), strconv.Itoa(shared)
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--group", group, "--rate", "10"}, Attr: testenv.AsUser(t, alice, shared)})
@@ -107,7 +109,8 @@ func TestWhoIsRefusedInSpiteOfAGroup(t *testing.T) {
 }
 
 // The socket's mode lets alice connect, who then has to be who was asked for.
-func TestASocketOfATransferIsForTheGroupAlone(t *testing.T) {
+func TestGroup_TransferSocket(t *testing.T) {
+	t.Parallel()
 	dir := common(t)
 	name, socket := testenv.SegmentName(t), filepath.Join(dir, "s")
 	args := []string{"--name", name, "--socket", socket}
@@ -122,7 +125,8 @@ func TestASocketOfATransferIsForTheGroupAlone(t *testing.T) {
 
 // Whoever makes a socket binds it first, and opens it to the group after that. A
 // producer that comes between the two waits.
-func TestASocketThatIsNotYetOpenToTheGroupIsWaitedFor(t *testing.T) {
+func TestGroup_SocketNotYetOpen_ProducerWaits(t *testing.T) {
+	t.Parallel()
 	socket := filepath.Join(common(t), "s")
 	name := testenv.SegmentName(t)
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})

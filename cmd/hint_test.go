@@ -15,7 +15,8 @@ import (
 )
 
 // A consumer that never came can be started, and not sped up.
-func TestHintsWithoutAConsumer(t *testing.T) {
+func TestHints_NoConsumer(t *testing.T) {
+	t.Parallel()
 	ring, soft := testenv.SegmentName(t), testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", ring, "--on-full", "fail", "--slots", "3").WantHint(5, "ring is full|start a consumer|--on-full block", "speed|--capacity")
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", soft, "--limit", "64KiB")
@@ -28,7 +29,8 @@ func TestHintsWithoutAConsumer(t *testing.T) {
 }
 
 // What a limit counts may be far more than the messages have bytes.
-func TestHintsAtALimitThatFewBytesReach(t *testing.T) {
+func TestHints_LimitReachedByPages(t *testing.T) {
+	t.Parallel()
 	limited := func(name string, args ...string) *testenv.Process {
 		p := testenv.Start(t, "producer", append(args, "--mode", "transfer", "--name", name, "--limit", "256KiB")...)
 		p.EventuallyPrints("no more is sent")
@@ -53,7 +55,8 @@ func TestHintsAtALimitThatFewBytesReach(t *testing.T) {
 }
 
 // The slots are what is full.
-func TestHintsWithASlowConsumer(t *testing.T) {
+func TestHints_SlowConsumer(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1", "--slots", "3", "--keep").WantExit(0)
 	testenv.Start(t, "consumer", "--name", name, "--work", "1m")
@@ -66,7 +69,8 @@ func TestHintsWithASlowConsumer(t *testing.T) {
 }
 
 // What there is to do about a segment that is there depends on who is in it.
-func TestHintsAtASegmentThatIsThere(t *testing.T) {
+func TestHints_SegmentInUse(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	other := func(args ...string) *testenv.Process {
 		return testenv.Start(t, "producer", append(args, "--name", name, "--count", "1")...)
@@ -86,7 +90,8 @@ func TestHintsAtASegmentThatIsThere(t *testing.T) {
 	other("--fresh").WantHint(4, "is its producer|another --name", "--fresh out")
 }
 
-func TestHintsAtUnreadMessagesWithAnotherFraming(t *testing.T) {
+func TestHints_UnreadMessagesOfAnotherFraming(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	other := func(args ...string) *testenv.Process {
 		return testenv.Start(t, "producer", append(args, "--name", name, "--count", "1")...)
@@ -101,7 +106,8 @@ func TestHintsAtUnreadMessagesWithAnotherFraming(t *testing.T) {
 
 // A consumer that listens where this producer does not connect takes nothing, however
 // fast it is.
-func TestHintsWithAConsumerElsewhere(t *testing.T) {
+func TestHints_ConsumerListensElsewhere(t *testing.T) {
+	t.Parallel()
 	group := strconv.Itoa(os.Getegid())
 	for _, args := range [][]string{{"--limit", "64KiB"}, {"--duration", "1s"}} {
 		name := testenv.SegmentName(t)
@@ -123,7 +129,8 @@ func TestHintsWithAConsumerElsewhere(t *testing.T) {
 }
 
 // A file that somebody deleted is kept for nobody.
-func TestARemovedSegmentIsNotKept(t *testing.T) {
+func TestProducer_SegmentRemoved_NotCalledKept(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"--slots", "3"}, {"--mode", "transfer", "--rate", "100", "--format", "text"}} {
 		name := testenv.SegmentName(t)
 		p := testenv.Start(t, "producer", append(args, "--name", name)...)
@@ -140,7 +147,8 @@ func TestARemovedSegmentIsNotKept(t *testing.T) {
 
 // What a consumer does not write down is not kept, and what a dead producer had queued is
 // not there for the next one.
-func TestHintsOfAConsumerWhoseStreamEnds(t *testing.T) {
+func TestHints_ConsumerAtEndOfStream(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--count", "100", "--rate", "20")
 	c := testenv.Start(t, "consumer", "--name", name)
@@ -163,7 +171,8 @@ func TestHintsOfAConsumerWhoseStreamEnds(t *testing.T) {
 }
 
 // A consumer that was there and has ended did come.
-func TestHintsAfterTheConsumerHasEnded(t *testing.T) {
+func TestHints_ConsumerHasEnded(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--count", "10")
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "1000")
@@ -177,7 +186,8 @@ func TestHintsAfterTheConsumerHasEnded(t *testing.T) {
 }
 
 // What loses a queue depends on who is there, and on what the producer was told.
-func TestAProducerSaysWhatEndsItsDelivery(t *testing.T) {
+func TestProducer_Delivery_SaysWhatEndsIt(t *testing.T) {
+	t.Parallel()
 	alone := testenv.Start(t, "producer", "--mode", "transfer", "--name", testenv.SegmentName(t), "--count", "1", "--duration", "1500ms")
 	alone.WantHint(1, "1 that no consumer was there for|keep a consumer running until the producer has ended", "")
 	if said := alone.Stderr.String(); !strings.Contains(said, "(until --duration 1.5s is over; what is left then is lost)") {
@@ -195,7 +205,8 @@ func TestAProducerSaysWhatEndsItsDelivery(t *testing.T) {
 }
 
 // Who has ended is not to be stopped.
-func TestTheLastReportOfAConsumerDoesNotAdviseToStopIt(t *testing.T) {
+func TestConsumer_FinalReport_NoAdviceToStopIt(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--rate", "10", "--format", "json")
 	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })

@@ -11,7 +11,8 @@ import (
 
 // After install.sh a shell finds the commands, and uninstall.sh takes them away again;
 // what somebody else has put there under such a name stays.
-func TestInstalledCommandsAreOnThePath(t *testing.T) {
+func TestInstall_CommandsOnPath(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	script := func(name string) string {
 		t.Helper()

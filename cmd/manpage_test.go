@@ -29,7 +29,8 @@ func manPages(t *testing.T) (pages map[string]string) {
 	return pages
 }
 
-func TestManualPagesHaveWhatHelpHas(t *testing.T) {
+func TestManualPages_HaveWhatHelpHas(t *testing.T) {
+	t.Parallel()
 	sections := regexp.MustCompile(`(?m)^\.SH (.*)$`)
 	for command, path := range manPages(t) {
 		page, err := os.ReadFile(path)
@@ -63,7 +64,8 @@ func TestManualPagesHaveWhatHelpHas(t *testing.T) {
 	}
 }
 
-func TestManualPagesRenderWithoutWarnings(t *testing.T) {
+func TestManualPages_RenderWithoutWarnings(t *testing.T) {
+	t.Parallel()
 	pages := manPages(t)
 	for title, args := range map[string][]string{
 		"groff":  {"-man", "-ww", "-Tutf8", "-P-c"},

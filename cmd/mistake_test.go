@@ -16,7 +16,8 @@ import (
 
 // The mistakes of people, where nothing is wrong with the segment.
 
-func TestTheInputIsNotTheOutput(t *testing.T) {
+func TestFile_InputIsAlsoOutput_ProducerFails(t *testing.T) {
+	t.Parallel()
 	name, file := testenv.SegmentName(t), testenv.WriteFile(t, testenv.RandomBytes(4<<20))
 	p := testenv.Start(t, "producer", "--name", name, "--input", file, "--rate", "100")
 	testenv.EventuallyHeader(t, name, "something to take", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
@@ -25,7 +26,8 @@ func TestTheInputIsNotTheOutput(t *testing.T) {
 	c.Wait()
 }
 
-func TestTwoProducersOfOnePipeCanBothBeStopped(t *testing.T) {
+func TestProducer_TwoReadOnePipe_BothStop(t *testing.T) {
+	t.Parallel()
 	in, out, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +63,8 @@ func TestTwoProducersOfOnePipeCanBothBeStopped(t *testing.T) {
 	}
 }
 
-func TestBytesThatAreLostAtAStopAreInTheFigures(t *testing.T) {
+func TestProducer_StoppedWithUnsentInput_UnsentBytes(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.StartWith(t, "producer", testenv.Options{
 		Args:  []string{"--name", name, "--slots", "10", "--input", "-", "--format", "json"},
@@ -76,7 +79,8 @@ func TestBytesThatAreLostAtAStopAreInTheFigures(t *testing.T) {
 }
 
 // Half a line that the producer has read is no message: the rest may be on its way.
-func TestAStopInALineSendsNoHalfOfIt(t *testing.T) {
+func TestProducer_StoppedInsideLine_SendsNoHalf(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
 			t.Run(mode+", "+unix.SignalName(sig), func(t *testing.T) {
@@ -107,7 +111,8 @@ func TestAStopInALineSendsNoHalfOfIt(t *testing.T) {
 	}
 }
 
-func TestAnotherUsersSegmentIsRefused(t *testing.T) {
+func TestSegment_OfAnotherUser_Refused(t *testing.T) {
+	t.Parallel()
 	testenv.RequireRoot(t)
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
@@ -116,15 +121,16 @@ func TestAnotherUsersSegmentIsRefused(t *testing.T) {
 	}
 }
 
-func TestFlagsOfTheOtherCommandAreCalledThat(t *testing.T) {
+func TestFlags_OfTheOtherCommand_Refused(t *testing.T) {
+	t.Parallel()
 	for command, flags := range map[string][]string{
 		"producer": {"capacity", "slots", "on-full", "size", "burst", "input", "chunk", "buffer", "recycle", "limit", "fresh"},
 		"consumer": {"work", "output", "verify", "follow"},
 	} {
 		other := map[string]string{"producer": "consumer", "consumer": "producer"}[command]
+		help, err := exec.Command(testenv.Command(command), "--help").Output()
 		for _, flag := range flags {
 			testenv.Start(t, other, "--"+flag).WantError(2, fmt.Sprintf("--%s is a flag of the %s", flag, command))
-			help, err := exec.Command(testenv.Command(command), "--help").Output()
 			if err != nil || !strings.Contains(string(help), "--"+flag) {
 				t.Errorf("%s --help does not show --%s (%v)", command, flag, err)
 			}

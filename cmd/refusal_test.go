@@ -13,7 +13,8 @@ import (
 	"sluice/shm"
 )
 
-func TestWrongUsage(t *testing.T) {
+func TestUsage_Errors(t *testing.T) {
+	t.Parallel()
 	file := testenv.WriteFile(t, []byte("text"))
 	for _, c := range []struct{ command, says string }{
 		{"producer --nope", "--nope"},
@@ -90,7 +91,8 @@ func TestWrongUsage(t *testing.T) {
 }
 
 // The largest capacity is not what is wrong.
-func TestOfWrongSlotsNothingIsSaidAboutTheCapacity(t *testing.T) {
+func TestUsage_WrongSlots_CapacityNotBlamed(t *testing.T) {
+	t.Parallel()
 	p := testenv.Start(t, "producer", "--name", testenv.SegmentName(t), "--capacity", "2GiB", "--slots", "4294967296")
 	p.WantError(2, "--slots")
 	if said := p.Stderr.String(); strings.Contains(said, "GiB") {
@@ -98,7 +100,8 @@ func TestOfWrongSlotsNothingIsSaidAboutTheCapacity(t *testing.T) {
 	}
 }
 
-func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
+func TestEnvironment_SetsFlags(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.StartWith(t, "producer", testenv.Options{Env: []string{"SLUICE_NAME=" + name, "SLUICE_COUNT=5", "SLUICE_CAPACITY=8KiB", "SLUICE_KEEP=true"}}).WantExit(0)
 	if h := testenv.Header(name); h == nil || h.Producer.Count.Load() != 5 || h.Identity.Capacity.Load() != 8192 {
@@ -107,14 +110,16 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 	testenv.StartWith(t, "consumer", testenv.Options{Env: []string{"SLUICE_NAME=" + name, "SLUICE_WORK=fast"}}).WantError(2, "SLUICE_WORK")
 }
 
-func TestAMissingInput(t *testing.T) {
+func TestProducer_InputMissing(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--input", "no-such-file").WantError(1, "no-such-file", "no such file")
 	testenv.Start(t, "producer", "--name", name, "--input", ".").WantError(1, "directory")
 	testenv.WantNoSegment(t, name)
 }
 
-func TestAMessageLargerThanTheRing(t *testing.T) {
+func TestProducer_MessageLargerThanRing(t *testing.T) {
+	t.Parallel()
 	long := testenv.WriteFile(t, []byte("short\n"+strings.Repeat("x", 5000)+"\n"))
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--capacity", "4KiB", "--framing", "lines", "--input", long).WantError(1, "line 2", "4088", "--capacity")
@@ -127,7 +132,8 @@ func TestAMessageLargerThanTheRing(t *testing.T) {
 	testenv.Start(t, "producer", "--name", name, "--framing", "length", "--input", cut).WantError(1, "message 2", "cut short")
 }
 
-func TestAFileThatIsNoHealthySegment(t *testing.T) {
+func TestSegment_Damaged_Refused(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, says string
 		spoil      func(t *testing.T, name string)
@@ -170,7 +176,8 @@ func TestAFileThatIsNoHealthySegment(t *testing.T) {
 	}
 }
 
-func TestASegmentThatShrinksUnderALivePair(t *testing.T) {
+func TestRing_SegmentTruncatedToZero_BothExit6(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p, c := testenv.Start(t, "producer", "--name", name), testenv.Start(t, "consumer", "--name", name)
 	testenv.EventuallyConsumed(t, name, 100_000)
@@ -181,7 +188,8 @@ func TestASegmentThatShrinksUnderALivePair(t *testing.T) {
 	c.WantError(6, "truncated")
 }
 
-func TestALiveRoleIsNotTaken(t *testing.T) {
+func TestRole_HeldByLiveProcess_Refused(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p, c := testenv.Start(t, "producer", "--name", name), testenv.Start(t, "consumer", "--name", name)
 	testenv.EventuallyConsumed(t, name, 1)
@@ -193,7 +201,8 @@ func TestALiveRoleIsNotTaken(t *testing.T) {
 	c.WantExit(0)
 }
 
-func TestAnotherGeometryIsNotForcedOnUnreadMessages(t *testing.T) {
+func TestProducer_OtherGeometry_UnreadMessagesKept(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	testenv.Start(t, "producer", "--name", name, "--slots", "8").WantError(2, "3 unread", "--fresh")
@@ -205,7 +214,8 @@ func TestAnotherGeometryIsNotForcedOnUnreadMessages(t *testing.T) {
 }
 
 // The consumer would find the borders between messages where they are not.
-func TestAnotherFramingIsNotForcedOnUnreadMessages(t *testing.T) {
+func TestProducer_OtherFraming_UnreadMessagesKept(t *testing.T) {
+	t.Parallel()
 	lengths := string(lengthFramed([]byte("abc"), []byte("de")))
 	for _, first := range []struct{ framing, content, output string }{
 		{"lines", "abc\nde", "abc\nde"},
@@ -241,7 +251,8 @@ func TestAnotherFramingIsNotForcedOnUnreadMessages(t *testing.T) {
 	}
 }
 
-func TestTheNextProducerGoesOnWithTheFramingOfOneThatWasKilled(t *testing.T) {
+func TestProducer_AfterKilledOne_FramingStays(t *testing.T) {
+	t.Parallel()
 	name, out := testenv.SegmentName(t), filepath.Join(t.TempDir(), "out")
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -265,7 +276,8 @@ func TestTheNextProducerGoesOnWithTheFramingOfOneThatWasKilled(t *testing.T) {
 }
 
 // One environment for both sides, as a systemd unit has it.
-func TestTheEnvironmentMaySayWhatOnlyTheOtherSideNeeds(t *testing.T) {
+func TestEnvironment_FlagsOfTheOtherSide_Ignored(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	env := []string{"SLUICE_NAME=" + name, "SLUICE_SIZE=64", "SLUICE_FRAMING=lines", "SLUICE_INPUT=", "SLUICE_OUTPUT=", "SLUICE_CHUNK=100"}
 	testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--count", "3"}, Env: env}).WantExit(0)

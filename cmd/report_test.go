@@ -10,7 +10,8 @@ import (
 	"sluice/layout"
 )
 
-func TestReportsInJSON(t *testing.T) {
+func TestReport_JSON(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--format", "json", "--report", "20ms")
 	c.EventuallyPrints("\n")
@@ -54,7 +55,8 @@ func TestReportsInJSON(t *testing.T) {
 	}
 }
 
-func TestOnlyTheFinalReportWithReport0(t *testing.T) {
+func TestReport_Zero_FinalOnly(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--report", "0", "--format", "json", "--rate", "20")
 	testenv.EventuallyHeader(t, name, "30 messages", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 30 })
@@ -65,7 +67,8 @@ func TestOnlyTheFinalReportWithReport0(t *testing.T) {
 	}
 }
 
-func TestTheFinalReportIsAboutThisRun(t *testing.T) {
+func TestReport_Final_OfThisRun(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "90").WantExit(0)
 	p := testenv.Start(t, "producer", "--name", name, "--count", "5")
@@ -82,7 +85,8 @@ func TestTheFinalReportIsAboutThisRun(t *testing.T) {
 	}
 }
 
-func TestReportsForPeople(t *testing.T) {
+func TestReport_Text(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--report", "20ms", "--slots", "4", "--input", "/dev/zero", "--chunk", "100")
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "10ms", "--report", "0")

@@ -28,7 +28,8 @@ func refusesOf(t *testing.T, call, name string, args ...string) {
 
 // A consumer that a sandbox keeps from its work costs no message, and is no consumer that
 // died: the next one gets all.
-func TestWhatASandboxForbidsIsNamedAndNothingIsLost(t *testing.T) {
+func TestSandbox_RefusedCall_NamedAndNothingLost(t *testing.T) {
+	t.Parallel()
 	for mode, calls := range map[string]struct{ producer, consumer []string }{
 		"ring": {
 			producer: []string{"open(O_TMPFILE)", "fallocate", "mmap", "fcntl(F_OFD_SETLK)", "link", "futex wake", "epoll_create1", "eventfd2"},
@@ -63,7 +64,8 @@ func TestWhatASandboxForbidsIsNamedAndNothingIsLost(t *testing.T) {
 }
 
 // A send loop that a sandbox stops later says why, and not that no consumer was there.
-func TestASandboxWithoutConnect(t *testing.T) {
+func TestSandbox_NoConnect_ProducerNamesIt(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.StartSandboxed(t, unix.EPERM, []seccomp.Rule{testenv.Calls["connect"]}, "producer", "--name", name, "--mode", "transfer", "--rate", "1000")
 	p.WantError(1, name, "connect: operation not permitted", "sandbox", "gauge doctor")

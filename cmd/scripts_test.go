@@ -29,7 +29,8 @@ func script(t *testing.T, path, name string, args ...string) (code int, stdout, 
 	return cmd.ProcessState.ExitCode(), out.String(), complaint.String()
 }
 
-func TestScriptsExplainThemselves(t *testing.T) {
+func TestScripts_HelpAndUnknownArgument(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"demo.sh", "compare.sh", "bench.sh", "storm.sh", "set-module-path.sh", "systemd/install.sh", "systemd/uninstall.sh", "systemd/test.sh"} {
 		for _, help := range []string{"--help", "-h"} {
 			code, out, complaint := script(t, os.Getenv("PATH"), name, help)
@@ -45,7 +46,8 @@ func TestScriptsExplainThemselves(t *testing.T) {
 }
 
 // The page would be lost after minutes of measuring.
-func TestTheBenchmarkRefusesAFolderThatItCannotWriteFirst(t *testing.T) {
+func TestScripts_Bench_UnwritableOutRefusedFirst(t *testing.T) {
+	t.Parallel()
 	for _, out := range []string{"/dev/null", "/proc/none/page"} {
 		code, _, complaint := script(t, os.Getenv("PATH"), "bench.sh", "--quick", "--cpus", "0,1", "--rounds", "1", "--out", out)
 		if code != 1 || complaint != "bench.sh: error: no page can be written to "+out+"\nbench.sh: hint: choose another --out\n" {
@@ -54,7 +56,8 @@ func TestTheBenchmarkRefusesAFolderThatItCannotWriteFirst(t *testing.T) {
 	}
 }
 
-func TestScriptsThatBuildSayHowToGetGo(t *testing.T) {
+func TestScripts_NoGo_Hint(t *testing.T) {
+	t.Parallel()
 	for title, version := range map[string]string{"no go": "", "a go that cannot fetch another": "1.19.8"} {
 		path := t.TempDir()
 		for _, tool := range []string{"awk", "dirname", "sort", "sed", "nproc", "lscpu", "taskset", "head", "cat", "realpath", "mktemp", "mkdir", "rm"} {

@@ -25,7 +25,8 @@ func counts(t *testing.T, f testenv.Report, key string) testenv.Report {
 }
 
 // What an earlier run has done in the segment is not this one's.
-func TestTheSummaryOfASecondRun(t *testing.T) {
+func TestSummary_SecondRun_Ring(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--keep", "--slots", "64", "--on-full", "drop", "--count", "100").WantExit(0)
 	c := testenv.Start(t, "consumer", "--name", name, "--keep", "--format", "json")
@@ -53,7 +54,8 @@ func TestTheSummaryOfASecondRun(t *testing.T) {
 
 // A second producer has only its own to deliver, and does not know what becomes of what
 // one that was killed had queued.
-func TestTheSummaryOfASecondRunOfATransfer(t *testing.T) {
+func TestSummary_SecondRun_Transfer(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--work", "100us", "--format", "json")
 	first := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "20000")
@@ -98,7 +100,8 @@ func streamEnds(p *testenv.Process) (ends []any) {
 
 // How a stream has ended is a key, in every line that knows it: of the producer, of a
 // consumer, of gauge, and of a consumer that goes on with the next one.
-func TestHowAStreamEndedInJSON(t *testing.T) {
+func TestReport_StreamEnd(t *testing.T) {
+	t.Parallel()
 	long := testenv.WriteFile(t, []byte("short\n"+strings.Repeat("x", 5000)+"\n"))
 	for _, mode := range []string{"ring", "transfer"} {
 		for _, c := range []struct {
@@ -160,7 +163,8 @@ func TestHowAStreamEndedInJSON(t *testing.T) {
 }
 
 // A killed producer has not ended its stream.
-func TestAKilledProducerHasNoEnd(t *testing.T) {
+func TestReport_ProducerKilled_NoStreamEnd(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--format", "json", "--verify")
 	p := testenv.Start(t, "producer", "--name", name, "--rate", "1000")
@@ -178,7 +182,8 @@ func TestAKilledProducerHasNoEnd(t *testing.T) {
 }
 
 // The producer notes the deepest queue only now and then.
-func TestTheDeepestQueueOfEachLine(t *testing.T) {
+func TestReport_HighWaterNeverBelowDepth(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		name := testenv.SegmentName(t)
 		p := testenv.Start(t, "producer", "--mode", mode, "--name", name, "--rate", "20000", "--report", "5ms", "--format", "json")

@@ -71,7 +71,8 @@ func (m *manager) start(command string, args ...string) *testenv.Process {
 	return testenv.StartWith(m.t, command, testenv.Options{Args: args, Env: m.env})
 }
 
-func TestASideIsReadyWhenItsRoleIsTaken(t *testing.T) {
+func TestService_ReadyWhenRoleTaken(t *testing.T) {
+	t.Parallel()
 	name, producer, consumer := testenv.SegmentName(t), manage(t, 0), manage(t, 0)
 	c := consumer.start("consumer", "--name", name)
 	consumer.hears("STATUS=waiting for a producer")
@@ -98,9 +99,11 @@ func TestASideIsReadyWhenItsRoleIsTaken(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
-// A watchdog of two seconds, and loops that do nothing for longer, for good reasons.
-func TestTheWatchdogIsFedWhileALoopWaitsForSomebody(t *testing.T) {
-	const limit = 2 * time.Second
+// A watchdog that is fed each second, and loops that do nothing for longer than its limit,
+// for good reasons. The limit leaves three seconds for a machine that has much else to do.
+func TestService_Watchdog_FedWhileLoopWaits(t *testing.T) {
+	t.Parallel()
+	const limit = 4 * time.Second
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +138,7 @@ func TestTheWatchdogIsFedWhileALoopWaitsForSomebody(t *testing.T) {
 	for _, m := range waits {
 		m.hears("READY=1")
 	}
-	time.Sleep(3 * limit)
+	time.Sleep(2 * limit)
 	for what, m := range waits {
 		last, most := <-m.feed, time.Duration(0)
 		for fed := 1; fed > 0; fed = len(m.feed) {
@@ -152,7 +155,8 @@ func TestTheWatchdogIsFedWhileALoopWaitsForSomebody(t *testing.T) {
 }
 
 // Everything but its loop lives: timers, reports, the garbage collector.
-func TestTheWatchdogIsNotFedWhileTheLoopHangs(t *testing.T) {
+func TestService_Watchdog_NotFedWhileLoopHangs(t *testing.T) {
+	t.Parallel()
 	name, m := testenv.SegmentName(t), manage(t, time.Second)
 	testenv.Start(t, "producer", "--name", name, "--rate", "0.001")
 	c, letGo := holdConsumer(t, m, name)
@@ -190,7 +194,8 @@ func holdConsumer(t *testing.T, m *manager, name string) (c *testenv.Process, le
 	return nil, nil
 }
 
-func TestAVariableThatIsNoFlagIsAMistakeInAService(t *testing.T) {
+func TestService_UnknownVariable_UsageError(t *testing.T) {
+	t.Parallel()
 	name, m := testenv.SegmentName(t), manage(t, 0)
 	mistake := []string{"SLUICE_CAPASITY=4KiB"}
 	testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name}, Env: append(m.env, mistake...)}).
@@ -219,7 +224,8 @@ func inJournal(t *testing.T, command string, args ...string) (*testenv.Process, 
 	return p, r
 }
 
-func TestTheJournalGetsLinesThatStandForThemselves(t *testing.T) {
+func TestService_Journal_SelfContainedLines(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p, r := inJournal(t, "producer", "--name", name, "--rate", "100", "--report", "100ms", "--duration", "450ms")
 	said := readAll(t, r)
@@ -271,7 +277,8 @@ func activated(t *testing.T, path string, args ...string) *testenv.Process {
 	return c
 }
 
-func TestASocketThatSystemdHasMadeIsUsedAndLeft(t *testing.T) {
+func TestService_ActivatedSocket_UsedAndLeft(t *testing.T) {
+	t.Parallel()
 	name, socket := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "s")
 	c := activated(t, socket, "--name", name, "--verify", "--socket", "/nowhere/else")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1000", "--socket", socket)...)
@@ -286,7 +293,8 @@ func TestASocketThatSystemdHasMadeIsUsedAndLeft(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
-func TestARingLeavesASocketOfSystemdAlone(t *testing.T) {
+func TestService_ActivatedSocket_RingLeavesIt(t *testing.T) {
+	t.Parallel()
 	name, socket := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "s")
 	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
 	activated(t, socket, "--name", name, "--verify").WantExit(0)
@@ -297,7 +305,8 @@ func TestARingLeavesASocketOfSystemdAlone(t *testing.T) {
 
 // What a dead producer has sent to a socket that systemd holds is not lost: nobody can know
 // how much that is before there is a consumer.
-func TestWhatASocketUnitHoldsIsNotSaidToBeLost(t *testing.T) {
+func TestService_SocketUnitHoldsMessages_NotCalledLost(t *testing.T) {
+	t.Parallel()
 	name, socket := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "s")
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
 	if err != nil {
@@ -332,7 +341,8 @@ func TestWhatASocketUnitHoldsIsNotSaidToBeLost(t *testing.T) {
 	}
 }
 
-func TestASocketOfAnotherKindIsRefused(t *testing.T) {
+func TestService_ActivatedSocket_WrongKindRefused(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

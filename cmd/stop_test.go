@@ -14,7 +14,8 @@ import (
 )
 
 // Whatever a side waits for, a signal ends it.
-func TestASignalEndsEveryKindOfWait(t *testing.T) {
+func TestSignal_EndsEveryWait(t *testing.T) {
+	t.Parallel()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
@@ -54,7 +55,8 @@ func TestASignalEndsEveryKindOfWait(t *testing.T) {
 	}
 }
 
-func TestASignalEndsASideWhoseStandardErrorIsStuck(t *testing.T) {
+func TestSignal_StderrBlocked_Ends(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +75,8 @@ func TestASignalEndsASideWhoseStandardErrorIsStuck(t *testing.T) {
 }
 
 // A file that somebody deleted cannot be kept for anybody.
-func TestAProducerNoticesThatItsSegmentIsGone(t *testing.T) {
+func TestProducer_SegmentRemoved_Fails(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name)
 	testenv.EventuallyHeader(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })
@@ -83,7 +86,8 @@ func TestAProducerNoticesThatItsSegmentIsGone(t *testing.T) {
 	p.WantError(1, name, "removed", "lost")
 }
 
-func TestATruncatedSegmentEndsBothSides(t *testing.T) {
+func TestProducer_SegmentTruncated_Exit6(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--size", "3000")
 	testenv.EventuallyHeader(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })

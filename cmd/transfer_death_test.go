@@ -15,9 +15,11 @@ import (
 	"sluice/shm"
 )
 
-func TestAKilledConsumerFindsTheTransferWhereItWas(t *testing.T) {
+func TestTransfer_ConsumerKilled_LosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{nil, {"--recycle"}, {"--buffer", "4KiB"}, {"--buffer", "4KiB", "--recycle"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
 			name := testenv.SegmentName(t)
 			p := testenv.Start(t, "producer", testenv.TransferArgs(name, append(args, "--limit", "256MiB", "--rate", "20000")...)...)
 			for range 4 {
@@ -38,7 +40,8 @@ func TestAKilledConsumerFindsTheTransferWhereItWas(t *testing.T) {
 	}
 }
 
-func TestAConsumerThatStopsEarlyLeavesTheRestToTheNext(t *testing.T) {
+func TestTransfer_ConsumerStopsEarly_NextGetsRest(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "10000")...)
 	for range 3 {
@@ -54,7 +57,8 @@ func TestAConsumerThatStopsEarlyLeavesTheRestToTheNext(t *testing.T) {
 
 // The producer has made everything, and waits until it is released: the end must not
 // overtake what the successor of a consumer has still to be given.
-func TestWhoeverComesBackWhileTheProducerEndsMissesNothing(t *testing.T) {
+func TestTransfer_ConsumerBackAtEnd_MissesNothing(t *testing.T) {
+	t.Parallel()
 	const total = 2000
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -106,7 +110,8 @@ func released(t *testing.T, name string, n uint64) {
 
 // Its queue was in its own memory. What is missing is counted, and so no fault for
 // --verify; the stream is not complete all the same.
-func TestWhatAKilledProducerHadQueuedIsCountedAsLost(t *testing.T) {
+func TestTransfer_ProducerKilled_QueueCountedLost(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--verify", "--work", "1ms", "--format", "json")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--limit", "64MiB")...)
@@ -121,7 +126,8 @@ func TestWhatAKilledProducerHadQueuedIsCountedAsLost(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
-func TestAStaleSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
+func TestTransfer_Socket_StaleReplacedLiveKept(t *testing.T) {
+	t.Parallel()
 	name, socket := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "s")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--socket", socket)...)
 	c := testenv.Start(t, "consumer", "--name", name, "--socket", socket)
@@ -147,7 +153,8 @@ func TestAStaleSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
 	p2.Kill()
 }
 
-func TestATransferWithFewDescriptors(t *testing.T) {
+func TestTransfer_FewDescriptors_AllDelivered(t *testing.T) {
+	t.Parallel()
 	for _, files := range []int{40, 64, 90} {
 		for _, args := range [][]string{nil, {"--recycle"}} {
 			name := testenv.SegmentName(t)
@@ -163,7 +170,8 @@ func TestATransferWithFewDescriptors(t *testing.T) {
 	}
 }
 
-func TestAConsumerWithoutDescriptorsSaysSo(t *testing.T) {
+func TestTransfer_ConsumerOutOfDescriptors_Exit1(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "3000")...)
 	testenv.EventuallyHeader(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
@@ -178,7 +186,8 @@ func TestAConsumerWithoutDescriptorsSaysSo(t *testing.T) {
 
 // The kernel counts descriptors in flight for each user, and lets those with
 // CAP_SYS_RESOURCE pass.
-func TestDescriptorsInFlightHaveALimit(t *testing.T) {
+func TestTransfer_DescriptorsInFlight_Limit(t *testing.T) {
+	t.Parallel()
 	testenv.RequireRoot(t)
 	dir := t.TempDir()
 	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
@@ -221,7 +230,8 @@ func TestDescriptorsInFlightHaveALimit(t *testing.T) {
 	}
 }
 
-func TestATransferLeavesNoDescriptors(t *testing.T) {
+func TestTransfer_LeavesNoDescriptors(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{nil, {"--recycle"}} {
 		name := testenv.SegmentName(t)
 		c := testenv.Start(t, "consumer", "--name", name, "--follow")
@@ -251,7 +261,8 @@ func descriptors(t *testing.T, p *testenv.Process) int {
 }
 
 // Wherever the two are when the memory goes, a lock held or none.
-func TestATransferWhoseSegmentIsTruncatedEndsInGoodOrder(t *testing.T) {
+func TestTransfer_SegmentTruncated_BothExit6(t *testing.T) {
+	t.Parallel()
 	for _, flags := range [][]string{nil, {"--recycle"}, {"--buffer", "4KiB"}} {
 		for range 4 {
 			name := testenv.SegmentName(t)
@@ -272,7 +283,8 @@ func TestATransferWhoseSegmentIsTruncatedEndsInGoodOrder(t *testing.T) {
 }
 
 // Usually the next producer's hello tells what went with the last one.
-func TestWhatDiedWithItsProducerIsCountedWhenNobodyComesAfter(t *testing.T) {
+func TestTransfer_ProducerKilled_LossCountedAtStop(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--rate", "1000", "--format", "json")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "10000")...)
@@ -288,7 +300,8 @@ func TestWhatDiedWithItsProducerIsCountedWhenNobodyComesAfter(t *testing.T) {
 }
 
 // It is known before the next producer comes, and before the consumer ends.
-func TestWhatDiedWithItsProducerIsCountedWhileTheConsumerSleeps(t *testing.T) {
+func TestTransfer_ProducerKilled_LossCountedWhileConsumerSleeps(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--work", "100us", "--format", "json")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "50000")...)
@@ -312,7 +325,8 @@ func TestWhatDiedWithItsProducerIsCountedWhileTheConsumerSleeps(t *testing.T) {
 
 // What the socket holds of a dead producer nobody can send again: it goes with the consumer
 // that is stopped, unless that is to drain.
-func TestAConsumerThatIsStoppedSaysThatItLeftWhatADeadProducerHadSent(t *testing.T) {
+func TestTransfer_ConsumerStoppedAfterProducerKilled_Hints(t *testing.T) {
+	t.Parallel()
 	for _, drain := range []string{"", "10ms", "1h"} {
 		name := testenv.SegmentName(t)
 		args := []string{"--name", name, "--verify", "--work"}

@@ -16,7 +16,8 @@ import (
 	"sluice/layout"
 )
 
-func TestATransferInEitherOrder(t *testing.T) {
+func TestTransfer_EitherSideFirst(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"producer", "consumer"} {
 		t.Run(first+" first", func(t *testing.T) {
 			name := testenv.SegmentName(t)
@@ -43,7 +44,8 @@ func TestATransferInEitherOrder(t *testing.T) {
 	}
 }
 
-func TestATransferredFileComesOutAsItWentIn(t *testing.T) {
+func TestTransfer_File_ArrivesUnchanged(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		content []byte
@@ -74,7 +76,8 @@ func TestATransferredFileComesOutAsItWentIn(t *testing.T) {
 }
 
 // A pipe that has no more for now does not keep back what it gave.
-func TestAPackedMessageDoesNotWaitForTheNext(t *testing.T) {
+func TestTransfer_PackedMessage_SentWithoutNext(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -96,7 +99,8 @@ func TestAPackedMessageDoesNotWaitForTheNext(t *testing.T) {
 	}
 }
 
-func TestAStoppedConsumerMakesTheQueueGrow(t *testing.T) {
+func TestTransfer_ConsumerPaused_QueueGrows(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--verify")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "2000", "--report", "200ms")...)
@@ -123,7 +127,8 @@ func TestAStoppedConsumerMakesTheQueueGrow(t *testing.T) {
 	}
 }
 
-func TestAtTheLimitAllThatWasAcceptedIsDelivered(t *testing.T) {
+func TestTransfer_Limit_AcceptedMessagesDelivered(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "5ms", "--verify", "--format", "json")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--size", "64KiB", "--limit", "16MiB", "--rate", "500")...) // the consumer comes before the limit
@@ -135,7 +140,8 @@ func TestAtTheLimitAllThatWasAcceptedIsDelivered(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
-func TestFlagsOfTheOtherModeAreRefused(t *testing.T) {
+func TestFlags_OfTheOtherMode_Refused(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		words []string
 		args  []string
@@ -155,7 +161,8 @@ func TestFlagsOfTheOtherModeAreRefused(t *testing.T) {
 	}
 }
 
-func TestBothSidesHaveOneMode(t *testing.T) {
+func TestMode_DiffersFromSegment_Refused(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	testenv.Start(t, "consumer", "--name", name, "--mode", "transfer").WantError(2, name, "another mode: ring, not transfer", "--mode")
@@ -166,7 +173,8 @@ func TestBothSidesHaveOneMode(t *testing.T) {
 
 // With a umask of 0002, which some systems give each user, mkdir makes a directory in
 // which the user's group may replace the socket.
-func TestADirectoryThatAUmaskHasOpenedIsRefusedWithTheRemedy(t *testing.T) {
+func TestTransfer_SocketDirGroupWritable_Refused(t *testing.T) {
+	t.Parallel()
 	name, dir := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "run")
 	mkdir := func(umask string) {
 		t.Helper()
@@ -186,7 +194,8 @@ func TestADirectoryThatAUmaskHasOpenedIsRefusedWithTheRemedy(t *testing.T) {
 	p.WantExit(0)
 }
 
-func TestABadSocketPathIsRefused(t *testing.T) {
+func TestTransfer_SocketPath_Refused(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
 	testenv.Start(t, "producer", testenv.TransferArgs(name, "--socket", long)...).WantError(1, long, "at most 107")
@@ -208,7 +217,8 @@ func TestABadSocketPathIsRefused(t *testing.T) {
 
 // With buffers of powers of two, a message of a little more than a mebibyte took twice
 // the limit, and the report did not say so.
-func TestALimitBoundsTheMemoryOfBothProcesses(t *testing.T) {
+func TestTransfer_Limit_BoundsMemoryOfBothSides(t *testing.T) {
+	t.Parallel()
 	const limit = 64 << 20
 	for _, args := range [][]string{{"--recycle", "--size", "1048580"}, {"--size", "70000"}, {"--recycle", "--buffer", "100000", "--size", "9000"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -220,7 +230,7 @@ func TestALimitBoundsTheMemoryOfBothProcesses(t *testing.T) {
 				select {
 				case <-p.Exited:
 					running = false
-				case <-time.After(5 * time.Millisecond):
+				case <-time.After(20 * time.Millisecond):
 				}
 				most = max(most, memfds(p.Cmd.Process.Pid, c.Cmd.Process.Pid))
 			}

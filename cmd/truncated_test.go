@@ -13,7 +13,8 @@ import (
 )
 
 // Each side has counted what it did, whatever is left to be read of the segment.
-func TestTheSummaryAfterATruncation(t *testing.T) {
+func TestSummary_SegmentTruncated(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		for _, left := range []int64{0, 4096} {
 			t.Run(fmt.Sprintf("%s, %d bytes left", mode, left), func(t *testing.T) {

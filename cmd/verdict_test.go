@@ -44,7 +44,8 @@ func often(name string, args ...string) []string {
 	return append([]string{"--name", name, "--format", "json", "--report", "200ms"}, args...)
 }
 
-func TestARingThatFillsNamesTheSlowerSide(t *testing.T) {
+func TestVerdict_RingFills_ConsumerBound(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", often(name, "--rate", "400")...)
 	c := testenv.Start(t, "consumer", often(name, "--work", "10ms")...)
@@ -60,10 +61,12 @@ func TestARingThatFillsNamesTheSlowerSide(t *testing.T) {
 	c.Kill()
 }
 
-func TestAStoppedProcessIsCalledStopped(t *testing.T) {
+func TestVerdict_ProcessPaused_Stopped(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		for _, who := range []string{"producer", "consumer"} {
 			t.Run(mode+", "+who, func(t *testing.T) {
+				t.Parallel()
 				name := testenv.SegmentName(t)
 				p := testenv.Start(t, "producer", often(name, "--mode", mode, "--rate", "500")...)
 				c := testenv.Start(t, "consumer", often(name)...)
@@ -101,7 +104,8 @@ func TestAStoppedProcessIsCalledStopped(t *testing.T) {
 	}
 }
 
-func TestALimitThatWasReachedIsNotEase(t *testing.T) {
+func TestVerdict_LimitReached_ConsumerBound(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", often(name, "--mode", "transfer", "--limit", "1MiB", "--rate", "2000")...)
 	c := testenv.Start(t, "consumer", often(name, "--work", "5ms")...)
@@ -116,7 +120,8 @@ func TestALimitThatWasReachedIsNotEase(t *testing.T) {
 	}
 }
 
-func TestALimitThatWasReachedWithoutAConsumer(t *testing.T) {
+func TestVerdict_LimitReached_NoConsumer(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", often(name, "--mode", "transfer", "--limit", "256KiB")...)
 	reportSays(t, p, "no-consumer", "the limit of 256 KiB is reached: the producer can send no more", "start a consumer")
@@ -149,7 +154,8 @@ func doctorOnPairs(t *testing.T) (pairs diagnosis) {
 
 // Two sides of one user meet where the consumer listens. Where others may write to the
 // segment, its word is not taken for that.
-func TestTwoSidesThatDoNotMeetAreTold(t *testing.T) {
+func TestVerdict_DifferentSockets_Unconnected(t *testing.T) {
+	t.Parallel()
 	name, here, there := testenv.SegmentName(t), testenv.PrivateDir(t)+"/s", testenv.PrivateDir(t)+"/s"
 	shared := []string{"--group", strconv.Itoa(os.Getgid()), "--socket"}
 	p := testenv.Start(t, "producer", append(often(name, "--mode", "transfer", "--rate", "100"), append(shared, here)...)...)
@@ -174,7 +180,8 @@ func TestTwoSidesThatDoNotMeetAreTold(t *testing.T) {
 	finalSays(t, c, "unconnected", paths)
 }
 
-func TestDropsAreNotEase(t *testing.T) {
+func TestVerdict_Drops_ConsumerBound(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", often(name, "--slots", "8", "--on-full", "drop", "--rate", "1000")...)
 	c := testenv.Start(t, "consumer", often(name, "--work", "5ms")...)
@@ -191,16 +198,17 @@ func TestDropsAreNotEase(t *testing.T) {
 
 // What a report says of the room that a pause needed is true: with that room, the same
 // pause is no wait.
-func TestTheRoomThatAPauseNeeded(t *testing.T) {
+func TestVerdict_RoomForPause_Suffices(t *testing.T) {
+	t.Parallel()
 	pause := func(slots int) (p *testenv.Process) {
 		name := testenv.SegmentName(t)
 		p = testenv.Start(t, "producer", often(name, "--slots", strconv.Itoa(slots), "--rate", "500")...)
 		c := testenv.Start(t, "consumer", often(name)...)
-		testenv.EventuallyConsumed(t, name, 1500)
+		testenv.EventuallyConsumed(t, name, 500)
 		c.Pause()
 		time.Sleep(time.Second)
 		c.Continue()
-		testenv.EventuallyConsumed(t, name, 1000)
+		testenv.EventuallyConsumed(t, name, 500)
 		p.Signal(unix.SIGINT)
 		p.WantExit(0)
 		c.WantExit(0)

@@ -19,7 +19,8 @@ func slow(t *testing.T, name string, args ...string) *testenv.Process {
 	return c
 }
 
-func TestAStoppedConsumerLeavesTheRestUnlessItIsToDrain(t *testing.T) {
+func TestStop_NoDrain_LeavesRest(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := slow(t, name)
 	c.Signal(unix.SIGTERM)
@@ -29,7 +30,8 @@ func TestAStoppedConsumerLeavesTheRestUnlessItIsToDrain(t *testing.T) {
 	}
 }
 
-func TestAConsumerThatIsToDrainTakesWhatAProducerThatEndedHasLeft(t *testing.T) {
+func TestStop_Drain_TakesRest(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := slow(t, name, "--drain", "1m")
 	c.Signal(unix.SIGTERM)
@@ -37,7 +39,8 @@ func TestAConsumerThatIsToDrainTakesWhatAProducerThatEndedHasLeft(t *testing.T) 
 	testenv.WantNoSegment(t, name)
 }
 
-func TestDrainingEndsAfterItsTime(t *testing.T) {
+func TestStop_Drain_EndsAfterItsTime(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := slow(t, name, "--drain", "100ms")
 	c.Signal(unix.SIGTERM)
@@ -51,7 +54,8 @@ func TestDrainingEndsAfterItsTime(t *testing.T) {
 	}
 }
 
-func TestASecondSignalEndsTheDraining(t *testing.T) {
+func TestStop_Drain_SecondSignalEndsIt(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	c := slow(t, name, "--drain", "1m")
 	c.Signal(unix.SIGTERM)
@@ -66,7 +70,8 @@ func TestASecondSignalEndsTheDraining(t *testing.T) {
 // A producer that is killed together with its consumer still seems to live for a moment: here
 // it does, until the consumer was asked to stop. On a machine that stands still it may live
 // for longer than that moment.
-func TestWhatAProducerThatIsJustBeingKilledHasLeftIsDrained(t *testing.T) {
+func TestStop_Drain_ProducerKilledMeanwhile_TakesRest(t *testing.T) {
+	t.Parallel()
 	const tries = 10
 	for range tries {
 		name := testenv.SegmentName(t)
@@ -89,7 +94,8 @@ func TestWhatAProducerThatIsJustBeingKilledHasLeftIsDrained(t *testing.T) {
 }
 
 // A producer that lives keeps its messages, so nobody need wait for them.
-func TestNothingIsDrainedBesideALiveProducer(t *testing.T) {
+func TestStop_Drain_LiveProducer_EndsAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {
 		name := testenv.SegmentName(t)
 		testenv.Start(t, "producer", "--name", name, "--mode", mode, "--rate", "10000")
@@ -103,7 +109,8 @@ func TestNothingIsDrainedBesideALiveProducer(t *testing.T) {
 }
 
 // The numbers of the lost messages are used up, and a later consumer knows.
-func TestVerifyIsContentAfterMessagesThatWereLostLongAgo(t *testing.T) {
+func TestVerify_MessagesLostBeforeAttach_NoFault(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	first := testenv.Start(t, "consumer", "--name", name, "--work", "1ms", "--follow")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--limit", "64MiB")...)

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestABadOutputIsRefusedBeforeAnyProducerComes(t *testing.T) {
+func TestOutput_BadPath_RefusedBeforeProducerComes(t *testing.T) {
+	t.Parallel()
 	for path, hint := range map[string]string{"/nosuch/x": "check the path", "/dev/null/x": "check the path", t.TempDir(): "name a file"} {
 		testenv.Start(t, "consumer", "--name", testenv.SegmentName(t), "--output", path).WantError(1, path, hint)
 		testenv.Start(t, "gauge", "record", "--name", testenv.SegmentName(t), "--output", path).WantError(1, path, hint)
@@ -23,7 +24,8 @@ func TestABadOutputIsRefusedBeforeAnyProducerComes(t *testing.T) {
 }
 
 // What an output replaces is not what others work on.
-func TestAnOutputThatIsASegmentIsRefused(t *testing.T) {
+func TestOutput_Segment_Refused(t *testing.T) {
+	t.Parallel()
 	name, link := testenv.SegmentName(t), filepath.Join(t.TempDir(), "link")
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	if err := os.Symlink(shm.Path(name), link); err != nil {
@@ -37,7 +39,8 @@ func TestAnOutputThatIsASegmentIsRefused(t *testing.T) {
 }
 
 // The file may be what the first consumer is writing.
-func TestASecondConsumerLeavesTheOutputAlone(t *testing.T) {
+func TestOutput_RoleTaken_FileUntouched(t *testing.T) {
+	t.Parallel()
 	name, out := testenv.SegmentName(t), testenv.WriteFile(t, []byte("precious"))
 	testenv.Start(t, "consumer", "--name", name)
 	testenv.Start(t, "producer", "--name", name, "--rate", "1")
@@ -48,7 +51,8 @@ func TestASecondConsumerLeavesTheOutputAlone(t *testing.T) {
 	}
 }
 
-func TestAnOutputThatIsASocketIsRefused(t *testing.T) {
+func TestOutput_Socket_Refused(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "socket")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -59,14 +63,16 @@ func TestAnOutputThatIsASocketIsRefused(t *testing.T) {
 }
 
 // It would be overwritten.
-func TestAnArgumentIsNotTheValueOfTheLastFlag(t *testing.T) {
+func TestOutput_ValueMissing_ArgumentNotTaken(t *testing.T) {
+	t.Parallel()
 	file := testenv.WriteFile(t, []byte("precious"))
 	testenv.Start(t, "consumer", file, "--name", testenv.SegmentName(t), "--duration", "1s", "--output").WantError(2, "--output: a value is missing", "hint: --output FILE")
 }
 
 // An output that fails keeps its messages in the ring: the next consumer gets
 // them.
-func TestAFullDiskLosesNothing(t *testing.T) {
+func TestOutput_DiskFull_LosesNothing(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	content := testenv.Lines(5000)
 	testenv.Start(t, "producer", "--name", name, "--input", testenv.WriteFile(t, content), "--framing", "lines").WantExit(0)
@@ -82,7 +88,8 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAClosedPipeLosesNothing(t *testing.T) {
+func TestOutput_PipeClosed_LosesNothing(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	content := testenv.Lines(5000)
 	testenv.Start(t, "producer", "--name", name, "--input", testenv.WriteFile(t, content), "--framing", "lines").WantExit(0)
@@ -105,7 +112,8 @@ func TestAClosedPipeLosesNothing(t *testing.T) {
 }
 
 // A write that fails half-way is taken back, so that nothing comes twice.
-func TestAFileThatFillsUpEndsAtAMessage(t *testing.T) {
+func TestOutput_FileFillsUp_EndsAtMessage(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("SKIPPED, NOT TESTED: a small file system needs root to be mounted")
 	}
@@ -132,7 +140,8 @@ func TestAFileThatFillsUpEndsAtAMessage(t *testing.T) {
 
 // Nobody reads the pipe. What was written of the batch comes again; that it was
 // torn is worth an exit code.
-func TestASignalEndsAConsumerWhoseOutputIsStuck(t *testing.T) {
+func TestOutput_PipeBlocked_SignalEnds(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1000", "--size", "1000").WantExit(0)
 	r, w, err := os.Pipe()
@@ -159,7 +168,8 @@ func TestASignalEndsAConsumerWhoseOutputIsStuck(t *testing.T) {
 
 // The pipe was full before: nothing of any message went out, so this is a stop in
 // good order.
-func TestAConsumerThatCouldNotWriteAnythingStopsInGoodOrder(t *testing.T) {
+func TestOutput_PipeFullFromStart_StopsInGoodOrder(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
 	r, w, err := os.Pipe()
@@ -181,7 +191,8 @@ func TestAConsumerThatCouldNotWriteAnythingStopsInGoodOrder(t *testing.T) {
 	}
 }
 
-func TestASignalEndsAConsumerWhoseSocketIsStuck(t *testing.T) {
+func TestOutput_SocketBlocked_SignalEnds(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1000", "--size", "1000").WantExit(0)
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -203,7 +214,8 @@ func TestASignalEndsAConsumerWhoseSocketIsStuck(t *testing.T) {
 	}
 }
 
-func TestASecondSignalLeavesAtOnce(t *testing.T) {
+func TestOutput_PipeBlocked_SecondSignalLeavesAtOnce(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -235,7 +247,8 @@ func TestASecondSignalLeavesAtOnce(t *testing.T) {
 }
 
 // What was written into a pipe and not read is gone: it is not kept for the next consumer.
-func TestHintOfAConsumerWhoseReaderEnds(t *testing.T) {
+func TestOutput_ReaderEnds_HintAndNextConsumer(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -265,7 +278,8 @@ func TestHintOfAConsumerWhoseReaderEnds(t *testing.T) {
 
 // A consumer that waits for the reader of its output is not slow itself, and says what it
 // waits for.
-func TestAConsumerBlamesTheReaderOfItsOutput(t *testing.T) {
+func TestOutput_ReaderSlow_VerdictNamesReader(t *testing.T) {
+	t.Parallel()
 	name, path := testenv.SegmentName(t), filepath.Join(testenv.PrivateDir(t), "pipe")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)

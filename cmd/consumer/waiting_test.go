@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestAConsumerThatWaitsSaysWhatThereIs(t *testing.T) {
+func TestWaiting_NoSegment_ListsSimilarNames(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	mistyped := name + "x"

@@ -84,7 +84,8 @@ func examined(t *testing.T, p *testenv.Process) (all map[string]diagnosis, probl
 	return all, problems
 }
 
-func TestDoctorHere(t *testing.T) {
+func TestDoctor_ThisMachine(t *testing.T) {
+	t.Parallel()
 	p := testenv.Start(t, "gauge", "doctor")
 	all, problems := examined(t, testenv.Start(t, "gauge", "doctor", "--json"))
 	p.Wait()
@@ -111,7 +112,8 @@ func TestDoctorHere(t *testing.T) {
 	}
 }
 
-func TestDoctorInASmallDevShm(t *testing.T) {
+func TestDoctor_DevShm(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name, mount string
 		problem     string
@@ -153,7 +155,8 @@ func TestDoctorInASmallDevShm(t *testing.T) {
 	}
 }
 
-func TestDoctorWithoutADevShm(t *testing.T) {
+func TestDoctor_NoDevShm(t *testing.T) {
+	t.Parallel()
 	all, problems := examined(t, testenv.StartWithMounts(t, "gauge", `mount -t tmpfs tmpfs /dev && "$0" doctor --json`))
 	if d := all["/dev/shm"]; d.State != "problem" || !strings.Contains(d.Remedy, "mkdir") {
 		t.Errorf("%+v", d)
@@ -163,7 +166,8 @@ func TestDoctorWithoutADevShm(t *testing.T) {
 	}
 }
 
-func TestDoctorWithoutProc(t *testing.T) {
+func TestDoctor_NoProc(t *testing.T) {
+	t.Parallel()
 	p := testenv.StartWithMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && mount -t tmpfs tmpfs /proc && "$0" doctor`)
 	p.WantExit(1)
 	has(t, p.Stdout.String(), "ring", "FIX", "without /proc", "-> as root: mount -t proc")
@@ -174,7 +178,8 @@ func TestDoctorWithoutProc(t *testing.T) {
 
 // doctor asks the code that the producer runs, under the limits that it runs under: what
 // is too small for a ring may be enough for a transfer.
-func TestDoctorUnderALimitOnTheSizeOfFiles(t *testing.T) {
+func TestDoctor_FileSizeLimit(t *testing.T) {
+	t.Parallel()
 	limited := func(kibibytes int, command ...string) *testenv.Process {
 		script := fmt.Sprintf(`ulimit -f %d && exec "$0" "$@"`, kibibytes)
 		p, err := testenv.StartCommand(t, exec.Command("bash", append([]string{"-c", script, testenv.Command(command[0])}, command[1:]...)...), testenv.Options{})
@@ -214,7 +219,8 @@ func TestDoctorUnderALimitOnTheSizeOfFiles(t *testing.T) {
 	}
 }
 
-func TestDoctorWithFewDescriptors(t *testing.T) {
+func TestDoctor_FewDescriptors(t *testing.T) {
+	t.Parallel()
 	doctor := func(limit string) diagnosis {
 		p, err := testenv.StartCommand(t, exec.Command("sh", "-c", `ulimit -n `+limit+` && "$0" doctor --json`, testenv.Command("gauge")), testenv.Options{})
 		if err != nil {
@@ -231,7 +237,8 @@ func TestDoctorWithFewDescriptors(t *testing.T) {
 	}
 }
 
-func TestDoctorForAnOrdinaryUser(t *testing.T) {
+func TestDoctor_OrdinaryUser(t *testing.T) {
+	t.Parallel()
 	testenv.RequireRoot(t)
 	mine := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", mine, "--count", "3").WantExit(0)
@@ -254,7 +261,8 @@ func TestDoctorForAnOrdinaryUser(t *testing.T) {
 	has(t, p.Stdout.String(), "socket path", "FIX", "permission denied", "-> ", "--socket PATH")
 }
 
-func TestDoctorWhereTheKernelRefuses(t *testing.T) {
+func TestDoctor_RefusedCalls(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		call               string
 		check, state, says string
@@ -289,7 +297,8 @@ func TestDoctorWhereTheKernelRefuses(t *testing.T) {
 	}
 }
 
-func TestDoctorFindsWhatIsLeft(t *testing.T) {
+func TestDoctor_LeftSegments(t *testing.T) {
+	t.Parallel()
 	p := testenv.StartWithMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && cd "${0%/*}" &&
 		./producer --name left --count 12 --report 0 2>/dev/null && ./gauge doctor &&
 		head -c 8192 /dev/zero >/dev/shm/sluice.broken && ./gauge doctor --json &&
@@ -307,12 +316,14 @@ func TestDoctorFindsWhatIsLeft(t *testing.T) {
 	}
 }
 
-func TestDoctorTakesNoArguments(t *testing.T) {
+func TestDoctor_Arguments_Refused(t *testing.T) {
+	t.Parallel()
 	testenv.Start(t, "gauge", "doctor", "demo").WantExit(2)
 	testenv.Start(t, "gauge", "doctor", "--fix").WantExit(2)
 }
 
-func TestDoctorWhoseOutputIsGone(t *testing.T) {
+func TestDoctor_OutputClosed(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,8 @@ func heldBack(t *testing.T, flags ...string) (name string, p, c *testenv.Process
 	return name, p, c
 }
 
-func TestGaugeSaysWhoIsSlower(t *testing.T) {
+func TestStat_SlowConsumer_Verdict(t *testing.T) {
+	t.Parallel()
 	name, p, c := heldBack(t)
 	var seen testenv.Report
 	if err := json.Unmarshal([]byte(testenv.GaugeOutput(t, "stat", "--name", name, "--json")), &seen); err != nil {
@@ -57,7 +58,8 @@ func TestGaugeSaysWhoIsSlower(t *testing.T) {
 }
 
 // What a pipe gets is what the locale can show.
-func TestGaugeWatchInAPipe(t *testing.T) {
+func TestWatch_Pipe_Locale(t *testing.T) {
+	t.Parallel()
 	name, p, c := heldBack(t)
 	for locale, utf8 := range map[string]bool{"C": false, "C.UTF-8": true} {
 		g := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"watch", "--name", name}, Env: []string{"LC_ALL=" + locale}})
@@ -74,7 +76,8 @@ func TestGaugeWatchInAPipe(t *testing.T) {
 	c.Kill()
 }
 
-func TestGaugeSeesThePairThatWasKilled(t *testing.T) {
+func TestStat_PairKilled(t *testing.T) {
+	t.Parallel()
 	name, p, c := heldBack(t)
 	c.Kill()
 	if out := testenv.GaugeOutput(t, "stat", "--name", name); !strings.Contains(out, "consumer   died") || !strings.Contains(out, "no-consumer") {
@@ -86,7 +89,8 @@ func TestGaugeSeesThePairThatWasKilled(t *testing.T) {
 	}
 }
 
-func TestGaugeSeesTransfers(t *testing.T) {
+func TestStat_Transfer(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "2000")...)
 	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 500 })
@@ -96,7 +100,8 @@ func TestGaugeSeesTransfers(t *testing.T) {
 	p.Kill()
 }
 
-func TestGaugeRemovesWhatNobodyUses(t *testing.T) {
+func TestRm_OnlyUnusedSegments(t *testing.T) {
+	t.Parallel()
 	name, p, c := heldBack(t)
 	taken := fmt.Sprintf("role is taken: a live process is its producer (process %d)", p.Cmd.Process.Pid)
 	testenv.Start(t, "gauge", "rm", "--name", name).WantError(4, name, taken)
@@ -122,7 +127,8 @@ func TestGaugeRemovesWhatNobodyUses(t *testing.T) {
 
 // The socket of a dead transfer goes with its segment, wherever it is; that of a live
 // consumer, and what is no socket, stays.
-func TestGaugeRemovesTheSocketOfADeadTransfer(t *testing.T) {
+func TestRm_SocketOfDeadTransfer(t *testing.T) {
+	t.Parallel()
 	dir := testenv.PrivateDir(t)
 	for i, place := range []string{"", filepath.Join(dir, "a"), filepath.Join(dir, "listens"), filepath.Join(dir, "file")} {
 		name, flags, path := testenv.SegmentName(t), []string{}, place
@@ -162,7 +168,8 @@ func TestGaugeRemovesTheSocketOfADeadTransfer(t *testing.T) {
 	}
 }
 
-func TestGaugeOnWhatIsNotThereOrDamaged(t *testing.T) {
+func TestGauge_SegmentMissingOrDamaged(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	for _, args := range [][]string{{"stat"}, {"rm"}} {
 		testenv.Start(t, "gauge", append(args, "--name", name)...).WantError(1, name, "there is none", "gauge ls")
@@ -190,7 +197,8 @@ func TestGaugeOnWhatIsNotThereOrDamaged(t *testing.T) {
 	testenv.Start(t, "gauge", "stat", "--name", name).WantError(6, name, "100 bytes")
 }
 
-func TestGaugeMistakes(t *testing.T) {
+func TestGauge_UsageErrors(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ args, says string }{
 		{"wotch", "did you mean watch?"},
 		{"frobnicate", "there are ls, stat"},
@@ -221,7 +229,8 @@ func TestGaugeMistakes(t *testing.T) {
 }
 
 // A name that was mistyped is answered with those that it may have been meant for.
-func TestGaugeNamesTheSegmentsThereAre(t *testing.T) {
+func TestGauge_MistypedName_ListsSegments(t *testing.T) {
+	t.Parallel()
 	name, p, c := heldBack(t)
 	for i := range 6 { // more than can be listed
 		other := testenv.SegmentName(t) + "-something-else-altogether"
@@ -281,7 +290,8 @@ func (r recorded) cell(row int, column string) float64 {
 	return x
 }
 
-func TestGaugeRecordsUntilThePairEnds(t *testing.T) {
+func TestRecord_UntilPairEnds(t *testing.T) {
+	t.Parallel()
 	name, file := testenv.SegmentName(t), filepath.Join(t.TempDir(), "rows.csv")
 	g := testenv.Start(t, "gauge", "record", "--name", name, "--interval", "5ms", "--output", file) // before there is anything
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "1ms")
@@ -305,7 +315,8 @@ func TestGaugeRecordsUntilThePairEnds(t *testing.T) {
 
 // However far apart the rows are, the last one is of the end: when the last side removes
 // the segment, when both are killed, and when gauge is stopped.
-func TestTheLastRowIsOfTheEnd(t *testing.T) {
+func TestRecord_LastRowIsOfTheEnd(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	record := func(name, file string, more ...string) (g *testenv.Process) {
 		g = testenv.Start(t, "gauge", append([]string{"record", "--name", name, "--output", file}, more...)...)
@@ -356,7 +367,8 @@ func TestTheLastRowIsOfTheEnd(t *testing.T) {
 }
 
 // A pair that has ended has a first row and a last one, and no more.
-func TestGaugeRecordsAPairThatHasEnded(t *testing.T) {
+func TestRecord_PairHasEnded_TwoRows(t *testing.T) {
+	t.Parallel()
 	name, dir := testenv.SegmentName(t), t.TempDir()
 	pair := func() {
 		c := testenv.Start(t, "consumer", "--name", name, "--keep")
@@ -383,7 +395,8 @@ func TestGaugeRecordsAPairThatHasEnded(t *testing.T) {
 }
 
 // The pair that starts again may want another segment.
-func TestGaugeRecordsThePairThatReplacesOneThatHasEnded(t *testing.T) {
+func TestRecord_PairReplaced_RecordsTheNew(t *testing.T) {
+	t.Parallel()
 	name, file := testenv.SegmentName(t), filepath.Join(t.TempDir(), "rows")
 	c := testenv.Start(t, "consumer", "--name", name, "--keep")
 	testenv.Start(t, "producer", "--name", name, "--keep", "--count", "100").WantExit(0)
@@ -405,7 +418,8 @@ func TestGaugeRecordsThePairThatReplacesOneThatHasEnded(t *testing.T) {
 }
 
 // Where only one side has been, the pair is still to come.
-func TestGaugeRecordSaysThatItWaitsForASide(t *testing.T) {
+func TestRecord_WaitsForSide_Note(t *testing.T) {
+	t.Parallel()
 	name, file := testenv.SegmentName(t), filepath.Join(t.TempDir(), "rows")
 	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
 	g := testenv.Start(t, "gauge", "record", "--name", name, "--output", file)
@@ -419,7 +433,8 @@ func TestGaugeRecordSaysThatItWaitsForASide(t *testing.T) {
 
 // Neither a pipe that is full nor one that nobody has opened keeps it from being stopped;
 // nobody has its rows.
-func TestGaugeRecordsForNoReaderAndEnds(t *testing.T) {
+func TestRecord_NoReader_Ends(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
 	path := filepath.Join(testenv.PrivateDir(t), "pipe")
@@ -461,7 +476,8 @@ func TestGaugeRecordsForNoReaderAndEnds(t *testing.T) {
 	g.WantError(1, "its reader does not read", "the last rows are not written", "--output FILE")
 }
 
-func TestGaugeLayoutIsThatOfThePage(t *testing.T) {
+func TestLayout_MatchesDocs(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../docs/layout.md")
 	if err != nil {
 		t.Fatal(err)
@@ -475,7 +491,8 @@ func TestGaugeLayoutIsThatOfThePage(t *testing.T) {
 	}
 }
 
-func TestGaugeAsAnotherUser(t *testing.T) {
+func TestGauge_AnotherUser(t *testing.T) {
+	t.Parallel()
 	testenv.RequireRoot(t)
 	name, p, c := heldBack(t)
 	testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", "--name", name}, Attr: testenv.AsUser(t, testenv.Nobody)}).WantError(6, name, "belongs to user 0")

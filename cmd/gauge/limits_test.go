@@ -77,7 +77,8 @@ func peakMemory(t *testing.T, pid int) int {
 
 // Whoever plants segments by the thousand, or asks and does not read, costs gauge serve
 // no more than it allows, and it goes on answering others.
-func TestServeHasBounds(t *testing.T) {
+func TestServe_ManySegmentsAndIdleClients_Bounded(t *testing.T) {
+	t.Parallel()
 	g := crowded(t, `exec "$0" serve --listen 127.0.0.1:0`)
 	var addr string
 	testenv.Eventually(t, "gauge serve says where it listens", func() bool {
@@ -135,7 +136,8 @@ func TestServeHasBounds(t *testing.T) {
 	}
 }
 
-func TestListingACrowdIsBounded(t *testing.T) {
+func TestLs_ManySegments_Bounded(t *testing.T) {
+	t.Parallel()
 	g := crowded(t, `ulimit -n 400 && "$0" ls && "$0" watch | tail -1`)
 	g.WantExit(0)
 	lines := strings.Split(strings.TrimSpace(g.Stdout.String()), "\n")

@@ -64,7 +64,8 @@ func shown(text, class string) string {
 	return m[1]
 }
 
-func TestThePageShowsWhoIsSlower(t *testing.T) {
+func TestPage_SlowConsumer(t *testing.T) {
+	t.Parallel()
 	_, addr := serving(t, "127.0.0.1")
 	name, p, _ := heldBack(t)
 	testenv.Eventually(t, "a verdict on the pair", func() bool {
@@ -123,7 +124,8 @@ func withFigures(t *testing.T, live http.HandlerFunc) string {
 	return s.URL
 }
 
-func TestThePageSaysThatThereIsNoSegment(t *testing.T) {
+func TestPage_NoSegment(t *testing.T) {
+	t.Parallel()
 	s := httptest.NewServer(webui.New())
 	defer s.Close()
 	document := browse(t, s.URL)
@@ -139,7 +141,8 @@ const figuresOfX = `{"host":"here","points":300,"pairs":[{"name":"x","report":{"
 {"name":"y","error":"<img src=nothing onerror=alert(1)>"}]}`
 
 // What comes from a segment or a file is text, and what is unknown is not made up.
-func TestThePageShowsTextAsText(t *testing.T) {
+func TestPage_EscapesText(t *testing.T) {
+	t.Parallel()
 	document := browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, figuresOfX) }))
 	x, y := card(t, document, "x"), card(t, document, "y")
 	for class, want := range map[string]string{
@@ -158,7 +161,8 @@ func TestThePageShowsTextAsText(t *testing.T) {
 }
 
 // A limit that is reached is said, and stands before what refused the last send.
-func TestThePageSaysThatALimitIsReached(t *testing.T) {
+func TestPage_LimitReached(t *testing.T) {
+	t.Parallel()
 	at := func(reached string) string {
 		return `{"host":"here","points":300,"omitted":1234,"pairs":[{"name":"x","report":{"mode":"transfer","verdict":"growing","verdictWhy":"","verdictAdvice":"",
 "queueDepth":3,"queueBytes":72,"limitBytes":2097152,"fill":1,"throughputPerSec":1,"latency":null,"consumedCount":1,"highWater":4,"memoryBytes":12288,
@@ -182,7 +186,8 @@ func TestThePageSaysThatALimitIsReached(t *testing.T) {
 	}
 }
 
-func TestThePageSaysThatTheServerIsGone(t *testing.T) {
+func TestPage_ServerGone(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	document := browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) {
 		if asked.Add(1) > 1 {

@@ -74,7 +74,8 @@ func scrape(t *testing.T, addr, name string) testenv.Report {
 	return out
 }
 
-func TestServeGivesTheCountersOfAPairAsTheyGrow(t *testing.T) {
+func TestServe_CountersGrow(t *testing.T) {
+	t.Parallel()
 	_, addr := serving(t, "127.0.0.1")
 	name, p, c := heldBack(t)
 	first := scrape(t, addr, name)
@@ -112,7 +113,8 @@ func TestServeGivesTheCountersOfAPairAsTheyGrow(t *testing.T) {
 
 // The verdict is on /metrics as well, and what Prometheus' own tool has against the text
 // fails the test.
-func TestPrometheusHasNothingAgainstTheMetrics(t *testing.T) {
+func TestServe_PromtoolAccepts(t *testing.T) {
+	t.Parallel()
 	_, addr := serving(t, "127.0.0.1")
 	name, _, _ := heldBack(t)
 	other := testenv.SegmentName(t)
@@ -137,7 +139,8 @@ func TestPrometheusHasNothingAgainstTheMetrics(t *testing.T) {
 	}
 }
 
-func TestServeKnowsATransfer(t *testing.T) {
+func TestServe_Transfer(t *testing.T) {
+	t.Parallel()
 	_, addr := serving(t, "127.0.0.1")
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "consumer", "--name", name, "--mode", "transfer", "--work", "5ms")
@@ -152,7 +155,8 @@ func TestServeKnowsATransfer(t *testing.T) {
 	}
 }
 
-func TestServeEndsInGoodOrder(t *testing.T) {
+func TestServe_Signal_Exit0(t *testing.T) {
+	t.Parallel()
 	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM} {
 		g, addr := serving(t, "127.0.0.1")
 		// A browser opens connections ahead of need; they must not hold it up.
@@ -174,7 +178,8 @@ func TestServeEndsInGoodOrder(t *testing.T) {
 	}
 }
 
-func TestServeOnAPortInUseSaysSo(t *testing.T) {
+func TestServe_PortInUse(t *testing.T) {
+	t.Parallel()
 	_, addr := serving(t, "127.0.0.1")
 	second := testenv.Start(t, "gauge", "serve", "--listen", addr)
 	second.WantExit(1)
@@ -184,13 +189,15 @@ func TestServeOnAPortInUseSaysSo(t *testing.T) {
 	}
 }
 
-func TestServeOnWhatIsNoAddress(t *testing.T) {
+func TestServe_InvalidAddress(t *testing.T) {
+	t.Parallel()
 	for _, addr := range []string{"", "9464", ":", "localhost", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:nosuchport", "::1:9464", "192.0.2.1:9464", "[::1]"} {
 		testenv.Start(t, "gauge", "serve", "--listen", addr).WantError(2, "invalid address "+strconv.Quote(addr), "--listen ADDRESS")
 	}
 }
 
-func TestServeIsReadOnlyAndForThisMachine(t *testing.T) {
+func TestServe_MethodsAndHosts(t *testing.T) {
+	t.Parallel()
 	_, addr := serving(t, "127.0.0.1")
 	for _, path := range []string{"/", "/metrics", "/live.json"} {
 		for _, c := range []struct {
@@ -204,7 +211,8 @@ func TestServeIsReadOnlyAndForThisMachine(t *testing.T) {
 	}
 }
 
-func TestServeWarnsWhereOthersCanReadIt(t *testing.T) {
+func TestServe_PublicAddress_Warns(t *testing.T) {
+	t.Parallel()
 	g, addr := serving(t, "0.0.0.0")
 	if !strings.Contains(g.Stderr.String(), "no password") {
 		t.Errorf("stderr:\n%s", g.Stderr.String())

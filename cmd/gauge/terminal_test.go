@@ -132,7 +132,8 @@ func (x *terminal) watching(args ...string) (pid int) {
 
 // However gauge watch is stopped, the terminal is the shell's meanwhile, and after fg
 // keys do again what they did.
-func TestWatchIsStoppedAndGoesOn(t *testing.T) {
+func TestWatch_JobControl(t *testing.T) {
+	t.Parallel()
 	x := openTerminal(t)
 	pid := x.watching("--name", testenv.SegmentName(t))
 	paused := "pause"
@@ -162,7 +163,8 @@ func TestWatchIsStoppedAndGoesOn(t *testing.T) {
 	x.shows("$ ")
 }
 
-func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
+func TestWatch_Signals_TerminalRestored(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []unix.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGINT} {
 		x := openTerminal(t)
 		pid := x.watching("--name", testenv.SegmentName(t))
@@ -175,7 +177,8 @@ func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
 }
 
 // Where no shell would let it go on, Ctrl-Z must not end all it does.
-func TestWatchWithoutAShellIsNotStopped(t *testing.T) {
+func TestWatch_NoShell_CtrlZDoesNotStop(t *testing.T) {
+	t.Parallel()
 	x := openTerminal(t)
 	x.typed("exec " + testenv.Command("gauge") + " watch --name " + testenv.SegmentName(t) + "\n")
 	testenv.Eventually(t, "gauge watch has the terminal", x.raw)
@@ -189,7 +192,8 @@ func TestWatchWithoutAShellIsNotStopped(t *testing.T) {
 }
 
 // A terminal that is gone is noticed, also where its signal is ignored.
-func TestWatchEndsWithItsTerminal(t *testing.T) {
+func TestWatch_TerminalGone_Exit1(t *testing.T) {
+	t.Parallel()
 	x := openTerminal(t)
 	said := filepath.Join(t.TempDir(), "said")
 	x.typed(`trap "" HUP; exec ` + testenv.Command("gauge") + " watch --name " + testenv.SegmentName(t) + " 2> " + said + "\n")

@@ -18,7 +18,8 @@ func pairs(names string) (all []*monitor.Pair) {
 
 // Which pair is shown in full is remembered by its name, also when nobody has chosen
 // it, and whatever comes, goes or moves around it.
-func TestTheChoiceStaysWithItsPair(t *testing.T) {
+func TestWatch_SelectionFollowsPair(t *testing.T) {
+	t.Parallel()
 	w := &watcher{}
 	for _, step := range []struct{ keys, names, want string }{
 		{"", "", ""},

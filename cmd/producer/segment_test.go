@@ -7,17 +7,20 @@ import (
 
 // A full /dev/shm must be an error before the first message, not a SIGBUS at
 // some later one.
-func TestNoRoomForTheSegment(t *testing.T) {
+func TestSegment_NoRoom(t *testing.T) {
+	t.Parallel()
 	const script = `mount -t tmpfs -o size=1m none /dev/shm && "$0" --name space --capacity 4MiB --report 0; code=$?; ls /dev/shm; exit $code`
 	testenv.StartWithMounts(t, "producer", script).WantError(1, "no room in /dev/shm", "--capacity", `"space"`)
 }
 
-func TestAReadOnlyPlaceForSegments(t *testing.T) {
+func TestSegment_ReadOnlyDevShm(t *testing.T) {
+	t.Parallel()
 	testenv.StartWithMounts(t, "producer", `mount -t tmpfs -o ro,mode=1777 tmpfs /dev/shm && exec "$0" --name readonly`).
 		WantError(1, `"readonly"`, "read-only file system", "mount -o remount,rw /dev/shm", "gauge doctor")
 }
 
-func TestAWrongSizeDiscardsNothing(t *testing.T) {
+func TestFresh_WrongSize_DiscardsNothing(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
 	testenv.Start(t, "producer", "--name", name, "--fresh", "--size", "2MiB").WantError(2, "--capacity")
@@ -26,7 +29,8 @@ func TestAWrongSizeDiscardsNothing(t *testing.T) {
 	}
 }
 
-func TestTheLimitsOfFullPolicies(t *testing.T) {
+func TestOnFull_FailAndDrop(t *testing.T) {
+	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--on-full", "fail", "--slots", "3").WantError(5, "full", name)
 	testenv.Start(t, "producer", "--name", name, "--on-full", "drop", "--count", "10").WantExit(0)
