@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -26,9 +25,10 @@ func main() {
 	// The processes that it starts end with the thread that has started them.
 	runtime.LockOSThread()
 	quick := flag.Bool("quick", false, "rough figures in under a minute")
-	out := flag.String("out", "", "folder for the report; a new temporary one if it is not given")
-	bin := flag.String("bin", "bin", "folder of producer, consumer and gauge")
-	if err := parse(os.Args[1:]); err != nil {
+	out := flag.String("out", "", "write the report to `FOLDER`, a new temporary one if this is not given")
+	bin := flag.String("bin", "bin", "`FOLDER` of producer, consumer and gauge")
+	flag.CommandLine.Init("compare", flag.ContinueOnError)
+	if done, err := cli.ParseProgram(flag.CommandLine, "run the two modes under the same loads, and write a report", os.Args[1:]); done {
 		os.Exit(cli.Exit("compare", false, err))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
@@ -42,24 +42,6 @@ func main() {
 	default:
 		os.Exit(cli.Exit("compare", false, err))
 	}
-}
-
-// parse parses the flags, and prints them when that is what was asked for.
-func parse(args []string) error {
-	flag.CommandLine.Init("compare", flag.ContinueOnError)
-	flag.CommandLine.SetOutput(io.Discard)
-	err := flag.CommandLine.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		flag.CommandLine.SetOutput(os.Stdout)
-		flag.Usage()
-		os.Exit(0)
-	case err != nil:
-		return cli.WithHint(cli.UsageError("%w", err), "--help lists the flags")
-	case flag.NArg() > 0:
-		return cli.UsageError("unexpected argument %q", flag.Arg(0))
-	}
-	return nil
 }
 
 func run(ctx context.Context, quick bool, out, bin string) error {

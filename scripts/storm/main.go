@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/cli"
 )
 
 // forms are the ways in which a transfer gives its buffers away.
@@ -43,9 +45,15 @@ const maxHeld = 512 + 4096/16
 const patience = 60 * time.Second
 
 func main() {
-	kills := flag.Int("kills", 1000, "how many processes to kill")
-	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random choices")
-	flag.Parse()
+	kills := flag.Int("kills", 1000, "kill `N` processes")
+	seed := flag.Uint64("seed", 0, "`N` for the random choices; 0 = another one each time")
+	flag.CommandLine.Init("storm", flag.ContinueOnError)
+	if done, err := cli.ParseProgram(flag.CommandLine, "kill the sides of transfers, and check that nothing is lost uncounted", os.Args[1:]); done {
+		os.Exit(cli.Exit("storm", false, err))
+	}
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
 	runtime.LockOSThread() // the processes end with the thread that started them
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()

@@ -107,6 +107,10 @@ func (j job) open(name string) (in, error) {
 }
 
 func main() {
+	if len(os.Args) == 2 && (os.Args[1] == "--help" || os.Args[1] == "-h") {
+		fmt.Println(errUsage)
+		return
+	}
 	j, err := parse(os.Args[1:])
 	if err != nil {
 		exit(2, err)
