@@ -13,6 +13,7 @@ import (
 
 	"sluice/internal/cli"
 	"sluice/internal/format"
+	"sluice/internal/metrics"
 	"sluice/internal/monitor"
 	"sluice/internal/report"
 	"sluice/shm"
@@ -57,7 +58,7 @@ func list(ctx context.Context, asJSON bool) error {
 			continue
 		}
 		fmt.Fprintf(out, "%s\t%v\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.Now.Geometry.Mode,
-			report.Whereabouts(&p.Now.Producer), report.Whereabouts(&p.Now.Consumer),
+			metrics.Holder(&p.Now.Producer), metrics.Holder(&p.Now.Consumer),
 			format.Count(p.Now.Depth()), format.NarrowPercent(p.Now.Fill()), format.Age(time.Since(p.Now.Created)), p.Verdict.Kind)
 	}
 	return out.Flush()

@@ -166,7 +166,7 @@ func TestPage_LimitReached(t *testing.T) {
 	at := func(reached string) string {
 		return `{"host":"here","points":300,"omitted":1234,"pairs":[{"name":"x","report":{"mode":"transfer","verdict":"growing","verdictWhy":"","verdictAdvice":"",
 "queueDepth":3,"queueBytes":72,"limitBytes":2097152,"fill":1,"throughputPerSec":1,"latency":null,"consumedCount":1,"highWater":4,"memoryBytes":12288,
-"refusedCount":583,"refuseReason":"socket full"},"heldSec":1,"severity":"bad","limitReached":` + reached + `,"producer":{"alive":true,"where":"pid 1","blocked":0},
+"refusedCount":583,"refuseReason":"socket full","limitReached":` + reached + `},"heldSec":1,"severity":"bad","producer":{"alive":true,"where":"pid 1","blocked":0},
 "consumer":{"alive":true,"where":"pid 2","blocked":0},"history":{"throughput":[1],"depth":[3],"producerBlocked":[0],"consumerBlocked":[0]}}]}`
 	}
 	for reached, want := range map[string]string{

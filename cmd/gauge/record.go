@@ -5,12 +5,12 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice/internal/cli"
+	"sluice/internal/metrics"
 	"sluice/internal/monitor"
 	"sluice/internal/sink"
 	"sluice/internal/stdio"
@@ -20,8 +20,8 @@ import (
 func recordCommand() cli.App {
 	return cli.App{
 		Name:  "record",
-		Usage: "write a row of figures each interval until the pair ends",
-		About: "Waits for the segment if there is none yet, and for a side if nobody is in it. A pair that\nhas ended already gets a second to start again, and two rows. The output is CSV with a\nheader line. timeSec is seconds since the first row, latencyP50 and latencyP99 are\nnanoseconds, empty without a sample. The last row is of the end, whatever the interval.",
+		Usage: "write a row of metrics each interval until the pair ends",
+		About: "Waits for the segment if there is none yet, and for a side if nobody is in it. A pair that\nhas ended already gets a second to start again, and two rows. The last row is of the\nend, whatever the interval.\n\nThe output is CSV with a header line. timeSec is seconds since the first row; the other\ncolumns are keys of the reports (docs/metrics.md). Latency is in nanoseconds. What is of an\ninterval is of the time since the row before; what is unknown is an empty field.",
 		Examples: []string{
 			"gauge record --name demo --output demo.csv",
 			"gauge record --interval 1s --output - | column -ts,",
@@ -36,46 +36,6 @@ func recordCommand() cli.App {
 		File:     "output",
 		Run:      record,
 	}
-}
-
-// column is a figure of a row.
-type column struct {
-	name  string
-	value func(p *monitor.Pair) string
-}
-
-func number(n uint64) string   { return strconv.FormatUint(n, 10) }
-func decimal(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
-
-// columns are named as the keys of the reports; those of an interval are of the
-// time since the row before.
-var columns = []column{
-	{"producedCount", func(p *monitor.Pair) string { return number(p.Now.Produced) }},
-	{"consumedCount", func(p *monitor.Pair) string { return number(p.Now.Consumed) }},
-	{"queueDepth", func(p *monitor.Pair) string { return number(p.Now.Depth()) }},
-	{"queueBytes", func(p *monitor.Pair) string { return number(p.Now.QueueBytes) }},
-	{"fill", func(p *monitor.Pair) string { return decimal(p.Now.Fill()) }},
-	{"throughputPerSec", func(p *monitor.Pair) string { return decimal(p.Step.Throughput) }},
-	{"producerWaits", func(p *monitor.Pair) string { return number(p.Now.Producer.Waits) }},
-	{"consumerWaits", func(p *monitor.Pair) string { return number(p.Now.Consumer.Waits) }},
-	{"producerWaitSec", func(p *monitor.Pair) string { return decimal(p.Now.Producer.Blocked.Seconds()) }},
-	{"consumerWaitSec", func(p *monitor.Pair) string { return decimal(p.Now.Consumer.Blocked.Seconds()) }},
-	{"refusedCount", func(p *monitor.Pair) string { return number(p.Now.Refused) }},
-	{"droppedCount", func(p *monitor.Pair) string { return number(p.Now.Dropped) }},
-	{"lostCount", func(p *monitor.Pair) string { return number(p.Now.Lost) }},
-	{"fdsInFlight", func(p *monitor.Pair) string { return number(p.Now.Descriptors) }},
-	{"memoryBytes", func(p *monitor.Pair) string { return number(p.Now.Memory) }},
-	{"latencyP50", func(p *monitor.Pair) string { return latency(p, 0.5) }},
-	{"latencyP99", func(p *monitor.Pair) string { return latency(p, 0.99) }},
-	{"verdict", func(p *monitor.Pair) string { return string(p.Verdict.Kind) }},
-}
-
-// latency is in nanoseconds, empty where nothing was sampled.
-func latency(p *monitor.Pair, q float64) string {
-	if p.Step.Latency.Count == 0 {
-		return ""
-	}
-	return number(uint64(p.Step.Latency.Quantile(q)))
 }
 
 func record(ctx context.Context, c *urfave.Context) error {
@@ -137,10 +97,7 @@ const patience = time.Second
 // rows writes a row at each tick until the pair has ended or ctx is done, and one at
 // that time.
 func rows(ctx context.Context, name string, interval time.Duration, w *csv.Writer) error {
-	head := []string{"timeSec"}
-	for _, col := range columns {
-		head = append(head, col.name)
-	}
+	head := append([]string{"timeSec"}, metrics.Columns()...)
 	if err := w.Write(head); err != nil {
 		return err
 	}
@@ -251,9 +208,7 @@ func (r *recorder) row(p *monitor.Pair) {
 		return
 	}
 	r.last = p.Now.At
-	cells := []string{decimal(float64(p.Now.At-r.began) / 1e9)}
-	for _, col := range columns {
-		cells = append(cells, col.value(p))
-	}
-	r.err = r.w.Write(cells)
+	sample := metrics.Sample{Name: p.Name, Mode: p.Now.Geometry.Mode, Now: &p.Now, Interval: p.Step, Verdict: p.Verdict}
+	since := metrics.Duration(time.Duration(p.Now.At - r.began))
+	r.err = r.w.Write(append([]string{since.CSV()}, sample.Row()...))
 }

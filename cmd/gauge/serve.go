@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
-	"sluice/internal/metrics"
+	"sluice/internal/exporter"
 	"sluice/internal/webui"
 )
 
@@ -52,7 +52,7 @@ func serve(ctx context.Context, called, addr string) error {
 	}
 	live := webui.New()
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.Handler(complaints, live.Verdict))
+	mux.Handle("GET /metrics", exporter.Handler(complaints, live.Verdict))
 	mux.Handle("GET /", live)
 	s := &http.Server{
 		Handler:           limitRequests(mux, maxRequests),

@@ -9,7 +9,7 @@ import (
 
 // Series is what gauge record wrote of a run: a row each interval.
 type Series struct {
-	Time, Depth, Memory, Fill        []float64 // seconds, messages, bytes, share
+	Time, Depth, Memory              []float64 // seconds, messages, bytes
 	Produced, Consumed               []float64
 	ProducerBlocked, ConsumerBlocked []float64 // seconds since the start of the run
 	Verdict                          []string
@@ -37,7 +37,7 @@ func readSeries(path string) (s Series, err error) {
 		name string
 		into *[]float64
 	}{
-		{"timeSec", &s.Time}, {"queueDepth", &s.Depth}, {"memoryBytes", &s.Memory}, {"fill", &s.Fill},
+		{"timeSec", &s.Time}, {"queueDepth", &s.Depth}, {"memoryBytes", &s.Memory},
 		{"producedCount", &s.Produced}, {"consumedCount", &s.Consumed},
 		{"producerWaitSec", &s.ProducerBlocked}, {"consumerWaitSec", &s.ConsumerBlocked},
 	} {

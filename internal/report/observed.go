@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/internal/format"
+	"sluice/internal/metrics"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -16,10 +17,10 @@ import (
 // lately, and the verdict on that. An observer has no beginning of its own: Elapsed is the
 // segment's age.
 func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressure.Verdict) *Report {
-	r := &Report{
+	r := &Report{Sample: metrics.Sample{
 		Role: "observer", Name: name, Mode: now.Geometry.Mode, Elapsed: time.Since(now.Created), Final: true,
 		Now: now, Interval: *lately, End: streamEnd(now),
-	}
+	}}
 	r.conclude(v)
 	return r
 }
@@ -60,7 +61,7 @@ func Observed(out io.Writer, r *Report) error {
 func perSecond(n uint64, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
 
 func side(row func(name, text string, args ...any), name string, s *pressure.RoleStats, blocked float64) {
-	row(name, "%s%s; slept %s, %s in all, %s of the time now", Whereabouts(s), doing(s), format.Times(s.Waits), format.Duration(s.Blocked), format.Percent(blocked))
+	row(name, "%s%s; slept %s, %s in all, %s of the time now", metrics.Holder(s), doing(s), format.Times(s.Waits), format.Duration(s.Blocked), format.Percent(blocked))
 	row("", "%s waits without sleep, woke the other %s, was woken for nothing %s", format.Count(s.Spins), format.Times(s.Wakes), format.Times(s.Spurious))
 }
 
@@ -70,33 +71,6 @@ func doing(s *pressure.RoleStats) string {
 		return ""
 	}
 	return ", " + s.State.String()
-}
-
-// Whereabouts says whether somebody holds a role, or how its last holder ended: pid 123,
-// stopped; ended, stopped early, failed, died, none, or that this cannot be known.
-func Whereabouts(s *pressure.RoleStats) string {
-	switch {
-	case s.Alive && s.Unknown:
-		return fmt.Sprintf("pid %d, alive or not (the kernel does not tell)", s.PID)
-	case s.Alive:
-		who := fmt.Sprintf("pid %d", s.PID)
-		if s.Foreign {
-			who = fmt.Sprintf("process %d of another pid namespace", s.PID)
-		}
-		if s.Stopped {
-			who += ", stopped"
-		}
-		return who
-	case s.Generation == 0:
-		return "none"
-	case s.State != layout.StateClosed:
-		return "died"
-	case s.End == layout.EndStopped:
-		return "stopped early"
-	case s.End == layout.EndFailed:
-		return "failed"
-	}
-	return "ended"
 }
 
 // Holding says what is in the queue, and what it may hold.

@@ -16,6 +16,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/metrics"
 	"sluice/internal/monotonic"
 	"sluice/internal/verdict"
 	"sluice/layout"
@@ -381,7 +382,9 @@ func (r *Reporter) done() uint64 {
 // emit prints a report on what happened since before.
 func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	began, now, known := r.seen()
-	rep := Report{Role: r.opt.Role.String(), Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final}
+	rep := Report{Sample: metrics.Sample{
+		Role: r.opt.Role.String(), Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final,
+	}}
 	switch {
 	case !known:
 		rep.conclude(pressure.Verdict{Kind: pressure.NoProducer})
@@ -389,8 +392,8 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	case r.unreadable():
 		rep.Mode, rep.Reason = now.Geometry.Mode, "the segment was truncated: nothing of it can be read any more"
 		if final {
-			rep.Own = &Own{Now: r.own()}
-			rep.Own.Ever = rep.Own.Now + r.passed(&r.first)
+			rep.Own = &metrics.OwnCount{Run: r.own()}
+			rep.Own.Total = rep.Own.Run + r.passed(&r.first)
 		}
 	default:
 		rep.Mode = now.Geometry.Mode
@@ -474,29 +477,12 @@ func (r *Report) blameReader(held time.Duration) {
 	}
 }
 
-// Own is how many messages a side has passed on, as it counts them itself.
-type Own struct {
-	Now  uint64 // in this run
-	Ever uint64 // since the segment was made
-}
-
-// Report is one report of one side, or of an observer.
+// Report is one report of one side, or of an observer. In the last one of a side Interval is the
+// time since the side started; before, since the last report.
 type Report struct {
-	Role     string // producer, consumer, observer
-	Name     string
-	Mode     layout.Mode
-	Elapsed  time.Duration // since the side started, or the observer
-	Waited   time.Duration // of Elapsed, until there was a segment; the figures are of the rest
-	Final    bool
-	Now      *pressure.Snapshot // nil while there is no segment, or none that can be read
-	Own      *Own               // in place of Now, in the final report of one that cannot be read any more
-	Interval pressure.Interval  // since the last report; in the final one, since the start
-	Verdict  pressure.Verdict   // of no kind when it cannot be known
-	Reason   string             // of the verdict, or why it cannot be known
-	Advice   string             // what to do; "" when there is nothing to say
-	Run      *pressure.Interval // since the side started; nil for an observer
-	End      string             // how the stream has ended: complete, stopped, failed, incomplete; "" = not, or not known
-	Unsent   *int64             // bytes read from the input and lost, nil when there is no input
+	metrics.Sample
+
+	Waited time.Duration // of Elapsed, until there was a segment; the figures are of the rest
 
 	plain bool // Reason has no more than figures that every line shows
 }

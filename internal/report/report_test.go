@@ -3,12 +3,12 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"sluice/internal/metrics"
 	"sluice/layout"
 	"sluice/pressure"
 )
@@ -26,7 +26,7 @@ func taken(change func(r *Report, before, after *pressure.Snapshot)) *Report {
 	after := before
 	after.At += uint64(5 * time.Second)
 	after.Produced, after.Consumed, after.HighWater = 130, 125, 3
-	r := &Report{Role: "consumer", Name: "orders", Mode: layout.ModeRing, Elapsed: 5 * time.Second, Final: true}
+	r := &Report{Sample: metrics.Sample{Role: "consumer", Name: "orders", Mode: layout.ModeRing, Elapsed: 5 * time.Second, Final: true}}
 	change(r, &before, &after)
 	r.Mode = after.Geometry.Mode
 	r.Now, r.Interval = &after, pressure.Between(&before, &after)
@@ -131,7 +131,7 @@ func TestKeysOfJSON(t *testing.T) {
 		{"ring", ring, "limitBytes limitInSec fdsInFlight fdsMax refuseReason latency unsentBytes",
 			map[string]any{"lostCount": 0.0, "droppedCount": 0.0, "refusedCount": 0.0, "capacityBytes": 1048576.0, "slots": 0.0, "queueDepth": 5.0, "final": true}},
 		{"transfer", taken(asTransfer), "capacityBytes slots limitInSec latency unsentBytes", map[string]any{"lostCount": 0.0, "limitBytes": 0.0, "fdsInFlight": 0.0}},
-		{"no segment", &Report{Role: "consumer", Name: "orders", Mode: layout.ModeRing, Verdict: pressure.Verdict{Kind: pressure.NoProducer}},
+		{"no segment", &Report{Sample: metrics.Sample{Role: "consumer", Name: "orders", Mode: layout.ModeRing, Verdict: pressure.Verdict{Kind: pressure.NoProducer}}},
 			"producedCount consumedCount producerWaits consumerWaits producerWaitSec consumerWaitSec queueDepth queueBytes capacityBytes fill throughputPerSec refusedCount droppedCount lostCount highWater memoryBytes latency",
 			map[string]any{"final": false, "verdict": "no-producer"}},
 		{"a run", func() *Report {
@@ -141,7 +141,7 @@ func TestKeysOfJSON(t *testing.T) {
 		}(), "limitBytes", map[string]any{"streamEnd": "stopped", "run": map[string]any{
 			"waitingCount": 20.0, "producedCount": 10.0, "consumedCount": 25.0, "refusedCount": 0.0, "droppedCount": 0.0, "lostCount": 0.0,
 		}, "producer": map[string]any{"alive": true, "pid": 7.0, "state": "running", "where": "pid 7", "wakes": 0.0, "spuriousWakes": 0.0}}},
-		{"a truncated segment", &Report{Role: "producer", Name: "orders", Own: &Own{Now: 5, Ever: 7}}, "consumedCount queueDepth verdict streamEnd producer consumer",
+		{"a truncated segment", &Report{Sample: metrics.Sample{Role: "producer", Name: "orders", Own: &metrics.OwnCount{Run: 5, Total: 7}}}, "consumedCount queueDepth verdict streamEnd producer consumer",
 			map[string]any{"producedCount": 7.0, "run": map[string]any{
 				"waitingCount": nil, "producedCount": 5.0, "consumedCount": nil, "refusedCount": nil, "droppedCount": nil, "lostCount": nil,
 			}}},
@@ -166,24 +166,6 @@ func TestKeysOfJSON(t *testing.T) {
 			if !reflect.DeepEqual(got[key], want) {
 				t.Errorf("%s: %s is %v, want %v", row.name, key, got[key], want)
 			}
-		}
-	}
-}
-
-func TestWhereabouts(t *testing.T) {
-	for want, s := range map[string]pressure.RoleStats{
-		"none":                               {},
-		"pid 7":                              {Alive: true, PID: 7, Generation: 1},
-		"pid 7, stopped":                     {Alive: true, PID: 7, Generation: 1, Stopped: true},
-		"process 1 of another pid namespace": {Alive: true, PID: 1, Generation: 1, Foreign: true},
-		"died":                               {Generation: 1, State: layout.StateBlocked},
-		"ended":                              {Generation: 1, State: layout.StateClosed, End: layout.EndComplete},
-		"stopped early":                      {Generation: 1, State: layout.StateClosed, End: layout.EndStopped},
-		"failed":                             {Generation: 1, State: layout.StateClosed, End: layout.EndFailed},
-		"pid 7, alive or not (the kernel does not tell)": {Alive: true, Unknown: true, PID: 7, Generation: 1},
-	} {
-		if got := Whereabouts(&s); got != want {
-			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
@@ -258,48 +240,5 @@ func TestASentenceIsBrokenBetweenItsClauses(t *testing.T) {
 		if got := strings.Join(clauses(text), "|"); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-	}
-}
-
-// keysOf adds the keys that a struct has as JSON, those of its parts included.
-func keysOf(t reflect.Type, keys map[string]bool) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct {
-		return
-	}
-	for f := range t.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		keys[name] = true
-		keysOf(f.Type, keys)
-	}
-}
-
-func TestTheFiguresThatTheREADMEExplainsAreKeys(t *testing.T) {
-	page, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(page), "| figure | meaning |")
-	table, _, found := strings.Cut(rest, "\n\n")
-	if !found {
-		t.Fatal("README.md has no table of figures")
-	}
-	keys, said := map[string]bool{}, 0
-	keysOf(reflect.TypeFor[line](), keys)
-	for row := range strings.SplitSeq(table, "\n| ") {
-		figures, _, _ := strings.Cut(row, " | ")
-		for i, word := range strings.Split(figures, "`") {
-			if i%2 == 0 {
-				continue
-			}
-			if said++; !keys[word] {
-				t.Errorf("README.md explains %q, and no report has it", word)
-			}
-		}
-	}
-	if said < 20 {
-		t.Errorf("only %d figures found", said)
 	}
 }

@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"sluice/internal/format"
+	"sluice/internal/metrics"
 	"sluice/pressure"
 )
 
 // Sentence is a report in one line that stands for itself: for systemctl status, and
 // for a journal.
 func Sentence(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict) string {
-	r := &Report{Now: s, Interval: *i}
+	r := &Report{Sample: metrics.Sample{Now: s, Interval: *i}}
 	r.conclude(*v)
 	return r.sentence()
 }

@@ -123,7 +123,7 @@ func final(b *strings.Builder, r *Report) {
 		if r.Role == layout.Consumer.String() {
 			passed = "consumed"
 		}
-		row(passed, "%s, by its own count", format.Messages(r.Own.Now))
+		row(passed, "%s, by its own count", format.Messages(r.Own.Run))
 	}
 	row("verdict", "%s", kind(&r.Verdict))
 	for _, line := range clauses(r.Reason) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/internal/format"
+	"sluice/internal/metrics"
 	"sluice/internal/monitor"
 	"sluice/internal/report"
 	"sluice/internal/verdict"
@@ -46,7 +47,7 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 		{6, s.curve(p, "cons. blocked", format.Percent(lately.ConsumerBlocked), 1, func(p monitor.Point) float64 { return p.ConsumerBlocked })},
 		{3, s.scale(p)},
 		{7, s.under("latency", latency(&lately.Latency))},
-		{1, s.under("sides", fmt.Sprintf("producer %s, consumer %s", report.Whereabouts(&now.Producer), report.Whereabouts(&now.Consumer)))},
+		{1, s.under("sides", fmt.Sprintf("producer %s, consumer %s", metrics.Holder(&now.Producer), metrics.Holder(&now.Consumer)))},
 		{2, s.under("queue", report.Holding(now))},
 	}
 	kept := 8

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"sluice/internal/metrics"
 	"sluice/internal/monitor"
 	"sluice/internal/report"
 	"sluice/pressure"
@@ -43,7 +44,6 @@ type view struct {
 	Report              json.RawMessage `json:"report"` // as gauge stat --json has it
 	HeldSec             float64         `json:"heldSec"`
 	Severity            string          `json:"severity"` // calm, good, warn or bad
-	LimitReached        bool            `json:"limitReached"`
 	ProducedPerSec      float64         `json:"producedPerSec"`
 	ConsumedBytesPerSec float64         `json:"consumedBytesPerSec"`
 	Producer            side            `json:"producer"`
@@ -131,7 +131,7 @@ func newPair(p *monitor.Pair) pair {
 	v := &view{
 		Report:   figures.Bytes(),
 		HeldSec:  round(p.Verdict.Held.Seconds()),
-		Severity: p.Severity().String(), LimitReached: p.Now.LimitReached(),
+		Severity: p.Severity().String(),
 		Producer: newSide(&p.Now.Producer, p.Lately.ProducerBlocked),
 		Consumer: newSide(&p.Now.Consumer, p.Lately.ConsumerBlocked),
 		History: history{
@@ -153,7 +153,7 @@ func newPair(p *monitor.Pair) pair {
 }
 
 func newSide(s *pressure.RoleStats, blocked float64) side {
-	return side{Alive: s.Alive, Where: report.Whereabouts(s), Blocked: round(blocked)}
+	return side{Alive: s.Alive, Where: metrics.Holder(s), Blocked: round(blocked)}
 }
 
 // round keeps what a graph can show.

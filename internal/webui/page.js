@@ -89,10 +89,10 @@ function drawQueue(section, r, depths, points) {
 
 function trouble(p) {
   const r = p.report, parts = [];
-  if (p.limitReached) parts.push('the limit of ' + bytes(r.limitBytes) + ' is reached: the producer can send no more');
+  if (r.limitReached) parts.push('the limit of ' + bytes(r.limitBytes) + ' is reached: the producer can send no more');
   if (r.droppedCount) parts.push(messages(r.droppedCount) + ' dropped');
   if (r.refusedCount) {
-    const why = r.refuseReason && r.refuseReason !== 'none' && !p.limitReached ? ', last reason: ' + r.refuseReason : '';
+    const why = r.refuseReason && r.refuseReason !== 'none' && !r.limitReached ? ', last reason: ' + r.refuseReason : '';
     parts.push((r.refusedCount === 1 ? '1 send' : count(r.refusedCount) + ' sends') + ' refused' + why);
   }
   if (r.lostCount) parts.push(messages(r.lostCount) + ' lost: queued by a producer that died or gave up');

@@ -1,7 +1,7 @@
-// Package metrics gives the counters of every segment to Prometheus. It looks at
-// /dev/shm when it is asked and keeps nothing in between: a segment that is gone is
-// not in the next answer.
-package metrics
+// Package exporter gives the metrics of every segment to Prometheus. It reads /dev/shm when it
+// is asked and keeps nothing in between: a segment that is gone is not in the next answer.
+// What there is, what it is called and what it means stands in package metrics.
+package exporter
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/internal/metrics"
 	"sluice/internal/monitor"
 	"sluice/pressure"
 	"sluice/shm"
@@ -23,8 +24,9 @@ type Collector struct {
 }
 
 // New returns a collector of everything in /dev/shm that is a segment, monitor.MaxSegments
-// of them at most. verdict returns the verdict on a segment for whoever looks at it all
-// the time, as the collector does not; nil for none.
+// of them at most. verdict returns the current verdict on a segment, false while there is none;
+// it is from somebody who reads the segments all the time, as the collector does not. It may be
+// nil: then no verdicts are collected.
 func New(verdict func(name string) (pressure.Kind, bool)) *Collector {
 	if verdict == nil {
 		verdict = func(string) (pressure.Kind, bool) { return "", false }
@@ -35,25 +37,23 @@ func New(verdict func(name string) (pressure.Kind, bool)) *Collector {
 // unreadable has no label: who may write to /dev/shm could make any number of
 // series of it. gauge ls says which file it is and what is wrong.
 var unreadable = prometheus.NewDesc("sluice_unreadable_segments",
-	"Files named as segments that are none, are damaged or may not be read; gauge ls names them and says why.", nil, nil)
+	"Files with the name of a segment that are none, are damaged, or may not be read; gauge ls names them and says why.", nil, nil)
 
 var omittedSegments = prometheus.NewDesc("sluice_omitted_segments",
-	fmt.Sprintf("Segments beyond the %d that are looked at: those of the user that gauge runs as come first.", monitor.MaxSegments), nil, nil)
+	fmt.Sprintf("Segments that are not read because there are more than %d; those of the user that gauge runs as come first.", monitor.MaxSegments), nil, nil)
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	out <- unreadable
 	out <- omittedSegments
 	out <- build
-	out <- verdicts
-	for _, f := range figures {
-		out <- f.desc
+	for _, s := range allSeries {
+		out <- s.desc
 	}
-	out <- latency
 }
 
 // Collect implements prometheus.Collector. A segment that cannot be read is counted
-// and left out; it does not spoil the others.
+// and left out; the others are collected.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	names, omitted, err := c.list()
 	if err != nil {
@@ -62,14 +62,19 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	}
 	bad := 0
 	for _, name := range names {
-		s, err := observe(name)
+		now, err := observe(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed since it was listed
 		case err != nil:
 			bad++
 		default:
-			collect(out, name, &s)
-			c.collectVerdict(out, name, s.Geometry.Mode.String())
+			s := metrics.Sample{Name: name, Mode: now.Geometry.Mode, Now: &now}
+			if kind, ok := c.verdict(name); ok {
+				s.Verdict.Kind = kind
+			}
+			for _, series := range allSeries {
+				series.collect(out, &s)
+			}
 		}
 	}
 	out <- prometheus.MustNewConstMetric(unreadable, prometheus.GaugeValue, float64(bad))
@@ -84,16 +89,4 @@ func observe(name string) (pressure.Snapshot, error) {
 	}
 	defer v.Close()
 	return pressure.Observe(v)
-}
-
-// collect gives all there is of one segment. Its name has passed shm.CheckName, so it
-// is valid as a label.
-func collect(out chan<- prometheus.Metric, name string, s *pressure.Snapshot) {
-	mode := s.Geometry.Mode
-	for _, f := range figures {
-		if f.mode == mode || f.mode == both {
-			out <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(s), name, mode.String())
-		}
-	}
-	out <- histogram(name, mode.String(), &s.Latency)
 }

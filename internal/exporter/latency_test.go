@@ -1,4 +1,4 @@
-package metrics
+package exporter
 
 import (
 	"fmt"
@@ -36,7 +36,7 @@ func TestLatenciesAreCountedExactlyAtEveryBound(t *testing.T) {
 
 	var want strings.Builder
 	fmt.Fprintf(&want, `
-# HELP sluice_latency_seconds Times from publish to take. Sampled: each sample stands for the messages since the one before it.
+# HELP sluice_latency_seconds HELP
 # TYPE sluice_latency_seconds histogram
 `)
 	for i, b := range bounds {
@@ -54,7 +54,7 @@ func TestCountsStopAtTheLargest(t *testing.T) {
 		{0, 0, 0}, {1, 2, 3}, {math.MaxUint64, 0, math.MaxUint64}, {math.MaxUint64, 1, math.MaxUint64}, {1 << 63, 1 << 63, math.MaxUint64},
 		{math.MaxUint64 - 1, 1, math.MaxUint64},
 	} {
-		if got := saturated(c.a, c.b); got != c.want {
+		if got := saturatingAdd(c.a, c.b); got != c.want {
 			t.Errorf("%d + %d = %d, want %d", c.a, c.b, got, c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package metrics
+package exporter
 
 import (
 	"math"
@@ -9,16 +9,13 @@ import (
 	"sluice/pressure"
 )
 
-var latency = prometheus.NewDesc("sluice_latency_seconds",
-	"Times from publish to take. Sampled: each sample stands for the messages since the one before it.", labels, nil)
-
 // The bounds of sluice_latency_seconds are the powers of two from 128 ns to 69 s,
 // each less the nanosecond with which the header's next bucket begins: so the counts
 // are exact.
 const firstBound, lastBound = 7, 36
 
-// histogram adds the header's 656 buckets up to 30.
-func histogram(name, mode string, h *pressure.Histogram) prometheus.Metric {
+// histogram merges the header's 656 buckets into 30.
+func histogram(desc *prometheus.Desc, name, mode string, h *pressure.Histogram) prometheus.Metric {
 	buckets := make(map[float64]uint64, lastBound-firstBound+1)
 	var total uint64
 	bound := firstBound
@@ -27,15 +24,16 @@ func histogram(name, mode string, h *pressure.Histogram) prometheus.Metric {
 			buckets[seconds(low-1)] = total
 			bound++
 		}
-		total = saturated(total, n)
+		total = saturatingAdd(total, n)
 	}
-	return prometheus.MustNewConstHistogram(latency, total, seconds(h.Sum), buckets, name, mode)
+	return prometheus.MustNewConstHistogram(desc, total, seconds(h.Sum), buckets, name, mode)
 }
 
 func seconds(ns uint64) float64 { return float64(ns) / 1e9 }
 
-// saturated is a + b, so that counts only rise whatever stands in the header.
-func saturated(a, b uint64) uint64 {
+// saturatingAdd is a + b or the largest count, so that buckets are cumulative whatever the header
+// holds.
+func saturatingAdd(a, b uint64) uint64 {
 	if a > math.MaxUint64-b {
 		return math.MaxUint64
 	}

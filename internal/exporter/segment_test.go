@@ -1,8 +1,9 @@
-package metrics
+package exporter
 
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/internal/metrics"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -19,7 +21,7 @@ var names atomic.Int64
 // segment is a new one that the test holds as its producer.
 func segment(t *testing.T, g layout.Geometry) (string, *layout.Header) {
 	t.Helper()
-	name := fmt.Sprintf("metricstest.%d.%d", os.Getpid(), names.Add(1))
+	name := fmt.Sprintf("exportertest.%d.%d", os.Getpid(), names.Add(1))
 	s, err := shm.Create(name, g, layout.Producer)
 	if err != nil {
 		t.Fatal(err)
@@ -59,9 +61,13 @@ func registry(t *testing.T, c *Collector) *prometheus.Registry {
 }
 
 // answers expects that a scrape gives exactly want, in which NAME stands for the
-// segment, for the metrics that it mentions or those named.
+// segment, and HELP for the text of its metric, for the metrics that it mentions or those named.
 func answers(t *testing.T, c *Collector, name, want string, metrics ...string) {
 	t.Helper()
+	want = regexp.MustCompile(`HELP (\w+) HELP`).ReplaceAllStringFunc(want, func(line string) string {
+		series := strings.Fields(line)[1]
+		return "HELP " + series + " " + help(series)
+	})
 	want = strings.ReplaceAll(want, "NAME", name)
 	if err := testutil.GatherAndCompare(registry(t, c), strings.NewReader(want), metrics...); err != nil {
 		t.Error(err)
@@ -95,15 +101,14 @@ func store(h *layout.Header) {
 	c.Spurious.Store(12)
 }
 
-// help returns the text of a metric. A Desc shows its parts only when printed.
-func help(metric string) string {
-	for _, f := range figures {
-		if _, rest, ok := strings.Cut(f.desc.String(), fmt.Sprintf("fqName: %q, help: \"", metric)); ok {
-			text, _, _ := strings.Cut(rest, `"`)
-			return text
+// help returns the text of a series.
+func help(series string) string {
+	for _, m := range metrics.Table {
+		if m.Series == series {
+			return m.Help
 		}
 	}
-	return ""
+	return "(no such series)"
 }
 
 // scribble stores values all over what follows the identity.

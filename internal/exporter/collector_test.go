@@ -1,4 +1,4 @@
-package metrics
+package exporter
 
 import (
 	"context"
@@ -10,11 +10,13 @@ import (
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"sluice/layout"
@@ -41,6 +43,7 @@ func TestARingIsExposedExactly(t *testing.T) {
 		{"dropped_messages_total", "counter", "7"},
 		{"fill_ratio", "gauge", "0.203125"}, // 13 of 64 slots, which are tighter than 2 KiB of 1 MiB
 		{"high_water_messages", "gauge", "64"},
+		{"lost_messages_total", "counter", "0"},
 		{"memory_bytes", "gauge", "1.114112e+06"},
 		{"produced_bytes_total", "counter", "8104"},
 		{"produced_messages_total", "counter", "1013"},
@@ -54,17 +57,17 @@ func TestARingIsExposedExactly(t *testing.T) {
 		{"queue_messages", "gauge", "13"},
 		{"refused_total", "counter", "8"},
 		{"slots", "gauge", "64"},
-		{"descriptors", "", ""}, {"descriptors_max", "", ""}, {"limit_bytes", "", ""}, {"limit_reached", "", ""}, {"lost_messages_total", "", ""},
+		{"descriptors", "", ""}, {"descriptors_max", "", ""}, {"limit_bytes", "", ""}, {"limit_reached", "", ""},
 	} {
 		full := "sluice_" + m.name
 		metrics = append(metrics, full)
 		if m.value != "" { // else it is transfer's alone
-			fmt.Fprintf(&want, "# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n%[1]s{mode=\"ring\",name=\"NAME\"} %[4]s\n", full, help(full), m.kind, m.value)
+			fmt.Fprintf(&want, "# HELP %[1]s HELP\n# TYPE %[1]s %[2]s\n%[1]s{mode=\"ring\",name=\"NAME\"} %[3]s\n", full, m.kind, m.value)
 		}
 	}
 	answers(t, of(name), name, want.String(), metrics...)
-	if got := len(figures); got != len(metrics) {
-		t.Errorf("%d figures are exposed, %d are tested", got, len(metrics))
+	if got := len(allSeries); got != len(metrics)+2 { // latency and verdict have tests of their own
+		t.Errorf("%d series are exposed, %d are tested", got, len(metrics))
 	}
 }
 
@@ -82,25 +85,25 @@ func TestATransferHasFiguresOfItsOwn(t *testing.T) {
 	h.ProducerStats.Descriptors.Store(20)
 	h.ProducerStats.MaxDescriptors.Store(1024)
 	answers(t, of(name), name, `
-# HELP sluice_consumed_messages_total Messages taken and released.
+# HELP sluice_consumed_messages_total HELP
 # TYPE sluice_consumed_messages_total counter
 sluice_consumed_messages_total{mode="transfer",name="NAME"} 90
-# HELP sluice_descriptors Descriptors that the producer holds for buffers in flight.
+# HELP sluice_descriptors HELP
 # TYPE sluice_descriptors gauge
 sluice_descriptors{mode="transfer",name="NAME"} 20
-# HELP sluice_descriptors_max Descriptors that the producer may have.
+# HELP sluice_descriptors_max HELP
 # TYPE sluice_descriptors_max gauge
 sluice_descriptors_max{mode="transfer",name="NAME"} 1024
-# HELP sluice_limit_bytes Most memory in flight; 0 = no limit.
+# HELP sluice_limit_bytes HELP
 # TYPE sluice_limit_bytes gauge
 sluice_limit_bytes{mode="transfer",name="NAME"} 1.073741824e+09
-# HELP sluice_lost_messages_total Messages that went with a producer that died or gave up.
+# HELP sluice_lost_messages_total HELP
 # TYPE sluice_lost_messages_total counter
 sluice_lost_messages_total{mode="transfer",name="NAME"} 10
-# HELP sluice_queue_bytes Bytes in the queue: ring, record headers included; transfer, memory in flight.
+# HELP sluice_queue_bytes HELP
 # TYPE sluice_queue_bytes gauge
 sluice_queue_bytes{mode="transfer",name="NAME"} 8000
-# HELP sluice_queue_messages Messages in the queue.
+# HELP sluice_queue_messages HELP
 # TYPE sluice_queue_messages gauge
 sluice_queue_messages{mode="transfer",name="NAME"} 20
 `, "sluice_consumed_messages_total", "sluice_descriptors", "sluice_descriptors_max", "sluice_limit_bytes", "sluice_lost_messages_total",
@@ -110,14 +113,14 @@ sluice_queue_messages{mode="transfer",name="NAME"} 20
 // unreadableSegments is the answer about files that cannot be read.
 func unreadableSegments(n int) string {
 	return fmt.Sprintf(`
-# HELP sluice_unreadable_segments Files named as segments that are none, are damaged or may not be read; gauge ls names them and says why.
+# HELP sluice_unreadable_segments Files with the name of a segment that are none, are damaged, or may not be read; gauge ls names them and says why.
 # TYPE sluice_unreadable_segments gauge
 sluice_unreadable_segments %d
 `, n)
 }
 
 const oneSlots = `
-# HELP sluice_slots Most messages in flight; 0 = the capacity alone bounds them.
+# HELP sluice_slots HELP
 # TYPE sluice_slots gauge
 sluice_slots{mode="ring",name="NAME"} 64
 `
@@ -167,7 +170,7 @@ func TestTheVerdictIsAStateSet(t *testing.T) {
 	c := of(name)
 	answers(t, c, name, "", "sluice_verdict") // nobody has looked long enough
 	c.verdict = func(n string) (pressure.Kind, bool) { return pressure.Stalled, n == name }
-	want := "# HELP sluice_verdict 1 for the verdict on the segment, of the last second, and 0 for the others; none until the segment was seen for a while.\n# TYPE sluice_verdict gauge\n"
+	want := "# HELP sluice_verdict HELP\n# TYPE sluice_verdict gauge\n"
 	for _, k := range pressure.Kinds() {
 		n := 0
 		if k == pressure.Stalled {
@@ -178,11 +181,19 @@ func TestTheVerdictIsAStateSet(t *testing.T) {
 	answers(t, c, name, want, "sluice_verdict")
 }
 
+// Without a bound there is no share of it: a series that says 0 would be made up.
+func TestWhatIsUnknownHasNoSeries(t *testing.T) {
+	name, h := segment(t, transfer)
+	answers(t, of(name), name, "", "sluice_fill_ratio")
+	h.ProducerStats.Limit.Store(1 << 20)
+	answers(t, of(name), name, "# HELP sluice_fill_ratio HELP\n# TYPE sluice_fill_ratio gauge\nsluice_fill_ratio{mode=\"transfer\",name=\"NAME\"} 0\n", "sluice_fill_ratio")
+}
+
 func TestALimitThatIsReachedIsSeen(t *testing.T) {
 	name, h := segment(t, transfer)
 	reached := func(n int) string {
 		return fmt.Sprintf(`
-# HELP sluice_limit_reached 1 while the producer has been refused by the limit and has not found room again; else 0.
+# HELP sluice_limit_reached HELP
 # TYPE sluice_limit_reached gauge
 sluice_limit_reached{mode="transfer",name="NAME"} %d
 `, n)
@@ -208,10 +219,24 @@ func TestSegmentsThatAreLeftOutAreCounted(t *testing.T) {
 	c := of()
 	c.list = func() ([]string, int, error) { return nil, 19_744, nil }
 	answers(t, c, "", `
-# HELP sluice_omitted_segments Segments beyond the 256 that are looked at: those of the user that gauge runs as come first.
+# HELP sluice_omitted_segments Segments that are not read because there are more than 256; those of the user that gauge runs as come first.
 # TYPE sluice_omitted_segments gauge
 sluice_omitted_segments 19744
 `, "sluice_omitted_segments")
+}
+
+// The series that are not of a segment are in the document by hand.
+func TestDocument_NamesTheSeriesOfTheExporter(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, desc := range []*prometheus.Desc{build, unreadable, omittedSegments} {
+		parts := regexp.MustCompile(`fqName: "([^"]*)", help: "([^"]*)"`).FindStringSubmatch(desc.String())
+		if want := fmt.Sprintf("| `%s` | %s |", parts[1], parts[2]); !strings.Contains(string(page), want) {
+			t.Errorf("docs/metrics.md lacks %s", want)
+		}
+	}
 }
 
 // Whatever a process writes into its header, a scrape succeeds, and every value is a

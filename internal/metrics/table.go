@@ -1,0 +1,298 @@
+package metrics
+
+import (
+	"time"
+
+	"sluice/layout"
+	"sluice/pressure"
+)
+
+// Table is every metric, in the order of the keys in JSON. It is not to be changed. Keys of one
+// object within the object stand together.
+//
+// One word has one meaning in all names: blocked (slept because the queue was full or empty),
+// refused (could not be sent now), dropped (given up by policy), lost (gone with a dead
+// process), unsent (due and not yet sent).
+var Table = []Metric{
+	{Key: "role", get: func(s *Sample) Value { return Text(s.Role) },
+		Help: "Who reports: producer, consumer or observer."},
+	{Key: "name", get: func(s *Sample) Value { return Text(s.Name) },
+		Help: "Name of the segment."},
+	{Key: "mode", get: func(s *Sample) Value { return Text(s.Mode.String()) },
+		Help: "How messages are passed: ring or transfer."},
+	{Key: "elapsedSec", Unit: Seconds, get: func(s *Sample) Value { return Duration(s.Elapsed) },
+		Help: "Time since this side started; for an observer, since the segment was created."},
+	{Key: "final", get: func(s *Sample) Value { return Bool(s.Final) },
+		Help: "Whether the report is of the whole run and not of an interval; an observer's always is."},
+	{Series: "sluice_created_timestamp_seconds", Unit: Seconds, get: now(func(s *pressure.Snapshot) Value {
+		return Number(float64(s.Created.UnixNano()) / float64(time.Second))
+	}), Help: "When the segment was created, in seconds since 1970: counters start anew with it."},
+
+	{Key: "producedCount", CSV: true, Series: "sluice_produced_messages_total", Type: Counter, Unit: Messages,
+		get:  counted(layout.Producer, func(s *pressure.Snapshot) uint64 { return s.Produced }),
+		Help: "Messages published since the segment was created."},
+	{Key: "consumedCount", CSV: true, Series: "sluice_consumed_messages_total", Type: Counter, Unit: Messages,
+		get:  counted(layout.Consumer, func(s *pressure.Snapshot) uint64 { return s.Consumed }),
+		Help: "Messages received and released since the segment was created."},
+	{Key: "producedBytes", Series: "sluice_produced_bytes_total", Type: Counter, Unit: Bytes,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.ProducedBytes) }),
+		Help: "Payload of the messages published."},
+	{Key: "consumedBytes", Series: "sluice_consumed_bytes_total", Type: Counter, Unit: Bytes,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.ConsumedBytes) }),
+		Help: "Payload of the messages received and released."},
+
+	{Key: "producerWaits", CSV: true, Series: "sluice_producer_waits_total", Type: Counter, Unit: Times,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Producer.Waits) }),
+		Help: "Times the producer was blocked: it slept because the queue was full."},
+	{Key: "consumerWaits", CSV: true, Series: "sluice_consumer_waits_total", Type: Counter, Unit: Times,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Consumer.Waits) }),
+		Help: "Times the consumer was blocked: it slept because the queue was empty."},
+	{Key: "producerWaitSec", CSV: true, Series: "sluice_producer_blocked_seconds_total", Type: Counter, Unit: Seconds,
+		get:  now(func(s *pressure.Snapshot) Value { return Duration(s.Producer.Blocked) }),
+		Help: "Time the producer was blocked, a sleep that goes on included; a sleep in which it was stopped or killed counts up to a second after its last recorded progress."},
+	{Key: "consumerWaitSec", CSV: true, Series: "sluice_consumer_blocked_seconds_total", Type: Counter, Unit: Seconds,
+		get:  now(func(s *pressure.Snapshot) Value { return Duration(s.Consumer.Blocked) }),
+		Help: "Time the consumer was blocked, a sleep that goes on included; a sleep in which it was stopped or killed counts up to a second after its last recorded progress."},
+	{Key: "producerSpins", Series: "sluice_producer_spins_total", Type: Counter, Unit: Times,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Producer.Spins) }),
+		Help: "Waits of the producer satisfied by spinning, without a sleep."},
+	{Key: "consumerSpins", Series: "sluice_consumer_spins_total", Type: Counter, Unit: Times,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Consumer.Spins) }),
+		Help: "Waits of the consumer satisfied by spinning, without a sleep."},
+
+	{Key: "queueDepth", CSV: true, Series: "sluice_queue_messages", Unit: Messages,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Depth()) }),
+		Help: "Messages in the queue."},
+	{Key: "queueBytes", CSV: true, Series: "sluice_queue_bytes", Unit: Bytes,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.QueueBytes) }),
+		Help: "Bytes in the queue: of a ring, record headers included; of a transfer, memory in flight."},
+	{Key: "capacityBytes", Series: "sluice_capacity_bytes", Unit: Bytes, Mode: layout.ModeRing,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Geometry.Capacity) }),
+		Help: "Size of the ring (--capacity)."},
+	{Key: "slots", Series: "sluice_slots", Unit: Messages, Mode: layout.ModeRing,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Geometry.Slots) }),
+		Help: "Most messages in the ring (--slots); 0 when its capacity is the only bound."},
+	{Key: "fill", CSV: true, Series: "sluice_fill_ratio", Unit: Ratio, get: now(fill),
+		Help: "Share of the tighter bound that is in use; unknown when there is no bound."},
+	{Key: "throughputPerSec", CSV: true, Unit: PerSecond, get: throughput,
+		Help: "Messages consumed per second in the interval."},
+
+	{Key: "refusedCount", CSV: true, Series: "sluice_refused_total", Type: Counter, Unit: Sends,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Refused) }),
+		Help: "Sends refused: ring full, socket full, no descriptors, or memory limit reached."},
+	{Key: "droppedCount", CSV: true, Series: "sluice_dropped_messages_total", Type: Counter, Unit: Messages,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Dropped) }),
+		Help: "Messages dropped because the queue was full (--on-full drop)."},
+	{Key: "highWater", Series: "sluice_high_water_messages", Unit: Messages,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Deepest()) }),
+		Help: "Deepest queue seen since the segment was created; the producer records it only now and then."},
+	{Key: "memoryBytes", CSV: true, Series: "sluice_memory_bytes", Unit: Bytes,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Memory) }),
+		Help: "Memory of the segment and of the messages in flight."},
+	{Key: "lostCount", CSV: true, Series: "sluice_lost_messages_total", Type: Counter, Unit: Messages,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Lost) }),
+		Help: "Messages lost with a producer that was killed or gave up, once a consumer has found that they do not arrive; until then they count as queued, and a ring loses none."},
+	{Key: "limitBytes", Series: "sluice_limit_bytes", Unit: Bytes, Mode: layout.ModeTransfer,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Limit) }),
+		Help: "Most memory in flight (--limit); 0 when there is no limit."},
+	{Key: "limitReached", Series: "sluice_limit_reached", Mode: layout.ModeTransfer,
+		get:  now(func(s *pressure.Snapshot) Value { return Bool(s.LimitReached()) }),
+		Help: "Whether the producer was refused by the limit and has not found room since."},
+	{Key: "limitInSec", Unit: Seconds, get: limitIn,
+		Help: "Time until the queue is full or at its limit at this rate; unknown while it does not grow."},
+	{Key: "fdsInFlight", CSV: true, Series: "sluice_descriptors", Unit: Descriptors, Mode: layout.ModeTransfer,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Descriptors) }),
+		Help: "Descriptors that the producer holds for buffers in flight."},
+	{Key: "fdsMax", Series: "sluice_descriptors_max", Unit: Descriptors, Mode: layout.ModeTransfer,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.MaxDescriptors) }),
+		Help: "Most descriptors that the producer may hold for buffers in flight."},
+	{Key: "refuseReason", Mode: layout.ModeTransfer,
+		get:  now(func(s *pressure.Snapshot) Value { return Text(s.RefuseReason.String()) }),
+		Help: "What kept the producer from sending last; none when nothing has."},
+
+	{Series: "sluice_latency_seconds", Type: Histogram, Unit: Seconds,
+		Help: "Times from publish to receive, sampled: a sample counts for the messages since the one before it."},
+	{Key: "latency.p50", CSV: true, Unit: Nanoseconds, get: quantile(0.5),
+		Help: "Half of the messages took no longer from publish to receive in the interval, by a sample."},
+	{Key: "latency.p90", Unit: Nanoseconds, get: quantile(0.9),
+		Help: "90 % of the messages took no longer from publish to receive in the interval, by a sample."},
+	{Key: "latency.p99", CSV: true, Unit: Nanoseconds, get: quantile(0.99),
+		Help: "99 % of the messages took no longer from publish to receive in the interval, by a sample."},
+	{Key: "latency.p999", Unit: Nanoseconds, get: quantile(0.999),
+		Help: "99.9 % of the messages took no longer from publish to receive in the interval, by a sample."},
+	{Key: "latency.max", Unit: Nanoseconds, get: latency(func(h *pressure.Histogram) time.Duration { return h.Max }),
+		Help: "The longest time from publish to receive in the interval, of a sample."},
+
+	{Key: "unsentBytes", Unit: Bytes, get: unsent,
+		Help: "Bytes read from the input and not sent when the producer was stopped; unknown before, and without an input."},
+	{Key: "streamEnd", get: func(s *Sample) Value { return textOrUnknown(s.End) },
+		Help: "How the stream ended: complete, stopped, failed, or for a consumer incomplete (an earlier producer did not come to its end, or messages were lost); unknown while it goes on, and after a kill."},
+
+	{Key: "run.waitingCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.Waiting }),
+		Help: "Messages in the queue when this side started."},
+	{Key: "run.producedCount", Unit: Messages, get: ownRun(layout.Producer, func(i *pressure.Interval) uint64 { return i.Produced }),
+		Help: "Messages published since this side started."},
+	{Key: "run.consumedCount", Unit: Messages, get: ownRun(layout.Consumer, func(i *pressure.Interval) uint64 { return i.Consumed }),
+		Help: "Messages received and released since this side started."},
+	{Key: "run.refusedCount", Unit: Sends, get: run(func(i *pressure.Interval) uint64 { return i.Refused }),
+		Help: "Sends refused since this side started."},
+	{Key: "run.droppedCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.Dropped }),
+		Help: "Messages dropped since this side started."},
+	{Key: "run.lostCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.Lost }),
+		Help: "Messages lost since this side started."},
+
+	{Key: "producer.alive", Series: "sluice_producer_alive", get: producer(alive),
+		Help: "Whether a live process holds the producer's role; unknown where the kernel does not tell."},
+	{Key: "producer.pid", get: producer(pid),
+		Help: "Process that holds the producer's role, or held it last."},
+	{Key: "producer.state", get: producer(state),
+		Help: "What a live producer does, as it says: running, blocked, alone (blocked without a consumer), closed."},
+	{Key: "producer.where", get: producer(holder),
+		Help: "Who holds the producer's role, or how its last holder ended, in words."},
+	{Key: "producer.wakes", Series: "sluice_producer_wakes_total", Type: Counter, Unit: Times,
+		get:  producer(func(r *pressure.RoleStats) Value { return Count(r.Wakes) }),
+		Help: "Times the producer woke the consumer."},
+	{Key: "producer.spuriousWakes", Series: "sluice_producer_spurious_wakes_total", Type: Counter, Unit: Times,
+		get:  producer(func(r *pressure.RoleStats) Value { return Count(r.Spurious) }),
+		Help: "Times the producer was woken without room for it."},
+	{Key: "consumer.alive", Series: "sluice_consumer_alive", get: consumer(alive),
+		Help: "Whether a live process holds the consumer's role; unknown where the kernel does not tell."},
+	{Key: "consumer.pid", get: consumer(pid),
+		Help: "Process that holds the consumer's role, or held it last."},
+	{Key: "consumer.state", get: consumer(state),
+		Help: "What a live consumer does, as it says: running, blocked, alone (blocked without a producer), closed."},
+	{Key: "consumer.where", get: consumer(holder),
+		Help: "Who holds the consumer's role, or how its last holder ended, in words."},
+	{Key: "consumer.wakes", Series: "sluice_consumer_wakes_total", Type: Counter, Unit: Times,
+		get:  consumer(func(r *pressure.RoleStats) Value { return Count(r.Wakes) }),
+		Help: "Times the consumer woke the producer."},
+	{Key: "consumer.spuriousWakes", Series: "sluice_consumer_spurious_wakes_total", Type: Counter, Unit: Times,
+		get:  consumer(func(r *pressure.RoleStats) Value { return Count(r.Spurious) }),
+		Help: "Times the consumer was woken without a message for it."},
+
+	{Key: "verdict", CSV: true, Series: "sluice_verdict", Type: StateSet,
+		get:  func(s *Sample) Value { return textOrUnknown(string(s.Verdict.Kind)) },
+		Help: "Which side is slower, or what is wrong, judged on the last second, and in a last report on the whole run."},
+	{Key: "verdictWhy", get: func(s *Sample) Value { return Text(s.Reason) },
+		Help: "The reason of the verdict, with its figures."},
+	{Key: "verdictAdvice", get: func(s *Sample) Value { return Text(s.Advice) },
+		Help: "What to do about it; empty when there is nothing to do."},
+}
+
+// now is a getter of what a snapshot tells.
+func now(get func(s *pressure.Snapshot) Value) func(s *Sample) Value {
+	return func(s *Sample) Value {
+		if s.Now == nil {
+			return Value{}
+		}
+		return get(s.Now)
+	}
+}
+
+// counted is a getter of the messages that a role has passed on since the segment was created.
+func counted(role layout.Role, get func(s *pressure.Snapshot) uint64) func(s *Sample) Value {
+	return func(s *Sample) Value {
+		switch {
+		case s.Now != nil:
+			return Count(get(s.Now))
+		case s.Own != nil && s.Role == role.String():
+			return Count(s.Own.Total)
+		}
+		return Value{}
+	}
+}
+
+// run is a getter of what has happened since the side started.
+func run(get func(i *pressure.Interval) uint64) func(s *Sample) Value {
+	return func(s *Sample) Value {
+		if s.Run == nil {
+			return Value{}
+		}
+		return Count(get(s.Run))
+	}
+}
+
+// ownRun is run of what the side of that role also counts itself.
+func ownRun(role layout.Role, get func(i *pressure.Interval) uint64) func(s *Sample) Value {
+	return func(s *Sample) Value {
+		if s.Own != nil && s.Role == role.String() {
+			return Count(s.Own.Run)
+		}
+		return run(get)(s)
+	}
+}
+
+func producer(get func(r *pressure.RoleStats) Value) func(s *Sample) Value {
+	return now(func(s *pressure.Snapshot) Value { return get(&s.Producer) })
+}
+
+func consumer(get func(r *pressure.RoleStats) Value) func(s *Sample) Value {
+	return now(func(s *pressure.Snapshot) Value { return get(&s.Consumer) })
+}
+
+// latency is a getter of a time that the interval's samples tell, if there are any.
+func latency(get func(h *pressure.Histogram) time.Duration) func(s *Sample) Value {
+	return func(s *Sample) Value {
+		if s.Now == nil || s.Interval.Latency.Count == 0 {
+			return Value{}
+		}
+		return Count(uint64(get(&s.Interval.Latency)))
+	}
+}
+
+func quantile(q float64) func(s *Sample) Value {
+	return latency(func(h *pressure.Histogram) time.Duration { return h.Quantile(q) })
+}
+
+func fill(s *pressure.Snapshot) Value {
+	if s.Geometry.Capacity == 0 && s.Geometry.Slots == 0 && s.Limit == 0 {
+		return Value{}
+	}
+	return Number(s.Fill())
+}
+
+// throughput is unknown where there is no interval, as at the first look at a segment.
+func throughput(s *Sample) Value {
+	if s.Now == nil || s.Interval.Elapsed <= 0 {
+		return Value{}
+	}
+	return Number(s.Interval.Throughput)
+}
+
+func unsent(s *Sample) Value {
+	if s.Unsent == nil {
+		return Value{}
+	}
+	return Count(uint64(*s.Unsent))
+}
+
+func alive(r *pressure.RoleStats) Value {
+	if r.Unknown {
+		return Value{}
+	}
+	return Bool(r.Alive)
+}
+
+func pid(r *pressure.RoleStats) Value {
+	if r.Generation == 0 {
+		return Value{}
+	}
+	return Count(uint64(r.PID))
+}
+
+func state(r *pressure.RoleStats) Value {
+	if !r.Alive {
+		return Value{}
+	}
+	return Text(r.State.String())
+}
+
+func holder(r *pressure.RoleStats) Value { return Text(Holder(r)) }
+
+// limitIn is unknown while the queue does not grow, and where it has no bound to reach.
+func limitIn(s *Sample) Value {
+	if s.Now == nil || s.Verdict.FullIn <= 0 {
+		return Value{}
+	}
+	return Duration(s.Verdict.FullIn)
+}
