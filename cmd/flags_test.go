@@ -232,19 +232,3 @@ func TestGauge_NameAsArgument(t *testing.T) {
 		t.Errorf("%s", help.Stdout.String())
 	}
 }
-
-// Whatever else was said, it is what was asked for.
-func TestHelp_BesideOtherArguments(t *testing.T) {
-	t.Parallel()
-	for args, title := range map[string]string{
-		"producer -h extra": "producer - ", "consumer extra --help": "consumer - ", "gauge --help nosuch": "gauge - ",
-		"gauge ls --help foo": "gauge ls - ", "gauge stat demo -h": "gauge stat - ", "gauge --help stat": "gauge stat - ",
-	} {
-		fields := strings.Fields(args)
-		p := testenv.Start(t, fields[0], fields[1:]...)
-		p.WantExit(0)
-		if said := p.Stdout.String(); !strings.HasPrefix(said, title) {
-			t.Errorf("%s:\n%s", args, said)
-		}
-	}
-}

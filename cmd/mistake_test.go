@@ -1,9 +1,7 @@
 package cmd_test
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -118,22 +116,5 @@ func TestSegment_OfAnotherUser_Refused(t *testing.T) {
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	for _, command := range []string{"consumer", "producer"} {
 		testenv.StartWith(t, command, testenv.Options{Args: []string{"--name", name}, Attr: testenv.AsUser(t, testenv.Nobody)}).WantError(6, name, "belongs to user 0")
-	}
-}
-
-func TestFlags_OfTheOtherCommand_Refused(t *testing.T) {
-	t.Parallel()
-	for command, flags := range map[string][]string{
-		"producer": {"capacity", "slots", "on-full", "size", "burst", "input", "chunk", "buffer", "recycle", "limit", "fresh"},
-		"consumer": {"work", "output", "verify", "follow"},
-	} {
-		other := map[string]string{"producer": "consumer", "consumer": "producer"}[command]
-		help, err := exec.Command(testenv.Command(command), "--help").Output()
-		for _, flag := range flags {
-			testenv.Start(t, other, "--"+flag).WantError(2, fmt.Sprintf("--%s is a flag of the %s", flag, command))
-			if err != nil || !strings.Contains(string(help), "--"+flag) {
-				t.Errorf("%s --help does not show --%s (%v)", command, flag, err)
-			}
-		}
 	}
 }

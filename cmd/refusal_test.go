@@ -13,93 +13,6 @@ import (
 	"sluice/shm"
 )
 
-func TestUsage_Errors(t *testing.T) {
-	t.Parallel()
-	file := testenv.WriteFile(t, []byte("text"))
-	for _, c := range []struct{ command, says string }{
-		{"producer --nope", "--nope"},
-		{"producer ---", "--help lists the flags"},
-		{"producer --capasity 1MiB", "did you mean --capacity"},
-		{"producer --capacity 1M", "the next one is 1MiB"},
-		{"producer --capacity 1KiB", "the smallest is "},
-		{"producer --capacity 3GiB", "the largest is 2GiB"},
-		{"producer ./file.txt", "did you mean --input ./file.txt?"},
-		{"producer orders", "did you mean --input orders, or --name orders?"},
-		{"consumer orders", "did you mean --output orders, or --name orders?"},
-		{"consumer --capacity 4KiB", "--capacity"},
-		{"consumer stray", `"stray"`},
-		{"producer -", "did you mean --input -, which reads standard input?"},
-		{"consumer -", "did you mean --output -, which writes to standard output?"},
-		{"producer -- -x", "--help lists the flags"},
-		{"producer --count=", "--count N: stop in good order after N messages; 0 = no limit (default: 0)"},
-		{"producer --size 8 --input " + file, "leave it out"},
-		{"producer --chunk 8 --framing lines --input " + file, "--framing raw"},
-		{"producer --count 1 stray --rate 5", `"stray"`},
-		{"producer --name .x", ".x"},
-		{"producer --name a/b", "a/b"},
-		{"consumer --name " + strings.Repeat("x", 65), "65"},
-		{"producer --capacity 5000", "power of two"},
-		{"producer --capacity 2KiB", "4096"},
-		{"producer --capacity 4GiB", "2147483648"},
-		{"producer --capacity -4096", "-4096"},
-		{"producer --capacity much", "much"},
-		{"producer --size 7", "7"},
-		{"producer --size 1MiB", "--capacity"},
-		{"producer --count x", `"x"`},
-		{"producer --rate -1", "-1"},
-		{"producer --rate NaN", "NaN"},
-		{"producer --burst 0", "burst"},
-		{"producer --burst 99999999999", "burst"},
-		{"producer --count 0x10", `"0x10"`},
-		{"producer --slots 4294967296", "--slots"},
-		{"producer --duration -5s", "--duration: invalid time"},
-		{"consumer --group no-such-group", `--group: there is no group "no-such-group"`},
-		{"consumer --group -1", `--group: there is no group "-1"`},
-		{"consumer --group= ", "--group: a value is missing"},
-		{"producer --mode transfer --socket=", "--socket: a value is missing"},
-		{"producer --rate 1e999", "1e999"},
-		{"producer --chunk 99GiB --input " + file, "--chunk: invalid size"},
-		{"consumer --drain -1s", "--drain"},
-		{"consumer --report ünf", `"ünf"`},
-		{"producer --spin -1s", "spin"},
-		{"producer --report 1", "report"},
-		{"producer --on-full explode", "explode"},
-		{"producer --mode other", "other"},
-		{"consumer --format xml", "xml"},
-		{"consumer --work -1s", "work"},
-		{"consumer --framing raw", "--output"},
-		{"producer --framing raw", "--input"},
-		{"producer --framing odd --input " + file, "odd"},
-		{"producer --chunk 0 --input " + file, "chunk"},
-		{"producer --chunk 2MiB --input " + file, "--capacity"},
-		{"producer --size 8 --input " + file, "--size"},
-	} {
-		t.Run(c.command, func(t *testing.T) {
-			args := strings.Fields(c.command)
-			name := testenv.SegmentName(t)
-			if !strings.Contains(c.command, "--name") {
-				args = append(args, "--name", name)
-			}
-			p := testenv.Start(t, args[0], args[1:]...)
-			p.WantError(2, c.says)
-			if said := p.Stderr.String(); strings.Count(said, "\n") > 2 {
-				t.Errorf("more than an error and a hint:\n%s", said)
-			}
-			testenv.WantNoSegment(t, name)
-		})
-	}
-}
-
-// The largest capacity is not what is wrong.
-func TestUsage_WrongSlots_CapacityNotBlamed(t *testing.T) {
-	t.Parallel()
-	p := testenv.Start(t, "producer", "--name", testenv.SegmentName(t), "--capacity", "2GiB", "--slots", "4294967296")
-	p.WantError(2, "--slots")
-	if said := p.Stderr.String(); strings.Contains(said, "GiB") {
-		t.Errorf("it says:\n%s", said)
-	}
-}
-
 func TestEnvironment_SetsFlags(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
@@ -108,14 +21,6 @@ func TestEnvironment_SetsFlags(t *testing.T) {
 		t.Errorf("the segment is not what the environment asked for")
 	}
 	testenv.StartWith(t, "consumer", testenv.Options{Env: []string{"SLUICE_NAME=" + name, "SLUICE_WORK=fast"}}).WantError(2, "SLUICE_WORK")
-}
-
-func TestProducer_InputMissing(t *testing.T) {
-	t.Parallel()
-	name := testenv.SegmentName(t)
-	testenv.Start(t, "producer", "--name", name, "--input", "no-such-file").WantError(1, "no-such-file", "no such file")
-	testenv.Start(t, "producer", "--name", name, "--input", ".").WantError(1, "directory")
-	testenv.WantNoSegment(t, name)
 }
 
 func TestProducer_MessageLargerThanRing(t *testing.T) {

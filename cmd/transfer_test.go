@@ -140,27 +140,6 @@ func TestTransfer_Limit_AcceptedMessagesDelivered(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
-func TestFlags_OfTheOtherMode_Refused(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		words []string
-		args  []string
-	}{
-		{[]string{"--buffer", "ring mode"}, []string{"--buffer", "64KiB"}},
-		{[]string{"--recycle", "ring mode"}, []string{"--recycle"}},
-		{[]string{"--limit", "ring mode"}, []string{"--limit", "1GiB"}},
-		{[]string{"--capacity", "transfer mode"}, []string{"-m", "transfer", "--capacity", "1MiB"}},
-		{[]string{"--slots", "transfer mode"}, []string{"-m", "transfer", "--slots", "8"}},
-		{[]string{"--on-full", "transfer mode"}, []string{"-m", "transfer", "--on-full", "drop"}},
-		{[]string{"--spin", "transfer mode"}, []string{"-m", "transfer", "--spin", "0"}},
-		{[]string{"soft", "ring or transfer"}, []string{"-m", "soft"}},
-		{[]string{"--limit", "4096", ">= 65536"}, []string{"-m", "transfer", "--limit", "4KiB"}},
-		{[]string{"--buffer", "8", "from 16"}, []string{"-m", "transfer", "--buffer", "8"}},
-	} {
-		testenv.Start(t, "producer", append(c.args, "--name", testenv.SegmentName(t))...).WantError(2, c.words...)
-	}
-}
-
 func TestMode_DiffersFromSegment_Refused(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)

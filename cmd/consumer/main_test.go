@@ -7,3 +7,5 @@ import (
 )
 
 func TestMain(m *testing.M) { testenv.MainWithCommands(m) }
+
+func TestScripts(t *testing.T) { testenv.RunScripts(t) }

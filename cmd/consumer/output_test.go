@@ -62,13 +62,6 @@ func TestOutput_Socket_Refused(t *testing.T) {
 	testenv.Start(t, "consumer", "--name", testenv.SegmentName(t), "--output", path).WantError(1, path)
 }
 
-// It would be overwritten.
-func TestOutput_ValueMissing_ArgumentNotTaken(t *testing.T) {
-	t.Parallel()
-	file := testenv.WriteFile(t, []byte("precious"))
-	testenv.Start(t, "consumer", file, "--name", testenv.SegmentName(t), "--duration", "1s", "--output").WantError(2, "--output: a value is missing", "hint: --output FILE")
-}
-
 // An output that fails keeps its messages in the ring: the next consumer gets
 // them.
 func TestOutput_DiskFull_LosesNothing(t *testing.T) {

@@ -316,12 +316,6 @@ func TestDoctor_LeftSegments(t *testing.T) {
 	}
 }
 
-func TestDoctor_Arguments_Refused(t *testing.T) {
-	t.Parallel()
-	testenv.Start(t, "gauge", "doctor", "demo").WantExit(2)
-	testenv.Start(t, "gauge", "doctor", "--fix").WantExit(2)
-}
-
 func TestDoctor_OutputClosed(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()

@@ -197,37 +197,6 @@ func TestGauge_SegmentMissingOrDamaged(t *testing.T) {
 	testenv.Start(t, "gauge", "stat", "--name", name).WantError(6, name, "100 bytes")
 }
 
-func TestGauge_UsageErrors(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ args, says string }{
-		{"wotch", "did you mean watch?"},
-		{"frobnicate", "there are ls, stat"},
-		{"stat a/b", `"a/b"`},
-		{"stat demo other", `"other"`},
-		{"record demo rows.csv", "did you mean --output rows.csv?"},
-		{"record - demo", "did you mean --output -, which writes to standard output?"},
-		{"serve :9464", "did you mean --listen :9464?"},
-		{"serve demo", "gauge stat"},
-		{"stat demo --name other", `"demo" besides --name`},
-		{"layout demo", `"demo"`},
-		{"record --output=", "--output: want the name of a file"},
-		{"stat --json=maybe", "want true or false"},
-		{"help frobnicate", "there are ls, stat"},
-		{"stat --nmae x", "did you mean --name?"},
-		{"stat --name a/b", "a/b"},
-		{"stat --interval 0s", "--interval"},
-		{"watch --interval 1ms", "want one >= 10ms"},
-		{"record --interval 0s", "--interval"},
-		{"record --interval -1s", "--interval"},
-		{"record --duration -5s", `--duration: invalid time "-5s"`},
-		{"stat --interval -1s", "--interval"},
-		{"watch --interval -1s", "--interval"},
-		{"ls stray", `"stray"`},
-	} {
-		testenv.Start(t, "gauge", strings.Fields(c.args)...).WantError(2, c.says)
-	}
-}
-
 // A name that was mistyped is answered with those that it may have been meant for.
 func TestGauge_MistypedName_ListsSegments(t *testing.T) {
 	t.Parallel()

@@ -38,6 +38,8 @@ var commandDir string
 // BinDir returns the directory with the commands. Every user may read it.
 func BinDir() string { return filepath.Join(commandDir, "bin") }
 
+func runtimeDir() string { return filepath.Join(commandDir, "run") }
+
 // Command returns the path of a command: producer, consumer or gauge.
 func Command(name string) string { return filepath.Join(BinDir(), name) }
 
@@ -78,11 +80,10 @@ func runWithCommands(m *testing.M) (code int) {
 }
 
 func build() error {
-	sockets := filepath.Join(commandDir, "run")
-	if err := errors.Join(os.Chmod(commandDir, 0o755), os.Mkdir(BinDir(), 0o755), os.Chmod(BinDir(), 0o755), os.Mkdir(sockets, 0o700)); err != nil {
+	if err := errors.Join(os.Chmod(commandDir, 0o755), os.Mkdir(BinDir(), 0o755), os.Chmod(BinDir(), 0o755), os.Mkdir(runtimeDir(), 0o700)); err != nil {
 		return err
 	}
-	os.Setenv("XDG_RUNTIME_DIR", sockets)
+	os.Setenv("XDG_RUNTIME_DIR", runtimeDir())
 	cmd := exec.Command("go", "build", "-o", BinDir(), "./cmd/producer", "./cmd/consumer", "./cmd/gauge")
 	cmd.Dir = Root()
 	if out, err := cmd.CombinedOutput(); err != nil {

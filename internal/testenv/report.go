@@ -57,21 +57,14 @@ func (p *Process) Final() Report {
 func (p *Process) WantError(code int, words ...string) {
 	p.t.Helper()
 	p.WantExit(code)
-	stderr := p.Stderr.String()
-	if strings.Contains(stderr, "goroutine") || strings.Contains(stderr, "panic") {
-		p.t.Errorf("%v: a stack trace:\n%s", p.Cmd.Args, stderr)
+	if err := checkError(code, p.Stdout.String(), p.Stderr.String()); err != nil {
+		p.t.Errorf("%v: %v", p.Cmd.Args, err)
 	}
-	text, errors, hints := ErrorAndHint(stderr)
-	if code != 0 && errors != 1 || hints > 1 || code == 2 && hints != 1 {
-		p.t.Errorf("%v: %d errors and %d hints:\n%s", p.Cmd.Args, errors, hints, stderr)
-	}
+	text, _, _ := ErrorAndHint(p.Stderr.String())
 	for _, w := range words {
 		if !strings.Contains(text, w) {
 			p.t.Errorf("%v: error %q does not contain %q", p.Cmd.Args, text, w)
 		}
-	}
-	if p.Stdout.String() != "" {
-		p.t.Errorf("%v: standard output: %q", p.Cmd.Args, p.Stdout.String())
 	}
 }
 

@@ -29,13 +29,19 @@ var names atomic.Int64
 // default. The test fails if it cannot be.
 func SegmentName(t testing.TB) string {
 	t.Helper()
-	name := namePrefix + fmt.Sprint(names.Add(1))
+	name := newName()
 	t.Cleanup(func() {
-		if err := errors.Join(os.RemoveAll(SegmentPath(name)), os.RemoveAll(DefaultSocket(name))); err != nil {
+		if err := removeSegment(name); err != nil {
 			t.Error(err)
 		}
 	})
 	return name
+}
+
+func newName() string { return namePrefix + fmt.Sprint(names.Add(1)) }
+
+func removeSegment(name string) error {
+	return errors.Join(os.RemoveAll(SegmentPath(name)), os.RemoveAll(DefaultSocket(name)))
 }
 
 // DefaultSocket returns where the consumer of a transfer with that name listens if it is
