@@ -7,29 +7,29 @@ import (
 )
 
 const (
-	// burstShare is the share of the time from which on a full ring is a burst
+	// minBurst is the share of the time from which on a full ring is a burst
 	// and not a chance.
-	burstShare = 0.01
+	minBurst = 0.01
 	// minPause is the length of a wait from which on it is the consumer's pause and
 	// not a producer in step with it, and maxPauses the time that pauses may take
 	// together to be told from overload.
 	minPause  = 50 * time.Millisecond
 	maxPauses = 5 * time.Second
-	// spareShare is the part of the producer's rate by which the consumer has to be faster.
-	spareShare = 0.1
+	// minSpare is the part of the producer's rate by which the consumer has to be faster.
+	minSpare = 0.1
 )
 
 // bursts reports whether a ring was full for a part of the time although its consumer is the
 // faster side: then more capacity would have spared the producer those waits.
 func bursts(i *Interval, s *Snapshot) bool {
-	return s.Geometry.Mode == layout.ModeRing && !i.Stopped && i.Elapsed >= tooShort && i.ProducerWaits > 0 &&
-		i.ProducerBlocked >= burstShare && i.ConsumerBlocked >= Noticeable && i.consumerFaster()
+	return s.Geometry.Mode == layout.ModeRing && !i.Stopped && i.Elapsed >= minInterval && i.ProducerWaits > 0 &&
+		i.ProducerBlocked >= minBurst && i.ConsumerBlocked >= Noticeable && i.consumerFaster()
 }
 
 // consumerFaster reports whether the consumer has time to spare. While neither waits the
 // producer sends at n/(1-p), the consumer receives at n/(1-c).
 func (i *Interval) consumerFaster() bool {
-	return 1-i.ConsumerBlocked <= (1-spareShare)*(1-i.ProducerBlocked)
+	return 1-i.ConsumerBlocked <= (1-minSpare)*(1-i.ProducerBlocked)
 }
 
 // missed returns how many messages had no room in a ring while its consumer paused: as

@@ -7,10 +7,10 @@ import (
 	"sluice/layout"
 )
 
-// transferred is a pair of snapshots one second apart of a transfer with a limit of
+// growingTransfer is a pair of snapshots one second apart of a transfer with a limit of
 // 100 MiB, of which 10 MiB more are in use than before.
-func transferred(change func(before, after *Snapshot)) (before, after Snapshot) {
-	return second(func(b, s *Snapshot) {
+func growingTransfer(change func(before, after *Snapshot)) (before, after Snapshot) {
+	return oneSecond(func(b, s *Snapshot) {
 		for _, at := range []*Snapshot{b, s} {
 			at.Geometry = layout.Geometry{Mode: layout.ModeTransfer}
 			at.Limit, at.QueueBytes = 100<<20, 10<<20
@@ -44,19 +44,19 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 		{"a message more than a moment ago", Balanced, 0, func(_, s *Snapshot) { s.Produced, s.Consumed = 1005, 1004 }},
 		{"a short queue whose messages wait for long", ConsumerBound, 0, func(b, s *Snapshot) {
 			b.Consumed, s.Produced, s.Consumed = 960, 1050, 1020
-			waited(s, 500*time.Millisecond)
+			addLatency(s, 500*time.Millisecond)
 		}},
 		{"a queue that was short when what is taken came into it", ConsumerBound, 0, func(b, s *Snapshot) {
 			b.Consumed, s.Produced, s.Consumed, s.Producer.End = 0, 2000, 200, layout.EndComplete
-			waited(s, 1900*time.Millisecond)
+			addLatency(s, 1900*time.Millisecond)
 		}},
 		{"a few messages that had to wait once", Balanced, 0, func(b, s *Snapshot) {
 			b.Consumed, s.Produced, s.Consumed = 996, 1024, 1020
-			waited(s, 80*time.Millisecond)
+			addLatency(s, 80*time.Millisecond)
 		}},
 		{"a short queue whose messages have just come", Balanced, 0, func(b, s *Snapshot) {
 			b.Consumed, s.Produced, s.Consumed = 960, 1050, 1020
-			waited(s, time.Millisecond)
+			addLatency(s, time.Millisecond)
 		}},
 		{"a producer that has gone", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer = RoleStats{State: layout.StateClosed} }},
 		{"a producer that only delivers what is queued", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer.End = layout.EndComplete }},
@@ -68,7 +68,7 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before, after := transferred(c.change)
+			before, after := growingTransfer(c.change)
 			i := Between(&before, &after)
 			v := Judge(&i, &after)
 			if grows := c.left > 0; v.Kind != c.want || v.Grows != grows || (v.FullIn-c.left).Abs() > time.Millisecond {
@@ -80,16 +80,16 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 
 // Without a limit there is nothing to forecast but the machine's memory.
 func TestAQueueThatGrowsWithoutALimit(t *testing.T) {
-	before, after := transferred(func(b, s *Snapshot) { b.Limit, s.Limit = 0, 0 })
+	before, after := growingTransfer(func(b, s *Snapshot) { b.Limit, s.Limit = 0, 0 })
 	i := Between(&before, &after)
 	if v := Judge(&i, &after); v.Kind != Growing || v.Cause != CauseFills || !v.Grows || v.FullIn != 0 {
 		t.Errorf("%+v", v)
 	}
 }
 
-// filling is a ring of 100 MiB, of which 10 MiB more are in use than a second before.
-func filling(change func(before, after *Snapshot)) (before, after Snapshot) {
-	return transferred(func(b, s *Snapshot) {
+// fillingRing is a ring of 100 MiB, of which 10 MiB more are in use than a second before.
+func fillingRing(change func(before, after *Snapshot)) (before, after Snapshot) {
+	return growingTransfer(func(b, s *Snapshot) {
 		for _, at := range []*Snapshot{b, s} {
 			at.Geometry, at.Limit = layout.Geometry{Mode: layout.ModeRing, Capacity: 100 << 20}, 0
 		}
@@ -114,7 +114,7 @@ func TestARingThatFillsHasAForecast(t *testing.T) {
 		{"a producer that has gone", ConsumerBound, 0, func(_, s *Snapshot) { s.Producer = RoleStats{State: layout.StateClosed} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before, after := filling(c.change)
+			before, after := fillingRing(c.change)
 			i := Between(&before, &after)
 			v := Judge(&i, &after)
 			if grows := c.left > 0; v.Kind != c.want || v.Grows != grows || (v.FullIn-c.left).Abs() > time.Millisecond {
@@ -126,7 +126,7 @@ func TestARingThatFillsHasAForecast(t *testing.T) {
 
 // One second may be a batch's; the pace is that of the last few.
 func TestAForecastDoesNotFollowEveryBatch(t *testing.T) {
-	_, s := filling(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
+	_, s := fillingRing(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
 	var trend Trend
 	trend.Add(s)
 	var v Verdict
@@ -146,7 +146,7 @@ func TestAForecastDoesNotFollowEveryBatch(t *testing.T) {
 
 // The pace of a queue that has only just begun to grow is not that of the time before.
 func TestAForecastDoesNotLookBackBeyondTheBeginning(t *testing.T) {
-	_, s := transferred(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
+	_, s := growingTransfer(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
 	var trend Trend
 	trend.Add(s)
 	step := func(taken uint64) Verdict {
@@ -169,7 +169,7 @@ func TestAForecastDoesNotLookBackBeyondTheBeginning(t *testing.T) {
 
 // What it was long ago does not count, nor does it when the queue has stopped growing.
 func TestAForecastIsOfTheLastFewSeconds(t *testing.T) {
-	_, s := transferred(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
+	_, s := growingTransfer(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
 	var trend Trend
 	trend.Add(s)
 	step := func(d time.Duration, deeper int) Verdict {
@@ -207,16 +207,16 @@ func TestATransfersCountersAddUp(t *testing.T) {
 	h.ConsumerStats.Consumed.Store(650)
 	h.ProducerStats.Limit.Store(1 << 20)
 	h.ProducerStats.Descriptors.Store(300)
-	s := Read(&h, layout.Geometry{Mode: layout.ModeTransfer}, Alive{}, 0)
+	s := Read(&h, layout.Geometry{Mode: layout.ModeTransfer}, LiveRoles{}, 0)
 	if s.Consumed != 650 || s.Lost != 50 || s.Depth() != 300 || s.QueueBytes != 100<<12 || s.Fill() != 100.0/256 || s.Memory != layout.HeaderSize+100<<12 {
 		t.Errorf("consumed %d, lost %d, depth %d, bytes %d, fill %v, memory %d", s.Consumed, s.Lost, s.Depth(), s.QueueBytes, s.Fill(), s.Memory)
 	}
-	if living := Read(&h, s.Geometry, Alive{Producer: true}, 0); s.Descriptors != 0 || living.Descriptors != 300 {
+	if living := Read(&h, s.Geometry, LiveRoles{Producer: true}, 0); s.Descriptors != 0 || living.Descriptors != 300 {
 		t.Errorf("a dead producer holds %d descriptors, a living one %d", s.Descriptors, living.Descriptors)
 	}
 	h.Consumer.Index.Store(501 << 12)
 	h.ConsumerStats.Lost.Store(1 << 60)
-	s = Read(&h, layout.Geometry{Mode: layout.ModeTransfer}, Alive{}, 0)
+	s = Read(&h, layout.Geometry{Mode: layout.ModeTransfer}, LiveRoles{}, 0)
 	if s.QueueBytes != 0 || s.Depth() != 0 {
 		t.Errorf("of nonsense: bytes %d, consumed %d, depth %d", s.QueueBytes, s.Consumed, s.Depth())
 	}

@@ -10,24 +10,24 @@ import (
 // than comes and goes with a packet, or, where the consumer does not sleep, with one
 // message and the next.
 const (
-	growthShare = 0.1
-	minGrowth   = 64
-	minFill     = 4
+	growthShare   = 0.1
+	minGrowth     = 64
+	minRingGrowth = 4
 	// minBacklog is more than gathers while a consumer gets no processor for a moment.
 	minBacklog = 8
 )
 
-// growthOf is what the queue does over an interval.
-type growthOf struct {
+// forecast is what the queue does over an interval.
+type forecast struct {
 	growing bool
-	left    time.Duration // until it is full or at its limit, at least 1; 0 without a bound
+	fullIn  time.Duration // until it is full or at its limit, at least 1; 0 without a bound
 }
 
-// growth looks whether the queue gets deeper all the time: in the interval i and in
+// forecastGrowth looks whether the queue gets deeper all the time: in the interval i and in
 // the longer one, whose rate is the forecast's.
-func growth(i, long *Interval, after *Snapshot) growthOf {
+func forecastGrowth(i, long *Interval, after *Snapshot) forecast {
 	if !after.Producer.Alive || after.delivering() || after.LimitReached() || !i.grows(after) || !long.grows(after) {
-		return growthOf{}
+		return forecast{}
 	}
 	left := time.Duration(0)
 	bound := func(free uint64, grown int64) {
@@ -40,25 +40,25 @@ func growth(i, long *Interval, after *Snapshot) growthOf {
 		}
 	}
 	if c := max(after.Geometry.Capacity, after.Limit); c > 0 {
-		bound(c-min(after.QueueBytes, c), long.Heavier)
+		bound(c-min(after.QueueBytes, c), long.BytesGrowth)
 	}
 	if n := after.Geometry.Slots; n > 0 {
-		bound(n-min(after.Depth(), n), long.Deeper)
+		bound(n-min(after.Depth(), n), long.DepthGrowth)
 	}
-	return growthOf{growing: true, left: left}
+	return forecast{growing: true, fullIn: left}
 }
 
 // grows reports whether the queue does, at the cost of the consumer: in a ring,
 // whose consumer may sleep between bursts, only when it does not sleep.
 func (i *Interval) grows(after *Snapshot) bool {
-	if i.Elapsed < tooShort || float64(i.Deeper) < max(growthShare*float64(i.Produced), 1) {
+	if i.Elapsed < minInterval || float64(i.DepthGrowth) < max(growthShare*float64(i.Produced), 1) {
 		return false
 	}
-	busy := i.Deeper >= minFill && i.ConsumerBlocked < Noticeable
+	busy := i.DepthGrowth >= minRingGrowth && i.ConsumerBlocked < Noticeable
 	if after.Geometry.Mode == layout.ModeRing {
 		return busy && after.Fill() < nearFull
 	}
-	return busy || i.Deeper >= minGrowth || i.Consumed == 0
+	return busy || i.DepthGrowth >= minGrowth || i.Consumed == 0
 }
 
 // backlog reports whether a queue of that depth is one that the consumer was not done with:
@@ -73,16 +73,16 @@ func (i *Interval) backlog(depth uint64) bool {
 		least, slow = minBacklog, float64(i.Latency.Max) >= growthShare/4*float64(i.Elapsed)
 	}
 	deep := slow && float64(depth) >= max(growthShare*float64(i.Consumed), float64(least))
-	return i.Elapsed >= tooShort && (deep || i.Produced == 0 && (i.Consumed > 0 || depth > 0))
+	return i.Elapsed >= minInterval && (deep || i.Produced == 0 && (i.Consumed > 0 || depth > 0))
 }
 
 // shrinks reports whether the consumer receives notably more than comes.
 func (i *Interval) shrinks() bool {
-	return float64(-i.Deeper) >= max(growthShare*float64(i.Consumed), 1)
+	return float64(-i.DepthGrowth) >= max(growthShare*float64(i.Consumed), 1)
 }
 
 // verdict is the one on a queue that grows.
-func (g growthOf) verdict(i *Interval, after *Snapshot) Verdict {
+func (g forecast) verdict(i *Interval, after *Snapshot) Verdict {
 	if after.Geometry.Mode == layout.ModeRing {
 		return conclude(ConsumerBound, CauseFills, i, after, AdviceSpeedUpConsumer, AdviceSlowProducer, AdviceKeepCapacity)
 	}

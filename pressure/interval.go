@@ -9,9 +9,9 @@ type Interval struct {
 	ProducedBytes      uint64 // payload
 	ConsumedBytes      uint64
 	Throughput         float64 // messages consumed a second
-	Deeper             int64   // messages that the queue has grown by
-	Heavier            int64   // bytes that it has grown by
-	Waiting            uint64  // messages that were in the queue at its start
+	DepthGrowth        int64   // messages that the queue has grown by
+	BytesGrowth        int64   // bytes that it has grown by
+	DepthBefore        uint64  // messages that were in the queue at its start
 	Dropped, Lost      uint64  // messages
 	Refused            uint64  // sends
 	Deepest            uint64  // most messages that the queue has held, as far as it was noted
@@ -25,7 +25,7 @@ type Interval struct {
 	ConsumerStayed bool
 
 	// Unreached: at both ends a live producer did not find the live consumer.
-	Unreached bool
+	ConsumerNotFound bool
 
 	// Stopped: a Trend has seen that a side's process did not run in this time, so
 	// that what each side waited for says nothing.
@@ -33,34 +33,34 @@ type Interval struct {
 
 	Latency Histogram
 
-	longer time.Duration // what Elapsed is a part of; 0 = of nothing longer
+	wholeElapsed time.Duration // what Elapsed is a part of; 0 = of nothing longer
 }
 
 // Between returns what happened from before to after.
 func Between(before, after *Snapshot) Interval {
 	i := Interval{
-		Elapsed:        time.Duration(after.At - before.At),
-		Produced:       grown(before.Produced, after.Produced),
-		Consumed:       grown(before.Consumed, after.Consumed),
-		ProducedBytes:  grown(before.ProducedBytes, after.ProducedBytes),
-		ConsumedBytes:  grown(before.ConsumedBytes, after.ConsumedBytes),
-		Deeper:         int64(after.Depth() - before.Depth()),
-		Heavier:        int64(after.QueueBytes - before.QueueBytes),
-		Waiting:        before.Depth(),
-		Dropped:        grown(before.Dropped, after.Dropped),
-		Lost:           grown(before.Lost, after.Lost),
-		Refused:        grown(before.Refused, after.Refused),
-		Deepest:        max(before.Depth(), after.Depth()),
-		ProducerWaits:  grown(before.Producer.Waits, after.Producer.Waits),
-		ConsumerWaits:  grown(before.Consumer.Waits, after.Consumer.Waits),
-		ConsumerStayed: before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Generation == after.Consumer.Generation,
-		Unreached:      before.unreached() && after.unreached(),
-		Latency:        after.Latency.Since(&before.Latency),
+		Elapsed:          time.Duration(after.At - before.At),
+		Produced:         grown(before.Produced, after.Produced),
+		Consumed:         grown(before.Consumed, after.Consumed),
+		ProducedBytes:    grown(before.ProducedBytes, after.ProducedBytes),
+		ConsumedBytes:    grown(before.ConsumedBytes, after.ConsumedBytes),
+		DepthGrowth:      int64(after.Depth() - before.Depth()),
+		BytesGrowth:      int64(after.QueueBytes - before.QueueBytes),
+		DepthBefore:      before.Depth(),
+		Dropped:          grown(before.Dropped, after.Dropped),
+		Lost:             grown(before.Lost, after.Lost),
+		Refused:          grown(before.Refused, after.Refused),
+		Deepest:          max(before.Depth(), after.Depth()),
+		ProducerWaits:    grown(before.Producer.Waits, after.Producer.Waits),
+		ConsumerWaits:    grown(before.Consumer.Waits, after.Consumer.Waits),
+		ConsumerStayed:   before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Generation == after.Consumer.Generation,
+		ConsumerNotFound: before.consumerNotFound() && after.consumerNotFound(),
+		Latency:          after.Latency.Since(&before.Latency),
 	}
 	if after.HighWater > before.HighWater { // reached in this time
 		i.Deepest = max(i.Deepest, after.HighWater)
 	} else { // not passed in it
-		i.Deepest = max(i.Deepest, min(after.HighWater, i.Waiting+i.Produced))
+		i.Deepest = max(i.Deepest, min(after.HighWater, i.DepthBefore+i.Produced))
 	}
 	if i.Elapsed > 0 {
 		i.Throughput = float64(i.Consumed) / i.Elapsed.Seconds()

@@ -12,11 +12,11 @@ const Noticeable = 0.1
 const (
 	// nearFull is the fill from which on the queue is the limit.
 	nearFull = 0.9
-	// arriving is longer than a consumer needs from taking its role, which makes
+	// attachTime is longer than a consumer needs from taking its role, which makes
 	// it alive, to noting its first progress.
-	arriving = 100 * time.Millisecond
-	// tooShort is an interval that says little.
-	tooShort = 10 * time.Millisecond
+	attachTime = 100 * time.Millisecond
+	// minInterval is an interval that says little.
+	minInterval = 10 * time.Millisecond
 )
 
 // Judge returns the verdict on an interval, given the snapshot at its end.
@@ -26,15 +26,15 @@ func Judge(i *Interval, after *Snapshot) Verdict { return judge("", i, i, after)
 // stay with a verdict than to come to it. long is a longer interval with the same
 // end, in which growth is told from a queue that comes and goes.
 func judge(last Kind, i, long *Interval, after *Snapshot) Verdict {
-	g := growth(i, long, after)
+	g := forecastGrowth(i, long, after)
 	v := judgeGrown(g, last, i, after)
-	v.Grows, v.FullIn = g.growing, g.left
+	v.Grows, v.FullIn = g.growing, g.fullIn
 	return v
 }
 
 // judgeGrown returns the verdict on an interval in which the queue grew as g says. Whether
 // both sides are there and run comes before how fast they are.
-func judgeGrown(g growthOf, last Kind, i *Interval, after *Snapshot) Verdict {
+func judgeGrown(g forecast, last Kind, i *Interval, after *Snapshot) Verdict {
 	for _, missing := range []func(*Interval, *Snapshot) (Verdict, bool){consumerless, stopped, unconnected, stalled} {
 		if v, ok := missing(i, after); ok {
 			return v
@@ -94,16 +94,16 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 		}
 	}
 	switch {
-	case prevails(p, c, last == ConsumerBound):
+	case waitsForOther(p, c, last == ConsumerBound):
 		slower(CauseWaits)
 	// A full ring may be a burst's; a transfer's queue at its limit never is.
-	case after.Fill() >= nearFull && i.Elapsed >= arriving && (c < Noticeable || !ring):
+	case after.Fill() >= nearFull && i.Elapsed >= attachTime && (c < Noticeable || !ring):
 		slower(CauseFull)
 	case c < Noticeable && i.backlog(after.Depth()):
 		v.Kind, v.Cause = ConsumerBound, CauseBacklog
-	case prevails(c, p, last == ProducerBound):
+	case waitsForOther(c, p, last == ProducerBound):
 		v.Kind = ProducerBound
-	case i.Elapsed < tooShort:
+	case i.Elapsed < minInterval:
 		v.Cause = CauseTooShort
 	}
 	if bursts(i, after) {
@@ -114,9 +114,9 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	return v
 }
 
-// prevails reports whether a side that slept the share more of the time waits for
+// waitsForOther reports whether a side that slept the share more of the time waits for
 // the other, which slept less.
-func prevails(more, less float64, already bool) bool {
+func waitsForOther(more, less float64, already bool) bool {
 	if already {
 		return more >= Noticeable/2 && more >= 1.5*less
 	}

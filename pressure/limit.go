@@ -18,8 +18,8 @@ func (s *Snapshot) delivering() bool {
 
 // limited is the verdict on a transfer that is at its limit.
 func limited(i *Interval, after *Snapshot) Verdict {
-	if i.Consumed == 0 && after.Apart() {
-		return apart(i, after)
+	if i.Consumed == 0 && after.Disconnected() {
+		return notConnected(i, after)
 	}
 	return conclude(ConsumerBound, CauseLimit, i, after, limitAdvice...)
 }

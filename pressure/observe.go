@@ -23,8 +23,8 @@ func Observe(seg Segment) (s Snapshot, err error) {
 		h := seg.Header()
 		producer, producerErr := alive(seg, layout.Producer)
 		consumer, consumerErr := alive(seg, layout.Consumer)
-		s = Read(h, seg.Geometry(), Alive{Producer: producer, Consumer: consumer}, monotonic.Now())
-		s.Producer.Unknown, s.Consumer.Unknown = producerErr != nil, consumerErr != nil
+		s = Read(h, seg.Geometry(), LiveRoles{Producer: producer, Consumer: consumer}, monotonic.Now())
+		s.Producer.AliveUnknown, s.Consumer.AliveUnknown = producerErr != nil, consumerErr != nil
 		s.Producer.observe(&h.ProducerStats)
 		s.Consumer.observe(&h.ConsumerStats)
 		return nil
@@ -32,18 +32,18 @@ func Observe(seg Segment) (s Snapshot, err error) {
 	return s, err
 }
 
-// look finds out what this process can know of the side's, and asks /proc whether it
+// observe finds out what this process can know of the side's, and asks /proc whether it
 // runs. A process that looks at itself does.
 func (s *RoleStats) observe(at *layout.RoleStats) {
 	self := endpoint.Self()
 	pids, clock := at.PIDNamespace.Load(), at.TimeNamespace.Load()
-	s.Foreign = pids != 0 && self.PIDNamespace != 0 && pids != self.PIDNamespace
+	s.OtherPIDNamespace = pids != 0 && self.PIDNamespace != 0 && pids != self.PIDNamespace
 	s.OtherClock = clock != 0 && self.TimeNamespace != 0 && clock != self.TimeNamespace
 	if !s.Alive || pids == 0 || pids != self.PIDNamespace {
 		return
 	}
-	if s.Runs = s.PID == int(self.PID); !s.Runs {
-		s.Runs, s.Stopped = procinfo.Runs(s.PID)
+	if s.Running = s.PID == int(self.PID); !s.Running {
+		s.Running, s.Stopped = procinfo.Runs(s.PID)
 	}
 }
 

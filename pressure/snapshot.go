@@ -9,30 +9,30 @@ import (
 	"sluice/layout"
 )
 
-// Side is what one role reports of itself.
+// RoleStats is what one role reports of itself.
 type RoleStats struct {
-	Alive      bool // a live process holds the role
-	Unknown    bool // the kernel does not tell whether one does; Alive is what the segment says
-	PID        int  // of the last holder; for people
-	UID        int  // of the last holder, as it says
-	State      layout.State
-	Generation uint64        // times the role was taken
-	Waits      uint64        // times it slept, full for a producer, empty for a consumer
-	Blocked    time.Duration // time asleep, a sleep that still goes on included
-	Spins      uint64        // waits that ended before it came to a sleep
-	Wakes      uint64        // times it woke the other side
-	Spurious   uint64        // times it was woken for nothing
-	Progress   uint64        // monotonic ns of the last noted progress
+	Alive        bool // a live process holds the role
+	AliveUnknown bool // the kernel does not tell whether one does; Alive is what the segment says
+	PID          int  // of the last holder; for people
+	UID          int  // of the last holder, as it says
+	State        layout.State
+	Generation   uint64        // times the role was taken
+	Waits        uint64        // times it slept, full for a producer, empty for a consumer
+	Blocked      time.Duration // time asleep, a sleep that still goes on included
+	Spins        uint64        // waits that ended before it came to a sleep
+	Wakes        uint64        // times it woke the other side
+	Spurious     uint64        // times it was woken for nothing
+	Progress     uint64        // monotonic ns of the last noted progress
 
 	End     layout.End // producer: how its last stream ended
 	EndSeen uint64     // consumer: the producer's Generation whose end it was told of; 0 = none
 	Socket  string     // transfer: where it connects to, or listens, as it says; "" = it has not said
 
 	// What Observe finds out about the process; false when that cannot be known.
-	Runs       bool // it is not stopped
-	Stopped    bool // it is (SIGSTOP, Ctrl-Z)
-	Foreign    bool // PID is a number of another pid namespace
-	OtherClock bool // Progress is of the clock of another time namespace
+	Running           bool // it is not stopped
+	Stopped           bool // it is (SIGSTOP, Ctrl-Z)
+	OtherPIDNamespace bool // PID is a number of another pid namespace
+	OtherClock        bool // Progress is of the clock of another time namespace
 }
 
 // Snapshot is a segment's counters at one time. Counts are totals since the
@@ -57,15 +57,15 @@ type Snapshot struct {
 	Descriptors    uint64              // that the producer holds for buffers in flight
 	MaxDescriptors uint64              // that it may hold
 
-	Untold uint64 // streams that were stopped or failed, and no consumer was told
+	UntoldEnds uint64 // streams that were stopped or failed, and no consumer was told
 
 	Producer, Consumer RoleStats
 	Latency            Histogram
 }
 
-// Alive says which roles a live process holds. Only the kernel knows; the
+// LiveRoles says which roles a live process holds. Only the kernel knows; the
 // header does not.
-type Alive struct{ Producer, Consumer bool }
+type LiveRoles struct{ Producer, Consumer bool }
 
 // Read takes a snapshot of h at the given time. The counters are not read at
 // one instant: the consumer's come first, so a queue is never negative but may
@@ -73,7 +73,7 @@ type Alive struct{ Producer, Consumer bool }
 //
 // h is another process's to write. No value makes Read fail; a corrupt header
 // gives nonsense figures.
-func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot {
+func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snapshot {
 	s := Snapshot{At: now, Geometry: g, Created: time.Unix(0, int64(h.Identity.CreatedAt.Load()))}
 	s.readQueue(h)
 	s.ProducedBytes, s.ConsumedBytes = h.Producer.Bytes.Load(), h.Consumer.Bytes.Load()
@@ -94,7 +94,7 @@ func Read(h *layout.Header, g layout.Geometry, alive Alive, now uint64) Snapshot
 			s.Descriptors = 0
 		}
 	}
-	s.Untold = endpoint.UnreportedIncomplete(h)
+	s.UntoldEnds = endpoint.UnreportedIncomplete(h)
 	s.Latency = readHistogram(&h.Latency)
 	return s
 }
@@ -189,8 +189,8 @@ func (s *Snapshot) Depth() uint64 {
 // notes it only now and then, so that may be what the queue holds now.
 func (s *Snapshot) Deepest() uint64 { return max(s.HighWater, s.Depth()) }
 
-// Since makes s one of a series: what was known to be the deepest queue stays that.
-func (s *Snapshot) Since(before *Snapshot) { s.HighWater = max(s.HighWater, before.Deepest()) }
+// CarryHighWater makes s one of a series: what was known to be the deepest queue stays that.
+func (s *Snapshot) CarryHighWater(before *Snapshot) { s.HighWater = max(s.HighWater, before.Deepest()) }
 
 // Fill returns the share of the tighter bound that is in use, from 0 to 1:
 // bytes of the capacity or the limit, or messages of the slots. It is 0 without a

@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// quietAfter is how long a side that sleeps may show no progress. It looks around at
+	// minNoProgress is how long a side that sleeps may show no progress. It looks around at
 	// least once a second, so after that it does not run.
-	quietAfter = 2 * time.Second
-	// stallAfter is how long a consumer may work on one message before it is
+	minNoProgress = 2 * time.Second
+	// minStall is how long a consumer may work on one message before it is
 	// said to be stalled.
-	stallAfter = 5 * time.Second
+	minStall = 5 * time.Second
 )
 
 // stopped is the verdict on a side that does not run although it lives: what it says
@@ -20,16 +20,16 @@ const (
 func stopped(i *Interval, after *Snapshot) (Verdict, bool) {
 	for _, r := range []layout.Role{layout.Consumer, layout.Producer} {
 		cause := after.notRunning(r)
-		if cause == "" && i.sleepsInVain(after, r) {
+		if cause == "" && i.sleepsThroughWork(after, r) {
 			cause = CauseAsleep
 		}
 		if cause == "" {
 			continue
 		}
 		v := conclude(Stopped, cause, i, after)
-		v.blame(r, after.side(r))
+		v.setProcess(r, after.side(r))
 		if cause == CauseNoProgress {
-			v.NoProgress = after.age(after.side(r))
+			v.NoProgressFor = after.noProgressFor(after.side(r))
 		}
 		v.Advice = []Advice{{Kind: AdviceContinue}}
 		if !v.OtherPIDNamespace {
@@ -40,27 +40,27 @@ func stopped(i *Interval, after *Snapshot) (Verdict, bool) {
 	return Verdict{}, false
 }
 
-// blame names the process that is stopped or stalled.
-func (f *Figures) blame(r layout.Role, side *RoleStats) {
-	f.Role, f.PID, f.OtherPIDNamespace = r, side.PID, side.Foreign
+// setProcess names the process that is stopped or stalled.
+func (f *Figures) setProcess(r layout.Role, side *RoleStats) {
+	f.Role, f.PID, f.OtherPIDNamespace = r, side.PID, side.OtherPIDNamespace
 }
 
-// sleepsInVain reports whether a side sleeps although what it sleeps for was there for
+// sleepsThroughWork reports whether a side sleeps although what it sleeps for was there for
 // longer than it takes to wake up. This shows sooner than its progress does.
-func (i *Interval) sleepsInVain(after *Snapshot, r layout.Role) bool {
-	if !after.sleeps(r) || i.Elapsed <= arriving {
+func (i *Interval) sleepsThroughWork(after *Snapshot, r layout.Role) bool {
+	if !after.sleeps(r) || i.Elapsed <= attachTime {
 		return false
 	}
 	if r == layout.Consumer {
-		return i.ConsumerStayed && i.Consumed == 0 && after.Fill() >= nearFull && i.Waiting > 0
+		return i.ConsumerStayed && i.Consumed == 0 && after.Fill() >= nearFull && i.DepthBefore > 0
 	}
-	return after.Geometry.Mode == layout.ModeRing && i.Produced == 0 && after.Depth() == 0 && i.Waiting == 0
+	return after.Geometry.Mode == layout.ModeRing && i.Produced == 0 && after.Depth() == 0 && i.DepthBefore == 0
 }
 
 // sleeps reports whether a side lives and says that it waits, and nothing more is known.
 func (s *Snapshot) sleeps(r layout.Role) bool {
 	side := s.side(r)
-	return side.Alive && !side.Runs && (side.State == layout.StateBlocked || side.State == layout.StateAlone)
+	return side.Alive && !side.Running && (side.State == layout.StateBlocked || side.State == layout.StateAlone)
 }
 
 // notRunning returns how it shows that a live side does not run; "" when it does not show.
@@ -71,7 +71,7 @@ func (s *Snapshot) notRunning(r layout.Role) Cause {
 		return ""
 	case side.Stopped:
 		return CauseSignal
-	case s.sleeps(r) && s.age(side) > quietAfter:
+	case s.sleeps(r) && s.noProgressFor(side) > minNoProgress:
 		return CauseNoProgress
 	}
 	return ""
@@ -79,22 +79,22 @@ func (s *Snapshot) notRunning(r layout.Role) Cause {
 
 // stalled is the verdict on a consumer that is there, and has something to receive.
 func stalled(i *Interval, after *Snapshot) (Verdict, bool) {
-	idle := after.age(&after.Consumer)
-	if !i.ConsumerStayed || i.Elapsed <= arriving || i.Consumed > 0 || after.Depth() == 0 || idle <= stallAfter {
+	idle := after.noProgressFor(&after.Consumer)
+	if !i.ConsumerStayed || i.Elapsed <= attachTime || i.Consumed > 0 || after.Depth() == 0 || idle <= minStall {
 		return Verdict{}, false
 	}
 	v := conclude(Stalled, CauseNoProgress, i, after, AdviceInspectConsumer)
-	v.blame(layout.Consumer, &after.Consumer)
-	v.NoProgress, v.LastProducer = idle, after.lastProducer()
+	v.setProcess(layout.Consumer, &after.Consumer)
+	v.NoProgressFor, v.LastProducer = idle, after.lastProducer()
 	if i.Dropped > 0 {
 		v.Dropped, v.Offered = i.Dropped, i.Dropped+i.Produced
 	}
 	return v, true
 }
 
-// age is how long a side has shown no progress, 0 when that cannot be known. It may
+// noProgressFor is how long a side has shown no progress, 0 when that cannot be known. It may
 // have shown some after this snapshot's clock was read.
-func (s *Snapshot) age(side *RoleStats) time.Duration {
+func (s *Snapshot) noProgressFor(side *RoleStats) time.Duration {
 	if side.OtherClock {
 		return 0
 	}

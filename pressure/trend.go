@@ -12,15 +12,15 @@ import (
 // remembers what two snapshots do not show, for the verdict on the whole time. The
 // zero value has seen nothing. One goroutine at a time may use it.
 type Trend struct {
-	window  []Snapshot    // at least lookBack long, oldest first
-	seconds []Snapshot    // one a second for growthBack, oldest first
-	verdict Verdict       // that stands
-	since   uint64        // when it came, monotonic ns
-	next    Kind          // what it may be about to become
-	votes   int           // how often in a row
-	longest time.Duration // between two snapshots
-	paused  bool          // before the next snapshot
-	whole   whole
+	window        []Snapshot    // at least lookBack long, oldest first
+	seconds       []Snapshot    // one a second for growthBack, oldest first
+	verdict       Verdict       // that stands
+	since         uint64        // when it came, monotonic ns
+	candidate     Kind          // what it may be about to become
+	confirmations int           // how often in a row
+	longest       time.Duration // between two snapshots
+	gapMarked     bool          // before the next snapshot
+	whole         whole
 }
 
 const (
@@ -29,11 +29,11 @@ const (
 	// growthBack is how far growth looks back, so that its pace is not that of one
 	// message or batch.
 	growthBack = 5 * time.Second
-	// confirmed is how often in a row another verdict has to come to be believed.
-	confirmed = 2
-	// unseenFrom is by how much a step is longer than those before it when whoever takes
+	// minConfirmations is how often in a row another verdict has to come to be believed.
+	minConfirmations = 2
+	// minGap is by how much a step is longer than those before it when whoever takes
 	// the snapshots did not run in between.
-	unseenFrom = 2 * time.Second
+	minGap = 2 * time.Second
 )
 
 // nearlyAll is d for a ticker that may be early by a little.
@@ -47,9 +47,9 @@ func nearlyAll(d time.Duration) time.Duration { return d / 10 * 9 }
 func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 	if n := len(t.window); n > 0 {
 		step := time.Duration(s.At - t.window[n-1].At)
-		if t.paused || t.longest > 0 && step > 2*t.longest+unseenFrom {
-			t.paused = false
-			t.window, t.seconds, t.votes = append(t.window[:0], s), append(t.seconds[:0], s), 0
+		if t.gapMarked || t.longest > 0 && step > 2*t.longest+minGap {
+			t.gapMarked = false
+			t.window, t.seconds, t.confirmations = append(t.window[:0], s), append(t.seconds[:0], s), 0
 			t.whole.skip(&s)
 			return Between(&s, &s), t.verdict
 		}
@@ -61,12 +61,12 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 		drop++
 	}
 	t.window = append(t.window[:0], t.window[drop:]...)
-	i, long := Between(&t.window[0], &s), Between(t.past(&s), &s)
+	i, long := Between(&t.window[0], &s), Between(t.growthStart(&s), &s)
 	for at := range t.window {
 		i.Stopped = i.Stopped || t.window[at].notRunning(layout.Producer) != "" || t.window[at].notRunning(layout.Consumer) != ""
 	}
 	if n := len(t.window); n > 1 && i.Elapsed > 0 && t.window[n-2].Depth() > s.Depth() {
-		long.Deeper = 0 // it has grown, and does not any more
+		long.DepthGrowth = 0 // it has grown, and does not any more
 	}
 	v := judge(t.verdict.Kind, &i, &long, &s)
 	if i.Elapsed == 0 { // the first look: nothing to stay with
@@ -75,24 +75,24 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 	}
 	switch {
 	case v.Kind == t.verdict.Kind && (v.Grows || !t.verdict.Grows):
-		t.verdict, t.votes = v, 0
-	case t.believes(v.Kind):
+		t.verdict, t.confirmations = v, 0
+	case t.accepts(v.Kind):
 		if v.Kind != t.verdict.Kind {
 			t.since = s.At
 		}
-		t.verdict, t.votes = v, 0
+		t.verdict, t.confirmations = v, 0
 	}
 	t.verdict.Held = time.Duration(s.At - t.since)
 	t.whole.add(&s, &t.verdict)
 	return i, t.verdict
 }
 
-// Pause says that the taker of the snapshots knows that it did not run for some of the time
+// MarkGap says that the taker of the snapshots knows that it did not run for some of the time
 // between the last one and the next. Without it, Add sees only long pauses.
-func (t *Trend) Pause() { t.paused = true }
+func (t *Trend) MarkGap() { t.gapMarked = true }
 
-// past keeps s for later, and returns the snapshot that growth looks back to.
-func (t *Trend) past(s *Snapshot) *Snapshot {
+// growthStart keeps s for later, and returns the snapshot that growth looks back to.
+func (t *Trend) growthStart(s *Snapshot) *Snapshot {
 	n := len(t.seconds)
 	if n == 0 || time.Duration(s.At-t.seconds[n-1].At) >= nearlyAll(lookBack) {
 		t.seconds = append(t.seconds, *s)
@@ -118,14 +118,14 @@ func (t *Trend) past(s *Snapshot) *Snapshot {
 	return from
 }
 
-// believes reports whether another verdict than the one that stands is to take its
+// accepts reports whether another verdict than the one that stands is to take its
 // place, or the same one without its forecast. Who is slower is a matter of degree;
 // whether somebody is there is not. That a queue grows is not believed any longer than
 // it does.
-func (t *Trend) believes(k Kind) bool {
-	if k != t.next {
-		t.next, t.votes = k, 0
+func (t *Trend) accepts(k Kind) bool {
+	if k != t.candidate {
+		t.candidate, t.confirmations = k, 0
 	}
-	t.votes++
-	return t.votes >= confirmed || !k.ofDegree() || !t.verdict.Kind.ofDegree() || t.verdict.Kind == Growing
+	t.confirmations++
+	return t.confirmations >= minConfirmations || !k.ofDegree() || !t.verdict.Kind.ofDegree() || t.verdict.Kind == Growing
 }

@@ -8,11 +8,11 @@ import (
 	"sluice/layout"
 )
 
-// story feeds a Trend with a snapshot each quarter of a second, each made from the
+// verdictsOf feeds a Trend with a snapshot each quarter of a second, each made from the
 // one before by the next chapter, and returns the verdicts.
-func story(t *testing.T, chapters ...func(s *Snapshot)) (verdicts []Verdict) {
+func verdictsOf(t *testing.T, chapters ...func(s *Snapshot)) (verdicts []Verdict) {
 	t.Helper()
-	_, s := second(func(_, _ *Snapshot) {})
+	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	for _, change := range chapters {
 		s.At += uint64(250 * time.Millisecond)
@@ -24,8 +24,8 @@ func story(t *testing.T, chapters ...func(s *Snapshot)) (verdicts []Verdict) {
 	return verdicts
 }
 
-// moved is a quarter of a second in which both sides slept that long.
-func moved(producer, consumer time.Duration) func(s *Snapshot) {
+// quarter is a quarter of a second in which both sides slept that long.
+func quarter(producer, consumer time.Duration) func(s *Snapshot) {
 	return func(s *Snapshot) {
 		s.Produced, s.Consumed = s.Produced+100, s.Consumed+100
 		s.Producer.Blocked += producer
@@ -33,7 +33,7 @@ func moved(producer, consumer time.Duration) func(s *Snapshot) {
 	}
 }
 
-func times(n int, c func(s *Snapshot)) (all []func(s *Snapshot)) {
+func repeat(n int, c func(s *Snapshot)) (all []func(s *Snapshot)) {
 	for range n {
 		all = append(all, c)
 	}
@@ -41,10 +41,10 @@ func times(n int, c func(s *Snapshot)) (all []func(s *Snapshot)) {
 }
 
 func TestAVerdictIsBelievedWhenItIsConfirmed(t *testing.T) {
-	slow, quick := moved(240*time.Millisecond, 0), moved(0, 240*time.Millisecond)
-	chapters := append(times(8, slow), append(times(1, quick), append(times(8, slow), times(8, quick)...)...)...)
+	slow, quick := quarter(240*time.Millisecond, 0), quarter(0, 240*time.Millisecond)
+	chapters := append(repeat(8, slow), append(repeat(1, quick), append(repeat(8, slow), repeat(8, quick)...)...)...)
 	changes := []int{}
-	verdicts := story(t, chapters...)
+	verdicts := verdictsOf(t, chapters...)
 	for i := 2; i < len(verdicts); i++ {
 		if verdicts[i].Kind != verdicts[i-1].Kind {
 			changes = append(changes, i)
@@ -66,11 +66,11 @@ func TestAVerdictIsBelievedWhenItIsConfirmed(t *testing.T) {
 func TestAVerdictDoesNotFlicker(t *testing.T) {
 	var chapters []func(s *Snapshot)
 	for range 20 { // 8 % and 12 % in turn, a second each
-		chapters = append(chapters, times(4, moved(20*time.Millisecond, 0))...)
-		chapters = append(chapters, times(4, moved(30*time.Millisecond, 0))...)
+		chapters = append(chapters, repeat(4, quarter(20*time.Millisecond, 0))...)
+		chapters = append(chapters, repeat(4, quarter(30*time.Millisecond, 0))...)
 	}
 	changes, held := 0, time.Duration(0)
-	verdicts := story(t, chapters...)
+	verdicts := verdictsOf(t, chapters...)
 	for i := 8; i < len(verdicts); i++ { // the first seconds are half empty
 		if verdicts[i].Kind != verdicts[i-1].Kind {
 			changes++
@@ -84,7 +84,7 @@ func TestAVerdictDoesNotFlicker(t *testing.T) {
 
 func TestWhoIsThereIsBelievedAtOnce(t *testing.T) {
 	gone := func(s *Snapshot) { s.Consumer.Alive, s.Produced = false, s.Produced+8 }
-	verdicts := story(t, append(times(8, moved(0, 0)), gone, func(s *Snapshot) { s.Consumer.Alive = true; moved(0, 0)(s) })...)
+	verdicts := verdictsOf(t, append(repeat(8, quarter(0, 0)), gone, func(s *Snapshot) { s.Consumer.Alive = true; quarter(0, 0)(s) })...)
 	if v := verdicts[8]; v.Kind != NoConsumer || v.Held != 0 {
 		t.Errorf("%+v", v)
 	}
@@ -137,7 +137,7 @@ func TestBursts(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before, after := second(c.change)
+			before, after := oneSecond(c.change)
 			i := Between(&before, &after)
 			v := Judge(&i, &after)
 			if v.Cause != c.cause || !slices.Equal(kinds(&v), c.advice) || v.Missed != c.missed {
@@ -152,14 +152,14 @@ func TestBursts(t *testing.T) {
 
 // Whoever looks twice only is told what came in between.
 func TestTwoLooksMakeAVerdict(t *testing.T) {
-	before, after := second(func(_, s *Snapshot) { s.Producer.Blocked, s.Produced = 900*time.Millisecond, 1208 })
+	before, after := oneSecond(func(_, s *Snapshot) { s.Producer.Blocked, s.Produced = 900*time.Millisecond, 1208 })
 	before.Produced = 1300 // deep enough for a verdict of its own
 	var trend Trend
 	trend.Add(before)
 	if _, v := trend.Add(after); v.Kind != ConsumerBound || v.Held != 0 {
 		t.Errorf("%+v", v)
 	}
-	quiet, busy := transferred(func(b, s *Snapshot) { b.Produced, s.Produced = 1500, 2500 })
+	quiet, busy := growingTransfer(func(b, s *Snapshot) { b.Produced, s.Produced = 1500, 2500 })
 	trend = Trend{}
 	trend.Add(quiet)
 	if _, v := trend.Add(busy); v.Kind != Growing {

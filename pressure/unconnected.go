@@ -2,23 +2,23 @@ package pressure
 
 import "sluice/layout"
 
-// unreached reports whether the producer of a transfer does not find its consumer,
+// consumerNotFound reports whether the producer of a transfer does not find its consumer,
 // although both live.
-func (s *Snapshot) unreached() bool {
+func (s *Snapshot) consumerNotFound() bool {
 	return s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive && s.Consumer.Alive &&
 		(s.RefuseReason == layout.RefuseNoConsumer || s.RefuseReason == layout.RefuseElsewhere || s.RefuseReason == layout.RefuseNoConnectionDescriptor)
 }
 
-// Apart reports whether both sides of a transfer live and, as far as they say, have no
+// Disconnected reports whether both sides of a transfer live and, as far as they say, have no
 // connection: the producer does not find the consumer, or they name different sockets. The
 // paths are what they claim, and two paths may lead to one socket: they say nothing once the
 // consumer has received something.
-func (s *Snapshot) Apart() bool {
-	return s.unreached() || s.elsewhere()
+func (s *Snapshot) Disconnected() bool {
+	return s.consumerNotFound() || s.socketsDiffer()
 }
 
-// elsewhere reports whether two sides that live name different sockets.
-func (s *Snapshot) elsewhere() bool {
+// socketsDiffer reports whether two sides that live name different sockets.
+func (s *Snapshot) socketsDiffer() bool {
 	from, to := s.Producer.Socket, s.Consumer.Socket
 	return s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive && s.Consumer.Alive && from != "" && to != "" && from != to
 }
@@ -26,21 +26,21 @@ func (s *Snapshot) elsewhere() bool {
 // unconnected is the verdict on two sides that live and have no connection.
 func unconnected(i *Interval, after *Snapshot) (Verdict, bool) {
 	switch {
-	case i.Consumed > 0 || i.Elapsed <= arriving || !i.ConsumerStayed:
-	case i.Unreached, after.elsewhere() && after.Depth() > 0:
-		return apart(i, after), true
+	case i.Consumed > 0 || i.Elapsed <= attachTime || !i.ConsumerStayed:
+	case i.ConsumerNotFound, after.socketsDiffer() && after.Depth() > 0:
+		return notConnected(i, after), true
 	}
 	return Verdict{}, false
 }
 
-// apart is that verdict.
-func apart(i *Interval, s *Snapshot) Verdict {
+// notConnected is that verdict.
+func notConnected(i *Interval, s *Snapshot) Verdict {
 	v := conclude(Unconnected, CauseNoSocket, i, s, AdviceRestartConsumer, AdviceSameSocket)
 	v.ProducerSocket, v.ConsumerSocket = s.Producer.Socket, s.Consumer.Socket
 	switch {
 	case s.RefuseReason == layout.RefuseNoConnectionDescriptor:
 		v.Cause, v.Advice = CauseNoDescriptor, advise(AdviceMoreDescriptors)
-	case s.elsewhere():
+	case s.socketsDiffer():
 		v.Cause, v.Advice = CauseSockets, advise(AdviceSameSocket)
 	}
 	return v

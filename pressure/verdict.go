@@ -74,10 +74,10 @@ type Figures struct {
 
 	ProducedPerSec, ConsumedPerSec float64 // messages a second of Elapsed
 
-	Fill    float64 // share of the tighter bound in use at the end, from 0 to 1; 0 without a bound
-	Depth   uint64  // messages in the queue at the end
-	Waiting uint64  // messages that were in the queue at the start
-	Shrinks bool    // the consumer received notably more than was produced
+	Fill        float64 // share of the tighter bound in use at the end, from 0 to 1; 0 without a bound
+	Depth       uint64  // messages in the queue at the end
+	DepthBefore uint64  // messages that were in the queue at the start
+	Shrinks     bool    // the consumer received notably more than was produced
 
 	Limit        uint64 // transfer: most bytes in flight; 0 = no limit, or a ring
 	LimitReached bool   // transfer: at the end a live producer can send no more because of Limit
@@ -95,9 +95,9 @@ type Figures struct {
 	// verdict in which a queue is the evidence.
 	Deepest uint64
 
-	// Slower is how long the consumer was seen to be the slower side: with [CauseBehind]. It
+	// SlowerFor is how long the consumer was seen to be the slower side: with [CauseBehind]. It
 	// is a lower bound when BothRan is less than Elapsed.
-	Slower time.Duration
+	SlowerFor time.Duration
 
 	// Missed is about how many more messages the producer would have sent if the queue had
 	// had room for them while the consumer paused: with [CauseBursts] or [CauseStopped]; 0
@@ -119,11 +119,11 @@ type Figures struct {
 
 	// Role, PID and OtherPIDNamespace name the process that is [Stopped] or [Stalled]. PID is
 	// 0 when it is not known, and a number of another pid namespace with OtherPIDNamespace.
-	// NoProgress is how long that process has shown no progress, where that is the evidence.
+	// NoProgressFor is how long that process has shown no progress, where that is the evidence.
 	Role              layout.Role
 	PID               int
 	OtherPIDNamespace bool
-	NoProgress        time.Duration
+	NoProgressFor     time.Duration
 
 	// ProducerSocket and ConsumerSocket are the paths that the sides of a transfer connect to
 	// and listen at, as they say themselves: of kind [Unconnected]; "" when they have not.
@@ -132,17 +132,17 @@ type Figures struct {
 	// Of a Whole verdict: how long each side's process was seen to be stopped, and how long
 	// nobody held each role, at least. Absences are set where they are a notable part of
 	// Elapsed.
-	ProducerStopped, ConsumerStopped time.Duration
-	ProducerAbsent, ConsumerAbsent   time.Duration
+	ProducerStoppedFor, ConsumerStoppedFor time.Duration
+	ProducerAbsentFor, ConsumerAbsentFor   time.Duration
 }
 
 // figures returns those that are always set.
 func figures(i *Interval, after *Snapshot) Figures {
 	f := Figures{
-		Mode: after.Geometry.Mode, Elapsed: max(i.Elapsed, i.longer), BothRan: i.Elapsed,
+		Mode: after.Geometry.Mode, Elapsed: max(i.Elapsed, i.wholeElapsed), BothRan: i.Elapsed,
 		ProducerBlocked: i.ProducerBlocked, ConsumerBlocked: i.ConsumerBlocked,
 		ConsumedPerSec: i.Throughput,
-		Fill:           after.Fill(), Depth: after.Depth(), Waiting: i.Waiting, Shrinks: i.shrinks(),
+		Fill:           after.Fill(), Depth: after.Depth(), DepthBefore: i.DepthBefore, Shrinks: i.shrinks(),
 		Limit: after.Limit, LimitReached: after.LimitReached(),
 		ConsumerStayed: i.ConsumerStayed,
 	}

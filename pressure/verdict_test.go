@@ -8,9 +8,9 @@ import (
 	"sluice/layout"
 )
 
-// second is a pair of snapshots one second apart on a ring of 1 MiB and 8
+// oneSecond is a pair of snapshots one second apart on a ring of 1 MiB and 8
 // slots, between live sides; change edits what came out.
-func second(change func(before, after *Snapshot)) (before, after Snapshot) {
+func oneSecond(change func(before, after *Snapshot)) (before, after Snapshot) {
 	before = Snapshot{
 		At:       uint64(100 * time.Second),
 		Geometry: layout.Geometry{Mode: layout.ModeRing, Capacity: 1 << 20, Slots: 8, DataOffset: layout.HeaderSize},
@@ -172,7 +172,7 @@ func TestVerdict(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before, after := second(c.change)
+			before, after := oneSecond(c.change)
 			i := Between(&before, &after)
 			if got := Judge(&i, &after); got.Kind != c.want || got.Elapsed != i.Elapsed {
 				t.Errorf("got %+v, want %s", got, c.want)
@@ -210,7 +210,7 @@ func TestAConsumerThatWorksOffWhatWaitsIsTheSlowerSide(t *testing.T) {
 		}},
 	} {
 		for _, g := range []layout.Geometry{{Mode: layout.ModeRing, Capacity: 1 << 20}, {Mode: layout.ModeTransfer}} {
-			before, after := second(func(b, s *Snapshot) {
+			before, after := oneSecond(func(b, s *Snapshot) {
 				b.Geometry, s.Geometry = g, g
 				b.Produced, s.Produced = 1600, 1800 // 600 wait; 200 come, and are taken
 				c.change(b, s)
@@ -226,7 +226,7 @@ func TestAConsumerThatWorksOffWhatWaitsIsTheSlowerSide(t *testing.T) {
 // A successor's repair sets a count back by what its predecessor did not live to
 // publish, and a side may note progress after the snapshot's clock was read.
 func TestCountersThatGoBackMakeNoNonsense(t *testing.T) {
-	before, after := second(func(b, s *Snapshot) {
+	before, after := oneSecond(func(b, s *Snapshot) {
 		s.Consumed, s.Produced = b.Consumed-10, b.Produced+8
 		s.Producer.Waits, b.Producer.Waits = 0, 5
 		s.Producer.Blocked, b.Producer.Blocked = 0, time.Second
@@ -252,14 +252,14 @@ func TestBlockedTimeIncludesASleepThatGoesOn(t *testing.T) {
 	endpoint.BeginSleep(&h.ProducerStats, uint64(2*time.Second), asleepSince)
 	for _, alive := range []bool{true, false} {
 		endpoint.ContinueSleep(&h.ProducerStats, now-uint64(time.Millisecond))
-		if s := Read(&h, g, Alive{Producer: alive}, now); s.Producer.Blocked.Round(time.Second) < 2*time.Second {
+		if s := Read(&h, g, LiveRoles{Producer: alive}, now); s.Producer.Blocked.Round(time.Second) < 2*time.Second {
 			t.Errorf("alive %v: %v", alive, s.Producer.Blocked)
 		}
 	}
 	// Nothing noted for a minute: killed or stopped, which is not being blocked.
 	now += uint64(time.Minute)
 	for _, alive := range []bool{true, false} {
-		if s := Read(&h, g, Alive{Producer: alive}, now); s.Producer.Blocked > 7*time.Second {
+		if s := Read(&h, g, LiveRoles{Producer: alive}, now); s.Producer.Blocked > 7*time.Second {
 			t.Errorf("alive %v, a minute after the last look around: %v", alive, s.Producer.Blocked)
 		}
 	}
@@ -274,14 +274,14 @@ func TestAQueueIsNeverNegativeOrOverfull(t *testing.T) {
 	h.Consumer.Count.Store(10)
 	h.Consumer.Index.Store(1 << 40)
 	h.Consumer.NextIndex.Store(1 << 40)
-	s := Read(&h, g, Alive{}, 0)
+	s := Read(&h, g, LiveRoles{}, 0)
 	h.Producer.Count.Store(10)
-	if late := Read(&h, g, Alive{}, 0); late.Depth() != 0 {
+	if late := Read(&h, g, LiveRoles{}, 0); late.Depth() != 0 {
 		t.Errorf("depth %d", late.Depth())
 	}
 	h.Producer.Count.Store(1000)
 	h.Producer.CountBefore.Store(1000)
-	if late := Read(&h, g, Alive{}, 0); late.Depth() != 4 {
+	if late := Read(&h, g, LiveRoles{}, 0); late.Depth() != 4 {
 		t.Errorf("depth %d with 4 slots", late.Depth())
 	}
 	if s.Depth() != 0 || s.QueueBytes > 4096 || s.Fill() > 1 {
@@ -326,7 +326,7 @@ func TestWhoseWaitsPrevail(t *testing.T) {
 		{0.30, 0.16, false, true},
 		{0.30, 0.21, false, false},
 	} {
-		if come, stay := prevails(c.more, c.less, false), prevails(c.more, c.less, true); come != c.come || stay != c.stay {
+		if come, stay := waitsForOther(c.more, c.less, false), waitsForOther(c.more, c.less, true); come != c.come || stay != c.stay {
 			t.Errorf("%v to %v: comes %v, stays %v; want %v, %v", c.more, c.less, come, stay, c.come, c.stay)
 		}
 	}

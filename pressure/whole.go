@@ -8,16 +8,16 @@ import (
 
 // whole is what a Trend remembers of all the time that it has seen.
 type whole struct {
-	first, last Snapshot
-	kinds       map[Kind]time.Duration // how long each verdict stood
-	stopped     [2]time.Duration       // how long each role's process was seen not to run
-	away        [2]time.Duration       // how long nobody held each role, at least
-	met         time.Duration          // how long both sides could have gone on
-	blocked     [2]time.Duration       // of that, how long each side slept
-	limited     bool                   // the queue was seen at its limit
-	deepest     uint64                 // most messages seen in the queue
-	unattended  uint64                 // messages dropped while there was not one consumer all the time
-	apart       Verdict                // the last one of kind Unconnected
+	first, last       Snapshot
+	kinds             map[Kind]time.Duration // how long each verdict stood
+	stopped           [2]time.Duration       // how long each role's process was seen not to run
+	absent            [2]time.Duration       // how long nobody held each role, at least
+	bothRan           time.Duration          // how long both sides could have gone on
+	blocked           [2]time.Duration       // of that, how long each side slept
+	limited           bool                   // the queue was seen at its limit
+	deepest           uint64                 // most messages seen in the queue
+	droppedUnattended uint64                 // messages dropped while there was not one consumer all the time
+	unconnected       Verdict                // the last one of kind Unconnected
 }
 
 func (w *whole) begin(s *Snapshot) {
@@ -28,18 +28,18 @@ func (w *whole) begin(s *Snapshot) {
 // A process that did not run at one end of it is taken not to have run for half.
 func (w *whole) add(s *Snapshot, v *Verdict) {
 	step := time.Duration(s.At - w.last.At)
-	both := w.last.bothCan() && s.bothCan()
+	both := w.last.bothRun() && s.bothRun()
 	if d := Between(&w.last, s); !d.ConsumerStayed {
-		w.unattended += d.Dropped
+		w.droppedUnattended += d.Dropped
 	}
 	if both {
-		w.met += step
+		w.bothRan += step
 	}
 	if both || !v.Kind.ofDegree() && v.Kind != Stalled { // who is slower shows only where both are there
 		w.kinds[v.Kind] += step
 	}
 	if v.Kind == Unconnected {
-		w.apart = *v
+		w.unconnected = *v
 	}
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 		for _, at := range []*Snapshot{&w.last, s} {
@@ -48,7 +48,7 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 			}
 		}
 		if was, is := w.last.side(r), s.side(r); !was.Alive && !is.Alive && was.Generation == is.Generation { // nor did anybody come and go
-			w.away[r] += step
+			w.absent[r] += step
 		}
 		if both {
 			w.blocked[r] += min(step, max(0, s.side(r).Blocked-w.last.side(r).Blocked))
@@ -67,16 +67,16 @@ func (w *whole) skip(s *Snapshot) {
 	w.last = *s
 }
 
-// bothCan reports whether both sides are there and run, or there is a consumer and
+// bothRun reports whether both sides are there and run, or there is a consumer and
 // something to take that a producer has left.
-func (s *Snapshot) bothCan() bool {
+func (s *Snapshot) bothRun() bool {
 	return s.Consumer.Alive && s.notRunning(layout.Consumer) == "" && s.notRunning(layout.Producer) == "" &&
 		(s.Producer.Alive || s.Depth() > 0)
 }
 
-// NotRun adds d to the time that the process which holds role r did not run, as it
+// AddStopped adds d to the time that the process which holds role r did not run, as it
 // knows of itself: the snapshots of a process that is stopped are missing.
-func (t *Trend) NotRun(r layout.Role, d time.Duration) { t.whole.stopped[r] += d }
+func (t *Trend) AddStopped(r layout.Role, d time.Duration) { t.whole.stopped[r] += d }
 
 // Whole returns what happened since the first snapshot, and the verdict on all of it:
 // of a run that ends now, of the process that holds role r. It takes into account what
@@ -98,10 +98,10 @@ func (t *Trend) Whole(r layout.Role) (Interval, Verdict) {
 
 func (w *whole) judge(i *Interval, after *Snapshot, r layout.Role) Verdict {
 	if w.kinds[Unconnected] > 0 && (i.Consumed == 0 || 2*w.kinds[Unconnected] > i.Elapsed) {
-		return w.apart
+		return w.unconnected
 	}
-	if i.Consumed == 0 && i.Elapsed > arriving && after.Depth() > 0 && after.Apart() { // also when the last looks did not show it
-		return apart(i, after)
+	if i.Consumed == 0 && i.Elapsed > attachTime && after.Depth() > 0 && after.Disconnected() { // also when the last looks did not show it
+		return notConnected(i, after)
 	}
 	transfer := after.Geometry.Mode == layout.ModeTransfer
 	if r == layout.Producer && transfer && !after.Consumer.Alive && after.Depth() > 0 {
@@ -109,49 +109,49 @@ func (w *whole) judge(i *Interval, after *Snapshot, r layout.Role) Verdict {
 	}
 	var atEnd *Verdict
 	if v, ok := absent(i, after); ok {
-		if away := w.away[layout.Producer] + w.away[layout.Consumer]; i.Produced == 0 || i.Consumed == 0 || 2*away > i.Elapsed {
+		if away := w.absent[layout.Producer] + w.absent[layout.Consumer]; i.Produced == 0 || i.Consumed == 0 || 2*away > i.Elapsed {
 			return v
 		}
 		atEnd = &v
 	}
 	v := w.slower(i, after)
 	v.AtEnd = atEnd
-	if away := w.away[layout.Consumer]; share(away, i.Elapsed) >= Noticeable {
+	if away := w.absent[layout.Consumer]; share(away, i.Elapsed) >= Noticeable {
 		if 2*away > i.Elapsed {
 			v = conclude(NoConsumer, CauseLate, i, after, AdviceStartSooner)
 			v.AtEnd = atEnd
 		}
-		v.ConsumerAbsent = away
+		v.ConsumerAbsentFor = away
 	}
 	// Only where nothing was left to receive for most of it.
-	if away := w.away[layout.Producer]; r == layout.Consumer && i.Elapsed > arriving && share(away, i.Elapsed) >= Noticeable && w.met < i.Elapsed-away/2 {
-		v.ProducerAbsent = away
+	if away := w.absent[layout.Producer]; r == layout.Consumer && i.Elapsed > attachTime && share(away, i.Elapsed) >= Noticeable && w.bothRan < i.Elapsed-away/2 {
+		v.ProducerAbsentFor = away
 	}
 	return v
 }
 
-// together is the interval less the time in which a side was not there or did not run,
+// whileBothRan is the interval less the time in which a side was not there or did not run,
 // for what the waits of each side say; all of it when that is most of it.
-func (w *whole) together(i *Interval) Interval {
+func (w *whole) whileBothRan(i *Interval) Interval {
 	j := *i
-	if share(w.met, i.Elapsed) > 1-Noticeable || w.met == 0 {
+	if share(w.bothRan, i.Elapsed) > 1-Noticeable || w.bothRan == 0 {
 		return j
 	}
-	j.Elapsed, j.longer = w.met, i.Elapsed
-	j.ProducerBlocked = share(w.blocked[layout.Producer], w.met)
-	j.ConsumerBlocked = share(w.blocked[layout.Consumer], w.met)
+	j.Elapsed, j.wholeElapsed = w.bothRan, i.Elapsed
+	j.ProducerBlocked = share(w.blocked[layout.Producer], w.bothRan)
+	j.ConsumerBlocked = share(w.blocked[layout.Consumer], w.bothRan)
 	return j
 }
 
 // slower is the verdict on the time in which both sides were there.
 func (w *whole) slower(i *Interval, after *Snapshot) Verdict {
 	v := w.slowerOf(i, after)
-	v.ProducerStopped, v.ConsumerStopped = w.stopped[layout.Producer], w.stopped[layout.Consumer]
+	v.ProducerStoppedFor, v.ConsumerStoppedFor = w.stopped[layout.Producer], w.stopped[layout.Consumer]
 	return v
 }
 
 func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
-	both := w.together(i)
+	both := w.whileBothRan(i)
 	slower := w.kinds[ConsumerBound] + w.kinds[Growing] + w.kinds[Stalled]
 	bound := bound("", &both, after)
 	switch {
@@ -163,11 +163,11 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 		return v
 	case i.Dropped > 0:
 		there := *i
-		there.ConsumerStayed = 2*w.unattended < i.Dropped // when it mattered
+		there.ConsumerStayed = 2*w.droppedUnattended < i.Dropped // when it mattered
 		return overflowed(&there, after)
 	case w.stopped[layout.Consumer] > 0:
 		v := conclude(Balanced, CauseStopped, i, after)
-		if i.ProducerBlocked >= burstShare {
+		if i.ProducerBlocked >= minBurst {
 			v.Kind = ConsumerBound
 			v.Missed, _ = missed(i, after)
 		}
@@ -176,9 +176,9 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 		v := conclude(ConsumerBound, CauseFills, i, after, AdviceSpeedUpConsumer, AdviceKeepCapacity)
 		v.Deepest = w.deepest
 		return v
-	case 2*slower >= both.Elapsed && both.Elapsed > tooShort && (bound.Kind != ConsumerBound || both.backlog(after.Depth())):
+	case 2*slower >= both.Elapsed && both.Elapsed > minInterval && (bound.Kind != ConsumerBound || both.backlog(after.Depth())):
 		v := conclude(ConsumerBound, CauseBehind, &both, after)
-		v.Slower, v.Deepest = slower, w.deepest
+		v.SlowerFor, v.Deepest = slower, w.deepest
 		if !v.Shrinks {
 			v.Advice = advise(AdviceSpeedUpConsumer, AdviceKeepCapacity)
 		}

@@ -42,7 +42,7 @@ func TestCausesAndAdvice(t *testing.T) {
 			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = time.Millisecond, 1, 4*time.Millisecond
 		}},
 		{"a little more than a moment", Balanced, CauseWaits, nil, any, func(b, s *Snapshot) { s.At = b.At + uint64(20*time.Millisecond) }},
-		{"a deep queue of a transfer, whose consumer has time", ProducerBound, CauseWaits, nil, func(v *Verdict) bool { return v.ConsumerBlocked == 0.3 && v.Depth == 200 && v.Waiting == 200 }, func(b, s *Snapshot) {
+		{"a deep queue of a transfer, whose consumer has time", ProducerBound, CauseWaits, nil, func(v *Verdict) bool { return v.ConsumerBlocked == 0.3 && v.Depth == 200 && v.DepthBefore == 200 }, func(b, s *Snapshot) {
 			transfer(b, s)
 			b.Produced, s.Produced, s.Consumer.Blocked = 1200, 1400, 300*time.Millisecond
 		}},
@@ -50,7 +50,7 @@ func TestCausesAndAdvice(t *testing.T) {
 			transfer(b, s)
 			b.Produced, s.Produced = 1200, 1400
 		}},
-		{"a deep queue of a transfer that gets shorter", ConsumerBound, CauseBacklog, nil, func(v *Verdict) bool { return v.Shrinks && v.Depth == 100 && v.Waiting == 1000 }, func(b, s *Snapshot) {
+		{"a deep queue of a transfer that gets shorter", ConsumerBound, CauseBacklog, nil, func(v *Verdict) bool { return v.Shrinks && v.Depth == 100 && v.DepthBefore == 1000 }, func(b, s *Snapshot) {
 			transfer(b, s)
 			b.Produced, s.Produced, s.Consumed = 2000, 2100, 2000
 		}},
@@ -136,9 +136,9 @@ func TestCausesAndAdvice(t *testing.T) {
 			b.Consumer.Alive, s.Consumed, s.Producer.Socket, s.Consumer.Socket = false, 1000, "/a/s", "/b/s"
 		}},
 		{"a process of another pid namespace", Stopped, CauseNoProgress, []AdviceKind{AdviceContinue}, func(v *Verdict) bool {
-			return v.Role == layout.Consumer && v.PID == 7 && v.OtherPIDNamespace && v.NoProgress == 3*time.Second && v.Advice[0].PID == 0
+			return v.Role == layout.Consumer && v.PID == 7 && v.OtherPIDNamespace && v.NoProgressFor == 3*time.Second && v.Advice[0].PID == 0
 		}, func(_, s *Snapshot) {
-			s.Consumer.PID, s.Consumer.Foreign, s.Consumer.State, s.Consumer.Progress = 7, true, layout.StateBlocked, s.At-uint64(3*time.Second)
+			s.Consumer.PID, s.Consumer.OtherPIDNamespace, s.Consumer.State, s.Consumer.Progress = 7, true, layout.StateBlocked, s.At-uint64(3*time.Second)
 		}},
 		{"a side with another clock", Idle, "", nil, any, func(_, s *Snapshot) {
 			s.Consumer.OtherClock, s.Consumer.State, s.Consumer.Progress = true, layout.StateBlocked, s.At-uint64(time.Hour)
@@ -173,20 +173,20 @@ func TestCausesAndAdvice(t *testing.T) {
 		{"a stopped producer", Stopped, CauseSignal, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.Role == layout.Producer && v.PID == 7 && v.Advice[0].PID == 7 }, func(_, s *Snapshot) {
 			s.Producer.PID, s.Producer.Stopped, s.Produced, s.Consumed = 7, true, 1000, 1000
 		}},
-		{"a consumer that sleeps beside a full queue", Stopped, CauseAsleep, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.Role == layout.Consumer && v.NoProgress == 0 }, func(b, s *Snapshot) {
+		{"a consumer that sleeps beside a full queue", Stopped, CauseAsleep, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.Role == layout.Consumer && v.NoProgressFor == 0 }, func(b, s *Snapshot) {
 			b.Produced, s.Consumed, s.Produced = 1008, 1000, 1008
 			s.Consumer.State = layout.StateBlocked
 		}},
-		{"a side that sleeps and does not look around", Stopped, CauseNoProgress, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.NoProgress == 3*time.Second }, func(_, s *Snapshot) {
+		{"a side that sleeps and does not look around", Stopped, CauseNoProgress, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.NoProgressFor == 3*time.Second }, func(_, s *Snapshot) {
 			s.Consumer.State, s.Consumer.Progress = layout.StateBlocked, s.At-uint64(3*time.Second)
 			s.Produced, s.Consumed = 1000, 1000
 		}},
-		{"a side that waits for nobody in particular and does not look around", Stopped, CauseNoProgress, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.NoProgress == 3*time.Second }, func(_, s *Snapshot) {
+		{"a side that waits for nobody in particular and does not look around", Stopped, CauseNoProgress, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.NoProgressFor == 3*time.Second }, func(_, s *Snapshot) {
 			s.Consumer.State, s.Consumer.Progress = layout.StateAlone, s.At-uint64(3*time.Second)
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a side that does not look around, and runs", Idle, "", nil, any, func(_, s *Snapshot) {
-			s.Consumer.State, s.Consumer.Progress, s.Consumer.Runs = layout.StateBlocked, s.At-uint64(3*time.Second), true
+			s.Consumer.State, s.Consumer.Progress, s.Consumer.Running = layout.StateBlocked, s.At-uint64(3*time.Second), true
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a side that works and notes nothing", Idle, "", nil, any, func(_, s *Snapshot) {
@@ -194,7 +194,7 @@ func TestCausesAndAdvice(t *testing.T) {
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a stalled consumer of a ring that drops", Stalled, CauseNoProgress, []AdviceKind{AdviceInspectConsumer}, func(v *Verdict) bool {
-			return v.Role == layout.Consumer && v.NoProgress == 10*time.Second && v.Dropped == 200 && v.Offered == 208 && v.LastProducer == ""
+			return v.Role == layout.Consumer && v.NoProgressFor == 10*time.Second && v.Dropped == 200 && v.Offered == 208 && v.LastProducer == ""
 		}, func(b, s *Snapshot) {
 			s.Consumed, s.Produced, s.Dropped, s.Consumer.Progress = 1000, 1008, 200, s.At-uint64(10*time.Second)
 		}},
@@ -204,7 +204,7 @@ func TestCausesAndAdvice(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before, after := second(c.change)
+			before, after := oneSecond(c.change)
 			i := Between(&before, &after)
 			v := Judge(&i, &after)
 			if v.Kind != c.want || v.Cause != c.cause || !slices.Equal(kinds(&v), c.advice) || v.Whole {
@@ -217,10 +217,10 @@ func TestCausesAndAdvice(t *testing.T) {
 	}
 }
 
-// run feeds a Trend with a snapshot a second, each made from the one before by the next
+// judgeRun feeds a Trend with a snapshot a second, each made from the one before by the next
 // chapter, and returns the verdict on all of it for the process with role r.
-func run(r layout.Role, first func(s *Snapshot), chapters ...func(s *Snapshot)) Verdict {
-	_, s := second(func(_, _ *Snapshot) {})
+func judgeRun(r layout.Role, first func(s *Snapshot), chapters ...func(s *Snapshot)) Verdict {
+	_, s := oneSecond(func(_, _ *Snapshot) {})
 	s.Produced, s.Consumed = 1000, 1000
 	first(&s)
 	var trend Trend
@@ -235,8 +235,8 @@ func run(r layout.Role, first func(s *Snapshot), chapters ...func(s *Snapshot)) 
 	return v
 }
 
-// waited adds a sample of a message that waited that long.
-func waited(s *Snapshot, d time.Duration) {
+// addLatency adds a sample of a message that waited that long.
+func addLatency(s *Snapshot, d time.Duration) {
 	s.Latency.Count++
 	s.Latency.Buckets[layout.LatencyBucket(uint64(d))]++
 	s.Latency.Max = max(s.Latency.Max, d)
@@ -274,182 +274,182 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 		chapters []func(s *Snapshot)
 	}{
 		{"all is easy", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool {
-			return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.95 && v.ConsumerStopped == 0 && v.Advice == nil
-		}, asRing, times(5, easy)},
+			return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.95 && v.ConsumerStoppedFor == 0 && v.Advice == nil
+		}, asRing, repeat(5, easy)},
 		{"the consumer is stopped for a second of five", layout.Producer, ConsumerBound, CauseStopped, func(v *Verdict) bool {
-			return v.ConsumerStopped == time.Second && v.Elapsed == 5*time.Second && v.ProducerBlocked == 0.2 && v.Missed == 1000 && v.Advice == nil
+			return v.ConsumerStoppedFor == time.Second && v.Elapsed == 5*time.Second && v.ProducerBlocked == 0.2 && v.Missed == 1000 && v.Advice == nil
 		}, asRing,
-			append(times(2, easy), halted, easy, easy)},
-		{"the consumer is stopped for a while, and the producer waits a little", layout.Producer, ConsumerBound, CauseStopped, func(v *Verdict) bool { return v.ConsumerStopped == time.Second && v.ProducerBlocked == 0.05 }, asRing,
-			append(times(2, easy), func(s *Snapshot) { halted(s); s.Producer.Blocked -= 750 * time.Millisecond }, easy, easy)},
+			append(repeat(2, easy), halted, easy, easy)},
+		{"the consumer is stopped for a while, and the producer waits a little", layout.Producer, ConsumerBound, CauseStopped, func(v *Verdict) bool { return v.ConsumerStoppedFor == time.Second && v.ProducerBlocked == 0.05 }, asRing,
+			append(repeat(2, easy), func(s *Snapshot) { halted(s); s.Producer.Blocked -= 750 * time.Millisecond }, easy, easy)},
 		{"the consumer of a transfer is stopped", layout.Consumer, Balanced, CauseStopped, func(v *Verdict) bool {
-			return v.ConsumerStopped == time.Second && v.Elapsed == 4*time.Second && v.ProducerBlocked == 0
+			return v.ConsumerStoppedFor == time.Second && v.Elapsed == 4*time.Second && v.ProducerBlocked == 0
 		}, asTransfer,
-			append(times(2, easy), func(s *Snapshot) { s.Consumer.Stopped = true; s.Produced += 100 }, func(s *Snapshot) { s.Consumed += 100; easy(s) })},
-		{"the producer is stopped", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.ProducerStopped == time.Second && v.ConsumerStopped == 0 }, asRing,
-			append(times(2, easy), func(s *Snapshot) { s.Producer.Stopped, s.Consumer.Blocked = true, s.Consumer.Blocked+time.Second }, func(s *Snapshot) { s.Producer.Stopped = false; easy(s) })},
+			append(repeat(2, easy), func(s *Snapshot) { s.Consumer.Stopped = true; s.Produced += 100 }, func(s *Snapshot) { s.Consumed += 100; easy(s) })},
+		{"the producer is stopped", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.ProducerStoppedFor == time.Second && v.ConsumerStoppedFor == 0 }, asRing,
+			append(repeat(2, easy), func(s *Snapshot) { s.Producer.Stopped, s.Consumer.Blocked = true, s.Consumer.Blocked+time.Second }, func(s *Snapshot) { s.Producer.Stopped = false; easy(s) })},
 		{"there is no consumer until all is queued", layout.Producer, NoConsumer, CauseLate, func(v *Verdict) bool {
-			return v.ConsumerAbsent == 3*time.Second && v.Elapsed == 5*time.Second && v.Advises(AdviceStartSooner)
+			return v.ConsumerAbsentFor == 3*time.Second && v.Elapsed == 5*time.Second && v.Advises(AdviceStartSooner)
 		}, func(s *Snapshot) { s.Consumer.Alive = false },
-			append(times(3, func(s *Snapshot) { s.Producer.Blocked += time.Second }), func(s *Snapshot) { s.Consumer.Alive = true }, easy)},
+			append(repeat(3, func(s *Snapshot) { s.Producer.Blocked += time.Second }), func(s *Snapshot) { s.Consumer.Alive = true }, easy)},
 		{"there is no consumer for a third of the time", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool {
-			return v.ConsumerAbsent == 2*time.Second && v.Elapsed == 6*time.Second && !v.Advises(AdviceStartSooner)
+			return v.ConsumerAbsentFor == 2*time.Second && v.Elapsed == 6*time.Second && !v.Advises(AdviceStartSooner)
 		}, func(s *Snapshot) { s.Consumer.Alive = false },
-			append(append(times(2, func(s *Snapshot) { s.Producer.Blocked += time.Second }), func(s *Snapshot) { s.Consumer.Alive = true }), times(3, easy)...)},
+			append(append(repeat(2, func(s *Snapshot) { s.Producer.Blocked += time.Second }), func(s *Snapshot) { s.Consumer.Alive = true }), repeat(3, easy)...)},
 		{"the consumer leaves and has taken nothing", layout.Producer, NoConsumer, "", func(v *Verdict) bool { return v.Depth == 5 && v.AtEnd == nil && v.Advises(AdviceStartConsumer) }, asRing,
-			append(times(4, func(s *Snapshot) { s.Consumer.Blocked += time.Second }), func(s *Snapshot) { s.Produced, s.Consumer.Alive = s.Produced+5, false })},
+			append(repeat(4, func(s *Snapshot) { s.Consumer.Blocked += time.Second }), func(s *Snapshot) { s.Produced, s.Consumer.Alive = s.Produced+5, false })},
 		{"there is no consumer at first", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool {
-			return v.ConsumerAbsent == time.Second && v.Elapsed == 10*time.Second && v.ConsumerBlocked > 0.9 && !v.Advises(AdviceSpeedUpConsumer)
+			return v.ConsumerAbsentFor == time.Second && v.Elapsed == 10*time.Second && v.ConsumerBlocked > 0.9 && !v.Advises(AdviceSpeedUpConsumer)
 		}, func(s *Snapshot) { s.Consumer.Alive = false },
-			append([]func(s *Snapshot){func(s *Snapshot) { s.Producer.Blocked += time.Second }, func(s *Snapshot) { s.Consumer.Alive = true }}, times(8, easy)...)},
+			append([]func(s *Snapshot){func(s *Snapshot) { s.Producer.Blocked += time.Second }, func(s *Snapshot) { s.Consumer.Alive = true }}, repeat(8, easy)...)},
 		{"a consumer comes and goes between two looks", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool {
-			return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.95 && v.ConsumerAbsent == 0
+			return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.95 && v.ConsumerAbsentFor == 0
 		},
 			func(s *Snapshot) { asTransfer(s); s.Consumer = RoleStats{} },
-			times(1, func(s *Snapshot) { s.Consumer.Generation, s.Consumer.State = 1, layout.StateClosed; easy(s) })},
+			repeat(1, func(s *Snapshot) { s.Consumer.Generation, s.Consumer.State = 1, layout.StateClosed; easy(s) })},
 		{"the consumer leaves just before the last look", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool {
 			return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.95 && v.AtEnd != nil && v.AtEnd.Kind == NoConsumer && v.AtEnd.Depth == 5
 		},
 			asRing,
-			times(1, func(s *Snapshot) {
+			repeat(1, func(s *Snapshot) {
 				easy(s)
 				s.Produced += 5
 				s.Consumer.Alive, s.Consumer.State = false, layout.StateClosed
 			})},
 		{"all is queued, and taken, between two looks", layout.Producer, ConsumerBound, CauseBacklog, func(v *Verdict) bool {
-			return v.ConsumerBlocked == 0.03 && v.Fill == 0 && v.Deepest == 500 && v.ConsumerAbsent == 0 && v.Advises(AdviceSpeedUpConsumer)
+			return v.ConsumerBlocked == 0.03 && v.Fill == 0 && v.Deepest == 500 && v.ConsumerAbsentFor == 0 && v.Advises(AdviceSpeedUpConsumer)
 		},
 			func(s *Snapshot) { asTransfer(s); s.Consumer = RoleStats{} },
-			times(1, func(s *Snapshot) {
+			repeat(1, func(s *Snapshot) {
 				s.Produced, s.Consumed, s.HighWater = s.Produced+500, s.Consumed+500, 500
 				s.Consumer.Blocked, s.Consumer.Generation, s.Consumer.State = 30*time.Millisecond, 1, layout.StateClosed
 			})},
 		{"the producer is stopped, of a pair whose consumer is slower", layout.Consumer, ConsumerBound, CauseWaits, func(v *Verdict) bool {
-			return v.ProducerStopped == 3*time.Second && v.Elapsed == 9*time.Second && v.BothRan < v.Elapsed && v.ProducerBlocked == 0.9 && v.ConsumerBlocked == 0
+			return v.ProducerStoppedFor == 3*time.Second && v.Elapsed == 9*time.Second && v.BothRan < v.Elapsed && v.ProducerBlocked == 0.9 && v.ConsumerBlocked == 0
 		}, asRing,
-			append(append(times(3, hard), times(3, func(s *Snapshot) { s.Producer.Stopped = true; s.Consumer.Blocked += time.Second })...), append([]func(s *Snapshot){func(s *Snapshot) { s.Producer.Stopped = false }}, times(2, hard)...)...)},
+			append(append(repeat(3, hard), repeat(3, func(s *Snapshot) { s.Producer.Stopped = true; s.Consumer.Blocked += time.Second })...), append([]func(s *Snapshot){func(s *Snapshot) { s.Producer.Stopped = false }}, repeat(2, hard)...)...)},
 		{"what an earlier producer has left is worked off", layout.Consumer, ConsumerBound, CauseBehind, func(v *Verdict) bool {
-			return v.Slower == 5*time.Second && v.Elapsed == 5*time.Second && v.BothRan == v.Elapsed && v.Deepest == 4000 && v.Shrinks && v.Waiting == 4000 && v.Advice == nil
+			return v.SlowerFor == 5*time.Second && v.Elapsed == 5*time.Second && v.BothRan == v.Elapsed && v.Deepest == 4000 && v.Shrinks && v.DepthBefore == 4000 && v.Advice == nil
 		},
-			func(s *Snapshot) { asTransfer(s); s.Produced += 4000 }, times(5, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+100, s.Consumed+300 })},
+			func(s *Snapshot) { asTransfer(s); s.Produced += 4000 }, repeat(5, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+100, s.Consumed+300 })},
 		{"what a producer has left that is not there any more", layout.Consumer, ConsumerBound, CauseBehind, func(v *Verdict) bool {
-			return v.Slower == 4*time.Second && v.Elapsed == 5*time.Second && v.BothRan < v.Elapsed && v.Deepest == 1400 && v.Shrinks && v.Waiting == 1400
+			return v.SlowerFor == 4*time.Second && v.Elapsed == 5*time.Second && v.BothRan < v.Elapsed && v.Deepest == 1400 && v.Shrinks && v.DepthBefore == 1400
 		},
 			func(s *Snapshot) {
 				s.Geometry.Slots = 0
 				s.Produced, s.Producer = s.Produced+1400, RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
-			}, times(5, empties)},
-		{"what waited is soon worked off", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.76 && v.Slower == 0 }, func(s *Snapshot) { s.Geometry.Slots = 0; s.Produced += 4000 },
-			append(times(1, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+1000, s.Consumed+5000 }), times(4, easy)...)},
+			}, repeat(5, empties)},
+		{"what waited is soon worked off", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.76 && v.SlowerFor == 0 }, func(s *Snapshot) { s.Geometry.Slots = 0; s.Produced += 4000 },
+			append(repeat(1, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+1000, s.Consumed+5000 }), repeat(4, easy)...)},
 		{"the queue was deeper once, before this run", layout.Producer, ConsumerBound, CauseFills, func(v *Verdict) bool { return v.Deepest == 3500 }, func(s *Snapshot) { s.Geometry.Slots, s.HighWater = 0, 5000 },
-			times(5, fills)},
+			repeat(5, fills)},
 		{"the ring fills all the time", layout.Producer, ConsumerBound, CauseFills, func(v *Verdict) bool { return v.ProducedPerSec == 1000 && v.ConsumedPerSec == 300 && v.Deepest == 3500 }, func(s *Snapshot) { s.Geometry.Slots = 0 },
-			times(5, fills)},
-		{"the queue of a transfer grows and is delivered", layout.Producer, ConsumerBound, CauseBehind, func(v *Verdict) bool { return v.Slower > 0 }, asTransfer,
-			append(times(3, fills), times(7, empties)...)},
+			repeat(5, fills)},
+		{"the queue of a transfer grows and is delivered", layout.Producer, ConsumerBound, CauseBehind, func(v *Verdict) bool { return v.SlowerFor > 0 }, asTransfer,
+			append(repeat(3, fills), repeat(7, empties)...)},
 		{"the queue of a transfer grows, and is delivered at once", layout.Producer, ConsumerBound, CauseBehind, func(v *Verdict) bool {
-			return v.Slower == 4*time.Second && v.Elapsed == 6*time.Second && v.BothRan == v.Elapsed
+			return v.SlowerFor == 4*time.Second && v.Elapsed == 6*time.Second && v.BothRan == v.Elapsed
 		}, asTransfer,
-			append(times(4, fills), func(s *Snapshot) { s.Consumed = s.Produced; s.Consumer.Blocked += 500 * time.Millisecond }, easy)},
+			append(repeat(4, fills), func(s *Snapshot) { s.Consumed = s.Produced; s.Consumer.Blocked += 500 * time.Millisecond }, easy)},
 		{"the queue of a transfer grows, and the consumer has come a little later", layout.Producer, ConsumerBound, CauseBehind, func(v *Verdict) bool {
-			return v.Slower == 3*time.Second && v.Elapsed == 6*time.Second && v.BothRan < v.Elapsed
+			return v.SlowerFor == 3*time.Second && v.Elapsed == 6*time.Second && v.BothRan < v.Elapsed
 		},
 			func(s *Snapshot) { asTransfer(s); s.Consumer = RoleStats{} },
-			append(append(times(1, func(s *Snapshot) {
+			append(append(repeat(1, func(s *Snapshot) {
 				s.Consumer = RoleStats{Alive: true, Generation: 1, State: layout.StateRunning}
 				fills(s)
-			}), times(3, fills)...),
+			}), repeat(3, fills)...),
 				func(s *Snapshot) { s.Consumed = s.Produced; s.Consumer.Blocked += 500 * time.Millisecond }, easy)},
-		{"the consumer stalls most of the time", layout.Producer, ConsumerBound, CauseBehind, func(v *Verdict) bool { return v.Slower == 4*time.Second && v.Elapsed == 6*time.Second }, asTransfer,
-			append(append(times(1, func(s *Snapshot) { easy(s); s.Produced += 5 }), times(4, func(s *Snapshot) { s.Consumer.Progress = s.At - uint64(10*time.Second) })...),
+		{"the consumer stalls most of the time", layout.Producer, ConsumerBound, CauseBehind, func(v *Verdict) bool { return v.SlowerFor == 4*time.Second && v.Elapsed == 6*time.Second }, asTransfer,
+			append(append(repeat(1, func(s *Snapshot) { easy(s); s.Produced += 5 }), repeat(4, func(s *Snapshot) { s.Consumer.Progress = s.At - uint64(10*time.Second) })...),
 				func(s *Snapshot) { s.Consumed += 5; easy(s) })},
 		{"the limit was reached for a while", layout.Producer, ConsumerBound, CauseLimit, func(v *Verdict) bool { return v.Limit == 1<<30 && v.Advises(AdviceRaiseLimit) && !v.LimitReached }, asTransfer,
-			append(times(2, easy), func(s *Snapshot) { s.RefuseReason = layout.RefuseMemoryLimit; s.Produced += 100 }, func(s *Snapshot) { s.RefuseReason = layout.RefuseNone; s.Consumed += 100; easy(s) })},
+			append(repeat(2, easy), func(s *Snapshot) { s.RefuseReason = layout.RefuseMemoryLimit; s.Produced += 100 }, func(s *Snapshot) { s.RefuseReason = layout.RefuseNone; s.Consumed += 100; easy(s) })},
 		{"the limit was reached, and the producer ended", layout.Consumer, ConsumerBound, CauseLimit, func(v *Verdict) bool { return v.Limit == 1<<30 && v.Advises(AdviceRaiseLimit) }, asTransfer,
-			append(times(4, easy), func(s *Snapshot) {
+			append(repeat(4, easy), func(s *Snapshot) {
 				s.RefuseReason, s.Producer = layout.RefuseMemoryLimit, RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
 				s.Produced, s.Consumed = s.Produced+100, s.Consumed+100
 			})},
 		{"the limit was reached", layout.Producer, ConsumerBound, CauseLimit, func(v *Verdict) bool { return v.Limit == 1<<30 && v.Advises(AdviceRaiseLimit) && v.Deepest == 100 }, asTransfer,
-			append(append(times(2, easy), func(s *Snapshot) { s.RefuseReason = layout.RefuseMemoryLimit; s.Produced += 100 }), func(s *Snapshot) { s.Consumed += 100 })},
+			append(append(repeat(2, easy), func(s *Snapshot) { s.RefuseReason = layout.RefuseMemoryLimit; s.Produced += 100 }), func(s *Snapshot) { s.Consumed += 100 })},
 		{"the consumer works off what a producer has left", layout.Consumer, ConsumerBound, CauseBehind, func(v *Verdict) bool {
-			return v.Slower == 10*time.Second && v.Elapsed == 11*time.Second && v.Deepest == 3000 && v.ProducerAbsent == 0
+			return v.SlowerFor == 10*time.Second && v.Elapsed == 11*time.Second && v.Deepest == 3000 && v.ProducerAbsentFor == 0
 		}, asTransfer,
-			append(times(1, func(s *Snapshot) {
+			append(repeat(1, func(s *Snapshot) {
 				s.Produced += 3000
 				s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
-			}), times(10, empties)...)},
+			}), repeat(10, empties)...)},
 		{"the consumer of a transfer has taken everything and leaves", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.ProducerBlocked == 0 && v.AtEnd == nil }, asTransfer,
-			append(times(5, easy), func(s *Snapshot) { s.Consumer = RoleStats{Generation: 1, State: layout.StateClosed} })},
+			append(repeat(5, easy), func(s *Snapshot) { s.Consumer = RoleStats{Generation: 1, State: layout.StateClosed} })},
 		{"nobody came for a transfer", layout.Producer, NoConsumer, CauseUndelivered, func(v *Verdict) bool { return v.Depth == 3000 && v.Advises(AdviceStartConsumer) }, func(s *Snapshot) { asTransfer(s); s.Consumer = RoleStats{} },
-			times(3, func(s *Snapshot) { s.Produced += 1000 })},
+			repeat(3, func(s *Snapshot) { s.Produced += 1000 })},
 		{"the consumer leaves first", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.AtEnd != nil && v.AtEnd.Kind == NoConsumer && v.AtEnd.Depth == 5 }, asRing,
-			append(times(5, easy), func(s *Snapshot) { s.Produced, s.Consumer.Alive = s.Produced+5, false })},
+			append(repeat(5, easy), func(s *Snapshot) { s.Produced, s.Consumer.Alive = s.Produced+5, false })},
 		{"nobody is there for most of the time", layout.Producer, NoConsumer, "", func(v *Verdict) bool { return v.AtEnd == nil }, asRing,
-			append(times(1, easy), times(5, func(s *Snapshot) { s.Consumer.Alive, s.Produced = false, 2008 })...)},
-		{"messages are dropped", layout.Producer, ConsumerBound, CauseOverflow, func(v *Verdict) bool { return v.Dropped == 500 && v.Offered == 5500 }, asRing, times(5, func(s *Snapshot) { easy(s); s.Dropped += 100 })},
+			append(repeat(1, easy), repeat(5, func(s *Snapshot) { s.Consumer.Alive, s.Produced = false, 2008 })...)},
+		{"messages are dropped", layout.Producer, ConsumerBound, CauseOverflow, func(v *Verdict) bool { return v.Dropped == 500 && v.Offered == 5500 }, asRing, repeat(5, func(s *Snapshot) { easy(s); s.Dropped += 100 })},
 		{"messages are dropped before the consumer comes", layout.Producer, ConsumerBound, CauseOverflow, func(v *Verdict) bool {
 			return v.Dropped == 500 && v.Offered == 5500 && v.ConsumerBlocked == 0.76 && !v.ConsumerStayed && v.Advises(AdviceKeepConsumer) && v.Advises(AdviceMoreCapacity)
 		},
-			func(s *Snapshot) { s.Consumer = RoleStats{} }, append(times(1, func(s *Snapshot) {
+			func(s *Snapshot) { s.Consumer = RoleStats{} }, append(repeat(1, func(s *Snapshot) {
 				easy(s)
 				s.Consumer, s.Dropped = RoleStats{Alive: true, State: layout.StateRunning, Generation: 1}, 500
-			}), times(4, easy)...)},
+			}), repeat(4, easy)...)},
 		{"messages are dropped, not only before the consumer comes", layout.Producer, ConsumerBound, CauseOverflow, func(v *Verdict) bool {
 			return v.Dropped == 500 && v.Offered == 5500 && v.ConsumerBlocked == 0.76 && v.ConsumerStayed && !v.Advises(AdviceKeepConsumer)
 		},
-			func(s *Snapshot) { s.Consumer = RoleStats{} }, append(times(1, func(s *Snapshot) {
+			func(s *Snapshot) { s.Consumer = RoleStats{} }, append(repeat(1, func(s *Snapshot) {
 				easy(s)
 				s.Consumer, s.Dropped = RoleStats{Alive: true, State: layout.StateRunning, Generation: 1}, 100
-			}), times(4, func(s *Snapshot) { easy(s); s.Dropped += 100 })...)},
+			}), repeat(4, func(s *Snapshot) { easy(s); s.Dropped += 100 })...)},
 		{"a transfer's consumer of few messages is slower", layout.Consumer, ConsumerBound, CauseFills, func(v *Verdict) bool { return v.ProducedPerSec == 50 && v.ConsumedPerSec == 36 }, asTransfer,
-			times(3, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+50, s.Consumed+36 })},
+			repeat(3, func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+50, s.Consumed+36 })},
 		{"a few messages queue up and wait between two looks", layout.Consumer, ConsumerBound, CauseBacklog, func(v *Verdict) bool { return v.Deepest == 10 }, func(s *Snapshot) { s.Geometry.Slots = 0 },
-			times(1, func(s *Snapshot) {
+			repeat(1, func(s *Snapshot) {
 				s.Produced, s.Consumed, s.HighWater = s.Produced+20, s.Consumed+20, 10
-				waited(s, 400*time.Millisecond)
+				addLatency(s, 400*time.Millisecond)
 			})},
 		{"bursts come to a consumer that spins", layout.Consumer, Balanced, CauseWaits, func(v *Verdict) bool {
 			return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0 && v.Fill == 0 && v.Deepest == 0
 		}, func(s *Snapshot) { s.Geometry.Slots = 0 },
-			times(5, func(s *Snapshot) {
+			repeat(5, func(s *Snapshot) {
 				s.Produced, s.Consumed, s.HighWater = s.Produced+200, s.Consumed+200, 100
-				waited(s, 500*time.Microsecond)
+				addLatency(s, 500*time.Microsecond)
 			})},
 		{"a producer dies and another one comes", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.Lost == 402 && v.LastProducer == "" }, asTransfer,
-			append(times(3, easy), func(s *Snapshot) { s.Produced, s.Lost = s.Produced+402, 402; easy(s) })},
+			append(repeat(3, easy), func(s *Snapshot) { s.Produced, s.Lost = s.Produced+402, 402; easy(s) })},
 		{"the sides did not meet", layout.Consumer, Unconnected, CauseSockets, func(v *Verdict) bool { return v.ProducerSocket == "/a/s" && v.ConsumerSocket == "/b/s" },
 			func(s *Snapshot) { asTransfer(s); s.Producer.Socket, s.Consumer.Socket = "/a/s", "/b/s" },
-			append(times(3, func(s *Snapshot) { s.Produced += 100 }), func(s *Snapshot) {
+			append(repeat(3, func(s *Snapshot) { s.Produced += 100 }), func(s *Snapshot) {
 				s.Lost, s.Producer.Alive, s.Producer.State = 300, false, layout.StateClosed
 			})},
 		{"the sides did not meet for most of the time", layout.Consumer, Unconnected, CauseSockets, func(v *Verdict) bool { return v.ProducerSocket == "/a/s" && v.ConsumerSocket == "/b/s" },
 			func(s *Snapshot) { asTransfer(s); s.Producer.Socket, s.Consumer.Socket = "/a/s", "/b/s" },
-			append(times(3, func(s *Snapshot) { s.Produced += 100 }), func(s *Snapshot) { s.Consumer.Socket, s.Consumed = "/a/s", s.Produced })},
+			append(repeat(3, func(s *Snapshot) { s.Produced += 100 }), func(s *Snapshot) { s.Consumer.Socket, s.Consumed = "/a/s", s.Produced })},
 		{"two paths lead to one socket, and nothing is sent", layout.Consumer, Idle, "", func(v *Verdict) bool { return v.ProducerSocket == "" },
-			func(s *Snapshot) { asTransfer(s); s.Producer.Socket, s.Consumer.Socket = "/a/s", "/b/s" }, times(3, func(s *Snapshot) { s.Consumer.Blocked += time.Second })},
+			func(s *Snapshot) { asTransfer(s); s.Producer.Socket, s.Consumer.Socket = "/a/s", "/b/s" }, repeat(3, func(s *Snapshot) { s.Consumer.Blocked += time.Second })},
 		{"the producer failed", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.LastProducer == EndFailed }, asRing,
-			append(times(5, easy), func(s *Snapshot) {
+			append(repeat(5, easy), func(s *Snapshot) {
 				s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndFailed}
 			})},
 		{"the producer was stopped before it sent anything", layout.Consumer, NoProducer, "", func(v *Verdict) bool { return v.LastProducer == EndStopped && v.Depth == 0 }, func(s *Snapshot) {
 			s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndStopped}
-		}, times(3, func(*Snapshot) {})},
+		}, repeat(3, func(*Snapshot) {})},
 		{"the producer was stopped early", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.LastProducer == EndStopped }, asRing,
-			append(times(5, easy), func(s *Snapshot) {
+			append(repeat(5, easy), func(s *Snapshot) {
 				s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndStopped}
 			})},
-		{"nothing came", layout.Consumer, Idle, "", func(v *Verdict) bool { return v.Advice == nil }, asRing, times(5, func(s *Snapshot) { s.Consumer.Blocked += time.Second })},
+		{"nothing came", layout.Consumer, Idle, "", func(v *Verdict) bool { return v.Advice == nil }, asRing, repeat(5, func(s *Snapshot) { s.Consumer.Blocked += time.Second })},
 		{"both wait in turn", layout.Producer, Balanced, CauseBursts, func(v *Verdict) bool {
 			return v.ProducerBlocked == 0.2 && v.Elapsed == 5*time.Second && v.ConsumerBlocked == 0.8 && v.Missed == 0 && v.Advises(AdviceMoreCapacity)
 		}, asRing,
-			append(times(4, easy), func(s *Snapshot) {
+			append(repeat(4, easy), func(s *Snapshot) {
 				s.Consumer.Blocked, s.Producer.Blocked, s.Producer.Waits = 4*time.Second, s.Producer.Blocked+time.Second, 500
 				s.Produced, s.Consumed = s.Produced+300, s.Consumed+300
 			})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := run(c.role, c.first, c.chapters...)
+			v := judgeRun(c.role, c.first, c.chapters...)
 			if v.Kind != c.want || v.Cause != c.cause || !v.Whole || v.Held != 0 || !c.figures(&v) {
 				t.Errorf("%+v, want %s: %s", v, c.want, c.cause)
 			}
@@ -459,7 +459,7 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 
 // The window of a verdict that comes after a stop shows waits that were none.
 func TestAfterAStopNothingIsSaidOfBursts(t *testing.T) {
-	_, s := second(func(_, _ *Snapshot) {})
+	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	trend.Add(s)
 	s.At += uint64(time.Second)
@@ -478,7 +478,7 @@ func TestAfterAStopNothingIsSaidOfBursts(t *testing.T) {
 
 // Nor is what was waited for while nobody looked.
 func TestAPauseInTheLooksIsNotLookedBackOn(t *testing.T) {
-	_, s := second(func(_, _ *Snapshot) {})
+	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	for range 3 { // the consumer is slower
 		s.At += uint64(time.Second)
@@ -497,15 +497,15 @@ func TestAPauseInTheLooksIsNotLookedBackOn(t *testing.T) {
 	if _, v := trend.Add(s); v.Kind != ConsumerBound || v.ProducerBlocked != 0.9 || v.ConsumerBlocked != 0 {
 		t.Errorf("%+v", v)
 	}
-	trend.NotRun(layout.Producer, 7*time.Second)
-	if _, v := trend.Whole(layout.Producer); v.Kind != ConsumerBound || v.ProducerStopped != 7*time.Second || v.Elapsed != 10*time.Second || v.ProducerBlocked != 0.9 || v.BothRan >= v.Elapsed {
+	trend.AddStopped(layout.Producer, 7*time.Second)
+	if _, v := trend.Whole(layout.Producer); v.Kind != ConsumerBound || v.ProducerStoppedFor != 7*time.Second || v.Elapsed != 10*time.Second || v.ProducerBlocked != 0.9 || v.BothRan >= v.Elapsed {
 		t.Errorf("%+v", v)
 	}
 }
 
 // A short one does not show, unless who looks says so.
 func TestAPauseThatWhoLooksKnowsOf(t *testing.T) {
-	_, s := second(func(_, _ *Snapshot) {})
+	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	hard := func(d time.Duration) (Interval, Verdict) {
 		s.At += uint64(d)
@@ -518,7 +518,7 @@ func TestAPauseThatWhoLooksKnowsOf(t *testing.T) {
 	}
 	s.Consumer.Blocked += 2 * time.Second
 	s.Producer.Blocked -= 18 * time.Second / 10 // it was stopped, and did not wait
-	trend.Pause()
+	trend.MarkGap()
 	if i, v := hard(2 * time.Second); i.Elapsed != 0 || v.Kind != ConsumerBound {
 		t.Errorf("%+v, %+v", i, v)
 	}
@@ -532,15 +532,15 @@ func TestAPauseThatWhoLooksKnowsOf(t *testing.T) {
 
 // A process that is stopped takes no snapshots. It says so itself.
 func TestAProcessKnowsThatItWasStopped(t *testing.T) {
-	_, s := second(func(_, _ *Snapshot) {})
+	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	trend.Add(s)
 	s.At += uint64(5 * time.Second)
 	s.Produced, s.Consumed, s.Consumer.Blocked = 4000, 4000, 4*time.Second
 	s.Producer.Blocked, s.Producer.Waits = time.Second, 1
 	trend.Add(s)
-	trend.NotRun(layout.Consumer, time.Second)
-	if _, v := trend.Whole(layout.Consumer); v.Kind != ConsumerBound || v.ConsumerStopped != time.Second || v.Elapsed != 5*time.Second {
+	trend.AddStopped(layout.Consumer, time.Second)
+	if _, v := trend.Whole(layout.Consumer); v.Kind != ConsumerBound || v.ConsumerStoppedFor != time.Second || v.Elapsed != 5*time.Second {
 		t.Errorf("%+v", v)
 	}
 }

@@ -170,7 +170,7 @@ func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, c
 	}
 	if opt.output != "" {
 		held := new(sink.Held)
-		rep.HeldUp(held.For)
+		rep.OutputWait(held.For)
 		opened := cli.SayNoReader("consumer", common.Name, opt.output)
 		out, err := sink.OpenOutput(ctx, opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) }, held)
 		opened()

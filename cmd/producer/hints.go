@@ -21,7 +21,7 @@ import (
 // producer sends.
 func meets(seg pressure.Segment) bool {
 	s, err := pressure.Observe(seg)
-	return err == nil && s.Consumer.Alive && (s.Consumed > 0 || !s.Apart())
+	return err == nil && s.Consumer.Alive && (s.Consumed > 0 || !s.Disconnected())
 }
 
 // telling is the end that a consumer is to be told of when it comes later, EndNone for none:
@@ -32,7 +32,7 @@ func telling(seg pressure.Segment, end layout.End, endlessStopped bool) layout.E
 	switch {
 	case err != nil, s.Consumer.EndSeen == s.Producer.Generation:
 		return layout.EndNone
-	case end == layout.EndComplete && endlessStopped && s.Consumer.Generation > 0 && s.Untold == 0:
+	case end == layout.EndComplete && endlessStopped && s.Consumer.Generation > 0 && s.UntoldEnds == 0:
 		return layout.EndNone
 	}
 	return end
@@ -45,7 +45,7 @@ func advise(err error, seg pressure.Segment, opt options) error {
 	switch {
 	case lookErr != nil || !limit && !full && !errors.Is(err, transfer.ErrUndelivered):
 		return err
-	case s.Apart() && !meets(seg):
+	case s.Disconnected() && !meets(seg):
 		return cli.WithHint(err, "give both sides the same --socket, or the same XDG_RUNTIME_DIR")
 	case limit && !s.Consumer.Alive:
 		return cli.WithHint(err, "start a consumer, allow more (--limit), or use --mode ring, where the producer waits for one%s", padding(err, &s, opt))

@@ -71,7 +71,7 @@ func TestAStallHoldsTheRingBackAndMakesTheTransferGrow(t *testing.T) {
 		if deep := res.PeakDepth() > 300; deep != m.Soft {
 			t.Errorf("%s: %v messages queued", m.ID, res.PeakDepth())
 		}
-		for _, use := range []Use{res.Producer, res.Consumer} {
+		for _, use := range []Usage{res.Producer, res.Consumer} {
 			if use.CPU <= 0 || use.PeakRSS < 1<<20 || use.PeakRSS > 100<<20 {
 				t.Errorf("%s: %+v", m.ID, use)
 			}
@@ -144,7 +144,7 @@ func sweep() *Report {
 	rep := &Report{Machine: ThisMachine(), Began: time.Now()}
 	for i, size := range Sizes {
 		for _, m := range Models {
-			r := &Result{Scenario: sizeLoad(size, time.Second), Model: m, Took: time.Second}
+			r := &Result{Scenario: sizeLoad(size, time.Second), Model: m, Elapsed: time.Second}
 			r.Series = Series{Time: []float64{0, 1}, Consumed: []float64{1, 1e7/float64(i+1) + 1}, Depth: []float64{1, 1}, Memory: []float64{1, 1}, Verdict: []string{"balanced", "balanced"}}
 			if m.ID == "recycled" && size == 8 {
 				r.LimitAfter = 100 * time.Millisecond
@@ -154,7 +154,7 @@ func sweep() *Report {
 	}
 	for _, s := range Loads(time.Second)[:1] {
 		for _, m := range Models {
-			rep.Results = append(rep.Results, &Result{Scenario: s, Model: m, Took: time.Second,
+			rep.Results = append(rep.Results, &Result{Scenario: s, Model: m, Elapsed: time.Second,
 				Series: Series{Time: []float64{0, 1}, Consumed: []float64{1, 2}, Depth: []float64{1, 1}, Memory: []float64{1, 1}, ProducerBlocked: []float64{0, 0}, Verdict: []string{"producer-bound", "producer-bound"}}})
 		}
 	}
@@ -244,7 +244,7 @@ func TestSeriesCountsFromTheFirstMessageToTheLast(t *testing.T) {
 	if got := s.throughput(); got != 100 {
 		t.Errorf("%v messages a second, want 100", got)
 	}
-	if got := s.lastGiven(); got != 2 {
+	if got := s.lastProduced(); got != 2 {
 		t.Errorf("last given at %v, want 2", got)
 	}
 	if got := s.commonVerdict(3); got != "growing" {

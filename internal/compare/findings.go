@@ -59,11 +59,11 @@ func (rep *Report) soft() (out []string) {
 func (r *Result) recovery() time.Duration {
 	back := time.Duration(r.Scenario.StallEnd * float64(r.Scenario.Length))
 	for i, t := range r.Series.Time {
-		if at := time.Duration(t*1e9) + r.lead(); at > back && r.Series.Depth[i] <= 16 {
+		if at := time.Duration(t*1e9) + r.recordingDelay(); at > back && r.Series.Depth[i] <= 16 {
 			return max(poll, at-back)
 		}
 	}
-	return r.Took - back
+	return r.Elapsed - back
 }
 
 func (rep *Report) both() (out []string) {

@@ -9,7 +9,7 @@ import (
 	"sluice/internal/format"
 )
 
-// mostPoints is how many points of a curve a picture shows.
+// maxPoints is how many points of a curve a picture shows.
 const maxPoints = 160
 
 // Pictures draws everything that is seen better than read.
@@ -63,7 +63,7 @@ func curves(results []*Result, figure func(*Series) []float64) (lines []line) {
 				points = append(points, plotter.XY{X: t, Y: values[i]})
 			}
 		}
-		lines = append(lines, line{model: r.Model, points: thin(points, maxPoints)})
+		lines = append(lines, line{model: r.Model, points: decimate(points, maxPoints)})
 	}
 	return lines
 }
@@ -73,7 +73,7 @@ var quantiles = []struct {
 	q    float64
 }{{"50", 0.5}, {"90", 0.9}, {"99", 0.99}, {"99.9", 0.999}, {"max", 1}}
 
-var percentiles = func() (n named) {
+var percentiles = func() (n namedTicks) {
 	for i, q := range quantiles {
 		n = append(n, plot.Tick{Value: float64(i), Label: q.name})
 	}
@@ -91,14 +91,14 @@ func latencies(results []*Result) (lines []line) {
 	return lines
 }
 
-func sizeTicks() (n named) {
+func sizeTicks() (n namedTicks) {
 	for _, size := range Sizes {
 		n = append(n, plot.Tick{Value: float64(size), Label: format.Size(size)})
 	}
 	return n
 }
 
-func roomTicks() (n named) {
+func roomTicks() (n namedTicks) {
 	for i, r := range Rooms {
 		n = append(n, plot.Tick{Value: float64(i), Label: r.Name})
 	}

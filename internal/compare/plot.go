@@ -187,11 +187,11 @@ func si(x float64) string {
 	return format.SI(x, "")
 }
 
-// named labels given places.
-type named []plot.Tick
+// namedTicks are labels at given places.
+type namedTicks []plot.Tick
 
 // Ticks implements plot.Ticker.
-func (n named) Ticks(low, high float64) []plot.Tick { return n }
+func (n namedTicks) Ticks(low, high float64) []plot.Tick { return n }
 
 // byteTicks labels an axis of bytes in powers of two.
 type byteTicks struct{}
@@ -205,8 +205,8 @@ func (byteTicks) Ticks(low, high float64) (ticks []plot.Tick) {
 	return ticks
 }
 
-// thin keeps at most so many points: of each group the one with the highest y.
-func thin(points plotter.XYs, most int) plotter.XYs {
+// decimate keeps at most so many points: of each group the one with the highest y.
+func decimate(points plotter.XYs, most int) plotter.XYs {
 	if len(points) <= most {
 		return points
 	}

@@ -36,7 +36,7 @@ func (p *process) start() error {
 	return nil
 }
 
-func (p *process) ended() bool {
+func (p *process) exited() bool {
 	select {
 	case <-p.done:
 		return true
@@ -45,7 +45,7 @@ func (p *process) ended() bool {
 	}
 }
 
-func (p *process) ends(patience time.Duration) bool {
+func (p *process) waitExit(patience time.Duration) bool {
 	select {
 	case <-p.done:
 		return true
@@ -68,10 +68,10 @@ func (p *process) lastError() string {
 	return lines[len(lines)-1]
 }
 
-// look notes the peak of the resident memory. It goes with the process, and what
+// sample notes the peak of the resident memory. It goes with the process, and what
 // wait4 has in its place (ru_maxrss) begins with the memory of this one, in which the
 // command was for the moment between fork and exec.
-func (p *process) look() {
+func (p *process) sample() {
 	proc, err := procfs.NewProc(p.cmd.Process.Pid)
 	if err != nil {
 		return // it has ended
@@ -81,9 +81,9 @@ func (p *process) look() {
 	}
 }
 
-func (p *process) use() Use {
+func (p *process) usage() Usage {
 	state := p.cmd.ProcessState
-	u := Use{CPU: state.UserTime() + state.SystemTime(), PeakRSS: p.peak}
+	u := Usage{CPU: state.UserTime() + state.SystemTime(), PeakRSS: p.peak}
 	if r, ok := state.SysUsage().(*syscall.Rusage); ok {
 		u.Voluntary, u.Involuntary = int64(r.Nvcsw), int64(r.Nivcsw)
 	}

@@ -104,8 +104,8 @@ func (rep *Report) Loads() (all []Load) {
 	return all
 }
 
-// Said is the findings as lines of text.
-func (rep *Report) Said() (lines []string) {
+// FindingLines returns the findings as lines of text.
+func (rep *Report) FindingLines() (lines []string) {
 	for _, p := range rep.parts() {
 		lines = append(lines, "", p.title)
 		for _, s := range p.sentences {

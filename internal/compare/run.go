@@ -15,8 +15,8 @@ import (
 	"sluice/shm"
 )
 
-// Use is what the kernel says that a process has used.
-type Use struct {
+// Usage is what the kernel says that a process has used.
+type Usage struct {
 	CPU         time.Duration
 	PeakRSS     uint64 // bytes; of a process that ends, what it had a moment before
 	Voluntary   int64  // context switches because it slept
@@ -31,19 +31,19 @@ type Result struct {
 	Series   Series
 	Final    pressure.Snapshot // of the segment, when both sides had ended
 
-	Took       time.Duration // from the producer's start to the end of both sides
+	Elapsed    time.Duration // from the producer's start to the end of both sides
 	LimitAfter time.Duration // when the memory limit was reached, 0 = never
 	Code       int           // the producer's exit code; -1 when it was cut off
-	Said       string        // its last line, when it failed
+	LastError  string        // its last line, when it failed
 
-	Producer, Consumer Use
+	Producer, Consumer Usage
 
 	began time.Time
 }
 
-// lead is how much later than the run the recording began, which was with the
+// recordingDelay is how much later than the run the recording began, which was with the
 // segment; negative when it was earlier.
-func (r *Result) lead() time.Duration { return r.Final.Created.Sub(r.began) }
+func (r *Result) recordingDelay() time.Duration { return r.Final.Created.Sub(r.began) }
 
 // Throughput is the messages taken a second, while there were any.
 func (r *Result) Throughput() float64 { return r.Series.throughput() }
@@ -59,18 +59,18 @@ func (r *Result) producing() time.Duration {
 	if r.LimitAfter > 0 {
 		return r.LimitAfter
 	}
-	return min(r.Took, r.Scenario.Length)
+	return min(r.Elapsed, r.Scenario.Length)
 }
 
 // Verdict is the one that stood longest while the producer was at it.
 func (r *Result) Verdict() string { return r.Series.commonVerdict(r.producing().Seconds()) }
 
 // PeakMemory is the most bytes that the segment and the messages in flight took.
-func (r *Result) PeakMemory() float64 { return highest(r.Series.Memory) }
+func (r *Result) PeakMemory() float64 { return maximum(r.Series.Memory) }
 
 // PeakDepth is the most messages that were queued.
 func (r *Result) PeakDepth() float64 {
-	return max(highest(r.Series.Depth), float64(r.Final.HighWater))
+	return max(maximum(r.Series.Depth), float64(r.Final.HighWater))
 }
 
 // CPUPerMillion is the seconds of processor that both sides used for a million
@@ -121,53 +121,53 @@ func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err e
 		}
 		sides = append(sides, p)
 	}
-	began, err := underWay(ctx, name, give)
+	began, err := waitFirstMessage(ctx, name, give)
 	if err != nil {
 		return nil, fmt.Errorf("%s, %s: %w", s.ID, m.ID, err)
 	}
-	if err := r.attend(ctx, res, give, take, name, began); err != nil {
+	if err := r.supervise(ctx, res, give, take, name, began); err != nil {
 		return nil, err
 	}
-	res.Took, res.began = time.Since(began), began
-	if !record.ends(5 * time.Second) {
+	res.Elapsed, res.began = time.Since(began), began
+	if !record.waitExit(5 * time.Second) {
 		return nil, fmt.Errorf("%s, %s: gauge record goes on after both sides have ended", s.ID, m.ID)
 	}
-	res.Producer, res.Consumer = give.use(), take.use()
-	res.Code, res.Said = give.cmd.ProcessState.ExitCode(), give.lastError()
+	res.Producer, res.Consumer = give.usage(), take.usage()
+	res.Code, res.LastError = give.cmd.ProcessState.ExitCode(), give.lastError()
 	if res.Code > 0 && res.Code != cli.ExitLimit {
-		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, res.Said)
+		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, res.LastError)
 	}
 	if code := take.cmd.ProcessState.ExitCode(); code > 0 {
 		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, take.lastError())
 	}
-	if res.Final, err = final(name); err != nil {
+	if res.Final, err = readSnapshot(name); err != nil {
 		return nil, err
 	}
 	res.Series, err = readSeries(res.CSV)
-	full := highest(res.Series.Memory) > nearLimit*float64(res.Final.Limit) && res.Final.Limit > 0
+	full := maximum(res.Series.Memory) > nearLimit*float64(res.Final.Limit) && res.Final.Limit > 0
 	if res.LimitAfter == 0 && (full || res.Code == cli.ExitLimit) { // between two looks
-		res.LimitAfter = max(poll, time.Duration(res.Series.lastGiven()*float64(time.Second)))
+		res.LimitAfter = max(poll, time.Duration(res.Series.lastProduced()*float64(time.Second)))
 	}
 	return res, err
 }
 
-// underWay waits for the first message, and returns its time: what comes before it
+// waitFirstMessage waits for the first message, and returns its time: what comes before it
 // is the start of three processes.
-func underWay(ctx context.Context, name string, give *process) (time.Time, error) {
+func waitFirstMessage(ctx context.Context, name string, give *process) (time.Time, error) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil {
 			return time.Time{}, context.Cause(ctx)
 		}
-		if s, err := final(name); err == nil && s.Consumed > 0 || give.ended() {
+		if s, err := readSnapshot(name); err == nil && s.Consumed > 0 || give.exited() {
 			return time.Now(), nil
 		}
 	}
 	return time.Time{}, errors.New("no message has come")
 }
 
-// attend does what the scenario wants done while it runs, until both sides have
+// supervise does what the scenario wants done while it runs, until both sides have
 // ended.
-func (r *Runner) attend(ctx context.Context, res *Result, give, take *process, name string, began time.Time) error {
+func (r *Runner) supervise(ctx context.Context, res *Result, give, take *process, name string, began time.Time) error {
 	s := &res.Scenario
 	stop, cont := at(began, s, s.StallAt), at(began, s, s.StallEnd)
 	var looked time.Time
@@ -175,8 +175,8 @@ func (r *Runner) attend(ctx context.Context, res *Result, give, take *process, n
 		now := time.Now()
 		if now.Sub(looked) > 5*poll {
 			looked = now
-			give.look()
-			take.look()
+			give.sample()
+			take.sample()
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -196,11 +196,11 @@ func (r *Runner) attend(ctx context.Context, res *Result, give, take *process, n
 		if s.Cut && (now.Sub(began) > s.Length || res.LimitAfter > 0) {
 			// What is queued would be taken for a long time still.
 			for _, p := range []*process{give, take} {
-				p.look()
+				p.sample()
 				p.kill()
 			}
 		}
-		if give.ended() && take.ended() {
+		if give.exited() && take.exited() {
 			return nil
 		}
 		select {
@@ -217,7 +217,7 @@ func at(began time.Time, s *Scenario, share float64) time.Time {
 // atLimit reports whether a transfer's queue has no room for one more buffer. The
 // producer says so as well, but for a moment only.
 func atLimit(name string) bool {
-	s, err := final(name)
+	s, err := readSnapshot(name)
 	return err == nil && s.Limit > 0 && (s.RefuseReason == layout.RefuseMemoryLimit || s.QueueBytes+maxBuffer > s.Limit)
 }
 
@@ -227,8 +227,8 @@ const maxBuffer = 64 << 10
 // moment shows that it was reached: nothing else ends a queue there.
 const nearLimit = 0.97
 
-// final reads a segment's counters.
-func final(name string) (s pressure.Snapshot, err error) {
+// readSnapshot reads a segment's counters.
+func readSnapshot(name string) (s pressure.Snapshot, err error) {
 	v, err := shm.OpenView(name)
 	if err != nil {
 		return s, err

@@ -81,8 +81,8 @@ func (s *Series) throughput() float64 {
 	return 0
 }
 
-// lastGiven is the time after which the producer gave nothing more.
-func (s *Series) lastGiven() float64 {
+// lastProduced is the time after which the producer gave nothing more.
+func (s *Series) lastProduced() float64 {
 	last := len(s.Produced) - 1
 	for last > 0 && s.Produced[last-1] == s.Produced[last] {
 		last--
@@ -105,7 +105,7 @@ func (s *Series) commonVerdict(until float64) string {
 	return best
 }
 
-func highest(xs []float64) (x float64) {
+func maximum(xs []float64) (x float64) {
 	for _, v := range xs {
 		x = max(x, v)
 	}

@@ -80,7 +80,7 @@ func (rep *Report) Markdown(pictures []Picture) string {
 
 // String is cells of a table: seconds of processor, peak memory, context switches
 // by its own will and against it.
-func (u Use) String() string {
+func (u Usage) String() string {
 	return fmt.Sprintf("%.2f s | %s | %s + %s", u.CPU.Seconds(), memory(float64(u.PeakRSS)), count(float64(u.Voluntary)), count(float64(u.Involuntary)))
 }
 

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// groups returns the directories of the control groups that limit this process in
+// cgroups returns the directories of the control groups that limit this process in
 // what controller governs, its own first, and whether they are of version 2. nil where
 // there are none.
-func (m *machine) groups(controller string) (dirs []string, v2 bool) {
+func (m *machine) cgroups(controller string) (dirs []string, v2 bool) {
 	own, unified, found := "", "", false
 	for line := range strings.Lines(m.read("/proc/self/cgroup")) {
 		part := strings.SplitN(strings.TrimSpace(line), ":", 3)

@@ -32,7 +32,7 @@ func TestGroups(t *testing.T) {
 			m := healthy(t)
 			m.put(t, "/proc/self/mountinfo", row.mounts)
 			m.put(t, "/proc/self/cgroup", row.own)
-			got, v2 := m.groups(row.controller)
+			got, v2 := m.cgroups(row.controller)
 			if !slices.Equal(got, strings.Fields(row.want)) || v2 != row.v2 {
 				t.Errorf("%v %v, want %v %v", got, v2, row.want, row.v2)
 			}

@@ -19,9 +19,9 @@ func container(m *machine) Finding {
 	}
 	apart := own("ipc", firstIPC) || own("uts", firstUTS) || own("cgroup", firstCgroup)
 	pids := own("pid", firstPID)
-	what := m.runtime()
+	what := m.containerRuntime()
 	if !pids && (what == "" || !apart) { // the file alone may come from an image
-		return fine("none: process ids and /dev/shm are the machine's")
+		return ok("none: process ids and /dev/shm are the machine's")
 	}
 	says := "this is a container"
 	if what != "" {
@@ -39,8 +39,8 @@ func container(m *machine) Finding {
 		"transfer mode needs a --socket in a directory that both mount (-v)", "%s", says)
 }
 
-// runtime names what runs the container, as far as it has left a trace; "" without.
-func (m *machine) runtime() string {
+// containerRuntime names what runs the container, as far as it has left a trace; "" without.
+func (m *machine) containerRuntime() string {
 	if what, _, _ := strings.Cut(m.read("/run/systemd/container"), "\n"); what != "" {
 		return what
 	}

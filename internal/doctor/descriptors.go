@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// fewest is what transfer mode works with in earnest. The Sender leaves an eighth of
+	// minDescriptors is what transfer mode works with in earnest. The Sender leaves an eighth of
 	// them, and at least 24, to the rest of its process.
-	fewest = 128
+	minDescriptors = 128
 
-	// few is what a producer fills in some 40 ms (10 us a message, docs/transfer.md) when
+	// fewDescriptors is what a producer fills in some 40 ms (10 us a message, docs/transfer.md) when
 	// its consumer stops. The messages after that are copied once more.
-	few = 4096
+	fewDescriptors = 4096
 )
 
-const moreFiles = "raise the hard limit: ulimit -n 65536 as root, nofile in /etc/security/limits.conf, LimitNOFILE= of a unit, or docker run --ulimit nofile=65536"
+const moreDescriptors = "raise the hard limit: ulimit -n 65536 as root, nofile in /etc/security/limits.conf, LimitNOFILE= of a unit, or docker run --ulimit nofile=65536"
 
 // descriptors checks how many buffers can be on their way in transfer mode: each is a
 // descriptor.
@@ -31,21 +31,21 @@ func descriptors(m *machine) Finding {
 	// Go has raised the soft limit to the hard one before main began, here and in
 	// the producer.
 	n := limit.Cur
-	const remedy = moreFiles
+	const remedy = moreDescriptors
 	switch {
-	case n < fewest:
-		return problem(remedy, "%d a process (the hard limit counts): transfer mode needs at least %d", n, fewest)
-	case n < few:
+	case n < minDescriptors:
+		return problem(remedy, "%d a process (the hard limit counts): transfer mode needs at least %d", n, minDescriptors)
+	case n < fewDescriptors:
 		return note("pack messages (producer --buffer 64KiB); or "+remedy,
 			"%s a process (the hard limit counts): at most %s buffers in flight in transfer mode, %s; the rest of the queue is copied once more",
-			count(n), count(n/8*7), m.shared(n))
+			count(n), count(n/8*7), m.socketDescriptors(n))
 	}
-	return fine("%s a process (the hard limit counts): at most %s buffers in flight in transfer mode, %s", count(n), count(n/8*7), m.shared(n))
+	return ok("%s a process (the hard limit counts): at most %s buffers in flight in transfer mode, %s", count(n), count(n/8*7), m.socketDescriptors(n))
 }
 
-// shared says what ETOOMANYREFS means to this user: what the kernel counts are the
+// socketDescriptors says what ETOOMANYREFS means to this user: what the kernel counts are the
 // descriptors that are in sockets, of all his processes together.
-func (m *machine) shared(n uint64) string {
+func (m *machine) socketDescriptors(n uint64) string {
 	if m.privileged() {
 		return "in sockets any number (privileged user)"
 	}
@@ -87,5 +87,5 @@ func openFiles(m *machine) Finding {
 	if used >= most/10*9 {
 		return problem("as root: sysctl fs.file-max=..., or find out who holds them: lsof", "%s of at most %s on this machine: soon nobody can open anything", count(used), count(most))
 	}
-	return fine("%s of at most %s on this machine", count(used), count(most))
+	return ok("%s of at most %s on this machine", count(used), count(most))
 }

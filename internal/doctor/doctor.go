@@ -52,7 +52,7 @@ var checks = []struct {
 // Examine makes every check on this machine, for this user and with the limits of
 // this process. It takes some milliseconds, a quarter of a
 // second while there are live sides to look at; a few seconds when messages do not get through.
-func Examine() []Finding { return examine(here()) }
+func Examine() []Finding { return examine(thisMachine()) }
 
 func examine(m *machine) []Finding {
 	var out []Finding
@@ -64,7 +64,7 @@ func examine(m *machine) []Finding {
 	return out
 }
 
-func fine(format string, args ...any) Finding {
+func ok(format string, args ...any) Finding {
 	return Finding{State: OK, Says: fmt.Sprintf(format, args...)}
 }
 

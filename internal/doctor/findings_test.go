@@ -17,7 +17,7 @@ import (
 )
 
 // Each row spoils one thing on a healthy machine.
-var spoilt = []struct {
+var brokenMachines = []struct {
 	name   string
 	check  string
 	spoil  func(t *testing.T, m *machine)
@@ -66,37 +66,39 @@ var spoilt = []struct {
 
 	{"not writable", "ring", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "fix /dev/shm"},
 	{"full", "ring", func(t *testing.T, m *machine) {
-		m.ring = func() error { return fmt.Errorf("%w: so much", shm.ErrNoSpace) }
+		m.probeRing = func() error { return fmt.Errorf("%w: so much", shm.ErrNoSpace) }
 	}, Note, "full", "room"},
 	{"no O_TMPFILE", "ring", func(t *testing.T, m *machine) {
-		m.ring = func() error { return &fs.PathError{Op: "open", Err: unix.EOPNOTSUPP} }
+		m.probeRing = func() error { return &fs.PathError{Op: "open", Err: unix.EOPNOTSUPP} }
 	}, Problem, "not supported", "3.15|seccomp|O_TMPFILE"},
 	{"no /proc", "ring", func(t *testing.T, m *machine) {
-		m.ring = func() error { return &fs.PathError{Op: "link", Path: "/x", Err: unix.ENOENT} }
+		m.probeRing = func() error { return &fs.PathError{Op: "link", Path: "/x", Err: unix.ENOENT} }
 	}, Problem, "without /proc", "mount -t proc"},
-	{"no locks", "ring", func(t *testing.T, m *machine) { m.ring = func() error { return unix.EINVAL } }, Problem, "invalid argument", "F_OFD_SETLK"},
-	{"small files only", "ring", func(t *testing.T, m *machine) { m.ring = func() error { return fmt.Errorf("reserve: %w", unix.EFBIG) } }, Problem, "--capacity 1MiB|file too large", "ulimit -f|LimitFSIZE"},
+	{"no locks", "ring", func(t *testing.T, m *machine) { m.probeRing = func() error { return unix.EINVAL } }, Problem, "invalid argument", "F_OFD_SETLK"},
+	{"small files only", "ring", func(t *testing.T, m *machine) {
+		m.probeRing = func() error { return fmt.Errorf("reserve: %w", unix.EFBIG) }
+	}, Problem, "--capacity 1MiB|file too large", "ulimit -f|LimitFSIZE"},
 	{"nobody tells who lives", "ring", func(t *testing.T, m *machine) {
-		m.ring = func() error { return fmt.Errorf("%w: %w", errUntold, unix.EPERM) }
+		m.probeRing = func() error { return fmt.Errorf("%w: %w", errLivenessUnknown, unix.EPERM) }
 	}, Note, "works, but|which sides live", "F_OFD_GETLK"},
-	{"no waking", "ring", func(t *testing.T, m *machine) { m.wake = func() error { return unix.EPERM } }, Note, "not to be tried", "futex"},
-	{"no descriptors", "ring", func(t *testing.T, m *machine) { m.ring = func() error { return unix.EMFILE } }, Problem, "too many open files", "ulimit -n"},
+	{"no waking", "ring", func(t *testing.T, m *machine) { m.probeFutex = func() error { return unix.EPERM } }, Note, "not to be tried", "futex"},
+	{"no descriptors", "ring", func(t *testing.T, m *machine) { m.probeRing = func() error { return unix.EMFILE } }, Problem, "too many open files", "ulimit -n"},
 
 	{"not writable", "transfer", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "fix /dev/shm"},
-	{"no ring either", "transfer", func(t *testing.T, m *machine) { m.ring = func() error { return unix.EPERM } }, Note, "not tried", "fix what is above"},
-	{"no memfd", "transfer", func(t *testing.T, m *machine) { m.transfer = func() error { return unix.ENOSYS } }, Problem, "not implemented", "--mode ring|3.17|memfd_create"},
-	{"nothing comes", "transfer", func(t *testing.T, m *machine) { m.transfer = func() error { return errNothingCame } }, Problem, "did not come", "--mode ring|SCM_RIGHTS"},
-	{"files too small for a ring", "transfer", func(t *testing.T, m *machine) { m.ring = func() error { return unix.EFBIG } }, OK, "sealed and passed", ""},
+	{"no ring either", "transfer", func(t *testing.T, m *machine) { m.probeRing = func() error { return unix.EPERM } }, Note, "not tried", "fix what is above"},
+	{"no memfd", "transfer", func(t *testing.T, m *machine) { m.probeTransfer = func() error { return unix.ENOSYS } }, Problem, "not implemented", "--mode ring|3.17|memfd_create"},
+	{"nothing comes", "transfer", func(t *testing.T, m *machine) { m.probeTransfer = func() error { return errNotReceived } }, Problem, "did not come", "--mode ring|SCM_RIGHTS"},
+	{"files too small for a ring", "transfer", func(t *testing.T, m *machine) { m.probeRing = func() error { return unix.EFBIG } }, OK, "sealed and passed", ""},
 	{"files too small for either", "transfer", func(t *testing.T, m *machine) {
-		m.ring = func() error { return unix.EFBIG }
-		m.transfer = m.ring
+		m.probeRing = func() error { return unix.EFBIG }
+		m.probeTransfer = m.probeRing
 	}, Note, "file too large", "fix what is above"},
-	{"small files only", "transfer", func(t *testing.T, m *machine) { m.transfer = func() error { return unix.EFBIG } }, Problem, "file too large", "ulimit -f"},
-	{"full", "transfer", func(t *testing.T, m *machine) { m.transfer = func() error { return shm.ErrNoSpace } }, Note, "full", "room"},
+	{"small files only", "transfer", func(t *testing.T, m *machine) { m.probeTransfer = func() error { return unix.EFBIG } }, Problem, "file too large", "ulimit -f"},
+	{"full", "transfer", func(t *testing.T, m *machine) { m.probeTransfer = func() error { return shm.ErrNoSpace } }, Note, "full", "room"},
 
-	{"no futex", "futex", func(t *testing.T, m *machine) { m.wake = func() error { return unix.EPERM } }, Problem, "not permitted", "seccomp"},
-	{"no membarrier", "membarrier", func(t *testing.T, m *machine) { m.barrier = func() bool { return false } }, Note, "full fence", "seccomp|4.16"},
-	{"not needed", "membarrier", func(t *testing.T, m *machine) { m.overtaken, m.barrier = false, func() bool { return false } }, OK, "not needed", ""},
+	{"no futex", "futex", func(t *testing.T, m *machine) { m.probeFutex = func() error { return unix.EPERM } }, Problem, "not permitted", "seccomp"},
+	{"no membarrier", "membarrier", func(t *testing.T, m *machine) { m.hasBarrier = func() bool { return false } }, Note, "full fence", "seccomp|4.16"},
+	{"not needed", "membarrier", func(t *testing.T, m *machine) { m.storesOvertaken, m.hasBarrier = false, func() bool { return false } }, OK, "not needed", ""},
 
 	{"very few", "descriptors", func(t *testing.T, m *machine) { m.files = files(127) }, Problem, "127 a process", "ulimit -n|LimitNOFILE|--ulimit"},
 	{"few", "descriptors", func(t *testing.T, m *machine) { m.files = files(1024) }, Note, "at most 896 buffers|1,024 for all processes", "--buffer 64KiB|ulimit -n"},
@@ -155,38 +157,38 @@ var spoilt = []struct {
 	{"just new enough", "kernel", func(t *testing.T, m *machine) { m.release = "4.16" }, OK, "Linux 4.16", ""},
 	{"no number", "kernel", func(t *testing.T, m *machine) { m.release = "next" }, Note, "next", ""},
 
-	{"in use", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", alive: true}) }, OK, "1 in use, none left behind", ""},
+	{"in use", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", alive: true}) }, OK, "1 in use, none left behind", ""},
 	{"left behind", "segments", func(t *testing.T, m *machine) {
-		m.holds(leftover{name: "a", unread: 1200}, leftover{name: "b"}, leftover{name: "c", alive: true})
+		m.holds(segment{name: "a", unread: 1200}, segment{name: "b"}, segment{name: "c", alive: true})
 	}, Note, "1 in use|a (1,200 unread), b (empty)", "--name NAME|gauge rm --yes --name a; gauge rm --name b"},
 	{"very many", "segments", func(t *testing.T, m *machine) {
 		for i := range 9 {
-			m.holds(leftover{name: fmt.Sprint("n", i)})
+			m.holds(segment{name: fmt.Sprint("n", i)})
 		}
 	}, Note, "n0 (empty)|n2 (empty), and 6 more (gauge ls)", "gauge rm --name n2; and 6 more"},
 	{"of others", "segments", func(t *testing.T, m *machine) {
-		m.holds(leftover{name: "a", uid: m.uid + 1, unread: 5}, leftover{name: "b", uid: m.uid + 1, err: shm.ErrUntrusted})
+		m.holds(segment{name: "a", uid: m.uid + 1, unread: 5}, segment{name: "b", uid: m.uid + 1, err: shm.ErrUntrusted})
 	}, OK, "2 of other users, none left", ""},
-	{"damaged", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: layout.ErrCorrupt}) }, Note, "damaged: a", "gauge rm --yes --name a|refuse"},
-	{"a link", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: shm.ErrUntrusted}) }, Note, "damaged: a", "rm /dev/shm/sluice.a"},
-	{"not to be looked at", "segments", func(t *testing.T, m *machine) { m.holds(leftover{name: "a", err: unix.EPERM}) }, Note, "cannot be looked at: a (operation not permitted)", "above"},
+	{"damaged", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: layout.ErrCorrupt}) }, Note, "damaged: a", "gauge rm --yes --name a|refuse"},
+	{"a link", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: shm.ErrUntrusted}) }, Note, "damaged: a", "rm /dev/shm/sluice.a"},
+	{"not to be looked at", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: unix.EPERM}) }, Note, "cannot be looked at: a (operation not permitted)", "above"},
 	{"damaged and left", "segments", func(t *testing.T, m *machine) {
-		m.holds(leftover{name: "a", err: layout.ErrVersion}, leftover{name: "b", alive: true}, leftover{name: "c"})
+		m.holds(segment{name: "a", err: layout.ErrVersion}, segment{name: "b", alive: true}, segment{name: "c"})
 	}, Note, "1 in use; no segment or damaged: a; with nobody in them: c (empty)", "go on with one|gauge rm --yes --name a; gauge rm --name c"},
 	{"meet, and run", "pairs", func(t *testing.T, m *machine) {}, OK, "no live side is stopped", ""},
 	{"one is stopped", "pairs", func(t *testing.T, m *machine) {
-		m.isTroubled(trouble{"a", consumerStopped})
+		m.isTroubled(pairTrouble{"a", consumerStopped})
 	}, Note, "a: the consumer (pid 7) is stopped", "a: continue it: kill -CONT 7"},
 	{"do not meet", "pairs", func(t *testing.T, m *machine) {
-		m.isTroubled(trouble{"a", consumerStopped}, trouble{"b", pressure.Verdict{Kind: pressure.Unconnected, Cause: pressure.CauseSockets,
+		m.isTroubled(pairTrouble{"a", consumerStopped}, pairTrouble{"b", pressure.Verdict{Kind: pressure.Unconnected, Cause: pressure.CauseSockets,
 			Figures: pressure.Figures{ProducerSocket: "/x/s", ConsumerSocket: "/y/s"}, Advice: []pressure.Advice{{Kind: pressure.AdviceSameSocket}}}})
 	}, Problem, "a: the consumer (pid 7) is stopped|b: both sides are alive, but use different sockets: the producer connects to /x/s, the consumer listens at /y/s",
 		"a: continue it: kill -CONT 7; b: start both with the same --socket"},
 	{"no list", "pairs", func(t *testing.T, m *machine) {
-		m.troubled = func() ([]trouble, error) { return nil, errors.New("gone") }
+		m.livePairs = func() ([]pairTrouble, error) { return nil, errors.New("gone") }
 	}, Note, "gone", "fix /dev/shm"},
 	{"no list", "segments", func(t *testing.T, m *machine) {
-		m.list = func() ([]leftover, error) { return nil, errors.New("gone") }
+		m.list = func() ([]segment, error) { return nil, errors.New("gone") }
 	}, Note, "gone", "fix /dev/shm"},
 }
 
@@ -205,7 +207,7 @@ func (m *machine) limitIs(resource int, n uint64) {
 }
 
 // holds adds segments, of this user unless they say whose.
-func (m *machine) holds(more ...leftover) {
+func (m *machine) holds(more ...segment) {
 	all, _ := m.list()
 	for _, s := range more {
 		if s.uid == 0 {
@@ -213,19 +215,19 @@ func (m *machine) holds(more ...leftover) {
 		}
 		all = append(all, s)
 	}
-	m.list = func() ([]leftover, error) { return all, nil }
+	m.list = func() ([]segment, error) { return all, nil }
 }
 
 var consumerStopped = pressure.Verdict{Kind: pressure.Stopped, Cause: pressure.CauseSignal,
 	Figures: pressure.Figures{Role: layout.Consumer, PID: 7}, Advice: []pressure.Advice{{Kind: pressure.AdviceContinue, PID: 7}}}
 
 // isTroubled says which live sides cannot go on.
-func (m *machine) isTroubled(all ...trouble) {
-	m.troubled = func() ([]trouble, error) { return all, nil }
+func (m *machine) isTroubled(all ...pairTrouble) {
+	m.livePairs = func() ([]pairTrouble, error) { return all, nil }
 }
 
 func TestFindings(t *testing.T) {
-	for _, row := range spoilt {
+	for _, row := range brokenMachines {
 		t.Run(row.check+": "+row.name, func(t *testing.T) {
 			m := healthy(t)
 			row.spoil(t, m)

@@ -14,14 +14,14 @@ import (
 
 // futexes checks that one who sleeps at a word of shared memory can be woken.
 func futexes(m *machine) Finding {
-	if err := m.wake(); err != nil {
+	if err := m.probeFutex(); err != nil {
 		return problem("let the container's seccomp profile allow futex without FUTEX_PRIVATE_FLAG; there is no substitute in ring mode", "a sleeping side is not woken: %v", err)
 	}
-	return fine("one side can sleep at a word of shared memory, and the other wake it")
+	return ok("one side can sleep at a word of shared memory, and the other wake it")
 }
 
-// sleepAndWake tries every way in which futex.Wait can end.
-func sleepAndWake() (err error) {
+// probeFutex tries every way in which futex.Wait can end.
+func probeFutex() (err error) {
 	mem, err := unix.Mmap(-1, 0, layout.HeaderSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return os.NewSyscallError("mmap", err)
@@ -32,23 +32,23 @@ func sleepAndWake() (err error) {
 		return err
 	}
 	word := h.Producer.Index.Futex()
-	if err := ends(word, 1, time.Second, futex.NotEqual); err != nil {
+	if err := waitEndsWith(word, 1, time.Second, futex.NotEqual); err != nil {
 		return err
 	}
-	if err := ends(word, 0, time.Millisecond, futex.TimedOut); err != nil {
+	if err := waitEndsWith(word, 0, time.Millisecond, futex.TimedOut); err != nil {
 		return err
 	}
 	began, slept := time.Now(), make(chan error, 1)
 	go func() {
 		var err error
 		// A signal ends a wait too, so one is not enough.
-		for err == nil && h.Producer.Index.Load() == 0 && time.Since(began) < patience {
-			_, err = futex.Wait(word, 0, patience)
+		for err == nil && h.Producer.Index.Load() == 0 && time.Since(began) < probeTimeout {
+			_, err = futex.Wait(word, 0, probeTimeout)
 		}
 		slept <- err
 	}()
 	woken := 0
-	for woken == 0 && err == nil && time.Since(began) < patience {
+	for woken == 0 && err == nil && time.Since(began) < probeTimeout {
 		if woken, err = futex.Wake(word, 1); woken == 0 {
 			time.Sleep(50 * time.Microsecond)
 		}
@@ -63,8 +63,8 @@ func sleepAndWake() (err error) {
 	return err
 }
 
-// ends expects that a Wait ends with want. A signal may end it before.
-func ends(word *uint32, val uint32, timeout time.Duration, want futex.Result) error {
+// waitEndsWith expects that a Wait ends with want. A signal may end it before.
+func waitEndsWith(word *uint32, val uint32, timeout time.Duration, want futex.Result) error {
 	got, err := futex.OK, error(nil)
 	for turn := 0; got == futex.OK && err == nil && turn < 1000; turn++ {
 		got, err = futex.Wait(word, val, timeout)
@@ -78,10 +78,10 @@ func ends(word *uint32, val uint32, timeout time.Duration, want futex.Result) er
 // barriers checks for what makes a publish cheap. Nothing fails without it.
 func barriers(m *machine) Finding {
 	switch {
-	case !m.overtaken:
-		return fine("not needed on this processor: publishing a message costs no fence")
-	case m.barrier():
-		return fine("works: publishing a message costs no fence")
+	case !m.storesOvertaken:
+		return ok("not needed on this processor: publishing a message costs no fence")
+	case m.hasBarrier():
+		return ok("works: publishing a message costs no fence")
 	}
 	return note("let the container's seccomp profile allow membarrier (Linux 4.16 or newer); or publish several messages at a time (SendBatch)",
 		"is refused: publishing a message costs a full fence, small messages one by one are several times slower")

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// needs says since when Linux has what sluice uses.
-var needs = []struct {
+// kernelFeatures says since when Linux has what sluice uses.
+var kernelFeatures = []struct {
 	major, minor int
 	what         string
 }{
@@ -23,7 +23,7 @@ func kernel(m *machine) Finding {
 		return note("", "%q is no version of Linux that says what it has", m.release)
 	}
 	var missing []string
-	for _, n := range needs {
+	for _, n := range kernelFeatures {
 		if major < n.major || major == n.major && minor < n.minor {
 			missing = append(missing, fmt.Sprintf("%s since %d.%d", n.what, n.major, n.minor))
 		}
@@ -31,5 +31,5 @@ func kernel(m *machine) Finding {
 	if len(missing) > 0 {
 		return note("a newer kernel, if a check above failed", "Linux %s; Linux has %s", m.release, strings.Join(missing, ", "))
 	}
-	return fine("Linux %s; 4.16 has all that is needed", m.release)
+	return ok("Linux %s; 4.16 has all that is needed", m.release)
 }

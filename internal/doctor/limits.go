@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// addresses is the address space that the commands' runtime takes, without a ring
+	// runtimeAddressSpace is the address space that the commands' runtime takes, without a ring
 	// (docs/sandbox.md).
-	addresses = 3 << 29
+	runtimeAddressSpace = 3 << 29
 
-	// threads is how many a side comes to.
-	threads = 12
+	// threadsPerSide is how many a side comes to.
+	threadsPerSide = 12
 )
 
 // limits checks what this process, and with it both sides, may have of address space,
@@ -32,20 +32,20 @@ func limits(m *machine) Finding {
 	}
 	report := note
 	if n := m.softLimit(unix.RLIMIT_AS); n < math.MaxUint64 {
-		add("ulimit -v unlimited", "%s of address space a process: the runtime takes up to %s, a ring twice its --capacity", format.Size(n), format.Size(addresses))
-		if n < addresses {
+		add("ulimit -v unlimited", "%s of address space a process: the runtime takes up to %s, a ring twice its --capacity", format.Size(n), format.Size(runtimeAddressSpace))
+		if n < runtimeAddressSpace {
 			report = problem
 		}
 	}
 	if n := m.softLimit(unix.RLIMIT_FSIZE); n < math.MaxUint64 {
 		add("ulimit -f unlimited, LimitFSIZE= of a unit", "files of at most %s: no ring is larger, and no message in transfer mode", format.Size(n))
 	}
-	if n := m.moreThreads(); n < 2*threads {
-		add("allow more (ulimit -u, nproc in /etc/security/limits.conf, TasksMax= of a unit, docker run --pids-limit)", "room for %d more threads: two sides need %d", n, 2*threads)
+	if n := m.moreThreads(); n < 2*threadsPerSide {
+		add("allow more (ulimit -u, nproc in /etc/security/limits.conf, TasksMax= of a unit, docker run --pids-limit)", "room for %d more threads: two sides need %d", n, 2*threadsPerSide)
 		report = problem
 	}
 	if len(says) == 0 {
-		return fine("none on address space and file sizes, and room for threads")
+		return ok("none on address space and file sizes, and room for threads")
 	}
 	return report(strings.Join(remedies, "; "), "%s", strings.Join(says, "; "))
 }
@@ -66,7 +66,7 @@ func (m *machine) moreThreads() uint64 {
 	if limit := m.softLimit(unix.RLIMIT_NPROC); limit < math.MaxUint64 && m.uid != 0 && !m.privileged() {
 		least = limit - min(m.threadsOf(m.uid), limit)
 	}
-	dirs, _ := m.groups("pids")
+	dirs, _ := m.cgroups("pids")
 	for _, dir := range dirs {
 		most, err := strconv.ParseUint(m.read(path.Join(dir, "pids.max")), 10, 64) // else "max"
 		now, err2 := strconv.ParseUint(m.read(path.Join(dir, "pids.current")), 10, 64)

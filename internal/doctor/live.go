@@ -9,21 +9,21 @@ import (
 	"sluice/shm"
 )
 
-// trouble is a segment with live sides of which one cannot go on, and the verdict that
+// pairTrouble is a segment with live sides of which one cannot go on, and the verdict that
 // says why.
-type trouble struct {
+type pairTrouble struct {
 	name    string
 	verdict pressure.Verdict
 }
 
 // pairs looks for live sides whose process is stopped, and for two that do not meet.
 func pairs(m *machine) Finding {
-	all, err := m.troubled()
+	all, err := m.livePairs()
 	if err != nil {
 		return note("fix /dev/shm first", "not tried: %v", err)
 	}
 	if len(all) == 0 {
-		return fine("no live side is stopped, and no two look for each other in different places")
+		return ok("no live side is stopped, and no two look for each other in different places")
 	}
 	report := note
 	var says, remedy []string
@@ -37,13 +37,13 @@ func pairs(m *machine) Finding {
 	return report(strings.Join(remedy, "; "), "%s", strings.Join(says, "; "))
 }
 
-// watched is the time between two looks at the live sides. A consumer that has just
+// observeInterval is the time between two looks at the live sides. A consumer that has just
 // come is still without a connection for less than that.
-const watched = 250 * time.Millisecond
+const observeInterval = 250 * time.Millisecond
 
-// liveTrouble looks twice at the segments that somebody is in, without taking part. What
+// findLiveTrouble looks twice at the segments that somebody is in, without taking part. What
 // cannot be looked at is left out: segments says what is wrong with it.
-func liveTrouble() ([]trouble, error) {
+func findLiveTrouble() ([]pairTrouble, error) {
 	names, err := shm.List()
 	if err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func liveTrouble() ([]trouble, error) {
 	if len(before) == 0 {
 		return nil, nil
 	}
-	time.Sleep(watched)
-	var all []trouble
+	time.Sleep(observeInterval)
+	var all []pairTrouble
 	for _, name := range names {
 		first, live := before[name]
 		if !live {
@@ -70,7 +70,7 @@ func liveTrouble() ([]trouble, error) {
 		}
 		i := pressure.Between(&first, &now)
 		if v := pressure.Judge(&i, &now); v.Kind == pressure.Stopped || v.Kind == pressure.Unconnected {
-			all = append(all, trouble{name, v})
+			all = append(all, pairTrouble{name, v})
 		}
 	}
 	return all, nil

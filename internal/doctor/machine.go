@@ -23,33 +23,33 @@ type machine struct {
 	uid  int
 	env  func(string) string
 
-	processors int    // that this process may run on
-	release    string // of the kernel
-	overtaken  bool   // layout.ReleaseOvertaken
+	processors      int    // that this process may run on
+	release         string // of the kernel
+	storesOvertaken bool   // layout.ReleaseOvertaken
 
-	statfs   func(path string, st *unix.Statfs_t) error
-	mayWrite func(path string) error // nil when this user may make files there
-	files    func() (unix.Rlimit, error)
-	rlimit   func(resource int) (unix.Rlimit, error)
-	socket   func(name string) string // transfer.SocketPath
-	list     func() ([]leftover, error)
-	troubled func() ([]trouble, error)
+	statfs    func(path string, st *unix.Statfs_t) error
+	mayWrite  func(path string) error // nil when this user may make files there
+	files     func() (unix.Rlimit, error)
+	rlimit    func(resource int) (unix.Rlimit, error)
+	socket    func(name string) string // transfer.SocketPath
+	list      func() ([]segment, error)
+	livePairs func() ([]pairTrouble, error)
 
 	// What is tried. Each cleans up after itself.
-	ring     func() error
-	wake     func() error
-	barrier  func() bool
-	transfer func() error
+	probeRing     func() error
+	probeFutex    func() error
+	hasBarrier    func() bool
+	probeTransfer func() error
 }
 
-// here is this machine, as this process sees it.
-func here() *machine {
+// thisMachine is this machine, as this process sees it.
+func thisMachine() *machine {
 	var name unix.Utsname
 	unix.Uname(&name) // fails for a bad address only
 	return &machine{
 		dir: shm.Dir, uid: os.Geteuid(), env: os.Getenv,
-		processors: runtime.NumCPU(), release: unix.ByteSliceToString(name.Release[:]), overtaken: layout.StoreReleaseOvertaken,
-		statfs: unix.Statfs, socket: transfer.SocketPath, list: listSegments, troubled: liveTrouble,
+		processors: runtime.NumCPU(), release: unix.ByteSliceToString(name.Release[:]), storesOvertaken: layout.StoreReleaseOvertaken,
+		statfs: unix.Statfs, socket: transfer.SocketPath, list: listSegments, livePairs: findLiveTrouble,
 		mayWrite: func(path string) error {
 			return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 		},
@@ -61,8 +61,8 @@ func here() *machine {
 			err = unix.Getrlimit(resource, &limit)
 			return limit, err
 		},
-		ring: sync.OnceValue(passThroughRing), wake: sync.OnceValue(sleepAndWake), transfer: passThroughTransfer,
-		barrier: func() bool { return membarrier.Register() && membarrier.Global() },
+		probeRing: sync.OnceValue(probeRing), probeFutex: sync.OnceValue(probeFutex), probeTransfer: probeTransfer,
+		hasBarrier: func() bool { return membarrier.Register() && membarrier.Global() },
 	}
 }
 

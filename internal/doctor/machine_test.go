@@ -17,21 +17,21 @@ func healthy(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{
 		root: t.TempDir(), dir: t.TempDir(), uid: 1000, env: func(string) string { return "" },
-		processors: 4, release: "6.1.0-test", overtaken: true,
+		processors: 4, release: "6.1.0-test", storesOvertaken: true,
 		statfs: statfs(unix.Statfs_t{Type: unix.TMPFS_MAGIC, Bsize: 4096, Blocks: 4 * gib / 4096, Bavail: 3 * gib / 4096, Files: 1000, Ffree: 900}),
 		files:  func() (unix.Rlimit, error) { return unix.Rlimit{Cur: 65536, Max: 65536}, nil },
 		rlimit: func(int) (unix.Rlimit, error) {
 			return unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}, nil
 		},
-		list: func() ([]leftover, error) { return nil, nil },
+		list: func() ([]segment, error) { return nil, nil },
 
-		troubled: func() ([]trouble, error) { return nil, nil },
+		livePairs: func() ([]pairTrouble, error) { return nil, nil },
 
-		mayWrite: func(string) error { return nil },
-		ring:     func() error { return nil },
-		wake:     func() error { return nil },
-		barrier:  func() bool { return true },
-		transfer: func() error { return nil },
+		mayWrite:      func(string) error { return nil },
+		probeRing:     func() error { return nil },
+		probeFutex:    func() error { return nil },
+		hasBarrier:    func() bool { return true },
+		probeTransfer: func() error { return nil },
 	}
 	if err := os.Chmod(m.dir, 0o1777|os.ModeSticky); err != nil {
 		t.Fatal(err)
@@ -176,8 +176,8 @@ func TestAMachineThatTellsNothing(t *testing.T) {
 
 func TestEveryProblemHasARemedy(t *testing.T) {
 	m := healthy(t)
-	m.wake = func() error { return unix.EPERM }
-	m.ring, m.transfer = m.wake, m.wake
+	m.probeFutex = func() error { return unix.EPERM }
+	m.probeRing, m.probeTransfer = m.probeFutex, m.probeFutex
 	m.statfs = statfs(unix.Statfs_t{})
 	m.put(t, "/proc/sys/fs/file-nr", "9 0 10")
 	m.files = func() (unix.Rlimit, error) { return unix.Rlimit{Cur: 10}, nil }

@@ -11,14 +11,14 @@ import (
 	"sluice/transfer"
 )
 
-// programs is what two processes take beside their messages, generously.
-const programs = 64 << 20
+// processMemory is what two processes take beside their messages, generously.
+const processMemory = 64 << 20
 
 // memory checks that transfer mode comes to its own limit before the kernel comes
 // with the OOM killer. Segments count as memory of whoever touched them first.
 func memory(m *machine) Finding {
-	need := uint64(transfer.DefaultLimit + layout.DefaultCapacity + programs)
-	group, free := m.groupMemory(), m.available()
+	need := uint64(transfer.DefaultLimit + layout.DefaultCapacity + processMemory)
+	group, free := m.cgroupMemory(), m.available()
 	lower := "producer --limit " + format.FlagSize(max(1, min(group, free)/2>>20)<<20) // whole MiB
 	switch {
 	case group < need:
@@ -29,15 +29,15 @@ func memory(m *machine) Finding {
 	case free == math.MaxUint64:
 		return note("", "unknown: no /proc/meminfo")
 	case group == math.MaxUint64:
-		return fine("%s available, no limit of a control group", format.Size(free))
+		return ok("%s available, no limit of a control group", format.Size(free))
 	}
-	return fine("%s available, %s for this control group", format.Size(free), format.Size(group))
+	return ok("%s available, %s for this control group", format.Size(free), format.Size(group))
 }
 
-// groupMemory returns the least limit of the control groups, MaxUint64 without one.
-func (m *machine) groupMemory() uint64 {
+// cgroupMemory returns the least limit of the control groups, MaxUint64 without one.
+func (m *machine) cgroupMemory() uint64 {
 	least := uint64(math.MaxUint64)
-	dirs, v2 := m.groups("memory")
+	dirs, v2 := m.cgroups("memory")
 	file := "memory.limit_in_bytes"
 	if v2 {
 		file = "memory.max"

@@ -18,74 +18,74 @@ import (
 	"sluice/transfer"
 )
 
-// patience is how long a message may take that needs a millisecond.
-const patience = 2 * time.Second
+// probeTimeout is how long a message may take that needs a millisecond.
+const probeTimeout = 2 * time.Second
 
 const (
-	profile       = "a container's profile (seccomp, AppArmor, SELinux) has to allow "
-	ringCalls     = "open(O_TMPFILE), fallocate, mmap, linkat, unlinkat and fcntl(F_OFD_SETLK, F_OFD_GETLK)"
-	transferCalls = "memfd_create, fcntl(F_ADD_SEALS, F_GET_SEALS), socket, bind, listen, accept4, connect, getsockopt(SO_PEERCRED), sendmsg and recvmsg with SCM_RIGHTS, recvfrom, pread and pwrite"
-	largeFile     = "allow larger files: ulimit -f unlimited, fsize in /etc/security/limits.conf, LimitFSIZE= of a unit"
+	allowCalls      = "a container's profile (seccomp, AppArmor, SELinux) has to allow "
+	ringCalls       = "open(O_TMPFILE), fallocate, mmap, linkat, unlinkat and fcntl(F_OFD_SETLK, F_OFD_GETLK)"
+	transferCalls   = "memfd_create, fcntl(F_ADD_SEALS, F_GET_SEALS), socket, bind, listen, accept4, connect, getsockopt(SO_PEERCRED), sendmsg and recvmsg with SCM_RIGHTS, recvfrom, pread and pwrite"
+	allowLargeFiles = "allow larger files: ulimit -f unlimited, fsize in /etc/security/limits.conf, LimitFSIZE= of a unit"
 )
 
 // rings asks the real code for a ring: a segment in /dev/shm, both roles in it, and a
 // message through it.
 func rings(m *machine) Finding {
-	if f, none := noPlace(m); none {
+	if f, none := notWritable(m); none {
 		return f
 	}
-	if m.wake() != nil { // one cause, one problem
+	if m.probeFutex() != nil { // one cause, one problem
 		return note("fix futex first", "not to be tried where a sleeping side is not woken")
 	}
-	err := cause(m.ring())
+	err := withoutName(m.probeRing())
 	var path *fs.PathError
 	switch {
 	case err == nil:
-		return fine("made in /dev/shm, a message sent and received, roles kept apart, removed")
-	case errors.Is(err, errUntold):
-		return note(profile+"fcntl(F_OFD_GETLK)", "works, but %v", err)
+		return ok("made in /dev/shm, a message sent and received, roles kept apart, removed")
+	case errors.Is(err, errLivenessUnknown):
+		return note(allowCalls+"fcntl(F_OFD_GETLK)", "works, but %v", err)
 	case errors.Is(err, shm.ErrNoSpace), errors.Is(err, unix.ENOSPC):
 		return note("make room first", "not to be tried while /dev/shm is full")
 	case errors.Is(err, unix.EFBIG):
-		return problem(largeFile+"; or choose a smaller --capacity", "no ring of the default --capacity 1MiB can be made: %v", err)
+		return problem(allowLargeFiles+"; or choose a smaller --capacity", "no ring of the default --capacity 1MiB can be made: %v", err)
 	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &path) && path.Op == "link":
 		return problem("as root: mount -t proc proc /proc", "no segment can get a name without /proc: %v", err)
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
-		return problem(moreFiles, "no ring can be made: %v", err)
+		return problem(moreDescriptors, "no ring can be made: %v", err)
 	}
-	return problem("Linux 3.15 or newer with a tmpfs on /dev/shm, not a sandbox in place of Linux (gVisor, WSL 1); "+profile+ringCalls,
+	return problem("Linux 3.15 or newer with a tmpfs on /dev/shm, not a sandbox in place of Linux (gVisor, WSL 1); "+allowCalls+ringCalls,
 		"no ring can be made: %v", err)
 }
 
 // transfers asks the real code for a transfer, as --mode transfer makes it.
 func transfers(m *machine) Finding {
-	if f, none := noPlace(m); none {
+	if f, none := notWritable(m); none {
 		return f
 	}
 	// What a file may have is less for a ring than for the header of a transfer.
-	small := errors.Is(m.ring(), unix.EFBIG)
+	small := errors.Is(m.probeRing(), unix.EFBIG)
 	if socketPath(m).State == Problem || rings(m).State == Problem && !small { // one cause, one problem
 		return note("fix what is above first", "not tried")
 	}
-	err := cause(m.transfer())
+	err := withoutName(m.probeTransfer())
 	switch {
 	case errors.Is(err, unix.EFBIG) && small:
 		return note("fix what is above first", "not even its header can be made: %v", err)
 	case err == nil:
-		return fine("buffers made, sealed and passed through a SOCK_SEQPACKET socket")
+		return ok("buffers made, sealed and passed through a SOCK_SEQPACKET socket")
 	case errors.Is(err, shm.ErrNoSpace), errors.Is(err, unix.ENOSPC):
 		return note("make room first", "not to be tried while /dev/shm is full")
 	case errors.Is(err, unix.EFBIG):
-		return problem(largeFile, "no buffer can be made: %v", err)
+		return problem(allowLargeFiles, "no buffer can be made: %v", err)
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, transfer.ErrDescriptors):
-		return problem(moreFiles, "no message gets through: %v", err)
+		return problem(moreDescriptors, "no message gets through: %v", err)
 	}
-	return problem("use --mode ring; or Linux 3.17 or newer; "+profile+transferCalls,
+	return problem("use --mode ring; or Linux 3.17 or newer; "+allowCalls+transferCalls,
 		"no message gets through: %v", err)
 }
 
-// cause is an error without the name of the segment that was made for the test.
-func cause(err error) error {
+// withoutName is an error without the name of the segment that was made for the test.
+func withoutName(err error) error {
 	if in := new(shm.SegmentError); errors.As(err, &in) && in.Err != nil {
 		return in.Err
 	}
@@ -95,18 +95,18 @@ func cause(err error) error {
 // probeName is the name of a segment that nobody else has.
 func probeName() string { return fmt.Sprintf("doctor.%d.%x", os.Getpid(), monotonic.Now()) }
 
-// passThroughRing makes a ring as the commands do, and passes a message through it.
-func passThroughRing() (err error) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errNothingCame)
+// probeRing makes a ring as the commands do, and passes a message through it.
+func probeRing() (err error) {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), probeTimeout, errNotReceived)
 	defer cancel()
 	name := probeName()
 	w, err := ring.Create(ctx, name, ring.Options{})
 	if err != nil {
 		return err
 	}
-	defer func() { closeErr := w.Close(); err = errors.Join(err, closeErr, stays(name)) }()
-	untold := apart(ctx, name)
-	if untold != nil && !errors.Is(untold, errUntold) {
+	defer func() { closeErr := w.Close(); err = errors.Join(err, closeErr, checkRemoved(name)) }()
+	untold := checkRoleLock(ctx, name)
+	if untold != nil && !errors.Is(untold, errLivenessUnknown) {
 		return untold
 	}
 	r, err := ring.Open(ctx, name, ring.Options{})
@@ -114,15 +114,15 @@ func passThroughRing() (err error) {
 		return err
 	}
 	defer func() { closeErr := r.Close(); err = errors.Join(err, closeErr) }()
-	return cmp.Or(through(ctx, w, r), untold)
+	return cmp.Or(sendAndReceive(ctx, w, r), untold)
 }
 
-// errUntold: nobody can see who lives, and so the pair does not depend on it.
-var errUntold = errors.New("the kernel does not tell which sides live")
+// errLivenessUnknown: no process can see which sides are alive; a pair works without that.
+var errLivenessUnknown = errors.New("the kernel does not tell which sides live")
 
-// apart looks whether the role that is held is known to be, and is not given to
+// checkRoleLock looks whether the role that is held is known to be, and is not given to
 // another one.
-func apart(ctx context.Context, name string) error {
+func checkRoleLock(ctx context.Context, name string) error {
 	second, err := ring.Create(ctx, name, ring.Options{})
 	if err == nil {
 		second.Close()
@@ -139,7 +139,7 @@ func apart(ctx context.Context, name string) error {
 	for role, want := range map[layout.Role]bool{layout.Producer: true, layout.Consumer: false} {
 		got, err := v.Alive(role)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errUntold, err)
+			return fmt.Errorf("%w: %w", errLivenessUnknown, err)
 		}
 		if got != want {
 			return fmt.Errorf("who looks on is told that the %v lives: %v, which is wrong", role, got)
@@ -148,8 +148,8 @@ func apart(ctx context.Context, name string) error {
 	return nil
 }
 
-// stays is an error when something of that name is left.
-func stays(name string) error {
+// checkRemoved is an error when something of that name is left.
+func checkRemoved(name string) error {
 	if _, err := os.Lstat(shm.Path(name)); err == nil {
 		os.Remove(shm.Path(name))
 		return errors.New("a segment that both sides had left was not removed")
@@ -157,19 +157,19 @@ func stays(name string) error {
 	return nil
 }
 
-// passThroughTransfer does the same in transfer mode, with a buffer that is sealed and
+// probeTransfer does the same in transfer mode, with a buffer that is sealed and
 // with one that comes back.
-func passThroughTransfer() error {
+func probeTransfer() error {
 	for _, recycle := range []bool{false, true} {
-		if err := passOneBuffer(transfer.Options{Recycle: recycle, Limit: 1 << 20}); err != nil {
+		if err := probeBuffer(transfer.Options{Recycle: recycle, Limit: 1 << 20}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func passOneBuffer(opt transfer.Options) (err error) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errNothingCame)
+func probeBuffer(opt transfer.Options) (err error) {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), probeTimeout, errNotReceived)
 	defer cancel()
 	name := probeName()
 	s, err := transfer.Create(ctx, name, opt)
@@ -177,7 +177,7 @@ func passOneBuffer(opt transfer.Options) (err error) {
 		return err
 	}
 	defer func() {
-		if errors.Is(err, errNothingCame) { // the next message fails with the reason, if the sender knows it
+		if errors.Is(err, errNotReceived) { // the next message fails with the reason, if the sender knows it
 			err = cmp.Or(s.Send(context.Background(), nil), err)
 		}
 		now, cancel := context.WithCancel(ctx)
@@ -186,20 +186,20 @@ func passOneBuffer(opt transfer.Options) (err error) {
 		if err == nil {
 			err = closeErr
 		}
-		err = errors.Join(err, stays(name))
+		err = errors.Join(err, checkRemoved(name))
 	}()
 	r, err := transfer.Open(ctx, name, opt)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	return through(ctx, s, r)
+	return sendAndReceive(ctx, s, r)
 }
 
-var errNothingCame = fmt.Errorf("a message was sent and did not come within %v", patience)
+var errNotReceived = fmt.Errorf("a message was sent and did not come within %v", probeTimeout)
 
-// through passes a message.
-func through(ctx context.Context, w interface {
+// sendAndReceive passes a message.
+func sendAndReceive(ctx context.Context, w interface {
 	Send(context.Context, []byte) error
 }, r interface {
 	Next(context.Context) ([]byte, error)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountIt is how to get a /dev/shm where there is none worth the name.
-const mountIt = "as root: mkdir -p /dev/shm && mount -t tmpfs -o mode=1777,nosuid,nodev,size=1g tmpfs /dev/shm"
+// mountShm is how to get a /dev/shm where there is none worth the name.
+const mountShm = "as root: mkdir -p /dev/shm && mount -t tmpfs -o mode=1777,nosuid,nodev,size=1g tmpfs /dev/shm"
 
 // sharedMemory checks that this user may make segments in /dev/shm, and that they
 // are memory.
@@ -18,20 +18,20 @@ func sharedMemory(m *machine) Finding {
 	info, err := os.Stat(m.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return problem(mountIt, "does not exist: there is nowhere to put a segment")
+		return problem(mountShm, "does not exist: there is nowhere to put a segment")
 	case err != nil:
-		return problem(profile+"fstatat", "%v", err)
+		return problem(allowCalls+"fstatat", "%v", err)
 	case !info.IsDir():
-		return problem("remove it first; "+mountIt, "is not a directory")
+		return problem("remove it first; "+mountShm, "is not a directory")
 	}
 	var st unix.Statfs_t
 	if err := m.statfs(m.dir, &st); err != nil {
-		return note(profile+"statfs", "its file system cannot be asked: %v", err)
+		return note(allowCalls+"statfs", "its file system cannot be asked: %v", err)
 	}
 	mnt := m.mountOf(m.dir)
 	switch {
 	case st.Type != unix.TMPFS_MAGIC:
-		return problem(mountIt, "is on %s, not on a tmpfs: messages would be written to a disk", cmp.Or(mnt.kind, "another file system"))
+		return problem(mountShm, "is on %s, not on a tmpfs: messages would be written to a disk", cmp.Or(mnt.kind, "another file system"))
 	case st.Flags&unix.ST_RDONLY != 0:
 		return problem("as root: mount -o remount,rw /dev/shm", "is mounted read-only")
 	case m.mayWrite(m.dir) != nil:
@@ -39,7 +39,7 @@ func sharedMemory(m *machine) Finding {
 	case info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0:
 		return problem("as root: chmod +t /dev/shm", "anybody may delete anybody's segments (mode %04o, no sticky bit)", mode(info))
 	}
-	return fine("a tmpfs, open to this user (mode %04o, %s)", mode(info), cmp.Or(mnt.options, "mount options unknown"))
+	return ok("a tmpfs, open to this user (mode %04o, %s)", mode(info), cmp.Or(mnt.options, "mount options unknown"))
 }
 
 // mode is the mode as chmod takes it.
@@ -51,9 +51,9 @@ func mode(info fs.FileInfo) uint32 {
 	return sticky | uint32(info.Mode().Perm())
 }
 
-// noPlace is for what is not to be tried in a directory that is not there or not for
+// notWritable is for what is not to be tried in a directory that is not there or not for
 // this user: one cause, one problem.
-func noPlace(m *machine) (Finding, bool) {
+func notWritable(m *machine) (Finding, bool) {
 	err := m.mayWrite(m.dir)
 	return note("fix /dev/shm first", "not tried: %v", err), err != nil
 }

@@ -17,9 +17,9 @@ import (
 
 // What is tried on a machine. It works on every one that runs the tests.
 var tried = map[string]func() error{
-	"ring":     passThroughRing,
-	"futex":    sleepAndWake,
-	"transfer": passThroughTransfer,
+	"ring":     probeRing,
+	"futex":    probeFutex,
+	"transfer": probeTransfer,
 }
 
 // open lists what this process has open, and what doctor has left in shm.Dir.
@@ -145,7 +145,7 @@ func TestSegmentsAreSeenAsTheyAre(t *testing.T) {
 	if after := open(t); after != before {
 		t.Errorf("open before:\n%s\nafter:\n%s", before, after)
 	}
-	seen := map[string]leftover{}
+	seen := map[string]segment{}
 	for _, s := range all {
 		seen[s.name] = s
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-const sleepAtOnce = "do not spin: --spin 0 on both sides"
+const noSpin = "do not spin: --spin 0 on both sides"
 
 // processors checks that both sides can run at the same time. One that spins while
 // the other cannot run keeps it from running: with one processor and short queues,
@@ -17,20 +17,20 @@ func processors(m *machine) Finding {
 	quota := m.quota()
 	switch {
 	case m.processors == 1:
-		return note(sleepAtOnce, "one for this process: a side that spins keeps the other from running")
+		return note(noSpin, "one for this process: a side that spins keeps the other from running")
 	case quota < 2:
-		return note(sleepAtOnce+"; or allow 2 (docker run --cpus 2, CPUQuota=200% of a unit, limits.cpu of a pod)",
+		return note(noSpin+"; or allow 2 (docker run --cpus 2, CPUQuota=200% of a unit, limits.cpu of a pod)",
 			"%d, but the time of only %.3g (quota of the control group): spinning uses it up, then both sides stand still", m.processors, quota)
 	case math.IsInf(quota, 1):
-		return fine("%d, no quota", m.processors)
+		return ok("%d, no quota", m.processors)
 	}
-	return fine("%d, quota of %.3g", m.processors, quota)
+	return ok("%d, quota of %.3g", m.processors, quota)
 }
 
 // quota returns how many processors' time the control groups allow.
 func (m *machine) quota() float64 {
 	least := math.Inf(1)
-	dirs, v2 := m.groups("cpu")
+	dirs, v2 := m.cgroups("cpu")
 	for _, dir := range dirs {
 		var words []string // time, period; microseconds
 		if v2 {

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	firstLogin  = 1000  // systemd takes users below for system users, whom logind spares
-	firstOfUnit = 61184 // and those from here on for users that DynamicUser= makes
-	lastOfUnit  = 65519
+	minLoginUID   = 1000  // systemd takes users below for system users, whom logind spares
+	minDynamicUID = 61184 // and those from here on for users that DynamicUser= makes
+	maxDynamicUID = 65519
 )
 
 // removeIPC checks whether systemd deletes this user's segments, also those in use.
@@ -23,18 +23,18 @@ func removeIPC(m *machine) Finding {
 	const setNo = "as root: RemoveIPC=no under [Login] in /etc/systemd/logind.conf.d/sluice.conf, systemctl restart systemd-logind"
 	user := m.userName()
 	switch {
-	case firstOfUnit <= m.uid && m.uid <= lastOfUnit:
+	case minDynamicUID <= m.uid && m.uid <= maxDynamicUID:
 		return note("name a fixed user: User= without DynamicUser=",
 			"user %d is of a unit with DynamicUser=: systemd deletes its segments when the last unit of this user stops", m.uid)
 	case !m.exists("/run/systemd/system") || !m.exists("/run/systemd/seats"):
-		return fine("no systemd-logind here that could delete segments at logout")
-	case m.uid < firstLogin:
-		return fine("systemd-logind leaves the segments of root and system users alone (this is user %d)", m.uid)
+		return ok("no systemd-logind here that could delete segments at logout")
+	case m.uid < minLoginUID:
+		return ok("systemd-logind leaves the segments of root and system users alone (this is user %d)", m.uid)
 	case !m.removesIPC():
-		return fine("is no: segments stay when their user logs out")
+		return ok("is no: segments stay when their user logs out")
 	case user != "" && m.exists("/var/lib/systemd/linger/"+user):
-		return fine("is yes, but %s lingers: segments stay until that ends (loginctl disable-linger)", user)
-	case m.service():
+		return ok("is yes, but %s lingers: segments stay until that ends (loginctl disable-linger)", user)
+	case m.isService():
 		return problem(setNo+"; or give the unit a system user (User= with a number below 1000), or let the user linger (loginctl enable-linger)",
 			"is yes, and this is a service of user %d: when that user logs in and out again, the service's segments are deleted", m.uid)
 	}
@@ -52,9 +52,9 @@ func (m *machine) userName() string {
 	return ""
 }
 
-// service reports whether this process belongs to a unit of the system, not to a
+// isService reports whether this process belongs to a unit of the system, not to a
 // session of its user.
-func (m *machine) service() bool {
+func (m *machine) isService() bool {
 	for line := range strings.Lines(m.read("/proc/self/cgroup")) {
 		part := strings.SplitN(line, ":", 3)
 		systemds := len(part) == 3 && (part[0] == "0" || part[1] == "name=systemd")
@@ -75,8 +75,8 @@ func (m *machine) removesIPC() bool {
 	for _, folder := range folders {
 		if path := folder + "/logind.conf"; m.exists(path) {
 			main := m.read(path)
-			value = lastWord(main, "#RemoveIPC", value)
-			value = lastWord(main, "RemoveIPC", value)
+			value = lastSetting(main, "#RemoveIPC", value)
+			value = lastSetting(main, "RemoveIPC", value)
 			break
 		}
 	}
@@ -98,13 +98,13 @@ func (m *machine) removesIPC() bool {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		value = lastWord(m.read(dropIns[name]), "RemoveIPC", value)
+		value = lastSetting(m.read(dropIns[name]), "RemoveIPC", value)
 	}
 	return value
 }
 
-// lastWord returns what the last line "key=..." of a [Login] section says, else value.
-func lastWord(text, key string, value bool) bool {
+// lastSetting returns what the last line "key=..." of a [Login] section says, else value.
+func lastSetting(text, key string, value bool) bool {
 	section := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)

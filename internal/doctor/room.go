@@ -13,13 +13,13 @@ import (
 	"sluice/shm"
 )
 
-// dockers is the size of /dev/shm in a container that nobody asked for more.
-const dockers = 64 << 20
+// dockerShmSize is the size of /dev/shm in a container that nobody asked for more.
+const dockerShmSize = 64 << 20
 
 const (
-	enlarge  = "as root: mount -o remount,size=1g /dev/shm"
-	askMore  = "in a container: docker run --shm-size=1g, or --ipc=host to use the host's; in a pod: an emptyDir with medium: Memory at /dev/shm; elsewhere, " + enlarge
-	makeRoom = "see what is in it (gauge ls, du -a /dev/shm) and remove what nobody needs, or enlarge it, "
+	growShm          = "as root: mount -o remount,size=1g /dev/shm"
+	growContainerShm = "in a container: docker run --shm-size=1g, or --ipc=host to use the host's; in a pod: an emptyDir with medium: Memory at /dev/shm; elsewhere, " + growShm
+	freeShm          = "see what is in it (gauge ls, du -a /dev/shm) and remove what nobody needs, or enlarge it, "
 )
 
 // room checks that a ring fits into /dev/shm. Memory is reserved when a ring is
@@ -30,28 +30,28 @@ func room(m *machine) Finding {
 		return note("fix /dev/shm first", "not tried: %v", err)
 	}
 	total, free := st.Blocks*uint64(st.Bsize), st.Bavail*uint64(st.Bsize)
-	needs := ringFile(layout.DefaultCapacity)
-	remedy := makeRoom + enlarge
-	if total <= dockers {
-		remedy = askMore
+	needs := ringFileSize(layout.DefaultCapacity)
+	remedy := freeShm + growShm
+	if total <= dockerShmSize {
+		remedy = growContainerShm
 	}
 	switch {
 	case st.Files > 0 && st.Ffree == 0:
-		return problem(makeRoom+"as root: mount -o remount,nr_inodes=1m /dev/shm", "no room for a file: all %s inodes are in use", format.Count(st.Files))
+		return problem(freeShm+"as root: mount -o remount,nr_inodes=1m /dev/shm", "no room for a file: all %s inodes are in use", format.Count(st.Files))
 	case total == 0: // what size=0 means
-		return fine("as much as the machine's memory; segments take %s", taken(m.dir))
+		return ok("as much as the machine's memory; segments take %s", segmentsSize(m.dir))
 	case free < needs:
 		return problem(remedy, "%s free of %s: no room for a ring of the default --capacity 1MiB and its header; segments take %s",
-			format.Size(free), format.Size(total), taken(m.dir))
-	case total <= dockers:
+			format.Size(free), format.Size(total), segmentsSize(m.dir))
+	case total <= dockerShmSize:
 		return problem(remedy, "%s free of %s (Docker's default is 64 MiB): %s; segments take %s",
-			format.Size(free), format.Size(total), maxRing(free), taken(m.dir))
+			format.Size(free), format.Size(total), maxRing(free), segmentsSize(m.dir))
 	}
-	return fine("%s free of %s: %s; segments take %s", format.Size(free), format.Size(total), maxRing(free), taken(m.dir))
+	return ok("%s free of %s: %s; segments take %s", format.Size(free), format.Size(total), maxRing(free), segmentsSize(m.dir))
 }
 
-// ringFile is the size of the file of a ring, bytes.
-func ringFile(capacity uint64) uint64 {
+// ringFileSize is the size of the file of a ring, bytes.
+func ringFileSize(capacity uint64) uint64 {
 	g, err := layout.RingGeometry(capacity, 0, uint64(os.Getpagesize()))
 	if err != nil { // a page of 4 MiB or more
 		return capacity
@@ -62,7 +62,7 @@ func ringFile(capacity uint64) uint64 {
 // maxRing says for which --capacity there is room.
 func maxRing(free uint64) string {
 	c := uint64(layout.MaxCapacity)
-	for c > layout.DefaultCapacity && ringFile(c) > free {
+	for c > layout.DefaultCapacity && ringFileSize(c) > free {
 		c /= 2
 	}
 	if c == layout.MaxCapacity {
@@ -71,8 +71,8 @@ func maxRing(free uint64) string {
 	return "room for a ring of --capacity " + format.FlagSize(c)
 }
 
-// taken is the memory of all that has a segment's name, whoever it belongs to.
-func taken(dir string) string {
+// segmentsSize is the memory of all that has a segment's name, whoever it belongs to.
+func segmentsSize(dir string) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "an unknown part"

@@ -12,8 +12,8 @@ import (
 	"sluice/shm"
 )
 
-// leftover is what stands at a segment's name.
-type leftover struct {
+// segment is what stands at a segment's name.
+type segment struct {
 	name   string
 	uid    int
 	err    error  // why it is no segment that can be used
@@ -34,7 +34,7 @@ func segments(m *machine) Finding {
 		case s.uid != m.uid:
 			foreign++
 		case s.err != nil && !s.damaged():
-			unseen = append(unseen, fmt.Sprintf("%s (%v)", s.name, cause(s.err)))
+			unseen = append(unseen, fmt.Sprintf("%s (%v)", s.name, withoutName(s.err)))
 		case s.err != nil:
 			damaged = append(damaged, s.name)
 			if errors.Is(s.err, shm.ErrUntrusted) { // a link, or open to everybody: not for gauge
@@ -57,28 +57,28 @@ func segments(m *machine) Finding {
 		says += fmt.Sprintf(", %s of other users", count(uint64(foreign)))
 	}
 	if len(damaged) > 0 {
-		says += "; no segment or damaged: " + some(damaged, ", ")
+		says += "; no segment or damaged: " + firstFew(damaged, ", ")
 	}
 	if len(unseen) > 0 {
-		says += "; cannot be looked at: " + some(unseen, ", ")
+		says += "; cannot be looked at: " + firstFew(unseen, ", ")
 	}
 	if len(left) > 0 {
-		says += "; with nobody in them: " + some(left, ", ")
+		says += "; with nobody in them: " + firstFew(left, ", ")
 	}
 	switch {
 	case len(damaged) > 0 && len(left) == 0:
-		return note("remove it, until then producer and consumer refuse the name: "+some(remove, "; "), "%s", says)
+		return note("remove it, until then producer and consumer refuse the name: "+firstFew(remove, "; "), "%s", says)
 	case len(remove) > 0:
-		return note("go on with one (producer or consumer --name NAME) or remove it, with what is unread: "+some(remove, "; "), "%s", says)
+		return note("go on with one (producer or consumer --name NAME) or remove it, with what is unread: "+firstFew(remove, "; "), "%s", says)
 	}
 	if len(unseen) > 0 {
 		return note("fix what is above first", "%s", says)
 	}
-	return fine("%s, none left behind", says)
+	return ok("%s, none left behind", says)
 }
 
-// some joins the first few.
-func some(words []string, with string) string {
+// firstFew joins the first few.
+func firstFew(words []string, with string) string {
 	const few = 3
 	if len(words) <= few {
 		return strings.Join(words, with)
@@ -87,12 +87,12 @@ func some(words []string, with string) string {
 }
 
 // listSegments looks at all there are, without taking part.
-func listSegments() ([]leftover, error) {
+func listSegments() ([]segment, error) {
 	names, err := shm.List()
 	if err != nil {
 		return nil, err
 	}
-	var all []leftover
+	var all []segment
 	for _, name := range names {
 		info, err := os.Lstat(shm.Path(name))
 		if err != nil {
@@ -102,7 +102,7 @@ func listSegments() ([]leftover, error) {
 		if !ok {
 			continue
 		}
-		s := leftover{name: name, uid: int(st.Uid)}
+		s := segment{name: name, uid: int(st.Uid)}
 		if s.err = s.look(); !errors.Is(s.err, fs.ErrNotExist) {
 			all = append(all, s)
 		}
@@ -112,7 +112,7 @@ func listSegments() ([]leftover, error) {
 
 // damaged reports whether err says so of the segment, and not of this process, which
 // could not look.
-func (s *leftover) damaged() bool {
+func (s *segment) damaged() bool {
 	for _, is := range []error{layout.ErrNotSegment, layout.ErrVersion, layout.ErrCorrupt, shm.ErrUntrusted, shm.ErrTruncated} {
 		if errors.Is(s.err, is) {
 			return true
@@ -121,7 +121,7 @@ func (s *leftover) damaged() bool {
 	return false
 }
 
-func (s *leftover) look() error {
+func (s *segment) look() error {
 	now, err := observe(s.name)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// longestPath is what the address of a socket has room for.
+// maxSocketPath is the longest path that fits into the address of a socket, bytes.
 const maxSocketPath = 107
 
 // socketPath checks that both sides of a transfer find one place, that nobody else
@@ -17,7 +17,7 @@ const maxSocketPath = 107
 func socketPath(m *machine) Finding {
 	dir := filepath.Dir(m.socket("demo"))
 	const elsewhere = "or give both sides the same --socket PATH in a directory of this user's"
-	if err := m.private(dir); err != nil {
+	if err := m.checkPrivate(dir); err != nil {
 		return problem("make it this user's own (chown, chmod 700), "+elsewhere, "no place for the socket: %v", err)
 	}
 	if longest := m.socket(fmt.Sprintf("%064d", 0)); len(longest) > maxSocketPath {
@@ -28,12 +28,12 @@ func socketPath(m *machine) Finding {
 	if set := m.env("XDG_RUNTIME_DIR"); set != "" && filepath.Dir(dir) == filepath.Clean(set) && filepath.Clean(set) != own {
 		return note("set it for both sides, "+elsewhere, "%s/NAME.sock, from XDG_RUNTIME_DIR: a side without that variable (cron, sudo, a service) looks elsewhere", dir)
 	}
-	return fine("%s/NAME.sock, for this user alone", dir)
+	return ok("%s/NAME.sock, for this user alone", dir)
 }
 
-// private reports why dir may not be used as transfer.Open and Create would use it, or
+// checkPrivate reports why dir may not be used as transfer.Open and Create would use it, or
 // made.
-func (m *machine) private(dir string) error {
+func (m *machine) checkPrivate(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Not dir itself: a consumer may be about to use it.

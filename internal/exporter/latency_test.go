@@ -64,9 +64,9 @@ func TestCountsStopAtTheLargest(t *testing.T) {
 func TestTheSumOfAnIntervalSurvivesAWrap(t *testing.T) {
 	var h layout.Header
 	h.Latency.Sum.Store(math.MaxUint64 - 99)
-	before := pressure.Read(&h, transfer, pressure.Alive{}, 0)
+	before := pressure.Read(&h, transfer, pressure.LiveRoles{}, 0)
 	endpoint.NoteLatency(&h, 0, 1000, 2)
-	after := pressure.Read(&h, transfer, pressure.Alive{}, 0)
+	after := pressure.Read(&h, transfer, pressure.LiveRoles{}, 0)
 	if got := after.Latency.Since(&before.Latency).Sum; got != 2000 {
 		t.Errorf("%d ns, want 2000", got)
 	}

@@ -11,11 +11,11 @@ import (
 // stopped early, failed, died, none; or that this cannot be known.
 func Holder(s *pressure.RoleStats) string {
 	switch {
-	case s.Alive && s.Unknown:
+	case s.Alive && s.AliveUnknown:
 		return fmt.Sprintf("pid %d, alive or not (the kernel does not tell)", s.PID)
 	case s.Alive:
 		who := fmt.Sprintf("pid %d", s.PID)
-		if s.Foreign {
+		if s.OtherPIDNamespace {
 			who = fmt.Sprintf("process %d of another pid namespace", s.PID)
 		}
 		if s.Stopped {

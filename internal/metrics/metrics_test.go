@@ -131,7 +131,7 @@ func TestSample_HasTheKeysOfTheContract(t *testing.T) {
 
 func TestSample_WritesWhatIsKnown(t *testing.T) {
 	s := moving(func(s *Sample) {
-		s.Run = &pressure.Interval{Waiting: 2, Produced: 30}
+		s.Run = &pressure.Interval{DepthBefore: 2, Produced: 30}
 		s.Interval.Latency.Count, s.Interval.Latency.Max = 1, 1200
 		s.Interval.Latency.Buckets[len(s.Interval.Latency.Buckets)-1] = 1 // longer than any, and no longer than Max
 	})
@@ -203,7 +203,7 @@ func TestSample_LeavesOutWhatIsUnknown(t *testing.T) {
 // Nobody is said to be dead, or to say something, without knowing.
 func TestSample_OfASide(t *testing.T) {
 	for want, side := range map[string]pressure.RoleStats{
-		`{"alive":null,"pid":0,"state":"running",`: {Alive: true, Unknown: true, Generation: 1, State: layout.StateRunning},
+		`{"alive":null,"pid":0,"state":"running",`: {Alive: true, AliveUnknown: true, Generation: 1, State: layout.StateRunning},
 		`{"alive":true,"pid":0,"state":"running",`: {Alive: true, Generation: 1, State: layout.StateRunning},
 		`{"alive":false,"pid":0,"state":null,`:     {Generation: 1, State: layout.StateRunning},
 		`{"alive":false,"pid":null,"state":null,`:  {},
@@ -263,12 +263,12 @@ func TestHolder(t *testing.T) {
 		"none":                               {},
 		"pid 7":                              {Alive: true, PID: 7, Generation: 1},
 		"pid 7, stopped":                     {Alive: true, PID: 7, Generation: 1, Stopped: true},
-		"process 1 of another pid namespace": {Alive: true, PID: 1, Generation: 1, Foreign: true},
+		"process 1 of another pid namespace": {Alive: true, PID: 1, Generation: 1, OtherPIDNamespace: true},
 		"died":                               {Generation: 1, State: layout.StateBlocked},
 		"ended":                              {Generation: 1, State: layout.StateClosed, End: layout.EndComplete},
 		"stopped early":                      {Generation: 1, State: layout.StateClosed, End: layout.EndStopped},
 		"failed":                             {Generation: 1, State: layout.StateClosed, End: layout.EndFailed},
-		"pid 7, alive or not (the kernel does not tell)": {Alive: true, Unknown: true, PID: 7, Generation: 1},
+		"pid 7, alive or not (the kernel does not tell)": {Alive: true, AliveUnknown: true, PID: 7, Generation: 1},
 	} {
 		if got := Holder(&s); got != want {
 			t.Errorf("%q, want %q", got, want)

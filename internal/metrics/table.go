@@ -128,7 +128,7 @@ var Table = []Metric{
 	{Key: "streamEnd", get: func(s *Sample) Value { return textOrUnknown(s.End) },
 		Help: "How the stream ended: complete, stopped, failed, or for a consumer incomplete (an earlier producer did not come to its end, or messages were lost); unknown while it goes on, and after a kill."},
 
-	{Key: "run.waitingCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.Waiting }),
+	{Key: "run.waitingCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.DepthBefore }),
 		Help: "Messages in the queue when this side started."},
 	{Key: "run.producedCount", Unit: Messages, get: ownRun(layout.Producer, func(i *pressure.Interval) uint64 { return i.Produced }),
 		Help: "Messages published since this side started."},
@@ -267,7 +267,7 @@ func unsent(s *Sample) Value {
 }
 
 func alive(r *pressure.RoleStats) Value {
-	if r.Unknown {
+	if r.AliveUnknown {
 		return Value{}
 	}
 	return Bool(r.Alive)

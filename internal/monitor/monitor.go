@@ -28,25 +28,25 @@ type Pair struct {
 	Name string
 	// Err is why there is nothing to see: the file is no segment, not this user's,
 	// or damaged. Only Name is valid beside it.
-	Err     error
-	Now     pressure.Snapshot
-	Step    pressure.Interval // since the last look
-	Lately  pressure.Interval // of the last second
-	Verdict pressure.Verdict
-	History []Point // oldest first
+	Err        error
+	Now        pressure.Snapshot
+	Step       pressure.Interval // since the last look
+	LastSecond pressure.Interval // of the last second
+	Verdict    pressure.Verdict
+	History    []Point // oldest first
 	// Troubled: the verdict is bad, or was so a few seconds ago.
 	Troubled bool
 
-	view   *shm.View
-	trend  pressure.Trend
-	looked bool // Now is valid
-	round  int  // of the last look that found it
+	view     *shm.View
+	trend    pressure.Trend
+	observed bool // Now is valid
+	round    int  // of the last look that found it
 
 	troubledAt uint64 // when the verdict was bad last, ns
 }
 
 // Report returns an observer's report on a pair that can be read.
-func (p *Pair) Report() *report.Report { return report.Of(p.Name, &p.Now, &p.Lately, p.Verdict) }
+func (p *Pair) Report() *report.Report { return report.Of(p.Name, &p.Now, &p.LastSecond, p.Verdict) }
 
 // Reason is why a pair cannot be read, without its name; "" when it can.
 func (p *Pair) Reason() string {
@@ -59,7 +59,7 @@ func (p *Pair) Reason() string {
 	return p.Err.Error()
 }
 
-// Follower looks at segments, at most MaxSegments at once. It is for one goroutine.
+// Monitor observes segments, at most MaxSegments at once. It is for one goroutine.
 type Monitor struct {
 	// Omitted is how many more segments there were at the last look than are
 	// followed.
@@ -94,7 +94,7 @@ func (f *Monitor) Poll() ([]*Pair, error) {
 	f.round++
 	var out []*Pair
 	for _, name := range names {
-		if p := f.look(name); p != nil {
+		if p := f.poll(name); p != nil {
 			p.round = f.round
 			out = append(out, p)
 		}
@@ -111,8 +111,8 @@ func (f *Monitor) Poll() ([]*Pair, error) {
 	return out, nil
 }
 
-// look returns the pair of that name, nil when there is none.
-func (f *Monitor) look(name string) *Pair {
+// poll returns the pair of that name, nil when there is none.
+func (f *Monitor) poll(name string) *Pair {
 	if p := f.pairs[name]; p != nil && (p.view == nil || p.view.Gone()) {
 		f.end(p)
 	}
@@ -149,14 +149,14 @@ func (p *Pair) step(keep int) error {
 		return shm.InSegment("look at", p.Name, err)
 	}
 	before := p.Now
-	if !p.looked {
-		before, p.looked = now, true
+	if !p.observed {
+		before, p.observed = now, true
 	}
-	now.Since(&before)
+	now.CarryHighWater(&before)
 	p.Now, p.Step = now, pressure.Between(&before, &now)
-	p.Lately, p.Verdict = p.trend.Add(now)
+	p.LastSecond, p.Verdict = p.trend.Add(now)
 	if p.Step.Elapsed > 0 { // the first look sees nothing move
-		p.noteTrouble()
+		p.updateTroubled()
 	}
 	if p.Step.Elapsed == 0 {
 		return nil

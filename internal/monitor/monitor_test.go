@@ -32,7 +32,7 @@ func create(t *testing.T, name string) *shm.Segment {
 
 func remove() bool { return true }
 
-// look expects one pair, or none.
+// poll expects one pair, or none.
 func look(t *testing.T, f *Monitor, want int) *Pair {
 	t.Helper()
 	pairs, err := f.Poll()

@@ -15,9 +15,9 @@ import (
 // /dev/shm: whoever looks at them holds a descriptor and a mapping for each.
 const MaxSegments = 256
 
-// most is MaxSegments, or fewer where the process may not have so many descriptors: some
+// maxSegments is MaxSegments, or fewer where the process may not have so many descriptors: some
 // are left for the rest of it.
-func most() int {
+func maxSegments() int {
 	const rest = 16
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {
@@ -33,9 +33,9 @@ func Names() (names []string, omitted int, err error) {
 	if names, err = shm.List(); err != nil {
 		return nil, 0, err
 	}
-	n := most()
+	n := maxSegments()
 	if omitted = len(names) - n; omitted > 0 {
-		names = choose(names, n, os.Geteuid(), owner)
+		names = chooseFairly(names, n, os.Geteuid(), owner)
 	}
 	slices.SortFunc(names, Compare)
 	return names, max(0, omitted), nil
@@ -50,9 +50,9 @@ func owner(name string) int {
 	return int(st.Uid)
 }
 
-// choose returns at most n of the names: those of user me, then one of each other
+// chooseFairly returns at most n of the names: those of user me, then one of each other
 // user in turn.
-func choose(names []string, n, me int, owner func(name string) int) []string {
+func chooseFairly(names []string, n, me int, owner func(name string) int) []string {
 	of := map[int][]string{}
 	for _, name := range names {
 		uid := owner(name)
@@ -81,7 +81,7 @@ func choose(names []string, n, me int, owner func(name string) int) []string {
 func Compare(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
-		m, n := digits(x), digits(y)
+		m, n := leadingDigits(x), leadingDigits(y)
 		if m > 0 && n > 0 {
 			// Without leading zeros the longer number is the greater one.
 			v, w := strings.TrimLeft(x[:m], "0"), strings.TrimLeft(y[:n], "0")
@@ -99,7 +99,7 @@ func Compare(a, b string) int {
 	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
 }
 
-// digits returns how many digits s begins with.
-func digits(s string) int {
+// leadingDigits returns how many digits s begins with.
+func leadingDigits(s string) int {
 	return len(s) - len(strings.TrimLeft(s, "0123456789"))
 }

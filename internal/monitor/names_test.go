@@ -42,14 +42,14 @@ func TestOnesOwnSegmentsAreFollowedFirst(t *testing.T) {
 		{11, "7-0 7-1 7-2 8-0 9-0 10-0 8-1 9-1 10-1 8-2 10-2"},
 		{17, "7-0 7-1 7-2 8-0 9-0 10-0 8-1 9-1 10-1 8-2 10-2 8-3 10-3 8-4 10-4 8-5 8-6"},
 	} {
-		if got := strings.Join(choose(names, c.n, 7, owner), " "); got != c.want {
+		if got := strings.Join(chooseFairly(names, c.n, 7, owner), " "); got != c.want {
 			t.Errorf("%d of them: %s, want %s", c.n, got, c.want)
 		}
 	}
-	if got := choose(names, len(names)+10, 7, owner); len(got) != len(names) {
+	if got := chooseFairly(names, len(names)+10, 7, owner); len(got) != len(names) {
 		t.Errorf("%d of %d", len(got), len(names))
 	}
-	if got := choose(names, 3, 8, owner); !slices.Equal(got, []string{"8-0", "8-1", "8-2"}) {
+	if got := chooseFairly(names, 3, 8, owner); !slices.Equal(got, []string{"8-0", "8-1", "8-2"}) {
 		t.Errorf("%q", got)
 	}
 }

@@ -71,8 +71,8 @@ func TroubleFirst(pairs []*Pair) []*Pair {
 	return pairs
 }
 
-// noteTrouble keeps Troubled.
-func (p *Pair) noteTrouble() {
+// updateTroubled keeps Troubled.
+func (p *Pair) updateTroubled() {
 	if p.Severity() == Bad {
 		p.troubledAt, p.Troubled = p.Now.At, true
 	}

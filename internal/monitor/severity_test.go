@@ -35,7 +35,7 @@ func TestTroubleComesFirstAndStaysForAWhile(t *testing.T) {
 	} {
 		for p, kind := range map[*Pair]pressure.Kind{a: step.a, b: step.b, c: step.c} {
 			p.Now.At, p.Now.Produced, p.Verdict.Kind = step.at, 1, kind
-			p.noteTrouble()
+			p.updateTroubled()
 		}
 		if got := order(); got != step.want {
 			t.Errorf("at %d s: %s, want %s", step.at/second, got, step.want)

@@ -27,17 +27,17 @@ func (r *Reporter) Resumed(n uint64, consumer bool) {
 // note prints a line for people; programs find the same in the figures.
 func (r *Reporter) note(format string, args ...any) {
 	if !r.opt.JSON {
-		r.tell(noteLine{Note: fmt.Sprintf(format, args...)})
+		r.write(noteLine{Note: fmt.Sprintf(format, args...)})
 	}
 }
 
-// tell prints a line for people, or for programs an object.
-func (r *Reporter) tell(n noteLine) {
-	if r.mute {
+// write prints a line for people, or for programs an object.
+func (r *Reporter) write(n noteLine) {
+	if r.silent {
 		return
 	}
 	n.Segment = r.opt.Name
-	r.patiently(func() {
+	r.withTimeout(func() {
 		if r.opt.JSON {
 			json.NewEncoder(r.opt.Out).Encode(n)
 		} else {
@@ -58,7 +58,7 @@ func (r *Reporter) Verified(n, dropped, lost uint64) {
 	case lost > 0:
 		text = fmt.Sprintf("none missing but %s that were lost with a producer, none repeated or damaged", format.Count(lost))
 	}
-	r.tell(noteLine{Note: fmt.Sprintf("verified %s: %s", format.Messages(n), text), VerifiedCount: &n})
+	r.write(noteLine{Note: fmt.Sprintf("verified %s: %s", format.Messages(n), text), VerifiedCount: &n})
 }
 
 // Delivering says that n messages are still in the producer's queue, which ends
@@ -81,7 +81,7 @@ func (r *Reporter) Ended(incomplete error) {
 	if incomplete != nil {
 		text = incomplete.Error()
 	}
-	r.tell(noteLine{Note: text + "; waiting for the next producer", StreamEnd: new(endOf(incomplete))})
+	r.write(noteLine{Note: text + "; waiting for the next producer", StreamEnd: new(endOf(incomplete))})
 }
 
 // WaitingToTell says that everything was taken, and the producer waits for a consumer to tell
@@ -104,7 +104,7 @@ func (r *Reporter) Left(n uint64, end layout.End) {
 		r.note("%s unread in %s, kept for the next consumer", format.Messages(n), shm.Path(r.opt.Name))
 	case end != layout.EndNone:
 		was := map[layout.End]string{layout.EndComplete: "is complete", layout.EndStopped: "was stopped before its end", layout.EndFailed: "failed before its end"}
-		if end == layout.EndComplete && r.last.Untold > 0 {
+		if end == layout.EndComplete && r.last.UntoldEnds > 0 {
 			was[end] = "is complete, and an earlier one was not"
 		}
 		r.note("no consumer was told that the stream %s; %s is kept to tell the next one", was[end], shm.Path(r.opt.Name))

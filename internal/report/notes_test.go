@@ -42,7 +42,7 @@ func TestNotes(t *testing.T) {
 		{"messages are left", func(r *Reporter) { r.Left(4, layout.EndNone) }, "4 messages unread in " + path + ", kept for the next consumer"},
 		{"in a segment that nobody finds", func(r *Reporter) { r.removed = true; r.Left(4, layout.EndNone) }, ""},
 		{"nobody was told of the end", func(r *Reporter) { r.Left(0, layout.EndStopped) }, "no consumer was told that the stream was stopped before its end; " + path + " is kept to tell the next one"},
-		{"nor of an earlier one", func(r *Reporter) { r.last.Untold = 1; r.Left(0, layout.EndComplete) }, "no consumer was told that the stream is complete, and an earlier one was not; " + path + " is kept to tell the next one"},
+		{"nor of an earlier one", func(r *Reporter) { r.last.UntoldEnds = 1; r.Left(0, layout.EndComplete) }, "no consumer was told that the stream is complete, and an earlier one was not; " + path + " is kept to tell the next one"},
 		{"a consumer leaves nothing", func(r *Reporter) { r.Left(0, layout.EndNone) }, ""},
 	} {
 		var b strings.Builder
@@ -299,13 +299,13 @@ func TestWhoDoesNotReadIsWaitedForOnce(t *testing.T) {
 	defer close(out.gone)
 	r := &Reporter{opt: Options{Role: layout.Producer, Name: "orders", Out: out}}
 	r.Resumed(1, true)
-	if !r.mute {
+	if !r.silent {
 		t.Error("the next line is waited for as well")
 	}
 	r = Start(Options{Role: layout.Producer, Name: "orders", Mode: layout.ModeRing, Interval: time.Millisecond, Out: out, Total: -1})
 	time.Sleep(10 * time.Millisecond) // else the last report is the first
 	r.Finish()
-	if !r.mute {
+	if !r.silent {
 		t.Error("the next line is waited for as well")
 	}
 }
@@ -317,17 +317,17 @@ func TestALineExplainsAVerdictOnce(t *testing.T) {
 		p := &text{journal: journal}
 		var b strings.Builder
 		for range 3 {
-			if err := p.print(&b, taken(drops)); err != nil {
+			if err := p.print(&b, fiveSeconds(drops)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		advice := taken(drops).Advice
+		advice := fiveSeconds(drops).Advice
 		if n := strings.Count(b.String(), advice); n != 1 {
 			t.Errorf("journal %v: %q comes %d times:\n%s", journal, advice, n, b.String())
 		}
 	}
 	// Figures that stand in the line are not repeated.
-	if out := printed(t, taken(func(r *Report, _, _ *pressure.Snapshot) { r.Final = false })); strings.Contains(out, "blocked:") {
+	if out := printed(t, fiveSeconds(func(r *Report, _, _ *pressure.Snapshot) { r.Final = false })); strings.Contains(out, "blocked:") {
 		t.Error(out)
 	}
 }
@@ -347,7 +347,7 @@ func TestASummaryTellsThisRunFromThoseBefore(t *testing.T) {
 		{"a consumer of a transfer takes them", "consumer", true, "; 20 messages waited from before\n"},
 		{"a producer of a transfer has none of them", "producer", true, "; 20 messages left by an earlier producer\n"},
 	} {
-		out := printed(t, taken(func(r *Report, b, s *pressure.Snapshot) {
+		out := printed(t, fiveSeconds(func(r *Report, b, s *pressure.Snapshot) {
 			if r.Role = row.role; row.transfer {
 				asTransfer(b, s)
 			}
@@ -361,7 +361,7 @@ func TestASummaryTellsThisRunFromThoseBefore(t *testing.T) {
 // A queue that grows without a limit never reaches it.
 func TestWithoutALimitNoTimeIsLeftUntilIt(t *testing.T) {
 	var b strings.Builder
-	r := taken(func(_ *Report, b, s *pressure.Snapshot) {
+	r := fiveSeconds(func(_ *Report, b, s *pressure.Snapshot) {
 		b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
 		s.Produced = 2000
 	})

@@ -21,7 +21,7 @@ func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressu
 		Role: "observer", Name: name, Mode: now.Geometry.Mode, Elapsed: time.Since(now.Created), Final: true,
 		Now: now, Interval: *lately, End: streamEnd(now),
 	}}
-	r.conclude(v)
+	r.setVerdict(v)
 	return r
 }
 
@@ -49,7 +49,7 @@ func Observed(out io.Writer, r *Report) error {
 	row("queue", "%s%s, %s, %s full; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), format.Percent(s.Fill()), format.Messages(s.Deepest()))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
-	extras(row, s, s.Dropped, s.Refused, s.Lost)
+	optionalRows(row, s, s.Dropped, s.Refused, s.Lost)
 	if h := &s.Latency; h.Count > 0 {
 		row("latency", "%s", Quantiles(h))
 	}
@@ -61,26 +61,26 @@ func Observed(out io.Writer, r *Report) error {
 func perSecond(n uint64, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
 
 func side(row func(name, text string, args ...any), name string, s *pressure.RoleStats, blocked float64) {
-	row(name, "%s%s; slept %s, %s in all, %s of the time now", metrics.Holder(s), doing(s), format.Times(s.Waits), format.Duration(s.Blocked), format.Percent(blocked))
+	row(name, "%s%s; slept %s, %s in all, %s of the time now", metrics.Holder(s), state(s), format.Times(s.Waits), format.Duration(s.Blocked), format.Percent(blocked))
 	row("", "%s waits without sleep, woke the other %s, was woken for nothing %s", format.Count(s.Spins), format.Times(s.Wakes), format.Times(s.Spurious))
 }
 
-// doing is what a process that runs says of itself.
-func doing(s *pressure.RoleStats) string {
+// state is what a process that runs says of itself.
+func state(s *pressure.RoleStats) string {
 	if !s.Alive || s.Stopped {
 		return ""
 	}
 	return ", " + s.State.String()
 }
 
-// Holding says what is in the queue, and what it may hold.
-func Holding(s *pressure.Snapshot) string {
+// QueueUse says what is in the queue, and what it may hold.
+func QueueUse(s *pressure.Snapshot) string {
 	return fmt.Sprintf("%s of %s in use", format.Size(s.QueueBytes), bound(s))
 }
 
-// extras are the rows that only some segments have. The counts are of the time that the
+// optionalRows are the rows that only some segments have. The counts are of the time that the
 // other rows are of.
-func extras(row func(name, text string, args ...any), s *pressure.Snapshot, dropped, refused, lost uint64) {
+func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot, dropped, refused, lost uint64) {
 	if s.Geometry.Mode != layout.ModeTransfer {
 		if dropped > 0 {
 			row("dropped", "%s, because the ring was full", format.Messages(dropped))
@@ -98,7 +98,7 @@ func extras(row func(name, text string, args ...any), s *pressure.Snapshot, drop
 		row("in flight", "%s, %s of at most %s descriptors", inFlight, format.Count(s.Descriptors), format.Count(s.MaxDescriptors))
 	}
 	if refused > 0 {
-		row("refused", "%s%s", format.Number(refused, "send"), because(s.RefuseReason))
+		row("refused", "%s%s", format.Number(refused, "send"), lastReason(s.RefuseReason))
 	}
 	if lost > 0 {
 		row("lost", "%s: queued by a producer that died or gave up", format.Messages(lost))

@@ -45,16 +45,16 @@ type Options struct {
 // Reporter prints reports from a goroutine of its own. Its methods are for the
 // goroutine that called Start.
 type Reporter struct {
-	opt   Options
-	began time.Time
-	met   time.Duration // after it, the segment was there
-	print printer
-	bar   *bar // nil where nobody would see it
-	mute  bool // nothing printed is taken any more
+	opt    Options
+	began  time.Time
+	waited time.Duration // after it, the segment was there
+	print  printer
+	bar    *bar // nil where nobody would see it
+	silent bool // nothing printed is taken any more
 
 	stoppedLately bool // since the last report this process was stopped for a while
 
-	heldBefore time.Duration // until the last report
+	lastOutputWait time.Duration // until the last report
 
 	unsent *int64 // for the final report
 	end    string // likewise; "" = what the segment says
@@ -62,13 +62,13 @@ type Reporter struct {
 	mu          sync.Mutex
 	segment     *shm.Segment // nil before Attach and after Detach
 	own         func() uint64
-	held        func() time.Duration // nil = nothing holds it up
-	cut         bool                 // it could not be read at the last look
+	outputWait  func() time.Duration // nil = nothing holds it up
+	truncated   bool                 // it could not be read at the last look
 	removed     bool                 // it was not to be found any more at Detach
 	first, last pressure.Snapshot
 	attached    bool           // first and last are valid
-	trend       pressure.Trend // of the reports
-	looks       pressure.Trend // of every look, for the final report
+	reportTrend pressure.Trend // of the reports
+	wholeTrend  pressure.Trend // of every look, for the final report
 	gap         time.Duration  // between the last two looks that were not at once
 
 	stop, stopped chan struct{}
@@ -104,28 +104,28 @@ func (r *Reporter) Attach(seg *shm.Segment, own func() uint64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.segment, r.own, r.first, r.last, r.attached = seg, own, s, s, true
-	r.met = time.Since(r.began)
-	r.trend.Add(s)
-	r.looks.Add(s)
+	r.waited = time.Since(r.began)
+	r.reportTrend.Add(s)
+	r.wholeTrend.Add(s)
 	return nil
 }
 
-// HeldUp tells the reports of a consumer how long the reader of its output has held it up,
+// OutputWait tells the reports of a consumer how long the reader of its output has held it up,
 // until now.
-func (r *Reporter) HeldUp(held func() time.Duration) {
+func (r *Reporter) OutputWait(held func() time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held = held
+	r.outputWait = held
 }
 
-// heldUp returns that time.
-func (r *Reporter) heldUp() time.Duration {
+// outputWaited returns that time.
+func (r *Reporter) outputWaited() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.held == nil {
+	if r.outputWait == nil {
 		return 0
 	}
-	return r.held()
+	return r.outputWait()
 }
 
 // Detach reads the metrics for the last time; after it the segment may be
@@ -133,35 +133,35 @@ func (r *Reporter) heldUp() time.Duration {
 func (r *Reporter) Detach() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.look()
+	r.observeLocked()
 	r.removed = r.segment != nil && errors.Is(r.segment.Check(), shm.ErrRemoved)
 	r.segment = nil
 }
 
-// look refreshes last. r.mu is held.
-func (r *Reporter) look() {
+// observeLocked refreshes last. r.mu is held.
+func (r *Reporter) observeLocked() {
 	if r.segment == nil {
 		return
 	}
 	s, err := pressure.Observe(r.segment)
-	if r.cut = err != nil; !r.cut {
-		if gap := time.Duration(s.At - r.last.At); gap > justNow {
+	if r.truncated = err != nil; !r.truncated {
+		if gap := time.Duration(s.At - r.last.At); gap > sameMoment {
 			r.gap = gap
 		}
-		s.Since(&r.last)
+		s.CarryHighWater(&r.last)
 		r.last = s
-		r.looks.Add(s)
+		r.wholeTrend.Add(s)
 	}
 }
 
-// patiently waits for print, but not for ever, and then prints no more.
-func (r *Reporter) patiently(print func()) {
+// withTimeout waits for print, but not for ever, and then prints no more.
+func (r *Reporter) withTimeout(print func()) {
 	done := make(chan struct{})
 	go func() { print(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(stuck):
-		r.mute = true
+	case <-time.After(writeTimeout):
+		r.silent = true
 	}
 }
 
@@ -196,14 +196,14 @@ func (r *Reporter) Finish() {
 	close(r.stop)
 	select {
 	case <-r.stopped:
-	case <-time.After(stuck): // standard error is a pipe that nobody reads
-		r.mute = true
+	case <-time.After(writeTimeout): // standard error is a pipe that nobody reads
+		r.silent = true
 		r.Detach()
 		return
 	}
 	r.Detach()
-	r.patiently(func() {
-		r.bar.finish(r.done())
+	r.withTimeout(func() {
+		r.bar.finish(r.producedBytes())
 		r.emit(r.first, true)
 	})
 	if r.unsent != nil && *r.unsent > 0 {
@@ -212,15 +212,15 @@ func (r *Reporter) Finish() {
 }
 
 const (
-	// lookEvery is the time between two looks for the final report, however far the
+	// observeInterval is the time between two looks for the final report, however far the
 	// reports are apart.
-	lookEvery = time.Second
-	// justNow is how far apart signals and looks are that belong together.
-	justNow = 100 * time.Millisecond
+	observeInterval = time.Second
+	// sameMoment is how far apart signals and looks are that belong together.
+	sameMoment = 100 * time.Millisecond
 )
 
-// stuck is how long a side waits for a line to be taken.
-const stuck = time.Second
+// writeTimeout is how long a side waits for a line to be taken.
+const writeTimeout = time.Second
 
 func (r *Reporter) run() {
 	defer close(r.stopped)
@@ -236,8 +236,8 @@ func (r *Reporter) run() {
 		redraws = t.C
 	}
 	var looks <-chan time.Time
-	if r.opt.Interval <= 0 || r.opt.Interval > lookEvery {
-		t := time.NewTicker(lookEvery)
+	if r.opt.Interval <= 0 || r.opt.Interval > observeInterval {
+		t := time.NewTicker(observeInterval)
 		defer t.Stop()
 		looks = t.C
 	}
@@ -257,7 +257,7 @@ func (r *Reporter) run() {
 	for {
 		select {
 		case <-r.stop:
-			if r.late(goneOn) {
+			if r.continuedLately(goneOn) {
 				wentOn()
 			}
 			return
@@ -267,19 +267,19 @@ func (r *Reporter) run() {
 			r.observe()
 		case <-redraws:
 			r.observe()
-			r.bar.set(r.done())
+			r.bar.set(r.producedBytes())
 		case <-reports:
-			if r.late(goneOn) {
+			if r.continuedLately(goneOn) {
 				wentOn()
 			}
 			r.observe()
-			first, now, ok := r.seen()
+			first, now, ok := r.snapshots()
 			if !known {
 				before = first
 			}
 			r.bar.clear()
 			if r.stoppedLately = stopped; stopped {
-				r.trend.Pause()
+				r.reportTrend.MarkGap()
 			}
 			r.emit(before, false)
 			before, known, stopped = now, ok, false
@@ -301,18 +301,18 @@ func (r *Reporter) stopping() bool {
 func (r *Reporter) observe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.look()
+	r.observeLocked()
 }
 
-// late reports whether goneOn says that this process was stopped. When the last look was
+// continuedLately reports whether goneOn says that this process was stopped. When the last look was
 // longer ago than looks are apart, the signal may come a little later than what woke up
 // with it.
-func (r *Reporter) late(goneOn <-chan os.Signal) bool {
+func (r *Reporter) continuedLately(goneOn <-chan os.Signal) bool {
 	if r.overdue() {
 		select {
 		case <-goneOn:
 			return true
-		case <-time.After(justNow):
+		case <-time.After(sameMoment):
 		}
 	}
 	select {
@@ -333,27 +333,27 @@ func (r *Reporter) wasStopped() bool {
 	select {
 	case <-r.opt.Stopping:
 		return false
-	case <-time.After(justNow):
+	case <-time.After(sameMoment):
 		return true
 	}
 }
 
 // overdue reports whether the last look was longer ago than looks are apart.
 func (r *Reporter) overdue() bool {
-	_, last, attached := r.seen()
-	usual := lookEvery
+	_, last, attached := r.snapshots()
+	usual := observeInterval
 	if r.opt.Interval > 0 {
 		usual = min(usual, r.opt.Interval)
 	}
-	return attached && time.Duration(monotonic.Now()-last.At) > usual+justNow
+	return attached && time.Duration(monotonic.Now()-last.At) > usual+sameMoment
 }
 
 // pause takes a look after a time in which this process was stopped.
 func (r *Reporter) pause() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.looks.Pause()
-	r.look()
+	r.wholeTrend.MarkGap()
+	r.observeLocked()
 }
 
 // continued notes that this process was stopped, and went on a moment ago: it has not
@@ -362,56 +362,56 @@ func (r *Reporter) continued() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.segment != nil && !r.stopping() {
-		r.looks.NotRun(r.opt.Role, max(r.gap-lookEvery/2, justNow)) // within half of lookEvery
+		r.wholeTrend.AddStopped(r.opt.Role, max(r.gap-observeInterval/2, sameMoment)) // within half of lookEvery
 	}
 }
 
-// seen returns the first and the last snapshot, if there are any.
-func (r *Reporter) seen() (first, last pressure.Snapshot, ok bool) {
+// snapshots returns the first and the last snapshot, if there are any.
+func (r *Reporter) snapshots() (first, last pressure.Snapshot, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.first, r.last, r.attached
 }
 
-// done returns the payload bytes that were produced since Attach.
-func (r *Reporter) done() uint64 {
-	first, last, _ := r.seen()
+// producedBytes returns the payload bytes that were produced since Attach.
+func (r *Reporter) producedBytes() uint64 {
+	first, last, _ := r.snapshots()
 	return last.ProducedBytes - first.ProducedBytes
 }
 
 // emit prints a report on what happened since before.
 func (r *Reporter) emit(before pressure.Snapshot, final bool) {
-	began, now, known := r.seen()
+	began, now, known := r.snapshots()
 	rep := Report{Sample: metrics.Sample{
 		Role: r.opt.Role.String(), Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final,
 	}}
 	switch {
 	case !known:
-		rep.conclude(pressure.Verdict{Kind: pressure.NoProducer})
+		rep.setVerdict(pressure.Verdict{Kind: pressure.NoProducer})
 		rep.Reason, rep.Advice = "the segment does not exist yet", "start a producer with the same --name"
 	case r.unreadable():
 		rep.Mode, rep.Reason = now.Geometry.Mode, "the segment was truncated: nothing of it can be read any more"
 		if final {
 			rep.Own = &metrics.OwnCount{Run: r.own()}
-			rep.Own.Total = rep.Own.Run + r.passed(&r.first)
+			rep.Own.Total = rep.Own.Run + r.ownCount(&r.first)
 		}
 	default:
 		rep.Mode = now.Geometry.Mode
 		rep.Now, rep.Interval, rep.End = &now, pressure.Between(&before, &now), streamEnd(&now)
 		rep.Run = new(pressure.Between(&began, &now))
-		rep.Waited = r.met
+		rep.Waited = r.waited
 		if final {
 			r.judgeRun(&rep)
 		} else {
 			r.judgeInterval(&rep)
 		}
 	}
-	held := r.heldUp()
-	since := held - r.heldBefore
-	if r.heldBefore = held; final {
+	held := r.outputWaited()
+	since := held - r.lastOutputWait
+	if r.lastOutputWait = held; final {
 		since = held
 	}
-	rep.blameReader(since)
+	rep.addOutputWait(since)
 	if final {
 		rep.Unsent, rep.End = r.unsent, cmp.Or(r.end, rep.End)
 		if r.opt.Role == layout.Producer && rep.End == layout.EndFailed.String() {
@@ -423,13 +423,13 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 
 // judgeInterval sets the verdict on the time since the last report.
 func (r *Reporter) judgeInterval(rep *Report) {
-	_, v := r.trend.Add(*rep.Now)
+	_, v := r.reportTrend.Add(*rep.Now)
 	if !r.stoppedLately {
-		rep.conclude(v)
+		rep.setVerdict(v)
 		return
 	}
 	// What stood before says nothing of this time.
-	rep.conclude(pressure.Verdict{Kind: pressure.Stopped, Cause: pressure.CauseSignal})
+	rep.setVerdict(pressure.Verdict{Kind: pressure.Stopped, Cause: pressure.CauseSignal})
 	rep.Reason = fmt.Sprintf("the %v was stopped for a part of this time (SIGSTOP or Ctrl-Z), and runs again", r.opt.Role)
 	rep.Advice = ""
 }
@@ -437,8 +437,8 @@ func (r *Reporter) judgeInterval(rep *Report) {
 // judgeRun sets the verdict on the whole run, which ends now.
 func (r *Reporter) judgeRun(rep *Report) {
 	var v pressure.Verdict
-	rep.Interval, v = r.looks.Whole(r.opt.Role)
-	rep.conclude(v)
+	rep.Interval, v = r.wholeTrend.Whole(r.opt.Role)
+	rep.setVerdict(v)
 	if r.opt.Role == layout.Consumer && v.Kind == pressure.NoProducer {
 		rep.Advice = "" // neither to start one nor to stop the consumer, which has ended
 	}
@@ -452,20 +452,20 @@ func (r *Reporter) judgeRun(rep *Report) {
 func (r *Reporter) unreadable() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.cut
+	return r.truncated
 }
 
-// passed is how many messages this side had passed on.
-func (r *Reporter) passed(s *pressure.Snapshot) uint64 {
+// ownCount is how many messages this side had passed on.
+func (r *Reporter) ownCount(s *pressure.Snapshot) uint64 {
 	if r.opt.Role == layout.Producer {
 		return s.Produced
 	}
 	return s.Consumed
 }
 
-// blameReader says in the verdict of a consumer that was held up by the reader of its output
+// addOutputWait says in the verdict of a consumer that was held up by the reader of its output
 // for most of the time that this is not the consumer's own slowness. held is how long it was.
-func (r *Report) blameReader(held time.Duration) {
+func (r *Report) addOutputWait(held time.Duration) {
 	switch r.Verdict.Kind {
 	case pressure.ConsumerBound, pressure.Growing, pressure.Stalled:
 	default:
@@ -484,15 +484,15 @@ type Report struct {
 
 	Waited time.Duration // of Elapsed, until there was a segment; the figures are of the rest
 
-	plain bool // Reason has no more than figures that every line shows
+	onlyFigures bool // Reason has no more than figures that every line shows
 }
 
-// conclude sets the verdict, and its words.
-func (r *Report) conclude(v pressure.Verdict) {
-	r.Verdict, r.Reason, r.Advice, r.plain = v, verdict.Reason(&v), verdict.Advice(&v), verdict.RepeatsFigures(&v)
+// setVerdict sets the verdict, and its words.
+func (r *Report) setVerdict(v pressure.Verdict) {
+	r.Verdict, r.Reason, r.Advice, r.onlyFigures = v, verdict.Reason(&v), verdict.Advice(&v), verdict.RepeatsFigures(&v)
 }
 
 // addReason adds a clause to Reason.
 func (r *Report) addReason(format string, args ...any) {
-	r.Reason, r.plain = r.Reason+"; "+fmt.Sprintf(format, args...), false
+	r.Reason, r.onlyFigures = r.Reason+"; "+fmt.Sprintf(format, args...), false
 }

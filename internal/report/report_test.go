@@ -13,9 +13,9 @@ import (
 	"sluice/pressure"
 )
 
-// taken is a report on five seconds of a ring in which 20 messages waited at the
+// fiveSeconds is a report on five seconds of a ring in which 20 messages waited at the
 // start, 10 came, and 25 were taken.
-func taken(change func(r *Report, before, after *pressure.Snapshot)) *Report {
+func fiveSeconds(change func(r *Report, before, after *pressure.Snapshot)) *Report {
 	before := pressure.Snapshot{
 		At:       uint64(100 * time.Second),
 		Geometry: layout.Geometry{Mode: layout.ModeRing, Capacity: 1 << 20},
@@ -30,7 +30,7 @@ func taken(change func(r *Report, before, after *pressure.Snapshot)) *Report {
 	change(r, &before, &after)
 	r.Mode = after.Geometry.Mode
 	r.Now, r.Interval = &after, pressure.Between(&before, &after)
-	r.conclude(pressure.Judge(&r.Interval, &after))
+	r.setVerdict(pressure.Judge(&r.Interval, &after))
 	return r
 }
 
@@ -44,7 +44,7 @@ func printed(t *testing.T, r *Report) string {
 }
 
 func TestTheFiguresOfASummaryAddUp(t *testing.T) {
-	out := printed(t, taken(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {}))
+	out := printed(t, fiveSeconds(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {}))
 	for _, want := range []string{
 		"produced   10 messages, 0 B; 20 messages waited from before\n",
 		"consumed   25 messages",
@@ -54,8 +54,8 @@ func TestTheFiguresOfASummaryAddUp(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	i := taken(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {}).Interval
-	if i.Waiting+i.Produced != i.Consumed+i.Lost+5 {
+	i := fiveSeconds(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {}).Interval
+	if i.DepthBefore+i.Produced != i.Consumed+i.Lost+5 {
 		t.Errorf("%+v", i)
 	}
 }
@@ -67,7 +67,7 @@ func TestASummarySaysHowLongThereWasNoSegment(t *testing.T) {
 		50 * time.Millisecond: "ran for 9s\n",
 		4 * time.Second:       "ran for 9s; the figures begin after 4s, when there was a segment\n",
 	} {
-		out := printed(t, taken(func(r *Report, _, _ *pressure.Snapshot) { r.Elapsed, r.Waited = 9*time.Second, waited }))
+		out := printed(t, fiveSeconds(func(r *Report, _, _ *pressure.Snapshot) { r.Elapsed, r.Waited = 9*time.Second, waited }))
 		if !strings.Contains(out, want) {
 			t.Errorf("waited for %v: no %q in\n%s", waited, want, out)
 		}
@@ -107,7 +107,7 @@ func TestWhatASummarySaysOfLossesAndRefusals(t *testing.T) {
 			s.Lost = 5
 		}, []string{"lost       5 messages: queued by a producer that died or gave up\n"}},
 	} {
-		out := printed(t, taken(row.change))
+		out := printed(t, fiveSeconds(row.change))
 		for _, want := range row.want {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: no %q in\n%s", row.name, want, out)
@@ -121,7 +121,7 @@ func TestKeysOfJSON(t *testing.T) {
 	asTransfer := func(_ *Report, b, s *pressure.Snapshot) {
 		b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
 	}
-	ring := taken(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {})
+	ring := fiveSeconds(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {})
 	for _, row := range []struct {
 		name  string
 		r     *Report
@@ -130,12 +130,12 @@ func TestKeysOfJSON(t *testing.T) {
 	}{
 		{"ring", ring, "limitBytes limitInSec fdsInFlight fdsMax refuseReason latency unsentBytes",
 			map[string]any{"lostCount": 0.0, "droppedCount": 0.0, "refusedCount": 0.0, "capacityBytes": 1048576.0, "slots": 0.0, "queueDepth": 5.0, "final": true}},
-		{"transfer", taken(asTransfer), "capacityBytes slots limitInSec latency unsentBytes", map[string]any{"lostCount": 0.0, "limitBytes": 0.0, "fdsInFlight": 0.0}},
+		{"transfer", fiveSeconds(asTransfer), "capacityBytes slots limitInSec latency unsentBytes", map[string]any{"lostCount": 0.0, "limitBytes": 0.0, "fdsInFlight": 0.0}},
 		{"no segment", &Report{Sample: metrics.Sample{Role: "consumer", Name: "orders", Mode: layout.ModeRing, Verdict: pressure.Verdict{Kind: pressure.NoProducer}}},
 			"producedCount consumedCount producerWaits consumerWaits producerWaitSec consumerWaitSec queueDepth queueBytes capacityBytes fill throughputPerSec refusedCount droppedCount lostCount highWater memoryBytes latency",
 			map[string]any{"final": false, "verdict": "no-producer"}},
 		{"a run", func() *Report {
-			r := taken(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {})
+			r := fiveSeconds(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {})
 			r.Run, r.End = &r.Interval, "stopped"
 			return r
 		}(), "limitBytes", map[string]any{"streamEnd": "stopped", "run": map[string]any{
@@ -145,7 +145,7 @@ func TestKeysOfJSON(t *testing.T) {
 			map[string]any{"producedCount": 7.0, "run": map[string]any{
 				"waitingCount": nil, "producedCount": 5.0, "consumedCount": nil, "refusedCount": nil, "droppedCount": nil, "lostCount": nil,
 			}}},
-		{"a ring that fills", taken(func(_ *Report, b, s *pressure.Snapshot) {
+		{"a ring that fills", fiveSeconds(func(_ *Report, b, s *pressure.Snapshot) {
 			s.Produced, s.Consumed, s.QueueBytes = 1120, 200, 1<<19
 		}), "limitBytes", map[string]any{"limitInSec": 5.0, "verdict": "consumer-bound"}},
 	} {
@@ -174,7 +174,7 @@ func TestKeysOfJSON(t *testing.T) {
 // not deeper before.
 func TestTheDeepestQueueIsNeverLessThanTheQueue(t *testing.T) {
 	lag := func(_ *Report, b, s *pressure.Snapshot) { b.HighWater, s.HighWater = 3, 3 }
-	r := taken(lag) // 5 messages are queued, 20 were
+	r := fiveSeconds(lag) // 5 messages are queued, 20 were
 	var b strings.Builder
 	if err := JSON(&b, r); err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestTheDeepestQueueIsNeverLessThanTheQueue(t *testing.T) {
 	before := *r.Now
 	before.Produced += 15
 	next := *r.Now
-	if next.Since(&before); next.Deepest() != 20 {
+	if next.CarryHighWater(&before); next.Deepest() != 20 {
 		t.Errorf("%d after 20", next.Deepest())
 	}
 }
@@ -208,7 +208,7 @@ func TestASentence(t *testing.T) {
 		{func(_ *Report, _, s *pressure.Snapshot) { s.Dropped = 30 },
 			"consumer-bound: 5 msg/s, 5 messages queued, 0 % full; blocked: producer 0 %, consumer 0 %; 30 of 40 messages dropped because the ring was full"},
 	} {
-		r := taken(row.change)
+		r := fiveSeconds(row.change)
 		if got := Sentence(r.Now, &r.Interval, &r.Verdict); got != row.want {
 			t.Errorf("%q\nwant %q", got, row.want)
 		}
@@ -216,7 +216,7 @@ func TestASentence(t *testing.T) {
 }
 
 func TestObservedNamesWhoIsThere(t *testing.T) {
-	r := taken(func(_ *Report, _, s *pressure.Snapshot) {
+	r := fiveSeconds(func(_ *Report, _, s *pressure.Snapshot) {
 		s.Consumer.Stopped, s.Consumer.State = true, layout.StateBlocked
 		s.Producer = pressure.RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndFailed}
 	})

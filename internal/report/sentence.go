@@ -12,7 +12,7 @@ import (
 // for a journal.
 func Sentence(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict) string {
 	r := &Report{Sample: metrics.Sample{Now: s, Interval: *i}}
-	r.conclude(*v)
+	r.setVerdict(*v)
 	return r.sentence()
 }
 
@@ -20,7 +20,7 @@ func (r *Report) sentence() string {
 	i := &r.Interval
 	text := fmt.Sprintf("%s: %s msg/s, %s queued, %s full; blocked: producer %s, consumer %s", r.Verdict.Kind, format.Rate(i.Throughput),
 		format.Messages(r.Now.Depth()), format.Percent(r.Now.Fill()), format.Percent(i.ProducerBlocked), format.Percent(i.ConsumerBlocked))
-	if !r.plain && r.Reason != "" {
+	if !r.onlyFigures && r.Reason != "" {
 		text += "; " + r.Reason
 	}
 	return text

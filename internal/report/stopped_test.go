@@ -64,8 +64,8 @@ func rows(t *testing.T, stopping <-chan struct{}) (r *Reporter, next func() row)
 	}
 }
 
-// goOn is what a process sees of its own stop, when it goes on.
-func goOn(t *testing.T) {
+// sendSIGCONT is what a process sees of its own stop, when it goes on.
+func sendSIGCONT(t *testing.T) {
 	t.Helper()
 	if err := unix.Kill(os.Getpid(), unix.SIGCONT); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func goOn(t *testing.T) {
 func TestAReportOnATimeInWhichItsSideWasStoppedSaysSo(t *testing.T) {
 	r, next := rows(t, nil)
 	next()
-	goOn(t)
+	sendSIGCONT(t)
 	for n := 0; ; n++ {
 		if got := next(); got.Verdict == "stopped" && strings.Contains(got.VerdictWhy, "the producer was stopped for a part of this time") {
 			break
@@ -98,7 +98,7 @@ func TestAReportOfASideThatWasAskedToStop(t *testing.T) {
 	r, next := rows(t, asked)
 	told := 0
 	for last, n := next(), 0; told < 5 && n < 100; n++ {
-		goOn(t)
+		sendSIGCONT(t)
 		got := next()
 		if got.ElapsedSec-last.ElapsedSec < 0.15 { // else this process may really not have run
 			if told++; got.Verdict == "stopped" {
@@ -122,7 +122,7 @@ func TestTheLastReportOfASideThatWasStoppedUntilItsEnd(t *testing.T) {
 		r.mu.Lock()
 		r.last.At -= uint64(3 * time.Second)
 		time.Sleep(200 * time.Millisecond) // the next report waits for the lock
-		goOn(t)
+		sendSIGCONT(t)
 		time.Sleep(100 * time.Millisecond) // the signal is there
 		done := make(chan struct{})
 		go func() { r.Finish(); close(done) }()

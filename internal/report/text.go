@@ -63,7 +63,7 @@ func (t *text) line(b *strings.Builder, r *Report) {
 		return
 	}
 	t.verdict = r.Verdict.Kind
-	if s == nil || !r.plain {
+	if s == nil || !r.onlyFigures {
 		fmt.Fprintf(b, remark, r.Role, "", r.Reason)
 	}
 	if r.Advice != "" {
@@ -84,12 +84,12 @@ func (t *text) entry(b *strings.Builder, r *Report) {
 	t.verdict = r.Verdict.Kind
 }
 
-// worthSaying is how long a side waits for its segment before its last report mentions it.
-const worthSaying = 100 * time.Millisecond
+// minWaitShown is how long a side waits for its segment before its last report mentions it.
+const minWaitShown = 100 * time.Millisecond
 
 func final(b *strings.Builder, r *Report) {
 	fmt.Fprintf(b, "%s %q ran for %s", r.Role, r.Name, format.Duration(r.Elapsed))
-	if r.Waited >= worthSaying {
+	if r.Waited >= minWaitShown {
 		fmt.Fprintf(b, "; the figures begin after %s, when there was a segment", format.Duration(r.Waited))
 	}
 	fmt.Fprintln(b)
@@ -99,10 +99,10 @@ func final(b *strings.Builder, r *Report) {
 	if s, i := r.Now, &r.Interval; s != nil {
 		before := ""
 		switch {
-		case i.Waiting > 0 && r.Role == layout.Producer.String() && s.Geometry.Mode == layout.ModeTransfer:
-			before = fmt.Sprintf("; %s left by an earlier producer", format.Messages(i.Waiting)) // and lost, but for what it had handed over
-		case i.Waiting > 0:
-			before = fmt.Sprintf("; %s waited from before", format.Messages(i.Waiting))
+		case i.DepthBefore > 0 && r.Role == layout.Producer.String() && s.Geometry.Mode == layout.ModeTransfer:
+			before = fmt.Sprintf("; %s left by an earlier producer", format.Messages(i.DepthBefore)) // and lost, but for what it had handed over
+		case i.DepthBefore > 0:
+			before = fmt.Sprintf("; %s waited from before", format.Messages(i.DepthBefore))
 		}
 		row("produced", "%s, %s%s", format.Messages(i.Produced), format.Size(i.ProducedBytes), before)
 		row("consumed", "%s, %s: %s msg/s, %s/s", format.Messages(i.Consumed), format.Size(i.ConsumedBytes),
@@ -113,7 +113,7 @@ func final(b *strings.Builder, r *Report) {
 		row("queue", "%s (%s of %s), at most %s", format.Messages(s.Depth()), format.Percent(s.Fill()), bound(s), format.Messages(i.Deepest))
 		row("producer", "blocked %s, %s of the time", format.Times(i.ProducerWaits), format.Percent(i.ProducerBlocked))
 		row("consumer", "blocked %s, %s of the time", format.Times(i.ConsumerWaits), format.Percent(i.ConsumerBlocked))
-		extras(row, s, i.Dropped, i.Refused, i.Lost)
+		optionalRows(row, s, i.Dropped, i.Refused, i.Lost)
 		if h := &i.Latency; h.Count > 0 {
 			row("latency", "%s", Quantiles(h))
 		}
@@ -156,9 +156,9 @@ func clauses(text string) (lines []string) {
 // kind is a verdict in a word.
 func kind(v *pressure.Verdict) string { return cmp.Or(string(v.Kind), "unknown") }
 
-// because names what was in the way of the producer last, which need not have refused
+// lastReason names what was in the way of the producer last, which need not have refused
 // anything.
-func because(o layout.RefuseReason) string {
+func lastReason(o layout.RefuseReason) string {
 	if o == layout.RefuseNone {
 		return ""
 	}

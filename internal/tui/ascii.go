@@ -7,11 +7,11 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// columnsOf is how many columns a text takes.
-func columnsOf(text string) int { return ansi.StringWidth(text) }
+// textWidth is how many columns a text takes.
+func textWidth(text string) int { return ansi.StringWidth(text) }
 
-// plainer has an ASCII letter for each that a screen draws with.
-var plainer = strings.NewReplacer(
+// asciiReplacer has an ASCII letter for each that a screen draws with.
+var asciiReplacer = strings.NewReplacer(
 	ellipsis, "~", "µ", "u", "█", "#", "░", "-",
 	"▁", ".", "▂", ":", "▃", "-", "▄", "=", "▅", "+", "▆", "*", "▇", "%",
 )
@@ -23,7 +23,7 @@ func toASCII(text string) string {
 			return '?'
 		}
 		return r
-	}, plainer.Replace(text))
+	}, asciiReplacer.Replace(text))
 }
 
 // UTF8 reports whether text may be other than ASCII in the locale of an environment:

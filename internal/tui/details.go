@@ -16,8 +16,8 @@ import (
 // labelled is a line about one thing, with its name in a column of its own.
 const labelled = "  %-14s %s"
 
-// beforeCurve is where a curve begins: behind the name and the figure now.
-const beforeCurve = 2 + 14 + 1 + 9 + 2
+// curveColumn is where a curve begins: behind the name and the figure now.
+const curveColumn = 2 + 14 + 1 + 9 + 2
 
 // details is all about one pair, in at most so many lines, 0 = as many as it takes.
 // Where there is not room for all, the verdict and its reason stay.
@@ -25,7 +25,7 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 	if p.Err != nil {
 		return append([]string{s.paint(bold, p.Name)}, s.indented("  ", p.Reason())...)
 	}
-	now, lately := &p.Now, &p.Lately
+	now, lately := &p.Now, &p.LastSecond
 	held := ""
 	if d := p.Verdict.Held.Round(time.Second); d > 0 {
 		held = fmt.Sprintf(" for %v", d)
@@ -46,9 +46,9 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 		{5, s.curve(p, "prod. blocked", format.Percent(lately.ProducerBlocked), 1, func(p monitor.Point) float64 { return p.ProducerBlocked })},
 		{6, s.curve(p, "cons. blocked", format.Percent(lately.ConsumerBlocked), 1, func(p monitor.Point) float64 { return p.ConsumerBlocked })},
 		{3, s.scale(p)},
-		{7, s.under("latency", latency(&lately.Latency))},
-		{1, s.under("sides", fmt.Sprintf("producer %s, consumer %s", metrics.Holder(&now.Producer), metrics.Holder(&now.Consumer)))},
-		{2, s.under("queue", report.Holding(now))},
+		{7, s.labelledLines("latency", latency(&lately.Latency))},
+		{1, s.labelledLines("sides", fmt.Sprintf("producer %s, consumer %s", metrics.Holder(&now.Producer), metrics.Holder(&now.Consumer)))},
+		{2, s.labelledLines("queue", report.QueueUse(now))},
 	}
 	kept := 8
 	count := func() (n int) {
@@ -81,8 +81,8 @@ func (s *Screen) indented(before, text string) (lines []string) {
 	return lines
 }
 
-// under is a text behind a name, in lines that fit.
-func (s *Screen) under(name, text string) (lines []string) {
+// labelledLines is a text behind a name, in lines that fit.
+func (s *Screen) labelledLines(name, text string) (lines []string) {
 	for _, l := range wrap(text, s.Width-2-14-1) {
 		lines = append(lines, fmt.Sprintf(labelled, name, l))
 		name = ""
@@ -94,12 +94,12 @@ func (s *Screen) under(name, text string) (lines []string) {
 func (s *Screen) curve(p *monitor.Pair, name, now string, most float64, figure func(monitor.Point) float64) []string {
 	line := fmt.Sprintf("  %-14s %9s", name, now)
 	if len(p.History) > 1 {
-		line += "  " + s.paint(blue, spark(p.History, figure, s.Now, s.Span, s.curveWidth(), most))
+		line += "  " + s.paint(blue, sparkline(p.History, figure, s.Now, s.Span, s.curveWidth(), most))
 	}
 	return []string{line}
 }
 
-func (s *Screen) curveWidth() int { return s.Width - beforeCurve - 1 }
+func (s *Screen) curveWidth() int { return s.Width - curveColumn - 1 }
 
 // scale is the time below the curves: where they begin, half way, and now.
 func (s *Screen) scale(p *monitor.Pair) []string {
@@ -113,7 +113,7 @@ func (s *Screen) scale(p *monitor.Pair) []string {
 		line += strings.Repeat(" ", at-len(begin)) + half
 	}
 	line += strings.Repeat(" ", width-len(line)-len(now)) + now
-	return []string{strings.Repeat(" ", beforeCurve) + s.paint(faint, line)}
+	return []string{strings.Repeat(" ", curveColumn) + s.paint(faint, line)}
 }
 
 // ago is a time before now: 2 min ago, 30 s ago.

@@ -24,30 +24,30 @@ func (c column) cell(text string) string { return fmt.Sprintf(" %*s", c.width, t
 // The columns, as they stand.
 var (
 	mode   = column{"MODE", -8, func(p *monitor.Pair) string { return p.Now.Geometry.Mode.String() }}
-	rate   = column{"MSG/S", 7, func(p *monitor.Pair) string { return format.Rate(p.Lately.Throughput) }}
+	rate   = column{"MSG/S", 7, func(p *monitor.Pair) string { return format.Rate(p.LastSecond.Throughput) }}
 	depth  = column{"DEPTH", 7, func(p *monitor.Pair) string { return format.ShortCount(p.Now.Depth()) }}
 	fill   = column{"FILL", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.Now.Fill()) }}
 	filled = column{"FILL", 10, func(p *monitor.Pair) string {
 		return gauge(p.Now.Fill()) + fmt.Sprintf("%5s", format.NarrowPercent(p.Now.Fill()))
 	}}
-	giver = column{"P.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.Lately.ProducerBlocked) }}
-	taker = column{"C.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.Lately.ConsumerBlocked) }}
+	producerBlocked = column{"P.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.LastSecond.ProducerBlocked) }}
+	consumerBlocked = column{"C.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.LastSecond.ConsumerBlocked) }}
 )
 
 // layouts are the choices of columns, the widest first: the list has the first one that
 // leaves room for the names.
 var layouts = [][]column{
-	{mode, rate, depth, filled, giver, taker},
-	{rate, depth, filled, giver, taker},
-	{rate, depth, fill, giver, taker},
+	{mode, rate, depth, filled, producerBlocked, consumerBlocked},
+	{rate, depth, filled, producerBlocked, consumerBlocked},
+	{rate, depth, fill, producerBlocked, consumerBlocked},
 	{rate, depth, fill},
 	{depth, fill},
 	{fill},
 	{},
 }
 
-// legible is how much of a name there has to be, if it is that long.
-const legible = 16
+// minNameWidth is how much of a name there has to be, if it is that long.
+const minNameWidth = 16
 
 // layout returns the columns, and how wide names are.
 func (s *Screen) layout() (columns []column, name int) {
@@ -63,7 +63,7 @@ func (s *Screen) layout() (columns []column, name int) {
 		for _, c := range columns {
 			name -= c.takes()
 		}
-		if name >= min(longest, legible) {
+		if name >= min(longest, minNameWidth) {
 			break
 		}
 	}
@@ -99,7 +99,7 @@ func (s *Screen) list(rows int) []string {
 			mark = "> "
 		}
 		// Not %-*s: an ellipsis has three bytes, and one column.
-		line := mark + shown[p.Name] + strings.Repeat(" ", max(0, width-columnsOf(shown[p.Name])))
+		line := mark + shown[p.Name] + strings.Repeat(" ", max(0, width-textWidth(shown[p.Name])))
 		if p.Err != nil {
 			lines = append(lines, line+"  "+s.paint(red, p.Reason()))
 			continue

@@ -9,11 +9,11 @@ import (
 
 var levels = []rune(" ▁▂▃▄▅▆▇█")
 
-// spark draws a figure over the last span as a line of that many columns, the
+// sparkline draws a figure over the last span as a line of that many columns, the
 // newest on the right, between 0 and most (0 = the highest in view). A column is the
 // highest value of its time, and columns stand still while they fill: their
 // borders are multiples of their length.
-func spark(history []monitor.Point, figure func(monitor.Point) float64, now time.Time, span time.Duration, columns int, most float64) string {
+func sparkline(history []monitor.Point, figure func(monitor.Point) float64, now time.Time, span time.Duration, columns int, most float64) string {
 	if columns <= 0 {
 		return ""
 	}

@@ -29,11 +29,11 @@ type Screen struct {
 	Now           time.Time
 }
 
-// roomForAll is the least height at which one pair is shown in full, leastRows how many
+// minHeightForDetails is the least height at which one pair is shown in full, leastRows how many
 // lines of the list stay beside that.
 const (
-	roomForAll = 14
-	minRows    = 4
+	minHeightForDetails = 14
+	minRows             = 4
 )
 
 // Draw returns the lines of the screen, joined by line feeds.
@@ -41,7 +41,7 @@ func (s *Screen) Draw() string {
 	lines := []string{s.title(), ""}
 	switch {
 	case len(s.Pairs) == 0:
-		lines = append(lines, s.nothing()...)
+		lines = append(lines, s.noSegments()...)
 	case s.Height == 0:
 		lines = append(lines, s.list(len(s.Pairs))...)
 		lines = append(lines, "")
@@ -49,7 +49,7 @@ func (s *Screen) Draw() string {
 	default:
 		room := s.Height - len(lines) - 2 // headings and keys
 		var details []string
-		if s.Height >= roomForAll {
+		if s.Height >= minHeightForDetails {
 			details = s.details(s.Pairs[s.Chosen], room-1-min(len(s.Pairs), max(minRows, room/3)))
 			room -= 1 + len(details)
 		}
@@ -81,8 +81,8 @@ func (s *Screen) fit(line string) string {
 	return line
 }
 
-// nothing says how to get something to see.
-func (s *Screen) nothing() []string {
+// noSegments says how to get something to see.
+func (s *Screen) noSegments() []string {
 	says, name := "No segments yet.", ""
 	if s.Name != "" {
 		says, name = "No segment "+s.Name+" yet.", " --name "+s.Name

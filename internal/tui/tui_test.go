@@ -23,7 +23,7 @@ func pair(name string, kind pressure.Kind) *monitor.Pair {
 		Geometry: layout.Geometry{Mode: layout.ModeRing, Capacity: 1 << 20, Slots: 8}, Produced: 1008, Consumed: 1000,
 		Producer: pressure.RoleStats{Alive: true, PID: 11}, Consumer: pressure.RoleStats{Generation: 1, State: layout.StateClosed},
 	}
-	p.Lately = pressure.Interval{Throughput: 12_345_678, ProducerBlocked: 0.95}
+	p.LastSecond = pressure.Interval{Throughput: 12_345_678, ProducerBlocked: 0.95}
 	p.Verdict = pressure.Verdict{Kind: kind, Held: 12 * time.Second, Advice: []pressure.Advice{{Kind: pressure.AdviceStartConsumer}}}
 	for i := range 60 {
 		p.History = append(p.History, monitor.Point{At: noon.Add(time.Duration(i-59) * time.Second), Throughput: float64(i), Depth: 8, ProducerBlocked: 0.5})
@@ -180,7 +180,7 @@ func TestReasonsAreNotCut(t *testing.T) {
 
 func TestPlainASCIIIsInTheSamePlace(t *testing.T) {
 	many := []*monitor.Pair{pair("orders-of-eu-west-1-incoming-and-outgoing", pressure.Growing), {Name: "broken", Err: errors.New("ünlesbar: " + strings.Repeat("x", 100))}}
-	many[0].Lately.Latency = pressure.Histogram{Count: 1, Max: 1500}
+	many[0].LastSecond.Latency = pressure.Histogram{Count: 1, Max: 1500}
 	for _, width := range []int{40, 60, 80, 200} {
 		s := screenOf(width, 24, many...)
 		s.Plain = true
@@ -259,11 +259,11 @@ func TestASparklineIsItsSpan(t *testing.T) {
 		{5, 10 * time.Second, 0, "▂▄▅▇█"},
 		{0, time.Second, 0, ""},
 	} {
-		if got := spark(history, figure, noon, c.span, c.columns, c.most); got != c.want {
+		if got := sparkline(history, figure, noon, c.span, c.columns, c.most); got != c.want {
 			t.Errorf("%d columns of %v: %q, want %q", c.columns, c.span, got, c.want)
 		}
 	}
-	if got := spark(nil, figure, noon, time.Second, 3, 0); got != "   " {
+	if got := sparkline(nil, figure, noon, time.Second, 3, 0); got != "   " {
 		t.Errorf("of nothing: %q", got)
 	}
 }

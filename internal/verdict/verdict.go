@@ -29,13 +29,13 @@ func RepeatsFigures(v *pressure.Verdict) bool {
 // reasons returns the clauses of Reason, in their order.
 func reasons(v *pressure.Verdict) (all []string) {
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	if v.ConsumerAbsent > 0 {
-		add("there was no consumer for at least %s of %s", format.Duration(v.ConsumerAbsent), format.Duration(v.Elapsed))
+	if v.ConsumerAbsentFor > 0 {
+		add("there was no consumer for at least %s of %s", format.Duration(v.ConsumerAbsentFor), format.Duration(v.Elapsed))
 	}
 	for _, stopped := range []struct {
 		r layout.Role
 		d time.Duration
-	}{{layout.Consumer, v.ConsumerStopped}, {layout.Producer, v.ProducerStopped}} {
+	}{{layout.Consumer, v.ConsumerStoppedFor}, {layout.Producer, v.ProducerStoppedFor}} {
 		if stopped.d > 0 {
 			add("the %v was stopped (SIGSTOP or Ctrl-Z) for about %s of %s", stopped.r, format.Duration(stopped.d), format.Duration(v.Elapsed))
 		}
@@ -53,7 +53,7 @@ func reasons(v *pressure.Verdict) (all []string) {
 	case pressure.Stopped:
 		add("the %v%s %s", v.Role, process(v), notRunning(v))
 	case pressure.Stalled:
-		add("the consumer%s is alive but has received nothing for %.0f s", process(v), v.NoProgress.Seconds())
+		add("the consumer%s is alive but has received nothing for %.0f s", process(v), v.NoProgressFor.Seconds())
 		lastProducer(v, add)
 	default:
 		speed(v, add)
@@ -62,7 +62,7 @@ func reasons(v *pressure.Verdict) (all []string) {
 		add("deepest queue: %s", format.Messages(v.Deepest))
 	}
 	if v.Cause == pressure.CauseBehind && v.Shrinks {
-		add("%s waited at the start", format.Messages(v.Waiting))
+		add("%s waited at the start", format.Messages(v.DepthBefore))
 	}
 	switch v.Kind {
 	case pressure.Stopped, pressure.Stalled, pressure.Unconnected:
@@ -76,8 +76,8 @@ func reasons(v *pressure.Verdict) (all []string) {
 	if v.Grows && v.Kind != pressure.Unconnected { // whose two paths are long enough
 		add("%s", forecast(v))
 	}
-	if v.ProducerAbsent > 0 {
-		add("there was no producer for at least %s of %s", format.Duration(v.ProducerAbsent), format.Duration(v.Elapsed))
+	if v.ProducerAbsentFor > 0 {
+		add("there was no producer for at least %s of %s", format.Duration(v.ProducerAbsentFor), format.Duration(v.Elapsed))
 	}
 	if v.AtEnd != nil {
 		all = append(all, reasons(v.AtEnd)...)
@@ -116,7 +116,7 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 		if v.BothRan < v.Elapsed { // nothing was counted where a side came or went
 			least = "at least "
 		}
-		add("the consumer was the slower side for %s%s of %s", least, format.Duration(v.Slower), format.Duration(v.Elapsed))
+		add("the consumer was the slower side for %s%s of %s", least, format.Duration(v.SlowerFor), format.Duration(v.Elapsed))
 	case pressure.CauseStopped:
 		if v.Kind == pressure.Balanced {
 			add("the queue had room for all that was sent meanwhile")
@@ -226,7 +226,7 @@ func unconnected(v *pressure.Verdict, add func(string, ...any)) {
 func notRunning(v *pressure.Verdict) string {
 	switch v.Cause {
 	case pressure.CauseNoProgress:
-		return fmt.Sprintf("has shown no progress for %.0f s, not even while it waits; it was probably stopped (SIGSTOP)", v.NoProgress.Seconds())
+		return fmt.Sprintf("has shown no progress for %.0f s, not even while it waits; it was probably stopped (SIGSTOP)", v.NoProgressFor.Seconds())
 	case pressure.CauseAsleep:
 		full := "full"
 		if v.Role == layout.Producer {

@@ -101,7 +101,7 @@ func TestWords(t *testing.T) {
 		{of(pressure.NoConsumer, pressure.CauseEndUntold, transfer(as), pressure.AdviceStartConsumer), "there is no consumer; the producer has sent everything and waits to tell one that its stream has ended", "start a consumer"},
 		{of(pressure.NoConsumer, pressure.CauseUndelivered, transfer(func(v *pressure.Verdict) { v.Whole, v.Depth = true, 3000 }), pressure.AdviceStartConsumer),
 			"there is no consumer for 3,000 messages; they are lost when the producer ends", "start a consumer"},
-		{of(pressure.NoConsumer, pressure.CauseLate, func(v *pressure.Verdict) { v.Whole, v.ConsumerAbsent = true, 800*time.Millisecond }, pressure.AdviceStartSooner),
+		{of(pressure.NoConsumer, pressure.CauseLate, func(v *pressure.Verdict) { v.Whole, v.ConsumerAbsentFor = true, 800*time.Millisecond }, pressure.AdviceStartSooner),
 			"there was no consumer for at least 800ms of 1s", "start the consumer sooner"},
 		{of(pressure.NoProducer, "", as, start), "there is no producer; the queue is empty", "start a producer"},
 		{of(pressure.NoProducer, "", func(v *pressure.Verdict) { v.LastProducer = pressure.EndComplete }, start, stop), "there is no producer; the last producer has ended; the queue is empty", "start a producer or stop the consumer"},
@@ -118,14 +118,14 @@ func TestWords(t *testing.T) {
 		{of(pressure.Stopped, pressure.CauseSignal, func(v *pressure.Verdict) { v.Role, v.PID, v.Advice[0].PID = layout.Consumer, 7, 7 }, pressure.AdviceContinue), "the consumer (pid 7) is stopped (SIGSTOP or Ctrl-Z)", "continue it: kill -CONT 7"},
 		{of(pressure.Stopped, pressure.CauseSignal, transfer(func(v *pressure.Verdict) { v.PID, v.LimitReached = 7, true }), pressure.AdviceContinue),
 			"the producer (pid 7) is stopped (SIGSTOP or Ctrl-Z); the limit of 1 MiB was reached", "continue it: kill -CONT"},
-		{of(pressure.Stopped, pressure.CauseNoProgress, func(v *pressure.Verdict) { v.PID, v.OtherPIDNamespace, v.NoProgress = 7, true, 3*time.Second }, pressure.AdviceContinue),
+		{of(pressure.Stopped, pressure.CauseNoProgress, func(v *pressure.Verdict) { v.PID, v.OtherPIDNamespace, v.NoProgressFor = 7, true, 3*time.Second }, pressure.AdviceContinue),
 			"the producer (process 7 of another pid namespace) has shown no progress for 3 s, not even while it waits; it was probably stopped (SIGSTOP)", "continue it: kill -CONT"},
 		{of(pressure.Stopped, pressure.CauseAsleep, func(v *pressure.Verdict) { v.Role, v.PID = layout.Consumer, 7 }, pressure.AdviceContinue),
 			"the consumer (pid 7) is not running although the queue is full; it was probably stopped (SIGSTOP)", "continue it: kill -CONT"},
 		{of(pressure.Stopped, pressure.CauseAsleep, func(v *pressure.Verdict) { v.PID = 7 }, pressure.AdviceContinue),
 			"the producer (pid 7) is not running although the queue is empty; it was probably stopped (SIGSTOP)", "continue it: kill -CONT"},
 		{of(pressure.Stalled, pressure.CauseNoProgress, func(v *pressure.Verdict) {
-			v.PID, v.NoProgress, v.LastProducer, v.Dropped, v.Offered = 7, 10*time.Second, pressure.EndDied, 200, 208
+			v.PID, v.NoProgressFor, v.LastProducer, v.Dropped, v.Offered = 7, 10*time.Second, pressure.EndDied, 200, 208
 		}, pressure.AdviceInspectConsumer),
 			"the consumer (pid 7) is alive but has received nothing for 10 s; the last producer died; 200 of 208 messages dropped because the ring was full",
 			"find out what the consumer does: check its --work and its output, or use a debugger"},
@@ -139,18 +139,18 @@ func TestWords(t *testing.T) {
 
 		// A whole run.
 		{of(cb, pressure.CauseLimit, transfer(func(v *pressure.Verdict) { v.Whole, v.Deepest = true, 1 }), raise), "the limit of 1 MiB was reached; deepest queue: 1 message", "raise the limit (--limit)"},
-		{of(cb, pressure.CauseBehind, func(v *pressure.Verdict) { v.Whole, v.Slower, v.Deepest = true, 900*time.Millisecond, 3500 }, speedUp, keep),
+		{of(cb, pressure.CauseBehind, func(v *pressure.Verdict) { v.Whole, v.SlowerFor, v.Deepest = true, 900*time.Millisecond, 3500 }, speedUp, keep),
 			"the consumer was the slower side for 900ms of 1s; deepest queue: 3,500 messages", "speed up the consumer; more capacity only delays this"},
 		{of(cb, pressure.CauseBehind, func(v *pressure.Verdict) {
-			v.Whole, v.Slower, v.Deepest, v.Shrinks, v.Waiting, v.BothRan = true, 900*time.Millisecond, 3500, true, 3000, v.Elapsed/2
+			v.Whole, v.SlowerFor, v.Deepest, v.Shrinks, v.DepthBefore, v.BothRan = true, 900*time.Millisecond, 3500, true, 3000, v.Elapsed/2
 		}), "the consumer was the slower side for at least 900ms of 1s; deepest queue: 3,500 messages; 3,000 messages waited at the start", "nothing to do unless its messages were too old"},
 		{of(cb, pressure.CauseStopped, func(v *pressure.Verdict) {
-			v.Whole, v.ConsumerStopped, v.ProducerBlocked, v.Missed, v.Elapsed, v.BothRan = true, time.Second, 0.2, 1000, 5*time.Second, 5*time.Second
+			v.Whole, v.ConsumerStoppedFor, v.ProducerBlocked, v.Missed, v.Elapsed, v.BothRan = true, time.Second, 0.2, 1000, 5*time.Second, 5*time.Second
 		}), "the consumer was stopped (SIGSTOP or Ctrl-Z) for about 1s of 5s; the producer was blocked for 1s; about 1,000 more messages would have been sent", "nothing to do if the consumer was stopped on purpose"},
-		{of(pressure.Balanced, pressure.CauseStopped, func(v *pressure.Verdict) { v.Whole, v.ConsumerStopped = true, 500*time.Millisecond }),
+		{of(pressure.Balanced, pressure.CauseStopped, func(v *pressure.Verdict) { v.Whole, v.ConsumerStoppedFor = true, 500*time.Millisecond }),
 			"the consumer was stopped (SIGSTOP or Ctrl-Z) for about 500ms of 1s; the queue had room for all that was sent meanwhile", ""},
 		{of(pressure.ProducerBound, pressure.CauseWaits, func(v *pressure.Verdict) {
-			v.Whole, v.ProducerStopped, v.ConsumerAbsent, v.ProducerAbsent, v.LastProducer, v.Lost = true, 100*time.Millisecond, 200*time.Millisecond, 300*time.Millisecond, pressure.EndFailed, 1
+			v.Whole, v.ProducerStoppedFor, v.ConsumerAbsentFor, v.ProducerAbsentFor, v.LastProducer, v.Lost = true, 100*time.Millisecond, 200*time.Millisecond, 300*time.Millisecond, pressure.EndFailed, 1
 			v.AtEnd = &pressure.Verdict{Kind: pressure.NoConsumer, Figures: pressure.Figures{Depth: 5}}
 		}), "there was no consumer for at least 200ms of 1s; the producer was stopped (SIGSTOP or Ctrl-Z) for about 100ms of 1s; blocked: producer 0 %, consumer 0 % of the time; queue 0 % full; " +
 			"there was no producer for at least 300ms of 1s; there is no consumer; 5 messages are queued; the last producer failed before the end of its stream; " +

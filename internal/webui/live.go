@@ -132,15 +132,15 @@ func newPair(p *monitor.Pair) pair {
 		Report:   figures.Bytes(),
 		HeldSec:  round(p.Verdict.Held.Seconds()),
 		Severity: p.Severity().String(),
-		Producer: newSide(&p.Now.Producer, p.Lately.ProducerBlocked),
-		Consumer: newSide(&p.Now.Consumer, p.Lately.ConsumerBlocked),
+		Producer: newSide(&p.Now.Producer, p.LastSecond.ProducerBlocked),
+		Consumer: newSide(&p.Now.Consumer, p.LastSecond.ConsumerBlocked),
 		History: history{
 			Throughput: []float64{}, Depth: []uint64{}, ProducerBlocked: []float64{}, ConsumerBlocked: []float64{},
 		},
 	}
-	if s := p.Lately.Elapsed.Seconds(); s > 0 {
-		v.ProducedPerSec = round(float64(p.Lately.Produced) / s)
-		v.ConsumedBytesPerSec = round(float64(p.Lately.ConsumedBytes) / s)
+	if s := p.LastSecond.Elapsed.Seconds(); s > 0 {
+		v.ProducedPerSec = round(float64(p.LastSecond.Produced) / s)
+		v.ConsumedBytesPerSec = round(float64(p.LastSecond.ConsumedBytes) / s)
 	}
 	h := &v.History
 	for _, at := range p.History {

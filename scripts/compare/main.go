@@ -72,7 +72,7 @@ func run(ctx context.Context, quick bool, out, bin string) error {
 		return err
 	}
 	fmt.Print(rep.Table())
-	for _, s := range rep.Said() {
+	for _, s := range rep.FindingLines() {
 		fmt.Println(s)
 	}
 	out, err = save(rep, out)
