@@ -66,7 +66,7 @@ completions: ## put the completions into build/, by the names that the shells lo
 	install -D -m 644 scripts/completion.zsh $(OUT)/zsh/site-functions/_sluice
 
 .PHONY: install
-install: build ## install commands and systemd units below PREFIX (root, or DESTDIR=DIR)
+install: build ## install commands, man pages, completions and units (root, or DESTDIR=DIR)
 	scripts/systemd/install.sh
 
 .PHONY: uninstall

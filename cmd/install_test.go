@@ -1,9 +1,12 @@
 package cmd_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sluice/internal/testenv"
 	"strings"
 	"testing"
@@ -32,6 +35,10 @@ func TestInstall_CommandsOnPath(t *testing.T) {
 	if err := os.WriteFile(other, []byte("another"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	page := filepath.Join(root, "opt/sluice/share/man/man1/consumer.1")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(page), 0o755), os.WriteFile(page, []byte("another's page"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	for range 2 { // again, as for an update
 		if out := script("install.sh"); !strings.Contains(out, "/opt/sluice/bin/producer is something else and stays") || strings.Contains(out, "bin/gauge is something else") {
 			t.Errorf("%s", out)
@@ -42,15 +49,25 @@ func TestInstall_CommandsOnPath(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
+	share := filepath.Join(root, "opt/sluice/share")
+	for file, want := range map[string]string{
+		"man/man1/gauge.1": "segments", "bash-completion/completions/gauge": "complete -F", "fish/vendor_completions.d/consumer.fish": "complete -c",
+		"man/man1/consumer.1": "another's page", "man/man1/producer.1": "", "bash-completion/completions/producer": "", "zsh/site-functions/_sluice": "",
+	} {
+		text, err := os.ReadFile(filepath.Join(share, file))
+		if want == "" && !errors.Is(err, fs.ErrNotExist) || want != "" && !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v, %d bytes, want %q", file, err, len(text), want)
+		}
+	}
 	script("uninstall.sh")
 	var left []string
 	filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if !d.IsDir() {
+		if err == nil && !d.IsDir() {
 			left = append(left, path)
 		}
 		return err
 	})
-	if len(left) != 1 || left[0] != other {
+	if !slices.Equal(left, []string{other, page}) {
 		t.Errorf("left: %v", left)
 	}
 }

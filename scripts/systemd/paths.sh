@@ -22,6 +22,10 @@ case $prefix in
 esac
 
 binaries=(producer consumer gauge)
+# shares COMMAND lists what helps with one: its manual page, and the completions of bash and fish.
+shares() { echo "$prefix/share/man/man1/$1.1 $prefix/share/bash-completion/completions/$1 $prefix/share/fish/vendor_completions.d/$1.fish"; }
+zsh_completion=$prefix/share/zsh/site-functions/_sluice # of all of them
+made=$lib/made                                          # lists the folders that were made for these
 unit_files=(sluice@.target sluice-producer@.service sluice-consumer@.service sluice-consumer@.socket sluice-gauge.service)
 
 # live reports whether there is a systemd to talk to.

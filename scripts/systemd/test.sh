@@ -35,7 +35,7 @@ lab=$(mktemp -d)
 trap 'rm -rf "$lab"' EXIT
 mkdir -p "$lab/repo/scripts" "$lab/repo/docs"
 go build -o "$lab/bin/" ./cmd/producer ./cmd/consumer ./cmd/gauge
-cp -r scripts/systemd "$lab/repo/scripts/"
+cp -r scripts/systemd scripts/completion.* "$lab/repo/scripts/"
 cp docs/systemd.md "$lab/repo/docs/"
 
 code=0

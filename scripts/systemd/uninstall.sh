@@ -58,6 +58,11 @@ fi
 for b in "${binaries[@]}"; do
     [ "$(readlink "$root$path/$b")" != "../lib/sluice/$b" ] || rm -f "$root$path/$b"
 done
+for f in $(for b in "${binaries[@]}"; do shares "$b"; done) "$zsh_completion"; do
+    if grep -qs sluice "$root$f"; then rm "$root$f"; fi
+done
+mapfile -t folders < <(tac "$root$made" 2>/dev/null)
+rm -f "$root$made"
 for b in "${binaries[@]}" producer-first; do rm -f "$root$lib/$b"; done
 for u in "${unit_files[@]}"; do rm -f "$root$units/$u"; done
 rm -f "$root$share/sysusers.d/sluice.conf" "$root$share/tmpfiles.d/sluice.conf" "$root$doc/example.env" "$root$doc/systemd.md"
@@ -68,7 +73,7 @@ if [ $config = remove ]; then
     done
 fi
 case $prefix in /usr | /usr/local) ;; *) [ ! -d "$root$path" ] || rmdir --ignore-fail-on-non-empty "$root$path" ;; esac
-for d in "$lib" "$doc" "$prefix/share/doc" "$units" "${units%/*}" "$share/sysusers.d" "$share/tmpfiles.d"; do
+for d in "$lib" "$doc" "$prefix/share/doc" "$units" "${units%/*}" "$share/sysusers.d" "$share/tmpfiles.d" "${folders[@]}"; do
     [ ! -d "$root$d" ] || rmdir --ignore-fail-on-non-empty "$root$d"
 done
 
