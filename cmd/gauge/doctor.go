@@ -19,7 +19,7 @@ func doctorCommand() cli.App {
 	return cli.App{
 		Name:   "doctor",
 		Prints: true,
-		Usage:  "check this machine for what is in the way of segments and transfers",
+		Usage:  "check this machine for problems and print fixes",
 		About: "Tries what producer and consumer need, as this user and with the limits of this\n" +
 			"shell, and leaves nothing behind. Each line is ok, a note (it works, but there is\n" +
 			"something to know) or FIX (it is in the way), with what to do about it. The exit\n" +
@@ -39,13 +39,13 @@ func doctorCommand() cli.App {
 			if err := print(os.Stdout, findings); err != nil {
 				return err
 			}
-			return inTheWay(findings)
+			return problemsError(findings)
 		},
 	}
 }
 
-// inTheWay is an error that names the problems, nil without any.
-func inTheWay(findings []doctor.Finding) error {
+// problemsError names the problems; it is nil when there are none.
+func problemsError(findings []doctor.Finding) error {
 	var names []string
 	for _, f := range findings {
 		if f.State == doctor.Problem {
@@ -89,7 +89,7 @@ func printFindings(w io.Writer, findings []doctor.Finding) error {
 			wrap(&b, "-> "+f.Remedy, stateColumn+nameColumn+len("-> "), width)
 		}
 	}
-	if inTheWay(findings) == nil {
+	if problemsError(findings) == nil {
 		b.WriteString("nothing is in the way\n")
 	}
 	_, err := io.WriteString(w, b.String())

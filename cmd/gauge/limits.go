@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What serve spends on those who ask. A browser asks once a second, Prometheus a few
-// times a minute; the limits are for clients that misbehave.
+// Limits on what clients can cost. A browser asks once a second, Prometheus a few times a
+// minute; the limits are for clients that misbehave.
 const (
 	maxConnections = 128 // accepted at once; more wait in the kernel's queue
 	maxRequests    = 32  // answered at once; more are refused (503)
 
-	// A connection that is not used, or whose peer does not send or read, ends after
-	// these times, and the next one is accepted.
+	// A connection that is idle, or whose client does not send or does not read, is closed
+	// after these times, and the next one is accepted.
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 10 * time.Second
@@ -52,7 +52,7 @@ type limitedListener struct {
 	open   chan struct{} // holds an element for each connection
 	closed chan struct{}
 	once   sync.Once
-	said   time.Time // when it was said last that there are no descriptors
+	warned time.Time // when it was last logged that there are no descriptors
 }
 
 // Accept implements net.Listener.
@@ -70,29 +70,29 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	return &limitedConn{Conn: c, done: sync.OnceFunc(func() { <-l.open })}, nil
 }
 
-// accept accepts a connection. While there is no descriptor for one it says so, once a
-// minute, and tries again: those of others come free.
+// accept accepts a connection. While there is no descriptor for one it logs that once a minute
+// and tries again: connections that end give theirs back.
 func (l *limitedListener) accept() (net.Conn, error) {
-	const pause = 100 * time.Millisecond
+	const retryInterval = 100 * time.Millisecond
 	for {
 		c, err := l.Listener.Accept()
 		if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) {
 			return c, err
 		}
-		if time.Since(l.said) > time.Minute {
-			l.said = time.Now()
-			complaints.Printf("no connection is accepted for now: %v; allow more descriptors (ulimit -n)", err)
+		if time.Since(l.warned) > time.Minute {
+			l.warned = time.Now()
+			logger.Printf("no connection is accepted for now: %v; allow more descriptors (ulimit -n)", err)
 		}
 		select {
 		case <-l.closed:
 			return nil, net.ErrClosed
-		case <-time.After(pause):
+		case <-time.After(retryInterval):
 		}
 	}
 }
 
-// Close implements net.Listener. It also ends an Accept that waits for a connection to
-// be closed.
+// Close implements net.Listener. It also ends an Accept that waits for another connection to
+// end.
 func (l *limitedListener) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.Listener.Close()

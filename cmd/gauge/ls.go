@@ -32,7 +32,7 @@ func listCommand() cli.App {
 func list(ctx context.Context, asJSON bool) error {
 	f := monitor.New("", 1)
 	defer f.Close()
-	pairs, err := sampleTwice(ctx, f, glance)
+	pairs, err := sampleTwice(ctx, f, rateInterval)
 	if err != nil {
 		return cli.IgnoreStop(err)
 	}

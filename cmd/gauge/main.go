@@ -1,5 +1,5 @@
-// Command gauge looks at segments while others use them, or have used them: who is
-// slower, how full the queue is, what a message waits for. It takes no part.
+// Command gauge shows the state of segments, whether they are in use or left over: which side is
+// slower, how full the queue is, how long messages wait. It only reads; gauge rm alone removes.
 package main
 
 import (
@@ -22,33 +22,34 @@ func main() {
 		Name:   "gauge",
 		Prints: true,
 		Usage:  "see the pressure in segments: who is slower, how full the queue is, how long messages wait",
-		About: "Looks at what producers and consumers write into shared memory. It takes no part,\n" +
-			"so it can come and go, and works on a pair that runs, is stopped or was killed.",
+		About: "Reads the counters that producers and consumers keep in shared memory. It does not take\n" +
+			"part: it may start and end at any time, and works on a pair that runs, is stopped or was\n" +
+			"killed.",
 		Examples: []string{
-			"gauge                            what there is",
+			"gauge                            list the segments",
 			"gauge watch                      live, in the terminal",
 			"gauge stat --name demo           everything, once",
 			"gauge record --output demo.csv   a row each 10 ms, for plots",
 			"gauge serve                      Prometheus metrics, and a live page, on localhost:9464",
-			"gauge doctor                     what on this machine will be in the way",
-			"gauge rm --name demo             remove what a dead pair has left",
+			"gauge doctor                     check this machine for problems and print fixes",
+			"gauge rm --name demo             remove the segment of a pair that is gone",
 		},
 		Commands: []cli.App{listCommand(), statCommand(), watchCommand(), recordCommand(), serveCommand(), doctorCommand(), removeCommand(), layoutCommand()},
 		Run:      func(ctx context.Context, c *urfave.Context) error { return list(ctx, false) },
 	}))
 }
 
-// complaints is for what is not an error that ends the command.
-var complaints = log.New(os.Stderr, "gauge: ", 0)
+// logger writes what is not an error that ends the command.
+var logger = log.New(os.Stderr, "gauge: ", 0)
 
 var errNoSegment = errors.New("there is none")
 
-// noSegment is the error for a name that nothing stands for.
+// noSegment is the error for a name without a segment.
 func noSegment(name string) error {
 	return cli.WithHint(cli.WithSegment(name, errNoSegment), "%s", cli.OtherSegments(name))
 }
 
-// openView is shm.OpenView with an error that says what to do.
+// openView is shm.OpenView; its error for a name without a segment has a hint.
 func openView(name string) (*shm.View, error) {
 	v, err := shm.OpenView(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,10 +58,10 @@ func openView(name string) (*shm.View, error) {
 	return v, err
 }
 
-// glance is how long gauge looks at segments to tell how fast they are.
-const glance = 250 * time.Millisecond
+// rateInterval is the time between the two samples that rates are computed from.
+const rateInterval = 250 * time.Millisecond
 
-// twice looks at segments, waits, and looks again, so that there are rates to show.
+// sampleTwice reads the segments, waits, and reads them again, so that there are rates.
 func sampleTwice(ctx context.Context, f *monitor.Monitor, wait time.Duration) ([]*monitor.Pair, error) {
 	if pairs, err := f.Poll(); err != nil || len(pairs) == 0 {
 		return pairs, err
@@ -71,7 +72,7 @@ func sampleTwice(ctx context.Context, f *monitor.Monitor, wait time.Duration) ([
 	return f.Poll()
 }
 
-// sleep returns the cause of ctx when that is done first.
+// sleep waits for d, or returns the cause of ctx when that is done first.
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

@@ -74,7 +74,7 @@ func record(ctx context.Context, c *urfave.Context) error {
 	return errors.Join(err, out.Close())
 }
 
-// output writes rows. A reader that does not read holds up no signal.
+// output writes rows. A reader that does not read delays no signal.
 type output struct{ *sink.Output }
 
 // Write implements io.Writer.
@@ -90,12 +90,11 @@ func (o output) Write(rows []byte) (int, error) {
 	}
 }
 
-// patience is how long record waits for its segment, or for somebody in it, before it says
-// so: a side that is started together with it has come by then.
-const patience = time.Second
+// noticeDelay is how long record waits for its segment, or for a side, before it says so: a side
+// that is started together with it is there by then.
+const noticeDelay = time.Second
 
-// rows writes a row at each tick until the pair has ended or ctx is done, and one at
-// that time.
+// rows writes a row at each tick until the pair has ended or ctx is done, and one then.
 func rows(ctx context.Context, name string, interval time.Duration, w *csv.Writer) error {
 	head := append([]string{"timeSec"}, metrics.Columns()...)
 	if err := w.Write(head); err != nil {
@@ -104,38 +103,38 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 	r := &recorder{w: w}
 	f := monitor.New(name, 1)
 	defer f.Close()
-	f.Ended = r.gone
+	f.Ended = r.removed
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	quiet := time.NewTimer(patience)
-	defer quiet.Stop()
+	notice := time.NewTimer(noticeDelay)
+	defer notice.Stop()
 	for waited := false; ; {
-		seen, over := r.seen, r.over
-		if err := r.look(f, false); err != nil || r.ended {
+		found, over := r.found, r.over
+		if err := r.poll(f, false); err != nil || r.ended {
 			return err
 		}
 		switch {
-		case r.met:
-			quiet.Stop()
-		case r.seen && !seen, r.over && !over:
-			quiet.Reset(patience)
-		case waited && !r.seen:
+		case r.occupied:
+			notice.Stop()
+		case r.found && !found, r.over && !over:
+			notice.Reset(noticeDelay)
+		case waited && !r.found:
 			cli.Note("gauge", name, fmt.Sprintf("waiting for segment %q", name), cli.OtherSegments(name))
 		case waited && r.over:
 			cli.Note("gauge", name, fmt.Sprintf("the pair in segment %q has ended already", name), "to record another run in it, start a side within a second, or before")
-			return r.look(f, true)
+			return r.poll(f, true)
 		case waited:
 			cli.Note("gauge", name, fmt.Sprintf("waiting for a side to come: nobody is in segment %q", name), "gauge stat shows what was left in it")
 		}
 		waited = false
 		select {
 		case <-ctx.Done():
-			err := r.look(f, true)
-			if r.began == 0 && err == nil {
+			err := r.poll(f, true)
+			if r.firstAt == 0 && err == nil {
 				cli.Note("gauge", name, fmt.Sprintf("nothing was recorded: there was no segment %q", name), "")
 			}
 			return errors.Join(err, context.Cause(ctx))
-		case <-quiet.C:
+		case <-notice.C:
 			waited = true
 		case <-tick.C:
 		}
@@ -144,20 +143,20 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 
 // recorder writes the rows of one segment.
 type recorder struct {
-	w     *csv.Writer
-	began uint64 // time of the first row
-	last  uint64 // of the last one
-	seen  bool   // there is a segment
-	met   bool   // somebody lived in it
-	over  bool   // nobody did since it was found, but both sides had been there
-	held  uint64 // while over: how often the roles had been taken
-	ended bool   // the last row is written
-	err   error  // of the output
+	w        *csv.Writer
+	firstAt  uint64 // time of the first row, monotonic ns
+	lastAt   uint64 // of the last one
+	found    bool   // there is a segment
+	occupied bool   // a side was alive in it
+	over     bool   // no side was alive since it was found, but both roles had been held before
+	overAt   uint64 // while over: how often the roles had been taken
+	ended    bool   // the last row is written
+	err      error  // of the output
 }
 
 // look writes a row if there is a segment. Of a pair that is over only the first says
 // something, and the last, which is of the time at which that is settled.
-func (r *recorder) look(f *monitor.Monitor, last bool) error {
+func (r *recorder) poll(f *monitor.Monitor, last bool) error {
 	pairs, err := f.Poll()
 	switch {
 	case err != nil:
@@ -167,15 +166,15 @@ func (r *recorder) look(f *monitor.Monitor, last bool) error {
 		return pairs[0].Err
 	default:
 		p := pairs[0]
-		r.seen = true
-		anybody := p.Now.Producer.Alive || p.Now.Consumer.Alive
-		over := !r.met && !anybody && bothHaveBeen(p)
+		r.found = true
+		alive := p.Now.Producer.Alive || p.Now.Consumer.Alive
+		over := !r.occupied && !alive && hadBothSides(p)
 		if !over || !r.over || last {
 			r.row(p)
 		}
-		r.over, r.held = over, holders(p)
-		r.ended = r.met && !anybody
-		r.met = r.met || anybody
+		r.over, r.overAt = over, generations(p)
+		r.ended = r.occupied && !alive
+		r.occupied = r.occupied || alive
 	}
 	if r.w.Flush(); r.err == nil {
 		r.err = r.w.Error()
@@ -183,32 +182,36 @@ func (r *recorder) look(f *monitor.Monitor, last bool) error {
 	return r.err
 }
 
-// gone takes a last look at a pair whose segment is gone.
-func (r *recorder) gone(p *monitor.Pair) {
-	if r.over && r.held == holders(p) { // nobody was in it again: the next run is in another segment
-		r.over, r.seen = false, false
+// removed writes the last row of a pair whose segment was removed.
+func (r *recorder) removed(p *monitor.Pair) {
+	if r.over && r.overAt == generations(p) { // no role was taken again: the next run is in another segment
+		r.over, r.found = false, false
 		return
 	}
 	r.row(p)
-	r.ended = r.ended || r.met || bothHaveBeen(p)
+	r.ended = r.ended || r.occupied || hadBothSides(p)
 }
 
-func holders(p *monitor.Pair) uint64 { return p.Now.Producer.Generation + p.Now.Consumer.Generation }
+// generations is how often the roles were taken.
+func generations(p *monitor.Pair) uint64 {
+	return p.Now.Producer.Generation + p.Now.Consumer.Generation
+}
 
-func bothHaveBeen(p *monitor.Pair) bool {
+// hadBothSides reports whether each role was held at least once.
+func hadBothSides(p *monitor.Pair) bool {
 	return p.Now.Producer.Generation > 0 && p.Now.Consumer.Generation > 0
 }
 
 // row writes a row, unless it would be of the same time as the one before.
 func (r *recorder) row(p *monitor.Pair) {
-	if r.began == 0 {
-		r.began = p.Now.At
+	if r.firstAt == 0 {
+		r.firstAt = p.Now.At
 	}
-	if r.err != nil || p.Now.At == r.last {
+	if r.err != nil || p.Now.At == r.lastAt {
 		return
 	}
-	r.last = p.Now.At
+	r.lastAt = p.Now.At
 	sample := metrics.Sample{Name: p.Name, Mode: p.Now.Geometry.Mode, Now: &p.Now, Interval: p.Step, Verdict: p.Verdict}
-	since := metrics.Duration(time.Duration(p.Now.At - r.began))
+	since := metrics.Duration(time.Duration(p.Now.At - r.firstAt))
 	r.err = r.w.Write(append([]string{since.CSV()}, sample.Row()...))
 }

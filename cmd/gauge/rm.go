@@ -25,9 +25,9 @@ func removeCommand() cli.App {
 	return cli.App{
 		Name:   "rm",
 		Prints: true,
-		Usage:  "remove a segment that nobody uses any more",
-		About: "Refuses while a producer or a consumer lives, and, without --yes, while there are\n" +
-			"unread messages in it. The socket that a dead transfer has left goes as well.",
+		Usage:  "remove a segment that no process uses any more",
+		About: "Refuses while a producer or a consumer is alive, and, without --yes, while there are\n" +
+			"unread messages in it. Also removes the socket that a transfer has left.",
 		Flags: []urfave.Flag{
 			cli.NameFlag("demo"),
 			&urfave.BoolFlag{Name: "yes", Usage: "discard unread messages, or a file that is no segment"},
@@ -39,7 +39,7 @@ func removeCommand() cli.App {
 
 func remove(ctx context.Context, c *urfave.Context) error {
 	name := cli.GetName(c)
-	unread, err := unread(name)
+	unread, err := unreadIn(name)
 	damaged := errors.Is(err, layout.ErrNotSegment) || errors.Is(err, layout.ErrVersion) || errors.Is(err, layout.ErrCorrupt)
 	switch {
 	case damaged && !c.Bool("yes"):
@@ -70,9 +70,8 @@ func remove(ctx context.Context, c *urfave.Context) error {
 	return nil
 }
 
-// socketOf returns where the consumer of a transfer listens, or has listened. What a
-// segment says of it is believed when both are this user's; else it is the name's own
-// place.
+// socketOf returns where the consumer of a transfer listens, or has listened: what the segment says
+// if segment and consumer belong to this user, else the default path for the name.
 func socketOf(name string) string {
 	var st unix.Stat_t
 	if v, err := shm.OpenView(name); err == nil {
@@ -84,15 +83,15 @@ func socketOf(name string) string {
 			}
 			return nil
 		})
-		mine := unix.Lstat(shm.Path(name), &st) == nil && int(st.Uid) == os.Geteuid()
-		if err == nil && mine && filepath.IsAbs(noted) {
+		own := unix.Lstat(shm.Path(name), &st) == nil && int(st.Uid) == os.Geteuid()
+		if err == nil && own && filepath.IsAbs(noted) {
 			return noted
 		}
 	}
 	return transfer.SocketPath(name)
 }
 
-// removeSocket removes a socket of this user's that nobody listens at.
+// removeSocket removes a socket of this user at which no process listens.
 func removeSocket(path string) (removed bool, err error) {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() {
@@ -111,9 +110,9 @@ func removeSocket(path string) (removed bool, err error) {
 	return true, nil
 }
 
-// unread is how many messages would be lost with the segment. A transfer's are in
-// its producer's memory.
-func unread(name string) (uint64, error) {
+// unreadIn returns how many messages would be lost with the segment. Those of a transfer are in
+// the memory of its producer.
+func unreadIn(name string) (uint64, error) {
 	v, err := openView(name)
 	if err != nil {
 		return 0, err
@@ -122,7 +121,7 @@ func unread(name string) (uint64, error) {
 	s, err := pressure.Observe(v)
 	switch {
 	case err != nil:
-		return 0, shm.InSegment("look at", name, err)
+		return 0, shm.InSegment("read", name, err)
 	case s.Producer.Alive || s.Consumer.Alive:
 		return 0, nil // which shm.Remove refuses, and says why
 	case s.Geometry.Mode != layout.ModeRing:

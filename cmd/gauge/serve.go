@@ -21,16 +21,16 @@ func serveCommand() cli.App {
 	return cli.App{
 		Name:  "serve",
 		Usage: "serve Prometheus metrics and a live page of all segments",
-		About: "Metrics are on /metrics, looked up at each scrape; the page on / shows who is slower,\n" +
-			"now and in the last five minutes. There is no password: on another address than a\n" +
-			"loopback one, whoever reaches it can read it. Nobody can change anything.",
+		About: "Metrics are on /metrics, read at each scrape; the page on / shows which side is slower,\n" +
+			"now and in the last five minutes. There is no password: on an address that is not a\n" +
+			"loopback one, everybody who can connect can read it. Nothing can be changed.",
 		Examples: []string{
 			"gauge serve",
 			"gauge serve --listen 127.0.0.1:0         on any free port",
 			"curl -s localhost:9464/metrics | grep sluice_fill_ratio",
 		},
 		Flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "listen", Value: "127.0.0.1:9464", Usage: "`ADDRESS` and port; port 0 = any that is free, no address = all of this machine's"},
+			&urfave.StringFlag{Name: "listen", Value: "127.0.0.1:9464", Usage: "`ADDRESS` and port; port 0 = any free port, no address = all addresses of this machine"},
 		},
 		File:   "listen",
 		IsFile: func(arg string) bool { _, _, err := net.SplitHostPort(arg); return err == nil },
@@ -40,23 +40,23 @@ func serveCommand() cli.App {
 	}
 }
 
-// parting is how long requests that are being answered may take after the end was
-// asked for.
+// shutdownTimeout is how long requests may take that are being answered when the command is
+// stopped.
 const shutdownTimeout = time.Second
 
-// serve answers on addr, which the user gave as the flag or variable called, until ctx is done.
-func serve(ctx context.Context, called, addr string) error {
-	l, err := listen(ctx, called, addr)
+// serve answers on addr, which the user gave as the flag or variable flagName, until ctx is done.
+func serve(ctx context.Context, flagName, addr string) error {
+	l, err := listen(ctx, flagName, addr)
 	if err != nil {
 		return cli.IgnoreStop(err)
 	}
 	live := webui.New()
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", exporter.Handler(complaints, live.Verdict))
+	mux.Handle("GET /metrics", exporter.Handler(logger, live.Verdict))
 	mux.Handle("GET /", live)
 	s := &http.Server{
 		Handler:           limitRequests(mux, maxRequests),
-		ErrorLog:          complaints,
+		ErrorLog:          logger,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -64,28 +64,28 @@ func serve(ctx context.Context, called, addr string) error {
 		MaxHeaderBytes:    maxHeader,
 	}
 	if at := l.Addr().(*net.TCPAddr); at.IP.IsLoopback() {
-		s.Handler = webui.ForThisMachine(s.Handler)
+		s.Handler = webui.LoopbackHostsOnly(s.Handler)
 	} else {
-		complaints.Printf("anybody who reaches %v can read names and figures of all segments; there is no password", at)
+		logger.Printf("everybody who can connect to %v can read the names and metrics of all segments; there is no password", at)
 	}
-	complaints.Printf("a live page on http://%v/, Prometheus metrics on http://%[1]v/metrics", l.Addr())
+	logger.Printf("a live page on http://%v/, Prometheus metrics on http://%[1]v/metrics", l.Addr())
 
 	ctx, stop := context.WithCancelCause(ctx)
-	go live.Follow(ctx)
+	go live.Run(ctx)
 	go func() { stop(fmt.Errorf("serve on %v: %w", l.Addr(), s.Serve(limitConnections(l, maxConnections)))) }()
 	<-ctx.Done()
-	late, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	shutdownCtx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
-	if s.Shutdown(late) != nil {
-		s.Close() // a browser may hold a connection that it never used
+	if s.Shutdown(shutdownCtx) != nil {
+		s.Close() // browsers open connections ahead of need
 	}
 	return cli.IgnoreStop(context.Cause(ctx))
 }
 
-// listen is net.Listen with errors that say what to do.
-func listen(ctx context.Context, called, addr string) (net.Listener, error) {
+// listen is net.Listen; its errors have hints.
+func listen(ctx context.Context, flagName, addr string) (net.Listener, error) {
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
-		return nil, cli.UsageError("%s: invalid address %q (examples: 127.0.0.1:9464, :9464, [::1]:9464)", called, addr)
+		return nil, cli.UsageError("%s: invalid address %q (examples: 127.0.0.1:9464, :9464, [::1]:9464)", flagName, addr)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	var unknown *net.DNSError
@@ -98,11 +98,11 @@ func listen(ctx context.Context, called, addr string) (net.Listener, error) {
 	case errors.Is(err, unix.EADDRINUSE):
 		return nil, cli.WithHint(fmt.Errorf("listen on %s: another process listens there already", addr), "choose another address with --listen; port 0 is any that is free")
 	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return nil, cli.UsageError("%s: invalid address %q: this machine has no such address", called, addr)
+		return nil, cli.UsageError("%s: invalid address %q: this machine has no such address", flagName, addr)
 	case errors.As(err, &unknown):
-		return nil, cli.UsageError("%s: invalid address %q: %s: %s", called, addr, unknown.Name, unknown.Err)
+		return nil, cli.UsageError("%s: invalid address %q: %s: %s", flagName, addr, unknown.Name, unknown.Err)
 	case errors.As(err, &malformed):
-		return nil, cli.UsageError("%s: invalid address %q: %s", called, addr, malformed.Err)
+		return nil, cli.UsageError("%s: invalid address %q: %s", flagName, addr, malformed.Err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, cli.WithHint(fmt.Errorf("listen on %s: permission denied", addr), "choose a port from 1024 on with --listen")
 	}

@@ -23,7 +23,7 @@ func statCommand() cli.App {
 		Flags: []urfave.Flag{
 			cli.NameFlag("demo"),
 			&urfave.BoolFlag{Name: "json", Usage: "print an object with the keys of the sides' reports; latency in nanoseconds, other times in seconds"},
-			cli.TimeFlag("interval", glance, 1, "look for this `TIME` to tell how fast it goes"),
+			cli.TimeFlag("interval", rateInterval, 1, "measure rates over this `TIME`"),
 		},
 		Argument: "name",
 		Run:      stat,

@@ -11,19 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A program that has the terminal for itself has to give it back before it is stopped,
-// and to take it again when it goes on. In raw mode Ctrl-Z is a key; SIGTSTP comes from
-// elsewhere. SIGSTOP is not noticed before SIGCONT: the terminal may then be set up as a
-// shell wants it.
+// A program that has put the terminal into raw mode has to restore it before it is stopped, and
+// to set it up again when it continues. In raw mode Ctrl-Z is a key; SIGTSTP comes from other
+// processes. SIGSTOP cannot be caught and is noticed only at SIGCONT: a shell may have changed
+// the terminal by then.
 
-// suspend and resumed are what the watcher is told of the two signals.
+// suspend and resumed are the messages for SIGTSTP and SIGCONT.
 type suspend struct{}
 type resumed struct{}
 
-// stopSignals are the two signals as they come.
+// stopSignals receives the two signals.
 type stopSignals chan os.Signal
 
-// forward tells program of the signals until end is called.
+// forward sends the program a message for each signal until end is called.
 func (s stopSignals) forward(program *tea.Program) (end func()) {
 	s.listen()
 	go func() {
@@ -40,58 +40,57 @@ func (s stopSignals) forward(program *tea.Program) (end func()) {
 
 func (s stopSignals) listen() { signal.Notify(s, unix.SIGTSTP, unix.SIGCONT) }
 
-// stop is what is run while the terminal is as it was found: it stops the process, as
-// other programs are stopped at Ctrl-Z. The whole process group is, so that a pipeline
-// goes on as one.
-type stop struct {
-	quiet
+// stopProcess is run while the terminal is restored: it stops the process group, as Ctrl-Z does
+// with other programs, so that a pipeline stops and continues as one.
+type stopProcess struct {
+	noFiles
 	signals stopSignals
 }
 
 // Run implements tea.ExecCommand.
-func (s stop) Run() error {
+func (s stopProcess) Run() error {
 	if !hasShell() {
-		time.Sleep(settling)
+		time.Sleep(rendererDelay)
 		return nil
 	}
 	signal.Stop(s.signals)
 	defer s.signals.listen()
-	// Not SIGTSTP: once a Go program has asked to be told of that signal, it is not
-	// stopped by it any more.
+	// Not SIGTSTP: once a Go program has called signal.Notify for it, it is not stopped by
+	// it any more.
 	if err := unix.Kill(0, unix.SIGSTOP); err != nil {
 		return err
 	}
-	time.Sleep(stopping) // the stop falls into it
+	time.Sleep(stopDelay) // the process is stopped during this
 	return nil
 }
 
-// stopping is longer than a process needs to be stopped by its own signal.
-const stopping = 100 * time.Millisecond
+// stopDelay is longer than it takes until a process is stopped by a signal of its own.
+const stopDelay = 100 * time.Millisecond
 
-// hasShell reports whether somebody is there who would let the process go on again: a
-// parent in the same session, but not in the same group. Without one the kernel does not
-// let the terminal stop a process either.
+// hasShell reports whether there is a parent that can continue the process: in the same session,
+// but not in the same group. Without one (an orphaned process group) the kernel does not let the
+// terminal stop a process either.
 func hasShell() bool {
 	session, err := unix.Getsid(0)
-	of, parentErr := unix.Getsid(unix.Getppid())
+	parentSession, parentErr := unix.Getsid(unix.Getppid())
 	group, groupErr := unix.Getpgid(unix.Getppid())
-	return errors.Join(err, parentErr, groupErr) == nil && of == session && group != unix.Getpgrp()
+	return errors.Join(err, parentErr, groupErr) == nil && parentSession == session && group != unix.Getpgrp()
 }
 
-// again is run so that the terminal is taken once more.
-type again struct{ quiet }
+// retakeTerminal does nothing: bubbletea sets the terminal up again after it.
+type retakeTerminal struct{ noFiles }
 
 // Run implements tea.ExecCommand.
-func (again) Run() error { time.Sleep(settling); return nil }
+func (retakeTerminal) Run() error { time.Sleep(rendererDelay); return nil }
 
-// settling is time for bubbletea to end its drawing goroutine before it starts the next
-// one. It does not wait for that (v2.1.1, stopRenderer), and the old one, when it is late,
-// stops the ticker of the new one: then nothing is drawn any more.
-const settling = 50 * time.Millisecond
+// rendererDelay gives bubbletea time to end its renderer goroutine before it starts the next one.
+// It does not wait for that itself (v2.1.1, stopRenderer), and an old one that ends late stops
+// the ticker of the new one: then nothing is drawn any more.
+const rendererDelay = 50 * time.Millisecond
 
-// quiet has no use for the terminal's files.
-type quiet struct{}
+// noFiles ignores the files that tea.ExecCommand offers.
+type noFiles struct{}
 
-func (quiet) SetStdin(io.Reader)  {}
-func (quiet) SetStdout(io.Writer) {}
-func (quiet) SetStderr(io.Writer) {}
+func (noFiles) SetStdin(io.Reader)  {}
+func (noFiles) SetStdout(io.Writer) {}
+func (noFiles) SetStderr(io.Writer) {}

@@ -29,7 +29,7 @@ func watchCommand() cli.App {
 			"Keys: up and down choose, space pauses, Ctrl-Z suspends, q quits.",
 		Flags: []urfave.Flag{
 			cli.NameFlag(""),
-			cli.TimeFlag("interval", glance, 10*time.Millisecond, "`TIME` between two looks, at least 10ms"),
+			cli.TimeFlag("interval", rateInterval, 10*time.Millisecond, "`TIME` between two samples, at least 10ms"),
 		},
 		Argument: "name",
 		Run:      watch,
@@ -119,9 +119,9 @@ func (w *watcher) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tick:
 		return w, w.look()
 	case suspend:
-		return w, tea.Exec(stop{signals: w.signals}, nil)
+		return w, tea.Exec(stopProcess{signals: w.signals}, nil)
 	case resumed:
-		return w, tea.Exec(again{}, nil)
+		return w, tea.Exec(retakeTerminal{}, nil)
 	case tea.WindowSizeMsg:
 		w.screen.Width, w.screen.Height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
@@ -129,7 +129,7 @@ func (w *watcher) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		case "q", "esc", "ctrl+c":
 			return w, tea.Quit
 		case "ctrl+z":
-			return w, tea.Exec(stop{signals: w.signals}, nil)
+			return w, tea.Exec(stopProcess{signals: w.signals}, nil)
 		case "space", "p":
 			w.screen.Paused = !w.screen.Paused
 		case "up", "k":

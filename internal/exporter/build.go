@@ -15,8 +15,7 @@ var build = prometheus.NewDesc("sluice_build_info",
 	"1, with the version of this gauge, its commit, the Go that built it, and the layout of segments that it reads.",
 	[]string{"version", "revision", "goversion", "layout"}, nil)
 
-// thisBuild is what the Go toolchain has noted of this binary; what it has not is
-// "unknown".
+// thisBuild is what the Go toolchain has recorded in this binary; what is missing is "unknown".
 var thisBuild = sync.OnceValue(func() prometheus.Metric {
 	version, revision := "unknown", "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {

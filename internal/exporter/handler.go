@@ -13,39 +13,39 @@ import (
 	"sluice/pressure"
 )
 
-// Handler answers scrapes with what New collects. It fails (500) only when /dev/shm
-// itself cannot be listed; what is wrong goes to complaints, too.
+// Handler answers scrapes with what [New] collects. It fails (500) only when /dev/shm itself
+// cannot be listed; errors are also written to logger.
 //
-// One scrape at a time is collected, and its text is complete before a byte of it is
-// sent: what a client costs that asks and does not read is that text. Requests that
-// have come while another one was collected share the next text.
-func Handler(complaints *log.Logger, verdict func(name string) (pressure.Kind, bool)) http.Handler {
+// One scrape at a time is collected, and its text is complete before a byte of it is sent: a
+// client that does not read costs no more than that text. Requests that arrive while another one
+// is collected share the next text.
+func Handler(logger *log.Logger, verdict func(name string) (pressure.Kind, bool)) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(New(verdict))
-	return &scrapes{collect: promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: complaints})}
+	return &shared{collect: promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: logger})}
 }
 
-// scrapes is an http.Handler that keeps the last answer for requests that came before
-// it was begun.
-type scrapes struct {
+// shared is an http.Handler that gives requests the last answer if they arrived before that was
+// begun.
+type shared struct {
 	collect http.Handler
 
-	came atomic.Uint64 // requests that have come
-	mu   sync.Mutex    // held while one is collected
-	last *answer
+	arrived atomic.Uint64 // requests that have come
+	mu      sync.Mutex    // held while one is collected
+	last    *answer
 }
 
 // answer is what collect has written.
 type answer struct {
 	after uint64 // requests that had come when it was begun
-	kind  string // what about the request has shaped it
+	key   string // what of the request the answer depends on
 	code  int
 	head  http.Header
 	text  bytes.Buffer
 }
 
 // ServeHTTP implements http.Handler.
-func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *shared) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := s.answer(r)
 	for name, values := range a.head {
 		w.Header()[name] = values
@@ -54,15 +54,15 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(a.text.Bytes())
 }
 
-func (s *scrapes) answer(r *http.Request) *answer {
-	mine := s.came.Add(1)
-	kind := r.Method + "\n" + r.URL.RawQuery + "\n" + r.Header.Get("Accept") + "\n" + r.Header.Get("Accept-Encoding")
+func (s *shared) answer(r *http.Request) *answer {
+	number := s.arrived.Add(1)
+	key := r.Method + "\n" + r.URL.RawQuery + "\n" + r.Header.Get("Accept") + "\n" + r.Header.Get("Accept-Encoding")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if a := s.last; a != nil && a.after >= mine && a.kind == kind {
+	if a := s.last; a != nil && a.after >= number && a.key == key {
 		return a
 	}
-	a := &answer{after: s.came.Load(), kind: kind, code: http.StatusOK, head: http.Header{}}
+	a := &answer{after: s.arrived.Load(), key: key, code: http.StatusOK, head: http.Header{}}
 	s.collect.ServeHTTP(a, r)
 	s.last = a
 	return a

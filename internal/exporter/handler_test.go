@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func scrape(s *scrapes, accept string) string {
+func scrape(s *shared, accept string) string {
 	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
 	r.Header.Set("Accept", accept)
 	s.ServeHTTP(w, r)
@@ -23,7 +23,7 @@ func scrape(s *scrapes, accept string) string {
 func TestRequestsAtOnceShareAnAnswer(t *testing.T) {
 	var collected, atOnce atomic.Int64
 	hold, began := make(chan bool), make(chan bool, 100)
-	s := &scrapes{collect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := &shared{collect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if atOnce.Add(1) > 1 {
 			t.Error("two are collected at once")
 		}
@@ -43,7 +43,7 @@ func TestRequestsAtOnceShareAnAnswer(t *testing.T) {
 	for range late {
 		all.Go(ask)
 	}
-	for s.came.Load() < 1+late {
+	for s.arrived.Load() < 1+late {
 		time.Sleep(time.Millisecond)
 	}
 	hold <- true
@@ -67,7 +67,7 @@ func TestRequestsAtOnceShareAnAnswer(t *testing.T) {
 
 // Two kinds of requests at once get each their own.
 func TestAnAnswerIsSharedByRequestsOfOneKind(t *testing.T) {
-	s := &scrapes{collect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Accept")) })}
+	s := &shared{collect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Accept")) })}
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {

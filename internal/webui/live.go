@@ -15,31 +15,31 @@ import (
 )
 
 const (
-	// interval is the time between two looks, and points how many of them the
-	// page draws: five minutes.
-	interval = time.Second
-	points   = 300
+	// interval is the time between two samples, and historyLength how many of them the page
+	// draws: five minutes.
+	interval      = time.Second
+	historyLength = 300
 )
 
-// live is the object that /live.json gives.
+// live is the object at /live.json.
 type live struct {
 	At          time.Time `json:"at"`
 	Host        string    `json:"host"`
 	IntervalSec float64   `json:"intervalSec"`
-	Points      int       `json:"points"` // most that a history has
+	Points      int       `json:"points"` // most samples in a history
 	Error       string    `json:"error,omitempty"`
 	Pairs       []pair    `json:"pairs"`
-	Omitted     int       `json:"omitted"` // segments that are not among them
+	Omitted     int       `json:"omitted"` // segments that are not in Pairs
 }
 
-// pair is a segment. One that cannot be read has its name and the error only.
+// pair is a segment. One that cannot be read has only its name and the error.
 type pair struct {
 	Name  string `json:"name"`
 	Error string `json:"error,omitempty"`
 	*view
 }
 
-// view is what there is to see of a segment.
+// view is what the page shows of a segment beside its name.
 type view struct {
 	Report              json.RawMessage `json:"report"` // as gauge stat --json has it
 	HeldSec             float64         `json:"heldSec"`
@@ -57,7 +57,7 @@ type side struct {
 	Blocked float64 `json:"blocked"` // share of the last second
 }
 
-// history is a column for each graph, oldest first.
+// history has the samples of each graph, oldest first.
 type history struct {
 	Throughput      []float64 `json:"throughput"`
 	Depth           []uint64  `json:"depth"`
@@ -65,14 +65,14 @@ type history struct {
 	ConsumerBlocked []float64 `json:"consumerBlocked"`
 }
 
-// Follow looks at the segments each second until ctx is done, whether somebody asks
-// or not: so there are five minutes to see when the page is opened. It may run once.
-func (p *Page) Follow(ctx context.Context) {
-	defer p.follower.Close()
+// Run reads the segments each second until ctx is done, whether somebody asks or not: so there are
+// five minutes to show when the page is opened. It may be called once.
+func (p *Page) Run(ctx context.Context) {
+	defer p.monitor.Close()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		p.look()
+		p.poll()
 		select {
 		case <-ctx.Done():
 			return
@@ -81,10 +81,10 @@ func (p *Page) Follow(ctx context.Context) {
 	}
 }
 
-// look takes the next look and encodes it once for all who will ask.
-func (p *Page) look() {
+// poll reads the segments and encodes the answer once, for every request until the next poll.
+func (p *Page) poll() {
 	l := live{At: time.Now()}
-	pairs, err := p.follower.Poll()
+	pairs, err := p.monitor.Poll()
 	if err != nil {
 		l.Error = err.Error()
 	}
@@ -95,13 +95,13 @@ func (p *Page) look() {
 			verdicts[f.Name] = f.Verdict.Kind
 		}
 	}
-	l.Omitted = p.follower.Omitted
+	l.Omitted = p.monitor.Omitted
 	p.latest.Store(encode(&l))
 	p.verdicts.Store(&verdicts)
 }
 
-// Verdict returns the latest verdict on a segment, false for one that was not seen long
-// enough. Any number of goroutines may ask.
+// Verdict returns the latest verdict on a segment, false while the segment was not seen long
+// enough. Any number of goroutines may call it.
 func (p *Page) Verdict(name string) (pressure.Kind, bool) {
 	kind, ok := (*p.verdicts.Load())[name]
 	return kind, ok
@@ -109,13 +109,13 @@ func (p *Page) Verdict(name string) (pressure.Kind, bool) {
 
 func encode(l *live) *[]byte {
 	l.Host, _ = os.Hostname()
-	l.IntervalSec, l.Points = interval.Seconds(), points
+	l.IntervalSec, l.Points = interval.Seconds(), historyLength
 	if l.Pairs == nil {
 		l.Pairs = []pair{}
 	}
 	text, err := json.Marshal(l)
 	if err != nil {
-		panic(err) // newPair has rounded every figure to one that JSON has
+		panic(err) // newPair rounds every number to one that JSON can hold
 	}
 	return &text
 }
@@ -156,5 +156,5 @@ func newSide(s *pressure.RoleStats, blocked float64) side {
 	return side{Alive: s.Alive, Where: metrics.Holder(s), Blocked: round(blocked)}
 }
 
-// round keeps what a graph can show.
+// round keeps the digits that a graph can show.
 func round(x float64) float64 { return math.Round(x*1e3) / 1e3 }

@@ -30,9 +30,9 @@ func segment(t *testing.T) (*Page, string, *layout.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := of(monitor.New(name, points))
+	p := newPage(monitor.New(name, historyLength))
 	t.Cleanup(func() {
-		p.follower.Close()
+		p.monitor.Close()
 		s.Leave(func() bool { return true })
 		os.Remove(shm.Path(name))
 	})
@@ -59,7 +59,7 @@ type answer struct {
 	}
 }
 
-func asked(t *testing.T, p *Page) (a answer) {
+func getLive(t *testing.T, p *Page) (a answer) {
 	t.Helper()
 	if err := json.Unmarshal(ask(p, "GET", "localhost", "/live.json").Body.Bytes(), &a); err != nil {
 		t.Fatal(err)
@@ -71,23 +71,23 @@ func TestWhatIsSeenOfAPair(t *testing.T) {
 	p, name, h := segment(t)
 	h.ProducerStats.PID.Store(4711)
 	h.ProducerStats.Generation.Store(1)
-	p.look()
-	if a := asked(t, p); len(a.Pairs) != 1 || a.Pairs[0].Name != name || a.Pairs[0].History.Throughput == nil || len(a.Pairs[0].History.Throughput) != 0 {
+	p.poll()
+	if a := getLive(t, p); len(a.Pairs) != 1 || a.Pairs[0].Name != name || a.Pairs[0].History.Throughput == nil || len(a.Pairs[0].History.Throughput) != 0 {
 		t.Fatalf("after one look: %+v", a)
 	}
 	time.Sleep(20 * time.Millisecond)
 	h.Producer.Count.Store(64)
 	h.Producer.Index.Store(64 * 16)
 	h.Producer.NextIndex.Store(64 * 16)
-	p.look()
+	p.poll()
 	time.Sleep(20 * time.Millisecond)
 	h.Consumer.Count.Store(32)
 	h.Consumer.Index.Store(32 * 16)
 	h.Consumer.NextIndex.Store(32 * 16)
-	p.look()
+	p.poll()
 
-	a := asked(t, p)
-	if len(a.Pairs) != 1 || a.Points != points {
+	a := getLive(t, p)
+	if len(a.Pairs) != 1 || a.Points != historyLength {
 		t.Fatalf("%+v", a)
 	}
 	got := a.Pairs[0]
@@ -108,11 +108,11 @@ func TestWhatIsSeenOfAPair(t *testing.T) {
 // The share of the time asleep of each side is its own, and of the last second.
 func TestEachSideHasItsOwnBlockedShare(t *testing.T) {
 	p, _, h := segment(t)
-	p.look()
+	p.poll()
 	time.Sleep(20 * time.Millisecond)
 	h.ProducerStats.Blocked.Store(uint64(time.Hour)) // far more than there was: all of it
-	p.look()
-	got := asked(t, p).Pairs[0]
+	p.poll()
+	got := getLive(t, p).Pairs[0]
 	if got.Producer.Blocked != 1 || got.Consumer.Blocked != 0 || got.History.ProducerBlocked[0] != 1 || got.History.ConsumerBlocked[0] != 0 {
 		t.Errorf("%+v", got)
 	}
@@ -120,32 +120,32 @@ func TestEachSideHasItsOwnBlockedShare(t *testing.T) {
 
 func TestTheHistoryIsFiveMinutesLong(t *testing.T) {
 	p, _, _ := segment(t)
-	for range points + 20 {
-		p.look()
+	for range historyLength + 20 {
+		p.poll()
 	}
-	if got := asked(t, p).Pairs[0].History; len(got.Depth) != points || len(got.Throughput) != points {
+	if got := getLive(t, p).Pairs[0].History; len(got.Depth) != historyLength || len(got.Throughput) != historyLength {
 		t.Errorf("%d points", len(got.Depth))
 	}
 }
 
 func TestADamagedSegmentIsNamedWithTheReason(t *testing.T) {
 	p, name, _ := segment(t)
-	p.look()
+	p.poll()
 	if err := os.Truncate(shm.Path(name), 0); err != nil {
 		t.Fatal(err)
 	}
-	p.look()
-	if a := asked(t, p); len(a.Pairs) != 1 || a.Pairs[0].Name != name || a.Pairs[0].Error == "" || a.Pairs[0].Report != nil {
+	p.poll()
+	if a := getLive(t, p); len(a.Pairs) != 1 || a.Pairs[0].Name != name || a.Pairs[0].Error == "" || a.Pairs[0].Report != nil {
 		t.Errorf("%+v", a)
 	}
 }
 
 func TestAPairThatIsGoneIsNotShown(t *testing.T) {
 	p, name, _ := segment(t)
-	p.look()
+	p.poll()
 	os.Remove(shm.Path(name))
-	p.look()
-	if a := asked(t, p); len(a.Pairs) != 0 {
+	p.poll()
+	if a := getLive(t, p); len(a.Pairs) != 0 {
 		t.Errorf("%+v", a)
 	}
 }
@@ -162,8 +162,8 @@ func TestNoHeaderMakesThePageFail(t *testing.T) {
 		} {
 			f.Store(rand.Uint64() >> rand.IntN(64))
 		}
-		p.look()
-		if a := asked(t, p); len(a.Pairs) != 1 || a.Pairs[0].Error != "" {
+		p.poll()
+		if a := getLive(t, p); len(a.Pairs) != 1 || a.Pairs[0].Error != "" {
 			t.Fatalf("%+v", a)
 		}
 	}
@@ -183,7 +183,7 @@ func TestManyMayAsk(t *testing.T) {
 		})
 	}
 	for range 100 {
-		p.look()
+		p.poll()
 	}
 	all.Wait()
 }

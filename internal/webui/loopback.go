@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// ForThisMachine refuses requests that were made to a name that is not this
-// machine's own (421). It is for a server on a loopback address: a web page from
-// elsewhere whose name suddenly means 127.0.0.1 could read it otherwise (DNS
-// rebinding).
-func ForThisMachine(next http.Handler) http.Handler {
+// LoopbackHostsOnly refuses requests (421) whose Host header names another host than localhost or a
+// loopback address. It is for a server on a loopback address: without it a page of another site
+// could read the answers by making its own name resolve to 127.0.0.1 (DNS rebinding).
+func LoopbackHostsOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isOurs(r.Host) {
+		if !isLoopback(r.Host) {
 			http.Error(w, "this server is for the machine that it runs on: ask for 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
 			return
 		}
@@ -20,9 +19,9 @@ func ForThisMachine(next http.Handler) http.Handler {
 	})
 }
 
-// isOurs reports whether a Host header names the machine itself. A browser never
-// leaves it out; old tools that do are harmless.
-func isOurs(host string) bool {
+// isLoopback reports whether a Host header names localhost or a loopback address, or is empty:
+// browsers always send one, and tools that do not are harmless.
+func isLoopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}

@@ -1,15 +1,15 @@
-// Asks for /live.json each second and draws what it says. Whatever comes from a
-// segment is set as text, never as markup.
+// Fetches /live.json each second and draws it. Whatever comes from a segment is set as text,
+// never as markup.
 'use strict';
 
 const svgWidth = 300, svgHeight = 40;
-const every = 1000;     // ms between two questions
-const patience = 5000;  // ms until a question counts as lost
+const pollInterval = 1000;  // ms between two requests
+const fetchTimeout = 5000;  // ms
 const unknown = '–';
 
 const byId = (id) => document.getElementById(id);
 
-// setText and setAttr leave alone what has not changed: a screen reader would say it
+// setText and setAttr change nothing that is the same already: a screen reader would read it
 // again, and a selection would be lost.
 function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
@@ -39,7 +39,7 @@ function nanoseconds(ns) {
   return ns < 1e9 * 0.9995 ? scaled(ns, 1000, ['ns', 'µs', 'ms'], 99.95) : (ns / 1e9).toFixed(ns < 1e10 ? 1 : 0) + ' s';
 }
 function percent(share) { return Math.round(100 * share) + ' %'; }
-function lasting(seconds) {
+function duration(seconds) {
   const s = Math.round(seconds);
   if (s < 60) return s + ' s';
   if (s < 3600) return Math.floor(s / 60) + ' min ' + s % 60 + ' s';
@@ -48,11 +48,11 @@ function lasting(seconds) {
 }
 function messages(n) { return n === 1 ? '1 message' : count(n) + ' messages'; }
 
-// How bad a verdict is. The sign differs in shape, too, not only in colour.
+// The sign of each severity. They differ in shape too, not only in colour.
 const signs = { good: '●', calm: '○', warn: '▲', bad: '■' };
 
-// spark draws values, newest at the right, between 0 and top; words(v) names one of
-// them for those who cannot see the line.
+// spark draws values, newest at the right, between 0 and top; words(v) is a value in words, for
+// screen readers.
 function spark(svg, values, top, points, what, words) {
   const step = svgWidth / (points - 1);
   const x = (i) => (svgWidth - (values.length - 1 - i) * step).toFixed(1);
@@ -87,7 +87,7 @@ function drawQueue(section, r, depths, points) {
   spark(section.querySelector('.spark'), depths, Math.max(...depths), points, 'queue depth', messages);
 }
 
-function trouble(p) {
+function problems(p) {
   const r = p.report, parts = [];
   if (r.limitReached) parts.push('the limit of ' + bytes(r.limitBytes) + ' is reached: the producer can send no more');
   if (r.droppedCount) parts.push(messages(r.droppedCount) + ' dropped');
@@ -107,14 +107,14 @@ function drawPair(card, p, points) {
   setAttr(one('.verdict'), 'class', 'verdict ' + bad);
   setText(one('.sign'), signs[bad]);
   setText(one('.kind'), seen ? r.verdict : 'looking ...');
-  setText(one('.held'), seen && p.heldSec >= 1 ? 'for ' + lasting(p.heldSec) : '');
+  setText(one('.held'), seen && p.heldSec >= 1 ? 'for ' + duration(p.heldSec) : '');
   setText(one('.why'), seen ? r.verdictWhy : '');
   setText(one('.advice'), seen ? r.verdictAdvice : '');
   drawSide(one('.producer'), 'producer', p.producer, h.producerBlocked, points, seen);
   drawSide(one('.consumer'), 'consumer', p.consumer, h.consumerBlocked, points, seen);
   drawQueue(one('.queue'), r, h.depth, points);
   setText(one('.rate'), (seen ? count(r.throughputPerSec) : unknown) + ' msg/s');
-  setText(one('.more'), seen ? bytes(p.consumedBytesPerSec) + '/s · given ' + count(p.producedPerSec) + ' · peak ' + count(Math.max(...h.throughput)) : '');
+  setText(one('.more'), seen ? bytes(p.consumedBytesPerSec) + '/s · produced ' + count(p.producedPerSec) + '/s · peak ' + count(Math.max(...h.throughput)) : '');
   spark(one('.throughput .spark'), h.throughput, Math.max(...h.throughput), points, 'throughput', (v) => count(v) + ' messages a second');
   const l = r.latency || {};
   setText(one('.p50'), nanoseconds(l.p50));
@@ -123,10 +123,10 @@ function drawPair(card, p, points) {
   setText(one('.consumed'), count(r.consumedCount));
   setText(one('.highest'), count(r.highWater));
   setText(one('.memory'), bytes(r.memoryBytes));
-  setText(one('.trouble'), trouble(p));
+  setText(one('.trouble'), problems(p));
 }
 
-// cards are the articles on the page by the segment's name and kind.
+// cards are the articles on the page, by the name of the segment and whether it can be read.
 const cards = new Map();
 
 function cardOf(p) {
@@ -163,7 +163,7 @@ function draw(live) {
 
 let lastAnswer = null;
 
-function tell(problem) {
+function showProblem(problem) {
   const gone = byId('gone');
   gone.hidden = !problem;
   setText(gone, problem);
@@ -171,19 +171,19 @@ function tell(problem) {
   setText(byId('status'), problem ? '○ not live' : '● live');
 }
 
-async function ask() {
+async function poll() {
   try {
-    const answer = await fetch('live.json', { cache: 'no-store', signal: AbortSignal.timeout(patience) });
-    if (!answer.ok) throw new Error('it says ' + answer.status);
+    const answer = await fetch('live.json', { cache: 'no-store', signal: AbortSignal.timeout(fetchTimeout) });
+    if (!answer.ok) throw new Error('status ' + answer.status);
     const live = await answer.json();
     lastAnswer = new Date();
     draw(live);
-    tell(live.error || '');
+    showProblem(live.error || '');
   } catch (e) {
-    const since = lastAnswer ? ' since ' + lastAnswer.toLocaleTimeString('en-GB') + '. What stands below is from then' : '';
-    tell('No answer from gauge serve' + since + '. Asking again each second.');
+    const since = lastAnswer ? ' since ' + lastAnswer.toLocaleTimeString('en-GB') + '. The figures below are from then' : '';
+    showProblem('No answer from gauge serve' + since + '. Trying again each second.');
   }
-  setTimeout(ask, every);
+  setTimeout(poll, pollInterval);
 }
 
-ask();
+poll();

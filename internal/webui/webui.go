@@ -1,5 +1,5 @@
-// Package webui shows every segment in a browser, live: a page without anything from
-// elsewhere, and the figures that it draws.
+// Package webui shows every segment in a browser, live: a page that loads nothing from other
+// servers, and /live.json with the metrics that it draws.
 package webui
 
 import (
@@ -15,7 +15,7 @@ import (
 //go:embed page.html page.css page.js icon.svg
 var files embed.FS
 
-// types are the files' media types; what the system has in its own table may differ.
+// types are the media types of the files; the system's table (mime.types) may have others.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -23,23 +23,22 @@ var types = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// policy lets the page load and ask nothing but its own files, and nobody frame it.
+// policy lets the page load nothing but its own files, and no page embed it in a frame.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-// Page answers requests for the page and its figures. Any number of goroutines may
-// use it.
+// Page answers requests for the page and its metrics. Any number of goroutines may use it.
 type Page struct {
 	mux      http.ServeMux
-	follower *monitor.Monitor       // Follow's alone
+	monitor  *monitor.Monitor       // for Run alone
 	latest   atomic.Pointer[[]byte] // what /live.json answers
 	verdicts atomic.Pointer[map[string]pressure.Kind]
 }
 
-// New returns the page of all segments. It shows none until Follow runs.
-func New() *Page { return of(monitor.New("", points)) }
+// New returns the page of all segments. It shows none until Run is called.
+func New() *Page { return newPage(monitor.New("", historyLength)) }
 
-func of(f *monitor.Monitor) *Page {
-	p := &Page{follower: f}
+func newPage(f *monitor.Monitor) *Page {
+	p := &Page{monitor: f}
 	p.latest.Store(encode(&live{}))
 	p.verdicts.Store(&map[string]pressure.Kind{})
 	p.mux.HandleFunc("GET /{$}", file("page.html"))
@@ -50,8 +49,8 @@ func of(f *monitor.Monitor) *Page {
 	return p
 }
 
-// ServeHTTP implements http.Handler. All is read-only: other methods than GET and
-// HEAD are refused (405).
+// ServeHTTP implements http.Handler. Everything is read-only: methods other than GET and HEAD are
+// refused (405).
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
@@ -61,8 +60,8 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
-// file answers with a file of the page. A browser asks for it each time: the next
-// gauge may have another one.
+// file answers with a file of the page. Browsers do not cache it: another version of gauge may
+// answer next time.
 func file(name string) http.HandlerFunc {
 	text, err := files.ReadFile(name)
 	if err != nil {

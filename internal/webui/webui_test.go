@@ -20,10 +20,10 @@ func ask(h http.Handler, method, host, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-func nobody() *Page { return of(monitor.New("there-is-none-of-this-name", points)) }
+func emptyPage() *Page { return newPage(monitor.New("there-is-none-of-this-name", historyLength)) }
 
 func TestWhatThePageIsMadeOf(t *testing.T) {
-	p := nobody()
+	p := emptyPage()
 	for path, kind := range map[string]string{
 		"/": "text/html; charset=utf-8", "/page.css": "text/css; charset=utf-8", "/page.js": "text/javascript; charset=utf-8",
 		"/icon.svg": "image/svg+xml", "/live.json": "application/json",
@@ -48,7 +48,7 @@ func TestWhatThePageIsMadeOf(t *testing.T) {
 }
 
 func TestNothingCanBeWritten(t *testing.T) {
-	p := nobody()
+	p := emptyPage()
 	for _, path := range []string{"/", "/page.js", "/live.json"} {
 		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"} {
 			if w := ask(p, method, "localhost", path); w.Code != http.StatusMethodNotAllowed {
@@ -60,7 +60,7 @@ func TestNothingCanBeWritten(t *testing.T) {
 
 // It has to work without a network, and under its own policy.
 func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
-	p := nobody()
+	p := emptyPage()
 	elsewhere := regexp.MustCompile(`(?i)(https?:)?//[a-z0-9]+\.[a-z]`)
 	inline := regexp.MustCompile(`(?i)<style|<script>|\sstyle=|\son[a-z]+=|javascript:`)
 	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function`)
@@ -78,7 +78,7 @@ func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
 }
 
 func TestOnlyNamesOfThisMachineAreAnswered(t *testing.T) {
-	p := ForThisMachine(nobody())
+	p := LoopbackHostsOnly(emptyPage())
 	for host, want := range map[string]int{
 		"localhost": 200, "localhost:9464": 200, "LocalHost.:9464": 200, "gauge.localhost:80": 200, "127.0.0.1:9464": 200, "127.1.2.3": 200,
 		"[::1]:9464": 200, "[::1]": 200, "": 200,
@@ -92,12 +92,12 @@ func TestOnlyNamesOfThisMachineAreAnswered(t *testing.T) {
 }
 
 func TestWithoutSegmentsTheListIsEmptyAndNotMissing(t *testing.T) {
-	p := nobody()
+	p := emptyPage()
 	for range 2 { // before the first look, and after it
 		body := ask(p, "GET", "localhost", "/live.json").Body.String()
 		if !strings.Contains(body, `"pairs":[]`) || !json.Valid([]byte(body)) {
 			t.Error(body)
 		}
-		p.look()
+		p.poll()
 	}
 }
