@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
-	"sluice/internal/doctor"
+	"sluice/internal/observe/doctor"
 )
 
 func doctorCommand() cli.App {

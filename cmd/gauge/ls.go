@@ -14,7 +14,7 @@ import (
 	"sluice/internal/cli"
 	"sluice/internal/format"
 	"sluice/internal/metrics"
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 	"sluice/internal/report"
 	"sluice/shm"
 )

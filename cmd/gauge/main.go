@@ -13,7 +13,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice/internal/cli"
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 	"sluice/shm"
 )
 

@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"sluice/internal/observe/webui"
 	"sluice/internal/testenv"
-	"sluice/internal/webui"
 )
 
 // browse opens a page in a browser without a window, lets it run for some seconds of

@@ -11,7 +11,7 @@ import (
 
 	"sluice/internal/cli"
 	"sluice/internal/metrics"
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 	"sluice/internal/sink"
 	"sluice/internal/stdio"
 	"sluice/layout"

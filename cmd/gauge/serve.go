@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
-	"sluice/internal/exporter"
-	"sluice/internal/webui"
+	"sluice/internal/observe/exporter"
+	"sluice/internal/observe/webui"
 )
 
 func serveCommand() cli.App {

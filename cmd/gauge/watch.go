@@ -14,8 +14,8 @@ import (
 	"golang.org/x/term"
 
 	"sluice/internal/cli"
-	"sluice/internal/monitor"
-	"sluice/internal/tui"
+	"sluice/internal/observe/monitor"
+	"sluice/internal/observe/tui"
 )
 
 func watchCommand() cli.App {

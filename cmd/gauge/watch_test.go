@@ -6,7 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 )
 
 func pairs(names string) (all []*monitor.Pair) {

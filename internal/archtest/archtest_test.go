@@ -180,6 +180,22 @@ func TestWhatAPackageKeepsOutOf(t *testing.T) {
 	}
 }
 
+// A process that moves data carries none of what only observes: packages of internal/observe
+// are for gauge. (internal/report is for both.)
+func TestWhatMovesDataImportsNoObserver(t *testing.T) {
+	const observers = "internal/observe/"
+	for _, s := range sources(t) {
+		if s.test || s.folder == "cmd/gauge" || strings.HasPrefix(s.folder, observers) {
+			continue
+		}
+		for _, path := range s.imports() {
+			if strings.HasPrefix(path, "sluice/"+observers) {
+				t.Errorf("%s imports %s", s.path, path)
+			}
+		}
+	}
+}
+
 func TestEveryPackageAndExportedNameIsDocumented(t *testing.T) {
 	documented := map[string]bool{}
 	for _, s := range sources(t) {

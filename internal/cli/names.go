@@ -11,7 +11,7 @@ import (
 	"github.com/xrash/smetrics"
 
 	"sluice/internal/format"
-	"sluice/internal/monitor"
+	"sluice/internal/segments"
 	"sluice/internal/sink"
 	"sluice/shm"
 )
@@ -19,7 +19,7 @@ import (
 // OtherSegments says which segments there are, those with the most similar names first:
 // for the user of a name that nothing stands for.
 func OtherSegments(name string) string {
-	names, omitted, err := monitor.Names()
+	names, omitted, err := segments.Names()
 	n := len(names) + omitted
 	switch {
 	case err != nil:

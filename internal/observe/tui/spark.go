@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 )
 
 var levels = []rune(" ▁▂▃▄▅▆▇█")

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 )
 
 // ask is what a handler answers.

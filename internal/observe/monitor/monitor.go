@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/internal/report"
+	"sluice/internal/segments"
 	"sluice/pressure"
 	"sluice/shm"
 )
@@ -59,7 +60,7 @@ func (p *Pair) Reason() string {
 	return p.Err.Error()
 }
 
-// Monitor observes segments, at most MaxSegments at once. It is for one goroutine.
+// Monitor observes segments, at most [segments.Max] at once. It is for one goroutine.
 type Monitor struct {
 	// Omitted is how many more segments there were at the last look than are
 	// followed.
@@ -87,7 +88,7 @@ func (f *Monitor) Poll() ([]*Pair, error) {
 	names := []string{f.only}
 	if f.only == "" {
 		var err error
-		if names, f.Omitted, err = Names(); err != nil {
+		if names, f.Omitted, err = segments.Names(); err != nil {
 			return nil, err
 		}
 	}

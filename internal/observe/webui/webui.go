@@ -8,7 +8,7 @@ import (
 	"path"
 	"sync/atomic"
 
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 	"sluice/pressure"
 )
 

@@ -227,7 +227,7 @@ sluice_omitted_segments 19744
 
 // The series that are not of a segment are in the document by hand.
 func TestDocument_NamesTheSeriesOfTheExporter(t *testing.T) {
-	page, err := os.ReadFile("../../docs/metrics.md")
+	page, err := os.ReadFile("../../../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}

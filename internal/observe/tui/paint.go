@@ -3,7 +3,7 @@ package tui
 import (
 	"charm.land/lipgloss/v2"
 
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 )
 
 var (

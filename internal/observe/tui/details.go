@@ -7,7 +7,7 @@ import (
 
 	"sluice/internal/format"
 	"sluice/internal/metrics"
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 	"sluice/internal/report"
 	"sluice/internal/verdict"
 	"sluice/pressure"

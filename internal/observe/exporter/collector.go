@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/internal/metrics"
-	"sluice/internal/monitor"
+	"sluice/internal/segments"
 	"sluice/pressure"
 	"sluice/shm"
 )
@@ -23,7 +23,7 @@ type Collector struct {
 	verdict func(name string) (pressure.Kind, bool)
 }
 
-// New returns a collector of everything in /dev/shm that is a segment, monitor.MaxSegments
+// New returns a collector of everything in /dev/shm that is a segment, segments.Max
 // of them at most. verdict returns the current verdict on a segment, false while there is none;
 // it is from somebody who reads the segments all the time, as the collector does not. It may be
 // nil: then no verdicts are collected.
@@ -31,7 +31,7 @@ func New(verdict func(name string) (pressure.Kind, bool)) *Collector {
 	if verdict == nil {
 		verdict = func(string) (pressure.Kind, bool) { return "", false }
 	}
-	return &Collector{monitor.Names, verdict}
+	return &Collector{segments.Names, verdict}
 }
 
 // unreadable has no label: who may write to /dev/shm could make any number of
@@ -40,7 +40,7 @@ var unreadable = prometheus.NewDesc("sluice_unreadable_segments",
 	"Files with the name of a segment that are none, are damaged, or may not be read; gauge ls names them and says why.", nil, nil)
 
 var omittedSegments = prometheus.NewDesc("sluice_omitted_segments",
-	fmt.Sprintf("Segments that are not read because there are more than %d; those of the user that gauge runs as come first.", monitor.MaxSegments), nil, nil)
+	fmt.Sprintf("Segments that are not read because there are more than %d; those of the user that gauge runs as come first.", segments.Max), nil, nil)
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {

@@ -1,4 +1,4 @@
-package monitor
+package segments
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestNamesAreInNaturalOrder(t *testing.T) {
+func TestCompare_NaturalOrder(t *testing.T) {
 	want := strings.Fields("1 2 10 a a001 a01 a1 a2 a2b a2b1 a2b10 a10 a10b b pair-1 pair-2 pair-10 pair-18446744073709551615 pair-18446744073709551616 pair-x")
 	got := slices.Clone(want)
 	slices.Sort(got)
@@ -24,7 +24,7 @@ func TestNamesAreInNaturalOrder(t *testing.T) {
 	}
 }
 
-func TestOnesOwnSegmentsAreFollowedFirst(t *testing.T) {
+func TestNames_OwnSegmentsFirst(t *testing.T) {
 	var names []string
 	for uid, n := range map[int]int{7: 3, 8: 20_000, 9: 2, 10: 5} {
 		for i := range n {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 	"sluice/layout"
 	"sluice/shm"
 )

@@ -9,7 +9,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 	"sluice/layout"
 	"sluice/pressure"
 )

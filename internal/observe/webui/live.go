@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sluice/internal/metrics"
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 	"sluice/internal/report"
 	"sluice/pressure"
 )

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"sluice/internal/format"
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 )
 
 // column is a column of the list. The name and the verdict, which are always there, are

@@ -1,4 +1,6 @@
-package monitor
+// Package segments chooses which segments a command shows, and in which order: [shm.List] has
+// them all, whoever made them.
+package segments
 
 import (
 	"cmp"
@@ -11,29 +13,29 @@ import (
 	"sluice/shm"
 )
 
-// MaxSegments is how many segments are followed at once. Anybody may put files into
-// /dev/shm: whoever looks at them holds a descriptor and a mapping for each.
-const MaxSegments = 256
+// Max is how many segments are observed at once. Anybody may put files into /dev/shm, and an
+// observer holds a descriptor and a mapping for each.
+const Max = 256
 
-// maxSegments is MaxSegments, or fewer where the process may not have so many descriptors: some
-// are left for the rest of it.
-func maxSegments() int {
+// limit returns Max, or fewer where the process may not have so many descriptors: some are left
+// for the rest of it.
+func limit() int {
 	const rest = 16
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {
-		return MaxSegments
+		return Max
 	}
-	return int(max(1, min(MaxSegments, int64(min(files.Cur, 1<<32))-rest)))
+	return int(max(1, min(Max, int64(min(files.Cur, 1<<32))-rest)))
 }
 
-// Names returns the names of the segments to look at, in natural order, and how many
-// more there are than can be followed at once. This user's own are taken first, then those of the
-// other users in turn, so that nobody's files keep another user's out of sight.
+// Names returns the names of at most Max segments, in natural order, and how many more there
+// are. This user's own come first, then those of the other users in turn, so that one user's
+// files do not hide another's. The error is for a /dev/shm that cannot be listed.
 func Names() (names []string, omitted int, err error) {
 	if names, err = shm.List(); err != nil {
 		return nil, 0, err
 	}
-	n := maxSegments()
+	n := limit()
 	if omitted = len(names) - n; omitted > 0 {
 		names = chooseFairly(names, n, os.Geteuid(), owner)
 	}
@@ -41,7 +43,7 @@ func Names() (names []string, omitted int, err error) {
 	return names, max(0, omitted), nil
 }
 
-// owner returns the user that a segment's file belongs to, -1 when it is gone.
+// owner returns the user who owns a segment's file, -1 when there is none any more.
 func owner(name string) int {
 	var st unix.Stat_t
 	if unix.Lstat(shm.Path(name), &st) != nil {

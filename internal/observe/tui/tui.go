@@ -11,7 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"sluice/internal/format"
-	"sluice/internal/monitor"
+	"sluice/internal/observe/monitor"
 )
 
 // Screen is what to draw and how.
