@@ -17,7 +17,7 @@ func ring(t *testing.T, capacity, slots, pageSize uint64) Geometry {
 	return g
 }
 
-func TestAHeaderTellsTheGeometryItWasGiven(t *testing.T) {
+func TestInit_Geometry_ReadBack(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		g        Geometry
@@ -45,7 +45,7 @@ func TestAHeaderTellsTheGeometryItWasGiven(t *testing.T) {
 	}
 }
 
-func TestTheHeaderLiesInTheBytesAsDocumented(t *testing.T) {
+func TestInit_BytesAsDocumented(t *testing.T) {
 	b := make([]byte, HeaderSize)
 	h, err := At(b)
 	if err != nil {
@@ -67,7 +67,7 @@ func TestTheHeaderLiesInTheBytesAsDocumented(t *testing.T) {
 	}
 }
 
-func TestABadHeaderIsRefused(t *testing.T) {
+func TestCheck_BadHeader_Refused(t *testing.T) {
 	good := ring(t, 1<<16, 8, page)
 	for _, c := range []struct {
 		name   string
@@ -120,7 +120,7 @@ func TestABadHeaderIsRefused(t *testing.T) {
 	}
 }
 
-func TestAFileOfAnotherSizeIsRefused(t *testing.T) {
+func TestCheck_FileSize_Refused(t *testing.T) {
 	for _, g := range []Geometry{ring(t, 1<<16, 0, page), {Mode: ModeTransfer}} {
 		var h Header
 		h.Init(g, 0)
@@ -132,7 +132,7 @@ func TestAFileOfAnotherSizeIsRefused(t *testing.T) {
 	}
 }
 
-func TestASegmentOfAMachineWithOtherPagesIsRefused(t *testing.T) {
+func TestCheck_OtherPageSize_Refused(t *testing.T) {
 	var h Header
 	g := ring(t, 1<<17, 0, page)
 	h.Init(g, 0)
@@ -141,7 +141,7 @@ func TestASegmentOfAMachineWithOtherPagesIsRefused(t *testing.T) {
 	}
 }
 
-func TestLimitsOfARing(t *testing.T) {
+func TestRingGeometry_Limits(t *testing.T) {
 	for _, c := range []struct {
 		capacity, slots, pageSize uint64
 		ok                        bool
@@ -169,7 +169,7 @@ func TestLimitsOfARing(t *testing.T) {
 	}
 }
 
-func TestNoHeaderInMemoryThatCannotHoldOne(t *testing.T) {
+func TestAt_MemoryTooSmall_Error(t *testing.T) {
 	b := make([]byte, HeaderSize+8)
 	for name, b := range map[string][]byte{
 		"nothing": nil, "one byte too few": b[:HeaderSize-1], "not aligned": b[4 : HeaderSize+4],

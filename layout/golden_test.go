@@ -11,7 +11,7 @@ import (
 
 var update = flag.Bool("update", false, "write the header table into docs/layout.md")
 
-func TestTheDocumentShowsTheHeaderAsItIs(t *testing.T) {
+func TestDocument_HeaderTable(t *testing.T) {
 	const (
 		path  = "../docs/layout.md"
 		begin = "<!-- header table -->\n"
@@ -44,7 +44,7 @@ func TestTheDocumentShowsTheHeaderAsItIs(t *testing.T) {
 }
 
 // The picture in the README names blocks as the table does, each where it begins.
-func TestThePictureOfTheMemoryShowsEachBlockWhereItIs(t *testing.T) {
+func TestDocument_MemoryPicture(t *testing.T) {
 	const path = "../README.md"
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestBucketsFollowEachOtherWithoutAGap(t *testing.T) {
+func TestBuckets_NoGaps(t *testing.T) {
 	next := uint64(0)
 	for i := range LatencyBuckets {
 		low, high := LatencyBounds(i)
@@ -24,7 +24,7 @@ func TestBucketsFollowEachOtherWithoutAGap(t *testing.T) {
 	}
 }
 
-func TestAValueLiesInItsBucket(t *testing.T) {
+func TestBuckets_ValueInItsBucket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ns := rapid.Uint64Range(0, MaxLatency).Draw(t, "ns")
 		low, high := LatencyBounds(LatencyBucket(ns))
@@ -34,7 +34,7 @@ func TestAValueLiesInItsBucket(t *testing.T) {
 	})
 }
 
-func TestTheMiddleOfABucketIsOffByAThirtySecondAtMost(t *testing.T) {
+func TestBuckets_MiddleWithinOneThirtySecond(t *testing.T) {
 	for i := range LatencyBuckets {
 		low, high := LatencyBounds(i)
 		middle := (low + high) / 2
@@ -44,7 +44,7 @@ func TestTheMiddleOfABucketIsOffByAThirtySecondAtMost(t *testing.T) {
 	}
 }
 
-func TestLongerTimesGoToTheLastBucket(t *testing.T) {
+func TestBuckets_LongTimes_LastBucket(t *testing.T) {
 	for _, ns := range []uint64{MaxLatency, MaxLatency + 1, 1 << 50, math.MaxUint64} {
 		if got := LatencyBucket(ns); got != LatencyBuckets-1 {
 			t.Errorf("%d ns are in bucket %d", ns, got)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestFieldsStayWhereTheyAre(t *testing.T) {
+func TestFields_Offsets(t *testing.T) {
 	for name, want := range map[string]uintptr{
 		"Identity.Magic":       0x0,
 		"Identity.Version":     0x8,
@@ -65,13 +65,13 @@ func TestFieldsStayWhereTheyAre(t *testing.T) {
 	}
 }
 
-func TestTheHeaderIsAsLongAsItSays(t *testing.T) {
+func TestHeader_Size(t *testing.T) {
 	if size := reflect.TypeFor[Header]().Size(); size != HeaderSize {
 		t.Errorf("the header takes %d bytes, HeaderSize is %d", size, HeaderSize)
 	}
 }
 
-func TestFieldsAreAlignedOrderedAndExplained(t *testing.T) {
+func TestFields_AlignedOrderedDocumented(t *testing.T) {
 	end := uintptr(0)
 	for _, f := range Fields() {
 		if f.Offset%8 != 0 || f.Size%8 != 0 || f.Size == 0 {
@@ -91,7 +91,7 @@ func TestFieldsAreAlignedOrderedAndExplained(t *testing.T) {
 }
 
 // Two words of one Block that two processors write are as slow as one word.
-func TestFieldsWithDifferentWritersShareNoBlock(t *testing.T) {
+func TestFields_DifferentWriters_DifferentBlocks(t *testing.T) {
 	writers := map[string]string{
 		"Identity": "creator",
 		"Producer": "producer", "ProducerStats": "producer",
@@ -122,7 +122,7 @@ func TestFieldsWithDifferentWritersShareNoBlock(t *testing.T) {
 }
 
 // The peer may be another program, so the numbers in the file are fixed too.
-func TestValuesInTheFileStayAsTheyAre(t *testing.T) {
+func TestValues_Numbers(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		got, want uint64
@@ -156,7 +156,7 @@ func TestValuesInTheFileStayAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestNamesOfValues(t *testing.T) {
+func TestValues_Names(t *testing.T) {
 	for got, want := range map[interface{ String() string }]string{
 		ModeRing: "ring", ModeTransfer: "transfer", Mode(0): "unknown",
 		Producer: "producer", Consumer: "consumer",
@@ -174,7 +174,7 @@ func TestNamesOfValues(t *testing.T) {
 	}
 }
 
-func TestPartsOfARole(t *testing.T) {
+func TestRole_Parts(t *testing.T) {
 	var h Header
 	if Producer.Peer() != Consumer || Consumer.Peer() != Producer {
 		t.Error("the two roles are not each other's peers")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAPathIsReadAsItWasWritten(t *testing.T) {
+func TestPath_StoreAndLoad(t *testing.T) {
 	var p Path
 	for _, path := range []string{"/run/x.sock", strings.Repeat("p", 107), "", "/a", strings.Repeat("q", 112)} {
 		p.Store(path)
@@ -15,7 +15,7 @@ func TestAPathIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestAPathThatIsNoneIsEmpty(t *testing.T) {
+func TestPath_Invalid_Empty(t *testing.T) {
 	var p Path
 	p.Store("/run/x.sock")
 	if p.Store(strings.Repeat("p", 113)); p.Load() != "" {
@@ -27,7 +27,7 @@ func TestAPathThatIsNoneIsEmpty(t *testing.T) {
 	}
 }
 
-func TestSocketsOfTheRoles(t *testing.T) {
+func TestPath_SocketsOfRoles(t *testing.T) {
 	var h Header
 	if h.Socket(Producer) != &h.ProducerSocket || h.Socket(Consumer) != &h.ConsumerSocket {
 		t.Error("Socket gives another role's")

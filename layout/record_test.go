@@ -6,7 +6,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestARecordTakesItsWordAndWholeWordsOfPayload(t *testing.T) {
+func TestRecord_Size(t *testing.T) {
 	for n, want := range map[uint64]uint64{0: 8, 1: 16, 7: 16, 8: 16, 9: 24, 1<<32 - 1: 1<<32 + 8} {
 		if got := RecordSize(n); got != want {
 			t.Errorf("RecordSize(%d) = %d, want %d", n, got, want)
@@ -21,7 +21,7 @@ func TestARecordTakesItsWordAndWholeWordsOfPayload(t *testing.T) {
 	})
 }
 
-func TestTheLargestMessageFillsTheRing(t *testing.T) {
+func TestRecord_LargestFillsRing(t *testing.T) {
 	for capacity := uint64(MinCapacity); capacity <= MaxCapacity; capacity *= 2 {
 		n := MaxMessage(capacity)
 		if RecordSize(n) != capacity || RecordSize(n+1) <= capacity {
@@ -30,13 +30,13 @@ func TestTheLargestMessageFillsTheRing(t *testing.T) {
 	}
 }
 
-func TestTheWordOfASampleIsWhatTheDocumentDraws(t *testing.T) {
+func TestSample_Word_AsDocumented(t *testing.T) {
 	if got := StampedWord(0x1234, 3); got != 0x7_0000_1234 {
 		t.Errorf("%#x", got)
 	}
 }
 
-func TestASampleTellsItsLengthAndItsWeight(t *testing.T) {
+func TestSample_LengthAndWeight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := uint64(rapid.Uint32().Draw(t, "n"))
 		weight := rapid.Uint64().Draw(t, "weight")
@@ -47,7 +47,7 @@ func TestASampleTellsItsLengthAndItsWeight(t *testing.T) {
 	})
 }
 
-func TestAPlainWordIsNoSample(t *testing.T) {
+func TestSample_PlainWord_NoSample(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := uint64(rapid.Uint32().Draw(t, "n"))
 		if got, _, ok := Stamped(n); ok || got != n {
@@ -56,7 +56,7 @@ func TestAPlainWordIsNoSample(t *testing.T) {
 	})
 }
 
-func TestAWordWithBitsThatNobodySetsIsNoSample(t *testing.T) {
+func TestSample_ReservedBits_NoSample(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := StampedWord(uint64(rapid.Uint32().Draw(t, "n")), rapid.Uint64().Draw(t, "weight"))
 		bit := rapid.IntRange(57, 63).Draw(t, "bit")

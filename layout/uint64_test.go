@@ -2,7 +2,7 @@ package layout
 
 import "testing"
 
-func TestEveryWayToWriteAFieldWritesIt(t *testing.T) {
+func TestUint64_EveryStore(t *testing.T) {
 	var u Uint64
 	for _, write := range []func(){
 		func() { u.Store(1 << 40) },
@@ -25,7 +25,7 @@ func TestEveryWayToWriteAFieldWritesIt(t *testing.T) {
 	}
 }
 
-func TestTheFutexWordIsTheLowHalf(t *testing.T) {
+func TestUint64_Futex_LowHalf(t *testing.T) {
 	var u Uint64
 	u.Store(0x1122334455667788)
 	if got := *u.Futex(); got != 0x55667788 {

@@ -20,7 +20,7 @@ func growingTransfer(change func(before, after *Snapshot)) (before, after Snapsh
 	})
 }
 
-func TestAQueueThatGrowsHasAForecast(t *testing.T) {
+func TestGrowing_Forecast(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		want   Kind
@@ -79,7 +79,7 @@ func TestAQueueThatGrowsHasAForecast(t *testing.T) {
 }
 
 // Without a limit there is nothing to forecast but the machine's memory.
-func TestAQueueThatGrowsWithoutALimit(t *testing.T) {
+func TestGrowing_NoLimit(t *testing.T) {
 	before, after := growingTransfer(func(b, s *Snapshot) { b.Limit, s.Limit = 0, 0 })
 	i := Between(&before, &after)
 	if v := Judge(&i, &after); v.Kind != Growing || v.Cause != CauseFills || !v.Grows || v.FullIn != 0 {
@@ -98,7 +98,7 @@ func fillingRing(change func(before, after *Snapshot)) (before, after Snapshot) 
 }
 
 // A ring that fills has a slower side, however little anybody has waited yet.
-func TestARingThatFillsHasAForecast(t *testing.T) {
+func TestFilling_Forecast(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		want   Kind
@@ -125,7 +125,7 @@ func TestARingThatFillsHasAForecast(t *testing.T) {
 }
 
 // One second may be a batch's; the pace is that of the last few.
-func TestAForecastDoesNotFollowEveryBatch(t *testing.T) {
+func TestForecast_SmoothsBatches(t *testing.T) {
 	_, s := fillingRing(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
 	var trend Trend
 	trend.Add(s)
@@ -145,7 +145,7 @@ func TestAForecastDoesNotFollowEveryBatch(t *testing.T) {
 }
 
 // The pace of a queue that has only just begun to grow is not that of the time before.
-func TestAForecastDoesNotLookBackBeyondTheBeginning(t *testing.T) {
+func TestForecast_StartsAtBeginning(t *testing.T) {
 	_, s := growingTransfer(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
 	var trend Trend
 	trend.Add(s)
@@ -168,7 +168,7 @@ func TestAForecastDoesNotLookBackBeyondTheBeginning(t *testing.T) {
 }
 
 // What it was long ago does not count, nor does it when the queue has stopped growing.
-func TestAForecastIsOfTheLastFewSeconds(t *testing.T) {
+func TestForecast_LastSeconds(t *testing.T) {
 	_, s := growingTransfer(func(b, s *Snapshot) { *s = *b; s.Produced, s.Consumed, s.QueueBytes = 1000, 1000, 0 })
 	var trend Trend
 	trend.Add(s)
@@ -197,7 +197,7 @@ func TestAForecastIsOfTheLastFewSeconds(t *testing.T) {
 	}
 }
 
-func TestATransfersCountersAddUp(t *testing.T) {
+func TestTransfer_CountersAddUp(t *testing.T) {
 	var h layout.Header
 	h.Producer.Count.Store(1000)
 	h.Producer.Index.Store(500 << 12)

@@ -13,7 +13,7 @@ import (
 )
 
 // The buckets promise 1/32; hdrhistogram with three digits is the yardstick.
-func TestQuantilesAgreeWithHdrHistogram(t *testing.T) {
+func TestQuantile_AgreesWithHdrHistogram(t *testing.T) {
 	const promised = 1.0 / 32
 	var random *rand.Rand
 	for name, draw := range map[string]func() float64{

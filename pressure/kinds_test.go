@@ -13,7 +13,7 @@ import (
 )
 
 // A verdict that is missing from Kinds would be in no metric.
-func TestKindsAreAllThatAreDeclared(t *testing.T) {
+func TestKinds_AllDeclared(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "verdict.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestKindsAreAllThatAreDeclared(t *testing.T) {
 	}
 }
 
-func TestTheREADMEExplainsEveryVerdict(t *testing.T) {
+func TestKinds_README(t *testing.T) {
 	page, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)

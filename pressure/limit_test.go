@@ -6,7 +6,7 @@ import (
 	"sluice/layout"
 )
 
-func TestWhenALimitIsReached(t *testing.T) {
+func TestLimitReached(t *testing.T) {
 	queue := func(mode layout.Mode, alive bool, messages uint64, o layout.RefuseReason) *Snapshot {
 		s := &Snapshot{Geometry: layout.Geometry{Mode: mode}, Limit: 100, QueueBytes: 100, Produced: messages, RefuseReason: o}
 		s.Producer.Alive = alive

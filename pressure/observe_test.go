@@ -14,7 +14,7 @@ func (s withoutLocks) Header() *layout.Header        { return s.h }
 func (withoutLocks) Geometry() layout.Geometry       { return layout.Geometry{Mode: layout.ModeTransfer} }
 func (withoutLocks) Alive(layout.Role) (bool, error) { return false, errors.New("refused") }
 
-func TestWhatTheKernelDoesNotTellIsUnknownAndNoDeath(t *testing.T) {
+func TestObserve_LockQueryRefused_AliveUnknown(t *testing.T) {
 	var h layout.Header
 	h.ProducerStats.Generation.Store(1)
 	h.ProducerStats.State.Store(uint64(layout.StateRunning))

@@ -40,7 +40,7 @@ func repeat(n int, c func(s *Snapshot)) (all []func(s *Snapshot)) {
 	return all
 }
 
-func TestAVerdictIsBelievedWhenItIsConfirmed(t *testing.T) {
+func TestTrend_NewVerdict_NeedsConfirmation(t *testing.T) {
 	slow, quick := quarter(240*time.Millisecond, 0), quarter(0, 240*time.Millisecond)
 	chapters := append(repeat(8, slow), append(repeat(1, quick), append(repeat(8, slow), repeat(8, quick)...)...)...)
 	changes := []int{}
@@ -63,7 +63,7 @@ func TestAVerdictIsBelievedWhenItIsConfirmed(t *testing.T) {
 
 // Around a threshold, a verdict that each second is judged for itself goes to and
 // fro.
-func TestAVerdictDoesNotFlicker(t *testing.T) {
+func TestTrend_VerdictDoesNotFlicker(t *testing.T) {
 	var chapters []func(s *Snapshot)
 	for range 20 { // 8 % and 12 % in turn, a second each
 		chapters = append(chapters, repeat(4, quarter(20*time.Millisecond, 0))...)
@@ -82,7 +82,7 @@ func TestAVerdictDoesNotFlicker(t *testing.T) {
 	}
 }
 
-func TestWhoIsThereIsBelievedAtOnce(t *testing.T) {
+func TestTrend_Presence_Immediate(t *testing.T) {
 	gone := func(s *Snapshot) { s.Consumer.Alive, s.Produced = false, s.Produced+8 }
 	verdicts := verdictsOf(t, append(repeat(8, quarter(0, 0)), gone, func(s *Snapshot) { s.Consumer.Alive = true; quarter(0, 0)(s) })...)
 	if v := verdicts[8]; v.Kind != NoConsumer || v.Held != 0 {
@@ -95,7 +95,7 @@ func TestWhoIsThereIsBelievedAtOnce(t *testing.T) {
 
 // How many messages had no room is known only when the consumer paused and is the faster side
 // all the same. A number that a second run would refute is none.
-func TestBursts(t *testing.T) {
+func TestTrend_Bursts(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		cause  Cause
@@ -151,7 +151,7 @@ func TestBursts(t *testing.T) {
 }
 
 // Whoever looks twice only is told what came in between.
-func TestTwoLooksMakeAVerdict(t *testing.T) {
+func TestTrend_TwoSnapshots(t *testing.T) {
 	before, after := oneSecond(func(_, s *Snapshot) { s.Producer.Blocked, s.Produced = 900*time.Millisecond, 1208 })
 	before.Produced = 1300 // deep enough for a verdict of its own
 	var trend Trend

@@ -34,7 +34,7 @@ func kinds(v *Verdict) (all []AdviceKind) {
 	return all
 }
 
-func TestVerdict(t *testing.T) {
+func TestVerdict_Kinds(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		want   Kind
@@ -183,7 +183,7 @@ func TestVerdict(t *testing.T) {
 
 // The mode makes no difference to that: in neither does a consumer that always has
 // something left to take wait for anybody.
-func TestAConsumerThatWorksOffWhatWaitsIsTheSlowerSide(t *testing.T) {
+func TestVerdict_ConsumerDrainsBacklog_ConsumerBound(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		want    Kind
@@ -225,7 +225,7 @@ func TestAConsumerThatWorksOffWhatWaitsIsTheSlowerSide(t *testing.T) {
 
 // A successor's repair sets a count back by what its predecessor did not live to
 // publish, and a side may note progress after the snapshot's clock was read.
-func TestCountersThatGoBackMakeNoNonsense(t *testing.T) {
+func TestVerdict_CountersGoBack_NoNonsense(t *testing.T) {
 	before, after := oneSecond(func(b, s *Snapshot) {
 		s.Consumed, s.Produced = b.Consumed-10, b.Produced+8
 		s.Producer.Waits, b.Producer.Waits = 0, 5
@@ -241,7 +241,7 @@ func TestCountersThatGoBackMakeNoNonsense(t *testing.T) {
 	}
 }
 
-func TestBlockedTimeIncludesASleepThatGoesOn(t *testing.T) {
+func TestBlocked_IncludesCurrentSleep(t *testing.T) {
 	var h layout.Header
 	g, err := layout.RingGeometry(4096, 0, 4096)
 	if err != nil {
@@ -265,7 +265,7 @@ func TestBlockedTimeIncludesASleepThatGoesOn(t *testing.T) {
 	}
 }
 
-func TestAQueueIsNeverNegativeOrOverfull(t *testing.T) {
+func TestQueue_NeverNegativeOrOverfull(t *testing.T) {
 	var h layout.Header
 	g, err := layout.RingGeometry(4096, 4, 4096)
 	if err != nil {
@@ -289,7 +289,7 @@ func TestAQueueIsNeverNegativeOrOverfull(t *testing.T) {
 	}
 }
 
-func TestQuantiles(t *testing.T) {
+func TestQuantile_Values(t *testing.T) {
 	var h, empty Histogram
 	for us := range uint64(1000) { // 1 to 1000 microseconds, once each
 		h.Buckets[layout.LatencyBucket((us+1)*1000)]++
@@ -314,7 +314,7 @@ func TestQuantiles(t *testing.T) {
 }
 
 // It takes less to stay with a verdict than to come to it.
-func TestWhoseWaitsPrevail(t *testing.T) {
+func TestVerdict_PrevailingWaits(t *testing.T) {
 	for _, c := range []struct {
 		more, less float64
 		come, stay bool

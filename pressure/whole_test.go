@@ -9,7 +9,7 @@ import (
 )
 
 // Each row says what a verdict is concluded from, what it advises, and what its figures are.
-func TestCausesAndAdvice(t *testing.T) {
+func TestWhole_CausesAndAdvice(t *testing.T) {
 	transfer := func(b, s *Snapshot) {
 		for _, at := range []*Snapshot{b, s} {
 			at.Geometry, at.Limit = layout.Geometry{Mode: layout.ModeTransfer}, 1<<20
@@ -242,7 +242,7 @@ func addLatency(s *Snapshot, d time.Duration) {
 	s.Latency.Max = max(s.Latency.Max, d)
 }
 
-func TestTheVerdictOnAWholeRun(t *testing.T) {
+func TestWhole_Verdict(t *testing.T) {
 	asRing := func(*Snapshot) {}
 	asTransfer := func(s *Snapshot) { s.Geometry, s.Limit = layout.Geometry{Mode: layout.ModeTransfer}, 1<<30 }
 	easy := func(s *Snapshot) { // 1000 a second, and a consumer that waits for them
@@ -458,7 +458,7 @@ func TestTheVerdictOnAWholeRun(t *testing.T) {
 }
 
 // The window of a verdict that comes after a stop shows waits that were none.
-func TestAfterAStopNothingIsSaidOfBursts(t *testing.T) {
+func TestWhole_AfterStop_NoBursts(t *testing.T) {
 	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	trend.Add(s)
@@ -477,7 +477,7 @@ func TestAfterAStopNothingIsSaidOfBursts(t *testing.T) {
 }
 
 // Nor is what was waited for while nobody looked.
-func TestAPauseInTheLooksIsNotLookedBackOn(t *testing.T) {
+func TestTrend_SnapshotGap_NotUsed(t *testing.T) {
 	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	for range 3 { // the consumer is slower
@@ -504,7 +504,7 @@ func TestAPauseInTheLooksIsNotLookedBackOn(t *testing.T) {
 }
 
 // A short one does not show, unless who looks says so.
-func TestAPauseThatWhoLooksKnowsOf(t *testing.T) {
+func TestTrend_ObserverWasPaused(t *testing.T) {
 	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	hard := func(d time.Duration) (Interval, Verdict) {
@@ -531,7 +531,7 @@ func TestAPauseThatWhoLooksKnowsOf(t *testing.T) {
 }
 
 // A process that is stopped takes no snapshots. It says so itself.
-func TestAProcessKnowsThatItWasStopped(t *testing.T) {
+func TestTrend_ProcessWasStopped(t *testing.T) {
 	_, s := oneSecond(func(_, _ *Snapshot) {})
 	var trend Trend
 	trend.Add(s)

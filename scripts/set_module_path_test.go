@@ -132,7 +132,7 @@ func main() {
 }
 `
 
-func TestSetModulePath(t *testing.T) {
+func TestSetModulePath_Renames(t *testing.T) {
 	t.Parallel()
 	needs(t, "bash", "go")
 	files := tree(t, "..")
@@ -188,7 +188,7 @@ func TestSetModulePath(t *testing.T) {
 	}
 }
 
-func TestSetModulePathRefuses(t *testing.T) {
+func TestSetModulePath_Refuses(t *testing.T) {
 	t.Parallel()
 	needs(t, "bash", "go", "git")
 	files := tree(t, "..")

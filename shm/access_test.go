@@ -29,7 +29,7 @@ func mode(t *testing.T, name string) uint32 {
 	return st.Mode & 0o777
 }
 
-func TestASegmentIsItsUsersAloneUnlessAsked(t *testing.T) {
+func TestAccess_Default_OwnerOnly(t *testing.T) {
 	name := segmentName(t)
 	newSegment(t, name)
 	if got := mode(t, name); got != 0o600 {
@@ -46,7 +46,7 @@ func TestASegmentIsItsUsersAloneUnlessAsked(t *testing.T) {
 	}
 }
 
-func TestWhoResumesASegmentOfHisOwnSharesItIfAsked(t *testing.T) {
+func TestAccess_ResumeOwn_SharedWithGroup(t *testing.T) {
 	name := abandoned(t)
 	leave(t, join(t, name, layout.Producer), keep)
 	if got := mode(t, name); got != 0o600 {
@@ -62,7 +62,7 @@ func TestWhoResumesASegmentOfHisOwnSharesItIfAsked(t *testing.T) {
 	}
 }
 
-func TestAnotherUsersSegmentIsAcceptedWhenItIsTheGroups(t *testing.T) {
+func TestAccess_OtherUsersSegment_OfGroup(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED, NOT TESTED: only root can give a file away")
 	}
@@ -97,7 +97,7 @@ func TestAnotherUsersSegmentIsAcceptedWhenItIsTheGroups(t *testing.T) {
 	}
 }
 
-func TestOnlyAGroupOfThisProcessIsSharedWith(t *testing.T) {
+func TestAccess_ForeignGroup_Refused(t *testing.T) {
 	mine, err := os.Getgroups()
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 	"sluice/layout"
 )
 
-func TestCreateReplacesNothing(t *testing.T) {
+func TestCreate_Exists_Refused(t *testing.T) {
 	for what, put := range map[string]func(path string) error{
 		"a file":    func(path string) error { return os.WriteFile(path, []byte("mine"), 0o600) },
 		"a fifo":    func(path string) error { return unix.Mkfifo(path, 0o600) },
@@ -45,7 +45,7 @@ func TestCreateReplacesNothing(t *testing.T) {
 	}
 }
 
-func TestCreateFollowsNoSymbolicLink(t *testing.T) {
+func TestCreate_SymbolicLink_Refused(t *testing.T) {
 	name, target := segmentName(t), Path(segmentName(t))
 	if err := os.Symlink(target, Path(name)); err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestCreateFollowsNoSymbolicLink(t *testing.T) {
 	}
 }
 
-func TestANewSegmentIsPrivateAndItsMemoryReserved(t *testing.T) {
+func TestCreate_PrivateAndReserved(t *testing.T) {
 	for _, g := range []layout.Geometry{{Mode: layout.ModeTransfer}, ring(t, 4096), ring(t, 1<<20), ring(t, 64<<20)} {
 		name := segmentName(t)
 		s, err := Create(name, g, layout.Producer)
@@ -85,7 +85,7 @@ func TestANewSegmentIsPrivateAndItsMemoryReserved(t *testing.T) {
 	}
 }
 
-func TestANewSegmentTellsWhatItIs(t *testing.T) {
+func TestCreate_Identity(t *testing.T) {
 	name, g := segmentName(t), ring(t, 1<<16)
 	s := newSegment(t, name)
 	peer := join(t, name, layout.Consumer)
@@ -104,7 +104,7 @@ func TestANewSegmentTellsWhatItIs(t *testing.T) {
 
 // A name that stands for something unfinished, or for a role not yet locked or
 // already given up, would let this observer in.
-func TestASegmentHasANameOnlyWhileItIsCompleteAndHeld(t *testing.T) {
+func TestCreate_NamedOnlyWhenComplete(t *testing.T) {
 	name, g := segmentName(t), ring(t, 4096)
 	var done atomic.Bool
 	saw := make(chan error, 1)
@@ -159,7 +159,7 @@ func createChild(args []string) error {
 	}
 }
 
-func TestACreatorKilledAtAnyMomentLeavesAWholeSegmentOrNone(t *testing.T) {
+func TestCreate_KilledAnytime_WholeOrNone(t *testing.T) {
 	for range 20 {
 		name := segmentName(t)
 		c := startChild(t, "create", name)

@@ -32,7 +32,7 @@ func contents(t *testing.T, name string) []byte {
 
 // A goroutine stores to the header and to both halves of the data all the time. Whatever
 // it stores after Detach stays with it, and the file keeps its bytes.
-func TestNoStoreReachesTheFileAfterDetach(t *testing.T) {
+func TestDetach_StoresDoNotReachFile(t *testing.T) {
 	const swaps = 150
 	for range swaps {
 		name := segmentName(t)
@@ -79,7 +79,7 @@ func TestNoStoreReachesTheFileAfterDetach(t *testing.T) {
 	}
 }
 
-func TestTheSuccessorOfADetachedSideHasTheSegmentToItself(t *testing.T) {
+func TestDetach_SuccessorIsAlone(t *testing.T) {
 	name := segmentName(t)
 	s := newSegment(t, name)
 	old, data := s.Header(), s.Data()
@@ -110,7 +110,7 @@ func TestTheSuccessorOfADetachedSideHasTheSegmentToItself(t *testing.T) {
 	}
 }
 
-func TestWhatIsKeptDoesNotChangeWithTheFile(t *testing.T) {
+func TestDetach_KeepsContent(t *testing.T) {
 	for what, advice := range map[string]func([]byte) error{"by the kernel": populate, "by hand": func([]byte) error { return unix.ENOSYS }} {
 		t.Run(what, func(t *testing.T) {
 			before := populate
@@ -139,7 +139,7 @@ func TestWhatIsKeptDoesNotChangeWithTheFile(t *testing.T) {
 	}
 }
 
-func TestDetachingATruncatedSegmentFaultsOnNothing(t *testing.T) {
+func TestDetach_TruncatedSegment_NoFault(t *testing.T) {
 	for what, advice := range map[string]func([]byte) error{"by the kernel": populate, "by hand": func([]byte) error { return unix.ENOSYS }} {
 		t.Run(what, func(t *testing.T) {
 			before := populate
@@ -159,7 +159,7 @@ func TestDetachingATruncatedSegmentFaultsOnNothing(t *testing.T) {
 	}
 }
 
-func TestATransferIsDetachedAsWell(t *testing.T) {
+func TestDetach_Transfer(t *testing.T) {
 	name := segmentName(t)
 	s, err := Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
 	if err != nil {
@@ -178,7 +178,7 @@ func TestATransferIsDetachedAsWell(t *testing.T) {
 
 // Once: by the second time others may have been given the addresses. The user of a side that
 // was closed may show that it has no slice any more, and later be no longer reachable.
-func TestPrivateMemoryIsMadeAndUnmappedOnce(t *testing.T) {
+func TestDetach_OnceOnly(t *testing.T) {
 	s, err := Create(segmentName(t), layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"sluice/layout"
 )
 
-func TestTouchingATruncatedSegmentIsAnError(t *testing.T) {
+func TestGuard_TruncatedSegment_Error(t *testing.T) {
 	for what, touch := range map[string]func(s *Segment){
 		"reading its header": func(s *Segment) { s.Header().Consumer.Index.Load() },
 		"writing its header": func(s *Segment) { s.Header().Producer.Index.Store(1) },
@@ -31,7 +31,7 @@ func TestTouchingATruncatedSegmentIsAnError(t *testing.T) {
 	}
 }
 
-func TestGuardReturnsWhatTheFunctionReturns(t *testing.T) {
+func TestGuard_ReturnsResult(t *testing.T) {
 	for _, want := range []error{nil, io.ErrUnexpectedEOF} {
 		if got := Guard(func() error { return want }); got != want {
 			t.Errorf("%v, want %v", got, want)
@@ -39,7 +39,7 @@ func TestGuardReturnsWhatTheFunctionReturns(t *testing.T) {
 	}
 }
 
-func TestAPanicGoesThroughTheGuard(t *testing.T) {
+func TestGuard_OtherPanic_PassedOn(t *testing.T) {
 	var noHeader *layout.Header
 	for what, fn := range map[string]func() error{
 		"a nil pointer":                 func() error { noHeader.Producer.Index.Load(); return nil },
@@ -58,7 +58,7 @@ func TestAPanicGoesThroughTheGuard(t *testing.T) {
 	}
 }
 
-func TestGuardLeavesTheFaultSettingAsItWas(t *testing.T) {
+func TestGuard_RestoresFaultSetting(t *testing.T) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(false))
 	for _, setting := range []bool{false, true} {
 		debug.SetPanicOnFault(setting)

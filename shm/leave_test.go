@@ -11,7 +11,7 @@ import (
 	"sluice/layout"
 )
 
-func TestTheLastSideRemovesTheFileIfItWantsTo(t *testing.T) {
+func TestLeave_LastSide_RemovesIfAsked(t *testing.T) {
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 		name := abandoned(t)
 		if leave(t, join(t, name, r), keep) || !exists(name) {
@@ -23,7 +23,7 @@ func TestTheLastSideRemovesTheFileIfItWantsTo(t *testing.T) {
 	}
 }
 
-func TestNobodyIsAskedToRemoveTheFileOfALivePeer(t *testing.T) {
+func TestLeave_PeerAlive_NotAsked(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
 	startChild(t, "hold", name, "consumer").says(t, "holding")
@@ -34,7 +34,7 @@ func TestNobodyIsAskedToRemoveTheFileOfALivePeer(t *testing.T) {
 	join(t, name, layout.Producer)
 }
 
-func TestNobodyComesWhileTheLastSideDecides(t *testing.T) {
+func TestLeave_Deciding_NobodyJoins(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
 	leave(t, producer, func() bool {
@@ -49,7 +49,7 @@ func TestNobodyComesWhileTheLastSideDecides(t *testing.T) {
 	refused(t, name, layout.Consumer, fs.ErrNotExist)
 }
 
-func TestLeaveRemovesNoOtherFile(t *testing.T) {
+func TestLeave_OtherFileOfThatName_Kept(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
 	other := filepath.Join(Dir, filepath.Base(Path(segmentName(t))))
@@ -65,7 +65,7 @@ func TestLeaveRemovesNoOtherFile(t *testing.T) {
 	}
 }
 
-func TestLeavingASegmentThatSomebodyRemovedIsFine(t *testing.T) {
+func TestLeave_FileRemoved_NoError(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
 	if err := os.Remove(Path(name)); err != nil {
@@ -74,7 +74,7 @@ func TestLeavingASegmentThatSomebodyRemovedIsFine(t *testing.T) {
 	leave(t, producer, remove)
 }
 
-func TestASecondLeaveIsAnErrorAndHarmless(t *testing.T) {
+func TestLeave_Twice_Error(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
 	leave(t, producer, keep)
@@ -86,7 +86,7 @@ func TestASecondLeaveIsAnErrorAndHarmless(t *testing.T) {
 	}
 }
 
-func TestRemoveRefusesWhileSomebodyHoldsARole(t *testing.T) {
+func TestRemove_RoleHeld_Refused(t *testing.T) {
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 		name := abandoned(t)
 		c := startChild(t, "hold", name, r.String())
@@ -102,7 +102,7 @@ func TestRemoveRefusesWhileSomebodyHoldsARole(t *testing.T) {
 	}
 }
 
-func TestRemoveDeletesAFileThatIsNoSegment(t *testing.T) {
+func TestRemove_NoSegment_Deleted(t *testing.T) {
 	name := segmentName(t)
 	if err := os.WriteFile(Path(name), []byte("what is this"), 0o600); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestRemoveDeletesAFileThatIsNoSegment(t *testing.T) {
 	}
 }
 
-func TestRemoveRefusesWhatIsForeign(t *testing.T) {
+func TestRemove_Untrusted_Refused(t *testing.T) {
 	name, target := segmentName(t), abandoned(t)
 	if err := os.Symlink(Path(target), Path(name)); err != nil {
 		t.Fatal(err)

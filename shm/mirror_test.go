@@ -8,7 +8,7 @@ import (
 	"sluice/layout"
 )
 
-func TestTheDataRegionIsThereTwiceInARow(t *testing.T) {
+func TestMirror_DataTwiceInARow(t *testing.T) {
 	name, g := segmentName(t), ring(t, 1<<16)
 	s := newSegment(t, name)
 	data, size := s.Data(), int(g.Capacity)
@@ -34,7 +34,7 @@ func TestTheDataRegionIsThereTwiceInARow(t *testing.T) {
 	}
 }
 
-func TestWhatRunsOverTheEndIsOnePieceForThePeer(t *testing.T) {
+func TestMirror_WrapIsContiguousForPeer(t *testing.T) {
 	name, size := segmentName(t), 1<<16
 	text := []byte("over the end and on at the start")
 	copy(newSegment(t, name).Data()[size-10:], text)
@@ -47,7 +47,7 @@ func TestWhatRunsOverTheEndIsOnePieceForThePeer(t *testing.T) {
 	}
 }
 
-func TestATransferHasNoData(t *testing.T) {
+func TestMirror_Transfer_NoData(t *testing.T) {
 	name := segmentName(t)
 	s, err := Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Consumer)
 	if err != nil {

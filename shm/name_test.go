@@ -8,7 +8,7 @@ import (
 	"sluice/layout"
 )
 
-func TestNamesThatAreAllowed(t *testing.T) {
+func TestCheckName_Allowed(t *testing.T) {
 	for _, name := range []string{"a", "Z", "0", "_", "-", "a.b", "a..", "AZaz09._-", strings.Repeat("x", 64)} {
 		if err := CheckName(name); err != nil {
 			t.Error(err)
@@ -16,7 +16,7 @@ func TestNamesThatAreAllowed(t *testing.T) {
 	}
 }
 
-func TestNamesThatAreRefused(t *testing.T) {
+func TestCheckName_Refused(t *testing.T) {
 	for _, name := range []string{
 		"", ".", "..", ".hidden", "a/b", "/a", "../a", "a b", "a\x00", "a\n", "ä", "a@", "a[", "a`", "a{", "a:",
 		strings.Repeat("x", 65),
@@ -27,7 +27,7 @@ func TestNamesThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestABadNameReachesNoFile(t *testing.T) {
+func TestCheckName_Bad_NoFileTouched(t *testing.T) {
 	const name = "../x"
 	if s, err := Create(name, ring(t, 4096), layout.Producer); !errors.Is(err, ErrName) {
 		t.Errorf("create: %v, %v", s, err)
@@ -38,7 +38,7 @@ func TestABadNameReachesNoFile(t *testing.T) {
 	}
 }
 
-func TestPathOfASegment(t *testing.T) {
+func TestPath(t *testing.T) {
 	if got := Path("demo"); got != "/dev/shm/sluice.demo" {
 		t.Error(got)
 	}

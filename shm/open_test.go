@@ -25,7 +25,7 @@ func abandoned(t *testing.T) string {
 	return name
 }
 
-func TestOpenRefusesWhatIsNoHealthySegment(t *testing.T) {
+func TestOpen_Damaged_Refused(t *testing.T) {
 	write := func(b []byte) func(t *testing.T, path string) error {
 		return func(_ *testing.T, path string) error { return os.WriteFile(path, b, 0o600) }
 	}
@@ -94,7 +94,7 @@ func TestOpenRefusesWhatIsNoHealthySegment(t *testing.T) {
 }
 
 // Anybody can make the file before the producer does, and read what it writes.
-func TestOpenRefusesAnotherUsersSegment(t *testing.T) {
+func TestOpen_OtherUser_Refused(t *testing.T) {
 	name := abandoned(t)
 	const nobody = 65534
 	if err := os.Chown(Path(name), nobody, -1); err != nil {
@@ -111,7 +111,7 @@ func TestOpenRefusesAnotherUsersSegment(t *testing.T) {
 	}
 }
 
-func TestRefusalsLeakNothing(t *testing.T) {
+func TestOpen_Refused_LeaksNothing(t *testing.T) {
 	name := segmentName(t)
 	newSegment(t, name)
 	before := leftovers()
@@ -127,7 +127,7 @@ func TestRefusalsLeakNothing(t *testing.T) {
 	}
 }
 
-func TestOpenWaitsAtTheDoorUntilItsContextIsDone(t *testing.T) {
+func TestOpen_JoinLockHeld_WaitsForContext(t *testing.T) {
 	name := abandoned(t)
 	door := lockByte(t, name, 2)
 	if s, err := Open(cancelled(), name, layout.Producer); !errors.Is(err, context.Canceled) {
@@ -151,7 +151,7 @@ func TestOpenWaitsAtTheDoorUntilItsContextIsDone(t *testing.T) {
 }
 
 // Open looks at the size once; the file may shrink before it reads the header.
-func TestOpenSurvivesAFileThatShrinksMeanwhile(t *testing.T) {
+func TestOpen_FileShrinksMeanwhile_Error(t *testing.T) {
 	if raceDetector {
 		t.Skip("SKIPPED, NOT TESTED: the race detector does not survive a fault in an atomic load")
 	}
@@ -180,7 +180,7 @@ func TestOpenSurvivesAFileThatShrinksMeanwhile(t *testing.T) {
 
 // The last side may remove the file between another's open and its turn at the
 // door. What that other one holds then is a file without a name.
-func TestOpenTakesNoRoleInAFileThatIsGone(t *testing.T) {
+func TestOpen_FileRemovedMeanwhile_NoRole(t *testing.T) {
 	for what, put := range map[string]func(t *testing.T, name string){
 		"removed":  func(*testing.T, string) {},
 		"replaced": func(t *testing.T, name string) { newSegment(t, name) },

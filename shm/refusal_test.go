@@ -20,7 +20,7 @@ var refusals = []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EINVAL}
 
 // A sandbox that refuses a call is no role that is taken, no segment that is not there
 // yet, no full /dev/shm.
-func TestARefusedCallIsAnErrorThatNamesIt(t *testing.T) {
+func TestRefusedCall_ErrorNamesIt(t *testing.T) {
 	g := ring(t, 1<<16)
 	create := func(t *testing.T, refuse func(func() error)) {
 		refuse(func() error {
@@ -109,7 +109,7 @@ func TestARefusedCallIsAnErrorThatNamesIt(t *testing.T) {
 }
 
 // What cannot be asked for does not stand for a death, nor for a removal.
-func TestARefusedLookSaysNothingOfThePeer(t *testing.T) {
+func TestRefusedCall_LockQuery_PeerUnknown(t *testing.T) {
 	name := abandoned(t)
 	producer, consumer := join(t, name, layout.Producer), join(t, name, layout.Consumer)
 	for _, errno := range refusals {

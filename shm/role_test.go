@@ -28,7 +28,7 @@ func alive(t *testing.T, s interface {
 	return held
 }
 
-func TestARoleHasOneHolderInAProcess(t *testing.T) {
+func TestRole_OneHolderInProcess(t *testing.T) {
 	name := segmentName(t)
 	newSegment(t, name)
 	refused(t, name, layout.Producer, ErrRoleTaken)
@@ -36,7 +36,7 @@ func TestARoleHasOneHolderInAProcess(t *testing.T) {
 	refused(t, name, layout.Consumer, ErrRoleTaken)
 }
 
-func TestARoleHasOneHolderAmongProcesses(t *testing.T) {
+func TestRole_OneHolderAmongProcesses(t *testing.T) {
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 		name := abandoned(t)
 		startChild(t, "hold", name, r.String()).says(t, "holding")
@@ -45,7 +45,7 @@ func TestARoleHasOneHolderAmongProcesses(t *testing.T) {
 	}
 }
 
-func TestTheRoleOfAKilledProcessIsFreeAtOnce(t *testing.T) {
+func TestRole_HolderKilled_FreeAtOnce(t *testing.T) {
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 		name := abandoned(t)
 		peer := join(t, name, r.Peer())
@@ -64,7 +64,7 @@ func TestTheRoleOfAKilledProcessIsFreeAtOnce(t *testing.T) {
 	}
 }
 
-func TestARoleThatWasLeftIsFree(t *testing.T) {
+func TestRole_Left_Free(t *testing.T) {
 	name := segmentName(t)
 	newSegment(t, name)
 	for range 3 {
@@ -72,7 +72,7 @@ func TestARoleThatWasLeftIsFree(t *testing.T) {
 	}
 }
 
-func TestAliveSeesEitherSideAndTakesNothing(t *testing.T) {
+func TestAlive_EitherSide_TakesNothing(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
 	if !alive(t, producer, layout.Producer) || alive(t, producer, layout.Consumer) {
@@ -91,7 +91,7 @@ func TestAliveSeesEitherSideAndTakesNothing(t *testing.T) {
 	join(t, name, layout.Producer)
 }
 
-func TestAStartedProgramInheritsNoRole(t *testing.T) {
+func TestRole_ChildProcess_InheritsNone(t *testing.T) {
 	name := segmentName(t)
 	newSegment(t, name)
 	join(t, name, layout.Consumer)
@@ -114,7 +114,7 @@ func TestAStartedProgramInheritsNoRole(t *testing.T) {
 
 // A process that is just being started has a copy of every descriptor until it
 // runs its own program.
-func TestALeftRoleIsFreeThoughACopyOfTheDescriptorIsOpen(t *testing.T) {
+func TestRole_LeftWithDescriptorCopyOpen_Free(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
 	fd, err := unix.FcntlInt(producer.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
@@ -127,7 +127,7 @@ func TestALeftRoleIsFreeThoughACopyOfTheDescriptorIsOpen(t *testing.T) {
 }
 
 // docs/protocol.md gives these bytes to programs in other languages.
-func TestRolesAreLocksOnTheFirstTwoBytes(t *testing.T) {
+func TestRole_LocksFirstTwoBytes(t *testing.T) {
 	name := segmentName(t)
 	producer := newSegment(t, name)
 	if alive(t, producer, layout.Consumer) {
@@ -146,7 +146,7 @@ func TestRolesAreLocksOnTheFirstTwoBytes(t *testing.T) {
 }
 
 // Some sandboxes refuse the question, and not the lock.
-func TestWhereTheKernelDoesNotTellNobodyIsTakenForDead(t *testing.T) {
+func TestAlive_LockQueryRefused_Unknown(t *testing.T) {
 	name := abandoned(t)
 	c := startChild(t, "no query", name)
 	c.says(t, "removed by the last one: true")
@@ -190,7 +190,7 @@ func noQueryChild(args []string) error {
 	return err
 }
 
-func TestTheProcessThatHoldsARoleIsNamedAsWhatItIs(t *testing.T) {
+func TestRole_HolderNamed(t *testing.T) {
 	name := segmentName(t)
 	s := newSegment(t, name)
 	side := &s.Header().ProducerStats

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestASegmentIsNamedOnceInAnError(t *testing.T) {
+func TestInSegment_NamedOnce(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want string

@@ -12,7 +12,7 @@ import (
 	"sluice/layout"
 )
 
-func TestNoRoomIsAnErrorAndNothingIsLeft(t *testing.T) {
+func TestCreate_NoRoom_ErrorAndNothingLeft(t *testing.T) {
 	c, err := startChildWith(t, &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}, "nospace")
 	if err != nil {
 		t.Skipf("NOT TESTED: no mount namespace of its own to be had: %v", err)

@@ -22,7 +22,7 @@ func look(t *testing.T, name string) *View {
 	return v
 }
 
-func TestAViewSeesWhoIsThereAndDisturbsNobody(t *testing.T) {
+func TestView_SeesHoldersDisturbsNobody(t *testing.T) {
 	name := segmentName(t)
 	s := newSegment(t, name)
 	v := look(t, name)
@@ -46,7 +46,7 @@ func TestAViewSeesWhoIsThereAndDisturbsNobody(t *testing.T) {
 	}
 }
 
-func TestAViewCannotWrite(t *testing.T) {
+func TestView_ReadOnly(t *testing.T) {
 	name := segmentName(t)
 	s := newSegment(t, name)
 	defer s.Leave(remove)
@@ -56,7 +56,7 @@ func TestAViewCannotWrite(t *testing.T) {
 	}
 }
 
-func TestAViewOfWhatIsNoSegment(t *testing.T) {
+func TestView_NoSegment_Refused(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		make func(path string) error
@@ -84,7 +84,7 @@ func TestAViewOfWhatIsNoSegment(t *testing.T) {
 	}
 }
 
-func TestListNamesSegments(t *testing.T) {
+func TestList_SegmentNames(t *testing.T) {
 	name := segmentName(t)
 	s := newSegment(t, name)
 	names, err := List()

@@ -75,7 +75,7 @@ func (s source) imports() []string {
 	return out
 }
 
-func TestUnsafeIsInFilesThatSaySo(t *testing.T) {
+func TestUnsafe_OnlyInFilesNamedUnsafe(t *testing.T) {
 	for _, s := range sources(t) {
 		says := strings.HasSuffix(strings.TrimSuffix(s.path, "_test.go"), "_unsafe") || strings.HasSuffix(s.path, "_unsafe.go")
 		uses := false
@@ -130,7 +130,7 @@ func module(t *testing.T) string {
 	return strings.TrimPrefix(line, "module ")
 }
 
-func TestImportsRunOneWay(t *testing.T) {
+func TestImports_RunOneWay(t *testing.T) {
 	for _, s := range sources(t) {
 		if level(s.folder) < 0 {
 			t.Errorf("%s: a folder that this test does not know", s.path)
@@ -153,7 +153,7 @@ func TestImportsRunOneWay(t *testing.T) {
 
 // The ring and the counters' meaning are independent of each other, and layout
 // of everything, the operating system too.
-func TestWhatAPackageKeepsOutOf(t *testing.T) {
+func TestImports_KeptOutOfPackages(t *testing.T) {
 	for _, s := range sources(t) {
 		if s.test {
 			continue
@@ -196,7 +196,7 @@ func TestWhatMovesDataImportsNoObserver(t *testing.T) {
 	}
 }
 
-func TestEveryPackageAndExportedNameIsDocumented(t *testing.T) {
+func TestDocs_EveryPackageAndExportedName(t *testing.T) {
 	documented := map[string]bool{}
 	for _, s := range sources(t) {
 		if s.test {
@@ -237,7 +237,7 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return !ok || name.IsExported()
 }
 
-func TestFileNamesSayWhatIsInside(t *testing.T) {
+func TestFileNames_NotUtil(t *testing.T) {
 	for _, s := range sources(t) {
 		switch base := strings.TrimSuffix(filepath.Base(s.path), ".go"); base {
 		case "util", "utils", "common", "helpers", "misc":
@@ -247,7 +247,7 @@ func TestFileNamesSayWhatIsInside(t *testing.T) {
 }
 
 // docs/reading-order.md says how much there is to read, to a tenth.
-func TestTheSizeThatTheReadingOrderTellsIsTheSize(t *testing.T) {
+func TestReadingOrder_Size(t *testing.T) {
 	page, err := os.ReadFile(root + "/docs/reading-order.md")
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +280,7 @@ func TestTheSizeThatTheReadingOrderTellsIsTheSize(t *testing.T) {
 }
 
 // Whoever runs a producer or a consumer does not pay for pictures.
-func TestHeavyLibrariesStayWithTheObserver(t *testing.T) {
+func TestDependencies_HeavyOnesOnlyInGauge(t *testing.T) {
 	for _, command := range []string{"producer", "consumer", "gauge"} {
 		out, err := exec.Command("go", "list", "-deps", root+"/cmd/"+command).CombinedOutput()
 		if err != nil {

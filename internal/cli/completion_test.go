@@ -7,7 +7,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func TestCompletionsOfACommand(t *testing.T) {
+func TestCompletions_OfACommand(t *testing.T) {
 	a := App{
 		Name:     "pump",
 		Flags:    checked([]urfave.Flag{ChoiceFlag("mode", []string{"m"}, "fast", "", "`MODE` of work", "fast", "slow")}),

@@ -39,7 +39,7 @@ func printed(t *testing.T, command string, asJSON bool, err error) (text string,
 	return string(out), code
 }
 
-func TestAnErrorIsALineAndItsHintAnother(t *testing.T) {
+func TestExit_Text_ErrorAndHintLines(t *testing.T) {
 	in := func(op string, err error) error { return shm.InSegment(op, "x", err) }
 	for _, c := range []struct {
 		what, command string
@@ -122,7 +122,7 @@ func TestAnErrorIsALineAndItsHintAnother(t *testing.T) {
 }
 
 // As the README and --help promise them.
-func TestExitCodes(t *testing.T) {
+func TestExit_Codes(t *testing.T) {
 	for code, all := range map[int][]error{
 		ExitUsage:      {UsageError("bad"), shm.ErrName, ring.ErrGeometry, shm.ErrGroup, layout.ErrMode},
 		ExitFault:      {sink.ErrFault},
@@ -142,7 +142,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 // Permissions of files have another remedy than calls that a sandbox forbids.
-func TestWhichCallWasRefused(t *testing.T) {
+func TestExit_RefusedCall_Named(t *testing.T) {
 	path := func(op, path string, err error) error { return &fs.PathError{Op: op, Path: path, Err: err} }
 	for _, c := range []struct {
 		err   error
@@ -174,7 +174,7 @@ func TestWhichCallWasRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsLostWhenStoppedTwice(t *testing.T) {
+func TestStop_Second_SaysWhatIsLost(t *testing.T) {
 	defer LosesWhenStoppedTwice(nil)
 	for _, c := range []struct {
 		ask  func() string
@@ -192,7 +192,7 @@ func TestWhatIsLostWhenStoppedTwice(t *testing.T) {
 }
 
 // --duration is a stop like any other.
-func TestTheEndOfADurationIsAnOrderlyStop(t *testing.T) {
+func TestStop_Duration_InGoodOrder(t *testing.T) {
 	ctx, stop := WithDuration(t.Context(), time.Nanosecond)
 	defer stop()
 	<-ctx.Done()
@@ -206,7 +206,7 @@ func TestTheEndOfADurationIsAnOrderlyStop(t *testing.T) {
 }
 
 // Links, pipes and directories do not become shared by a group.
-func TestGroupIsTheRemedyForAnotherUserAlone(t *testing.T) {
+func TestExit_OtherUser_HintGroup(t *testing.T) {
 	for err, want := range map[error]bool{
 		shm.ErrOtherUser: true, shm.ErrUntrusted: false, transfer.ErrOtherUser: true, transfer.ErrPeer: false,
 	} {
@@ -217,7 +217,7 @@ func TestGroupIsTheRemedyForAnotherUserAlone(t *testing.T) {
 	}
 }
 
-func TestHintsNameNoFlagThatTheCommandLacks(t *testing.T) {
+func TestExit_Hints_OnlyFlagsOfTheCommand(t *testing.T) {
 	for command, lacks := range map[string][]string{
 		"producer": {"--yes", "--output", "--verify"},
 		"consumer": {"--yes"},
@@ -238,7 +238,7 @@ func TestHintsNameNoFlagThatTheCommandLacks(t *testing.T) {
 	}
 }
 
-func TestAnErrorForProgramsIsOneObject(t *testing.T) {
+func TestExit_JSON_OneObject(t *testing.T) {
 	got, code := printed(t, "producer", true, shm.InSegment("open", "x", shm.ErrRoleTaken))
 	var object map[string]any
 	if err := json.Unmarshal([]byte(got), &object); err != nil || strings.Count(got, "\n") != 1 {
@@ -254,7 +254,7 @@ func TestAnErrorForProgramsIsOneObject(t *testing.T) {
 	}
 }
 
-func TestWhoReadsJSON(t *testing.T) {
+func TestExit_JSON_WhenAsked(t *testing.T) {
 	for _, c := range []struct {
 		args, format string
 		want         bool
@@ -283,7 +283,7 @@ func TestWhoReadsJSON(t *testing.T) {
 	}
 }
 
-func TestAnOrderlyStopHidesNoOtherError(t *testing.T) {
+func TestStop_OtherError_NotHidden(t *testing.T) {
 	odd := errors.New("odd")
 	for _, c := range []struct{ err, want error }{
 		{nil, nil},

@@ -11,7 +11,7 @@ import (
 	"sluice/ring"
 )
 
-func TestSizes(t *testing.T) {
+func TestSize_ParseAndFormat(t *testing.T) {
 	for in, want := range map[string]uint64{"4096": 4096, "64KiB": 64 << 10, "1MiB": 1 << 20, "2 GiB": 2 << 30, "64k": 64000, "0": 0} {
 		var z Size
 		if err := z.Set(in); err != nil || z.Bytes != want {
@@ -43,7 +43,7 @@ func parsed(t *testing.T, args ...string) (o Common, err error) {
 	return o, err
 }
 
-func TestSpin(t *testing.T) {
+func TestSpin_Parse(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want time.Duration
@@ -58,7 +58,7 @@ func TestSpin(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyCanMeanIsWrongUsage(t *testing.T) {
+func TestFlags_ImpossibleCombinations_UsageError(t *testing.T) {
 	for _, args := range [][]string{
 		{"--group", ""}, {"--socket", ""}, {"--group", "-1"}, {"--group=-1"}, {"--group", "no such group"}, {"--mode", "transfer", "--spin", "0"},
 	} {

@@ -9,7 +9,7 @@ import (
 
 // What is text in the tables of --help is text in the page: no macro, no escape, and
 // hyphens that can be copied.
-func TestManPageEscapes(t *testing.T) {
+func TestManPage_Escapes(t *testing.T) {
 	a := App{
 		Name: "pump", Usage: "move a - b, with --force",
 		About:    ".so is a word here, and a \\fB is one too. 'Quoted' as well.\n\nA second paragraph.",

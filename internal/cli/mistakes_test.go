@@ -23,7 +23,7 @@ func parse(t *testing.T, args ...string) (got error) {
 	return app.Run(append([]string{"producer"}, args...))
 }
 
-func TestMistakesNameTheFlagTheValueAndWhatIsWanted(t *testing.T) {
+func TestMistakes_NameFlagValueAndWanted(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string
@@ -71,7 +71,7 @@ func TestMistakesNameTheFlagTheValueAndWhatIsWanted(t *testing.T) {
 }
 
 // What one of several commands does not take, another may.
-func TestAMistakeSaysWhichCommandTakesIt(t *testing.T) {
+func TestMistakes_FlagOfOtherCommand_Named(t *testing.T) {
 	app := App{Name: "gauge", Commands: []App{
 		{Name: "ls", Flags: []urfave.Flag{&urfave.BoolFlag{Name: "json"}}},
 		{Name: "stat", Flags: []urfave.Flag{NameFlag("demo"), &urfave.BoolFlag{Name: "json"}}, Argument: "name"},
@@ -105,7 +105,7 @@ func TestAMistakeSaysWhichCommandTakesIt(t *testing.T) {
 	}
 }
 
-func TestNumbersAreDecimal(t *testing.T) {
+func TestNumbers_DecimalOnly(t *testing.T) {
 	n := integer{max: 100}
 	if err := n.Set("010"); err != nil || n.n != 10 {
 		t.Errorf("010: %d, %v", n.n, err)
@@ -118,7 +118,7 @@ func TestNumbersAreDecimal(t *testing.T) {
 	}
 }
 
-func TestMistakesInTheEnvironmentNameTheVariable(t *testing.T) {
+func TestMistakes_Environment_NameVariable(t *testing.T) {
 	for variable, c := range map[string]struct{ value, want string }{
 		"SLUICE_RATE":     {"fast", `SLUICE_RATE in the environment: invalid number "fast" (examples: 200, 1e6)`},
 		"SLUICE_CAPACITY": {"much", `SLUICE_CAPACITY in the environment: invalid size "much" (examples: 4096, 64KiB)`},
@@ -141,7 +141,7 @@ func TestMistakesInTheEnvironmentNameTheVariable(t *testing.T) {
 	}
 }
 
-func TestAVariableThatIsNoFlagIsFound(t *testing.T) {
+func TestEnvironment_UnknownVariable(t *testing.T) {
 	flags := withVersion(checked(append(CommonFlags("ring"), SizeFlag("capacity", 0, ""))))
 	for variable, want := range map[string]string{
 		"SLUICE_CAPASITY=4096": `SLUICE_CAPASITY in the environment is the variable of no flag; did you mean SLUICE_CAPACITY?`,
@@ -167,7 +167,7 @@ func TestAVariableThatIsNoFlagIsFound(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoFlagMayStandAnywhere(t *testing.T) {
+func TestArguments_AnyPosition(t *testing.T) {
 	app := App{
 		Name:  "gauge",
 		Flags: checked(nil),

@@ -13,7 +13,7 @@ func newProgram() (flags *flag.FlagSet, kills *int) {
 	return flags, kills
 }
 
-func TestAProgramOfTheScriptsRefuses(t *testing.T) {
+func TestProgram_UsageErrors(t *testing.T) {
 	for _, c := range []struct {
 		want string
 		args []string
@@ -37,7 +37,7 @@ func TestAProgramOfTheScriptsRefuses(t *testing.T) {
 	}
 }
 
-func TestHelpOfAProgramOfTheScripts(t *testing.T) {
+func TestProgram_Help(t *testing.T) {
 	flags, _ := newProgram()
 	want := `storm - kill the sides
 

@@ -10,7 +10,7 @@ import (
 
 // What is wrong for a kind of flag is refused, with the bound that is checked or an
 // example, and changes nothing.
-func TestValuesThatAreRefused(t *testing.T) {
+func TestValues_Refused(t *testing.T) {
 	const tooLong = "want one <= 2562047h47m16.854775807s"
 	for _, kind := range []struct {
 		name    string

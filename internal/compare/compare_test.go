@@ -43,7 +43,7 @@ func leftBehind(pid int) []string {
 	return left
 }
 
-func TestAStallHoldsTheRingBackAndMakesTheTransferGrow(t *testing.T) {
+func TestRun_Stall_RingWaitsTransferGrows(t *testing.T) {
 	runtime.LockOSThread() // the processes end with the thread that has started them
 	defer runtime.UnlockOSThread()
 	r := Runner{Bin: built(t), Dir: ownDir(t)}
@@ -112,7 +112,7 @@ func whole(t *testing.T, rep *Report) {
 	}
 }
 
-func TestOverloadEndsAtTheLimit(t *testing.T) {
+func TestRun_Overload_EndsAtLimit(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	r := Runner{Bin: built(t), Dir: ownDir(t)}
@@ -132,7 +132,7 @@ func TestOverloadEndsAtTheLimit(t *testing.T) {
 }
 
 // A sentence whose premise did not come true is not said.
-func TestFindingsFollowFromTheFigures(t *testing.T) {
+func TestFindings_FollowFromFigures(t *testing.T) {
 	rep := &Report{Results: []*Result{{Scenario: Loads(time.Second)[5], Model: Models[1], Series: Series{Time: []float64{0}, Depth: []float64{1}, Consumed: []float64{0}}, Final: pressure.Snapshot{}}}}
 	if hard, soft, both := rep.Findings(); len(hard)+len(soft)+len(both) != 0 {
 		t.Errorf("%q %q %q", hard, soft, both)
@@ -163,7 +163,7 @@ func sweep() *Report {
 
 // Every load is stated, labels are words and sizes with units, and a rate that could not
 // last is marked.
-func TestAReportSaysWhatWasMeasured(t *testing.T) {
+func TestReport_SaysWhatWasMeasured(t *testing.T) {
 	rep := sweep()
 	pictures, err := rep.Pictures()
 	if err != nil {
@@ -205,7 +205,7 @@ func TestAReportSaysWhatWasMeasured(t *testing.T) {
 }
 
 // In whatever font a plot is shown, its text takes the room that it was laid out for.
-func TestTheTextOfPlotsIsNeverCut(t *testing.T) {
+func TestPlots_TextNotCut(t *testing.T) {
 	pictures, err := sweep().Pictures()
 	if err != nil || len(pictures) == 0 {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestTheTextOfPlotsIsNeverCut(t *testing.T) {
 	}
 }
 
-func TestSeriesCountsFromTheFirstMessageToTheLast(t *testing.T) {
+func TestSeries_FirstToLastMessage(t *testing.T) {
 	s := Series{
 		Time:     []float64{0, 1, 2, 3, 4, 5},
 		Consumed: []float64{0, 0, 100, 200, 300, 300},
@@ -256,7 +256,7 @@ func TestSeriesCountsFromTheFirstMessageToTheLast(t *testing.T) {
 }
 
 // Minutes of measuring would be for nothing.
-func TestAFolderThatCannotBeWrittenIsRefusedFirst(t *testing.T) {
+func TestCompare_UnwritableOut_RefusedFirst(t *testing.T) {
 	bin, file := built(t), filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -270,7 +270,7 @@ func TestAFolderThatCannotBeWrittenIsRefusedFirst(t *testing.T) {
 	}
 }
 
-func TestCtrlCLeavesNothing(t *testing.T) {
+func TestCompare_Interrupted_LeavesNothing(t *testing.T) {
 	bin, tmp, out := built(t), t.TempDir(), filepath.Join(t.TempDir(), "report")
 	cmd := exec.Command(filepath.Join(bin, "compare"), "-quick", "-bin", bin, "-out", out)
 	var said bytes.Buffer

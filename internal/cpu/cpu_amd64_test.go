@@ -6,7 +6,7 @@ import (
 )
 
 // Elsewhere PrefetchWrite does nothing.
-func TestPrefetchWriteGoesThroughAllLines(t *testing.T) {
+func TestPrefetchWrite_EveryLine(t *testing.T) {
 	const lines = 1_000_000
 	began := time.Now()
 	PrefetchWrite(nil, lines)

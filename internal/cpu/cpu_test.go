@@ -9,7 +9,7 @@ import (
 
 // The shortest PAUSE known takes some 10 cycles. A load on the machine only makes it
 // longer.
-func TestAPauseTakesItsTime(t *testing.T) {
+func TestPause_TakesItsTime(t *testing.T) {
 	const turns = 100_000
 	Pause(1)
 	began := time.Now()
@@ -21,7 +21,7 @@ func TestAPauseTakesItsTime(t *testing.T) {
 
 // That the hint goes out for each line is to be seen only by the time it takes; that the
 // lines then come early is no matter of tests but of measurements, in docs/protocol.md.
-func TestPrefetchWriteFaultsOnNothingAndWritesNothing(t *testing.T) {
+func TestPrefetchWrite_NoFaultNoWrite(t *testing.T) {
 	b, err := unix.Mmap(-1, 0, 8192, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		t.Fatal(err)

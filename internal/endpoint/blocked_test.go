@@ -19,7 +19,7 @@ func at(ns uint64) func() uint64 { return func() uint64 { return ns } }
 
 const second = 1_000_000_000
 
-func TestASleepCountsUpToASecondAfterTheLastLookAround(t *testing.T) {
+func TestBlocked_SleepCountsOneSecondBeyondProgress(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		do   func(s *layout.RoleStats)
@@ -54,7 +54,7 @@ func TestASleepCountsUpToASecondAfterTheLastLookAround(t *testing.T) {
 
 // A reader's clock may run ahead of the one with which the sleeper ends its sleep:
 // the value that ends it has to cover what was shown.
-func TestBlockedTimeNeverFalls(t *testing.T) {
+func TestBlocked_NeverFalls(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		end  func(s *layout.RoleStats)
@@ -98,7 +98,7 @@ func TestBlockedTimeNeverFalls(t *testing.T) {
 	}
 }
 
-func TestAStreamThatWasNotCompleteIsCounted(t *testing.T) {
+func TestEnd_IncompleteStreamCounted(t *testing.T) {
 	var s layout.RoleStats
 	for _, c := range []struct {
 		end        layout.End
@@ -117,7 +117,7 @@ func TestAStreamThatWasNotCompleteIsCounted(t *testing.T) {
 	}
 }
 
-func TestAHolderSaysWhoItIs(t *testing.T) {
+func TestHolder_Identity(t *testing.T) {
 	var s layout.RoleStats
 	TakeOver(&s, Holder{PID: 1, UID: 2, PIDNamespace: 3, TimeNamespace: 4}, at(5), true)
 	got := [...]uint64{s.PID.Load(), s.UID.Load(), s.PIDNamespace.Load(), s.TimeNamespace.Load(), s.StartedAt.Load(), s.Keep.Load()}

@@ -13,7 +13,7 @@ import (
 
 // A killed thread's stores become visible up to some point in program order.
 // Publish is done here by hand, store by store, up to each such point.
-func TestAKillBetweenAnyTwoStoresOfPublishIsCountedExactly(t *testing.T) {
+func TestPublish_KilledBetweenStores_CountsExact(t *testing.T) {
 	stores := []func(c *layout.Cursor, before uint64, to Position){
 		func(c *layout.Cursor, before uint64, _ Position) { c.CountBefore.Store(before) },
 		func(c *layout.Cursor, _ uint64, to Position) { c.NextIndex.Store(to.Index) },
@@ -53,7 +53,7 @@ func TestAKillBetweenAnyTwoStoresOfPublishIsCountedExactly(t *testing.T) {
 // The order in which Publish stores is what recovery rests on, and it is up to
 // the compiler and the processor as well. An observer that reads in the opposite
 // order must never find a later store without the ones before it.
-func TestPublishStoresInOrder(t *testing.T) {
+func TestPublish_StoreOrder(t *testing.T) {
 	var c layout.Cursor
 	var stop atomic.Bool
 	var publishing sync.WaitGroup
@@ -75,7 +75,7 @@ func TestPublishStoresInOrder(t *testing.T) {
 	}
 }
 
-func TestPublishedIsWhatASuccessorWouldCount(t *testing.T) {
+func TestPublished_EqualsSuccessorsCount(t *testing.T) {
 	for _, c := range []struct {
 		name                      string
 		index, next, count, prior uint64
@@ -102,7 +102,7 @@ func TestPublishedIsWhatASuccessorWouldCount(t *testing.T) {
 // Every order in which the loads of one call can fall between the stores of a side that is
 // killed inside a publish, of a successor that is killed as well, and of the next one: what is
 // returned is what a successor would have counted at some time during the call.
-func TestPublishedIsTrueBetweenAnyTwoStores(t *testing.T) {
+func TestPublished_BetweenStores_Exact(t *testing.T) {
 	h := new(layout.Header)
 	for _, cut := range []int{2, 3} { // before and after Count
 		for _, again := range []int{0, 3} {
@@ -188,7 +188,7 @@ func schedules(most, n int) iter.Seq[[]int] {
 
 // A side that is killed inside a publish leaves Count ahead of Index, and its successor
 // sets it back.
-func TestPublishedNeverFallsAcrossKills(t *testing.T) {
+func TestPublished_NeverFalls_AcrossKills(t *testing.T) {
 	var (
 		h     = new(layout.Header)
 		cur   = &h.Consumer

@@ -58,7 +58,7 @@ func TestRatesAndDecimalPrefixes(t *testing.T) {
 	check(t, "SI without a unit", SI(42, ""), "42")
 }
 
-func TestSizes(t *testing.T) {
+func TestSize_ParseAndFormat(t *testing.T) {
 	for n, want := range map[uint64]string{
 		0: "0 B", 1023: "1023 B", 1024: "1 KiB", 1536: "1.5 KiB", 1 << 20: "1 MiB", 10 << 20: "10 MiB", 1<<30 - 1: "1 GiB", 128 << 20: "128 MiB",
 		math.MaxUint64: "16 EiB",

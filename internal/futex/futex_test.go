@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestWaitReturnsAtOnceWhenTheWordHoldsSomethingElse(t *testing.T) {
+func TestWait_OtherValue_ReturnsAtOnce(t *testing.T) {
 	word := uint32(1)
 	for _, timeout := range []time.Duration{-1, 0, patience} {
 		if got, err := Wait(&word, 2, timeout); got != NotEqual || err != nil {
@@ -22,7 +22,7 @@ func TestWaitReturnsAtOnceWhenTheWordHoldsSomethingElse(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWhenTheTimeIsUp(t *testing.T) {
+func TestWait_Timeout(t *testing.T) {
 	word := uint32(7)
 	for _, timeout := range []time.Duration{0, 1, time.Millisecond} {
 		got, err := OK, error(nil)
@@ -35,7 +35,7 @@ func TestWaitEndsWhenTheTimeIsUp(t *testing.T) {
 	}
 }
 
-func TestWakeWakesAGoroutine(t *testing.T) {
+func TestWake_Goroutine(t *testing.T) {
 	var word uint32
 	woken := make(chan string, 1)
 	go func() {
@@ -48,7 +48,7 @@ func TestWakeWakesAGoroutine(t *testing.T) {
 	}
 }
 
-func TestWakeWakesNobodyWhenNobodyWaits(t *testing.T) {
+func TestWake_NoWaiter_Zero(t *testing.T) {
 	var word uint32
 	for _, n := range []int{0, 1, -1, math.MaxInt} {
 		if woken := wakeUp(t, &word, n); woken != 0 {
@@ -57,7 +57,7 @@ func TestWakeWakesNobodyWhenNobodyWaits(t *testing.T) {
 	}
 }
 
-func TestWakeWakesAsManyAsItIsTold(t *testing.T) {
+func TestWake_Number(t *testing.T) {
 	var word uint32
 	var sleepers sync.WaitGroup
 	for range 3 {
@@ -81,7 +81,7 @@ func TestWakeWakesAsManyAsItIsTold(t *testing.T) {
 	sleepers.Wait()
 }
 
-func TestWakeWakesAnotherProcess(t *testing.T) {
+func TestWake_OtherProcess(t *testing.T) {
 	path, word := sharedWord(t)
 	c := startChild(t, "wait", path)
 	c.says(t, "waiting")
@@ -89,7 +89,7 @@ func TestWakeWakesAnotherProcess(t *testing.T) {
 	c.says(t, "ok")
 }
 
-func TestAnotherProcessWakesAWaiter(t *testing.T) {
+func TestWait_WokenByOtherProcess(t *testing.T) {
 	path, word := sharedWord(t)
 	woken := make(chan string, 1)
 	go func() {
@@ -103,7 +103,7 @@ func TestAnotherProcessWakesAWaiter(t *testing.T) {
 	}
 }
 
-func TestAWordThatIsNotThereIsAnError(t *testing.T) {
+func TestWait_UnmappedWord_Error(t *testing.T) {
 	path, lost := sharedWord(t)
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestAWordThatIsNotThereIsAnError(t *testing.T) {
 	}
 }
 
-func TestResultsAreSpeltAsInJavaScript(t *testing.T) {
+func TestResult_String(t *testing.T) {
 	for got, want := range map[Result]string{OK: "ok", NotEqual: "not-equal", TimedOut: "timed-out"} {
 		if got.String() != want {
 			t.Errorf("%q, want %q", got, want)

@@ -54,7 +54,7 @@ func slept(s *Waiter, addr *uint32, val uint32, timeout time.Duration) (join fun
 	}
 }
 
-func TestAnInterruptEndsASleepThatNothingElseEnds(t *testing.T) {
+func TestWaiter_Interrupt_EndsSleep(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		for _, settled := range []time.Duration{0, 50 * time.Millisecond} { // falling asleep, asleep
 			s, word := NewWaiter(), new(uint32)
@@ -66,7 +66,7 @@ func TestAnInterruptEndsASleepThatNothingElseEnds(t *testing.T) {
 	})
 }
 
-func TestAnInterruptIsRememberedUntilTheNextWait(t *testing.T) {
+func TestWaiter_InterruptBeforeWait_Remembered(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		s, word := NewWaiter(), new(uint32)
 		n := s.Interrupts()
@@ -84,7 +84,7 @@ func TestAnInterruptIsRememberedUntilTheNextWait(t *testing.T) {
 	})
 }
 
-func TestASleeperWaitsAsTheFunctionWaitDoes(t *testing.T) {
+func TestWaiter_SameResultsAsWait(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		s, word := NewWaiter(), new(uint32)
 		*word = 7
@@ -114,7 +114,7 @@ func TestASleeperWaitsAsTheFunctionWaitDoes(t *testing.T) {
 	})
 }
 
-func TestAnotherProcessWakesASleeper(t *testing.T) {
+func TestWaiter_WokenByOtherProcess(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		path, word := sharedWord(t)
 		sleep := slept(NewWaiter(), word, 0, -1)
@@ -127,7 +127,7 @@ func TestAnotherProcessWakesASleeper(t *testing.T) {
 
 // The interrupt comes at every moment of the loop that the doc comment of Waiter shows,
 // and nothing else ends the sleep.
-func TestNoInterruptIsLost(t *testing.T) {
+func TestWaiter_NoInterruptLost(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		s, word := NewWaiter(), new(uint32)
 		const rounds = 1000
@@ -164,7 +164,7 @@ func TestNoInterruptIsLost(t *testing.T) {
 	})
 }
 
-func TestWhereTheKernelRefusesTwoWordsASleeperTakesOne(t *testing.T) {
+func TestWaiter_NoFutexWaitv_FallsBackToOneWord(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM} {
 		c := startChild(t, "one word", strconv.Itoa(int(errno)))
 		c.says(t, "interrupted")
@@ -175,7 +175,7 @@ func TestWhereTheKernelRefusesTwoWordsASleeperTakesOne(t *testing.T) {
 }
 
 // A sleeper on one word has said that it sleeps, and is held up before it does.
-func TestAnInterruptIsRepeatedUntilTheSleeperIsUp(t *testing.T) {
+func TestWaiter_Fallback_InterruptRepeated(t *testing.T) {
 	s, word := NewWaiter(), new(uint32)
 	s.addr.Store(word)
 	s.oneWord.Store(oneWordSleep | uint64(s.Interrupts()))

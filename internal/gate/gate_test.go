@@ -15,7 +15,7 @@ import (
 // that have to queue before the one that counts. If the call gets in, what it does is
 // done when Wait returns; nobody but the gate orders the two. Without the barrier in
 // Wait about one round in a few hundred fails.
-func TestACallThatGetsInIsWaitedFor(t *testing.T) {
+func TestGate_CloseWaitsForCallInside(t *testing.T) {
 	const rounds = 20_000
 	type meeting struct {
 		gate       Gate
@@ -89,7 +89,7 @@ func TestACallThatGetsInIsWaitedFor(t *testing.T) {
 	t.Logf("%d rounds, in %d of them the call came first", played, in)
 }
 
-func TestWaitWaitsForTheCallThatIsInside(t *testing.T) {
+func TestGate_Wait_WaitsForCallInside(t *testing.T) {
 	var g Gate
 	g.Enter()
 	g.Close()

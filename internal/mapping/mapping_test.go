@@ -41,7 +41,7 @@ func mirror(t *testing.T, f *os.File) []byte {
 	return b
 }
 
-func TestAMirrorShowsTheFileTwice(t *testing.T) {
+func TestMirror_ShowsFileTwice(t *testing.T) {
 	f, content := newFile(t)
 	b, size := mirror(t, f), os.Getpagesize()
 	if len(b) != 2*size {
@@ -53,7 +53,7 @@ func TestAMirrorShowsTheFileTwice(t *testing.T) {
 	}
 }
 
-func TestPrivateMemoryReachesTheFileNoMore(t *testing.T) {
+func TestPrivate_StoresDoNotReachFile(t *testing.T) {
 	f, content := newFile(t)
 	b, size := mirror(t, f), os.Getpagesize()
 	b[0] = 1
@@ -67,7 +67,7 @@ func TestPrivateMemoryReachesTheFileNoMore(t *testing.T) {
 }
 
 // A private page shows what others write to the file until it has a page of its own.
-func TestAPageOfItsOwnKeepsItsContent(t *testing.T) {
+func TestPrivate_KeepsContent(t *testing.T) {
 	for name, copyPages := range map[string]func([]byte) error{
 		"Populate": Populate,
 		"Touch":    func(b []byte) error { Touch(b); return nil },
@@ -97,7 +97,7 @@ func TestAPageOfItsOwnKeepsItsContent(t *testing.T) {
 	Touch(nil)
 }
 
-func TestAFileThatIsClosedCannotBeMapped(t *testing.T) {
+func TestMap_ClosedFile_Error(t *testing.T) {
 	f, _ := newFile(t)
 	b := mirror(t, f)
 	f.Close()

@@ -29,14 +29,14 @@ func needMembarrier(t *testing.T, commands uintptr) {
 	}
 }
 
-func TestTheKernelDoesTheBarrier(t *testing.T) {
+func TestBarrier_KernelSupports(t *testing.T) {
 	needMembarrier(t, 1<<1)
 	if !Global() {
 		t.Error("the kernel offers it, Global is false")
 	}
 }
 
-func TestABarrierThatTheKernelOffersIsReliedOn(t *testing.T) {
+func TestBarrier_Offered_Used(t *testing.T) {
 	needMembarrier(t, 1<<1|1<<2)
 	for range 2 {
 		if !Register() {
@@ -45,7 +45,7 @@ func TestABarrierThatTheKernelOffersIsReliedOn(t *testing.T) {
 	}
 }
 
-func TestRegisterRegistersTheProcess(t *testing.T) {
+func TestRegister_Process(t *testing.T) {
 	needMembarrier(t, membarrierGetRegistrations)
 	if !Register() {
 		t.Skip("NOT TESTED: there is no barrier to rely on")
@@ -88,7 +88,7 @@ func runElsewhere(t *testing.T) {
 // between; the other lies down, issues the barrier, and looks for news. If both
 // can miss each other, a sleeper sleeps on. It is a matter of nanoseconds:
 // without the barrier they do in about one round of a thousand.
-func TestWithABarrierTwoSidesNeverMissEachOther(t *testing.T) {
+func TestBarrier_StoreLoad_NeverMissed(t *testing.T) {
 	if !layout.StoreReleaseOvertaken || !Register() {
 		t.Skip("NOT TESTED: no store is overtaken, or there is no barrier to rely on")
 	}

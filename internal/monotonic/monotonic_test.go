@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestTheClockIsTheKernelsMonotonicOne(t *testing.T) {
+func TestNow_KernelsMonotonicClock(t *testing.T) {
 	const tolerance = uint64(time.Millisecond)
 	kernel := func() uint64 {
 		var ts unix.Timespec
@@ -25,7 +25,7 @@ func TestTheClockIsTheKernelsMonotonicOne(t *testing.T) {
 	}
 }
 
-func TestTheClockNeverGoesBack(t *testing.T) {
+func TestNow_NeverGoesBack(t *testing.T) {
 	for last := range 10000 {
 		a, b := Now(), Now()
 		if b < a {

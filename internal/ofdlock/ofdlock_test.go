@@ -17,7 +17,7 @@ func open(t *testing.T, path string) *os.File {
 	return f
 }
 
-func TestALockBelongsToADescription(t *testing.T) {
+func TestLock_BelongsToFileDescription(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	a, b := open(t, path), open(t, path)
 	take := func(f *os.File, at int64, want bool) {
@@ -47,7 +47,7 @@ func TestALockBelongsToADescription(t *testing.T) {
 	held(a, 2, false)
 }
 
-func TestAFileThatIsClosedGivesAnError(t *testing.T) {
+func TestLock_ClosedFile_Error(t *testing.T) {
 	f := open(t, filepath.Join(t.TempDir(), "file"))
 	f.Close()
 	if ok, err := TryLock(f, 0); ok || err == nil {

@@ -2,7 +2,7 @@ package payload
 
 import "testing"
 
-func TestEveryDamagedByteIsSeen(t *testing.T) {
+func TestCheck_EveryDamagedByteFound(t *testing.T) {
 	for _, size := range []int{8, 9, 15, 16, 100, 4096} {
 		msg := make([]byte, size)
 		Fill(msg, 12345)

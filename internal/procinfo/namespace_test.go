@@ -13,7 +13,7 @@ import (
 )
 
 // The kernel shows a namespace as kind:[number].
-func TestNamespacesHaveTheNumbersThatTheKernelShows(t *testing.T) {
+func TestNamespace_KernelsNumber(t *testing.T) {
 	for kind, got := range map[string]uint64{"pid": PIDNamespace(), "time": TimeNamespace()} {
 		link, err := os.Readlink("/proc/self/ns/" + kind)
 		if err != nil {
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestAnotherPIDNamespaceHasAnotherNumber(t *testing.T) {
+func TestNamespace_OtherPIDNamespace_OtherNumber(t *testing.T) {
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), childEnv+"=1")
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}

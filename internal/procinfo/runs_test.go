@@ -24,7 +24,7 @@ func becomes(t *testing.T, pid int, runs, stopped bool) {
 	}
 }
 
-func TestAStoppedProcessIsSeen(t *testing.T) {
+func TestRuns_StoppedProcess(t *testing.T) {
 	// A name that looks like the end of it and a state.
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // The pace in the bar is that of all the time since its start: what came before it was drawn
 // for the first time came in some time as well.
-func TestTheBarCountsFromItsStart(t *testing.T) {
+func TestBar_CountsFromStart(t *testing.T) {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip("SKIPPED, NOT TESTED: no terminal: ", err)

@@ -18,7 +18,7 @@ import (
 )
 
 // What a side says between its reports, word by word.
-func TestNotes(t *testing.T) {
+func TestNotes_Text(t *testing.T) {
 	path := shm.Path("orders")
 	for _, row := range []struct {
 		what string
@@ -58,7 +58,7 @@ func TestNotes(t *testing.T) {
 }
 
 // Programs are told of an end, and of what was checked; the rest is in the figures.
-func TestNotesForPrograms(t *testing.T) {
+func TestNotes_JSON(t *testing.T) {
 	var b strings.Builder
 	r := &Reporter{opt: Options{Role: layout.Consumer, Name: "orders", JSON: true, Out: &b}}
 	r.Resumed(1, true)
@@ -88,7 +88,7 @@ func TestNotesForPrograms(t *testing.T) {
 	}
 }
 
-func TestHowAStreamHasEnded(t *testing.T) {
+func TestNotes_StreamEnd(t *testing.T) {
 	closed := pressure.RoleStats{State: layout.StateClosed, End: layout.EndStopped}
 	again := closed
 	again.Alive = true // and has not begun so far
@@ -156,7 +156,7 @@ func finishes(t *testing.T, r *Reporter) (f finalLine) {
 	return f
 }
 
-func TestTheLastReportOfASegmentThatWasRemoved(t *testing.T) {
+func TestFinal_SegmentRemoved(t *testing.T) {
 	p, c := both(t)
 	r := attached(t, c, Options{Role: layout.Consumer}, 0)
 	if err := os.Remove(shm.Path(p.Name())); err != nil {
@@ -167,7 +167,7 @@ func TestTheLastReportOfASegmentThatWasRemoved(t *testing.T) {
 	}
 }
 
-func TestTheLastReportOfASegmentThatWasTruncated(t *testing.T) {
+func TestFinal_SegmentTruncated(t *testing.T) {
 	for role, of := range map[layout.Role]func(f finalLine) (ever, now *uint64){
 		layout.Producer: func(f finalLine) (ever, now *uint64) { return f.ProducedCount, f.Run.ProducedCount },
 		layout.Consumer: func(f finalLine) (ever, now *uint64) { return f.ConsumedCount, f.Run.ConsumedCount },
@@ -190,7 +190,7 @@ func TestTheLastReportOfASegmentThatWasTruncated(t *testing.T) {
 }
 
 // The error's hint says what to do, and a consumer that has ended need not be stopped.
-func TestTheLastReportAdvisesNothingThatIsOver(t *testing.T) {
+func TestFinal_NoOutdatedAdvice(t *testing.T) {
 	p, c := both(t)
 	r := attached(t, p, Options{Role: layout.Producer}, 0)
 	p.Header().Producer.Count.Store(10)
@@ -211,7 +211,7 @@ func TestTheLastReportAdvisesNothingThatIsOver(t *testing.T) {
 }
 
 // What this side knows of the end goes before what the segment says.
-func TestTheLastReportSaysHowTheStreamEndedForThisSide(t *testing.T) {
+func TestFinal_StreamEndOfThisSide(t *testing.T) {
 	p, c := both(t)
 	endpoint.SetEnd(&p.Header().ProducerStats, layout.EndComplete, true)
 	endpoint.Close(&p.Header().ProducerStats, monotonic.Now())
@@ -227,7 +227,7 @@ func TestTheLastReportSaysHowTheStreamEndedForThisSide(t *testing.T) {
 
 // How long this process was stopped shows in the gap between its looks. One that is stopped
 // for good by systemd is sent SIGCONT as well.
-func TestTheLastReportKnowsThatThisProcessWasStopped(t *testing.T) {
+func TestFinal_ThisProcessWasStopped(t *testing.T) {
 	for _, stopping := range []bool{false, true} {
 		p, _ := both(t)
 		asked := make(chan struct{})
@@ -246,7 +246,7 @@ func TestTheLastReportKnowsThatThisProcessWasStopped(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotSentIsSaidAtTheEnd(t *testing.T) {
+func TestFinal_Unsent(t *testing.T) {
 	for unsent, want := range map[int64]string{0: "", 1234: "stopped with 1,234 bytes read from the input and not sent; they are lost"} {
 		var b strings.Builder
 		r := Start(Options{Role: layout.Producer, Name: "orders", Mode: layout.ModeRing, Out: &b, Total: -1})
@@ -259,7 +259,7 @@ func TestWhatWasNotSentIsSaidAtTheEnd(t *testing.T) {
 }
 
 // A report is on the time since the one before.
-func TestTheFiguresOfAReportAreOfItsInterval(t *testing.T) {
+func TestInterval_FiguresOfTheInterval(t *testing.T) {
 	p, _ := both(t)
 	out, in := io.Pipe()
 	r := Start(Options{Role: layout.Producer, Name: p.Name(), Mode: layout.ModeRing, JSON: true, Interval: 5 * time.Millisecond, Out: in, Total: -1})
@@ -294,7 +294,7 @@ type nobody struct{ gone chan struct{} }
 func (n nobody) Write(p []byte) (int, error) { <-n.gone; return len(p), nil }
 
 // A reader of standard error that has stopped holds a side up once, not with every line.
-func TestWhoDoesNotReadIsWaitedForOnce(t *testing.T) {
+func TestNotes_BlockedOutput_WaitsOnce(t *testing.T) {
 	out := nobody{make(chan struct{})}
 	defer close(out.gone)
 	r := &Reporter{opt: Options{Role: layout.Producer, Name: "orders", Out: out}}
@@ -311,7 +311,7 @@ func TestWhoDoesNotReadIsWaitedForOnce(t *testing.T) {
 }
 
 // The reason of a verdict and what to do about it are said when it comes, not with each line.
-func TestALineExplainsAVerdictOnce(t *testing.T) {
+func TestInterval_VerdictExplainedOnce(t *testing.T) {
 	drops := func(r *Report, _, s *pressure.Snapshot) { r.Final, s.Dropped = false, 30 }
 	for _, journal := range []bool{false, true} {
 		p := &text{journal: journal}
@@ -332,7 +332,7 @@ func TestALineExplainsAVerdictOnce(t *testing.T) {
 	}
 }
 
-func TestASummaryTellsThisRunFromThoseBefore(t *testing.T) {
+func TestSummary_ThisRunAndEarlierOnes(t *testing.T) {
 	asTransfer := func(b, s *pressure.Snapshot) {
 		b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
 	}
@@ -359,7 +359,7 @@ func TestASummaryTellsThisRunFromThoseBefore(t *testing.T) {
 }
 
 // A queue that grows without a limit never reaches it.
-func TestWithoutALimitNoTimeIsLeftUntilIt(t *testing.T) {
+func TestInterval_NoLimit_NoForecast(t *testing.T) {
 	var b strings.Builder
 	r := fiveSeconds(func(_ *Report, b, s *pressure.Snapshot) {
 		b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}

@@ -43,7 +43,7 @@ func printed(t *testing.T, r *Report) string {
 	return b.String()
 }
 
-func TestTheFiguresOfASummaryAddUp(t *testing.T) {
+func TestSummary_FiguresAddUp(t *testing.T) {
 	out := printed(t, fiveSeconds(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {}))
 	for _, want := range []string{
 		"produced   10 messages, 0 B; 20 messages waited from before\n",
@@ -61,7 +61,7 @@ func TestTheFiguresOfASummaryAddUp(t *testing.T) {
 }
 
 // Rates and shares are of the time since there was a segment.
-func TestASummarySaysHowLongThereWasNoSegment(t *testing.T) {
+func TestSummary_TimeWithoutSegment(t *testing.T) {
 	for waited, want := range map[time.Duration]string{
 		0:                     "ran for 9s\n",
 		50 * time.Millisecond: "ran for 9s\n",
@@ -74,7 +74,7 @@ func TestASummarySaysHowLongThereWasNoSegment(t *testing.T) {
 	}
 }
 
-func TestWhatASummarySaysOfLossesAndRefusals(t *testing.T) {
+func TestSummary_LossesAndRefusals(t *testing.T) {
 	asTransfer := func(s *pressure.Snapshot) {
 		s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}
 		s.Limit = 1 << 30
@@ -117,7 +117,7 @@ func TestWhatASummarySaysOfLossesAndRefusals(t *testing.T) {
 }
 
 // What is not known is null; what is known to be nothing is 0.
-func TestKeysOfJSON(t *testing.T) {
+func TestJSON_Keys(t *testing.T) {
 	asTransfer := func(_ *Report, b, s *pressure.Snapshot) {
 		b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
 	}
@@ -172,7 +172,7 @@ func TestKeysOfJSON(t *testing.T) {
 
 // The producer notes the deepest queue now and then. What a line shows was seen, and was
 // not deeper before.
-func TestTheDeepestQueueIsNeverLessThanTheQueue(t *testing.T) {
+func TestHighWater_NeverBelowDepth(t *testing.T) {
 	lag := func(_ *Report, b, s *pressure.Snapshot) { b.HighWater, s.HighWater = 3, 3 }
 	r := fiveSeconds(lag) // 5 messages are queued, 20 were
 	var b strings.Builder
@@ -196,7 +196,7 @@ func TestTheDeepestQueueIsNeverLessThanTheQueue(t *testing.T) {
 }
 
 // A sentence stands for itself, on one line, with the reason when figures are not all.
-func TestASentence(t *testing.T) {
+func TestSentence_Text(t *testing.T) {
 	for _, row := range []struct {
 		change func(r *Report, b, s *pressure.Snapshot)
 		want   string
@@ -215,7 +215,7 @@ func TestASentence(t *testing.T) {
 	}
 }
 
-func TestObservedNamesWhoIsThere(t *testing.T) {
+func TestObserved_NamesHolders(t *testing.T) {
 	r := fiveSeconds(func(_ *Report, _, s *pressure.Snapshot) {
 		s.Consumer.Stopped, s.Consumer.State = true, layout.StateBlocked
 		s.Producer = pressure.RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndFailed}
@@ -231,7 +231,7 @@ func TestObservedNamesWhoIsThere(t *testing.T) {
 	}
 }
 
-func TestASentenceIsBrokenBetweenItsClauses(t *testing.T) {
+func TestSentence_BrokenBetweenClauses(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "",
 		"the consumer has time left; nothing to do unless more should arrive":                                "the consumer has time left; nothing to do unless more should arrive",

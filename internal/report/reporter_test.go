@@ -12,7 +12,7 @@ import (
 )
 
 // The final line knows what was seen before, and tells this run from what was there.
-func TestTheFinalReport(t *testing.T) {
+func TestReporter_Final(t *testing.T) {
 	name := fmt.Sprintf("reporttest.%d", os.Getpid())
 	g, err := layout.RingGeometry(4096, 0, uint64(os.Getpagesize()))
 	if err != nil {

@@ -73,7 +73,7 @@ func sendSIGCONT(t *testing.T) {
 }
 
 // Who waited for whom while this process was stopped says nothing.
-func TestAReportOnATimeInWhichItsSideWasStoppedSaysSo(t *testing.T) {
+func TestReporter_SideWasStopped_Said(t *testing.T) {
 	r, next := rows(t, nil)
 	next()
 	sendSIGCONT(t)
@@ -92,7 +92,7 @@ func TestAReportOnATimeInWhichItsSideWasStoppedSaysSo(t *testing.T) {
 
 // systemd and timeout(1) send SIGCONT after SIGTERM, also to what runs: a producer that
 // delivers its queue before it ends was not stopped for that.
-func TestAReportOfASideThatWasAskedToStop(t *testing.T) {
+func TestReporter_SideAskedToStop(t *testing.T) {
 	asked := make(chan struct{})
 	close(asked)
 	r, next := rows(t, asked)
@@ -115,7 +115,7 @@ func TestAReportOfASideThatWasAskedToStop(t *testing.T) {
 
 // What ends as soon as it goes on, because the other side has ended meanwhile, was stopped
 // all the same.
-func TestTheLastReportOfASideThatWasStoppedUntilItsEnd(t *testing.T) {
+func TestReporter_SideStoppedUntilEnd(t *testing.T) {
 	for range 5 { // the end and the signal are there at once, and either may be seen first
 		r, next := rows(t, nil)
 		next()

@@ -15,7 +15,7 @@ func message(seq uint64) []byte {
 	return msg
 }
 
-func TestVerifyCountsEveryKindOfFault(t *testing.T) {
+func TestVerify_CountsEveryFault(t *testing.T) {
 	damaged := message(3)
 	damaged[39] ^= 1
 	for _, c := range []struct {
@@ -46,7 +46,7 @@ func TestVerifyCountsEveryKindOfFault(t *testing.T) {
 }
 
 // What no counter accounts for is a fault, to the last message.
-func TestVerifyHoldsGapsAgainstTheCounters(t *testing.T) {
+func TestVerify_GapsComparedWithCounters(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		before        Counts
@@ -88,7 +88,7 @@ func TestVerifyHoldsGapsAgainstTheCounters(t *testing.T) {
 	}
 }
 
-func TestCountersExcuseNoRepeatedOrDamagedMessage(t *testing.T) {
+func TestVerify_RepeatedOrDamaged_NotExcused(t *testing.T) {
 	v := NewVerify(Counts{})
 	for _, n := range []uint64{0, 1, 1, 2} {
 		v.Put(message(n))

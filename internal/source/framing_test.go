@@ -80,7 +80,7 @@ func lengthFramed(msgs ...string) string {
 	return b.String()
 }
 
-func TestFramingsCutTheInputWhereTheySay(t *testing.T) {
+func TestFraming_MessageBoundaries(t *testing.T) {
 	long := strings.Repeat("x", 100_000) // more than a bufio.Scanner takes unless told
 	byLine := func(max int) func(*Input) Cutter { return func(in *Input) Cutter { return Lines(in, max) } }
 	byLength := func(max int) func(*Input) Cutter { return func(in *Input) Cutter { return Lengths(in, max) } }
@@ -134,7 +134,7 @@ func TestFramingsCutTheInputWhereTheySay(t *testing.T) {
 
 // Only the end of an input makes a message of a last line without its end. What
 // another error leaves behind a line end may go on.
-func TestAMessageThatWasNotReadToItsEndIsNotSent(t *testing.T) {
+func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 	byLine := func(in *Input) Cutter { return Lines(in, 1<<20) }
 	byLength := func(in *Input) Cutter { return Lengths(in, 1<<20) }
 	byChunk := func(in *Input) Cutter { return Chunks(in, 6) }
@@ -223,7 +223,7 @@ func openPipe(t *testing.T, ctx context.Context, content string) *Input {
 	return in
 }
 
-func TestWhatAPipeGaveAndNobodyGotIsUnsent(t *testing.T) {
+func TestFraming_PipeBytesNotSent_Unsent(t *testing.T) {
 	for framing, cut := range map[string]func(*Input) Cutter{
 		"lines":   func(in *Input) Cutter { return Lines(in, 10) },
 		"lengths": func(in *Input) Cutter { return Lengths(in, 10) },

@@ -58,7 +58,7 @@ func listening(t *testing.T) (told func() string) {
 	}
 }
 
-func TestNobodyIsToldWithoutSystemd(t *testing.T) {
+func TestNotifier_NoSystemd_Silent(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	n := New(t.Context(), layout.Producer, "waiting")
 	if n != nil || Started() {
@@ -68,7 +68,7 @@ func TestNobodyIsToldWithoutSystemd(t *testing.T) {
 	n.Detach()
 }
 
-func TestTheLifeOfASide(t *testing.T) {
+func TestNotifier_ReadyStatusStopping(t *testing.T) {
 	told := listening(t)
 	t.Setenv("WATCHDOG_USEC", "40000")
 	ctx, stop := context.WithCancel(t.Context())
@@ -102,7 +102,7 @@ func TestTheLifeOfASide(t *testing.T) {
 
 // A process that ends at once after it was asked to stop has told so: whoever is told
 // afterwards is told after that.
-func TestASideThatEndsAtOnceHasSaidThatItStops(t *testing.T) {
+func TestNotifier_ShortRun_SaysStopping(t *testing.T) {
 	told := listening(t)
 	s := segment(t)
 	for i := range 200 {
@@ -124,7 +124,7 @@ func TestASideThatEndsAtOnceHasSaidThatItStops(t *testing.T) {
 }
 
 // Whatever it is told, systemd gets one line a status.
-func TestASegmentThatIsGoneIsNoStatusAndNoProgress(t *testing.T) {
+func TestNotifier_SegmentGone_NoStatus(t *testing.T) {
 	told := listening(t)
 	t.Setenv("WATCHDOG_USEC", "1000000")
 	s := segment(t)
@@ -140,7 +140,7 @@ func TestASegmentThatIsGoneIsNoStatusAndNoProgress(t *testing.T) {
 	n.Detach()
 }
 
-func TestTheWatchdogIsFedByTheLoopAlone(t *testing.T) {
+func TestWatchdog_FedByLoopOnly(t *testing.T) {
 	s := segment(t)
 	h := s.Header()
 	w := watchdog{limit: 4 * time.Second}
@@ -181,7 +181,7 @@ func TestTheWatchdogIsFedByTheLoopAlone(t *testing.T) {
 	}
 }
 
-func TestHowOftenTheWatchdogIsLookedAfter(t *testing.T) {
+func TestWatchdog_Interval(t *testing.T) {
 	for limit, want := range map[time.Duration]time.Duration{0: time.Second, 2 * time.Second: 500 * time.Millisecond, time.Hour: time.Second, 1: time.Millisecond} {
 		if got := (&watchdog{limit: limit}).interval(time.Second); got != want {
 			t.Errorf("limit %v: every %v, want %v", limit, got, want)

@@ -28,7 +28,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-func TestAnAlarmIsSetToTheDeadlineOfTheLastContextThatHasOne(t *testing.T) {
+func TestAlarm_DeadlineOfLastContext(t *testing.T) {
 	var a Alarm
 	a.Set(t.Context())
 	a.Set(within(t, -time.Second))
@@ -68,7 +68,7 @@ func TestAnAlarmIsSetToTheDeadlineOfTheLastContextThatHasOne(t *testing.T) {
 }
 
 // A timer is a help that waits can do without: one that is refused is not asked for again.
-func TestWithoutATimerThereIsNoAlarm(t *testing.T) {
+func TestAlarm_NoTimer(t *testing.T) {
 	for name, refused := range map[string]seccomp.Rule{
 		"timerfd_create":  seccomp.Call(unix.SYS_TIMERFD_CREATE),
 		"timerfd_settime": seccomp.Call(unix.SYS_TIMERFD_SETTIME),

@@ -32,7 +32,7 @@ func transfer(change func(v *pressure.Verdict)) func(v *pressure.Verdict) {
 func as(*pressure.Verdict) {}
 
 // Words are results: each row is a verdict and what is said of it.
-func TestWords(t *testing.T) {
+func TestWords_OfVerdicts(t *testing.T) {
 	waits := func(p, c float64) func(v *pressure.Verdict) {
 		return func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked, v.Fill = p, c, 0.5 }
 	}
@@ -166,7 +166,7 @@ func TestWords(t *testing.T) {
 }
 
 // A line with the figures need not repeat them, unless there is more to say.
-func TestWhatRepeatsFigures(t *testing.T) {
+func TestWords_WhatRepeatsFigures(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		v    pressure.Verdict
@@ -214,7 +214,7 @@ func constants(t *testing.T, path, typ string) (all []string) {
 }
 
 // Advice that is added to pressure needs words here.
-func TestEveryAdviceHasWords(t *testing.T) {
+func TestWords_EveryAdvice(t *testing.T) {
 	for _, kind := range constants(t, "../../pressure/advice.go", "AdviceKind") {
 		v := of(pressure.ConsumerBound, pressure.CauseWaits, as, pressure.AdviceKind(kind))
 		if got := Advice(&v); got == "" || got == kind {
@@ -223,7 +223,7 @@ func TestEveryAdviceHasWords(t *testing.T) {
 	}
 }
 
-func TestEveryKindHasAReason(t *testing.T) {
+func TestWords_EveryKind(t *testing.T) {
 	for _, kind := range pressure.Kinds() {
 		v := of(kind, "", as)
 		if Reason(&v) == "" {

@@ -13,7 +13,7 @@ const (
 	inDocker  = "33 31 0:30 /docker/abc /cg/memory ro - cgroup cgroup rw,memory"
 )
 
-func TestGroups(t *testing.T) {
+func TestCgroup_Groups(t *testing.T) {
 	for _, row := range []struct {
 		name, mounts, own, controller string
 		want                          string
@@ -40,7 +40,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-func TestQuotaAndMemoryOfTheGroups(t *testing.T) {
+func TestCgroup_QuotaAndMemory(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		check  string

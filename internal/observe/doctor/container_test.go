@@ -2,7 +2,7 @@ package doctor
 
 import "testing"
 
-func TestContainer(t *testing.T) {
+func TestContainer_Detected(t *testing.T) {
 	own := func(m *machine, kinds ...string) {
 		for _, kind := range kinds {
 			m.namespaceIs(t, kind, "4026532100")
@@ -40,7 +40,7 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-func TestTheMountThatIsSeen(t *testing.T) {
+func TestMounts_VisibleOne(t *testing.T) {
 	m := healthy(t)
 	m.put(t, "/proc/self/mountinfo", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
 2 1 0:5 / /dev rw - devtmpfs dev rw

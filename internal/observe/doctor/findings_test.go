@@ -226,7 +226,7 @@ func (m *machine) isTroubled(all ...pairTrouble) {
 	m.livePairs = func() ([]pairTrouble, error) { return all, nil }
 }
 
-func TestFindings(t *testing.T) {
+func TestFindings_Table(t *testing.T) {
 	for _, row := range brokenMachines {
 		t.Run(row.check+": "+row.name, func(t *testing.T) {
 			m := healthy(t)
@@ -236,7 +236,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-func TestThePlaceOfTheSocket(t *testing.T) {
+func TestFindings_SocketPath(t *testing.T) {
 	me := os.Geteuid()
 	for _, row := range []struct {
 		name   string
@@ -287,7 +287,7 @@ func TestThePlaceOfTheSocket(t *testing.T) {
 	}
 }
 
-func TestTheUserDirectoryOfALoginIsNoSurprise(t *testing.T) {
+func TestFindings_SocketPath_LoginDirectory(t *testing.T) {
 	m := healthy(t)
 	own := fmt.Sprintf("/run/user/%d", m.uid)
 	m.socket = func(name string) string { return own + "/sluice/" + name + ".sock" }

@@ -155,7 +155,7 @@ func (f Finding) expect(t *testing.T, state State, says, remedy string) {
 	}
 }
 
-func TestAHealthyMachineIsFine(t *testing.T) {
+func TestMachine_Healthy_NoProblem(t *testing.T) {
 	for _, f := range examine(healthy(t)) {
 		if f.State != OK || f.Says == "" || f.Remedy != "" {
 			t.Errorf("%+v", f)
@@ -164,7 +164,7 @@ func TestAHealthyMachineIsFine(t *testing.T) {
 }
 
 // What is not there is not known, and no reason to fail.
-func TestAMachineThatTellsNothing(t *testing.T) {
+func TestMachine_UnknownEverything(t *testing.T) {
 	m := healthy(t)
 	m.root = t.TempDir()
 	for _, f := range examine(m) {
@@ -174,7 +174,7 @@ func TestAMachineThatTellsNothing(t *testing.T) {
 	}
 }
 
-func TestEveryProblemHasARemedy(t *testing.T) {
+func TestMachine_EveryProblemHasRemedy(t *testing.T) {
 	m := healthy(t)
 	m.probeFutex = func() error { return unix.EPERM }
 	m.probeRing, m.probeTransfer = m.probeFutex, m.probeFutex

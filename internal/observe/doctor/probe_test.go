@@ -37,7 +37,7 @@ func open(t *testing.T) string {
 	return strings.Join(all, "\n")
 }
 
-func TestWhatIsTriedWorksAndLeavesNothing(t *testing.T) {
+func TestProbes_WorkAndLeaveNothing(t *testing.T) {
 	before := open(t)
 	for name, try := range tried {
 		for range 20 {
@@ -59,7 +59,7 @@ func under(t *testing.T, errno unix.Errno, fn func(), rules ...seccomp.Rule) {
 	}
 }
 
-func TestWhatTheKernelRefusesIsFound(t *testing.T) {
+func TestProbes_RefusedCall_Found(t *testing.T) {
 	const sharedWait, sharedWake = 0, 1 // Go's own runtime uses private ones
 	for _, row := range []struct {
 		name, check string
@@ -87,7 +87,7 @@ func TestWhatTheKernelRefusesIsFound(t *testing.T) {
 }
 
 // Kernels and sandboxes that say yes and do nothing.
-func TestAnAnswerIsNotBelieved(t *testing.T) {
+func TestProbes_CallFakesSuccess_Found(t *testing.T) {
 	for _, row := range []struct {
 		check string
 		rule  seccomp.Rule
@@ -105,7 +105,7 @@ func TestAnAnswerIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestSegmentsAreSeenAsTheyAre(t *testing.T) {
+func TestProbes_Segments(t *testing.T) {
 	names := map[string]string{}
 	for _, what := range []string{"live", "left", "broken", "link"} {
 		names[what] = fmt.Sprintf("doctortest.%d.%s", os.Getpid(), what)
@@ -164,7 +164,7 @@ func TestSegmentsAreSeenAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestExamineOnThisMachine(t *testing.T) {
+func TestExamine_ThisMachine(t *testing.T) {
 	before := open(t)
 	all := Examine()
 	if len(all) != len(checks) {

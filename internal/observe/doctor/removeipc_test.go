@@ -11,7 +11,7 @@ func withLogind(t *testing.T) *machine {
 	return m
 }
 
-func TestRemoveIPC(t *testing.T) {
+func TestRemoveIPC_Setting(t *testing.T) {
 	const main, etc, run, usr = "/etc/systemd/logind.conf", "/etc/systemd/logind.conf.d/", "/run/systemd/logind.conf.d/", "/usr/lib/systemd/logind.conf.d/"
 	for _, row := range []struct {
 		name   string

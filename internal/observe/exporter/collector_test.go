@@ -24,7 +24,7 @@ import (
 	"sluice/shm"
 )
 
-func TestARingIsExposedExactly(t *testing.T) {
+func TestCollector_Ring_AllSeries(t *testing.T) {
 	name, h := segment(t, ring(t))
 	store(h)
 	var want strings.Builder
@@ -71,7 +71,7 @@ func TestARingIsExposedExactly(t *testing.T) {
 	}
 }
 
-func TestATransferHasFiguresOfItsOwn(t *testing.T) {
+func TestCollector_Transfer_Series(t *testing.T) {
 	name, h := segment(t, transfer)
 	h.Producer.Count.Store(120)
 	h.Producer.Index.Store(9000)
@@ -125,7 +125,7 @@ const oneSlots = `
 sluice_slots{mode="ring",name="NAME"} 64
 `
 
-func TestABadSegmentIsCountedAndSpoilsNothing(t *testing.T) {
+func TestCollector_BadSegment_CountedOnly(t *testing.T) {
 	good, _ := segment(t, ring(t))
 	corrupt, h := segment(t, ring(t))
 	h.Identity.Capacity.Store(12345)
@@ -143,7 +143,7 @@ func TestABadSegmentIsCountedAndSpoilsNothing(t *testing.T) {
 	answers(t, c, good, oneSlots+unreadableSegments(4), "sluice_slots", "sluice_unreadable_segments")
 }
 
-func TestASegmentThatIsGoneIsNotInTheNextAnswer(t *testing.T) {
+func TestCollector_SegmentGone_Omitted(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	c := of(name)
 	answers(t, c, name, oneSlots+unreadableSegments(0), "sluice_slots", "sluice_unreadable_segments")
@@ -165,7 +165,7 @@ func TestASegmentThatIsGoneIsNotInTheNextAnswer(t *testing.T) {
 	}
 }
 
-func TestTheVerdictIsAStateSet(t *testing.T) {
+func TestCollector_Verdict_StateSet(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	c := of(name)
 	answers(t, c, name, "", "sluice_verdict") // nobody has looked long enough
@@ -182,14 +182,14 @@ func TestTheVerdictIsAStateSet(t *testing.T) {
 }
 
 // Without a bound there is no share of it: a series that says 0 would be made up.
-func TestWhatIsUnknownHasNoSeries(t *testing.T) {
+func TestCollector_Unknown_NoSeries(t *testing.T) {
 	name, h := segment(t, transfer)
 	answers(t, of(name), name, "", "sluice_fill_ratio")
 	h.ProducerStats.Limit.Store(1 << 20)
 	answers(t, of(name), name, "# HELP sluice_fill_ratio HELP\n# TYPE sluice_fill_ratio gauge\nsluice_fill_ratio{mode=\"transfer\",name=\"NAME\"} 0\n", "sluice_fill_ratio")
 }
 
-func TestALimitThatIsReachedIsSeen(t *testing.T) {
+func TestCollector_LimitReached(t *testing.T) {
 	name, h := segment(t, transfer)
 	reached := func(n int) string {
 		return fmt.Sprintf(`
@@ -206,7 +206,7 @@ sluice_limit_reached{mode="transfer",name="NAME"} %d
 	answers(t, of(name), name, reached(1), "sluice_limit_reached")
 }
 
-func TestTheBuildIsNamed(t *testing.T) {
+func TestCollector_BuildInfo(t *testing.T) {
 	want := fmt.Sprintf(`
 # HELP sluice_build_info 1, with the version of this gauge, its commit, the Go that built it, and the layout of segments that it reads.
 # TYPE sluice_build_info gauge
@@ -215,7 +215,7 @@ sluice_build_info{goversion=%q,layout="%d",revision="unknown",version="(devel)"}
 	answers(t, of(), "", want, "sluice_build_info")
 }
 
-func TestSegmentsThatAreLeftOutAreCounted(t *testing.T) {
+func TestCollector_OmittedSegments_Counted(t *testing.T) {
 	c := of()
 	c.list = func() ([]string, int, error) { return nil, 19_744, nil }
 	answers(t, c, "", `
@@ -241,7 +241,7 @@ func TestDocument_NamesTheSeriesOfTheExporter(t *testing.T) {
 
 // Whatever a process writes into its header, a scrape succeeds, and every value is a
 // number.
-func TestNoHeaderMakesAScrapeFail(t *testing.T) {
+func TestCollector_RandomHeaders_NeverFails(t *testing.T) {
 	fill := map[string]func() uint64{
 		"ones":   func() uint64 { return math.MaxUint64 },
 		"sign":   func() uint64 { return 1 << 63 },
@@ -281,7 +281,7 @@ func TestNoHeaderMakesAScrapeFail(t *testing.T) {
 }
 
 // A server is scraped for months.
-func TestAScrapeLeavesNothingMapped(t *testing.T) {
+func TestCollector_LeavesNothingMapped(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	r := registry(t, of(name))
 	mapped := func() int {
@@ -302,7 +302,7 @@ func TestAScrapeLeavesNothingMapped(t *testing.T) {
 	}
 }
 
-func TestTheNamesAreConventional(t *testing.T) {
+func TestCollector_Names_Conventional(t *testing.T) {
 	one, _ := segment(t, ring(t))
 	other, _ := segment(t, transfer)
 	c := of(one, other)
@@ -313,7 +313,7 @@ func TestTheNamesAreConventional(t *testing.T) {
 	}
 }
 
-func TestTheHandlerListsWhatIsInDevShm(t *testing.T) {
+func TestHandler_ListsDevShm(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	w := httptest.NewRecorder()
 	Handler(log.New(io.Discard, "", 0), nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
@@ -322,7 +322,7 @@ func TestTheHandlerListsWhatIsInDevShm(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatCannotBeListedFailsTheScrape(t *testing.T) {
+func TestHandler_UnlistableDirectory_Fails(t *testing.T) {
 	c := New(nil)
 	c.list = func() ([]string, int, error) { return nil, 0, context.DeadlineExceeded }
 	if _, err := registry(t, c).Gather(); err == nil || !strings.Contains(err.Error(), "list segments") {
@@ -331,7 +331,7 @@ func TestADirectoryThatCannotBeListedFailsTheScrape(t *testing.T) {
 }
 
 // Scrapes at a time do not get into each other's way.
-func TestManyMayScrape(t *testing.T) {
+func TestHandler_ConcurrentScrapes(t *testing.T) {
 	name, h := segment(t, ring(t))
 	r := registry(t, of(name))
 	done := make(chan error)

@@ -20,7 +20,7 @@ func scrape(s *shared, accept string) string {
 
 // Requests that come while one is collected share the next answer, which is begun after
 // all of them, and one at a time is collected.
-func TestRequestsAtOnceShareAnAnswer(t *testing.T) {
+func TestHandler_ConcurrentRequests_ShareAnswer(t *testing.T) {
 	var collected, atOnce atomic.Int64
 	hold, began := make(chan bool), make(chan bool, 100)
 	s := &shared{collect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +66,7 @@ func TestRequestsAtOnceShareAnAnswer(t *testing.T) {
 }
 
 // Two kinds of requests at once get each their own.
-func TestAnAnswerIsSharedByRequestsOfOneKind(t *testing.T) {
+func TestHandler_SharesAnswerByKind(t *testing.T) {
 	s := &shared{collect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Accept")) })}
 	var all sync.WaitGroup
 	for i := range 8 {

@@ -19,7 +19,7 @@ var bounds = []string{
 	"34.359738367", "68.719476735",
 }
 
-func TestLatenciesAreCountedExactlyAtEveryBound(t *testing.T) {
+func TestLatency_ExactAtEveryBound(t *testing.T) {
 	name, h := segment(t, ring(t))
 	var cumulative []uint64
 	total, sum := uint64(0), uint64(0)
@@ -49,7 +49,7 @@ sluice_latency_seconds_count{mode="ring",name="NAME"} %[1]d
 	answers(t, of(name), name, want.String(), "sluice_latency_seconds")
 }
 
-func TestCountsStopAtTheLargest(t *testing.T) {
+func TestLatency_CountsSaturate(t *testing.T) {
 	for _, c := range []struct{ a, b, want uint64 }{
 		{0, 0, 0}, {1, 2, 3}, {math.MaxUint64, 0, math.MaxUint64}, {math.MaxUint64, 1, math.MaxUint64}, {1 << 63, 1 << 63, math.MaxUint64},
 		{math.MaxUint64 - 1, 1, math.MaxUint64},
@@ -61,7 +61,7 @@ func TestCountsStopAtTheLargest(t *testing.T) {
 }
 
 // The sum in the header wraps around, after days of a fast and deep queue.
-func TestTheSumOfAnIntervalSurvivesAWrap(t *testing.T) {
+func TestLatency_IntervalSum_Wrap(t *testing.T) {
 	var h layout.Header
 	h.Latency.Sum.Store(math.MaxUint64 - 99)
 	before := pressure.Read(&h, transfer, pressure.LiveRoles{}, 0)

@@ -45,7 +45,7 @@ func look(t *testing.T, f *Monitor, want int) *Pair {
 	return pairs[0]
 }
 
-func TestASegmentIsFollowedFromItsBirthToItsEnd(t *testing.T) {
+func TestMonitor_SegmentCreatedToRemoved(t *testing.T) {
 	name := name(t)
 	f := New(name, 3)
 	defer f.Close()
@@ -82,7 +82,7 @@ func TestASegmentIsFollowedFromItsBirthToItsEnd(t *testing.T) {
 
 // What a segment's last side did between the last look and its end is not lost on who
 // wants to know.
-func TestTheEndOfASegmentIsSeen(t *testing.T) {
+func TestMonitor_SegmentRemoved(t *testing.T) {
 	for _, replaced := range []bool{false, true} {
 		name := name(t)
 		f := New(name, 10)
@@ -111,7 +111,7 @@ func TestTheEndOfASegmentIsSeen(t *testing.T) {
 }
 
 // Another segment of the same name begins anew.
-func TestAReplacedSegmentHasNoPast(t *testing.T) {
+func TestMonitor_SegmentReplaced_NoHistory(t *testing.T) {
 	name := name(t)
 	f := New(name, 10)
 	defer f.Close()
@@ -130,7 +130,7 @@ func TestAReplacedSegmentHasNoPast(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeReadIsNamedAndLookedAtAgain(t *testing.T) {
+func TestMonitor_UnreadableSegment_NamedAndRetried(t *testing.T) {
 	name := name(t)
 	f := New(name, 10)
 	defer f.Close()

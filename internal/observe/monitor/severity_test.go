@@ -8,7 +8,7 @@ import (
 	"sluice/pressure"
 )
 
-func TestTroubleComesFirstAndStaysForAWhile(t *testing.T) {
+func TestSeverity_ProblemsFirstForAWhile(t *testing.T) {
 	a, b, c := &Pair{Name: "a"}, &Pair{Name: "b"}, &Pair{Name: "c"}
 	bad := &Pair{Name: "0-unreadable", Err: errors.New("no segment")}
 	order := func() string {
@@ -43,7 +43,7 @@ func TestTroubleComesFirstAndStaysForAWhile(t *testing.T) {
 	}
 }
 
-func TestEveryVerdictHasASeverity(t *testing.T) {
+func TestSeverity_EveryVerdict(t *testing.T) {
 	words := map[string]string{"idle": "calm", "no-producer": "calm", "balanced": "good", "producer-bound": "good", "consumer-bound": "warn"}
 	for _, k := range pressure.Kinds() {
 		want := words[string(k)]

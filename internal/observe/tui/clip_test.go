@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestNamesAreCutInTheirMiddleAndStayApart(t *testing.T) {
+func TestClip_Names_CutInMiddle(t *testing.T) {
 	for _, c := range []struct {
 		width int
 		names map[string]string // and what is shown
@@ -28,7 +28,7 @@ func TestNamesAreCutInTheirMiddleAndStayApart(t *testing.T) {
 	}
 }
 
-func TestNoTwoNamesAreShownAsOne(t *testing.T) {
+func TestClip_Names_StayDistinct(t *testing.T) {
 	var names []string
 	for _, region := range []string{"eu", "us", "eu-west", "us-west", ""} {
 		for i := range 12 {

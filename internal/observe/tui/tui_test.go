@@ -35,7 +35,7 @@ func screenOf(width, height int, pairs ...*monitor.Pair) *Screen {
 	return &Screen{Width: width, Height: height, Pairs: pairs, Interval: time.Second, Span: 2 * time.Minute, Now: noon}
 }
 
-func TestTheScreenFitsEveryTerminal(t *testing.T) {
+func TestScreen_FitsEveryTerminal(t *testing.T) {
 	many := []*monitor.Pair{{Name: "broken", Err: errors.New("look at segment \"broken\": segment is corrupt: " + strings.Repeat("x", 100))}}
 	for i := range 40 {
 		many = append(many, pair(fmt.Sprintf("pair-with-a-long-name-%d", i), pressure.ConsumerBound))
@@ -61,7 +61,7 @@ func TestTheScreenFitsEveryTerminal(t *testing.T) {
 	}
 }
 
-func TestEightyColumnsShowAllOfALine(t *testing.T) {
+func TestScreen_EightyColumns_WholeLine(t *testing.T) {
 	s := screenOf(80, 24, pair("a-name-of-14-c", pressure.ConsumerBound), pair("demo", pressure.NoConsumer))
 	s.Plain, s.Chosen = true, 1
 	drawn := s.Draw()
@@ -83,7 +83,7 @@ func TestEightyColumnsShowAllOfALine(t *testing.T) {
 
 // Names and the columns between give way; the verdict, which is what one looks for, does
 // not.
-func TestNoVerdictIsCut(t *testing.T) {
+func TestScreen_VerdictsNotCut(t *testing.T) {
 	for _, kind := range pressure.Kinds() {
 		var pairs []*monitor.Pair
 		for i := range 12 {
@@ -115,7 +115,7 @@ func TestNoVerdictIsCut(t *testing.T) {
 	}
 }
 
-func TestPairsThatAreNotInViewAreCounted(t *testing.T) {
+func TestScreen_HiddenPairsCounted(t *testing.T) {
 	var pairs []*monitor.Pair
 	for i := range 12 {
 		pairs = append(pairs, pair(fmt.Sprintf("pair-%d", i), pressure.Balanced))
@@ -147,7 +147,7 @@ func TestPairsThatAreNotInViewAreCounted(t *testing.T) {
 	}
 }
 
-func TestCurvesHaveAScaleOfTime(t *testing.T) {
+func TestScreen_CurvesHaveTimeScale(t *testing.T) {
 	for width, want := range map[int]string{
 		60: "2 min ago  1 min ago        now", 80: "2 min ago            1 min ago                  now", 44: "2 min ago   now", 40: "",
 	} {
@@ -167,7 +167,7 @@ func TestCurvesHaveAScaleOfTime(t *testing.T) {
 }
 
 // Why something is so stands there whole, on as many lines as it takes.
-func TestReasonsAreNotCut(t *testing.T) {
+func TestScreen_ReasonsNotCut(t *testing.T) {
 	p := pair("demo", pressure.Unconnected)
 	p.Verdict.Cause, p.Verdict.ProducerSocket, p.Verdict.ConsumerSocket = pressure.CauseSockets, "/run/"+strings.Repeat("user/", 10)+"s", "/tmp/END"
 	p.Verdict.Advice = []pressure.Advice{{Kind: pressure.AdviceSameSocket}} // longer than a line
@@ -178,7 +178,7 @@ func TestReasonsAreNotCut(t *testing.T) {
 	}
 }
 
-func TestPlainASCIIIsInTheSamePlace(t *testing.T) {
+func TestScreen_ASCII_SameLayout(t *testing.T) {
 	many := []*monitor.Pair{pair("orders-of-eu-west-1-incoming-and-outgoing", pressure.Growing), {Name: "broken", Err: errors.New("ünlesbar: " + strings.Repeat("x", 100))}}
 	many[0].LastSecond.Latency = pressure.Histogram{Count: 1, Max: 1500}
 	for _, width := range []int{40, 60, 80, 200} {
@@ -199,7 +199,7 @@ func TestPlainASCIIIsInTheSamePlace(t *testing.T) {
 	}
 }
 
-func TestTheLocaleSaysWhatATerminalShows(t *testing.T) {
+func TestScreen_Locale(t *testing.T) {
 	for env, want := range map[string]bool{
 		"": false, "LANG=C": false, "LANG=C.UTF-8": true, "LANG=de_DE.utf8": true, "LANG=de_DE.ISO-8859-1": false, "LANG=en_US.UTF-8 LC_ALL=C": false,
 		"LC_CTYPE=C.UTF-8 LANG=C": true, "LC_CTYPE=POSIX LANG=C.UTF-8": false, "LC_ALL= LC_CTYPE= LANG=C.UTF-8": true, "LC_ALL=C.UTF8 LANG=C": true,
@@ -215,7 +215,7 @@ func TestTheLocaleSaysWhatATerminalShows(t *testing.T) {
 	}
 }
 
-func TestWithNothingToSeeTheScreenSaysHowToGetSomething(t *testing.T) {
+func TestScreen_NoSegments_Hint(t *testing.T) {
 	s := screenOf(80, 24)
 	if drawn := s.Draw(); !strings.Contains(drawn, "No segments yet") || !strings.Contains(drawn, "    producer\n") {
 		t.Error(drawn)
@@ -226,7 +226,7 @@ func TestWithNothingToSeeTheScreenSaysHowToGetSomething(t *testing.T) {
 	}
 }
 
-func TestTheChosenPairIsInView(t *testing.T) {
+func TestScreen_SelectedPairVisible(t *testing.T) {
 	var many []*monitor.Pair
 	for i := range 40 {
 		many = append(many, pair(fmt.Sprintf("pair-%02d", i), pressure.Balanced))
@@ -240,7 +240,7 @@ func TestTheChosenPairIsInView(t *testing.T) {
 	}
 }
 
-func TestASparklineIsItsSpan(t *testing.T) {
+func TestSparkline_Span(t *testing.T) {
 	figure := func(p monitor.Point) float64 { return p.Throughput }
 	var history []monitor.Point
 	for i := range 10 { // one each second, the last one now

@@ -67,7 +67,7 @@ func getLive(t *testing.T, p *Page) (a answer) {
 	return a
 }
 
-func TestWhatIsSeenOfAPair(t *testing.T) {
+func TestLive_Pair(t *testing.T) {
 	p, name, h := segment(t)
 	h.ProducerStats.PID.Store(4711)
 	h.ProducerStats.Generation.Store(1)
@@ -106,7 +106,7 @@ func TestWhatIsSeenOfAPair(t *testing.T) {
 }
 
 // The share of the time asleep of each side is its own, and of the last second.
-func TestEachSideHasItsOwnBlockedShare(t *testing.T) {
+func TestLive_BlockedShareOfEachSide(t *testing.T) {
 	p, _, h := segment(t)
 	p.poll()
 	time.Sleep(20 * time.Millisecond)
@@ -118,7 +118,7 @@ func TestEachSideHasItsOwnBlockedShare(t *testing.T) {
 	}
 }
 
-func TestTheHistoryIsFiveMinutesLong(t *testing.T) {
+func TestLive_History_FiveMinutes(t *testing.T) {
 	p, _, _ := segment(t)
 	for range historyLength + 20 {
 		p.poll()
@@ -128,7 +128,7 @@ func TestTheHistoryIsFiveMinutesLong(t *testing.T) {
 	}
 }
 
-func TestADamagedSegmentIsNamedWithTheReason(t *testing.T) {
+func TestLive_DamagedSegment_Reason(t *testing.T) {
 	p, name, _ := segment(t)
 	p.poll()
 	if err := os.Truncate(shm.Path(name), 0); err != nil {
@@ -140,7 +140,7 @@ func TestADamagedSegmentIsNamedWithTheReason(t *testing.T) {
 	}
 }
 
-func TestAPairThatIsGoneIsNotShown(t *testing.T) {
+func TestLive_PairGone_Omitted(t *testing.T) {
 	p, name, _ := segment(t)
 	p.poll()
 	os.Remove(shm.Path(name))
@@ -151,7 +151,7 @@ func TestAPairThatIsGoneIsNotShown(t *testing.T) {
 }
 
 // Whatever stands in the header, there is an answer, and it is JSON.
-func TestNoHeaderMakesThePageFail(t *testing.T) {
+func TestLive_RandomHeaders_NeverFails(t *testing.T) {
 	p, _, h := segment(t)
 	for range 200 {
 		for _, f := range []*layout.Uint64{
@@ -170,7 +170,7 @@ func TestNoHeaderMakesThePageFail(t *testing.T) {
 }
 
 // It is looked once for all who ask, and they may ask at any time.
-func TestManyMayAsk(t *testing.T) {
+func TestLive_ConcurrentRequests(t *testing.T) {
 	p, _, _ := segment(t)
 	var all sync.WaitGroup
 	for range 4 {

@@ -22,7 +22,7 @@ func ask(h http.Handler, method, host, path string) *httptest.ResponseRecorder {
 
 func emptyPage() *Page { return newPage(monitor.New("there-is-none-of-this-name", historyLength)) }
 
-func TestWhatThePageIsMadeOf(t *testing.T) {
+func TestServer_Files(t *testing.T) {
 	p := emptyPage()
 	for path, kind := range map[string]string{
 		"/": "text/html; charset=utf-8", "/page.css": "text/css; charset=utf-8", "/page.js": "text/javascript; charset=utf-8",
@@ -47,7 +47,7 @@ func TestWhatThePageIsMadeOf(t *testing.T) {
 	}
 }
 
-func TestNothingCanBeWritten(t *testing.T) {
+func TestServer_ReadOnlyMethods(t *testing.T) {
 	p := emptyPage()
 	for _, path := range []string{"/", "/page.js", "/live.json"} {
 		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"} {
@@ -59,7 +59,7 @@ func TestNothingCanBeWritten(t *testing.T) {
 }
 
 // It has to work without a network, and under its own policy.
-func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
+func TestServer_NoExternalResources(t *testing.T) {
 	p := emptyPage()
 	elsewhere := regexp.MustCompile(`(?i)(https?:)?//[a-z0-9]+\.[a-z]`)
 	inline := regexp.MustCompile(`(?i)<style|<script>|\sstyle=|\son[a-z]+=|javascript:`)
@@ -77,7 +77,7 @@ func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
 	}
 }
 
-func TestOnlyNamesOfThisMachineAreAnswered(t *testing.T) {
+func TestServer_Hosts(t *testing.T) {
 	p := LoopbackHostsOnly(emptyPage())
 	for host, want := range map[string]int{
 		"localhost": 200, "localhost:9464": 200, "LocalHost.:9464": 200, "gauge.localhost:80": 200, "127.0.0.1:9464": 200, "127.1.2.3": 200,
@@ -91,7 +91,7 @@ func TestOnlyNamesOfThisMachineAreAnswered(t *testing.T) {
 	}
 }
 
-func TestWithoutSegmentsTheListIsEmptyAndNotMissing(t *testing.T) {
+func TestLive_NoSegments_EmptyList(t *testing.T) {
 	p := emptyPage()
 	for range 2 { // before the first look, and after it
 		body := ask(p, "GET", "localhost", "/live.json").Body.String()
