@@ -89,25 +89,3 @@ func TestREADME_SaysTheSame(t *testing.T) {
 		}
 	}
 }
-
-// Whoever reads the live page's report finds its keys in the table.
-func TestPage_ReadsKeysOfTheTable(t *testing.T) {
-	script, err := os.ReadFile("../webui/page.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys := map[string]bool{}
-	for i := range Table {
-		key, _, _ := strings.Cut(Table[i].Key, ".")
-		keys[key] = true
-	}
-	read := regexp.MustCompile(`\b(?:r|report)\.([a-zA-Z]+)\b`).FindAllStringSubmatch(string(script), -1)
-	if len(read) < 15 {
-		t.Errorf("only %d keys found", len(read))
-	}
-	for _, r := range read {
-		if !keys[r[1]] {
-			t.Errorf("page.js reads %q, and no report has it", r[1])
-		}
-	}
-}

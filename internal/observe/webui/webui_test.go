@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/metrics"
 	"sluice/internal/observe/monitor"
 )
 
@@ -99,5 +100,26 @@ func TestLive_NoSegments_EmptyList(t *testing.T) {
 			t.Error(body)
 		}
 		p.poll()
+	}
+}
+
+func TestPage_ReadsKeysOfReports(t *testing.T) {
+	script, err := files.ReadFile("page.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]bool{}
+	for _, m := range metrics.Table {
+		key, _, _ := strings.Cut(m.Key, ".")
+		keys[key] = true
+	}
+	read := regexp.MustCompile(`\b(?:r|report)\.([a-zA-Z]+)\b`).FindAllStringSubmatch(string(script), -1)
+	if len(read) < 15 {
+		t.Errorf("only %d keys found", len(read))
+	}
+	for _, r := range read {
+		if !keys[r[1]] {
+			t.Errorf("page.js reads %q, and no report has it", r[1])
+		}
 	}
 }
