@@ -9,8 +9,8 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
-	"sluice/internal/futex"
 	"sluice/internal/monotonic"
+	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -137,7 +137,7 @@ func (w *Writer) close(abort bool) (err error) {
 		c.end = layout.EndFailed
 	}
 	if idle {
-		w.unwatch()
+		w.sleeper.StopWatching()
 		err = shm.Guard(func() error {
 			if w.tail != w.index && !abort {
 				w.publish()
@@ -180,7 +180,7 @@ func (r *Reader) Close() (err error) {
 	idle := r.shutDown(&r.avail, r.closePatience)
 	c := closing{side: &r.side, seg: r.segment, idle: idle}
 	if idle {
-		r.unwatch()
+		r.sleeper.StopWatching()
 		err = shm.Guard(func() error { r.leaveEnd(); return nil })
 		c.inUse(r.data, r.index&r.mask, r.head-r.index)
 	} else if r.segment != nil {
@@ -287,7 +287,7 @@ func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
 		}
 	}
 	endpoint.Close(own, monotonic.Now())
-	notifyOfEnd(own, h.Sleep(c.role.Peer()), h.Cursor(c.role).Index.Futex())
+	sleep.WakeForEnd(sleep.WordsOf(h, c.role))
 	return countUnread(h, c.mem.Geometry.Capacity)
 }
 
@@ -296,22 +296,4 @@ func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
 func countUnread(h *layout.Header, capacity uint64) uint64 {
 	produced, consumed := h.Producer.Count.Load(), h.Consumer.Count.Load()
 	return min(uint64(max(0, int64(produced-consumed))), capacity/layout.RecordHeader)
-}
-
-// notifyOfEnd wakes a sleeping peer for something that changes no index. A peer that is
-// just falling asleep has looked before and would miss the wake: as long as its flag is up
-// and the kernel knows of no sleeper, it is tried again, up to a millisecond.
-func notifyOfEnd(own *layout.RoleStats, peer *layout.SleepState, word *uint32) {
-	for try := range 10 {
-		if peer.Flag.Load() == 0 {
-			return
-		}
-		if try == 0 {
-			own.WakesSent.AddRelaxed(1)
-		}
-		if woken, err := futex.Wake(word, 1); woken > 0 || err != nil {
-			return
-		}
-		time.Sleep(100 * time.Microsecond)
-	}
 }

@@ -106,10 +106,10 @@ func TestCloseEndsACallThatWaits(t *testing.T) {
 }
 
 // hourly is a Reader that looks once an hour, if nothing ends its sleep.
-type hourly struct{ *Reader }
+type hourly struct{ nextMessage }
 
-func (h hourly) wakeAt(asleep uint64) (index, count uint64, patience time.Duration) {
-	index, count, _ = h.Reader.wakeAt(asleep)
+func (h hourly) WakeAt(asleep time.Duration) (index, count uint64, patience time.Duration) {
+	index, count, _ = h.nextMessage.WakeAt(asleep)
 	return index, count, time.Hour
 }
 
@@ -119,7 +119,7 @@ func TestCloseEndsASleepThatNothingElseEnds(t *testing.T) {
 	r.closePatience = time.Hour
 	waiting := background(func() error {
 		r.gate.Enter()
-		return r.failed(r.await(context.Background(), hourly{r}))
+		return r.failed(r.await(context.Background(), hourly{nextMessage{r}}))
 	})
 	asleep(t, w.Segment().Header(), layout.Consumer, 1)
 	closeElsewhere(t, r)
@@ -327,7 +327,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 		w, r := create(t, name, Options{}), open(t, name, Options{})
 		side := &r.mem.Header.ConsumerStats
 		endpoint.BeginSleep(side, 0, monotonic.Now())
-		r.ownSleep.Flag.Store(5)
+		r.mem.Header.ConsumerSleep.Flag.Store(5)
 		r.gate.Enter()
 		r.closePatience = time.Millisecond
 		closeElsewhere(t, r)

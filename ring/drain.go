@@ -20,7 +20,7 @@ func (w *Writer) Drain(ctx context.Context) error {
 		w.publish()
 	}
 	d := drained{w}
-	if ok, err := d.ready(); ok || err != nil {
+	if ok, err := d.Ready(); ok || err != nil {
 		return w.over(err)
 	}
 	return w.over(w.await(ctx, d))
@@ -29,7 +29,7 @@ func (w *Writer) Drain(ctx context.Context) error {
 // drained is the condition that the Reader has released everything.
 type drained struct{ w *Writer }
 
-func (d drained) ready() (bool, error) {
+func (d drained) Ready() (bool, error) {
 	if d.w.gate.Closed() {
 		return false, ErrClosed
 	}
@@ -37,8 +37,8 @@ func (d drained) ready() (bool, error) {
 	return err == nil && d.w.peerCursor.Index.Load() == d.w.index, err
 }
 
-func (d drained) wakeAt(uint64) (index, count uint64, patience time.Duration) {
-	return d.w.index, d.w.count - layout.MaxCapacity, pollInterval
+func (d drained) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+	return d.w.index, d.w.count - layout.MaxCapacity, 0
 }
 
-func (d drained) deadlocked() error { return nil }
+func (d drained) Deadlocked() error { return nil }

@@ -200,9 +200,9 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 			r.Release() // which finds that the Reader is closed
 			return nil, cmp.Or(r.corrupt, ErrClosed)
 		}
-		endpoint.Publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
+		endpoint.Publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.sleeper.FullFence())
 		r.index, r.count = r.head, r.taken
-		if r.peerSleep.Flag.Load() != 0 {
+		if r.sleeper.PeerSleeps() {
 			r.wake()
 		}
 	}
@@ -235,9 +235,9 @@ func (r *Reader) Release() {
 		return
 	}
 	if r.head != r.index {
-		endpoint.Publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.full)
+		endpoint.Publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.sleeper.FullFence())
 		r.index, r.count = r.head, r.taken
-		if r.peerSleep.Flag.Load() != 0 {
+		if r.sleeper.PeerSleeps() {
 			r.wake()
 		}
 	}
@@ -277,9 +277,9 @@ func (r *Reader) ReleaseN(n int) {
 		index += size
 		bytes += payload
 	}
-	endpoint.Publish(r.ownCursor, r.count, index, r.count+uint64(n), bytes, r.full)
+	endpoint.Publish(r.ownCursor, r.count, index, r.count+uint64(n), bytes, r.sleeper.FullFence())
 	r.index, r.count = index, r.count+uint64(n)
-	if r.peerSleep.Flag.Load() != 0 {
+	if r.sleeper.PeerSleeps() {
 		r.wake()
 	}
 }
@@ -351,7 +351,7 @@ func (r *Reader) wait(ctx context.Context) error {
 		return err
 	}
 	r.pollBackoff = 0
-	return r.await(ctx, r)
+	return r.await(ctx, nextMessage{r})
 }
 
 // refresh looks at the Writer and reports whether there is a message.
@@ -374,7 +374,7 @@ func (r *Reader) refresh() (bool, error) {
 	return true, nil
 }
 
-// ready implements condition: a message, or the end of the stream.
+// ready looks for a message, or the end of the stream.
 func (r *Reader) ready() (bool, error) {
 	if r.gate.Closed() {
 		return false, ErrClosed
@@ -413,17 +413,20 @@ func (r *Reader) ready() (bool, error) {
 	return false, nil
 }
 
-// wakeAt implements condition: any message is worth waking up for, and the
-// smallest is a header.
-func (r *Reader) wakeAt(uint64) (index, count uint64, patience time.Duration) {
-	return r.head + layout.RecordHeader, r.taken - layout.MaxCapacity, pollInterval
+// nextMessage is the condition of a Reader that waits for the next message.
+type nextMessage struct{ r *Reader }
+
+func (c nextMessage) Ready() (bool, error) { return c.r.ready() }
+
+// WakeAt asks for any message: the smallest is a header.
+func (c nextMessage) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+	return c.r.head + layout.RecordHeader, c.r.taken - layout.MaxCapacity, 0
 }
 
-// stuck implements condition. Everything published was taken; if the Writer
-// wants more bytes or slots than were released, it waits for the caller and the
-// caller for it.
-func (r *Reader) deadlocked() error {
-	if r.head != r.index && r.peerSleep.Flag.Load() != 0 && !reached(r.peerSleep, r.index, r.count) {
+// Deadlocked returns ErrUnreleased if everything published was taken and the Writer wants more
+// bytes or slots than were released: it waits for the caller, and the caller for it.
+func (c nextMessage) Deadlocked() error {
+	if r := c.r; r.head != r.index && r.sleeper.PeerWaitsFor(r.index, r.count) {
 		return fmt.Errorf("%w: %d bytes in %d messages", ErrUnreleased, r.head-r.index, r.taken-r.count)
 	}
 	return nil

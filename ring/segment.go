@@ -9,7 +9,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
-	"sluice/internal/futex"
+	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -29,7 +29,7 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := mayWake(); err != nil {
+	if err := sleep.CheckWake(); err != nil {
 		return nil, shm.InSegment("create", name, err)
 	}
 	if opt.Fresh {
@@ -157,7 +157,7 @@ func Open(ctx context.Context, name string, opt Options) (*Reader, error) {
 // already. It owns seg from here on, also when it fails.
 func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
 	err = shm.Guard(func() error {
-		if err := cmp.Or(checkMode(seg), mayWake()); err != nil {
+		if err := cmp.Or(checkMode(seg), sleep.CheckWake()); err != nil {
 			return err
 		}
 		opt.peerStatus = seg
@@ -170,13 +170,6 @@ func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
 	}
 	r.segment = seg
 	return r, nil
-}
-
-// mayWake returns why the kernel does not let this process wake others. A publish has no
-// error, and the peer of such a side would sleep to the end of a slice each time.
-func mayWake() error {
-	_, err := futex.Wake(new(uint32), 1)
-	return err
 }
 
 func memory(seg *shm.Segment) Memory {

@@ -1,15 +1,16 @@
 package ring
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"sluice/internal/endpoint"
-	"sluice/internal/futex"
 	"sluice/internal/gate"
-	"sluice/internal/membarrier"
 	"sluice/internal/monotonic"
+	"sluice/internal/sleep"
 	"sluice/layout"
 )
 
@@ -24,10 +25,25 @@ type Memory struct {
 	Geometry layout.Geometry
 }
 
-// world is what only the operating system knows; *shm.Segment is one.
+// peerStatus is what only the operating system knows; *shm.Segment is one.
 type peerStatus interface {
 	Absent(layout.Role) bool // nobody holds the role; false where that is unknown
 	Check() error            // shm.ErrRemoved, shm.ErrTruncated
+}
+
+// peerOf is the sleep.PeerStatus of a role's peer.
+type peerOf struct {
+	role   layout.Role
+	status peerStatus
+}
+
+func (p peerOf) Status() (absent bool, err error) {
+	err = p.status.Check()
+	absent = p.status.Absent(p.role.Peer())
+	if !absent && errors.Is(err, ErrRemoved) {
+		err = nil // the two that are in it need no name
+	}
+	return absent, err
 }
 
 // side is what a Writer and a Reader share: a cursor to publish, the peer's
@@ -36,30 +52,13 @@ type side struct {
 	mem  Memory
 	role layout.Role
 
-	ownCursor, peerCursor *layout.Cursor     // what I move, what I watch
-	ownSleep, peerSleep   *layout.SleepState // how I say that I sleep, how the peer does
-	ownStats, peerStats   *layout.RoleStats  // my counters, the peer's
-
-	// The futex words: low halves of the two indices.
-	ownWord, peerWord *uint32
+	ownCursor, peerCursor *layout.Cursor    // what I move, what I watch
+	ownStats, peerStats   *layout.RoleStats // my counters, the peer's
 
 	index, count uint64 // what is published
-	full         bool   // publish with a full fence
-
-	// barrier: this process can order its peer's publishes (membarrier.Global).
-	barrier   bool
-	spin      spinner
-	blocked   uint64 // ns spent asleep, total of all holders of the role
-	slept     uint64 // number of the last sleep
-	checkedAt uint64 // when lookAround was called last
-
-	waiting   atomic.Bool // a call waits: a second one is a misuse
-	sleeper   *futex.Waiter
-	watched   <-chan struct{} // of the context that interrupts the sleeper when it is done
-	stopWatch func() bool
-	keep      bool // leave the segment when done
-
-	peerStatus peerStatus // nil = the peer is there, and so is the way to it
+	sleeper      sleep.Sleeper
+	waiting      atomic.Bool // a call waits: a second one is a misuse
+	keep         bool        // leave the segment when done
 
 	ending        ending
 	closePatience time.Duration
@@ -68,18 +67,17 @@ type side struct {
 
 func newSide(mem Memory, role layout.Role, opt Options) side {
 	h := mem.Header
+	var peer sleep.PeerStatus // nil = it is there, and so is the way to it
+	if opt.peerStatus != nil {
+		peer = peerOf{role, opt.peerStatus}
+	}
 	return side{
 		mem: mem, role: role,
 		ownCursor: h.Cursor(role), peerCursor: h.Cursor(role.Peer()),
-		ownSleep: h.Sleep(role), peerSleep: h.Sleep(role.Peer()),
 		ownStats: h.Stats(role), peerStats: h.Stats(role.Peer()),
-		ownWord: h.Cursor(role).Index.Futex(), peerWord: h.Cursor(role.Peer()).Index.Futex(),
-		barrier: layout.StoreReleaseOvertaken && membarrier.Register(),
-		spin:    newSpinner(opt.Spin),
-		sleeper: futex.NewWaiter(),
+		sleeper: sleep.New(sleep.WordsOf(h, role), opt.Spin, peer),
 
 		closePatience: closePatience,
-		peerStatus:    opt.peerStatus,
 		keep:          opt.Keep,
 	}
 }
@@ -100,16 +98,7 @@ func (s *side) attach() (endpoint.Position, error) {
 	}
 	s.index, s.count = own.Index, own.Count
 	endpoint.Repair(s.ownCursor, own)
-
-	s.blocked = endpoint.TakeOver(s.ownStats, endpoint.Self(), monotonic.Now, s.keep)
-	s.ownSleep.Flag.Store(0)
-
-	s.full = !s.barrier
-	s.ownStats.Fence.Store(uint64(layout.FenceAsymmetric))
-	if s.full {
-		s.ownStats.Fence.Store(uint64(layout.FenceFull))
-	}
-	s.updateFence()
+	s.sleeper.Attach(endpoint.TakeOver(s.ownStats, endpoint.Self(), monotonic.Now, s.keep))
 	endpoint.Begin(s.ownStats)
 	return own, nil
 }
@@ -128,39 +117,15 @@ func checkDistance(capacity uint64, w, r endpoint.Position) error {
 	return nil
 }
 
-// agreeOnFence switches to full fences for good when the peer cannot issue a
-// barrier, and says so, which lets the peer sleep in long slices.
-func (s *side) updateFence() {
-	if !s.full && layout.Fence(s.peerStats.Fence.Load()) == layout.FenceFull {
-		s.full = true
-		s.ownStats.Fence.Store(uint64(layout.FenceFull))
+// await waits until c is ready: sleep.Sleeper.Wait.
+func (s *side) await(ctx context.Context, c sleep.Condition) error {
+	if !s.waiting.CompareAndSwap(false, true) {
+		panic("ring: two goroutines wait in one " + s.role.String())
 	}
+	defer s.waiting.Store(false)
+	return s.sleeper.Wait(ctx, c)
 }
 
-// wake is called after a publish that found the peer's flag up. It wakes the
-// peer if that is what it sleeps for, and once a sleep: whoever clears the flag
-// does it, and later publishes find it down.
-//
-// Each sleep has its own number, and only the one that was looked at is ended.
-// The peer may see the publish by itself meanwhile, and lie down again; a swap
-// would take that next sleep's flag, and with it the wake that it needs. When
-// the numbers differ, the peer looks at the index after this publish anyway.
-func (s *side) wake() {
-	s.updateFence()
-	sleep := s.peerSleep.Flag.Load()
-	if sleep != 0 && reached(s.peerSleep, s.index, s.count) && s.peerSleep.Flag.CompareAndSwap(sleep, 0) {
-		s.notify()
-	}
-}
-
-// reached reports whether a position is what the side that sleeps there asked for.
-func reached(by *layout.SleepState, index, count uint64) bool {
-	return int64(index-by.Index.Load()) >= 0 && int64(count-by.Count.Load()) >= 0
-}
-
-func (s *side) notify() {
-	// An error means that the memory is gone; the next touch reports it.
-	if _, err := futex.Wake(s.ownWord, 1); err == nil {
-		s.ownStats.WakesSent.AddRelaxed(1)
-	}
-}
+// wake wakes the peer, which was found asleep after a publish, if what is published is what
+// it waits for.
+func (s *side) wake() { s.sleeper.Wake(s.index, s.count) }

@@ -48,12 +48,12 @@ func TestABlockedWriterAsksForAWorthwhilePartOnlyAtFirst(t *testing.T) {
 	} {
 		w, _, _ := pair(t, 4096, c.slots, Options{})
 		w.tail, w.staged, w.need = 8000, 100, c.need
-		index, count, patience := w.wakeAt(0)
+		index, count, patience := roomFor{w}.WakeAt(0)
 		if index != c.index || c.slots > 0 && count != c.count || patience != hysteresis {
 			t.Errorf("%+v: at first index %d, count %d for %v", c, int64(index), count, patience)
 		}
-		index, count, patience = w.wakeAt(uint64(hysteresis))
-		if index != c.laterIndex || c.slots > 0 && count != c.laterCnt || patience != pollInterval {
+		index, count, patience = roomFor{w}.WakeAt(hysteresis)
+		if index != c.laterIndex || c.slots > 0 && count != c.laterCnt || patience != 0 {
 			t.Errorf("%+v: later index %d, count %d for %v", c, int64(index), count, patience)
 		}
 	}
@@ -140,18 +140,6 @@ func TestEveryFormOfReleaseWakes(t *testing.T) {
 	}
 }
 
-// A side that sleeps shows that it runs whenever it looks around: who does not for a while
-// is taken for stopped.
-func TestALookAroundIsProgress(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
-	for _, s := range []*side{&w.side, &r.side} {
-		s.ownStats.ProgressAt.Store(0)
-		if err := s.checkPeer(); err != nil || s.ownStats.ProgressAt.Load() == 0 {
-			t.Errorf("%v: progress at %d, %v", s.role, s.ownStats.ProgressAt.Load(), err)
-		}
-	}
-}
-
 // A Reader that never has to wait shows progress with the samples that it takes.
 func TestASampleThatIsTakenIsProgress(t *testing.T) {
 	_, r, _ := pair(t, 4096, 0, Options{})
@@ -171,14 +159,14 @@ func TestAReaderIsStuckOnlyWhenTheWriterWaitsForWhatItHolds(t *testing.T) {
 	r.Release()
 	takes(t, r, "b")
 	bed := &mem.Header.ProducerSleep
-	is(t, r.deadlocked(), nil)
+	is(t, nextMessage{r}.Deadlocked(), nil)
 	bed.Flag.Store(7)
 	bed.Index.Store(r.index)
-	is(t, r.deadlocked(), nil)
+	is(t, nextMessage{r}.Deadlocked(), nil)
 	bed.Index.Store(r.index + 8)
-	is(t, r.deadlocked(), ErrUnreleased)
+	is(t, nextMessage{r}.Deadlocked(), ErrUnreleased)
 	r.Release()
-	is(t, r.deadlocked(), nil)
+	is(t, nextMessage{r}.Deadlocked(), nil)
 }
 
 // A call may look at the peer while Close is shutting it out, and then no later call may
@@ -264,108 +252,6 @@ func TestASuccessorTakesTheFlagDown(t *testing.T) {
 	}
 }
 
-func TestASideFencesForAPeerThatCannotIssueBarriers(t *testing.T) {
-	full := uint64(layout.FenceFull)
-	t.Run("from the start", func(t *testing.T) {
-		mem := heapMemory(t, 4096, 0)
-		mem.Header.ConsumerStats.Fence.Store(full)
-		if w := writerOn(t, mem, Options{}); !w.full || mem.Header.ProducerStats.Fence.Load() != full {
-			t.Errorf("full %v, said %d", w.full, mem.Header.ProducerStats.Fence.Load())
-		}
-	})
-	t.Run("from the first wake on", func(t *testing.T) {
-		w, _, mem := pair(t, 4096, 0, Options{})
-		mem.Header.ConsumerStats.Fence.Store(full)
-		mem.Header.ConsumerSleep.Flag.Store(1)
-		send(t, w, "")
-		if !w.full || mem.Header.ProducerStats.Fence.Load() != full {
-			t.Errorf("full %v, said %d", w.full, mem.Header.ProducerStats.Fence.Load())
-		}
-	})
-	t.Run("from the first sleep on", func(t *testing.T) {
-		_, r, mem := pair(t, 4096, 0, Options{Spin: SpinNever})
-		mem.Header.ProducerStats.Fence.Store(full)
-		_, err := r.Next(canceled)
-		is(t, err, errWaited)
-		if !r.full || mem.Header.ConsumerStats.Fence.Load() != full {
-			t.Errorf("full %v, said %d", r.full, mem.Header.ConsumerStats.Fence.Load())
-		}
-	})
-}
-
-// The kernel may miss a processor for a while: then the writer publishes and does not see
-// the flag.
-func TestASleeperThatWasMissedAsksForFullFences(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{Spin: SpinNever})
-	if !r.barrier {
-		t.Skip("NOT TESTED: there is no barrier to rely on")
-	}
-	seen := w.peerSleep
-	w.peerSleep = new(layout.SleepState)
-	// A reader whose flag is up may not sleep yet, and then sees the message in time.
-	for sleeps := uint64(1); sleeps <= 20 && !r.full; sleeps++ {
-		next := background(func() error { _, err := r.Next(context.Background()); return err })
-		asleep(t, mem.Header, layout.Consumer, sleeps)
-		send(t, w, "late")
-		is(t, next(), nil)
-	}
-	if got := layout.Fence(mem.Header.ConsumerStats.Fence.Load()); got != layout.FenceFull || r.barrier || !r.full {
-		t.Fatalf("the reader says fence %d, and barrier %v, full %v", got, r.barrier, r.full)
-	}
-	w.peerSleep = seen
-	mem.Header.ConsumerSleep.Flag.Store(1)
-	send(t, w, "")
-	if got := layout.Fence(mem.Header.ProducerStats.Fence.Load()); got != layout.FenceFull || !w.full {
-		t.Errorf("the writer says fence %d, and full %v", got, w.full)
-	}
-}
-
-func TestASleepThatEndsWithItsSliceIsNoReasonForFullFences(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		flag uint64 // that is up, of sleep 7
-		want uint64 // messages
-	}{
-		{"the writer took the flag down", 0, 1},
-		{"less came than was asked for", 7, 2},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w, r, mem := pair(t, 4096, 0, Options{})
-			bed := &mem.Header.ConsumerSleep
-			bed.Count.Store(c.want)
-			send(t, w, "in time")
-			r.slept = 7
-			bed.Flag.Store(c.flag)
-			before := layout.Fence(mem.Header.ConsumerStats.Fence.Load())
-			r.checkBarrier()
-			if got := layout.Fence(mem.Header.ConsumerStats.Fence.Load()); got != before {
-				t.Errorf("fence %d, was %d", got, before)
-			}
-		})
-	}
-}
-
-func TestTheSpinLearnsWhatPaysOff(t *testing.T) {
-	adaptive, fixed := newSpinner(SpinAdaptive), newSpinner(3*time.Microsecond)
-	for range 20 {
-		adaptive.learn(uint64(time.Second))
-		fixed.learn(uint64(time.Second))
-	}
-	if adaptive.budget != minSpin || fixed.budget != 3000 {
-		t.Errorf("after long sleeps: %d and %d ns", adaptive.budget, fixed.budget)
-	}
-	for range 20 {
-		adaptive.learn(1000)
-		fixed.learn(1000)
-	}
-	if adaptive.budget != maxSpin || fixed.budget != 3000 {
-		t.Errorf("after short sleeps: %d and %d ns", adaptive.budget, fixed.budget)
-	}
-	if never := newSpinner(SpinNever); never.budget != 0 {
-		t.Errorf("never is %d ns", never.budget)
-	}
-}
-
 func TestASpinEndsWithItsContext(t *testing.T) {
 	w, r, _ := pair(t, 4096, 1, Options{Spin: time.Hour})
 	send(t, w, "")
@@ -373,82 +259,6 @@ func TestASpinEndsWithItsContext(t *testing.T) {
 	takes(t, r, "")
 	_, err := r.Next(canceled)
 	is(t, err, errWaited)
-}
-
-func TestAWaitIsALessonForTheSpin(t *testing.T) {
-	_, r, _ := pair(t, 4096, 0, Options{})
-	r.spin.budget = 1000
-	_, err := r.Next(canceled)
-	is(t, err, errWaited)
-	if r.spin.budget == 1000 {
-		t.Error("nothing learned")
-	}
-}
-
-// patient is a condition that never comes true, and that is not looked at again for an
-// hour: what ends a wait for it is an interrupt, or the time.
-type patient struct{}
-
-func (patient) ready() (bool, error) { return false, nil }
-func (patient) deadlocked() error    { return nil }
-func (patient) wakeAt(uint64) (index, count uint64, patience time.Duration) {
-	return 1 << 40, 0, time.Hour
-}
-
-func TestACancelEndsASleep(t *testing.T) {
-	_, r, mem := pair(t, 4096, 0, Options{})
-	for n := range uint64(3) {
-		ctx, cancel := context.WithCancelCause(context.Background())
-		waiting := background(func() error { return r.await(ctx, patient{}) })
-		asleep(t, mem.Header, layout.Consumer, n+1)
-		cancel(errWaited)
-		is(t, waiting(), errWaited)
-	}
-}
-
-// Whoever waits often with one context arranges for its cancel once.
-func TestACancelEndsALaterSleepWithTheSameContext(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{Spin: SpinNever})
-	ctx, cancel := context.WithCancelCause(context.Background())
-	for n := range uint64(3) {
-		waiting := background(func() error { _, err := r.Next(ctx); return err })
-		asleep(t, mem.Header, layout.Consumer, n+1)
-		watched := r.watched
-		send(t, w, "a")
-		is(t, waiting(), nil)
-		if watched != ctx.Done() {
-			t.Error("its cancel is not watched for")
-		}
-		other := background(func() error { _, err := r.Next(context.Background()); return err })
-		send(t, w, "b")
-		is(t, other(), nil)
-	}
-	waiting := background(func() error { return r.await(ctx, patient{}) })
-	asleep(t, mem.Header, layout.Consumer, 4)
-	cancel(errWaited)
-	is(t, waiting(), errWaited)
-}
-
-func TestASleepEndsAtItsDeadline(t *testing.T) {
-	_, r, _ := pair(t, 4096, 0, Options{})
-	for _, spin := range []time.Duration{SpinAdaptive, SpinNever, time.Hour} {
-		r.spin = newSpinner(spin)
-		ctx, cancel := context.WithTimeoutCause(context.Background(), 20*time.Millisecond, errWaited)
-		is(t, background(func() error { return r.await(ctx, patient{}) })(), errWaited)
-		cancel()
-	}
-}
-
-// late is a context whose timer is late: its deadline has passed, and it is not done.
-type late struct{ context.Context }
-
-func (late) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }
-
-func TestASideWaitsForATimerThatIsLate(t *testing.T) {
-	_, r, _ := pair(t, 4096, 0, Options{})
-	ctx, cancel := context.WithCancelCause(context.Background())
-	time.AfterFunc(20*time.Millisecond, func() { cancel(errWaited) })
-	is(t, background(func() error { return r.await(late{ctx}, patient{}) })(), errWaited)
 }
 
 // Short deadlines must not keep a side from looking around.

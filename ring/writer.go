@@ -196,9 +196,9 @@ func (w *Writer) Publish() {
 		if w.stamped {
 			w.putStamp()
 		}
-		endpoint.Publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
+		endpoint.Publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.sleeper.FullFence())
 		w.index, w.count = w.tail, w.staged
-		if w.peerSleep.Flag.Load() != 0 {
+		if w.sleeper.PeerSleeps() {
 			w.wakeReader()
 		}
 	}
@@ -213,9 +213,9 @@ func (w *Writer) publish() {
 	if w.stamped {
 		w.putStamp()
 	}
-	endpoint.Publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.full)
+	endpoint.Publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.sleeper.FullFence())
 	w.index, w.count = w.tail, w.staged
-	if w.peerSleep.Flag.Load() != 0 {
+	if w.sleeper.PeerSleeps() {
 		w.wakeReader()
 	}
 }
@@ -245,8 +245,8 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 	w.bytes = bytes
 	w.tail, w.staged = tail, staged
 	w.index, w.count = tail, staged
-	endpoint.Publish(w.ownCursor, before, tail, staged, bytes, w.full)
-	if w.peerSleep.Flag.Load() != 0 {
+	endpoint.Publish(w.ownCursor, before, tail, staged, bytes, w.sleeper.FullFence())
+	if w.sleeper.PeerSleeps() {
 		w.wakeReader()
 	}
 	w.gate.Leave()

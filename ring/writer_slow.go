@@ -30,7 +30,7 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 			w.ownStats.Refused.AddRelaxed(1)
 			return nil, ErrFull
 		}
-		if err := w.await(ctx, w); err != nil {
+		if err := w.await(ctx, roomFor{w}); err != nil {
 			return nil, err
 		}
 		w.sampler.denser(w.staged)
@@ -177,25 +177,26 @@ func (w *Writer) wakeReader() {
 	w.setStop()
 }
 
-// ready implements condition: room for need bytes.
-func (w *Writer) ready() (bool, error) {
-	if w.gate.Closed() {
+// roomFor is the condition of a Writer that waits for room for need bytes.
+type roomFor struct{ w *Writer }
+
+func (c roomFor) Ready() (bool, error) {
+	if c.w.gate.Closed() {
 		return false, ErrClosed
 	}
-	return w.refresh()
+	return c.w.refresh()
 }
 
 // hysteresis is how long a blocked Writer insists on an eighth of the ring.
 const hysteresis = time.Millisecond
 
-// wakeAt implements condition. At first the Writer asks to be woken when an
-// eighth of the ring is free, so that a fast Reader pays for one wake-up in
-// thousands of messages. A Reader that does not get that far within a
-// millisecond is slow enough to be asked for the first message that makes room.
-func (w *Writer) wakeAt(asleep uint64) (index, count uint64, patience time.Duration) {
-	g := w.mem.Geometry
-	free, slots, patience := w.need, uint64(1), pollInterval
-	if asleep < uint64(hysteresis) {
+// WakeAt asks for an eighth of the ring at first, so that a fast Reader pays for one wake-up
+// in thousands of messages. A Reader that does not get that far within a millisecond is slow
+// enough to be asked for the first message that makes room.
+func (c roomFor) WakeAt(asleep time.Duration) (index, count uint64, patience time.Duration) {
+	w, g := c.w, c.w.mem.Geometry
+	free, slots := w.need, uint64(1)
+	if asleep < hysteresis {
 		free, slots, patience = max(w.need, g.Capacity/8), max(1, g.Slots/8), hysteresis
 	}
 	index = w.tail + free - g.Capacity
@@ -206,5 +207,5 @@ func (w *Writer) wakeAt(asleep uint64) (index, count uint64, patience time.Durat
 	return index, count, patience
 }
 
-// stuck implements condition: a Writer waits as long as it takes.
-func (w *Writer) deadlocked() error { return nil }
+// Deadlocked returns nil: a Writer waits as long as it takes.
+func (c roomFor) Deadlocked() error { return nil }

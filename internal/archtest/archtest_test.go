@@ -98,6 +98,7 @@ var levels = [][]string{
 	{"layout"},
 	{"shm"},
 	{"internal/gate", "internal/endpoint"},
+	{"internal/sleep"},
 	{"ring"},
 	{"transfer"},
 	{"pressure"},

@@ -1,4 +1,4 @@
-package ring
+package sleep
 
 import (
 	"context"
@@ -23,6 +23,9 @@ type spinner struct {
 	adaptive bool
 }
 
+// SpinAdaptive as a spin time is as long as has paid off so far.
+const SpinAdaptive time.Duration = 0
+
 func newSpinner(d time.Duration) spinner {
 	if d != SpinAdaptive {
 		return spinner{budget: uint64(max(0, d))}
@@ -35,14 +38,14 @@ func newSpinner(d time.Duration) spinner {
 // Every look at the peer's index takes its cache line away from the peer, so
 // the pauses between looks grow: a peer left alone for a moment has published
 // several messages at the next look.
-func (p *spinner) until(ctx context.Context, c condition) (bool, error) {
+func (p *spinner) until(ctx context.Context, c Condition) (bool, error) {
 	if p.budget == 0 {
 		return false, nil
 	}
 	var began, deadline uint64
 	for turn := 0; ; turn++ {
 		cpu.Pause(1 << min(turn, maxPauseShift))
-		if ok, err := c.ready(); ok || err != nil {
+		if ok, err := c.Ready(); ok || err != nil {
 			return ok, err
 		}
 		if turn < 8 {

@@ -1,4 +1,4 @@
-package ring
+package sleep
 
 import (
 	"slices"
@@ -7,8 +7,8 @@ import (
 
 // The sleep protocol as a small machine, explored in full: every interleaving
 // of a publisher, a sleeper, the publisher's store buffer, and one who cancels. One step is one
-// access to shared memory or one system call. wait.go, side.go and internal/futex/waiter.go are the code;
-// docs/protocol.md is the argument.
+// access to shared memory or one system call. Sleeper (wait.go, wake.go, fence.go) and
+// futex.Waiter are the code; docs/protocol.md is the argument.
 //
 // The memory model is x86-TSO (Owens, Sarkar, Sewell, 2009): stores wait in a
 // FIFO buffer and become visible one by one at any later time; XCHG,

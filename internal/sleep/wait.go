@@ -1,0 +1,213 @@
+package sleep
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/endpoint"
+	"sluice/internal/futex"
+	"sluice/internal/membarrier"
+	"sluice/internal/monotonic"
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// Condition is what a side waits for.
+type Condition interface {
+	// Ready looks at the peer once. An error ends the wait.
+	Ready() (bool, error)
+	// WakeAt returns the peer's position worth being woken for after so long asleep, and how
+	// long to insist on it, 0 = as long as it takes. A peer that is there makes the condition
+	// ready: a side that asked for less could be taken out of a sleep, flag down, that it has
+	// not quite begun (docs/protocol.md).
+	WakeAt(asleep time.Duration) (index, count uint64, patience time.Duration)
+	// Deadlocked returns a reason not to wait on, after a poll interval in which nothing
+	// came, nil if there is none.
+	Deadlocked() error
+}
+
+// A sleep ends by itself after a poll interval, to see whether the peer lives and for a lost
+// wake-up. That costs 0.1 to 0.4 ms of processor, nearly all of it in the Go scheduler, so a
+// side that has slept for longSleep takes the long interval. unfencedPoll is the interval
+// while the peer may publish without a fence that this side cannot supply.
+const (
+	pollInterval     = 100 * time.Millisecond
+	longSleep        = time.Second
+	longPollInterval = 900 * time.Millisecond // endpoint.ContinueSleep counts a second at most as blocked
+	unfencedPoll     = time.Millisecond
+)
+
+// Wait spins, then sleeps, until c is ready. It returns c's error, that of the PeerStatus, the
+// cause of ctx, or shm.ErrTruncated when the memory is gone. What the caller has published
+// before may not be followed by more until Wait returns.
+func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
+	if done, err := s.spin.until(ctx, c); done || err != nil {
+		if done {
+			s.words.Stats.Spins.AddRelaxed(1)
+		}
+		return err
+	}
+	s.updateFence()
+	began := monotonic.Now()
+	endpoint.BeginSleep(s.words.Stats, s.blocked, began)
+
+	err := s.sleep(ctx, c, began)
+
+	s.words.Own.Flag.Store(0)
+	s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
+	s.spin.learn(monotonic.Now() - began)
+	return err
+}
+
+// sleep waits on the peer's index word until c is ready. Three things end a sleep: the
+// peer's wake, an interrupt (a cancel, Interrupt), and the time, which is the poll interval,
+// the patience of c, or what is left until the context's deadline.
+func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
+	deadline := s.watch(ctx)
+	var asked struct{ index, count uint64 } // what words.Own says, while armed
+	for armed := false; ; {
+		now := monotonic.Now()
+		asleep := time.Duration(now - began)
+		index, count, patience := c.WakeAt(asleep)
+		if patience == 0 {
+			patience = pollInterval
+			if asleep > longSleep {
+				patience = longPollInterval
+			}
+		}
+		if !armed || asked.index != index || asked.count != count {
+			asked.index, asked.count = index, count
+			s.arm(index, count, now)
+		}
+		if s.unfenced() {
+			patience = min(patience, unfencedPoll)
+		}
+
+		// The values to sleep on are read before what they announce: after a cancel
+		// or a publish that comes later than these lines, the waiter returns at once.
+		interrupts := s.waiter.Interrupts()
+		seen := uint32(s.words.PeerIndex.Load())
+		if ok, err := c.Ready(); ok || err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if now >= deadline {
+			awaitTimer(ctx)
+			continue
+		}
+		patience = time.Duration(min(uint64(patience), deadline-now))
+		ended, err := s.waiter.Wait(s.words.PeerIndex.Futex(), seen, interrupts, patience)
+		if errors.Is(err, unix.EFAULT) {
+			return fmt.Errorf("futex wait: %w", shm.ErrTruncated)
+		} else if err != nil {
+			return err
+		}
+		if ok, err := c.Ready(); ok || err != nil {
+			if ended == futex.TimedOut && patience >= pollInterval {
+				s.checkBarrier()
+			}
+			return err
+		}
+		armed = s.words.Own.Flag.Load() != 0
+		if !armed {
+			s.words.Stats.Spurious.AddRelaxed(1)
+		}
+		if now := monotonic.Now(); now-s.checkedAt >= uint64(pollInterval) {
+			s.checkedAt = now
+			if err := cmp.Or(s.checkPeer(), c.Deadlocked()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// arm tells the peer that this side sleeps and what it wants to be woken for.
+// The time is the number of this sleep: no two of one role have the same.
+//
+// The peer publishes with a release store and then loads Flag, with nothing in
+// between that keeps the load from overtaking the store. The barrier puts a
+// full fence into its running threads: either its load comes after the barrier
+// and sees the flag, or its store came before and the next look at its index
+// sees that. Where the peer fences by itself, the store of Flag (sequentially
+// consistent) is this side's half. docs/protocol.md has the whole argument.
+func (s *Sleeper) arm(index, count, now uint64) {
+	s.number = max(now, s.number+1)
+	s.words.Own.Index.Store(index)
+	s.words.Own.Count.Store(count)
+	s.words.Own.Flag.Store(s.number)
+	if s.barrier {
+		membarrier.Global()
+	}
+}
+
+// checkPeer records that this side still runs, and whether it waits for a peer that is there
+// or for one that is not.
+func (s *Sleeper) checkPeer() error {
+	endpoint.ContinueSleep(s.words.Stats, monotonic.Now())
+	if s.peer == nil {
+		return nil
+	}
+	absent, err := s.peer.Status()
+	state := layout.StateBlocked
+	if absent {
+		state = layout.StateAlone
+	}
+	s.words.Stats.State.StoreRelaxed(uint64(state))
+	return err
+}
+
+// watch sees to it that a cancel of ctx interrupts this side's sleep, and returns the
+// deadline of ctx, monotonic ns. The arrangement is made once for a context, and stands
+// until a call comes that sleeps with another one, or StopWatching.
+func (s *Sleeper) watch(ctx context.Context) (deadline uint64) {
+	done := ctx.Done()
+	if done == nil {
+		return noDeadline
+	}
+	if done != s.watched {
+		s.StopWatching()
+		s.watched, s.stopWatch = done, context.AfterFunc(ctx, s.waiter.Interrupt)
+	}
+	return deadlineOf(ctx)
+}
+
+// StopWatching lets go of the context of the last Wait, which holds this Sleeper's waiter until
+// it is done. It is for a caller that waits no more.
+func (s *Sleeper) StopWatching() {
+	if s.watched != nil {
+		s.stopWatch()
+		s.watched, s.stopWatch = nil, nil
+	}
+}
+
+// noDeadline is the deadline of a context that has none.
+const noDeadline = math.MaxUint64
+
+// deadlineOf returns the deadline of ctx, monotonic ns.
+func deadlineOf(ctx context.Context) uint64 {
+	at, ok := ctx.Deadline()
+	if !ok || ctx.Done() == nil {
+		return noDeadline
+	}
+	return monotonic.Now() + uint64(max(0, time.Until(at)))
+}
+
+// awaitTimer waits for a context whose deadline has passed, and whose timer is about to say
+// so, not longer than a millisecond. On a channel, because the goroutine that waits
+// there is what lets the timer run.
+func awaitTimer(ctx context.Context) {
+	timer := time.NewTimer(time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
