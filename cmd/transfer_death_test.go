@@ -134,7 +134,7 @@ func TestTransfer_Socket_StaleReplacedLiveKept(t *testing.T) {
 	testenv.EventuallyConsumed(t, name, 100)
 	other := testenv.SegmentName(t)
 	p2 := testenv.Start(t, "producer", testenv.TransferArgs(other, "--rate", "10", "--socket", filepath.Join(testenv.PrivateDir(t), "x"))...)
-	testenv.Start(t, "consumer", "--name", other, "--socket", socket).WantError(4, other, "somebody listens at "+socket)
+	testenv.Start(t, "consumer", "--name", other, "--socket", socket).WantError(4, other, "a process listens at "+socket)
 	c.Kill()
 	if _, err := os.Lstat(socket); err != nil {
 		t.Fatalf("a killed consumer leaves its socket: %v", err)

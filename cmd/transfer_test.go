@@ -164,7 +164,7 @@ func TestTransfer_SocketDirGroupWritable_Refused(t *testing.T) {
 	mkdir("0002")
 	socket := filepath.Join(dir, "s")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1", "--socket", socket)...)
-	testenv.Start(t, "consumer", "--name", name, "--socket", socket).WantError(1, name, "others may write to "+dir+" (mode 0775)", "chmod go-w", "umask 022")
+	testenv.Start(t, "consumer", "--name", name, "--socket", socket).WantError(1, name, dir+" is writable by others (mode 0775)", "chmod go-w", "umask 022")
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestTransfer_SocketPath_Refused(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Start(t, "consumer", "--name", name, "--socket", file).WantError(1, name, "is no socket")
+	testenv.Start(t, "consumer", "--name", name, "--socket", file).WantError(1, name, "is not a socket")
 	missing := filepath.Join(testenv.PrivateDir(t), "missing")
 	testenv.Start(t, "consumer", "--name", name, "--socket", filepath.Join(missing, "s")).WantError(1, name, "there is no directory for the socket: "+missing, "mkdir")
 	p.Signal(unix.SIGINT)

@@ -14,13 +14,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/socketfile"
 	"sluice/shm"
 )
 
-const network = "unixpacket" // SOCK_SEQPACKET: connected, in order, with borders
-
-// longestPath is what sockaddr_un has room for, without the last zero.
-const longestPath = 107
+const (
+	network     = socketfile.Network
+	longestPath = socketfile.MaxPath
+)
 
 // SocketPath returns where the consumer of segment name listens by default: under
 // $XDG_RUNTIME_DIR, else in the user's /run/user, else in the user's own directory
@@ -168,54 +169,42 @@ func closeListener(l *net.UnixListener) {
 	}
 }
 
-// ownDirectory makes the directory if it is missing and mkdir says so, for this user
-// alone; else that is ErrNoDirectory. One that is there has to belong to this user or to
-// root, because an owner may remove and rename whatever is in it; and nobody else may write to it, unless its sticky bit
-// is set (as in /tmp): then others can add files, but not replace a socket. A
-// replaced socket could also be a link to a file of this user, whose mode [permit]
-// would then set.
+// ownDirectory makes the directory if it is missing and mkdir says so, for this user alone; else
+// that is ErrNoDirectory. In one that others may change ([socketfile.CheckDir]), a socket could be
+// replaced by a link to a file of this user, whose mode [permit] would then set.
 func ownDirectory(dir string, mkdir bool) error {
-	var st unix.Stat_t
-	err := unix.Stat(dir, &st)
-	if err == unix.ENOENT && mkdir {
+	err := socketfile.CheckDir(dir, os.Geteuid())
+	if mkdir && errors.Is(err, os.ErrNotExist) {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("directory of the socket: %w", err)
 		}
-		err = unix.Stat(dir, &st)
+		err = socketfile.CheckDir(dir, os.Geteuid())
 	}
 	switch {
-	case err == unix.ENOENT:
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%w: %s", ErrNoDirectory, dir)
-	case err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		err = unix.ENOTDIR
+	case errors.As(err, new(*socketfile.SharedError)):
+		return fmt.Errorf("%w: %w", ErrSharedDirectory, err)
 	}
-	if err != nil {
-		return fmt.Errorf("directory of the socket: %w", &os.PathError{Op: "stat", Path: dir, Err: err})
-	}
-	switch {
-	case int(st.Uid) != os.Geteuid() && st.Uid != 0:
-		return fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrSharedDirectory, dir, st.Uid, os.Geteuid())
-	case st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX == 0:
-		return fmt.Errorf("%w: others may write to %s (mode %04o)", ErrSharedDirectory, dir, st.Mode&0o7777)
-	}
-	return nil
+	return fmt.Errorf("directory of the socket: %w", err)
 }
 
+// removeStale removes a socket at which no process listens.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
 	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("%w: %s is there and is no socket", ErrPeer, path)
+		return fmt.Errorf("%w: %s exists and is not a socket", ErrPeer, path)
 	}
-	conn, err := net.DialUnix(network, nil, &net.UnixAddr{Name: path, Net: network})
-	if err == nil {
-		conn.Close()
-		return fmt.Errorf("%w: somebody listens at %s", ErrSocketTaken, path)
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return fmt.Errorf("ask whether somebody listens there: %w", err)
+	switch listening, err := socketfile.Listening(path); {
+	case err != nil:
+		return fmt.Errorf("find out whether a process listens there: %w", err)
+	case listening:
+		return fmt.Errorf("%w: a process listens at %s", ErrSocketTaken, path)
 	}
 	return os.Remove(path)
 }

@@ -5,16 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
 	"sluice/internal/format"
+	"sluice/internal/socketfile"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -97,11 +96,7 @@ func removeSocket(path string) (removed bool, err error) {
 	if unix.Lstat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() {
 		return false, nil
 	}
-	c, err := net.DialTimeout("unixpacket", path, time.Second)
-	if err == nil {
-		c.Close()
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
+	if listening, err := socketfile.Listening(path); listening || err != nil {
 		return false, nil
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

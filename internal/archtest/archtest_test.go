@@ -93,7 +93,7 @@ func TestUnsafe_OnlyInFilesNamedUnsafe(t *testing.T) {
 var levels = [][]string{
 	{ // one thing each, most of them primitives of the operating system
 		"internal/cpu", "internal/format", "internal/futex", "internal/mapping", "internal/membarrier", "internal/monotonic",
-		"internal/ofdlock", "internal/procinfo", "internal/timerfd",
+		"internal/ofdlock", "internal/procinfo", "internal/socketfile", "internal/timerfd",
 	},
 	{"layout"},
 	{"shm"},
@@ -185,12 +185,13 @@ func TestImports_KeptOutOfPackages(t *testing.T) {
 // are for gauge. (internal/report is for both.)
 func TestWhatMovesDataImportsNoObserver(t *testing.T) {
 	const observers = "internal/observe/"
+	ours := module(t)
 	for _, s := range sources(t) {
 		if s.test || s.folder == "cmd/gauge" || strings.HasPrefix(s.folder, observers) {
 			continue
 		}
 		for _, path := range s.imports() {
-			if strings.HasPrefix(path, "sluice/"+observers) {
+			if strings.HasPrefix(path, ours+"/"+observers) {
 				t.Errorf("%s imports %s", s.path, path)
 			}
 		}

@@ -247,14 +247,14 @@ func TestFindings_SocketPath(t *testing.T) {
 	}{
 		{"not made yet", func(t *testing.T, m *machine, dir string) {}, OK, "sluice/NAME.sock", ""},
 		{"there", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0o700) }, OK, "sluice/NAME.sock", ""},
-		{"others may write", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0); os.Chmod(dir, 0o770) }, Problem, "others may write to " + "|0770", "chmod 700|--socket"},
+		{"others may write", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0); os.Chmod(dir, 0o770) }, Problem, "is writable by others (mode 0770)", "chmod 700|--socket"},
 		{"others may add to it, and not take away", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0); os.Chmod(dir, 0o777|os.ModeSticky) }, OK, "sluice/NAME.sock", ""},
 		{"somebody else's", func(t *testing.T, m *machine, dir string) {
 			os.Mkdir(dir, 0o700)
 			if os.Chown(dir, me+7, -1) != nil {
 				t.Skip("SKIPPED, NOT TESTED: only root can give a folder away")
 			}
-		}, Problem, fmt.Sprintf("belongs to user %d, not to this one (%d)", me+7, me), "chown|--socket"},
+		}, Problem, fmt.Sprintf("has uid %d, want %d or 0", me+7, me), "chown|--socket"},
 		{"a file", func(t *testing.T, m *machine, dir string) { os.WriteFile(dir, nil, 0o600) }, Problem, "not a directory", "--socket"},
 		{"nowhere to make it", func(t *testing.T, m *machine, dir string) { m.socketIn(dir + "/none") }, Problem, "no such file", "--socket"},
 		{"not writable", func(t *testing.T, m *machine, dir string) {

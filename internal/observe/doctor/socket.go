@@ -6,11 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
-)
 
-// maxSocketPath is the longest path that fits into the address of a socket, bytes.
-const maxSocketPath = 107
+	"sluice/internal/socketfile"
+)
 
 // socketPath checks that both sides of a transfer find one place, that nobody else
 // may put a socket in.
@@ -20,8 +18,8 @@ func socketPath(m *machine) Finding {
 	if err := m.checkPrivate(dir); err != nil {
 		return problem("make it this user's own (chown, chmod 700), "+elsewhere, "no place for the socket: %v", err)
 	}
-	if longest := m.socket(fmt.Sprintf("%064d", 0)); len(longest) > maxSocketPath {
-		return note("a shorter XDG_RUNTIME_DIR, "+elsewhere, "%s is long: names of at most %d characters fit, not 64", dir, 64-(len(longest)-maxSocketPath))
+	if longest := m.socket(fmt.Sprintf("%064d", 0)); len(longest) > socketfile.MaxPath {
+		return note("a shorter XDG_RUNTIME_DIR, "+elsewhere, "%s is long: names of at most %d characters fit, not 64", dir, 64-(len(longest)-socketfile.MaxPath))
 	}
 	// A service, cron or sudo has no such variable.
 	own := fmt.Sprintf("/run/user/%d", m.uid)
@@ -31,35 +29,30 @@ func socketPath(m *machine) Finding {
 	return ok("%s/NAME.sock, for this user alone", dir)
 }
 
-// checkPrivate reports why dir may not be used as transfer.Open and Create would use it, or
-// made.
+// checkPrivate reports why a transfer could not use dir for its sockets, or make it.
 func (m *machine) checkPrivate(dir string) error {
-	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		// Not dir itself: a consumer may be about to use it.
-		try, err := os.MkdirTemp(filepath.Dir(dir), ".sluice-doctor-")
-		if path := new(fs.PathError); errors.As(err, &path) {
-			return &fs.PathError{Op: "make", Path: dir, Err: path.Err}
-		}
-		if err != nil {
-			return err
-		}
-		return os.Remove(try)
-	}
-	if err != nil {
-		return err
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
+	err := socketfile.CheckDir(dir, m.uid)
 	switch {
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a directory", dir)
-	case ok && int(st.Uid) != m.uid && st.Uid != 0:
-		return fmt.Errorf("%s belongs to user %d, not to this one (%d)", dir, st.Uid, m.uid)
-	case info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0:
-		return fmt.Errorf("others may write to %s (mode %04o)", dir, mode(info))
+	case errors.Is(err, fs.ErrNotExist):
+		return tryMkdir(dir)
+	case err != nil:
+		return err
 	}
 	if err := m.mayWrite(dir); err != nil {
 		return &fs.PathError{Op: "write to", Path: dir, Err: err}
 	}
 	return nil
+}
+
+// tryMkdir reports why dir could not be made. It makes another directory beside it, and removes
+// that: a consumer may be about to use dir itself.
+func tryMkdir(dir string) error {
+	try, err := os.MkdirTemp(filepath.Dir(dir), ".sluice-doctor-")
+	if path := new(fs.PathError); errors.As(err, &path) {
+		return &fs.PathError{Op: "make", Path: dir, Err: path.Err}
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(try)
 }
