@@ -38,41 +38,41 @@ import (
 // kill would (endpoint.Recover).
 
 // closePatience is how long Close waits for a call that is under way.
-const closePatience = 100 * time.Millisecond
+const closeTimeout = 100 * time.Millisecond
 
 // keepAtMost is how many bytes of slices in use Close copies, so that they keep their
 // content.
 const maxKept = 16 << 20
 
 // ending is the state of an end that is being closed or is closed.
-type ending struct {
-	closing sync.Mutex // held by Close
-	unread  uint64     // messages, as Close has left them; guarded by closing
+type closeState struct {
+	closeLock sync.Mutex // held by Close
+	unread    uint64     // messages, as Close has left them; guarded by closing
 
-	mu    sync.Mutex
-	seg   *shm.Segment // that has left and still has private memory
-	clear bool         // the user has no slice of it any more
+	mu       sync.Mutex
+	seg      *shm.Segment // that has left and still has private memory
+	noSlices bool         // the user has no slice of it any more
 }
 
 // unused says that the user has no slice of the memory any more. It is called by calls
 // that find the gate closed.
-func (e *ending) unused() {
+func (e *closeState) slicesReleased() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.clear = true
+	e.noSlices = true
 	e.unmap()
 }
 
 // left says that the role is given up; whatever memory of seg is left is private.
-func (e *ending) left(seg *shm.Segment) {
+func (e *closeState) roleReleased(seg *shm.Segment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seg = seg
 	e.unmap()
 }
 
-func (e *ending) unmap() {
-	if e.clear && e.seg != nil {
+func (e *closeState) unmap() {
+	if e.noSlices && e.seg != nil {
 		e.seg.Unmap()
 		e.seg = nil
 	}
@@ -80,11 +80,11 @@ func (e *ending) unmap() {
 
 // shutDown ends the calls of the user, and reports whether none is under way any more.
 // bound is what calls check.
-func (s *side) shutDown(bound *layout.Uint64, patience time.Duration) (idle bool) {
+func (s *side) shutDown(bound *layout.Uint64, timeout time.Duration) (idle bool) {
 	s.gate.Close()
 	bound.Store(0)
 	s.sleeper.Interrupt()
-	return s.gate.Wait(patience)
+	return s.gate.Wait(timeout)
 }
 
 // Unread returns how many published messages no Reader has released, as Close has left them
@@ -102,9 +102,9 @@ func (s *side) unread() uint64 {
 		return countUnread(s.mem.Header, s.mem.Geometry.Capacity)
 	}
 	s.gate.Leave() // Close waits for that
-	s.ending.closing.Lock()
-	defer s.ending.closing.Unlock()
-	return s.ending.unread
+	s.closeState.closeLock.Lock()
+	defer s.closeState.closeLock.Unlock()
+	return s.closeState.unread
 }
 
 // Close publishes what is staged, tells the Reader that no more will come, and
@@ -126,13 +126,13 @@ func (w *Writer) Close() error { return w.close(false) }
 func (w *Writer) Abort() error { return w.close(true) }
 
 func (w *Writer) close(abort bool) (err error) {
-	w.ending.closing.Lock()
-	defer w.ending.closing.Unlock()
+	w.closeState.closeLock.Lock()
+	defer w.closeState.closeLock.Unlock()
 	if w.gate.Closed() {
 		return nil
 	}
-	idle := w.shutDown(&w.stop, w.closePatience)
-	c := closing{side: &w.side, seg: w.segment, idle: idle, end: w.end, began: w.began}
+	idle := w.shutDown(&w.stop, w.closeTimeout)
+	c := closing{side: &w.side, seg: w.segment, idle: idle, end: w.end, startCount: w.startCount}
 	if abort {
 		c.end = layout.EndFailed
 	}
@@ -146,14 +146,14 @@ func (w *Writer) close(abort bool) (err error) {
 		})
 		if w.reserved >= 0 {
 			at := w.tail&w.mask + w.head
-			c.inUse(w.data, at, uint64(w.reserved))
+			c.addSlices(w.data, at, uint64(w.reserved))
 		}
 	}
 	closeErr := c.leave(func(h *layout.Header) bool {
 		return !(w.keepEnd && endpoint.EndUnreported(h)) && !endpoint.Died(&h.ConsumerStats)
 	})
 	if c.private {
-		runtime.AddCleanup(w, unmap, w.segment)
+		runtime.AddCleanup(w, unmapSegment, w.segment)
 	}
 	return errors.Join(err, closeErr)
 }
@@ -171,28 +171,28 @@ func (w *Writer) close(abort bool) (err error) {
 // content if they are no more than 16 MiB; beyond that it changes when a next Reader has
 // released them and the Writer goes on.
 func (r *Reader) Close() (err error) {
-	r.ending.closing.Lock()
-	defer r.ending.closing.Unlock()
+	r.closeState.closeLock.Lock()
+	defer r.closeState.closeLock.Unlock()
 	if r.gate.Closed() {
 		return nil
 	}
 	seen := r.avail.Load() // all that a call can return
-	idle := r.shutDown(&r.avail, r.closePatience)
+	idle := r.shutDown(&r.avail, r.closeTimeout)
 	c := closing{side: &r.side, seg: r.segment, idle: idle}
 	if idle {
 		r.sleeper.StopWatching()
 		err = shm.Guard(func() error { r.leaveEnd(); return nil })
-		c.inUse(r.data, r.index&r.mask, r.head-r.index)
+		c.addSlices(r.data, r.index&r.mask, r.head-r.index)
 	} else if r.segment != nil {
 		shm.Guard(func() error {
 			from := r.mem.Header.Consumer.Index.Load()
-			c.inUse(r.data, from&r.mask, seen-from)
+			c.addSlices(r.data, from&r.mask, seen-from)
 			return nil
 		})
 	}
 	closeErr := c.leave(func(h *layout.Header) bool { return !endpoint.EndPending(h) })
 	if c.private {
-		runtime.AddCleanup(r, unmap, r.segment)
+		runtime.AddCleanup(r, unmapSegment, r.segment)
 	}
 	return errors.Join(err, closeErr)
 }
@@ -204,21 +204,21 @@ func (r *Reader) leaveEnd() {
 	}
 }
 
-func unmap(seg *shm.Segment) { seg.Unmap() }
+func unmapSegment(seg *shm.Segment) { seg.Unmap() }
 
 // closing is one Close of either end.
 type closing struct {
 	*side
-	seg     *shm.Segment // nil on plain memory
-	idle    bool         // no call is under way
-	slices  []byte       // what may be in use between two calls
-	end     layout.End   // of a producer's stream
-	began   uint64       // messages published before this producer
-	private bool         // the memory was made private, and is still mapped
+	seg        *shm.Segment // nil on plain memory
+	idle       bool         // no call is under way
+	slices     []byte       // what may be in use between two calls
+	end        layout.End   // of a producer's stream
+	startCount uint64       // messages published before this producer
+	private    bool         // the memory was made private, and is still mapped
 }
 
 // inUse notes that the user may have slices of n bytes of data from at on.
-func (c *closing) inUse(data []byte, at, n uint64) {
+func (c *closing) addSlices(data []byte, at, n uint64) {
 	if n <= c.mem.Geometry.Capacity { // a hostile peer says anything
 		c.slices = data[at : at+n]
 	}
@@ -229,7 +229,7 @@ func (c *closing) inUse(data []byte, at, n uint64) {
 func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 	h := c.mem.Header
 	unread := uint64(0)
-	defer func() { c.ending.unread = unread }()
+	defer func() { c.closeState.unread = unread }()
 	var detachErr error
 	if c.seg != nil && (!c.idle || len(c.slices) > 0) {
 		keep := c.slices
@@ -242,9 +242,9 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 	}
 	err = shm.Guard(func() error {
 		if !c.idle && c.seg != nil {
-			c.bury(h)
+			c.recoverPosition(h)
 		}
-		unread = c.sayClosed(h)
+		unread = c.markClosed(h)
 		return nil
 	})
 	if c.seg == nil {
@@ -258,17 +258,17 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 	if unread > 0 && c.seg.Absent(c.role.Peer()) && errors.Is(c.seg.Check(), ErrRemoved) {
 		lost = shm.InSegment("", c.seg.Name(), fmt.Errorf("%w; lost: %s", ErrRemoved, format.Number(unread, "unread message")))
 	}
-	_, leaveErr := c.seg.Leave(guarded(func() bool {
+	_, leaveErr := c.seg.Leave(guardedBool(func() bool {
 		drained := h.Producer.Index.Load() == h.Consumer.Index.Load()
 		return drained && remove(h) && h.ProducerStats.Keep.Load() == 0 && h.ConsumerStats.Keep.Load() == 0
 	}))
-	c.ending.left(c.seg)
+	c.closeState.roleReleased(c.seg)
 	return errors.Join(err, lost, leaveErr)
 }
 
 // bury leaves the header as a successor of a killed side would make it: the call that is
 // under way has stored to it up to some point.
-func (c *closing) bury(h *layout.Header) {
+func (c *closing) recoverPosition(h *layout.Header) {
 	own := h.Cursor(c.role)
 	endpoint.Repair(own, endpoint.Recover(own))
 	h.Sleep(c.role).Flag.Store(0)
@@ -278,10 +278,10 @@ func (c *closing) bury(h *layout.Header) {
 // sayClosed marks the side as ended and wakes the peer, whatever it asked for, so that
 // it notices. The peer's flag stays up: it may sleep on, until there is what it asked
 // for. It returns how many messages are unread.
-func (c *closing) sayClosed(h *layout.Header) (unread uint64) {
+func (c *closing) markClosed(h *layout.Header) (unread uint64) {
 	own := h.Stats(c.role)
 	if c.role == layout.Producer {
-		endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.began)
+		endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.startCount)
 		if n := countUnread(h, c.mem.Geometry.Capacity); n > own.HighWater.Load() { // the queue never gets deeper than this
 			own.HighWater.Store(n)
 		}

@@ -116,10 +116,10 @@ func (h hourly) WakeAt(asleep time.Duration) (index, count uint64, patience time
 func TestCloseEndsASleepThatNothingElseEnds(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
-	r.closePatience = time.Hour
+	r.closeTimeout = time.Hour
 	waiting := background(func() error {
 		r.gate.Enter()
-		return r.failed(r.await(context.Background(), hourly{nextMessage{r}}))
+		return r.endCall(r.await(context.Background(), hourly{nextMessage{r}}))
 	})
 	asleep(t, w.Segment().Header(), layout.Consumer, 1)
 	closeElsewhere(t, r)
@@ -280,7 +280,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 		is(t, err, nil)
 		w.commit(copy(buf, "staged"))
 		w.gate.Enter()
-		w.closePatience = time.Millisecond
+		w.closeTimeout = time.Millisecond
 		if unread := closeElsewhere(t, w); unread != 1 {
 			t.Errorf("%d unread", unread)
 		}
@@ -289,7 +289,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 		if !bytes.Equal(before, fileOf(t, name)) {
 			t.Error("a late publish has reached the file")
 		}
-		w.over(nil)
+		w.endCall(nil)
 		r := open(t, name, Options{})
 		takes(t, r, "published")
 		_, err = r.TryNext()
@@ -308,7 +308,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 		send(t, w, "a", "b")
 		takes(t, r, "a")
 		r.gate.Enter()
-		r.closePatience = time.Millisecond
+		r.closeTimeout = time.Millisecond
 		closeElsewhere(t, r)
 		next := open(t, name, Options{})
 		takes(t, next, "a", "b")
@@ -318,7 +318,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 			takes(t, next, strings.Repeat("x", 1000))
 			next.Release()
 		}
-		if got, err := r.takeSeen(); string(got) != "b" || err != nil { // as if it had found avail before
+		if got, err := r.takeNext(); string(got) != "b" || err != nil { // as if it had found avail before
 			t.Errorf("%q, %v", got, err)
 		}
 	})
@@ -329,7 +329,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 		endpoint.BeginSleep(side, 0, monotonic.Now())
 		r.mem.Header.ConsumerSleep.Flag.Store(5)
 		r.gate.Enter()
-		r.closePatience = time.Millisecond
+		r.closeTimeout = time.Millisecond
 		closeElsewhere(t, r)
 		h := w.Segment().Header()
 		if s := &h.ConsumerStats; int64(s.Blocked.Load()) < 0 || layout.State(s.State.Load()) != layout.StateClosed || h.ConsumerSleep.Flag.Load() != 0 {
@@ -395,7 +395,7 @@ func TestACloseThatHasOnlyClosedTheGate(t *testing.T) {
 // without an error, in order. After each Close the file stays as it is, whatever the
 // closed Writer's user still does.
 func TestAWriterIsClosedElsewhereAtAnyMoment(t *testing.T) {
-	for patience, rounds := range map[time.Duration]int{closePatience: 150, 0: 150} {
+	for patience, rounds := range map[time.Duration]int{closeTimeout: 150, 0: 150} {
 		for form, give := range map[string]func(*Writer, []byte) error{
 			"send": sends["send"], "reserve": sends["reserve"], "sendbatch": sends["sendbatch"],
 		} {
@@ -406,7 +406,7 @@ func TestAWriterIsClosedElsewhereAtAnyMoment(t *testing.T) {
 				for round := range rounds / 3 {
 					w, err := Create(canceled, name, Options{Capacity: 1 << 20, Keep: true})
 					is(t, err, nil)
-					w.closePatience = patience
+					w.closeTimeout = patience
 					started := make(chan bool)
 					using := background(func() error {
 						buf := make([]byte, 128)
@@ -477,7 +477,7 @@ func readerLater(t *testing.T, name string) func(from uint64) uint64 {
 // The same with Readers: what the closed one has released does not come again, and all
 // the rest does.
 func TestAReaderIsClosedElsewhereAtAnyMoment(t *testing.T) {
-	for _, patience := range []time.Duration{closePatience, 0} {
+	for _, patience := range []time.Duration{closeTimeout, 0} {
 		for form, take := range receives {
 			t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
 				name := segmentName(t)
@@ -490,7 +490,7 @@ func TestAReaderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 					}
 					r, err := Open(canceled, name, Options{Keep: true})
 					is(t, err, nil)
-					r.closePatience = patience
+					r.closeTimeout = patience
 					from := w.Segment().Header().Consumer.Count.Load()
 					started := make(chan bool)
 					using := background(func() error {

@@ -14,16 +14,16 @@ import (
 func (w *Writer) Drain(ctx context.Context) error {
 	w.gate.Enter()
 	if w.gate.Closed() {
-		return w.over(ErrClosed)
+		return w.endCall(ErrClosed)
 	}
 	if w.tail != w.index {
 		w.publish()
 	}
 	d := drained{w}
 	if ok, err := d.Ready(); ok || err != nil {
-		return w.over(err)
+		return w.endCall(err)
 	}
-	return w.over(w.await(ctx, d))
+	return w.endCall(w.await(ctx, d))
 }
 
 // drained is the condition that the Reader has released everything.

@@ -105,7 +105,7 @@ func TestAProducerIsNotRefusedForMessagesThatWereTakenMeanwhile(t *testing.T) {
 	is(t, refused, ErrFraming)
 	r.Release()
 	r.Close()
-	is(t, refuse(seg, refused, new(uint64)), errAgain)
+	is(t, refuse(seg, refused, new(uint64)), errRetry)
 	create(t, name, Options{Framing: layout.FramingRaw}).Close()
 	exists(t, name, false)
 }

@@ -24,11 +24,11 @@ type Reader struct {
 	mask uint64
 	max  uint64 // largest payload
 
-	head  uint64 // where the next record is: end of what was taken
-	taken uint64 // messages taken since creation
-	bytes uint64 // payload bytes of those
-	seen  uint64 // the Writer's index, as last seen
-	began uint64 // messages released before this Reader
+	head       uint64 // where the next record is: end of what was taken
+	taken      uint64 // messages taken since creation
+	bytes      uint64 // payload bytes of those
+	seen       uint64 // the Writer's index, as last seen
+	startCount uint64 // messages released before this Reader
 
 	// avail is seen again, and 0 from Close on, whoever calls it: then head has reached
 	// it, and the next call goes the slow way.
@@ -39,7 +39,7 @@ type Reader struct {
 	pollBackoff uint32 // pauses before a look at the Writer
 	follow      bool
 	ends        endpoint.EndWatch
-	followed    uint64       // the producer whose end onEnd was told of; 0 = none
+	reported    uint64       // the producer whose end onEnd was told of; 0 = none
 	onEnd       func(error)  // nil = nobody wants to know
 	segment     *shm.Segment // nil on plain memory
 }
@@ -59,7 +59,7 @@ func NewReader(mem Memory, opt Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.head, r.taken, r.bytes, r.began = pos.Index, pos.Count, pos.Bytes, pos.Count
+	r.head, r.taken, r.bytes, r.startCount = pos.Index, pos.Count, pos.Bytes, pos.Count
 	r.seen = r.head
 	r.avail.Store(r.head)
 	if _, err := r.refresh(); err != nil {
@@ -99,7 +99,7 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	word := binary.LittleEndian.Uint64(r.data[at:]) // read once; the peer may change it
 	size := (word + layout.RecordHeader + 7) &^ 7
 	if word > r.max || size > avail-r.head {
-		return r.sampled(at, word)
+		return r.takeStamped(at, word)
 	}
 	r.head += size
 	r.taken++
@@ -112,18 +112,18 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 // nextSlow is Next when nothing is known to be there.
 func (r *Reader) nextSlow(ctx context.Context) ([]byte, error) {
 	if err := r.wait(ctx); err != nil {
-		return nil, r.failed(err)
+		return nil, r.endCall(err)
 	}
-	return r.takeSeen()
+	return r.takeNext()
 }
 
 // takeSeen takes the next of the messages that refresh has seen, whatever avail says.
-func (r *Reader) takeSeen() ([]byte, error) {
+func (r *Reader) takeNext() ([]byte, error) {
 	at := r.head & r.mask
 	word := binary.LittleEndian.Uint64(r.data[at:])
 	size := layout.RecordSize(word)
 	if word > r.max || size > r.seen-r.head {
-		return r.sampled(at, word)
+		return r.takeStamped(at, word)
 	}
 	r.head += size
 	r.taken++
@@ -134,11 +134,11 @@ func (r *Reader) takeSeen() ([]byte, error) {
 }
 
 // failed ends a call that took nothing.
-func (r *Reader) failed(err error) error {
+func (r *Reader) endCall(err error) error {
 	r.gate.Leave()
 	if err == ErrClosed && r.head == r.index {
-		r.avail.Store(0)  // Close is about to; until then Next would go on giving
-		r.ending.unused() // the caller holds nothing, and from here on never will
+		r.avail.Store(0)              // Close is about to; until then Next would go on giving
+		r.closeState.slicesReleased() // the caller holds nothing, and from here on never will
 	}
 	return err
 }
@@ -149,12 +149,12 @@ func (r *Reader) TryNext() ([]byte, error) {
 	r.gate.Enter()
 	if r.head >= r.avail.Load() {
 		if ok, err := r.ready(); err != nil {
-			return nil, r.failed(err)
+			return nil, r.endCall(err)
 		} else if !ok {
-			return nil, r.failed(ErrEmpty)
+			return nil, r.endCall(ErrEmpty)
 		}
 	}
-	return r.takeSeen()
+	return r.takeNext()
 }
 
 // Buffered reports whether Next would return at once, without looking at the
@@ -163,7 +163,7 @@ func (r *Reader) Buffered() bool { return r.head < r.avail.Load() }
 
 // sampled takes a record whose word is not a plain length: a sample, or
 // something that no Writer wrote.
-func (r *Reader) sampled(at, word uint64) ([]byte, error) {
+func (r *Reader) takeStamped(at, word uint64) ([]byte, error) {
 	n, weight, ok := layout.Stamped(word)
 	size := layout.RecordSize(n) + layout.StampSize
 	if left := r.seen - r.head; !ok || size > left {
@@ -213,7 +213,7 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 	word := binary.LittleEndian.Uint64(r.data[at:])
 	size := layout.RecordSize(word)
 	if word > r.max || size > avail-r.head {
-		return r.sampled(at, word)
+		return r.takeStamped(at, word)
 	}
 	r.head += size
 	r.taken++
@@ -231,7 +231,7 @@ func (r *Reader) Release() {
 	if r.gate.Closed() { // what is held stays for the next Reader
 		r.gate.Leave()
 		r.avail.Store(0)
-		r.ending.unused()
+		r.closeState.slicesReleased()
 		return
 	}
 	if r.head != r.index {
@@ -296,7 +296,7 @@ func (r *Reader) recordAt(index uint64) (size, payload uint64) {
 
 // Released returns how many messages this Reader has released. It counts them itself: the
 // segment need not be readable any more.
-func (r *Reader) Released() uint64 { return r.count - r.began }
+func (r *Reader) Released() uint64 { return r.count - r.startCount }
 
 // Receive appends the next message to buf[:0], releases it and returns the
 // result, which is the caller's own. It waits and fails as Next does.
@@ -334,8 +334,8 @@ func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 // long as looks bring less than worthwhile bytes, and at once no more when one
 // brings nothing. maxCourtesy pauses are a microsecond or so.
 const (
-	minBatchBytes = 4096
-	maxCourtesy   = 64
+	minBatchBytes  = 4096
+	maxPollBackoff = 64
 )
 
 func (r *Reader) wait(ctx context.Context) error {
@@ -344,7 +344,7 @@ func (r *Reader) wait(ctx context.Context) error {
 	}
 	if ok, err := r.ready(); ok || err != nil {
 		if r.seen-r.head < minBatchBytes {
-			r.pollBackoff = min(2*r.pollBackoff+1, maxCourtesy)
+			r.pollBackoff = min(2*r.pollBackoff+1, maxPollBackoff)
 		} else {
 			r.pollBackoff -= r.pollBackoff / 4
 		}
@@ -404,8 +404,8 @@ func (r *Reader) ready() (bool, error) {
 	if r.head == r.index { // else a successor takes what is held, and has to be told then
 		r.ends.Acknowledge()
 	}
-	if holder != r.followed {
-		r.followed = holder
+	if holder != r.reported {
+		r.reported = holder
 		if r.onEnd != nil {
 			r.onEnd(incomplete)
 		}

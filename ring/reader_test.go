@@ -250,16 +250,16 @@ func TestTheReaderPausesBeforeLooksThatBringLittle(t *testing.T) {
 		before := r.pollBackoff
 		send(t, w, "little")
 		next()
-		if r.pollBackoff <= before && before < maxCourtesy || r.pollBackoff > maxCourtesy {
+		if r.pollBackoff <= before && before < maxPollBackoff || r.pollBackoff > maxPollBackoff {
 			t.Fatalf("%d pauses after %d and a look that brought one message", r.pollBackoff, before)
 		}
 	}
-	if r.pollBackoff != maxCourtesy {
-		t.Errorf("%d pauses, want %d", r.pollBackoff, maxCourtesy)
+	if r.pollBackoff != maxPollBackoff {
+		t.Errorf("%d pauses, want %d", r.pollBackoff, maxPollBackoff)
 	}
 	send(t, w, string(make([]byte, minBatchBytes)))
 	next()
-	if r.pollBackoff >= maxCourtesy || r.pollBackoff == 0 {
+	if r.pollBackoff >= maxPollBackoff || r.pollBackoff == 0 {
 		t.Errorf("%d pauses after a look that brought much", r.pollBackoff)
 	}
 	_, err := r.Next(canceled)

@@ -37,14 +37,14 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 			return nil, err
 		}
 	}
-	var untold uint64 // endpoint.CarryOver of the segment that this one replaces
+	var carryOver uint64 // endpoint.CarryOver of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access)
 		if err != nil {
 			return nil, err
 		}
-		w, err := newSegmentWriter(seg, opt, &untold)
-		if errors.Is(err, errAgain) {
+		w, err := newSegmentWriter(seg, opt, &carryOver)
+		if errors.Is(err, errRetry) {
 			continue
 		}
 		return w, err
@@ -53,14 +53,14 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 
 // errAgain: the segment was empty, unused and of another geometry or mode, and has been
 // removed; or its consumer took the last message of another framing and left meanwhile.
-var errAgain = errors.New("again")
+var errRetry = errors.New("again")
 
-// newSegmentWriter makes a Writer of a segment. untold is what the segment inherits, and after
+// newSegmentWriter makes a Writer of a segment. carryOver is what the segment inherits, and after
 // errAgain what the next one does: endpoint.AddCarryOver.
-func newSegmentWriter(seg *shm.Segment, opt Options, untold *uint64) (w *Writer, err error) {
+func newSegmentWriter(seg *shm.Segment, opt Options, carryOver *uint64) (w *Writer, err error) {
 	err = shm.Guard(func() error {
-		endpoint.AddCarryOver(seg.Header(), *untold)
-		*untold = 0
+		endpoint.AddCarryOver(seg.Header(), *carryOver)
+		*carryOver = 0
 		if err := checkMode(seg); err != nil {
 			return err
 		}
@@ -75,14 +75,14 @@ func newSegmentWriter(seg *shm.Segment, opt Options, untold *uint64) (w *Writer,
 		w.segment = seg
 		return w, nil
 	}
-	return nil, refuse(seg, err, untold)
+	return nil, refuse(seg, err, carryOver)
 }
 
 // refuse gives back the role that err keeps the caller from. It returns errAgain when the
 // reason for err is gone, with what no Reader was told of a segment that is gone too.
-func refuse(seg *shm.Segment, err error, untold *uint64) error {
+func refuse(seg *shm.Segment, err error, carryOver *uint64) error {
 	h, drained, incomplete := seg.Header(), false, uint64(0)
-	removed, leaveErr := seg.Leave(guarded(func() bool {
+	removed, leaveErr := seg.Leave(guardedBool(func() bool {
 		incomplete = endpoint.CarryOver(h, seg.Geometry().Mode)
 		other := errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode)
 		gone := seg.Geometry().Mode == layout.ModeTransfer // its messages were its producer's
@@ -90,11 +90,11 @@ func refuse(seg *shm.Segment, err error, untold *uint64) error {
 		return other && (gone || drained)
 	}))
 	if removed {
-		*untold = incomplete
+		*carryOver = incomplete
 	}
 	// A consumer that left meanwhile has not removed the segment: this producer was there.
 	if again := removed || errors.Is(err, ErrFraming) && drained; again && leaveErr == nil {
-		return errAgain
+		return errRetry
 	}
 	return errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
 }
@@ -106,7 +106,7 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 		return nil
 	}
 	unread := h.Producer.Count.Load() - h.Consumer.Count.Load()
-	return fmt.Errorf("%w: capacity %d and slots %d, %s", ErrGeometry, g.Capacity, g.Slots, with(unread, seg))
+	return fmt.Errorf("%w: capacity %d and slots %d, %s", ErrGeometry, g.Capacity, g.Slots, describeUse(unread, seg))
 }
 
 // checkFraming compares the messages that are unread with those that the caller will send:
@@ -126,11 +126,11 @@ func checkFraming(seg *shm.Segment, opt Options) error {
 	if framing == layout.FramingNone {
 		is = "none (messages that were generated)"
 	}
-	return fmt.Errorf("%w: %s, %s", ErrFraming, is, with(w.Count-r.Count, seg))
+	return fmt.Errorf("%w: %s, %s", ErrFraming, is, describeUse(w.Count-r.Count, seg))
 }
 
 // with says what keeps a segment as it is.
-func with(unread uint64, seg *shm.Segment) string {
+func describeUse(unread uint64, seg *shm.Segment) string {
 	consumer := "a live consumer"
 	if seg.Absent(layout.Consumer) {
 		consumer = "no consumer"
@@ -202,7 +202,7 @@ func (w *Writer) KeepEnd() { w.keepEnd = true }
 func (w *Writer) EndAs(end layout.End) { w.end = end }
 
 // guarded returns a look at the segment that is false when it faults.
-func guarded(look func() bool) func() bool {
+func guardedBool(look func() bool) func() bool {
 	return func() (ok bool) {
 		fault := shm.Guard(func() error { ok = look(); return nil })
 		return ok && fault == nil

@@ -58,11 +58,11 @@ type side struct {
 	index, count uint64 // what is published
 	sleeper      sleep.Sleeper
 	waiting      atomic.Bool // a call waits: a second one is a misuse
-	keep         bool        // leave the segment when done
+	keepSegment  bool        // leave the segment when done
 
-	ending        ending
-	closePatience time.Duration
-	gate          gate.Gate // that every call of the owner's passes, closed by Close
+	closeState   closeState
+	closeTimeout time.Duration
+	gate         gate.Gate // that every call of the owner's passes, closed by Close
 }
 
 func newSide(mem Memory, role layout.Role, opt Options) side {
@@ -77,8 +77,8 @@ func newSide(mem Memory, role layout.Role, opt Options) side {
 		ownStats: h.Stats(role), peerStats: h.Stats(role.Peer()),
 		sleeper: sleep.New(sleep.WordsOf(h, role), opt.Spin, peer),
 
-		closePatience: closePatience,
-		keep:          opt.Keep,
+		closeTimeout: closeTimeout,
+		keepSegment:  opt.Keep,
 	}
 }
 
@@ -98,7 +98,7 @@ func (s *side) attach() (endpoint.Position, error) {
 	}
 	s.index, s.count = own.Index, own.Count
 	endpoint.Repair(s.ownCursor, own)
-	s.sleeper.Attach(endpoint.TakeOver(s.ownStats, endpoint.Self(), monotonic.Now, s.keep))
+	s.sleeper.Attach(endpoint.TakeOver(s.ownStats, endpoint.Self(), monotonic.Now, s.keepSegment))
 	endpoint.Begin(s.ownStats)
 	return own, nil
 }

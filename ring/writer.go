@@ -38,21 +38,21 @@ type Writer struct {
 	limit     uint64 // the Reader's index, as last seen, plus capacity
 	slotLimit uint64 // the Reader's count, as last seen, plus slots
 
-	fetched  uint64 // time for the next prefetch
-	reserved int    // payload bytes reserved, -1 when nothing is
-	head     uint64 // bytes between tail and the reserved payload
-	need     uint64 // bytes that Reserve wants free
+	prefetched uint64 // time for the next prefetch
+	reserved   int    // payload bytes reserved, -1 when nothing is
+	head       uint64 // bytes between tail and the reserved payload
+	need       uint64 // bytes that Reserve wants free
 
 	sampler sampler
 	stamped bool   // a sampled record is staged
 	stamp   uint64 // where in data its stamp goes at Publish
 
-	onFull  Policy
-	resumed uint64
-	began   uint64       // messages published before this Writer
-	end     layout.End   // of the stream, as Close says it
-	segment *shm.Segment // nil on plain memory
-	keepEnd bool         // keep, when no Reader was told of the end
+	onFull     Policy
+	resumed    uint64
+	startCount uint64       // messages published before this Writer
+	end        layout.End   // of the stream, as Close says it
+	segment    *shm.Segment // nil on plain memory
+	keepEnd    bool         // keep, when no Reader was told of the end
 }
 
 // NewWriter takes the producer role on any memory with a valid header. The
@@ -76,7 +76,7 @@ func NewWriter(mem Memory, opt Options) (*Writer, error) {
 	if _, err := w.refresh(); err != nil {
 		return nil, err
 	}
-	w.began, w.end = w.staged, layout.EndComplete
+	w.startCount, w.end = w.staged, layout.EndComplete
 	w.resumed = w.staged - w.peerCursor.Count.Load()
 	return w, nil
 }
@@ -90,7 +90,7 @@ func (w *Writer) Resumed() uint64 { return w.resumed }
 
 // Published returns how many messages this Writer has published. It counts them itself: the
 // segment need not be readable any more.
-func (w *Writer) Published() uint64 { return w.count - w.began }
+func (w *Writer) Published() uint64 { return w.count - w.startCount }
 
 // Reserve returns room for a message of n bytes, to be filled by the caller.
 // It is ring memory, valid until Commit; nobody else sees it before Publish.
@@ -106,7 +106,7 @@ func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 	w.gate.Enter()
 	if w.tail+layout.RecordSize(uint64(n)) > w.stop.Load() {
 		buf, err := w.reserveSlow(ctx, n)
-		return buf, w.over(err)
+		return buf, w.endCall(err)
 	}
 	w.reserved, w.head = n, layout.RecordHeader
 	at := w.tail&w.mask + layout.RecordHeader
@@ -118,23 +118,23 @@ func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 // there is no room now.
 func (w *Writer) TryReserve(n int) ([]byte, error) {
 	w.gate.Enter()
-	fits, err := w.fits(n)
+	fits, err := w.canReserve(n)
 	if err != nil {
-		return nil, w.over(err)
+		return nil, w.endCall(err)
 	}
 	if !fits {
-		return nil, w.over(ErrFull)
+		return nil, w.endCall(ErrFull)
 	}
 	buf := w.take(n)
-	return buf, w.over(nil)
+	return buf, w.endCall(nil)
 }
 
 // over ends a call.
-func (w *Writer) over(err error) error {
+func (w *Writer) endCall(err error) error {
 	w.gate.Leave()
 	if err == ErrClosed {
-		w.stop.Store(0)   // Close is about to; until then Reserve would go on giving
-		w.ending.unused() // the caller has no reservation, and from here on never will
+		w.stop.Store(0)               // Close is about to; until then Reserve would go on giving
+		w.closeState.slicesReleased() // the caller has no reservation, and from here on never will
 	}
 	return err
 }
@@ -149,7 +149,7 @@ func (w *Writer) Commit(n int) {
 	}
 	w.gate.Enter()
 	if w.gate.Closed() {
-		w.over(ErrClosed)
+		w.endCall(ErrClosed)
 		return
 	}
 	// The body of commit.
@@ -184,7 +184,7 @@ func (w *Writer) commit(n int) {
 func (w *Writer) Discard() {
 	w.gate.Enter()
 	w.reserved = -1
-	w.over(nil)
+	w.endCall(nil)
 }
 
 // Publish makes all staged messages visible to the Reader and wakes it if it
@@ -228,7 +228,7 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 	w.gate.Enter()
 	tail := w.tail
 	if tail+size > w.stop.Load() || w.index != tail {
-		return w.over(w.sendSlow(ctx, msg))
+		return w.endCall(w.sendSlow(ctx, msg))
 	}
 	at := tail & w.mask
 	record := w.data[at : at+size]
@@ -266,7 +266,7 @@ func (w *Writer) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 			err = ErrClosed // Close publishes what is staged, once this call is over
 		}
 	}
-	return n, w.over(err)
+	return n, w.endCall(err)
 }
 
 func (w *Writer) stageAll(ctx context.Context, msgs [][]byte) (int, error) {

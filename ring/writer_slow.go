@@ -14,7 +14,7 @@ import (
 )
 
 func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
-	fits, err := w.fits(n)
+	fits, err := w.canReserve(n)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
 
 // fits looks whether n bytes can be reserved now, with a fresh look at the
 // Reader if the last one says no.
-func (w *Writer) fits(n int) (bool, error) {
+func (w *Writer) canReserve(n int) (bool, error) {
 	if n < 0 {
 		w.gate.Leave()
 		panic(fmt.Sprintf("ring: Reserve(%d)", n))
@@ -64,7 +64,7 @@ func (w *Writer) fits(n int) (bool, error) {
 		return false, fmt.Errorf("%w: %d bytes, at most %d fit", ErrTooLarge, n, w.MaxMessage())
 	}
 	w.need = layout.RecordSize(uint64(n))
-	if w.room() {
+	if w.hasRoom() {
 		return true, nil
 	}
 	return w.refresh()
@@ -72,7 +72,7 @@ func (w *Writer) fits(n int) (bool, error) {
 
 // room reports whether need bytes and a slot are free, going by what was last
 // seen of the Reader.
-func (w *Writer) room() bool {
+func (w *Writer) hasRoom() bool {
 	return w.need <= w.limit-w.tail && w.staged < w.slotLimit
 }
 
@@ -92,7 +92,7 @@ func (w *Writer) refresh() (bool, error) {
 	}
 	w.setStop()
 	w.noteDepth(seen.Count)
-	return w.room(), nil
+	return w.hasRoom(), nil
 }
 
 // setStop folds all reasons for a closer look into one index: no room, no slot,
@@ -100,15 +100,15 @@ func (w *Writer) refresh() (bool, error) {
 // header, so m messages before the look are safe as long as tail moves by less
 // than m headers.
 func (w *Writer) setStop() {
-	messages := ahead(min(w.slotLimit, w.sampler.next), w.staged)
-	w.stop.Store(w.tail + min(w.limit-w.tail, messages*layout.RecordHeader, ahead(w.fetched, w.tail))) // a full fence
+	messages := distance(min(w.slotLimit, w.sampler.next), w.staged)
+	w.stop.Store(w.tail + min(w.limit-w.tail, messages*layout.RecordHeader, distance(w.prefetched, w.tail))) // a full fence
 	if w.gate.Closed() {
 		w.stop.Store(0) // as Close has done, maybe before
 	}
 }
 
 // ahead returns how far a is ahead of b, 0 when it is behind.
-func ahead(a, b uint64) uint64 { return uint64(max(0, int64(a-b))) }
+func distance(a, b uint64) uint64 { return uint64(max(0, int64(a-b))) }
 
 // prefetchStep is how far ahead of tail the ring's lines are asked for, and how
 // many bytes at a time. A store to a line that the Reader has waits for it, and
@@ -120,11 +120,11 @@ const prefetchStep = 2048
 // prefetch asks for the lines that the next messages go to, as far as they are
 // free: what lies beyond the limit is still the Reader's.
 func (w *Writer) prefetch() {
-	if ahead(w.fetched, w.tail) > 0 {
+	if distance(w.prefetched, w.tail) > 0 {
 		return
 	}
-	w.fetched = w.tail&^63 + prefetchStep
-	if next := w.fetched; next+prefetchStep <= w.limit {
+	w.prefetched = w.tail&^63 + prefetchStep
+	if next := w.prefetched; next+prefetchStep <= w.limit {
 		cpu.PrefetchWrite(&w.data[next&w.mask], prefetchStep/64)
 	}
 }

@@ -12,21 +12,21 @@ import (
 // ErrGroup is for a group that a segment cannot be shared with.
 var ErrGroup = errors.New("no group to share with")
 
-// Access says who besides this user may take part in a segment. The zero value is
-// nobody: the file has mode 0600, and another user's is ErrUntrusted.
+// Access says who besides this user may join a segment. With the zero value nobody may: the
+// file has mode 0600, and another user's is ErrUntrusted.
 type Access struct {
 	gid   int
 	given bool
 }
 
-// unmapped is what the kernel shows in place of an id that has no meaning in this
-// user namespace: any group may be behind it.
+// unmapped is what the kernel shows for an id that has none in this user namespace: it may be
+// any group.
 const unmapped = 65534
 
-// GroupAccess is the Access for the members of a group: a file that this process makes,
-// or owns, gets that group and mode 0660, and one that a member of it has made in
-// that way is accepted. Both sides have to ask for it, and every member can then
-// read, change and forge messages. ErrGroup when this process is no member itself.
+// GroupAccess returns the Access for the members of a group: a file that this process makes or
+// owns gets that group and mode 0660, and one that a member has made in that way is accepted.
+// Both sides have to ask for it, and every member can then read, change and forge messages.
+// The error is ErrGroup when this process is not a member itself.
 func GroupAccess(gid int) (Access, error) {
 	groups, err := os.Getgroups()
 	if err != nil {
@@ -41,8 +41,8 @@ func GroupAccess(gid int) (Access, error) {
 	return Access{gid: gid, given: true}, nil
 }
 
-// only returns the Access of those functions that take one or none.
-func only(with []Access) Access {
+// optionalAccess returns the Access that a caller has given, or the zero value.
+func optionalAccess(with []Access) Access {
 	switch len(with) {
 	case 0:
 		return Access{}
@@ -52,16 +52,16 @@ func only(with []Access) Access {
 	panic(fmt.Sprintf("shm: %d Access values", len(with)))
 }
 
-// Group returns the group, if there is one.
+// Group returns the group; ok is false for the zero value.
 func (a Access) Group() (gid int, ok bool) { return a.gid, a.given }
 
-// give lets the group take part in a file of this user.
-func (a Access) give(f *os.File, st *unix.Stat_t) error {
+// apply gives a file of this user to the group.
+func (a Access) apply(f *os.File, st *unix.Stat_t) error {
 	const mode = 0o660
 	if !a.given || int(st.Gid) == a.gid && st.Mode&0o777 == mode {
 		return nil
 	}
-	// In this order, the group that it had is not let in.
+	// In this order the group that the file had before gets no access.
 	if err := unix.Fchown(int(f.Fd()), -1, a.gid); err != nil {
 		return fmt.Errorf("give %s to group %d: %w", f.Name(), a.gid, os.NewSyscallError("fchown", err))
 	}

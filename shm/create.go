@@ -16,24 +16,22 @@ import (
 // ErrNoSpace is for a /dev/shm without room for the segment.
 var ErrNoSpace = errors.New("no room in " + Dir)
 
-// Create makes a new segment and takes the given role in it. It returns an
-// error that is fs.ErrExist when the name is in use (by anything, a symbolic
-// link too), and ErrNoSpace when the memory is not there.
+// Create makes a new segment and takes the given role in it. Errors: fs.ErrExist when anything
+// has that name, even a symbolic link, and ErrNoSpace when there is not enough memory.
 //
-// Nobody can see the segment before it is complete: it is an unnamed file
-// (O_TMPFILE) until its memory is reserved, its header written and the role
-// locked, and then gets its name in one step that never replaces another. A
-// process killed on the way leaves nothing behind.
+// Nobody can see the segment before it is complete: it is an unnamed file (O_TMPFILE) until its
+// memory is reserved, its header written and the role locked, and then gets its name in one
+// step that never replaces another file. A process killed before that leaves nothing behind.
 //
 // with is at most one Access: who may join besides this user.
 //
 // Preconditions: g comes from layout.RingGeometry, or has ModeTransfer and no
 // capacity.
 func Create(name string, g layout.Geometry, role layout.Role, with ...Access) (*Segment, error) {
-	if err := usable(name); err != nil {
+	if err := checkUsable(name); err != nil {
 		return nil, err
 	}
-	s, err := create(name, g, role, only(with))
+	s, err := create(name, g, role, optionalAccess(with))
 	if err != nil {
 		return nil, InSegment("create", name, err)
 	}
@@ -45,13 +43,13 @@ func create(name string, g layout.Geometry, role layout.Role, with Access) (_ *S
 	if err != nil {
 		return nil, &fs.PathError{Op: "open(O_TMPFILE)", Path: Dir, Err: err}
 	}
-	s := &Segment{page: page{name: name, file: os.NewFile(uintptr(fd), Path(name)), geometry: g}, role: role}
+	s := &Segment{segmentFile: segmentFile{name: name, file: os.NewFile(uintptr(fd), Path(name)), geometry: g}, role: role}
 	defer func() {
 		if err != nil {
 			s.unmap()
 		}
 	}()
-	if err := with.give(s.file, &unix.Stat_t{}); err != nil {
+	if err := with.apply(s.file, &unix.Stat_t{}); err != nil {
 		return nil, err
 	}
 	if err := allocate(s.file, g.FileSize()); err != nil {
@@ -74,10 +72,10 @@ func create(name string, g layout.Geometry, role layout.Role, with Access) (_ *S
 	return s, nil
 }
 
-// allocate reserves the memory. ftruncate alone would reserve nothing on a
-// tmpfs, and the first write to a page that is not there is a SIGBUS.
+// allocate reserves the memory. ftruncate alone would reserve none on a tmpfs, and then the
+// first write to a page that cannot be had raises SIGBUS.
 //
-// It goes in steps because a signal makes tmpfs throw the whole call away.
+// It works in steps because a signal makes tmpfs undo a whole call.
 func allocate(f *os.File, size int64) error {
 	const step = 32 << 20
 	for at := int64(0); at < size; at += step {

@@ -7,34 +7,33 @@ import (
 	"sluice/internal/mapping"
 )
 
-// Detach cuts the memory of the segment off from its file, for a caller that gives up
-// the role while other goroutines may still use what Header and Data have returned. That
-// memory stays where it is and becomes a private copy: nothing that is stored there
-// reaches the file any more, and nothing faults, at any moment of the change. From here
-// on Header returns another, shared mapping, for what the caller has yet to say to the
-// peer, and Data returns nil.
+// Detach disconnects the memory of the segment from its file, for a caller that releases the
+// role while other goroutines may still use what Header and Data have returned. That memory
+// stays where it is and becomes a private copy: what is stored there no longer reaches the
+// file, and nothing faults at any moment of the change. From here on Header returns another,
+// shared mapping, for what the caller has yet to tell the peer, and Data returns nil.
 //
-// A copy shows what stands in the file until it is written to, page by page, as it is
-// usual for MAP_PRIVATE: when the successor overwrites those bytes, they change. The
-// slices of Data in keep are copied now and do not change.
+// As with any MAP_PRIVATE, a page of the copy shows the file until it is written to: when the
+// successor overwrites those bytes, they change. The slices of Data in keep are copied now and
+// do not change.
 //
-// Leave then leaves the private memory mapped, until Unmap. After an error the caller
-// must keep the role as long as the memory may be in use.
+// Leave then keeps the private memory mapped, until Unmap. After an error the caller must keep
+// the role as long as the memory may be in use.
 func (s *Segment) Detach(keep ...[]byte) error {
 	if s.detached != nil {
 		return s.detachErr
 	}
-	old := s.page
+	old := s.segmentFile
 	if err := s.mapHeader(writable); err != nil {
-		s.page = old
+		s.segmentFile = old
 		return fmt.Errorf("detach segment %q: %w", s.name, err)
 	}
 	s.detached = [][]byte{old.header}
 	if s.data != nil {
 		s.detached = append(s.detached, s.data)
 	}
-	// The header first: from then on nothing is published, so a payload that goes to a
-	// page that is private already is not missed.
+	// The header first: from then on nothing is published, so a payload that is stored to a
+	// page that is already private is not missed.
 	err := mapping.MakePrivate(old.header, s.file, 0)
 	half := int64(len(s.data) / 2)
 	for i := int64(0); i < 2 && half > 0 && err == nil; i++ {
@@ -51,8 +50,8 @@ func (s *Segment) Detach(keep ...[]byte) error {
 	return nil
 }
 
-// Unmap gives back the memory that Detach has made private, when nobody uses it any
-// more. It does nothing when there is none.
+// Unmap unmaps the memory that Detach has made private, once nobody uses it. It does nothing
+// when there is none.
 func (s *Segment) Unmap() error {
 	var errs []error
 	for _, b := range s.detached {
@@ -65,7 +64,7 @@ func (s *Segment) Unmap() error {
 // populate is mapping.Populate, and another function in a test.
 var populate = mapping.Populate
 
-// copyPages makes private pages of their own of those that b lies in.
+// copyPages gives the pages that b lies in memory of their own.
 func copyPages(b []byte) {
 	if populate(b) == nil {
 		return

@@ -7,16 +7,16 @@ import (
 	"runtime/debug"
 )
 
-// ErrTruncated is for a mapping whose file got shorter: the memory is gone.
+// ErrTruncated is for a mapping whose file has become shorter: the memory is gone.
 var ErrTruncated = errors.New("segment was truncated under its mapping")
 
-// Guard runs fn and turns a memory fault in it into ErrTruncated. Without it,
-// touching a mapping whose file somebody truncated ends the process with
-// SIGBUS. Put it around a loop, not around a message: it costs nothing inside.
+// Guard runs fn and turns a memory fault in it into ErrTruncated. Without it, access to a mapping
+// whose file was truncated ends the process with SIGBUS. Put it around a loop, not around each
+// message: inside it costs nothing.
 //
-// It covers the calling goroutine only, not those that fn starts. It cannot tell
-// one mapping from another: any fault in fn that is not a nil pointer, which
-// goes on as the panic that it is, is called a truncation.
+// It covers the calling goroutine only, not those that fn starts. It cannot tell one mapping from
+// another: any fault in fn is taken for a truncation, except a nil pointer, which panics as
+// always.
 func Guard(fn func() error) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer func() {

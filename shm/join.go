@@ -9,8 +9,8 @@ import (
 	"sluice/layout"
 )
 
-// CreateOrOpen takes a role in the segment called name, and makes that with
-// geometry g if there is none. The errors are those of Create and Open; an
+// CreateOrOpen takes a role in the segment called name, and makes the segment with geometry g
+// if there is none. The errors are those of Create and Open; an
 // existing segment keeps its own geometry. with is as Create has it.
 func CreateOrOpen(ctx context.Context, name string, g layout.Geometry, role layout.Role, with ...Access) (*Segment, error) {
 	for {
@@ -25,8 +25,8 @@ func CreateOrOpen(ctx context.Context, name string, g layout.Geometry, role layo
 	}
 }
 
-// OpenWait is Open that waits for the segment to appear, as long as ctx
-// allows: its cause is one more error.
+// OpenWait is Open that waits for the segment to appear, until ctx is done: then it returns
+// the cause of ctx.
 func OpenWait(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
 	const longest = 50 * time.Millisecond
 	for pause := time.Millisecond; ; pause = min(2*pause, longest) {

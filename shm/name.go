@@ -16,8 +16,10 @@ const prefix = "sluice."
 // ErrName is for a segment name that is not allowed.
 var ErrName = errors.New("bad segment name")
 
-// usable is CheckName for whoever is about to map a segment.
-func usable(name string) error { return cmp.Or(CheckName(name), InSegment("", name, monotonic.Err())) }
+// checkUsable is CheckName for whoever is about to map a segment.
+func checkUsable(name string) error {
+	return cmp.Or(CheckName(name), InSegment("", name, monotonic.Err()))
+}
 
 // CheckName accepts 1 to 64 of A-Z a-z 0-9 . _ - with no dot in front, and
 // returns ErrName for everything else.

@@ -13,13 +13,12 @@ import (
 	"sluice/layout"
 )
 
-// ErrUntrusted is for a file at a segment's name that is not safe to use: not a
-// regular file, one that everybody may write to, or another user's. Who resumes
-// another user's segment hands him the messages.
+// ErrUntrusted is for a file at a segment's name that is not safe to use: not a regular file,
+// one that everybody may write to, or another user's, who could read the messages.
 var ErrUntrusted = errors.New("refused")
 
-// ErrOtherUser is the ErrUntrusted of another user's segment, which a group that both
-// are in would make a shared one.
+// ErrOtherUser is the ErrUntrusted of another user's segment, which the two users could share
+// through a group: GroupAccess.
 var ErrOtherUser = fmt.Errorf("%w", ErrUntrusted)
 
 // ErrRemoved is for a segment whose file is gone: nobody can join it any more.
@@ -28,14 +27,13 @@ var ErrRemoved = errors.New("segment was removed")
 // Open maps an existing segment and takes the given role in it. Errors:
 // fs.ErrNotExist, fs.ErrPermission, ErrUntrusted, ErrRoleTaken, and those of
 // layout.Header.Geometry for a file that is no segment, of another version or
-// corrupt. ctx bounds only the wait for somebody who is coming or going. with is at
-// most one Access: who may have made it besides this user, and who may join if this
-// user has.
+// corrupt. ctx bounds only the wait for a process that is joining or leaving. with is at
+// most one Access: who besides this user may have made it, and who may join if this user has.
 func Open(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
-	if err := usable(name); err != nil {
+	if err := checkUsable(name); err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, name, role, only(with))
+	s, err := open(ctx, name, role, optionalAccess(with))
 	if err != nil {
 		return nil, InSegment("open", name, err)
 	}
@@ -47,7 +45,7 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 	if err != nil {
 		return nil, err
 	}
-	s := &Segment{page: page{name: name, file: file}, role: role}
+	s := &Segment{segmentFile: segmentFile{name: name, file: file}, role: role}
 	defer func() {
 		if err != nil {
 			s.unmap()
@@ -63,7 +61,7 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 		if err := takeRole(file, role); err != nil {
 			return s.nameHolder(err)
 		}
-		// Whoever left last may have removed it after we opened it.
+		// The last process to leave may have removed it after it was opened here.
 		ok, err := s.linked()
 		if err == nil && !ok {
 			err = fs.ErrNotExist
@@ -76,8 +74,8 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 	return s, nil
 }
 
-// nameHolder adds the process id that the holder of the role has noted, for
-// people: what says that it lives is its lock.
+// nameHolder adds to err the process id that the holder of the role has stored, for people:
+// only the lock says that it lives.
 func (s *Segment) nameHolder(err error) error {
 	var pid, namespace uint64
 	fault := Guard(func() error {
@@ -94,9 +92,9 @@ func (s *Segment) nameHolder(err error) error {
 	return fmt.Errorf("%w (process %d)", err, pid)
 }
 
-// openFile opens what stands at the segment's name and returns its size. To be
-// written to (O_RDWR) it has to be a file that this user may trust. Anybody can put
-// a file, a link or a pipe into /dev/shm under any free name.
+// openFile opens the file at the segment's name and returns its size. With O_RDWR it has to be a
+// file that this user may trust: anybody can put a file, a link or a pipe into /dev/shm under
+// any free name.
 func openFile(name string, access int, with Access) (*os.File, int64, error) {
 	fd, err := unix.Open(Path(name), access|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch err {
@@ -106,7 +104,7 @@ func openFile(name string, access int, with Access) (*os.File, int64, error) {
 	case unix.EISDIR, unix.ENXIO, unix.ENODEV:
 		return nil, 0, fmt.Errorf("%w: %s is not a regular file", ErrUntrusted, Path(name))
 	case unix.EACCES:
-		return nil, 0, notAllowed(Path(name))
+		return nil, 0, permissionError(Path(name))
 	default:
 		return nil, 0, &fs.PathError{Op: "open", Path: Path(name), Err: err}
 	}
@@ -119,8 +117,8 @@ func openFile(name string, access int, with Access) (*os.File, int64, error) {
 	return f, size, nil
 }
 
-// notAllowed says why a file may not be opened: ErrUntrusted when it is another user's.
-func notAllowed(path string) error {
+// permissionError says why a file may not be opened: ErrUntrusted when it is another user's.
+func permissionError(path string) error {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) == nil && int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrOtherUser, path, st.Uid, os.Geteuid())
@@ -140,16 +138,15 @@ func checkFile(f *os.File, trust bool, with Access) (size int64, err error) {
 	case st.Mode&0o002 != 0:
 		return 0, fmt.Errorf("%w: everybody may write to %s", ErrUntrusted, f.Name())
 	case int(st.Uid) == os.Geteuid():
-		return st.Size, with.give(f, &st)
+		return st.Size, with.apply(f, &st)
 	case !with.accepts(&st):
 		return 0, fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrOtherUser, f.Name(), st.Uid, os.Geteuid())
 	}
 	return st.Size, nil
 }
 
-// Remove deletes what stands at a segment's name, segment or not, unless a
-// live process holds a role in it (ErrRoleTaken) or it is ErrUntrusted. Unread
-// messages in it are lost.
+// Remove deletes the file at a segment's name, segment or not, unless a live process holds a
+// role in it (ErrRoleTaken) or it is ErrUntrusted. Unread messages in it are lost.
 func Remove(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
@@ -158,7 +155,7 @@ func Remove(ctx context.Context, name string) error {
 	if err != nil {
 		return InSegment("remove", name, err)
 	}
-	s := &Segment{page: page{name: name, file: f}}
+	s := &Segment{segmentFile: segmentFile{name: name, file: f}}
 	defer s.unmap()
 	err = withJoinLock(ctx, f, func() error {
 		for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
@@ -177,7 +174,7 @@ func Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// Discard is Remove for a segment that need not exist.
+// RemoveIfExists is Remove for a segment that need not exist.
 func RemoveIfExists(ctx context.Context, name string) error {
 	err := Remove(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,18 +14,18 @@ import (
 // ErrRoleTaken is for a role that a live process holds.
 var ErrRoleTaken = errors.New("role is taken")
 
-// Role locks are open-file-description locks on single bytes of the segment
-// file: byte 0 for the producer, byte 1 for the consumer, byte 2 for the door.
-// The kernel drops them with the last descriptor, however the process ends, so
-// a lock says "alive" where a pid (reused, or of another namespace) cannot.
+// A role is held by an open-file-description lock on a byte of the segment file: byte 0 for the
+// producer, byte 1 for the consumer. The kernel drops it with the last descriptor, however the
+// process ends, so it says that a process lives, which a pid (reused, or of another namespace)
+// cannot.
 //
-// The door is held for a few system calls by whoever comes or goes. It keeps
-// "I am the last one, I remove the file" and "I have opened it, I take a role"
-// from crossing.
+// The join lock is byte 2. A process holds it for a few system calls while it joins or leaves,
+// so that "I am the last one, I remove the file" and "I have opened it, I take a role" exclude
+// each other.
 const joinLockByte = 2
 
-// throughDoor runs fn while it holds the door. Somebody else holds it for
-// microseconds; a process stopped in there is waited for until ctx is done.
+// withJoinLock runs fn with the join lock held. Another process holds it for microseconds; one
+// that is stopped meanwhile is waited for until ctx is done.
 func withJoinLock(ctx context.Context, f *os.File, fn func() error) error {
 	for {
 		ok, err := ofdlock.TryLock(f, joinLockByte)

@@ -13,11 +13,11 @@ import (
 	"sluice/layout"
 )
 
-// Segment is a mapped segment of which the caller holds one role. The memory
-// is valid until Leave. A Segment is for one goroutine, except that Alive, Absent
-// and Check may be called from any until Leave.
+// Segment is a mapped segment in which the caller holds one role. The memory is valid until
+// Leave. A Segment is for one goroutine, except that any may call Alive, Absent and Check
+// until Leave.
 type Segment struct {
-	page
+	segmentFile
 	data []byte
 	role layout.Role
 
@@ -25,13 +25,13 @@ type Segment struct {
 	detachErr error
 }
 
-// Data returns the data region, mapped twice in a row: 2*Capacity bytes, of
-// which the second half shows the first again. It is nil in transfer mode.
+// Data returns the data region, mapped twice in a row: 2*Capacity bytes, whose second half is
+// the first again. It is nil in transfer mode.
 func (s *Segment) Data() []byte { return s.data }
 
-// Alive reports whether somebody holds role r: this Segment, another one of
-// this process, or another process. The error says that the kernel does not tell, as
-// in some sandboxes: then nobody knows.
+// Alive reports whether somebody holds role r: this Segment, another one of this process, or
+// another process. The error says that the kernel refuses to tell, as in some sandboxes: then
+// it is unknown.
 func (s *Segment) Alive(r layout.Role) (bool, error) {
 	if r == s.role {
 		return true, nil
@@ -39,34 +39,33 @@ func (s *Segment) Alive(r layout.Role) (bool, error) {
 	return ofdlock.Held(s.file, int64(r))
 }
 
-// Absent reports whether nobody is known to hold role r. It is not the opposite of
-// Alive: where the kernel does not tell, it is false as well, so that nobody is taken
-// for dead who may be alive.
+// Absent reports whether nobody holds role r. Where the kernel refuses to tell, it is false, so
+// that no live process is taken for dead.
 func (s *Segment) Absent(r layout.Role) bool {
 	alive, err := s.Alive(r)
 	return err == nil && !alive
 }
 
-// doorPatience is how long Leave waits for others who come or go. Each of them
-// needs microseconds; one that was stopped in the door must not hold this one.
-const joinLockPatience = time.Second
+// joinLockTimeout is how long Leave waits for others that join or leave. Each of them needs
+// microseconds; one that was stopped with the lock held must not keep this one.
+const joinLockTimeout = time.Second
 
-var errJoinLock = errors.New("somebody holds the door; the role is given up all the same, the file stays")
+var errJoinLock = errors.New("another process holds the join lock; the role is released all the same, the file stays")
 
-// Leave gives up the role and unmaps everything, but for what Detach has made private. When nobody holds the other
-// role and remove returns true, the file goes as well; remove runs while
-// nobody can come or go, so what it sees of the peer stays true. removed tells
-// that the name does not stand for this segment any more. A file that another user
-// has made and shared stays, for him to use again: only its owner may remove it.
+// Leave releases the role and unmaps everything except what Detach has made private. When
+// nobody holds the other role and remove returns true, the file is removed as well; remove runs
+// with the join lock held, so nobody can join or leave meanwhile. removed says that the name no
+// longer stands for this segment. A file that another user has made and shared stays: only its
+// owner may remove it.
 func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), joinLockPatience, errJoinLock)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), joinLockTimeout, errJoinLock)
 	defer cancel()
 	err = withJoinLock(ctx, s.file, func() error {
-		alone, err := s.alone()
+		alone, err := s.peerAbsent()
 		if err == nil && alone && remove() {
 			err = s.unlink()
 			removed = err == nil
-			if errors.Is(err, fs.ErrPermission) && !s.mine() {
+			if errors.Is(err, fs.ErrPermission) && !s.isMine() {
 				err = nil
 			}
 		}
@@ -78,14 +77,14 @@ func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 	return removed, err
 }
 
-// alone reports whether nobody holds the other role. The caller is in the door.
-func (s *Segment) alone() (bool, error) {
+// peerAbsent reports whether nobody holds the other role. The caller holds the join lock.
+func (s *Segment) peerAbsent() (bool, error) {
 	peer := int64(s.role.Peer())
 	if held, err := ofdlock.Held(s.file, peer); err == nil {
 		return !held, nil
 	}
-	// Who may not ask can still try to take it; everybody else who would is at the
-	// door. The lock goes with the file's descriptor, a moment later.
+	// A process that may not query the lock can still try to take it; nobody else takes it
+	// without the join lock. It is dropped with the file's descriptor, a moment later.
 	return ofdlock.TryLock(s.file, peer)
 }
 
@@ -101,9 +100,8 @@ func (s *Segment) unlink() error {
 	return err
 }
 
-// Check looks whether the file is still as it was mapped: ErrTruncated when some
-// of it is gone, ErrRemoved when it is not to be found under its name any more.
-// It may be called as Alive may.
+// Check returns ErrTruncated when the file is shorter than what was mapped, and ErrRemoved when
+// its name no longer stands for it. It may be called as Alive may.
 func (s *Segment) Check() error {
 	info, err := s.file.Stat()
 	if err == nil && info.Size() < s.geometry.FileSize() {
@@ -123,12 +121,12 @@ func (s *Segment) mapData() (err error) {
 	return err
 }
 
-// unmap also closes the file, and with it drops every lock.
+// unmap unmaps everything and closes the file, which drops every lock.
 func (s *Segment) unmap() error {
 	var errs []error
 	if s.data != nil {
 		errs = append(errs, mapping.Unmap(s.data))
 		s.data = nil
 	}
-	return errors.Join(append(errs, s.page.unmap())...)
+	return errors.Join(append(errs, s.segmentFile.unmap())...)
 }

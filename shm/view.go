@@ -12,21 +12,20 @@ import (
 	"sluice/layout"
 )
 
-// View is a segment as somebody sees it who takes no part: its header, mapped
-// read-only. Nothing that a View does can be noticed by either side. Any number of
-// goroutines may use a View until Close.
-type View struct{ page }
+// View is a segment as an observer sees it: its header, mapped read-only. Neither side can
+// notice it. Any number of goroutines may use a View until Close.
+type View struct{ segmentFile }
 
-// OpenView maps the header of the segment called name, whoever it belongs to, as long
-// as it may be read. Errors: ErrName, fs.ErrNotExist, fs.ErrPermission, ErrUntrusted,
+// OpenView maps the header of the segment called name, of any user that lets this one read
+// it. Errors: ErrName, fs.ErrNotExist, fs.ErrPermission, ErrUntrusted,
 // and those of layout.Header.Geometry.
 func OpenView(name string) (*View, error) {
-	if err := usable(name); err != nil {
+	if err := checkUsable(name); err != nil {
 		return nil, err
 	}
 	file, size, err := openFile(name, unix.O_RDONLY, Access{})
 	if err == nil {
-		v := &View{page{name: name, file: file}}
+		v := &View{segmentFile{name: name, file: file}}
 		if err = v.check(size, readable); err == nil {
 			return v, nil
 		}
@@ -35,12 +34,12 @@ func OpenView(name string) (*View, error) {
 	return nil, InSegment("look at", name, err)
 }
 
-// Alive reports whether a process holds role r. The error says that the kernel does
-// not tell: then nobody knows.
+// Alive reports whether a process holds role r. The error says that the kernel refuses to tell:
+// then it is unknown.
 func (v *View) Alive(r layout.Role) (bool, error) { return ofdlock.Held(v.file, int64(r)) }
 
-// Gone reports whether the segment's name stands for this file no more: it was
-// removed, and there may be another one.
+// Gone reports whether the segment's name no longer stands for this file: it was removed, and
+// there may be another one.
 func (v *View) Gone() bool {
 	ok, err := v.linked()
 	return err == nil && !ok
@@ -49,8 +48,8 @@ func (v *View) Gone() bool {
 // Close unmaps the header, which is invalid from here on.
 func (v *View) Close() error { return v.unmap() }
 
-// List returns the names of what stands in Dir under a segment's name, sorted. Not
-// all of it need be segments, or readable: OpenView tells.
+// List returns the names of the files in Dir that are named as segments are, sorted. OpenView
+// finds out which of them are segments that this user may read.
 func List() ([]string, error) {
 	entries, err := os.ReadDir(Dir)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 //	func (e *End) Call() error {           func (e *End) Close() {
 //		e.gate.Enter()                         e.gate.Close()
 //		defer e.gate.Leave()                   wake a call that sleeps
-//		if e.gate.Closed() {                   if e.gate.Wait(patience) {
+//		if e.gate.Closed() {                   if e.gate.Wait(timeout)  {
 //			return ErrClosed                         // no call is inside, nor will be
 //		}                                      }
 //		...                                }
@@ -65,13 +65,13 @@ func (g *Gate) Closed() bool { return g.closed.Load() != 0 }
 func (g *Gate) Close() { g.closed.Store(1) }
 
 // Wait waits until no call is inside that has not found the gate closed, for as long as
-// patience, and reports whether that is so. Any goroutine but the user in a call may call
+// timeout, and reports whether that is so. Any goroutine but the user in a call may call
 // it, after Close.
-func (g *Gate) Wait(patience time.Duration) bool {
+func (g *Gate) Wait(timeout time.Duration) bool {
 	if layout.StoreReleaseOvertaken && !membarrier.Private() {
 		time.Sleep(time.Millisecond)
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for pause := time.Microsecond; g.inside.Load() != 0; pause = min(2*pause, time.Millisecond) {
 		if time.Now().After(deadline) {
 			return false
