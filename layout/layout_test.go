@@ -2,6 +2,7 @@ package layout
 
 import (
 	"encoding/binary"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -156,8 +157,9 @@ func TestValues_Numbers(t *testing.T) {
 	}
 }
 
+// The names stand in reports, metrics and docs. A value that has a name is in the table.
 func TestValues_Names(t *testing.T) {
-	for got, want := range map[interface{ String() string }]string{
+	names := map[fmt.Stringer]string{
 		ModeRing: "ring", ModeTransfer: "transfer", Mode(0): "unknown",
 		Producer: "producer", Consumer: "consumer",
 		StateNone: "none", StateRunning: "running", StateBlocked: "blocked",
@@ -166,10 +168,20 @@ func TestValues_Names(t *testing.T) {
 		RefuseNone: "none", RefuseNoConsumer: "no consumer", RefuseSocketFull: "socket full",
 		RefuseInFlight: "too many descriptors in flight", RefuseNoDescriptor: "out of descriptors",
 		RefuseMemoryLimit: "memory limit", RefuseElsewhere: "consumer listens elsewhere", RefuseNoConnectionDescriptor: "no descriptor to connect with", RefuseReason(8): "unknown",
-		FramingNone: "none", FramingLines: "lines", FramingLength: "length", FramingRaw: "raw",
-	} {
+		FramingNone: "none", FramingLines: "lines", FramingLength: "length", FramingRaw: "raw", Framing(4): "none",
+	}
+	for got, want := range names {
 		if got.String() != want {
 			t.Errorf("%T %d is %q, not %q", got, got, got, want)
+		}
+	}
+	const none = ^uint64(0) // which no value has
+	unnamed := []fmt.Stringer{Mode(none), State(none), End(none), RefuseReason(none), Framing(none)}
+	for i := range uint64(100) {
+		for k, v := range []fmt.Stringer{Mode(i), State(i), End(i), RefuseReason(i), Framing(i)} {
+			if _, ok := names[v]; !ok && v.String() != unnamed[k].String() {
+				t.Errorf("%T %d is %q, which is not tested", v, i, v)
+			}
 		}
 	}
 }
