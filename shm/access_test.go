@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -30,12 +31,12 @@ func mode(t *testing.T, name string) uint32 {
 }
 
 func TestAccess_Default_OwnerOnly(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	newSegment(t, name)
 	if got := mode(t, name); got != 0o600 {
 		t.Errorf("mode %o", got)
 	}
-	shared := segmentName(t)
+	shared := testenv.SegmentName(t)
 	s, err := Create(shared, ring(t, 4096), layout.Producer, own(t))
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -24,7 +25,7 @@ func TestCreate_Exists_Refused(t *testing.T) {
 		"a segment": func(string) error { return nil },
 	} {
 		t.Run(what, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			if what == "a segment" {
 				newSegment(t, name)
 			} else if err := put(Path(name)); err != nil {
@@ -46,7 +47,7 @@ func TestCreate_Exists_Refused(t *testing.T) {
 }
 
 func TestCreate_SymbolicLink_Refused(t *testing.T) {
-	name, target := segmentName(t), Path(segmentName(t))
+	name, target := testenv.SegmentName(t), Path(testenv.SegmentName(t))
 	if err := os.Symlink(target, Path(name)); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,7 @@ func TestCreate_SymbolicLink_Refused(t *testing.T) {
 
 func TestCreate_PrivateAndReserved(t *testing.T) {
 	for _, g := range []layout.Geometry{{Mode: layout.ModeTransfer}, ring(t, 4096), ring(t, 1<<20), ring(t, 64<<20)} {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		s, err := Create(name, g, layout.Producer)
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +87,7 @@ func TestCreate_PrivateAndReserved(t *testing.T) {
 }
 
 func TestCreate_Identity(t *testing.T) {
-	name, g := segmentName(t), ring(t, 1<<16)
+	name, g := testenv.SegmentName(t), ring(t, 1<<16)
 	s := newSegment(t, name)
 	peer := join(t, name, layout.Consumer)
 	if s.Geometry() != g || peer.Geometry() != g || s.Name() != name || peer.Name() != name {
@@ -105,7 +106,7 @@ func TestCreate_Identity(t *testing.T) {
 // A name that stands for something unfinished, or for a role not yet locked or
 // already given up, would let this observer in.
 func TestCreate_NamedOnlyWhenComplete(t *testing.T) {
-	name, g := segmentName(t), ring(t, 4096)
+	name, g := testenv.SegmentName(t), ring(t, 4096)
 	var done atomic.Bool
 	saw := make(chan error, 1)
 	go func() {
@@ -161,10 +162,10 @@ func createChild(args []string) error {
 
 func TestCreate_KilledAnytime_WholeOrNone(t *testing.T) {
 	for range 20 {
-		name := segmentName(t)
-		c := startChild(t, "create", name)
-		c.says(t, "creating")
-		c.kill()
+		name := testenv.SegmentName(t)
+		c := testenv.StartChild(t, "create", name)
+		c.WantLine(t, "creating")
+		c.Kill()
 		s, err := Open(t.Context(), name, layout.Producer)
 		if err == nil {
 			leave(t, s, remove)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -35,7 +36,7 @@ func contents(t *testing.T, name string) []byte {
 func TestDetach_StoresDoNotReachFile(t *testing.T) {
 	const swaps = 150
 	for range swaps {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		s := newSegment(t, name)
 		h, data := s.Header(), s.Data()
 		places := []*layout.Uint64{&h.Producer.Index, &h.ProducerStats.State, &h.Consumer.Index}
@@ -80,7 +81,7 @@ func TestDetach_StoresDoNotReachFile(t *testing.T) {
 }
 
 func TestDetach_SuccessorIsAlone(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	s := newSegment(t, name)
 	old, data := s.Header(), s.Data()
 	old.Producer.Count.Store(7)
@@ -117,7 +118,7 @@ func TestDetach_KeepsContent(t *testing.T) {
 			populate = advice
 			defer func() { populate = before }()
 
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			s := newSegment(t, name)
 			half := len(s.Data()) / 2
 			wrapped := s.Data()[half-100 : half+100] // on two pages, the second through the mirror
@@ -145,7 +146,7 @@ func TestDetach_TruncatedSegment_NoFault(t *testing.T) {
 			before := populate
 			populate = advice
 			defer func() { populate = before }()
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			s := newSegment(t, name)
 			kept := s.Data()[:4096]
 			if err := os.Truncate(Path(name), 0); err != nil {
@@ -160,7 +161,7 @@ func TestDetach_TruncatedSegment_NoFault(t *testing.T) {
 }
 
 func TestDetach_Transfer(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	s, err := Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +180,7 @@ func TestDetach_Transfer(t *testing.T) {
 // Once: by the second time others may have been given the addresses. The user of a side that
 // was closed may show that it has no slice any more, and later be no longer reachable.
 func TestDetach_OnceOnly(t *testing.T) {
-	s, err := Create(segmentName(t), layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
+	s, err := Create(testenv.SegmentName(t), layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -18,7 +19,7 @@ func TestGuard_TruncatedSegment_Error(t *testing.T) {
 		"reading its mirror": func(s *Segment) { s.Data()[3<<15] += 1 },
 	} {
 		t.Run(what, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			s := newSegment(t, name)
 			if err := os.Truncate(Path(name), 0); err != nil {
 				t.Fatal(err)

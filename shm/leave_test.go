@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -24,9 +25,9 @@ func TestLeave_LastSide_RemovesIfAsked(t *testing.T) {
 }
 
 func TestLeave_PeerAlive_NotAsked(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)
-	startChild(t, "hold", name, "consumer").says(t, "holding")
+	testenv.StartChild(t, "hold", name, "consumer").WantLine(t, "holding")
 	removed := leave(t, producer, func() bool { t.Error("asked"); return true })
 	if removed || !exists(name) {
 		t.Error("the file is gone under the consumer")
@@ -35,10 +36,10 @@ func TestLeave_PeerAlive_NotAsked(t *testing.T) {
 }
 
 func TestLeave_Deciding_NobodyJoins(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)
 	leave(t, producer, func() bool {
-		if s, err := Open(cancelled(), name, layout.Consumer); !errors.Is(err, context.Canceled) {
+		if s, err := Open(testenv.Canceled(), name, layout.Consumer); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v, %v", s, err)
 		}
 		if !alive(t, producer, layout.Producer) || producer.Header().Identity.Magic.Load() != layout.Magic {
@@ -50,9 +51,9 @@ func TestLeave_Deciding_NobodyJoins(t *testing.T) {
 }
 
 func TestLeave_OtherFileOfThatName_Kept(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)
-	other := filepath.Join(Dir, filepath.Base(Path(segmentName(t))))
+	other := filepath.Join(Dir, filepath.Base(Path(testenv.SegmentName(t))))
 	if err := os.WriteFile(other, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestLeave_OtherFileOfThatName_Kept(t *testing.T) {
 }
 
 func TestLeave_FileRemoved_NoError(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)
 	if err := os.Remove(Path(name)); err != nil {
 		t.Fatal(err)
@@ -75,7 +76,7 @@ func TestLeave_FileRemoved_NoError(t *testing.T) {
 }
 
 func TestLeave_Twice_Error(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)
 	leave(t, producer, keep)
 	if removed, err := producer.Leave(remove); removed || err == nil {
@@ -89,13 +90,13 @@ func TestLeave_Twice_Error(t *testing.T) {
 func TestRemove_RoleHeld_Refused(t *testing.T) {
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 		name := abandoned(t)
-		c := startChild(t, "hold", name, r.String())
-		c.says(t, "holding")
+		c := testenv.StartChild(t, "hold", name, r.String())
+		c.WantLine(t, "holding")
 		if err := Remove(t.Context(), name); !errors.Is(err, ErrRoleTaken) {
 			t.Errorf("with a live %v: %v", r, err)
 		}
 		leave(t, join(t, name, r.Peer()), keep) // the refusal kept no lock
-		c.kill()
+		c.Kill()
 		if err := Remove(t.Context(), name); err != nil || exists(name) {
 			t.Errorf("with a dead %v: %v", r, err)
 		}
@@ -103,7 +104,7 @@ func TestRemove_RoleHeld_Refused(t *testing.T) {
 }
 
 func TestRemove_NoSegment_Deleted(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	if err := os.WriteFile(Path(name), []byte("what is this"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func TestRemove_NoSegment_Deleted(t *testing.T) {
 }
 
 func TestRemove_Untrusted_Refused(t *testing.T) {
-	name, target := segmentName(t), abandoned(t)
+	name, target := testenv.SegmentName(t), abandoned(t)
 	if err := os.Symlink(Path(target), Path(name)); err != nil {
 		t.Fatal(err)
 	}

@@ -5,11 +5,12 @@ import (
 	"os"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 func TestMirror_DataTwiceInARow(t *testing.T) {
-	name, g := segmentName(t), ring(t, 1<<16)
+	name, g := testenv.SegmentName(t), ring(t, 1<<16)
 	s := newSegment(t, name)
 	data, size := s.Data(), int(g.Capacity)
 	if len(data) != 2*size {
@@ -35,7 +36,7 @@ func TestMirror_DataTwiceInARow(t *testing.T) {
 }
 
 func TestMirror_WrapIsContiguousForPeer(t *testing.T) {
-	name, size := segmentName(t), 1<<16
+	name, size := testenv.SegmentName(t), 1<<16
 	text := []byte("over the end and on at the start")
 	copy(newSegment(t, name).Data()[size-10:], text)
 	data := join(t, name, layout.Consumer).Data()
@@ -48,7 +49,7 @@ func TestMirror_WrapIsContiguousForPeer(t *testing.T) {
 }
 
 func TestMirror_Transfer_NoData(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	s, err := Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Consumer)
 	if err != nil {
 		t.Fatal(err)

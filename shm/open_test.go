@@ -14,13 +14,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 // abandoned returns the name of a healthy segment that nobody holds.
 func abandoned(t *testing.T) string {
 	t.Helper()
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	leave(t, newSegment(t, name), keep)
 	return name
 }
@@ -78,15 +79,15 @@ func TestOpen_Damaged_Refused(t *testing.T) {
 		{"an odd capacity", layout.ErrCorrupt, edit(func(b []byte) []byte { b[0x20]++; return b })},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			if err := c.put(t, Path(name)); err != nil {
 				t.Fatal(err)
 			}
-			before := leftovers()
+			before := testenv.Resources()
 			for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 				refused(t, name, r, c.want)
 			}
-			if after := leftovers(); len(after) != len(before) {
+			if after := testenv.Resources(); len(after) != len(before) {
 				t.Errorf("a refusal leaks: %q", after)
 			}
 		})
@@ -112,9 +113,9 @@ func TestOpen_OtherUser_Refused(t *testing.T) {
 }
 
 func TestOpen_Refused_LeaksNothing(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	newSegment(t, name)
-	before := leftovers()
+	before := testenv.Resources()
 	if _, err := Create(name, ring(t, 4096), layout.Producer); !errors.Is(err, fs.ErrExist) {
 		t.Error(err)
 	}
@@ -122,7 +123,7 @@ func TestOpen_Refused_LeaksNothing(t *testing.T) {
 	if err := Remove(t.Context(), name); !errors.Is(err, ErrRoleTaken) {
 		t.Error(err)
 	}
-	if after := leftovers(); len(after) != len(before) {
+	if after := testenv.Resources(); len(after) != len(before) {
 		t.Errorf("%q", after)
 	}
 }
@@ -130,10 +131,10 @@ func TestOpen_Refused_LeaksNothing(t *testing.T) {
 func TestOpen_JoinLockHeld_WaitsForContext(t *testing.T) {
 	name := abandoned(t)
 	door := lockByte(t, name, 2)
-	if s, err := Open(cancelled(), name, layout.Producer); !errors.Is(err, context.Canceled) {
+	if s, err := Open(testenv.Canceled(), name, layout.Producer); !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v, %v", s, err)
 	}
-	if err := Remove(cancelled(), name); !errors.Is(err, context.Canceled) {
+	if err := Remove(testenv.Canceled(), name); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	opened := make(chan error, 1)
@@ -155,7 +156,7 @@ func TestOpen_FileShrinksMeanwhile_Error(t *testing.T) {
 	if raceDetector {
 		t.Skip("SKIPPED, NOT TESTED: the race detector does not survive a fault in an atomic load")
 	}
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	if err := os.WriteFile(Path(name), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,7 @@ func TestOpen_FileRemovedMeanwhile_NoRole(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			name := abandoned(t)
 			door := lockByte(t, name, 2)
-			before := len(leftovers())
+			before := len(testenv.Resources())
 			opened := make(chan error, 1)
 			go func() {
 				s, err := Open(context.Background(), name, layout.Consumer)
@@ -198,7 +199,7 @@ func TestOpen_FileRemovedMeanwhile_NoRole(t *testing.T) {
 				opened <- err
 			}()
 			// The file open, its header and its data mapped twice: it is at the door.
-			eventually(t, "the open", func() bool { return len(leftovers()) == before+4 })
+			testenv.Eventually(t, "the open", func() bool { return len(testenv.Resources()) == before+4 })
 			if err := os.Remove(Path(name)); err != nil {
 				t.Fatal(err)
 			}

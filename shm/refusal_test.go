@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/seccomp"
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -24,7 +25,7 @@ func TestRefusedCall_ErrorNamesIt(t *testing.T) {
 	g := ring(t, 1<<16)
 	create := func(t *testing.T, refuse func(func() error)) {
 		refuse(func() error {
-			s, err := Create(segmentName(t), g, layout.Producer)
+			s, err := Create(testenv.SegmentName(t), g, layout.Producer)
 			if err == nil {
 				s.Leave(remove)
 			}
@@ -55,7 +56,7 @@ func TestRefusedCall_ErrorNamesIt(t *testing.T) {
 		})
 	}
 	leaving := func(t *testing.T, refuse func(func() error)) {
-		s := newSegment(t, segmentName(t))
+		s := newSegment(t, testenv.SegmentName(t))
 		refuse(func() error { _, err := s.Leave(remove); return err })
 	}
 	removing := func(t *testing.T, refuse func(func() error)) {
@@ -94,7 +95,7 @@ func TestRefusedCall_ErrorNamesIt(t *testing.T) {
 					if filterErr := seccomp.Under(errno, func() { err = fn() }, row.rule); filterErr != nil {
 						t.Skipf("SKIPPED, NOT TESTED: %v", filterErr)
 					}
-					if !errors.Is(err, errno) || !strings.Contains(err.Error(), row.names) || !strings.Contains(err.Error(), row.what+` segment "shmtest.`) {
+					if !errors.Is(err, errno) || !strings.Contains(err.Error(), row.names) || !strings.Contains(err.Error(), row.what+` segment "test.`) {
 						t.Errorf("%v: want %v of %s", err, errno, row.names)
 					}
 					for _, other := range []error{ErrRoleTaken, ErrNoSpace, ErrUntrusted, ErrRemoved, ErrTruncated, fs.ErrNotExist, fs.ErrExist, layout.ErrCorrupt, layout.ErrNotSegment} {

@@ -13,6 +13,7 @@ import (
 
 	"sluice/internal/procinfo"
 	"sluice/internal/seccomp"
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -29,7 +30,7 @@ func alive(t *testing.T, s interface {
 }
 
 func TestRole_OneHolderInProcess(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	newSegment(t, name)
 	refused(t, name, layout.Producer, ErrRoleTaken)
 	join(t, name, layout.Consumer)
@@ -39,7 +40,7 @@ func TestRole_OneHolderInProcess(t *testing.T) {
 func TestRole_OneHolderAmongProcesses(t *testing.T) {
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 		name := abandoned(t)
-		startChild(t, "hold", name, r.String()).says(t, "holding")
+		testenv.StartChild(t, "hold", name, r.String()).WantLine(t, "holding")
 		refused(t, name, r, ErrRoleTaken)
 		join(t, name, r.Peer())
 	}
@@ -50,12 +51,12 @@ func TestRole_HolderKilled_FreeAtOnce(t *testing.T) {
 		name := abandoned(t)
 		peer := join(t, name, r.Peer())
 		for range 5 {
-			c := startChild(t, "hold", name, r.String())
-			c.says(t, "holding")
+			c := testenv.StartChild(t, "hold", name, r.String())
+			c.WantLine(t, "holding")
 			if !alive(t, peer, r) {
 				t.Errorf("a live %v is not seen", r)
 			}
-			c.kill()
+			c.Kill()
 			if alive(t, peer, r) {
 				t.Errorf("a killed %v is alive", r)
 			}
@@ -65,7 +66,7 @@ func TestRole_HolderKilled_FreeAtOnce(t *testing.T) {
 }
 
 func TestRole_Left_Free(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	newSegment(t, name)
 	for range 3 {
 		leave(t, join(t, name, layout.Consumer), keep)
@@ -73,7 +74,7 @@ func TestRole_Left_Free(t *testing.T) {
 }
 
 func TestAlive_EitherSide_TakesNothing(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)
 	if !alive(t, producer, layout.Producer) || alive(t, producer, layout.Consumer) {
 		t.Error("a producer that is alone sees another picture")
@@ -92,11 +93,11 @@ func TestAlive_EitherSide_TakesNothing(t *testing.T) {
 }
 
 func TestRole_ChildProcess_InheritsNone(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	newSegment(t, name)
 	join(t, name, layout.Consumer)
-	c := startChild(t, "hold", abandoned(t), "consumer")
-	c.says(t, "holding")
+	c := testenv.StartChild(t, "hold", abandoned(t), "consumer")
+	c.WantLine(t, "holding")
 	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", c.Process.Pid))
 	if err != nil || len(fds) == 0 {
 		t.Fatal(fds, err)
@@ -115,7 +116,7 @@ func TestRole_ChildProcess_InheritsNone(t *testing.T) {
 // A process that is just being started has a copy of every descriptor until it
 // runs its own program.
 func TestRole_LeftWithDescriptorCopyOpen_Free(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)
 	fd, err := unix.FcntlInt(producer.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -128,7 +129,7 @@ func TestRole_LeftWithDescriptorCopyOpen_Free(t *testing.T) {
 
 // docs/protocol.md gives these bytes to programs in other languages.
 func TestRole_LocksFirstTwoBytes(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)
 	if alive(t, producer, layout.Consumer) {
 		t.Error("a consumer is alive that never was")
@@ -148,8 +149,8 @@ func TestRole_LocksFirstTwoBytes(t *testing.T) {
 // Some sandboxes refuse the question, and not the lock.
 func TestAlive_LockQueryRefused_Unknown(t *testing.T) {
 	name := abandoned(t)
-	c := startChild(t, "no query", name)
-	c.says(t, "removed by the last one: true")
+	c := testenv.StartChild(t, "no query", name)
+	c.WantLine(t, "removed by the last one: true")
 	if err := c.Wait(); err != nil || exists(name) {
 		t.Errorf("%v, the file exists: %v", err, exists(name))
 	}
@@ -191,7 +192,7 @@ func noQueryChild(args []string) error {
 }
 
 func TestRole_HolderNamed(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	s := newSegment(t, name)
 	side := &s.Header().ProducerStats
 	side.PID.Store(1)

@@ -9,15 +9,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 func TestCreate_NoRoom_ErrorAndNothingLeft(t *testing.T) {
-	c, err := startChildWith(t, &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}, "nospace")
+	c, err := testenv.StartChildWith(t, &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}, "nospace")
 	if err != nil {
 		t.Skipf("NOT TESTED: no mount namespace of its own to be had: %v", err)
 	}
-	line, _ := c.stdout.ReadString('\n')
+	line := c.ReadLine()
 	err = c.Wait()
 	switch {
 	case c.ProcessState.ExitCode() == cannotMount:

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -23,7 +24,7 @@ func look(t *testing.T, name string) *View {
 }
 
 func TestView_SeesHoldersDisturbsNobody(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	s := newSegment(t, name)
 	v := look(t, name)
 	if !alive(t, v, layout.Producer) || alive(t, v, layout.Consumer) || v.Gone() || v.Name() != name || v.Geometry() != s.Geometry() {
@@ -47,7 +48,7 @@ func TestView_SeesHoldersDisturbsNobody(t *testing.T) {
 }
 
 func TestView_ReadOnly(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	s := newSegment(t, name)
 	defer s.Leave(remove)
 	v := look(t, name)
@@ -70,7 +71,7 @@ func TestView_NoSegment_Refused(t *testing.T) {
 		{"a directory", func(path string) error { return os.Mkdir(path, 0o700) }, ErrUntrusted},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			if err := c.make(Path(name)); err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +86,7 @@ func TestView_NoSegment_Refused(t *testing.T) {
 }
 
 func TestList_SegmentNames(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	s := newSegment(t, name)
 	names, err := List()
 	if err != nil || !slices.Contains(names, name) || !slices.IsSorted(names) {

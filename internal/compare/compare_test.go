@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/pressure"
 	"sluice/shm"
 )
@@ -26,17 +27,6 @@ func built(t *testing.T) string {
 	return dir
 }
 
-// ownDir is a directory that only this user may write to, whatever the umask is: the
-// sockets go there.
-func ownDir(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // leftBehind lists the segments of a process's runs.
 func leftBehind(pid int) []string {
 	left, _ := filepath.Glob(shm.Path(fmt.Sprintf("compare.%d", pid)))
@@ -46,7 +36,7 @@ func leftBehind(pid int) []string {
 func TestRun_Stall_RingWaitsTransferGrows(t *testing.T) {
 	runtime.LockOSThread() // the processes end with the thread that has started them
 	defer runtime.UnlockOSThread()
-	r := Runner{Bin: built(t), Dir: ownDir(t)}
+	r := Runner{Bin: built(t), Dir: testenv.PrivateDir(t)}
 	var stall Scenario
 	for _, s := range Loads(900 * time.Millisecond) {
 		if s.ID == "stall" {
@@ -115,7 +105,7 @@ func whole(t *testing.T, rep *Report) {
 func TestRun_Overload_EndsAtLimit(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	r := Runner{Bin: built(t), Dir: ownDir(t)}
+	r := Runner{Bin: built(t), Dir: testenv.PrivateDir(t)}
 	s := Loads(time.Second)[5]
 	s.Length = 30 * time.Second // never waited for
 	res, err := r.Run(t.Context(), s, Models[1])

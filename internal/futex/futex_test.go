@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"sluice/internal/testenv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,7 +16,7 @@ import (
 
 func TestWait_OtherValue_ReturnsAtOnce(t *testing.T) {
 	word := uint32(1)
-	for _, timeout := range []time.Duration{-1, 0, patience} {
+	for _, timeout := range []time.Duration{-1, 0, testenv.Timeout} {
 		if got, err := Wait(&word, 2, timeout); got != NotEqual || err != nil {
 			t.Errorf("timeout %v: %v, %v", timeout, got, err)
 		}
@@ -42,7 +43,7 @@ func TestWake_Goroutine(t *testing.T) {
 		got, err := Wait(&word, 0, -1)
 		woken <- fmt.Sprint(got, err)
 	}()
-	eventually(t, "the wake", func() bool { return wakeUp(t, &word, 1) == 1 })
+	testenv.Eventually(t, "the wake", func() bool { return wakeUp(t, &word, 1) == 1 })
 	if got := <-woken; got != "ok <nil>" {
 		t.Error(got)
 	}
@@ -68,7 +69,7 @@ func TestWake_Number(t *testing.T) {
 		})
 	}
 	for _, all := range []int{-1, math.MaxInt, 3} {
-		eventually(t, "waking all three", func() bool { return wakeUp(t, &word, all) == 3 })
+		testenv.Eventually(t, "waking all three", func() bool { return wakeUp(t, &word, all) == 3 })
 	}
 	for range 20 {
 		if woken := wakeUp(t, &word, 2); woken > 2 {
@@ -83,10 +84,10 @@ func TestWake_Number(t *testing.T) {
 
 func TestWake_OtherProcess(t *testing.T) {
 	path, word := sharedWord(t)
-	c := startChild(t, "wait", path)
-	c.says(t, "waiting")
-	eventually(t, "the wake", func() bool { return wakeUp(t, word, 1) == 1 })
-	c.says(t, "ok")
+	c := testenv.StartChild(t, "wait", path)
+	c.WantLine(t, "waiting")
+	testenv.Eventually(t, "the wake", func() bool { return wakeUp(t, word, 1) == 1 })
+	c.WantLine(t, "ok")
 }
 
 func TestWait_WokenByOtherProcess(t *testing.T) {
@@ -96,8 +97,8 @@ func TestWait_WokenByOtherProcess(t *testing.T) {
 		got, err := Wait(word, 0, -1)
 		woken <- fmt.Sprint(got, err)
 	}()
-	c := startChild(t, "wake", path)
-	c.says(t, "woke it")
+	c := testenv.StartChild(t, "wake", path)
+	c.WantLine(t, "woke it")
 	if got := <-woken; got != "ok <nil>" {
 		t.Error(got)
 	}
@@ -109,7 +110,7 @@ func TestWait_UnmappedWord_Error(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, addr := range map[string]*uint32{"no address": nil, "in a truncated file": lost} {
-		if got, err := Wait(addr, 0, patience); !errors.Is(err, unix.EFAULT) {
+		if got, err := Wait(addr, 0, testenv.Timeout); !errors.Is(err, unix.EFAULT) {
 			t.Errorf("wait, %s: %v, %v", what, got, err)
 		}
 		if n, err := Wake(addr, 1); !errors.Is(err, unix.EFAULT) || n != 0 {

@@ -11,6 +11,7 @@ import (
 
 	"sluice/internal/cpu"
 	"sluice/internal/monotonic"
+	"sluice/internal/testenv"
 )
 
 // bothWays runs the test on two words and on one, whatever the kernel has.
@@ -47,7 +48,7 @@ func slept(s *Waiter, addr *uint32, val uint32, timeout time.Duration) (join fun
 				t.Fatal(got.error)
 			}
 			return got.Result
-		case <-time.After(patience):
+		case <-time.After(testenv.Timeout):
 			t.Fatal("it sleeps on")
 		}
 		panic("unreachable")
@@ -88,7 +89,7 @@ func TestWaiter_SameResultsAsWait(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		s, word := NewWaiter(), new(uint32)
 		*word = 7
-		for _, timeout := range []time.Duration{-1, 0, patience} {
+		for _, timeout := range []time.Duration{-1, 0, testenv.Timeout} {
 			if got, err := s.Wait(word, 8, s.Interrupts(), timeout); got != NotEqual || err != nil {
 				t.Errorf("another value, timeout %v: %v, %v", timeout, got, err)
 			}
@@ -104,11 +105,11 @@ func TestWaiter_SameResultsAsWait(t *testing.T) {
 			}
 		}
 		sleep := slept(s, word, 7, -1)
-		eventually(t, "the wake", func() bool { return wakeUp(t, word, 1) == 1 })
+		testenv.Eventually(t, "the wake", func() bool { return wakeUp(t, word, 1) == 1 })
 		if got := sleep(t); got != OK {
 			t.Errorf("woken: %v", got)
 		}
-		if got, err := s.Wait(nil, 0, s.Interrupts(), patience); !errors.Is(err, unix.EFAULT) {
+		if got, err := s.Wait(nil, 0, s.Interrupts(), testenv.Timeout); !errors.Is(err, unix.EFAULT) {
 			t.Errorf("a word that is not there: %v, %v", got, err)
 		}
 	})
@@ -118,7 +119,7 @@ func TestWaiter_WokenByOtherProcess(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		path, word := sharedWord(t)
 		sleep := slept(NewWaiter(), word, 0, -1)
-		startChild(t, "wake", path).says(t, "woke it")
+		testenv.StartChild(t, "wake", path).WantLine(t, "woke it")
 		if got := sleep(t); got != OK {
 			t.Error(got)
 		}
@@ -150,7 +151,7 @@ func TestWaiter_NoInterruptLost(t *testing.T) {
 		for i := range uint32(rounds) {
 			announced.Store(i + 1)
 			s.Interrupt()
-			deadline := time.Now().Add(patience)
+			deadline := time.Now().Add(testenv.Timeout)
 			for noticed.Load() != i+1 {
 				if time.Now().After(deadline) {
 					t.Fatalf("interrupt %d was lost", i)
@@ -166,8 +167,8 @@ func TestWaiter_NoInterruptLost(t *testing.T) {
 
 func TestWaiter_NoFutexWaitv_FallsBackToOneWord(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM} {
-		c := startChild(t, "one word", strconv.Itoa(int(errno)))
-		c.says(t, "interrupted")
+		c := testenv.StartChild(t, "one word", strconv.Itoa(int(errno)))
+		c.WantLine(t, "interrupted")
 		if err := c.Wait(); err != nil {
 			t.Errorf("%v: %v", errno, err)
 		}
@@ -181,9 +182,9 @@ func TestWaiter_Fallback_InterruptRepeated(t *testing.T) {
 	s.oneWord.Store(oneWordSleep | uint64(s.Interrupts()))
 	done := make(chan bool)
 	go func() { s.Interrupt(); close(done) }()
-	eventually(t, "the interrupt", func() bool { return s.Interrupts() == 1 })
+	testenv.Eventually(t, "the interrupt", func() bool { return s.Interrupts() == 1 })
 	time.Sleep(5 * time.Millisecond)
-	if got, err := Wait(word, 0, patience); got != OK || err != nil {
+	if got, err := Wait(word, 0, testenv.Timeout); got != OK || err != nil {
 		t.Errorf("%v, %v: it was not woken", got, err)
 	}
 	s.oneWord.Store(0)

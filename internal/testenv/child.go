@@ -50,9 +50,16 @@ func StartChildWith(t testing.TB, attr *syscall.SysProcAttr, name string, args .
 // WantLine expects that the child prints that line next.
 func (c *Child) WantLine(t testing.TB, want string) {
 	t.Helper()
-	if line, err := c.stdout.ReadString('\n'); strings.TrimSpace(line) != want {
-		t.Fatalf("the child prints %q (%v), want %q", line, err, want)
+	if line := c.ReadLine(); line != want {
+		t.Fatalf("the child prints %q, want %q", line, want)
 	}
+}
+
+// ReadLine waits for the next line that the child prints, and returns it without the line
+// feed; empty when it prints no more.
+func (c *Child) ReadLine() string {
+	line, _ := c.stdout.ReadString('\n')
+	return strings.TrimSpace(line)
 }
 
 // Kill is kill -9. It returns when the process is gone.

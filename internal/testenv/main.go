@@ -19,7 +19,7 @@ type Children map[string]func(args []string) error
 const childEnv = "SLUICE_TEST_CHILD"
 
 // Main runs the tests of a package and ends the process. After tests that have passed it
-// fails when they have left something: see [Leaks]. In a process that StartChild has
+// fails when they have left something of what [Resources] lists. In a process that StartChild has
 // started it runs that child instead.
 func Main(m *testing.M, children Children) {
 	if name := os.Getenv(childEnv); name != "" {
@@ -29,11 +29,14 @@ func Main(m *testing.M, children Children) {
 }
 
 func run(m *testing.M) (code int) {
-	before := openFiles()
+	before := Resources()
 	code = m.Run()
-	left := Leaks(before)
+	leaks := func() []string {
+		return slices.DeleteFunc(Resources(), func(r string) bool { return slices.Contains(before, r) })
+	}
+	left := leaks()
 	// What is unmapped or closed when nobody has it any more goes with a collection.
-	for deadline := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(deadline); left = Leaks(before) {
+	for deadline := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(deadline); left = leaks() {
 		runtime.GC()
 		time.Sleep(time.Millisecond)
 	}
@@ -60,30 +63,28 @@ func runChild(name string, child func(args []string) error) {
 	os.Exit(0)
 }
 
-// Leaks lists what tests of this process have left: segments under names of [SegmentName],
-// descriptors that are not among before, mapped segments and buffers, and processes that
-// still run.
-func Leaks(before []string) (left []string) {
-	left, _ = filepath.Glob(segmentPrefix + namePrefix + "*")
+// Resources lists what this process has at the moment and its tests might leave: segments
+// under names of [SegmentName], descriptors, mapped files of /dev/shm and mapped buffers, and
+// child processes.
+func Resources() (all []string) {
+	all, _ = filepath.Glob(segmentPrefix + namePrefix + "*")
 	for _, file := range openFiles() {
-		if !slices.Contains(before, file) {
-			left = append(left, "open "+file)
-		}
+		all = append(all, "open "+file)
 	}
 	maps, _ := os.ReadFile("/proc/self/maps")
 	for line := range strings.Lines(string(maps)) {
-		if strings.Contains(line, " "+segmentPrefix) || strings.Contains(line, "/memfd:sluice") {
-			left = append(left, "mapped "+strings.TrimSpace(line))
+		if strings.Contains(line, " /dev/shm/") || strings.Contains(line, "/memfd:sluice") {
+			all = append(all, "mapped "+strings.TrimSpace(line))
 		}
 	}
 	threads, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, path := range threads {
 		children, _ := os.ReadFile(path)
 		for pid := range strings.FieldsSeq(string(children)) {
-			left = append(left, "process "+pid)
+			all = append(all, "process "+pid)
 		}
 	}
-	return left
+	return all
 }
 
 // openFiles lists the descriptors of this process with what they are, but for those of

@@ -41,14 +41,16 @@ func SegmentName(t testing.TB) string {
 func newName() string { return namePrefix + fmt.Sprint(names.Add(1)) }
 
 func removeSegment(name string) error {
-	return errors.Join(os.RemoveAll(SegmentPath(name)), os.RemoveAll(DefaultSocket(name)))
+	err := os.RemoveAll(SegmentPath(name))
+	if commandDir != "" {
+		err = errors.Join(err, os.RemoveAll(DefaultSocket(name)))
+	}
+	return err
 }
 
-// DefaultSocket returns where the consumer of a transfer with that name listens if it is
-// not told where.
-func DefaultSocket(name string) string {
-	return filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "sluice", name+".sock")
-}
+// DefaultSocket returns where the consumer of a transfer with that name listens that was
+// started by a test and not told where.
+func DefaultSocket(name string) string { return filepath.Join(runtimeDir(), "sluice", name+".sock") }
 
 // WantNoSegment expects that there is no file of that segment, and no socket of its
 // consumer at the default place.
