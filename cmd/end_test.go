@@ -344,8 +344,8 @@ func TestProducer_WaitsToTellEnd_Note(t *testing.T) {
 	p := testenv.Start(t, "producer", "--name", name, "--mode", "transfer", "--input", os.DevNull, "--report", "100ms")
 	testenv.Eventually(t, "word of the wait, and a verdict", func() bool {
 		said := p.Stderr.String()
-		return strings.Contains(said, "producer: no more is sent, and all was taken; waiting for a consumer to tell it the end (stop it to keep that for the next one)\n") &&
-			strings.Contains(said, "the producer has sent everything and waits for one to tell it the end")
+		return strings.Contains(said, "producer: no more is sent, and everything was delivered; waiting for a consumer to tell it the end (stop it to keep that for the next one)\n") &&
+			strings.Contains(said, "the producer has sent everything and waits to tell one that its stream has ended")
 	})
 	testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(0)
 	p.WantExit(0)

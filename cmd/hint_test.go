@@ -63,7 +63,7 @@ func TestHints_SlowConsumer(t *testing.T) {
 	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	p := testenv.Start(t, "producer", "--name", name, "--on-full", "fail")
 	p.WantHint(5, "ring is full|speed the consumer up, choose more --slots", "--capacity|start a consumer")
-	if said := p.Stderr.String(); !strings.Contains(said, "going on after 1 message left unread") || strings.Contains(said, "--fresh") {
+	if said := p.Stderr.String(); !strings.Contains(said, "continuing after 1 message left unread") || strings.Contains(said, "--fresh") {
 		t.Errorf("what a consumer has cannot be discarded:\n%s", said)
 	}
 }

@@ -69,7 +69,7 @@ func TestSummary_SecondRun_Transfer(t *testing.T) {
 			t.Errorf("it had 30:\n%s", said)
 		}
 	}
-	if !strings.Contains(said, "produced   30 messages, 240 B; ") || !strings.Contains(said, "left by an earlier producer") || strings.Contains(said, "waited from before") {
+	if !strings.Contains(said, "produced   30 messages, 240 B; ") || !strings.Contains(said, "left by an earlier producer") || strings.Contains(said, "queued before") {
 		t.Errorf("%s", said)
 	}
 	p = testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--count", "20", "--keep")

@@ -153,7 +153,7 @@ func TestWatch_JobControl(t *testing.T) {
 		x.typed("fg\n")
 		testenv.Eventually(t, "gauge watch has the terminal again after "+stop.how, func() bool { return !stopped(pid) && x.raw() && x.ownScreen() })
 		x.shows("q: quit") // all is drawn again
-		if paused = map[string]string{"pause": "go on", "go on": "pause"}[paused]; true {
+		if paused = map[string]string{"pause": "continue", "continue": "pause"}[paused]; true {
 			x.typed(" ")
 			x.shows(paused)
 		}
@@ -186,7 +186,7 @@ func TestWatch_NoShell_CtrlZDoesNotStop(t *testing.T) {
 	x.typed("\x1a")
 	x.shows("q: quit") // it draws all again
 	x.typed(" ")
-	x.shows("go on")
+	x.shows("continue")
 	x.typed("q")
 	x.shell.WantExit(0)
 }

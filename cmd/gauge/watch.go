@@ -51,7 +51,7 @@ func watch(ctx context.Context, c *urfave.Context) error {
 		if s.Pairs, err = sampleTwice(ctx, f, interval); err != nil {
 			return cli.IgnoreStop(err)
 		}
-		s.Pairs, s.Omitted = monitor.TroubleFirst(s.Pairs), f.Omitted
+		s.Pairs, s.Omitted = monitor.TroubledFirst(s.Pairs), f.Omitted
 		if name != "" && len(s.Pairs) == 0 {
 			return noSegment(name)
 		}
@@ -93,7 +93,7 @@ func (w *watcher) look() tea.Cmd {
 		if w.err = err; err != nil {
 			return tea.Quit
 		}
-		w.show(monitor.TroubleFirst(pairs))
+		w.show(monitor.TroubledFirst(pairs))
 		w.screen.Omitted, w.screen.Now = w.follower.Omitted, time.Now()
 	}
 	return tea.Tick(w.screen.Interval, func(time.Time) tea.Msg { return tick{} })

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// barInterval is the time between two looks of the progress bar.
+// barInterval is the time between two updates of the progress bar.
 const barInterval = 100 * time.Millisecond
 
 // bar is a progress bar in bytes. A nil *bar shows nothing.
@@ -31,7 +31,7 @@ func newBar(out io.Writer, total int64) *bar {
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionThrottle(0),
 	)}
-	b.StartWithoutRender() // else its clock starts when it is first drawn, and the pace is too high
+	b.StartWithoutRender() // else its clock starts when it is first drawn, and the rate is too high
 	return b
 }
 
@@ -50,7 +50,7 @@ func (b *bar) clear() {
 	}
 }
 
-// finish leaves the bar as it ended, on a line of its own.
+// finish draws the bar for the last time and ends its line.
 func (b *bar) finish(done uint64) {
 	if b != nil {
 		b.set(done)

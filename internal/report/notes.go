@@ -10,28 +10,28 @@ import (
 	"sluice/shm"
 )
 
-// Lines between the reports, for people, and what Reporter says after the last one.
+// Lines between the reports, and after the last one.
 
-// Resumed says that n messages of an earlier producer were still unread, and whether
-// there is a consumer to take them.
+// Resumed prints that n messages of an earlier producer are still unread; consumer says whether
+// there is a consumer that receives them.
 func (r *Reporter) Resumed(n uint64, consumer bool) {
 	then := "--fresh discards them"
 	if consumer {
-		then = "the consumer takes them first"
+		then = "the consumer receives them first"
 	}
 	if n > 0 {
-		r.note("going on after %s left unread in %s; %s", format.Messages(n), shm.Path(r.opt.Name), then)
+		r.note("continuing after %s left unread in %s; %s", format.Messages(n), shm.Path(r.opt.Name), then)
 	}
 }
 
-// note prints a line for people; programs find the same in the figures.
+// note prints a line for people. Programs find the same in the metrics.
 func (r *Reporter) note(format string, args ...any) {
 	if !r.opt.JSON {
 		r.write(noteLine{Note: fmt.Sprintf(format, args...)})
 	}
 }
 
-// write prints a line for people, or for programs an object.
+// write prints a line, or with Options.JSON an object.
 func (r *Reporter) write(n noteLine) {
 	if r.silent {
 		return
@@ -46,24 +46,23 @@ func (r *Reporter) write(n noteLine) {
 	})
 }
 
-// Verified says that n messages were checked, and all was well: none was missing but what
-// the producer dropped, or was lost with one.
+// Verified prints that n messages were checked and none was missing, except those that a producer
+// dropped and those that were lost with one.
 func (r *Reporter) Verified(n, dropped, lost uint64) {
 	text := "none missing, repeated or damaged"
 	switch {
 	case dropped > 0 && lost > 0:
-		text = fmt.Sprintf("none missing but %s that the producer dropped and %s that were lost, none repeated or damaged", format.Count(dropped), format.Count(lost))
+		text = fmt.Sprintf("none missing except %s that the producer dropped and %s that were lost, none repeated or damaged", format.Count(dropped), format.Count(lost))
 	case dropped > 0:
-		text = fmt.Sprintf("none missing but %s that the producer dropped, none repeated or damaged", format.Count(dropped))
+		text = fmt.Sprintf("none missing except %s that the producer dropped, none repeated or damaged", format.Count(dropped))
 	case lost > 0:
-		text = fmt.Sprintf("none missing but %s that were lost with a producer, none repeated or damaged", format.Count(lost))
+		text = fmt.Sprintf("none missing except %s that were lost with a producer, none repeated or damaged", format.Count(lost))
 	}
 	r.write(noteLine{Note: fmt.Sprintf("verified %s: %s", format.Messages(n), text), VerifiedCount: &n})
 }
 
-// Delivering says that n messages are still in the producer's queue, which ends
-// when they are taken, whether there is a consumer that takes them, and what ends that
-// sooner.
+// Delivering prints that the producer sends no more and ends when the n messages in its queue are
+// delivered; consumer says whether there is a consumer, and sooner what ends it before that.
 func (r *Reporter) Delivering(n uint64, consumer bool, sooner string) {
 	doing := "waiting for a consumer of what is queued"
 	if consumer {
@@ -74,7 +73,7 @@ func (r *Reporter) Delivering(n uint64, consumer bool, sooner string) {
 	}
 }
 
-// Ended says that a producer's stream has ended, and the consumer waits for the next:
+// Ended prints that a stream has ended, and the consumer waits for the next producer. incomplete is
 // nil when the stream was complete.
 func (r *Reporter) Ended(incomplete error) {
 	text := "the stream is complete"
@@ -84,19 +83,18 @@ func (r *Reporter) Ended(incomplete error) {
 	r.write(noteLine{Note: text + "; waiting for the next producer", StreamEnd: new(endOf(incomplete))})
 }
 
-// WaitingToTell says that everything was taken, and the producer waits for a consumer to tell
-// it the end of the stream, for as long as the given --duration; 0 = for ever.
+// WaitingToTell prints that everything was delivered, and that the producer waits for a consumer to
+// tell it the end of the stream, until the given --duration is over; 0 = without a limit.
 func (r *Reporter) WaitingToTell(most time.Duration) {
 	until := "stop it to keep that for the next one"
 	if most > 0 {
 		until = fmt.Sprintf("until --duration %v is over; then that is kept for the next one", most)
 	}
-	r.note("no more is sent, and all was taken; waiting for a consumer to tell it the end (%s)", until)
+	r.note("no more is sent, and everything was delivered; waiting for a consumer to tell it the end (%s)", until)
 }
 
-// Left says what the last side has left behind: n unread messages, or the end of a
-// stream of none that nobody was told of; layout.EndNone is no such end. It is for
-// after Finish.
+// Left prints what the last side leaves in the segment: n unread messages, or else the end of a
+// stream that no consumer was told of (layout.EndNone: there is none). Call it after Finish.
 func (r *Reporter) Left(n uint64, end layout.End) {
 	switch {
 	case r.removed:
@@ -111,7 +109,7 @@ func (r *Reporter) Left(n uint64, end layout.End) {
 	}
 }
 
-// Lost is a number of messages that were lost, with its verb.
+// Lost returns "1 message was lost" or "2 messages were lost".
 func Lost(n uint64) string {
 	if n == 1 {
 		return "1 message was lost"

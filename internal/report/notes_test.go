@@ -26,17 +26,17 @@ func TestNotes_Text(t *testing.T) {
 		want string
 	}{
 		{"nothing was left unread", func(r *Reporter) { r.Resumed(0, true) }, ""},
-		{"there is a consumer", func(r *Reporter) { r.Resumed(1, true) }, "going on after 1 message left unread in " + path + "; the consumer takes them first"},
-		{"there is none", func(r *Reporter) { r.Resumed(2, false) }, "going on after 2 messages left unread in " + path + "; --fresh discards them"},
+		{"there is a consumer", func(r *Reporter) { r.Resumed(1, true) }, "continuing after 1 message left unread in " + path + "; the consumer receives them first"},
+		{"there is none", func(r *Reporter) { r.Resumed(2, false) }, "continuing after 2 messages left unread in " + path + "; --fresh discards them"},
 		{"all came", func(r *Reporter) { r.Verified(5, 0, 0) }, "verified 5 messages: none missing, repeated or damaged"},
-		{"some were dropped", func(r *Reporter) { r.Verified(5, 2, 0) }, "verified 5 messages: none missing but 2 that the producer dropped, none repeated or damaged"},
-		{"some were lost", func(r *Reporter) { r.Verified(5, 0, 3) }, "verified 5 messages: none missing but 3 that were lost with a producer, none repeated or damaged"},
-		{"both", func(r *Reporter) { r.Verified(5, 2, 3) }, "verified 5 messages: none missing but 2 that the producer dropped and 3 that were lost, none repeated or damaged"},
+		{"some were dropped", func(r *Reporter) { r.Verified(5, 2, 0) }, "verified 5 messages: none missing except 2 that the producer dropped, none repeated or damaged"},
+		{"some were lost", func(r *Reporter) { r.Verified(5, 0, 3) }, "verified 5 messages: none missing except 3 that were lost with a producer, none repeated or damaged"},
+		{"both", func(r *Reporter) { r.Verified(5, 2, 3) }, "verified 5 messages: none missing except 2 that the producer dropped and 3 that were lost, none repeated or damaged"},
 		{"nothing is queued", func(r *Reporter) { r.Delivering(0, true, "") }, ""},
 		{"a consumer takes what is queued", func(r *Reporter) { r.Delivering(3, true, "Ctrl-C") }, "no more is sent; delivering what is queued, 3 messages (Ctrl-C)"},
 		{"nobody takes it", func(r *Reporter) { r.Delivering(3, false, "Ctrl-C") }, "no more is sent; waiting for a consumer of what is queued, 3 messages (Ctrl-C)"},
-		{"nobody was there to tell", func(r *Reporter) { r.WaitingToTell(0) }, "no more is sent, and all was taken; waiting for a consumer to tell it the end (stop it to keep that for the next one)"},
-		{"nobody was there to tell for a while", func(r *Reporter) { r.WaitingToTell(time.Second) }, "no more is sent, and all was taken; waiting for a consumer to tell it the end (until --duration 1s is over; then that is kept for the next one)"},
+		{"nobody was there to tell", func(r *Reporter) { r.WaitingToTell(0) }, "no more is sent, and everything was delivered; waiting for a consumer to tell it the end (stop it to keep that for the next one)"},
+		{"nobody was there to tell for a while", func(r *Reporter) { r.WaitingToTell(time.Second) }, "no more is sent, and everything was delivered; waiting for a consumer to tell it the end (until --duration 1s is over; then that is kept for the next one)"},
 		{"a complete stream", func(r *Reporter) { r.Ended(nil) }, "the stream is complete; waiting for the next producer"},
 		{"an incomplete one", func(r *Reporter) { r.Ended(fmt.Errorf("%w: x", layout.ErrIncomplete)) }, fmt.Sprintf("%v: x; waiting for the next producer", layout.ErrIncomplete)},
 		{"messages are left", func(r *Reporter) { r.Left(4, layout.EndNone) }, "4 messages unread in " + path + ", kept for the next consumer"},
@@ -238,7 +238,7 @@ func TestFinal_ThisProcessWasStopped(t *testing.T) {
 		p.Header().Producer.Count.Store(10)
 		p.Header().Consumer.Count.Store(10)
 		r.gap = 5 * time.Second
-		r.continued()
+		r.noteStop()
 		f := finishes(t, r)
 		if said := strings.Contains(f.VerdictWhy, "the producer was stopped (SIGSTOP or Ctrl-Z) for about 4.5s"); said == stopping {
 			t.Errorf("stopping %v: %+v", stopping, f)
@@ -341,10 +341,10 @@ func TestSummary_ThisRunAndEarlierOnes(t *testing.T) {
 		transfer   bool
 		want       string
 	}{
-		{"a consumer", "consumer", false, "ever       130 produced and 125 consumed in this segment\n"},
-		{"a producer", "producer", false, "ever       130 produced and 125 consumed in this segment\n"},
-		{"a ring goes on", "producer", false, "; 20 messages waited from before\n"},
-		{"a consumer of a transfer takes them", "consumer", true, "; 20 messages waited from before\n"},
+		{"a consumer", "consumer", false, "in total   130 produced and 125 consumed in this segment\n"},
+		{"a producer", "producer", false, "in total   130 produced and 125 consumed in this segment\n"},
+		{"a ring goes on", "producer", false, "; 20 messages queued before\n"},
+		{"a consumer of a transfer takes them", "consumer", true, "; 20 messages queued before\n"},
 		{"a producer of a transfer has none of them", "producer", true, "; 20 messages left by an earlier producer\n"},
 	} {
 		out := printed(t, fiveSeconds(func(r *Report, b, s *pressure.Snapshot) {

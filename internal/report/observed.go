@@ -13,9 +13,9 @@ import (
 	"sluice/shm"
 )
 
-// Of returns the report of an observer on the segment called name, as it is now: what happened
-// lately, and the verdict on that. An observer has no beginning of its own: Elapsed is the
-// segment's age.
+// Of returns the report of an observer on the segment called name, of which lately is the last
+// interval and v the verdict. An observer did not start with the segment: Elapsed is the segment's
+// age.
 func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressure.Verdict) *Report {
 	r := &Report{Sample: metrics.Sample{
 		Role: "observer", Name: name, Mode: now.Geometry.Mode, Elapsed: time.Since(now.Created), Final: true,
@@ -25,15 +25,15 @@ func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressu
 	return r
 }
 
-// Observed prints all that an observer sees of a segment, for people: totals since
-// the segment was made, and rates of the report's interval.
+// Observed prints the report of an observer for people: totals since the segment was created, and
+// rates of the interval.
 func Observed(out io.Writer, r *Report) error {
 	s, i := r.Now, &r.Interval
 	var b strings.Builder
 	row := func(name, text string, args ...any) {
 		fmt.Fprintf(&b, "  %-10s %s\n", name, fmt.Sprintf(text, args...))
 	}
-	fmt.Fprintf(&b, "%s: %v, %s, made %s ago\n", shm.Path(r.Name), r.Mode, bound(s), format.Duration(r.Elapsed))
+	fmt.Fprintf(&b, "%s: %v, %s, created %s ago\n", shm.Path(r.Name), r.Mode, bound(s), format.Duration(r.Elapsed))
 	row("verdict", "%s", r.Verdict.Kind)
 	row("", "%s", r.Reason)
 	if r.Advice != "" {
@@ -44,7 +44,7 @@ func Observed(out io.Writer, r *Report) error {
 		format.Rate(i.Throughput), format.Size(uint64(perSecond(i.ConsumedBytes, i.Elapsed))))
 	most := ""
 	if r.Mode == layout.ModeTransfer && !s.Producer.Alive && s.Depth() > 0 {
-		most = "at most " // nobody knows how much of it was handed over before the producer died
+		most = "at most " // how much of it was sent before the producer died is unknown
 	}
 	row("queue", "%s%s, %s, %s full; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), format.Percent(s.Fill()), format.Messages(s.Deepest()))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
@@ -61,11 +61,11 @@ func Observed(out io.Writer, r *Report) error {
 func perSecond(n uint64, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
 
 func side(row func(name, text string, args ...any), name string, s *pressure.RoleStats, blocked float64) {
-	row(name, "%s%s; slept %s, %s in all, %s of the time now", metrics.Holder(s), state(s), format.Times(s.Waits), format.Duration(s.Blocked), format.Percent(blocked))
-	row("", "%s waits without sleep, woke the other %s, was woken for nothing %s", format.Count(s.Spins), format.Times(s.Wakes), format.Times(s.Spurious))
+	row(name, "%s%s; blocked %s, %s in total, %s of the time now", metrics.Holder(s), state(s), format.Times(s.Waits), format.Duration(s.Blocked), format.Percent(blocked))
+	row("", "%s satisfied by spinning; woke the other side %s; spurious wakes: %s", format.Number(s.Spins, "wait"), format.Times(s.Wakes), format.Count(s.Spurious))
 }
 
-// state is what a process that runs says of itself.
+// state returns what a live side says that it does.
 func state(s *pressure.RoleStats) string {
 	if !s.Alive || s.Stopped {
 		return ""
@@ -73,13 +73,13 @@ func state(s *pressure.RoleStats) string {
 	return ", " + s.State.String()
 }
 
-// QueueUse says what is in the queue, and what it may hold.
+// QueueUse returns how much is in the queue, and how much it may hold.
 func QueueUse(s *pressure.Snapshot) string {
 	return fmt.Sprintf("%s of %s in use", format.Size(s.QueueBytes), bound(s))
 }
 
-// optionalRows are the rows that only some segments have. The counts are of the time that the
-// other rows are of.
+// optionalRows prints the rows that only some segments have. The counts are of the same time as the
+// other rows.
 func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot, dropped, refused, lost uint64) {
 	if s.Geometry.Mode != layout.ModeTransfer {
 		if dropped > 0 {
@@ -90,8 +90,8 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 		}
 		return
 	}
-	// The descriptors are counted by the producer, which has yet to close those of what was
-	// released just now, and keeps some open for reuse.
+	// The producer counts the descriptors. Those of messages that were released just now are not
+	// closed yet, and some are kept for reuse.
 	if inFlight := format.Size(s.QueueBytes); s.Depth() == 0 {
 		row("in flight", "%s", inFlight)
 	} else {
@@ -105,7 +105,7 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 	}
 }
 
-// Quantiles names the usual ones, in words.
+// Quantiles returns the usual quantiles as text.
 func Quantiles(h *pressure.Histogram) string {
 	return fmt.Sprintf("p50 %s  p90 %s  p99 %s  p99.9 %s  max %s",
 		format.Duration(h.Quantile(0.5)), format.Duration(h.Quantile(0.9)), format.Duration(h.Quantile(0.99)), format.Duration(h.Quantile(0.999)), format.Duration(h.Max))

@@ -1,5 +1,6 @@
-// Package report prints a side's metrics: at an interval while it runs, and
-// once at the end. Text is for people, JSON (one object a line) for programs.
+// Package report prints the metrics of a side: at an interval while it runs, and once at the end.
+// Text is for people, JSON (one object a line) for programs. What the metrics are stands in package
+// metrics.
 package report
 
 import (
@@ -32,13 +33,13 @@ type Options struct {
 	Interval time.Duration
 	JSON     bool
 	Out      io.Writer // standard error
-	Journal  bool      // Out is the systemd journal: it knows the time, and shows lines one by one
+	Journal  bool      // Out is the systemd journal, which adds the time and shows single lines
 
 	// Stopping is closed when the side is asked to stop; nil = never.
 	Stopping <-chan struct{}
 
-	// Total is the bytes of an input whose size is known, else -1. With it,
-	// a terminal gets a progress bar.
+	// Total is the size in bytes of an input whose size is known, else -1. If it is known, a
+	// terminal gets a progress bar.
 	Total int64
 }
 
@@ -47,14 +48,14 @@ type Options struct {
 type Reporter struct {
 	opt    Options
 	began  time.Time
-	waited time.Duration // after it, the segment was there
+	waited time.Duration // from began until there was a segment
 	print  printer
-	bar    *bar // nil where nobody would see it
-	silent bool // nothing printed is taken any more
+	bar    *bar // nil without a terminal or a known size
+	silent bool // printing has timed out: print no more
 
-	stoppedLately bool // since the last report this process was stopped for a while
+	stoppedLately bool // this process was stopped (SIGSTOP) since the last report
 
-	lastOutputWait time.Duration // until the last report
+	lastOutputWait time.Duration // outputWaited at the last report
 
 	unsent *int64 // for the final report
 	end    string // likewise; "" = what the segment says
@@ -62,14 +63,14 @@ type Reporter struct {
 	mu          sync.Mutex
 	segment     *shm.Segment // nil before Attach and after Detach
 	own         func() uint64
-	outputWait  func() time.Duration // nil = nothing holds it up
-	truncated   bool                 // it could not be read at the last look
-	removed     bool                 // it was not to be found any more at Detach
+	outputWait  func() time.Duration // nil = the output never waits
+	truncated   bool                 // the segment could not be read the last time
+	removed     bool                 // the segment had been removed at Detach
 	first, last pressure.Snapshot
 	attached    bool           // first and last are valid
-	reportTrend pressure.Trend // of the reports
-	wholeTrend  pressure.Trend // of every look, for the final report
-	gap         time.Duration  // between the last two looks that were not at once
+	reportTrend pressure.Trend // of the snapshots at reports
+	wholeTrend  pressure.Trend // of all snapshots, for the final report
+	gap         time.Duration  // between the last two snapshots that were more than sameMoment apart
 
 	stop, stopped chan struct{}
 }
@@ -93,9 +94,9 @@ func Start(opt Options) *Reporter {
 	return r
 }
 
-// Attach starts to read the metrics of seg. own is how many messages this side has passed on
-// since then, as it counts them itself: for the final report, where seg cannot be read any
-// more.
+// Attach starts to read the metrics of seg. own returns how many messages this side has produced or
+// consumed since then, as it counts them itself: for the final report if seg cannot be read any
+// more (it was truncated). The error is shm.ErrTruncated.
 func (r *Reporter) Attach(seg *shm.Segment, own func() uint64) error {
 	s, err := pressure.Observe(seg)
 	if err != nil {
@@ -110,15 +111,15 @@ func (r *Reporter) Attach(seg *shm.Segment, own func() uint64) error {
 	return nil
 }
 
-// OutputWait tells the reports of a consumer how long the reader of its output has held it up,
-// until now.
-func (r *Reporter) OutputWait(held func() time.Duration) {
+// OutputWait sets how a consumer's reports learn how long it has waited for the reader of its
+// output so far.
+func (r *Reporter) OutputWait(waited func() time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.outputWait = held
+	r.outputWait = waited
 }
 
-// outputWaited returns that time.
+// outputWaited returns that time, 0 without one.
 func (r *Reporter) outputWaited() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -128,8 +129,7 @@ func (r *Reporter) outputWaited() time.Duration {
 	return r.outputWait()
 }
 
-// Detach reads the metrics for the last time; after it the segment may be
-// left.
+// Detach reads the metrics for the last time. The segment may be left after it.
 func (r *Reporter) Detach() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,7 +138,7 @@ func (r *Reporter) Detach() {
 	r.segment = nil
 }
 
-// observeLocked refreshes last. r.mu is held.
+// observeLocked takes the next snapshot. r.mu is held.
 func (r *Reporter) observeLocked() {
 	if r.segment == nil {
 		return
@@ -154,7 +154,8 @@ func (r *Reporter) observeLocked() {
 	}
 }
 
-// withTimeout waits for print, but not for ever, and then prints no more.
+// withTimeout runs print, and waits for it for writeTimeout at most; after that nothing is printed
+// any more.
 func (r *Reporter) withTimeout(print func()) {
 	done := make(chan struct{})
 	go func() { print(); close(done) }()
@@ -165,17 +166,17 @@ func (r *Reporter) withTimeout(print func()) {
 	}
 }
 
-// Unsent tells the final report that n bytes of the input were read, and given to nobody when the
+// Unsent sets for the final report how many bytes had been read from the input and not sent when the
 // producer was stopped.
 func (r *Reporter) Unsent(n int64) { r.unsent = &n }
 
-// EndedAs tells the final report how the stream has ended: nil when it was complete.
+// EndedAs sets for the final report of a consumer how the stream ended: nil when it was complete.
 func (r *Reporter) EndedAs(incomplete error) { r.end = endOf(incomplete) }
 
-// EndingAs is EndedAs for the producer itself.
+// EndingAs is EndedAs for a producer.
 func (r *Reporter) EndingAs(end layout.End) { r.end = end.String() }
 
-// endOf is the end of a stream in a word.
+// endOf returns the end of a stream as a word.
 func endOf(incomplete error) string {
 	if end := endpoint.EndOf(incomplete); end != layout.EndNone {
 		return end.String()
@@ -183,7 +184,7 @@ func endOf(incomplete error) string {
 	return "incomplete"
 }
 
-// streamEnd is how a segment's last producer has ended its stream; "" when it has not.
+// streamEnd returns how the last producer of a segment ended its stream; "" when it has not.
 func streamEnd(s *pressure.Snapshot) string {
 	if p := &s.Producer; !p.Alive && p.State == layout.StateClosed && p.End != layout.EndNone {
 		return p.End.String()
@@ -191,7 +192,7 @@ func streamEnd(s *pressure.Snapshot) string {
 	return ""
 }
 
-// Finish ends the reports with the final one.
+// Finish prints the final report, and returns when that is printed or has timed out.
 func (r *Reporter) Finish() {
 	close(r.stop)
 	select {
@@ -212,14 +213,14 @@ func (r *Reporter) Finish() {
 }
 
 const (
-	// observeInterval is the time between two looks for the final report, however far the
-	// reports are apart.
+	// observeInterval is the time between two snapshots for the final report, however far
+	// apart the reports are.
 	observeInterval = time.Second
-	// sameMoment is how far apart signals and looks are that belong together.
+	// sameMoment is how far apart signals and snapshots may be that have one cause.
 	sameMoment = 100 * time.Millisecond
 )
 
-// writeTimeout is how long a side waits for a line to be taken.
+// writeTimeout is how long a side waits until a line is written.
 const writeTimeout = time.Second
 
 func (r *Reporter) run() {
@@ -235,42 +236,42 @@ func (r *Reporter) run() {
 		defer t.Stop()
 		redraws = t.C
 	}
-	var looks <-chan time.Time
+	var observations <-chan time.Time
 	if r.opt.Interval <= 0 || r.opt.Interval > observeInterval {
 		t := time.NewTicker(observeInterval)
 		defer t.Stop()
-		looks = t.C
+		observations = t.C
 	}
-	goneOn := make(chan os.Signal, 1)
-	signal.Notify(goneOn, unix.SIGCONT)
-	defer signal.Stop(goneOn)
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, unix.SIGCONT)
+	defer signal.Stop(continued)
 	var before pressure.Snapshot
 	known := false   // before is valid
 	stopped := false // this process was, since the last report
-	wentOn := func() {
+	onContinue := func() {
 		if r.wasStopped() {
-			r.pause()
-			r.continued()
+			r.observeAfterStop()
+			r.noteStop()
 			stopped = true
 		}
 	}
 	for {
 		select {
 		case <-r.stop:
-			if r.continuedLately(goneOn) {
-				wentOn()
+			if r.continuedLately(continued) {
+				onContinue()
 			}
 			return
-		case <-goneOn:
-			wentOn()
-		case <-looks:
+		case <-continued:
+			onContinue()
+		case <-observations:
 			r.observe()
 		case <-redraws:
 			r.observe()
 			r.bar.set(r.producedBytes())
 		case <-reports:
-			if r.continuedLately(goneOn) {
-				wentOn()
+			if r.continuedLately(continued) {
+				onContinue()
 			}
 			r.observe()
 			first, now, ok := r.snapshots()
@@ -297,35 +298,34 @@ func (r *Reporter) stopping() bool {
 	}
 }
 
-// observe refreshes last.
+// observe takes the next snapshot.
 func (r *Reporter) observe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observeLocked()
 }
 
-// continuedLately reports whether goneOn says that this process was stopped. When the last look was
-// longer ago than looks are apart, the signal may come a little later than what woke up
-// with it.
-func (r *Reporter) continuedLately(goneOn <-chan os.Signal) bool {
+// continuedLately reports whether SIGCONT says that this process was stopped. When a snapshot is
+// overdue, the signal may arrive a little later than the timer that fired with it.
+func (r *Reporter) continuedLately(continued <-chan os.Signal) bool {
 	if r.overdue() {
 		select {
-		case <-goneOn:
+		case <-continued:
 			return true
 		case <-time.After(sameMoment):
 		}
 	}
 	select {
-	case <-goneOn:
+	case <-continued:
 		return true
 	default:
 		return false
 	}
 }
 
-// wasStopped reports whether SIGCONT says that this process was stopped (SIGSTOP). systemd
-// and timeout(1) send it to all that they stop, right after SIGTERM: then only looks that
-// are overdue say so.
+// wasStopped reports whether SIGCONT means that this process was stopped (SIGSTOP). systemd and
+// timeout(1) send it right after SIGTERM to whatever they end: then only an overdue snapshot
+// means so.
 func (r *Reporter) wasStopped() bool {
 	if r.overdue() {
 		return true
@@ -338,7 +338,7 @@ func (r *Reporter) wasStopped() bool {
 	}
 }
 
-// overdue reports whether the last look was longer ago than looks are apart.
+// overdue reports whether the last snapshot is older than the interval between snapshots.
 func (r *Reporter) overdue() bool {
 	_, last, attached := r.snapshots()
 	usual := observeInterval
@@ -348,25 +348,25 @@ func (r *Reporter) overdue() bool {
 	return attached && time.Duration(monotonic.Now()-last.At) > usual+sameMoment
 }
 
-// pause takes a look after a time in which this process was stopped.
-func (r *Reporter) pause() {
+// observeAfterStop takes the first snapshot after a time in which this process was stopped.
+func (r *Reporter) observeAfterStop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wholeTrend.MarkGap()
 	r.observeLocked()
 }
 
-// continued notes that this process was stopped, and went on a moment ago: it has not
-// run since it looked last before that.
-func (r *Reporter) continued() {
+// noteStop records that this process was stopped since the snapshot before the last one, and
+// continued a moment ago.
+func (r *Reporter) noteStop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.segment != nil && !r.stopping() {
-		r.wholeTrend.AddStopped(r.opt.Role, max(r.gap-observeInterval/2, sameMoment)) // within half of lookEvery
+		r.wholeTrend.AddStopped(r.opt.Role, max(r.gap-observeInterval/2, sameMoment)) // within half of observeInterval
 	}
 }
 
-// snapshots returns the first and the last snapshot, if there are any.
+// snapshots returns the first and the last snapshot; ok is false before Attach.
 func (r *Reporter) snapshots() (first, last pressure.Snapshot, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -379,7 +379,7 @@ func (r *Reporter) producedBytes() uint64 {
 	return last.ProducedBytes - first.ProducedBytes
 }
 
-// emit prints a report on what happened since before.
+// emit prints a report on the time since the snapshot before.
 func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 	began, now, known := r.snapshots()
 	rep := Report{Sample: metrics.Sample{
@@ -406,10 +406,10 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 			r.judgeInterval(&rep)
 		}
 	}
-	held := r.outputWaited()
-	since := held - r.lastOutputWait
-	if r.lastOutputWait = held; final {
-		since = held
+	waited := r.outputWaited()
+	since := waited - r.lastOutputWait
+	if r.lastOutputWait = waited; final {
+		since = waited
 	}
 	rep.addOutputWait(since)
 	if final {
@@ -418,7 +418,7 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 			rep.Advice = "" // the error's hint says what to do
 		}
 	}
-	r.print.print(r.opt.Out, &rep) // with stderr gone there is nobody to tell
+	r.print.print(r.opt.Out, &rep) // an error has nowhere to go but stderr itself
 }
 
 // judgeInterval sets the verdict on the time since the last report.
@@ -428,7 +428,7 @@ func (r *Reporter) judgeInterval(rep *Report) {
 		rep.setVerdict(v)
 		return
 	}
-	// What stood before says nothing of this time.
+	// The verdict that stood before is not about this time.
 	rep.setVerdict(pressure.Verdict{Kind: pressure.Stopped, Cause: pressure.CauseSignal})
 	rep.Reason = fmt.Sprintf("the %v was stopped for a part of this time (SIGSTOP or Ctrl-Z), and runs again", r.opt.Role)
 	rep.Advice = ""
@@ -448,14 +448,14 @@ func (r *Reporter) judgeRun(rep *Report) {
 	}
 }
 
-// unreadable reports whether the segment could not be read at the last look.
+// unreadable reports whether the segment could not be read the last time.
 func (r *Reporter) unreadable() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.truncated
 }
 
-// ownCount is how many messages this side had passed on.
+// ownCount returns how many messages this side had produced or consumed.
 func (r *Reporter) ownCount(s *pressure.Snapshot) uint64 {
 	if r.opt.Role == layout.Producer {
 		return s.Produced
@@ -463,15 +463,15 @@ func (r *Reporter) ownCount(s *pressure.Snapshot) uint64 {
 	return s.Consumed
 }
 
-// addOutputWait says in the verdict of a consumer that was held up by the reader of its output
-// for most of the time that this is not the consumer's own slowness. held is how long it was.
-func (r *Report) addOutputWait(held time.Duration) {
+// addOutputWait adds to a verdict on a slow consumer that it was waiting for the reader of its output
+// for most of the interval. waited is how long.
+func (r *Report) addOutputWait(waited time.Duration) {
 	switch r.Verdict.Kind {
 	case pressure.ConsumerBound, pressure.Growing, pressure.Stalled:
 	default:
 		return
 	}
-	if share := held.Seconds() / r.Interval.Elapsed.Seconds(); share > 0.5 {
+	if share := waited.Seconds() / r.Interval.Elapsed.Seconds(); share > 0.5 {
 		r.addReason("for %s of the time the consumer waited for the reader of its output", format.Percent(min(share, 1)))
 		r.Advice = "speed up what reads the consumer's output"
 	}
@@ -482,12 +482,12 @@ func (r *Report) addOutputWait(held time.Duration) {
 type Report struct {
 	metrics.Sample
 
-	Waited time.Duration // of Elapsed, until there was a segment; the figures are of the rest
+	Waited time.Duration // the part of Elapsed before there was a segment; the metrics are of the rest
 
-	onlyFigures bool // Reason has no more than figures that every line shows
+	onlyFigures bool // Reason has only figures that every line shows anyway
 }
 
-// setVerdict sets the verdict, and its words.
+// setVerdict sets the verdict, with reason and advice in words.
 func (r *Report) setVerdict(v pressure.Verdict) {
 	r.Verdict, r.Reason, r.Advice, r.onlyFigures = v, verdict.Reason(&v), verdict.Advice(&v), verdict.RepeatsFigures(&v)
 }

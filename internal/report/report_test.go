@@ -46,7 +46,7 @@ func printed(t *testing.T, r *Report) string {
 func TestSummary_FiguresAddUp(t *testing.T) {
 	out := printed(t, fiveSeconds(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {}))
 	for _, want := range []string{
-		"produced   10 messages, 0 B; 20 messages waited from before\n",
+		"produced   10 messages, 0 B; 20 messages queued before\n",
 		"consumed   25 messages",
 		"queue      5 messages (0 % of 1 MiB), at most 20 messages\n", // those that waited; the producer noted 3
 	} {
@@ -224,7 +224,7 @@ func TestObserved_NamesHolders(t *testing.T) {
 	if err := Observed(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{fmt.Sprintf("%-10s failed; slept", "producer"), fmt.Sprintf("%-10s pid 8, stopped; slept", "consumer")} {
+	for _, want := range []string{fmt.Sprintf("%-10s failed; blocked", "producer"), fmt.Sprintf("%-10s pid 8, stopped; blocked", "consumer")} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

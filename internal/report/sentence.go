@@ -8,8 +8,8 @@ import (
 	"sluice/pressure"
 )
 
-// Sentence is a report in one line that stands for itself: for systemctl status, and
-// for a journal.
+// Sentence returns a report as one line that needs no heading: for systemctl status, and for a
+// journal.
 func Sentence(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict) string {
 	r := &Report{Sample: metrics.Sample{Now: s, Interval: *i}}
 	r.setVerdict(*v)

@@ -12,12 +12,11 @@ import (
 	"sluice/pressure"
 )
 
-// text prints a line an interval, explains a verdict when it changes, and ends
-// with a table.
+// text prints a line per interval, explains the verdict when it changes, and ends with a table.
 type text struct {
 	journal bool
 	verdict pressure.Kind // the last one printed
-	lines   int           // of figures, so far
+	lines   int           // with figures, so far
 }
 
 func (t *text) print(out io.Writer, r *Report) error {
@@ -31,15 +30,15 @@ func (t *text) print(out io.Writer, r *Report) error {
 	return err
 }
 
-// Lines are made for terminals of 80 columns. Waits are how often in the
-// interval, and the share of the time.
+// Lines fit terminals of 80 columns. A side's waits are how often it was blocked in the interval,
+// and the share of the time.
 const (
 	headings = "%-8s %7s %6s %-8s %6s %11s %11s %s\n"
 	columns  = "%-8s %7s %6s %s %6s %6s %4s %6s %4s %s\n"
 	remark   = "%-8s %7s %s\n"
 )
 
-// headingEvery is the lines between two headings.
+// headingEvery is the number of lines between two headings.
 const headingEvery = 20
 
 func (t *text) line(b *strings.Builder, r *Report) {
@@ -100,15 +99,15 @@ func final(b *strings.Builder, r *Report) {
 		before := ""
 		switch {
 		case i.DepthBefore > 0 && r.Role == layout.Producer.String() && s.Geometry.Mode == layout.ModeTransfer:
-			before = fmt.Sprintf("; %s left by an earlier producer", format.Messages(i.DepthBefore)) // and lost, but for what it had handed over
+			before = fmt.Sprintf("; %s left by an earlier producer", format.Messages(i.DepthBefore)) // and lost, except what it had sent
 		case i.DepthBefore > 0:
-			before = fmt.Sprintf("; %s waited from before", format.Messages(i.DepthBefore))
+			before = fmt.Sprintf("; %s queued before", format.Messages(i.DepthBefore))
 		}
 		row("produced", "%s, %s%s", format.Messages(i.Produced), format.Size(i.ProducedBytes), before)
 		row("consumed", "%s, %s: %s msg/s, %s/s", format.Messages(i.Consumed), format.Size(i.ConsumedBytes),
 			format.Rate(i.Throughput), format.Size(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
 		if r.Role == layout.Producer.String() && s.Produced != i.Produced || r.Role == layout.Consumer.String() && s.Consumed != i.Consumed {
-			row("ever", "%s produced and %s consumed in this segment", format.Count(s.Produced), format.Count(s.Consumed))
+			row("in total", "%s produced and %s consumed in this segment", format.Count(s.Produced), format.Count(s.Consumed))
 		}
 		row("queue", "%s (%s of %s), at most %s", format.Messages(s.Depth()), format.Percent(s.Fill()), bound(s), format.Messages(i.Deepest))
 		row("producer", "blocked %s, %s of the time", format.Times(i.ProducerWaits), format.Percent(i.ProducerBlocked))
@@ -134,7 +133,7 @@ func final(b *strings.Builder, r *Report) {
 	}
 }
 
-// clauses breaks a sentence that is longer than a line has room for, between its clauses.
+// clauses breaks a sentence that is too long for a line between its clauses.
 func clauses(text string) (lines []string) {
 	const width = 80 - 13
 	if text == "" {
@@ -153,11 +152,11 @@ func clauses(text string) (lines []string) {
 	return lines
 }
 
-// kind is a verdict in a word.
+// kind returns the verdict as a word.
 func kind(v *pressure.Verdict) string { return cmp.Or(string(v.Kind), "unknown") }
 
-// lastReason names what was in the way of the producer last, which need not have refused
-// anything.
+// lastReason names why the producer could not send last, which need not be the reason of any of
+// the sends that are counted as refused.
 func lastReason(o layout.RefuseReason) string {
 	if o == layout.RefuseNone {
 		return ""
@@ -165,13 +164,14 @@ func lastReason(o layout.RefuseReason) string {
 	return fmt.Sprintf("; last reason: %v", o)
 }
 
-// gauge draws how full the tighter bound is.
+// gauge draws how much of the tighter bound is in use.
 func gauge(s *pressure.Snapshot) string {
 	const width = 6
 	full := int(s.Fill()*width + 0.5)
 	return "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "]"
 }
 
+// bound returns how much the queue may hold.
 func bound(s *pressure.Snapshot) string {
 	if s.Geometry.Mode == layout.ModeTransfer {
 		if s.Limit == 0 {

@@ -1,5 +1,5 @@
-// Package monitor keeps an eye on segments: it finds them, looks at them again and
-// again, and remembers their recent past. It takes no part and disturbs nobody.
+// Package monitor observes segments: it finds them, takes snapshots of them again and again, and
+// keeps their recent history. It only reads, and the sides do not notice.
 package monitor
 
 import (
@@ -13,43 +13,43 @@ import (
 	"sluice/shm"
 )
 
-// Point is what happened between two looks at a segment.
+// Point is what happened between two snapshots of a segment.
 type Point struct {
 	At         time.Time
 	Throughput float64 // messages consumed a second
 	Depth      uint64  // messages
 	Fill       float64 // share of the tighter bound, 0 to 1
 
-	// The shares of the time that each side slept, 0 to 1.
+	// The shares of the time that each side was blocked, 0 to 1.
 	ProducerBlocked, ConsumerBlocked float64
 }
 
 // Pair is a segment under observation.
 type Pair struct {
 	Name string
-	// Err is why there is nothing to see: the file is no segment, not this user's,
-	// or damaged. Only Name is valid beside it.
+	// Err is why the segment cannot be read: the file is no segment, belongs to another
+	// user, or is damaged. If it is not nil, only Name is valid.
 	Err        error
 	Now        pressure.Snapshot
-	Step       pressure.Interval // since the last look
+	Step       pressure.Interval // since the last Poll
 	LastSecond pressure.Interval // of the last second
 	Verdict    pressure.Verdict
 	History    []Point // oldest first
-	// Troubled: the verdict is bad, or was so a few seconds ago.
+	// Troubled: the severity is Bad, or was a few seconds ago.
 	Troubled bool
 
 	view     *shm.View
 	trend    pressure.Trend
 	observed bool // Now is valid
-	round    int  // of the last look that found it
+	round    int  // of the last Poll that found it
 
-	troubledAt uint64 // when the verdict was bad last, ns
+	troubledAt uint64 // when the severity was Bad last, monotonic ns
 }
 
 // Report returns an observer's report on a pair that can be read.
 func (p *Pair) Report() *report.Report { return report.Of(p.Name, &p.Now, &p.LastSecond, p.Verdict) }
 
-// Reason is why a pair cannot be read, without its name; "" when it can.
+// Reason returns why a pair cannot be read, without its name; "" when it can.
 func (p *Pair) Reason() string {
 	if p.Err == nil {
 		return ""
@@ -62,11 +62,10 @@ func (p *Pair) Reason() string {
 
 // Monitor observes segments, at most [segments.Max] at once. It is for one goroutine.
 type Monitor struct {
-	// Omitted is how many more segments there were at the last look than are
-	// followed.
+	// Omitted is how many segments there were beyond that number at the last Poll.
 	Omitted int
-	// Ended, if not nil, is called from Poll with a pair whose segment is gone, after
-	// a last look at what was in it.
+	// Ended, if not nil, is called by Poll with a pair whose segment was removed, after a last
+	// snapshot of it.
 	Ended func(*Pair)
 
 	only  string // "" = all
@@ -75,79 +74,79 @@ type Monitor struct {
 	pairs map[string]*Pair
 }
 
-// New follows the segment called name, or all there are if it is "". Of each, it
-// keeps that many points of history.
+// New returns a Monitor of the segment called name, or of all segments if it is "". It keeps that
+// many points of history of each.
 func New(name string, keep int) *Monitor {
 	return &Monitor{only: name, keep: keep, pairs: map[string]*Pair{}}
 }
 
-// Poll looks at every segment once more and returns them in the natural order of
-// their names, new ones included and without those that are gone. What it returns is
-// valid until the next call. The error is for a /dev/shm that cannot be listed.
-func (f *Monitor) Poll() ([]*Pair, error) {
-	names := []string{f.only}
-	if f.only == "" {
+// Poll takes a snapshot of every segment and returns the segments in the natural order of their
+// names, with new ones and without removed ones. What it returns is valid until the next call. The
+// error is that /dev/shm cannot be listed.
+func (m *Monitor) Poll() ([]*Pair, error) {
+	names := []string{m.only}
+	if m.only == "" {
 		var err error
-		if names, f.Omitted, err = segments.Names(); err != nil {
+		if names, m.Omitted, err = segments.Names(); err != nil {
 			return nil, err
 		}
 	}
-	f.round++
+	m.round++
 	var out []*Pair
 	for _, name := range names {
-		if p := f.poll(name); p != nil {
-			p.round = f.round
+		if p := m.poll(name); p != nil {
+			p.round = m.round
 			out = append(out, p)
 		}
 	}
-	for name, p := range f.pairs {
+	for name, p := range m.pairs {
 		switch {
-		case p.round == f.round:
+		case p.round == m.round:
 		case p.view != nil && p.view.Gone():
-			f.end(p)
-		default: // one of too many
-			f.drop(name)
+			m.end(p)
+		default: // omitted now
+			m.drop(name)
 		}
 	}
 	return out, nil
 }
 
-// poll returns the pair of that name, nil when there is none.
-func (f *Monitor) poll(name string) *Pair {
-	if p := f.pairs[name]; p != nil && (p.view == nil || p.view.Gone()) {
-		f.end(p)
+// poll takes the next snapshot of the segment called name; it returns nil when there is none.
+func (m *Monitor) poll(name string) *Pair {
+	if p := m.pairs[name]; p != nil && (p.view == nil || p.view.Gone()) {
+		m.end(p)
 	}
-	p := f.pairs[name]
+	p := m.pairs[name]
 	if p == nil {
 		p = &Pair{Name: name}
-		f.pairs[name] = p
+		m.pairs[name] = p
 		p.view, p.Err = shm.OpenView(name)
 		if errors.Is(p.Err, fs.ErrNotExist) {
 			return nil
 		}
 	}
 	if p.view != nil {
-		p.Err = p.step(f.keep)
+		p.Err = p.step(m.keep)
 	}
 	return p
 }
 
-// end takes a last look at a segment that is gone: its name is, the memory stays as
-// its last side has left it until it is unmapped.
-func (f *Monitor) end(p *Pair) {
-	if p.view != nil && f.Ended != nil {
-		if p.Err = p.step(f.keep); p.Err == nil {
-			f.Ended(p)
+// end takes the last snapshot of a segment that was removed: its memory stays as the last side left
+// it until it is unmapped.
+func (m *Monitor) end(p *Pair) {
+	if p.view != nil && m.Ended != nil {
+		if p.Err = p.step(m.keep); p.Err == nil {
+			m.Ended(p)
 		}
 	}
-	f.drop(p.Name)
+	m.drop(p.Name)
 }
 
 // step takes the next snapshot.
 func (p *Pair) step(keep int) error {
 	now, err := pressure.Observe(p.view)
 	if err != nil {
-		return shm.InSegment("look at", p.Name, err)
+		return shm.InSegment("read", p.Name, err)
 	}
 	before := p.Now
 	if !p.observed {
@@ -156,7 +155,7 @@ func (p *Pair) step(keep int) error {
 	now.CarryHighWater(&before)
 	p.Now, p.Step = now, pressure.Between(&before, &now)
 	p.LastSecond, p.Verdict = p.trend.Add(now)
-	if p.Step.Elapsed > 0 { // the first look sees nothing move
+	if p.Step.Elapsed > 0 { // the first snapshot has no interval
 		p.updateTroubled()
 	}
 	if p.Step.Elapsed == 0 {
@@ -172,16 +171,16 @@ func (p *Pair) step(keep int) error {
 	return nil
 }
 
-func (f *Monitor) drop(name string) {
-	if p := f.pairs[name]; p.view != nil {
+func (m *Monitor) drop(name string) {
+	if p := m.pairs[name]; p.view != nil {
 		p.view.Close()
 	}
-	delete(f.pairs, name)
+	delete(m.pairs, name)
 }
 
-// Close ends all observation. What Poll has returned is invalid.
-func (f *Monitor) Close() {
-	for name := range f.pairs {
-		f.drop(name)
+// Close ends the observation. What Poll has returned is invalid after it.
+func (m *Monitor) Close() {
+	for name := range m.pairs {
+		m.drop(name)
 	}
 }

@@ -7,18 +7,18 @@ import (
 	"sluice/pressure"
 )
 
-// Severity is how much a verdict asks for attention.
+// Severity is how urgent a verdict is.
 type Severity int
 
 // The severities.
 const (
-	Calm Severity = iota // nothing moves, and nothing has to
+	Calm Severity = iota // no messages move, and none have to
 	Good                 // messages move
 	Warn                 // one side holds the other back
-	Bad                  // messages wait for somebody who has to do something
+	Bad                  // messages wait until somebody intervenes
 )
 
-// String returns the severity in a word, which the page's style sheet knows.
+// String returns the severity as a word, which is also a class in the page's style sheet.
 func (s Severity) String() string {
 	switch s {
 	case Calm:
@@ -31,8 +31,8 @@ func (s Severity) String() string {
 	return "bad"
 }
 
-// Severity returns how much the pair's verdict asks for attention. Where neither a
-// producer nor a message waits for a consumer, nobody needs one.
+// Severity returns how urgent the pair's verdict is. A missing consumer is not urgent when there is
+// neither a producer nor a message.
 func (p *Pair) Severity() Severity {
 	switch p.Verdict.Kind {
 	case pressure.NoConsumer:
@@ -49,14 +49,13 @@ func (p *Pair) Severity() Severity {
 	return Bad
 }
 
-// troubleLasts is how long a segment stays among those in trouble after its verdict has
-// become better, so that the order of a list does not change all the time.
-const troubleLasts = 5 * time.Second
+// troubledTime is how long a pair stays Troubled after its verdict has improved, so that the order
+// of a list does not change all the time.
+const troubledTime = 5 * time.Second
 
-// TroubleFirst returns the pairs with those on top whose verdict is bad, or was so a few
-// seconds ago, and those that cannot be read at the end; apart from that in the order
-// that they have.
-func TroubleFirst(pairs []*Pair) []*Pair {
+// TroubledFirst returns the pairs with those that are Troubled first and those that cannot be read
+// last, otherwise in the order that they have.
+func TroubledFirst(pairs []*Pair) []*Pair {
 	rank := func(p *Pair) int {
 		switch {
 		case p.Err != nil:
@@ -71,10 +70,10 @@ func TroubleFirst(pairs []*Pair) []*Pair {
 	return pairs
 }
 
-// updateTroubled keeps Troubled.
+// updateTroubled sets Troubled after a snapshot.
 func (p *Pair) updateTroubled() {
 	if p.Severity() == Bad {
 		p.troubledAt, p.Troubled = p.Now.At, true
 	}
-	p.Troubled = p.Troubled && p.Now.At-p.troubledAt < uint64(troubleLasts)
+	p.Troubled = p.Troubled && p.Now.At-p.troubledAt < uint64(troubledTime)
 }

@@ -13,7 +13,7 @@ func TestSeverity_ProblemsFirstForAWhile(t *testing.T) {
 	bad := &Pair{Name: "0-unreadable", Err: errors.New("no segment")}
 	order := func() string {
 		var names []string
-		for _, p := range TroubleFirst([]*Pair{bad, a, b, c}) {
+		for _, p := range TroubledFirst([]*Pair{bad, a, b, c}) {
 			names = append(names, p.Name)
 		}
 		return strings.Join(names, " ")

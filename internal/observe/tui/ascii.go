@@ -7,16 +7,16 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// textWidth is how many columns a text takes.
+// textWidth returns how many columns a text takes.
 func textWidth(text string) int { return ansi.StringWidth(text) }
 
-// asciiReplacer has an ASCII letter for each that a screen draws with.
+// asciiReplacer has an ASCII character for each other one that the screen uses.
 var asciiReplacer = strings.NewReplacer(
 	ellipsis, "~", "µ", "u", "█", "#", "░", "-",
 	"▁", ".", "▂", ":", "▃", "-", "▄", "=", "▅", "+", "▆", "*", "▇", "%",
 )
 
-// toASCII returns text in as many columns for terminals that do not know UTF-8.
+// toASCII returns text for terminals that do not show UTF-8, in as many columns.
 func toASCII(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= utf8.RuneSelf {
@@ -26,8 +26,8 @@ func toASCII(text string) string {
 	}, asciiReplacer.Replace(text))
 }
 
-// UTF8 reports whether text may be other than ASCII in the locale of an environment:
-// the first of LC_ALL, LC_CTYPE and LANG that is not empty names it.
+// UTF8 reports whether the locale of an environment uses UTF-8: the first of LC_ALL, LC_CTYPE and
+// LANG that is not empty names the locale.
 func UTF8(getenv func(string) string) bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if value := getenv(name); value != "" {

@@ -2,10 +2,9 @@ package tui
 
 import "strconv"
 
-// clipNames cuts names that are longer than width in their middle, and returns what to
-// show by name. Those that would look alike are cut around the place where they differ,
-// and numbered where that is not enough, so that no two are shown as one. Names are
-// ASCII.
+// clipNames returns what to show for each name. Names longer than width are cut in the middle; those
+// that would look the same are cut around the place where they differ, and numbered if that is not
+// enough, so that no two look the same. Names are ASCII.
 func clipNames(names []string, width int) map[string]string {
 	shown := map[string]string{}
 	var long []string
@@ -16,7 +15,7 @@ func clipNames(names []string, width int) map[string]string {
 			long = append(long, name)
 		}
 	}
-	clipApart(long, shown, func(name string) string { return clipMiddle(name, width) }, width)
+	clipDistinct(long, shown, func(name string) string { return clipMiddle(name, width) }, width)
 	used := map[string]bool{}
 	for _, name := range long {
 		text := shown[name]
@@ -30,9 +29,9 @@ func clipNames(names []string, width int) map[string]string {
 	return shown
 }
 
-// clipApart cuts the names, and once more, around their first difference, those that
-// the first cut has made alike. Each time at least one of a group gets apart.
-func clipApart(names []string, shown map[string]string, cut func(name string) string, width int) {
+// clipDistinct cuts the names, and those that look the same after that once more, around their first
+// difference. Each time at least one of a group becomes distinct.
+func clipDistinct(names []string, shown map[string]string, cut func(name string) string, width int) {
 	alike := map[string][]string{}
 	for _, name := range names {
 		alike[cut(name)] = append(alike[cut(name)], name)
@@ -45,7 +44,7 @@ func clipApart(names []string, shown map[string]string, cut func(name string) st
 			continue
 		}
 		at := commonPrefix(group)
-		clipApart(group, shown, func(name string) string { return clipAround(name, at, width) }, width)
+		clipDistinct(group, shown, func(name string) string { return clipAround(name, at, width) }, width)
 	}
 }
 
@@ -65,7 +64,7 @@ func commonPrefix(names []string) int {
 
 const ellipsis = "…" // one column
 
-// clipMiddle keeps the beginning and the end of a name, of which the end tells more.
+// clipMiddle keeps the beginning and the end of a name, and more of the end.
 func clipMiddle(name string, width int) string {
 	if len(name) <= width || width < 2 {
 		return name[:min(len(name), width)]
@@ -74,7 +73,7 @@ func clipMiddle(name string, width int) string {
 	return name[:width-1-tail] + ellipsis + name[len(name)-tail:]
 }
 
-// clipAround keeps what is around the place at, which is in the name or at its end.
+// clipAround keeps the part of a name around index at, from 0 to its length.
 func clipAround(name string, at, width int) string {
 	start := max(0, at-(width-2)/2)
 	before := ""

@@ -13,14 +13,14 @@ import (
 	"sluice/pressure"
 )
 
-// labelled is a line about one thing, with its name in a column of its own.
+// labelled is the format of a line with a label in a column of its own.
 const labelled = "  %-14s %s"
 
-// curveColumn is where a curve begins: behind the name and the figure now.
+// curveColumn is the column in which a curve begins: after the label and the current value.
 const curveColumn = 2 + 14 + 1 + 9 + 2
 
-// details is all about one pair, in at most so many lines, 0 = as many as it takes.
-// Where there is not room for all, the verdict and its reason stay.
+// details returns everything about one pair in at most that many lines; 0 = no limit. If there is
+// not room for all, the verdict and its reason stay.
 func (s *Screen) details(p *monitor.Pair, most int) []string {
 	if p.Err != nil {
 		return append([]string{s.paint(bold, p.Name)}, s.indented("  ", p.Reason())...)
@@ -35,7 +35,7 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 	lines = append(lines, s.indented("  ", verdict.Reason(&p.Verdict))...)
 	lines = append(lines, s.indented("  ", verdict.Advice(&p.Verdict))...)
 
-	// In the order in which they are drawn; the higher of rank go first where there
+	// In the order in which they are drawn. Those of the highest rank are left out first if there
 	// is not room for all.
 	parts := []struct {
 		rank  int
@@ -73,7 +73,7 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 	return lines
 }
 
-// indented is text in lines that fit, each behind before.
+// indented returns text wrapped to the width of the screen, each line after the prefix before.
 func (s *Screen) indented(before, text string) (lines []string) {
 	for _, l := range wrap(text, s.Width-len(before)) {
 		lines = append(lines, before+l)
@@ -81,7 +81,7 @@ func (s *Screen) indented(before, text string) (lines []string) {
 	return lines
 }
 
-// labelledLines is a text behind a name, in lines that fit.
+// labelledLines returns text after a label, wrapped to the width of the screen.
 func (s *Screen) labelledLines(name, text string) (lines []string) {
 	for _, l := range wrap(text, s.Width-2-14-1) {
 		lines = append(lines, fmt.Sprintf(labelled, name, l))
@@ -90,7 +90,7 @@ func (s *Screen) labelledLines(name, text string) (lines []string) {
 	return lines
 }
 
-// curve is a figure now and over the span.
+// curve returns a line with the current value and the history of a metric.
 func (s *Screen) curve(p *monitor.Pair, name, now string, most float64, figure func(monitor.Point) float64) []string {
 	line := fmt.Sprintf("  %-14s %9s", name, now)
 	if len(p.History) > 1 {
@@ -101,7 +101,7 @@ func (s *Screen) curve(p *monitor.Pair, name, now string, most float64, figure f
 
 func (s *Screen) curveWidth() int { return s.Width - curveColumn - 1 }
 
-// scale is the time below the curves: where they begin, half way, and now.
+// scale returns the time axis of the curves: their beginning, their middle, and now.
 func (s *Screen) scale(p *monitor.Pair) []string {
 	width := s.curveWidth()
 	begin, half, now := ago(s.Span), ago(s.Span/2), "now"
@@ -116,7 +116,7 @@ func (s *Screen) scale(p *monitor.Pair) []string {
 	return []string{strings.Repeat(" ", curveColumn) + s.paint(faint, line)}
 }
 
-// ago is a time before now: 2 min ago, 30 s ago.
+// ago returns a time before now: 2 min ago, 30 s ago.
 func ago(d time.Duration) string {
 	if d >= time.Minute && d%time.Minute == 0 {
 		return fmt.Sprintf("%d min ago", d/time.Minute)
@@ -126,7 +126,7 @@ func ago(d time.Duration) string {
 
 func latency(h *pressure.Histogram) string {
 	if h.Count == 0 {
-		return "nothing was taken"
+		return "no messages received"
 	}
 	return report.Quantiles(h)
 }

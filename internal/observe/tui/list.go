@@ -9,19 +9,19 @@ import (
 	"sluice/internal/observe/monitor"
 )
 
-// column is a column of the list. The name and the verdict, which are always there, are
-// not among them.
+// column is a column of the list, other than name and verdict, which are always there.
 type column struct {
 	head  string
-	width int // a negative one is for text, at the left
+	width int // negative = aligned left
 	text  func(p *monitor.Pair) string
 }
 
-func (c column) takes() int { return 1 + max(c.width, -c.width) }
+// columns is how many columns of the terminal it takes, with the space before it.
+func (c column) columns() int { return 1 + max(c.width, -c.width) }
 
 func (c column) cell(text string) string { return fmt.Sprintf(" %*s", c.width, text) }
 
-// The columns, as they stand.
+// The columns.
 var (
 	mode   = column{"MODE", -8, func(p *monitor.Pair) string { return p.Now.Geometry.Mode.String() }}
 	rate   = column{"MSG/S", 7, func(p *monitor.Pair) string { return format.Rate(p.LastSecond.Throughput) }}
@@ -34,8 +34,8 @@ var (
 	consumerBlocked = column{"C.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.LastSecond.ConsumerBlocked) }}
 )
 
-// layouts are the choices of columns, the widest first: the list has the first one that
-// leaves room for the names.
+// layouts are the sets of columns, the widest first: the list uses the first one that leaves room
+// for the names.
 var layouts = [][]column{
 	{mode, rate, depth, filled, producerBlocked, consumerBlocked},
 	{rate, depth, filled, producerBlocked, consumerBlocked},
@@ -46,10 +46,10 @@ var layouts = [][]column{
 	{},
 }
 
-// minNameWidth is how much of a name there has to be, if it is that long.
+// minNameWidth is how many characters of a long name have to be shown.
 const minNameWidth = 16
 
-// layout returns the columns, and how wide names are.
+// layout returns the columns, and the width of the names.
 func (s *Screen) layout() (columns []column, name int) {
 	longest, verdict := len("NAME"), len("VERDICT")
 	for _, p := range s.Pairs {
@@ -61,7 +61,7 @@ func (s *Screen) layout() (columns []column, name int) {
 	for _, columns = range layouts {
 		name = s.Width - len("  ") - len("  ") - verdict
 		for _, c := range columns {
-			name -= c.takes()
+			name -= c.columns()
 		}
 		if name >= min(longest, minNameWidth) {
 			break
@@ -70,8 +70,8 @@ func (s *Screen) layout() (columns []column, name int) {
 	return columns, min(max(name, len("NAME")), longest)
 }
 
-// list is the headings and at most so many lines, the chosen pair among them. If there
-// are more pairs, the last line says so.
+// list returns the headings and at most that many lines, the chosen pair among them. If there are
+// more pairs, the last line says so.
 func (s *Screen) list(rows int) []string {
 	rows = max(1, rows)
 	columns, width := s.layout()
@@ -115,7 +115,7 @@ func (s *Screen) list(rows int) []string {
 	return lines
 }
 
-// gauge is five characters of how full.
+// gauge draws a fill from 0 to 1 in five characters.
 func gauge(fill float64) string {
 	n := int(fill*5 + 0.5)
 	return strings.Repeat("█", n) + strings.Repeat("░", 5-n)

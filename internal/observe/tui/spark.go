@@ -9,10 +9,10 @@ import (
 
 var levels = []rune(" ▁▂▃▄▅▆▇█")
 
-// sparkline draws a figure over the last span as a line of that many columns, the
-// newest on the right, between 0 and most (0 = the highest in view). A column is the
-// highest value of its time, and columns stand still while they fill: their
-// borders are multiples of their length.
+// sparkline draws the values of the last span in a line of that many columns, the newest on the
+// right, scaled from 0 to most (0 = the highest value in view). A column is the highest value of its
+// part of the span. Columns begin at multiples of their duration, so that they do not shift while
+// they fill.
 func sparkline(history []monitor.Point, figure func(monitor.Point) float64, now time.Time, span time.Duration, columns int, most float64) string {
 	if columns <= 0 {
 		return ""
@@ -37,7 +37,7 @@ func sparkline(history []monitor.Point, figure func(monitor.Point) float64, now 
 	return b.String()
 }
 
-// level is 0 for nothing, and at least 1 for something.
+// level returns the index into levels: 0 for 0, and at least 1 for anything more.
 func level(v, most float64) int {
 	if v <= 0 || most <= 0 {
 		return 0

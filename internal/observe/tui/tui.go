@@ -1,5 +1,5 @@
-// Package tui draws segments under observation for a terminal: a line for each,
-// and all about one of them. What it returns fits the size that it is given.
+// Package tui draws segments for a terminal: a line for each, and the details of one of them. What it
+// returns fits the given size.
 package tui
 
 import (
@@ -19,18 +19,18 @@ type Screen struct {
 	Name          string // of the only segment to show, empty for all
 	Width, Height int    // columns and lines; Height 0 = as many lines as it takes
 	Plain         bool   // without colours
-	ASCII         bool   // for a terminal that shows nothing else
+	ASCII         bool   // for a terminal that shows only ASCII
 	Pairs         []*monitor.Pair
-	Omitted       int // segments that are not among Pairs
-	Chosen        int // index of the pair to show in full
+	Omitted       int // segments that are not in Pairs
+	Chosen        int // index of the pair whose details are shown
 	Paused        bool
-	Interval      time.Duration // between two looks
-	Span          time.Duration // that the sparklines show
+	Interval      time.Duration // between two polls
+	Span          time.Duration // of the sparklines
 	Now           time.Time
 }
 
-// minHeightForDetails is the least height at which one pair is shown in full, leastRows how many
-// lines of the list stay beside that.
+// minHeightForDetails is the least height at which the details of a pair are shown, and minRows how many
+// lines of the list remain then.
 const (
 	minHeightForDetails = 14
 	minRows             = 4
@@ -71,8 +71,7 @@ func (s *Screen) Draw() string {
 	return strings.Join(lines, "\n")
 }
 
-// fit cuts a line that is too long, which is seen, and has its letters shown as far as
-// the terminal can.
+// fit cuts a line that is too long, marks that, and replaces what the terminal cannot show.
 func (s *Screen) fit(line string) string {
 	line = ansi.Truncate(strings.TrimRight(line, " "), max(1, s.Width), ellipsis)
 	if s.ASCII {
@@ -81,7 +80,7 @@ func (s *Screen) fit(line string) string {
 	return line
 }
 
-// noSegments says how to get something to see.
+// noSegments returns what is shown when there are no segments: how to create one.
 func (s *Screen) noSegments() []string {
 	says, name := "No segments yet.", ""
 	if s.Name != "" {
@@ -112,12 +111,12 @@ func (s *Screen) title() string {
 func (s *Screen) keys() string {
 	pause := "pause"
 	if s.Paused {
-		pause = "go on"
+		pause = "continue"
 	}
 	return s.paint(faint, "up, down: choose   space: "+pause+"   q: quit")
 }
 
-// wrap breaks a text into lines of that many columns at most, at spaces.
+// wrap breaks text at spaces into lines of at most that many columns.
 func wrap(text string, columns int) []string {
 	if text == "" {
 		return nil

@@ -76,7 +76,7 @@ func TestScreen_EightyColumns_WholeLine(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, drawn)
 		}
 	}
-	if s.Paused = true; !strings.Contains(s.Draw(), "PAUSED") || !strings.Contains(s.Draw(), "go on") {
+	if s.Paused = true; !strings.Contains(s.Draw(), "PAUSED") || !strings.Contains(s.Draw(), "continue") {
 		t.Error("a pause is not seen")
 	}
 }

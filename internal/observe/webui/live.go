@@ -89,7 +89,7 @@ func (p *Page) poll() {
 		l.Error = err.Error()
 	}
 	verdicts := map[string]pressure.Kind{}
-	for _, f := range monitor.TroubleFirst(pairs) {
+	for _, f := range monitor.TroubledFirst(pairs) {
 		l.Pairs = append(l.Pairs, newPair(f))
 		if f.Err == nil && len(f.History) > 0 {
 			verdicts[f.Name] = f.Verdict.Kind
