@@ -19,15 +19,22 @@ type fdBudget struct {
 // sent.
 const reservedFDs = 24
 
-// maxDescriptors is the process's limit less an eighth, which is left to the rest of it.
+// maxDescriptors returns how many descriptors a Sender of this process may hold.
 func maxDescriptors() int64 {
 	const usual = 1024
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {
 		files.Cur = usual // the runtime could not raise it either
 	}
-	all := int64(min(files.Cur, math.MaxInt64))
-	return max(1, min(all/8*7, all-reservedFDs))
+	return int64(MaxDescriptors(files.Cur))
+}
+
+// MaxDescriptors returns how many buffers, of a descriptor each, a Sender holds at most in a
+// process that may have openFiles files open (RLIMIT_NOFILE): an eighth, and at least two dozen,
+// are left to the rest of the process.
+func MaxDescriptors(openFiles uint64) uint64 {
+	all := int64(min(openFiles, math.MaxInt64))
+	return uint64(max(1, min(all/8*7, all-reservedFDs)))
 }
 
 // take counts one more, or is EMFILE, as the kernel would say a little later.

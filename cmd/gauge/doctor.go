@@ -22,7 +22,7 @@ func doctorCommand() cli.App {
 		Usage:  "check this machine for problems and print fixes",
 		About: "Tries what producer and consumer need, as this user and with the limits of this\n" +
 			"shell, and leaves nothing behind. Each line is ok, a note (it works, but there is\n" +
-			"something to know) or FIX (it is in the way), with what to do about it. The exit\n" +
+			"something to know) or FIX (it has to be fixed), with what to do about it. The exit\n" +
 			"code is 1 when there is something to fix.",
 		Examples: []string{
 			"gauge doctor",
@@ -56,9 +56,9 @@ func problemsError(findings []doctor.Finding) error {
 	case 0:
 		return nil
 	case 1:
-		return fmt.Errorf("1 problem is in the way: %s", names[0])
+		return fmt.Errorf("1 problem found: %s", names[0])
 	}
-	return fmt.Errorf("%d problems are in the way: %s", len(names), strings.Join(names, ", "))
+	return fmt.Errorf("%d problems found: %s", len(names), strings.Join(names, ", "))
 }
 
 func encodeFindings(w io.Writer, findings []doctor.Finding) error {
@@ -90,7 +90,7 @@ func printFindings(w io.Writer, findings []doctor.Finding) error {
 		}
 	}
 	if problemsError(findings) == nil {
-		b.WriteString("nothing is in the way\n")
+		b.WriteString("no problems found\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -100,7 +100,7 @@ func TestDoctor_ThisMachine(t *testing.T) {
 			t.Errorf("%+v and\n%s", d, out)
 		}
 	}
-	if fine := strings.HasSuffix(out, "\nnothing is in the way\n"); fine != (len(problems) == 0) && all["pairs"].State != "problem" && line(out, "pairs")[:3] != "FIX" {
+	if fine := strings.HasSuffix(out, "\nno problems found\n"); fine != (len(problems) == 0) && all["pairs"].State != "problem" && line(out, "pairs")[:3] != "FIX" {
 		t.Errorf("problems %q, and\n%s", problems, out)
 	}
 	for _, place := range []string{shm.Dir, testenv.BinDir(), "/tmp"} {
@@ -145,7 +145,7 @@ func TestDoctor_DevShm(t *testing.T) {
 			p.WantExit(code)
 			has(t, p.Stdout.String(), name, row.says...)
 			said := p.Stderr.String()
-			if row.problem != "" && !strings.Contains(said, "gauge: error: 1 problem is in the way: "+row.problem+"\n") {
+			if row.problem != "" && !strings.Contains(said, "gauge: error: 1 problem found: "+row.problem+"\n") {
 				t.Errorf("standard error:\n%s", said)
 			}
 			if strings.Contains(said, "doctor.") {
@@ -171,7 +171,7 @@ func TestDoctor_NoProc(t *testing.T) {
 	p := testenv.StartWithMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && mount -t tmpfs tmpfs /proc && "$0" doctor`)
 	p.WantExit(1)
 	has(t, p.Stdout.String(), "ring", "FIX", "without /proc", "-> as root: mount -t proc")
-	if said := p.Stderr.String(); said != "gauge: error: 1 problem is in the way: ring\n" { // one cause, one problem
+	if said := p.Stderr.String(); said != "gauge: error: 1 problem found: ring\n" { // one cause, one problem
 		t.Errorf("standard error:\n%s", said)
 	}
 }
@@ -304,10 +304,10 @@ func TestDoctor_LeftSegments(t *testing.T) {
 		head -c 8192 /dev/zero >/dev/shm/sluice.broken && ./gauge doctor --json &&
 		./gauge rm --yes --name broken && ./gauge rm --yes --name left && ./gauge doctor --json`)
 	p.WantExit(0)
-	text, rest, _ := strings.Cut(p.Stdout.String(), "nothing is in the way\n")
-	has(t, text, "segments", "note", "0 in use", "left (12 unread)", "-> go on with one", "gauge rm --yes --name left")
+	text, rest, _ := strings.Cut(p.Stdout.String(), "no problems found\n")
+	has(t, text, "segments", "note", "0 in use", "left (12 unread)", "-> use one again", "gauge rm --yes --name left")
 	broken, whole, _ := strings.Cut(rest, "removed /dev/shm/sluice.broken\n")
-	if d := diagnoses(t, broken)["segments"]; d.State != "note" || !strings.Contains(d.Says, "damaged: broken") || !strings.Contains(d.Remedy, "gauge rm --yes --name broken; gauge rm --yes --name left") {
+	if d := diagnoses(t, broken)["segments"]; d.State != "note" || !strings.Contains(d.Says, "damaged or not a segment: broken") || !strings.Contains(d.Remedy, "gauge rm --yes --name broken; gauge rm --yes --name left") {
 		t.Errorf("%+v", d)
 	}
 	_, whole, _ = strings.Cut(whole, "\n")

@@ -110,7 +110,7 @@ var meanings = []meaning{
 		"gauge":    "allow more memory (ulimit -v, the limit of the container)",
 	}.hint},
 	{is: refused, code: ExitFailed, hint: allowCall},
-	{is: noFiles, code: ExitFailed, hint: always("let this user make files in /dev/shm (as root: chmod 1777 /dev/shm), also where a sandbox forbids it (Landlock, AppArmor, SELinux); gauge doctor shows what else is in the way")},
+	{is: noFiles, code: ExitFailed, hint: always("let this user make files in /dev/shm (as root: chmod 1777 /dev/shm), also where a sandbox forbids it (Landlock, AppArmor, SELinux); gauge doctor finds other problems")},
 	{err: unix.EROFS, code: ExitFailed, hint: writable},
 	{err: layout.ErrIncomplete, code: ExitIncomplete, hint: always("what came was kept; for the whole stream, start both sides again")},
 	{err: fs.ErrPermission, code: ExitFailed, hint: another("run as a user who may, or choose another")},
@@ -171,7 +171,7 @@ func notWritten(hint string) func(string, part) string {
 // writable is the hint for a file system that is mounted read-only.
 func writable(command string, p part) string {
 	if path := (*fs.PathError)(nil); errors.As(p.err, &path) && strings.HasPrefix(path.Path, shm.Dir) {
-		return "as root: mount -o remount,rw " + shm.Dir + "; gauge doctor shows what else is in the way"
+		return "as root: mount -o remount,rw " + shm.Dir + "; gauge doctor finds other problems"
 	}
 	return another("choose another")(command, p)
 }

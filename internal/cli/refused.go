@@ -54,9 +54,9 @@ func allowCall(_ string, p part) string {
 	call, known := refusedCall(p.err)
 	const sandbox = "a container's profile or another sandbox (seccomp, AppArmor, SELinux)"
 	if known {
-		return fmt.Sprintf("%s forbids %s: allow it there; gauge doctor shows what else is in the way", sandbox, call)
+		return fmt.Sprintf("%s forbids %s: allow it there; gauge doctor finds other problems", sandbox, call)
 	}
-	return fmt.Sprintf("this kernel has no %s, or %s hides it: allow it there; gauge doctor shows what else is in the way", call, sandbox)
+	return fmt.Sprintf("this kernel has no %s, or %s hides it: allow it there; gauge doctor finds other problems", call, sandbox)
 }
 
 // noFiles reports whether err says that this user may not make or remove files where

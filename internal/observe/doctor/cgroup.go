@@ -30,8 +30,8 @@ func (m *machine) cgroups(controller string) (dirs []string, v2 bool) {
 		if mnt.kind != kind || !has || own == "" {
 			continue
 		}
-		// Inside a container the mount shows a part of the tree, and the path may be
-		// told from the top of all.
+		// Inside a container the mount shows a part of the tree, and the path may begin at
+		// the root of the whole tree.
 		at := own
 		if mnt.root != "/" {
 			at = strings.TrimPrefix(own, mnt.root)

@@ -11,7 +11,7 @@ const (
 	firstCgroup = "4026531835"
 )
 
-// container checks whether this process sees what others on the machine see.
+// container checks whether this process has the same /dev/shm and process ids as the others on the machine.
 func container(m *machine) Finding {
 	own := func(kind, first string) bool {
 		number := m.namespace(kind)
@@ -21,7 +21,7 @@ func container(m *machine) Finding {
 	pids := own("pid", firstPID)
 	what := m.containerRuntime()
 	if !pids && (what == "" || !apart) { // the file alone may come from an image
-		return ok("none: process ids and /dev/shm are the machine's")
+		return ok("none: process ids and /dev/shm are those of the machine")
 	}
 	says := "this is a container"
 	if what != "" {
@@ -30,16 +30,16 @@ func container(m *machine) Finding {
 	if m.mountOf(m.dir).source == "shm" { // as Docker, Podman and containerd call it
 		says += " with a /dev/shm of its own: processes outside do not see the segments"
 	} else {
-		says += "; whether processes outside share its /dev/shm does not show here (compare gauge ls)"
+		says += "; whether processes outside share its /dev/shm cannot be seen from here (compare gauge ls)"
 	}
 	if pids {
-		says += "; process ids in reports are the container's own (which side lives is seen across)"
+		says += "; process ids in reports are those of the container (which side is alive is known anyway)"
 	}
-	return note("to meet a process outside, the same user on both sides and one /dev/shm: docker run --ipc=host, or --ipc=shareable and --ipc=container:NAME; "+
+	return note("to reach a process outside, use the same user on both sides and one /dev/shm: docker run --ipc=host, or --ipc=shareable and --ipc=container:NAME; "+
 		"transfer mode needs a --socket in a directory that both mount (-v)", "%s", says)
 }
 
-// containerRuntime names what runs the container, as far as it has left a trace; "" without.
+// containerRuntime names what runs the container, as far as files show it; "" when none does.
 func (m *machine) containerRuntime() string {
 	if what, _, _ := strings.Cut(m.read("/run/systemd/container"), "\n"); what != "" {
 		return what

@@ -7,21 +7,21 @@ import (
 	"strings"
 
 	"sluice/internal/format"
+	"sluice/transfer"
 )
 
 const (
-	// minDescriptors is what transfer mode works with in earnest. The Sender leaves an eighth of
-	// them, and at least 24, to the rest of its process.
+	// minDescriptors is the fewest that transfer mode works well with.
 	minDescriptors = 128
 
-	// fewDescriptors is what a producer fills in some 40 ms (10 us a message, docs/transfer.md) when
-	// its consumer stops. The messages after that are copied once more.
+	// fewDescriptors is what a producer uses up in some 40 ms (10 us a message, docs/transfer.md)
+	// when its consumer stops. The messages after that are copied once more.
 	fewDescriptors = 4096
 )
 
 const moreDescriptors = "raise the hard limit: ulimit -n 65536 as root, nofile in /etc/security/limits.conf, LimitNOFILE= of a unit, or docker run --ulimit nofile=65536"
 
-// descriptors checks how many buffers can be on their way in transfer mode: each is a
+// descriptors checks how many buffers can be in flight in transfer mode: each takes a
 // descriptor.
 func descriptors(m *machine) Finding {
 	limit, err := m.files()
@@ -38,13 +38,13 @@ func descriptors(m *machine) Finding {
 	case n < fewDescriptors:
 		return note("pack messages (producer --buffer 64KiB); or "+remedy,
 			"%s a process (the hard limit counts): at most %s buffers in flight in transfer mode, %s; the rest of the queue is copied once more",
-			count(n), count(n/8*7), m.socketDescriptors(n))
+			count(n), count(transfer.MaxDescriptors(n)), m.socketDescriptors(n))
 	}
-	return ok("%s a process (the hard limit counts): at most %s buffers in flight in transfer mode, %s", count(n), count(n/8*7), m.socketDescriptors(n))
+	return ok("%s a process (the hard limit counts): at most %s buffers in flight in transfer mode, %s", count(n), count(transfer.MaxDescriptors(n)), m.socketDescriptors(n))
 }
 
-// socketDescriptors says what ETOOMANYREFS means to this user: what the kernel counts are the
-// descriptors that are in sockets, of all his processes together.
+// socketDescriptors says how many descriptors may be in sockets before sendmsg(2) fails with
+// ETOOMANYREFS: the kernel counts those of all processes of this user together.
 func (m *machine) socketDescriptors(n uint64) string {
 	if m.privileged() {
 		return "in sockets any number (privileged user)"
@@ -73,7 +73,7 @@ func count(n uint64) string {
 	return format.Count(n)
 }
 
-// openFiles checks the machine's own limit, which everybody shares.
+// openFiles checks the limit of the machine, which all users share.
 func openFiles(m *machine) Finding {
 	fields := strings.Fields(m.read("/proc/sys/fs/file-nr")) // open, free, most
 	if len(fields) != 3 {
@@ -85,7 +85,7 @@ func openFiles(m *machine) Finding {
 		return note("", "unknown: /proc/sys/fs/file-nr says %q", fields)
 	}
 	if used >= most/10*9 {
-		return problem("as root: sysctl fs.file-max=..., or find out who holds them: lsof", "%s of at most %s on this machine: soon nobody can open anything", count(used), count(most))
+		return problem("as root: sysctl fs.file-max=..., or find out which processes hold them: lsof", "%s of at most %s on this machine: soon no process can open a file", count(used), count(most))
 	}
 	return ok("%s of at most %s on this machine", count(used), count(most))
 }

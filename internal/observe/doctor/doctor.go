@@ -1,30 +1,29 @@
-// Package doctor looks for what, on a machine, is in the way of those who pass
-// messages between processes, and says what to do about it. It needs no privilege.
-// What can be tried is tried with the code that producer and consumer use, under a name
-// of its own; what a check makes is gone when it returns.
+// Package doctor checks a machine for problems that keep processes from passing messages, and
+// says how to fix them. It needs no privilege. What can be tried is tried with the code that
+// producer and consumer use, under a name of its own, and removed before the check returns.
 package doctor
 
 import "fmt"
 
-// State is how bad a finding is.
+// State is how serious a finding is.
 type State string
 
 // The states.
 const (
 	OK      State = "ok"      // as it should be
-	Note    State = "note"    // it works; there is something to know
-	Problem State = "problem" // it is in the way
+	Note    State = "note"    // it works, with a limitation that one should know
+	Problem State = "problem" // it has to be fixed
 )
 
-// Finding is what one check has to say.
+// Finding is the result of one check.
 type Finding struct {
 	Name   string `json:"name"`
 	State  State  `json:"state"`
-	Says   string `json:"says"`
+	Says   string `json:"says"`   // what was found, a clause without a full stop
 	Remedy string `json:"remedy"` // "" where there is nothing to do
 }
 
-// checks are in the order in which people read them: what all messages need first.
+// checks are in the order in which they are printed: what everything else needs comes first.
 var checks = []struct {
 	name string
 	look func(*machine) Finding
@@ -49,9 +48,9 @@ var checks = []struct {
 	{"pairs", pairs},
 }
 
-// Examine makes every check on this machine, for this user and with the limits of
-// this process. It takes some milliseconds, a quarter of a
-// second while there are live sides to look at; a few seconds when messages do not get through.
+// Examine makes every check on this machine, for this user and with the limits of this process.
+// It takes some milliseconds, a quarter of a second while there are live sides to observe, and
+// a few seconds when a message is not received.
 func Examine() []Finding { return examine(thisMachine()) }
 
 func examine(m *machine) []Finding {

@@ -80,14 +80,14 @@ var brokenMachines = []struct {
 	}, Problem, "--capacity 1MiB|file too large", "ulimit -f|LimitFSIZE"},
 	{"nobody tells who lives", "ring", func(t *testing.T, m *machine) {
 		m.probeRing = func() error { return fmt.Errorf("%w: %w", errLivenessUnknown, unix.EPERM) }
-	}, Note, "works, but|which sides live", "F_OFD_GETLK"},
-	{"no waking", "ring", func(t *testing.T, m *machine) { m.probeFutex = func() error { return unix.EPERM } }, Note, "not to be tried", "futex"},
+	}, Note, "works, but|which sides are alive", "F_OFD_GETLK"},
+	{"no waking", "ring", func(t *testing.T, m *machine) { m.probeFutex = func() error { return unix.EPERM } }, Note, "not tried", "futex"},
 	{"no descriptors", "ring", func(t *testing.T, m *machine) { m.probeRing = func() error { return unix.EMFILE } }, Problem, "too many open files", "ulimit -n"},
 
 	{"not writable", "transfer", func(t *testing.T, m *machine) { m.mayWrite = func(string) error { return unix.EACCES } }, Note, "not tried", "fix /dev/shm"},
 	{"no ring either", "transfer", func(t *testing.T, m *machine) { m.probeRing = func() error { return unix.EPERM } }, Note, "not tried", "fix what is above"},
 	{"no memfd", "transfer", func(t *testing.T, m *machine) { m.probeTransfer = func() error { return unix.ENOSYS } }, Problem, "not implemented", "--mode ring|3.17|memfd_create"},
-	{"nothing comes", "transfer", func(t *testing.T, m *machine) { m.probeTransfer = func() error { return errNotReceived } }, Problem, "did not come", "--mode ring|SCM_RIGHTS"},
+	{"nothing comes", "transfer", func(t *testing.T, m *machine) { m.probeTransfer = func() error { return errNotReceived } }, Problem, "not received within", "--mode ring|SCM_RIGHTS"},
 	{"files too small for a ring", "transfer", func(t *testing.T, m *machine) { m.probeRing = func() error { return unix.EFBIG } }, OK, "sealed and passed", ""},
 	{"files too small for either", "transfer", func(t *testing.T, m *machine) {
 		m.probeRing = func() error { return unix.EFBIG }
@@ -102,7 +102,7 @@ var brokenMachines = []struct {
 
 	{"very few", "descriptors", func(t *testing.T, m *machine) { m.files = files(127) }, Problem, "127 a process", "ulimit -n|LimitNOFILE|--ulimit"},
 	{"few", "descriptors", func(t *testing.T, m *machine) { m.files = files(1024) }, Note, "at most 896 buffers|1,024 for all processes", "--buffer 64KiB|ulimit -n"},
-	{"the fewest that go", "descriptors", func(t *testing.T, m *machine) { m.files = files(128) }, Note, "at most 112 buffers", "--buffer"},
+	{"the fewest that go", "descriptors", func(t *testing.T, m *machine) { m.files = files(128) }, Note, "at most 104 buffers", "--buffer"},
 	{"enough", "descriptors", func(t *testing.T, m *machine) { m.files = files(4096) }, OK, "at most 3,584 buffers|4,096 for all processes", ""},
 	{"no limit", "descriptors", func(t *testing.T, m *machine) { m.files = files(unix.RLIM_INFINITY) }, OK, "any number a process", ""},
 	{"unknown", "descriptors", func(t *testing.T, m *machine) {
@@ -148,7 +148,7 @@ var brokenMachines = []struct {
 
 	{"another time", "clock", func(t *testing.T, m *machine) {
 		m.put(t, "/proc/self/timens_offsets", "monotonic -3600 500\nboottime 0 0\n")
-	}, Note, "-59m59.9999995s off", "one time namespace"},
+	}, Note, "off by -59m59.9999995s", "one time namespace"},
 	{"another time since boot", "clock", func(t *testing.T, m *machine) {
 		m.put(t, "/proc/self/timens_offsets", "monotonic 0 0\nboottime 77 0\n")
 	}, OK, "latencies", ""},
@@ -169,12 +169,12 @@ var brokenMachines = []struct {
 	{"of others", "segments", func(t *testing.T, m *machine) {
 		m.holds(segment{name: "a", uid: m.uid + 1, unread: 5}, segment{name: "b", uid: m.uid + 1, err: shm.ErrUntrusted})
 	}, OK, "2 of other users, none left", ""},
-	{"damaged", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: layout.ErrCorrupt}) }, Note, "damaged: a", "gauge rm --yes --name a|refuse"},
-	{"a link", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: shm.ErrUntrusted}) }, Note, "damaged: a", "rm /dev/shm/sluice.a"},
-	{"not to be looked at", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: unix.EPERM}) }, Note, "cannot be looked at: a (operation not permitted)", "above"},
+	{"damaged", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: layout.ErrCorrupt}) }, Note, "damaged or not a segment: a", "gauge rm --yes --name a|refuse"},
+	{"a link", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: shm.ErrUntrusted}) }, Note, "damaged or not a segment: a", "rm /dev/shm/sluice.a"},
+	{"not to be looked at", "segments", func(t *testing.T, m *machine) { m.holds(segment{name: "a", err: unix.EPERM}) }, Note, "cannot be read: a (operation not permitted)", "above"},
 	{"damaged and left", "segments", func(t *testing.T, m *machine) {
 		m.holds(segment{name: "a", err: layout.ErrVersion}, segment{name: "b", alive: true}, segment{name: "c"})
-	}, Note, "1 in use; no segment or damaged: a; with nobody in them: c (empty)", "go on with one|gauge rm --yes --name a; gauge rm --name c"},
+	}, Note, "1 in use; damaged or not a segment: a; without a live side: c (empty)", "use one again|gauge rm --yes --name a; gauge rm --name c"},
 	{"meet, and run", "pairs", func(t *testing.T, m *machine) {}, OK, "no live side is stopped", ""},
 	{"one is stopped", "pairs", func(t *testing.T, m *machine) {
 		m.isTroubled(pairTrouble{"a", consumerStopped})
@@ -266,7 +266,7 @@ func TestFindings_SocketPath(t *testing.T) {
 				return nil
 			}
 		}, Problem, "write to|permission denied", "--socket"},
-		{"of a variable", func(t *testing.T, m *machine, dir string) { m.setenv("XDG_RUNTIME_DIR", filepath.Dir(dir)+"/") }, Note, "XDG_RUNTIME_DIR|looks elsewhere", "both sides|--socket"},
+		{"of a variable", func(t *testing.T, m *machine, dir string) { m.setenv("XDG_RUNTIME_DIR", filepath.Dir(dir)+"/") }, Note, "XDG_RUNTIME_DIR|uses another directory", "both sides|--socket"},
 		{"of a variable that is not used", func(t *testing.T, m *machine, dir string) { m.setenv("XDG_RUNTIME_DIR", "/nowhere") }, OK, "NAME.sock", ""},
 		{"long", func(t *testing.T, m *machine, dir string) {
 			long := filepath.Join(filepath.Dir(dir), strings.Repeat("x", 60))

@@ -12,7 +12,7 @@ import (
 	"sluice/layout"
 )
 
-// futexes checks that one who sleeps at a word of shared memory can be woken.
+// futexes checks that a process that sleeps at a word of shared memory can be woken.
 func futexes(m *machine) Finding {
 	if err := m.probeFutex(); err != nil {
 		return problem("let the container's seccomp profile allow futex without FUTEX_PRIVATE_FLAG; there is no substitute in ring mode", "a sleeping side is not woken: %v", err)
@@ -53,12 +53,12 @@ func probeFutex() (err error) {
 			time.Sleep(50 * time.Microsecond)
 		}
 	}
-	// Nobody may sleep on when the memory goes.
+	// The sleeper has to return before the memory is unmapped.
 	h.Producer.Index.Store(1)
 	futex.Wake(word, -1)
 	err = errors.Join(err, <-slept)
 	if err == nil && woken == 0 {
-		err = errors.New("nobody was there to be woken")
+		err = errors.New("no sleeper was there to be woken")
 	}
 	return err
 }
@@ -75,7 +75,7 @@ func waitEndsWith(word *uint32, val uint32, timeout time.Duration, want futex.Re
 	return err
 }
 
-// barriers checks for what makes a publish cheap. Nothing fails without it.
+// barriers checks for membarrier(2), which makes a publish cheap. Nothing fails without it.
 func barriers(m *machine) Finding {
 	switch {
 	case !m.storesOvertaken:

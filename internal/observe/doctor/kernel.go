@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// kernelFeatures says since when Linux has what sluice uses.
+// kernelFeatures are the versions of Linux in which what sluice uses appeared.
 var kernelFeatures = []struct {
 	major, minor int
 	what         string
@@ -16,11 +16,11 @@ var kernelFeatures = []struct {
 	{4, 16, "cheap publishing (membarrier)"},
 }
 
-// kernel explains what the other checks have found on an old one.
+// kernel explains what the other checks have found on an old kernel.
 func kernel(m *machine) Finding {
 	var major, minor int
 	if n, _ := fmt.Sscanf(m.release, "%d.%d", &major, &minor); n != 2 {
-		return note("", "%q is no version of Linux that says what it has", m.release)
+		return note("", "%q is not the version of a known Linux kernel", m.release)
 	}
 	var missing []string
 	for _, n := range kernelFeatures {

@@ -18,13 +18,13 @@ const (
 	// (docs/sandbox.md).
 	runtimeAddressSpace = 3 << 29
 
-	// threadsPerSide is how many a side comes to.
+	// threadsPerSide is how many threads a command has at most, as measured.
 	threadsPerSide = 12
 )
 
-// limits checks what this process, and with it both sides, may have of address space,
-// file sizes and threads. Where the runtime cannot get the first or the last, it ends the
-// process with a trace, and nothing else can be said.
+// limits checks how much address space, how large files and how many threads this process, and
+// with it both sides, may have. Where Go's runtime cannot get address space or a thread, it ends
+// the process with a stack trace, and no command can print an error of its own.
 func limits(m *machine) Finding {
 	var says, remedies []string
 	add := func(remedy, text string, args ...any) {

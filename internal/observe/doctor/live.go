@@ -9,21 +9,20 @@ import (
 	"sluice/shm"
 )
 
-// pairTrouble is a segment with live sides of which one cannot go on, and the verdict that
-// says why.
+// pairTrouble is a segment with a live side that cannot go on, and the verdict on it.
 type pairTrouble struct {
 	name    string
 	verdict pressure.Verdict
 }
 
-// pairs looks for live sides whose process is stopped, and for two that do not meet.
+// pairs looks for live sides whose process is stopped, and for pairs without a connection.
 func pairs(m *machine) Finding {
 	all, err := m.livePairs()
 	if err != nil {
 		return note("fix /dev/shm first", "not tried: %v", err)
 	}
 	if len(all) == 0 {
-		return ok("no live side is stopped, and no two look for each other in different places")
+		return ok("no live side is stopped, and no pair uses different sockets")
 	}
 	report := note
 	var says, remedy []string
@@ -37,12 +36,12 @@ func pairs(m *machine) Finding {
 	return report(strings.Join(remedy, "; "), "%s", strings.Join(says, "; "))
 }
 
-// observeInterval is the time between two looks at the live sides. A consumer that has just
-// come is still without a connection for less than that.
+// observeInterval is the time between two snapshots of the live sides. A consumer that has just
+// started is without a connection for less than that.
 const observeInterval = 250 * time.Millisecond
 
-// findLiveTrouble looks twice at the segments that somebody is in, without taking part. What
-// cannot be looked at is left out: segments says what is wrong with it.
+// findLiveTrouble takes two snapshots of each segment with a live side, as an observer. Segments
+// that cannot be read are left out: the check segments reports them.
 func findLiveTrouble() ([]pairTrouble, error) {
 	names, err := shm.List()
 	if err != nil {
@@ -66,7 +65,7 @@ func findLiveTrouble() ([]pairTrouble, error) {
 		}
 		now, err := observe(name)
 		if err != nil {
-			continue // its last side has just left
+			continue // its last side has just ended
 		}
 		i := pressure.Between(&first, &now)
 		if v := pressure.Judge(&i, &now); v.Kind == pressure.Stopped || v.Kind == pressure.Unconnected {
@@ -76,7 +75,7 @@ func findLiveTrouble() ([]pairTrouble, error) {
 	return all, nil
 }
 
-// observe looks at a segment once.
+// observe takes a snapshot of a segment.
 func observe(name string) (pressure.Snapshot, error) {
 	v, err := shm.OpenView(name)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"sluice/transfer"
 )
 
-// machine is where checks look. Tests put others in place of this one's parts.
+// machine is what the checks ask. Tests replace parts of it.
 type machine struct {
 	root string // before every path of /proc, /sys, /etc, /run and the like
 	dir  string // where segments live
@@ -35,7 +35,7 @@ type machine struct {
 	list      func() ([]segment, error)
 	livePairs func() ([]pairTrouble, error)
 
-	// What is tried. Each cleans up after itself.
+	// What is tried with the real code. Each removes what it makes.
 	probeRing     func() error
 	probeFutex    func() error
 	hasBarrier    func() bool
@@ -66,8 +66,8 @@ func thisMachine() *machine {
 	}
 }
 
-// read returns a file without the white space around it; "" when it cannot be read,
-// which a check takes for not there.
+// read returns the text of a file without the white space around it; "" when it cannot be
+// read, which a check takes for a missing file.
 func (m *machine) read(path string) string {
 	b, err := os.ReadFile(m.root + path)
 	if err != nil {
@@ -86,8 +86,8 @@ type mount struct {
 	root, point, kind, source, options string
 }
 
-// mounts are in the order in which they were made: of two at one point, the later
-// is seen.
+// mounts returns the mounts in the order in which they were made: of two at one point, the later
+// one is visible.
 func (m *machine) mounts() (all []mount) {
 	for line := range strings.Lines(m.read("/proc/self/mountinfo")) {
 		before, after, _ := strings.Cut(line, " - ")

@@ -11,7 +11,7 @@ import (
 
 const gib = 1 << 30
 
-// healthy is a machine on which nothing is in the way, for user 1000. Its files lie
+// healthy is a machine without a problem, for user 1000. Its files lie
 // under a folder of the test's.
 func healthy(t *testing.T) *machine {
 	t.Helper()

@@ -11,11 +11,11 @@ import (
 	"sluice/transfer"
 )
 
-// processMemory is what two processes take beside their messages, generously.
+// processMemory is more than two processes take besides their messages, bytes.
 const processMemory = 64 << 20
 
-// memory checks that transfer mode comes to its own limit before the kernel comes
-// with the OOM killer. Segments count as memory of whoever touched them first.
+// memory checks that transfer mode reaches its own limit before the kernel's OOM killer ends a
+// process. The kernel charges a segment to the process that touched it first.
 func memory(m *machine) Finding {
 	need := uint64(transfer.DefaultLimit + layout.DefaultCapacity + processMemory)
 	group, free := m.cgroupMemory(), m.available()
@@ -23,7 +23,7 @@ func memory(m *machine) Finding {
 	switch {
 	case group < need:
 		return note(lower+"; or allow more (docker run --memory, MemoryMax= of a unit, limits.memory of a pod)",
-			"%s for this control group, with the segments: in transfer mode the kernel kills before --limit 1GiB is reached", format.Size(group))
+			"%s for this control group, with the segments: in transfer mode the kernel kills a process before --limit 1GiB is reached", format.Size(group))
 	case free < need:
 		return note(lower, "%s available: in transfer mode the machine runs out before --limit 1GiB is reached", format.Size(free))
 	case free == math.MaxUint64:
@@ -51,7 +51,7 @@ func (m *machine) cgroupMemory() uint64 {
 	return least
 }
 
-// available returns what the machine can give without swapping, MaxUint64 when that
+// available returns how many bytes the machine has free without swapping, MaxUint64 when that
 // is not known.
 func (m *machine) available() uint64 {
 	for line := range strings.Lines(m.read("/proc/meminfo")) {

@@ -18,7 +18,7 @@ import (
 	"sluice/transfer"
 )
 
-// probeTimeout is how long a message may take that needs a millisecond.
+// probeTimeout is how long a message may take that usually takes less than a millisecond.
 const probeTimeout = 2 * time.Second
 
 const (
@@ -28,14 +28,14 @@ const (
 	allowLargeFiles = "allow larger files: ulimit -f unlimited, fsize in /etc/security/limits.conf, LimitFSIZE= of a unit"
 )
 
-// rings asks the real code for a ring: a segment in /dev/shm, both roles in it, and a
-// message through it.
+// rings makes a ring with the real code: a segment in /dev/shm, both roles, and a message
+// through it.
 func rings(m *machine) Finding {
 	if f, none := notWritable(m); none {
 		return f
 	}
 	if m.probeFutex() != nil { // one cause, one problem
-		return note("fix futex first", "not to be tried where a sleeping side is not woken")
+		return note("fix futex first", "not tried, because a sleeping side is not woken")
 	}
 	err := withoutName(m.probeRing())
 	var path *fs.PathError
@@ -45,7 +45,7 @@ func rings(m *machine) Finding {
 	case errors.Is(err, errLivenessUnknown):
 		return note(allowCalls+"fcntl(F_OFD_GETLK)", "works, but %v", err)
 	case errors.Is(err, shm.ErrNoSpace), errors.Is(err, unix.ENOSPC):
-		return note("make room first", "not to be tried while /dev/shm is full")
+		return note("make room first", "not tried, because /dev/shm is full")
 	case errors.Is(err, unix.EFBIG):
 		return problem(allowLargeFiles+"; or choose a smaller --capacity", "no ring of the default --capacity 1MiB can be made: %v", err)
 	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &path) && path.Op == "link":
@@ -57,12 +57,12 @@ func rings(m *machine) Finding {
 		"no ring can be made: %v", err)
 }
 
-// transfers asks the real code for a transfer, as --mode transfer makes it.
+// transfers makes a transfer with the real code, as --mode transfer does.
 func transfers(m *machine) Finding {
 	if f, none := notWritable(m); none {
 		return f
 	}
-	// What a file may have is less for a ring than for the header of a transfer.
+	// A limit on file sizes may allow the header of a transfer and not a ring.
 	small := errors.Is(m.probeRing(), unix.EFBIG)
 	if socketPath(m).State == Problem || rings(m).State == Problem && !small { // one cause, one problem
 		return note("fix what is above first", "not tried")
@@ -70,21 +70,21 @@ func transfers(m *machine) Finding {
 	err := withoutName(m.probeTransfer())
 	switch {
 	case errors.Is(err, unix.EFBIG) && small:
-		return note("fix what is above first", "not even its header can be made: %v", err)
+		return note("fix what is above first", "its header cannot be made either: %v", err)
 	case err == nil:
 		return ok("buffers made, sealed and passed through a SOCK_SEQPACKET socket")
 	case errors.Is(err, shm.ErrNoSpace), errors.Is(err, unix.ENOSPC):
-		return note("make room first", "not to be tried while /dev/shm is full")
+		return note("make room first", "not tried, because /dev/shm is full")
 	case errors.Is(err, unix.EFBIG):
 		return problem(allowLargeFiles, "no buffer can be made: %v", err)
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, transfer.ErrDescriptors):
-		return problem(moreDescriptors, "no message gets through: %v", err)
+		return problem(moreDescriptors, "no message is received: %v", err)
 	}
 	return problem("use --mode ring; or Linux 3.17 or newer; "+allowCalls+transferCalls,
-		"no message gets through: %v", err)
+		"no message is received: %v", err)
 }
 
-// withoutName is an error without the name of the segment that was made for the test.
+// withoutName returns an error without the name of the segment that was made for the check.
 func withoutName(err error) error {
 	if in := new(shm.SegmentError); errors.As(err, &in) && in.Err != nil {
 		return in.Err
@@ -92,7 +92,7 @@ func withoutName(err error) error {
 	return err
 }
 
-// probeName is the name of a segment that nobody else has.
+// probeName returns the name of a segment that no other process uses.
 func probeName() string { return fmt.Sprintf("doctor.%d.%x", os.Getpid(), monotonic.Now()) }
 
 // probeRing makes a ring as the commands do, and passes a message through it.
@@ -118,15 +118,15 @@ func probeRing() (err error) {
 }
 
 // errLivenessUnknown: no process can see which sides are alive; a pair works without that.
-var errLivenessUnknown = errors.New("the kernel does not tell which sides live")
+var errLivenessUnknown = errors.New("the kernel does not tell which sides are alive")
 
-// checkRoleLock looks whether the role that is held is known to be, and is not given to
-// another one.
+// checkRoleLock checks that a role that is held cannot be taken again, and that an observer sees
+// which roles are held.
 func checkRoleLock(ctx context.Context, name string) error {
 	second, err := ring.Create(ctx, name, ring.Options{})
 	if err == nil {
 		second.Close()
-		return errors.New("a role was given to two at once: a lock was granted twice")
+		return errors.New("a role was given to two holders at once: a lock was granted twice")
 	}
 	if !errors.Is(err, ring.ErrRoleTaken) {
 		return err
@@ -142,13 +142,13 @@ func checkRoleLock(ctx context.Context, name string) error {
 			return fmt.Errorf("%w: %w", errLivenessUnknown, err)
 		}
 		if got != want {
-			return fmt.Errorf("who looks on is told that the %v lives: %v, which is wrong", role, got)
+			return fmt.Errorf("an observer is told that the %v is alive: %v, which is wrong", role, got)
 		}
 	}
 	return nil
 }
 
-// checkRemoved is an error when something of that name is left.
+// checkRemoved returns an error when a segment of that name is left, and removes it.
 func checkRemoved(name string) error {
 	if _, err := os.Lstat(shm.Path(name)); err == nil {
 		os.Remove(shm.Path(name))
@@ -196,9 +196,9 @@ func probeBuffer(opt transfer.Options) (err error) {
 	return sendAndReceive(ctx, s, r)
 }
 
-var errNotReceived = fmt.Errorf("a message was sent and did not come within %v", probeTimeout)
+var errNotReceived = fmt.Errorf("a message was sent and not received within %v", probeTimeout)
 
-// sendAndReceive passes a message.
+// sendAndReceive sends a message and checks that the same one is received.
 func sendAndReceive(ctx context.Context, w interface {
 	Send(context.Context, []byte) error
 }, r interface {
@@ -214,7 +214,7 @@ func sendAndReceive(ctx context.Context, w interface {
 		return err
 	}
 	if string(got) != sent {
-		return fmt.Errorf("the message %q came as %q", sent, got)
+		return fmt.Errorf("message %q was received as %q", sent, got)
 	}
 	r.Release()
 	return nil

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountShm is how to get a /dev/shm where there is none worth the name.
+// mountShm is how to mount a /dev/shm where there is none, or none of memory.
 const mountShm = "as root: mkdir -p /dev/shm && mount -t tmpfs -o mode=1777,nosuid,nodev,size=1g tmpfs /dev/shm"
 
 // sharedMemory checks that this user may make segments in /dev/shm, and that they
@@ -18,7 +18,7 @@ func sharedMemory(m *machine) Finding {
 	info, err := os.Stat(m.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return problem(mountShm, "does not exist: there is nowhere to put a segment")
+		return problem(mountShm, "does not exist: segments cannot be made")
 	case err != nil:
 		return problem(allowCalls+"fstatat", "%v", err)
 	case !info.IsDir():
@@ -42,7 +42,7 @@ func sharedMemory(m *machine) Finding {
 	return ok("a tmpfs, open to this user (mode %04o, %s)", mode(info), cmp.Or(mnt.options, "mount options unknown"))
 }
 
-// mode is the mode as chmod takes it.
+// mode returns the mode as chmod takes it.
 func mode(info fs.FileInfo) uint32 {
 	sticky := uint32(0)
 	if info.Mode()&fs.ModeSticky != 0 {
@@ -51,8 +51,8 @@ func mode(info fs.FileInfo) uint32 {
 	return sticky | uint32(info.Mode().Perm())
 }
 
-// notWritable is for what is not to be tried in a directory that is not there or not for
-// this user: one cause, one problem.
+// notWritable returns the finding of a check that needs a directory which is missing or not for
+// this user, and whether it is: the check of the directory reports the problem, once.
 func notWritable(m *machine) (Finding, bool) {
 	err := m.mayWrite(m.dir)
 	return note("fix /dev/shm first", "not tried: %v", err), err != nil

@@ -95,7 +95,7 @@ func TestProbes_CallFakesSuccess_Found(t *testing.T) {
 	}{
 		{"ring", seccomp.CallWith(unix.SYS_FCNTL, 2, unix.F_OFD_SETLK), "granted twice"},
 		{"futex", seccomp.CallWith(unix.SYS_FUTEX, 2, 0), "not with not-equal"},
-		{"futex", seccomp.CallWith(unix.SYS_FUTEX, 2, 1), "nobody was there"},
+		{"futex", seccomp.CallWith(unix.SYS_FUTEX, 2, 1), "no sleeper was there"},
 	} {
 		var err error
 		under(t, 0, func() { err = tried[row.check]() }, row.rule)

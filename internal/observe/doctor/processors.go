@@ -10,8 +10,8 @@ import (
 
 const noSpin = "do not spin: --spin 0 on both sides"
 
-// processors checks that both sides can run at the same time. One that spins while
-// the other cannot run keeps it from running: with one processor and short queues,
+// processors checks that both sides can run at the same time. Where they cannot, a side that
+// spins keeps the other from running: with one processor and short queues,
 // --spin 0 passed six times as many messages (Linux 6.18, --slots 1).
 func processors(m *machine) Finding {
 	quota := m.quota()
@@ -20,7 +20,7 @@ func processors(m *machine) Finding {
 		return note(noSpin, "one for this process: a side that spins keeps the other from running")
 	case quota < 2:
 		return note(noSpin+"; or allow 2 (docker run --cpus 2, CPUQuota=200% of a unit, limits.cpu of a pod)",
-			"%d, but the time of only %.3g (quota of the control group): spinning uses it up, then both sides stand still", m.processors, quota)
+			"%d, but the time of only %.3g (quota of the control group): spinning uses it up, and then neither side runs", m.processors, quota)
 	case math.IsInf(quota, 1):
 		return ok("%d, no quota", m.processors)
 	}

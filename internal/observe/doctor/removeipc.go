@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	minLoginUID   = 1000  // systemd takes users below for system users, whom logind spares
+	minLoginUID   = 1000  // systemd takes users below for system users, whose files logind keeps
 	minDynamicUID = 61184 // and those from here on for users that DynamicUser= makes
 	maxDynamicUID = 65519
 )
@@ -18,7 +18,7 @@ const (
 // removeIPC checks whether systemd deletes this user's segments, also those in use.
 // systemd-logind does, with RemoveIPC=yes, which is its default, when a user has logged
 // out for the last time: when the last session has ended, of cron and su too, and the
-// user does not linger. Who still maps a segment goes on; nobody can join.
+// user does not linger. A process that maps a segment can go on; no other can join it.
 func removeIPC(m *machine) Finding {
 	const setNo = "as root: RemoveIPC=no under [Login] in /etc/systemd/logind.conf.d/sluice.conf, systemctl restart systemd-logind"
 	user := m.userName()
@@ -38,7 +38,7 @@ func removeIPC(m *machine) Finding {
 		return problem(setNo+"; or give the unit a system user (User= with a number below 1000), or let the user linger (loginctl enable-linger)",
 			"is yes, and this is a service of user %d: when that user logs in and out again, the service's segments are deleted", m.uid)
 	}
-	return note("if they have to outlive it, "+setNo+"; or loginctl enable-linger; or a system user (below 1000) for both sides",
+	return note("if they have to be kept after that, "+setNo+"; or loginctl enable-linger; or a system user (below 1000) for both sides",
 		"is yes: systemd-logind deletes user %d's segments, also those in use, when the user's last session ends", m.uid)
 }
 

@@ -13,17 +13,17 @@ import (
 	"sluice/shm"
 )
 
-// dockerShmSize is the size of /dev/shm in a container that nobody asked for more.
+// dockerShmSize is the default size of /dev/shm in a Docker container, bytes.
 const dockerShmSize = 64 << 20
 
 const (
 	growShm          = "as root: mount -o remount,size=1g /dev/shm"
 	growContainerShm = "in a container: docker run --shm-size=1g, or --ipc=host to use the host's; in a pod: an emptyDir with medium: Memory at /dev/shm; elsewhere, " + growShm
-	freeShm          = "see what is in it (gauge ls, du -a /dev/shm) and remove what nobody needs, or enlarge it, "
+	freeShm          = "see what is in it (gauge ls, du -a /dev/shm) and remove what is not needed, or enlarge it, "
 )
 
 // room checks that a ring fits into /dev/shm. Memory is reserved when a ring is
-// made, so what does not fit is the producer's error and not a fault later on.
+// made, so a ring that does not fit is an error at once and not a SIGBUS later.
 func room(m *machine) Finding {
 	var st unix.Statfs_t
 	if err := m.statfs(m.dir, &st); err != nil {
@@ -71,7 +71,7 @@ func maxRing(free uint64) string {
 	return "room for a ring of --capacity " + format.FlagSize(c)
 }
 
-// segmentsSize is the memory of all that has a segment's name, whoever it belongs to.
+// segmentsSize returns the memory of all files with the name of a segment, of all users.
 func segmentsSize(dir string) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -12,16 +12,16 @@ import (
 	"sluice/shm"
 )
 
-// segment is what stands at a segment's name.
+// segment is a file with the name of a segment.
 type segment struct {
 	name   string
 	uid    int
-	err    error  // why it is no segment that can be used
-	alive  bool   // somebody is in it
+	err    error  // why it cannot be used
+	alive  bool   // a side is alive
 	unread uint64 // messages
 }
 
-// segments looks for what others have left behind.
+// segments looks for segments that were left behind.
 func segments(m *machine) Finding {
 	all, err := m.list()
 	if err != nil {
@@ -37,7 +37,7 @@ func segments(m *machine) Finding {
 			unseen = append(unseen, fmt.Sprintf("%s (%v)", s.name, withoutName(s.err)))
 		case s.err != nil:
 			damaged = append(damaged, s.name)
-			if errors.Is(s.err, shm.ErrUntrusted) { // a link, or open to everybody: not for gauge
+			if errors.Is(s.err, shm.ErrUntrusted) { // a link, or writable by all: gauge does not remove it
 				remove = append(remove, "rm "+shm.Path(s.name))
 			} else {
 				remove = append(remove, "gauge rm --yes --name "+s.name)
@@ -57,19 +57,19 @@ func segments(m *machine) Finding {
 		says += fmt.Sprintf(", %s of other users", count(uint64(foreign)))
 	}
 	if len(damaged) > 0 {
-		says += "; no segment or damaged: " + firstFew(damaged, ", ")
+		says += "; damaged or not a segment: " + firstFew(damaged, ", ")
 	}
 	if len(unseen) > 0 {
-		says += "; cannot be looked at: " + firstFew(unseen, ", ")
+		says += "; cannot be read: " + firstFew(unseen, ", ")
 	}
 	if len(left) > 0 {
-		says += "; with nobody in them: " + firstFew(left, ", ")
+		says += "; without a live side: " + firstFew(left, ", ")
 	}
 	switch {
 	case len(damaged) > 0 && len(left) == 0:
 		return note("remove it, until then producer and consumer refuse the name: "+firstFew(remove, "; "), "%s", says)
 	case len(remove) > 0:
-		return note("go on with one (producer or consumer --name NAME) or remove it, with what is unread: "+firstFew(remove, "; "), "%s", says)
+		return note("use one again (producer or consumer --name NAME), or remove it with its unread messages: "+firstFew(remove, "; "), "%s", says)
 	}
 	if len(unseen) > 0 {
 		return note("fix what is above first", "%s", says)
@@ -77,7 +77,7 @@ func segments(m *machine) Finding {
 	return ok("%s, none left behind", says)
 }
 
-// firstFew joins the first few.
+// firstFew joins the first three words, and counts the others.
 func firstFew(words []string, with string) string {
 	const few = 3
 	if len(words) <= few {
@@ -86,7 +86,7 @@ func firstFew(words []string, with string) string {
 	return fmt.Sprintf("%s%sand %s more (gauge ls)", strings.Join(words[:few], with), with, count(uint64(len(words)-few)))
 }
 
-// listSegments looks at all there are, without taking part.
+// listSegments observes all segments.
 func listSegments() ([]segment, error) {
 	names, err := shm.List()
 	if err != nil {
@@ -110,8 +110,8 @@ func listSegments() ([]segment, error) {
 	return all, nil
 }
 
-// damaged reports whether err says so of the segment, and not of this process, which
-// could not look.
+// damaged reports whether err is about the segment, and not about this process, which could not
+// read it.
 func (s *segment) damaged() bool {
 	for _, is := range []error{layout.ErrNotSegment, layout.ErrVersion, layout.ErrCorrupt, shm.ErrUntrusted, shm.ErrTruncated} {
 		if errors.Is(s.err, is) {

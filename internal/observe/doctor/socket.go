@@ -10,21 +10,21 @@ import (
 	"sluice/internal/socketfile"
 )
 
-// socketPath checks that both sides of a transfer find one place, that nobody else
-// may put a socket in.
+// socketPath checks that both sides of a transfer use the same directory for their socket, and
+// that no other user may put one there.
 func socketPath(m *machine) Finding {
 	dir := filepath.Dir(m.socket("demo"))
 	const elsewhere = "or give both sides the same --socket PATH in a directory of this user's"
 	if err := m.checkPrivate(dir); err != nil {
-		return problem("make it this user's own (chown, chmod 700), "+elsewhere, "no place for the socket: %v", err)
+		return problem("make it this user's own (chown, chmod 700), "+elsewhere, "no directory for the socket: %v", err)
 	}
 	if longest := m.socket(fmt.Sprintf("%064d", 0)); len(longest) > socketfile.MaxPath {
 		return note("a shorter XDG_RUNTIME_DIR, "+elsewhere, "%s is long: names of at most %d characters fit, not 64", dir, 64-(len(longest)-socketfile.MaxPath))
 	}
-	// A service, cron or sudo has no such variable.
+	// A process started by a service, cron or sudo does not have the variable.
 	own := fmt.Sprintf("/run/user/%d", m.uid)
 	if set := m.env("XDG_RUNTIME_DIR"); set != "" && filepath.Dir(dir) == filepath.Clean(set) && filepath.Clean(set) != own {
-		return note("set it for both sides, "+elsewhere, "%s/NAME.sock, from XDG_RUNTIME_DIR: a side without that variable (cron, sudo, a service) looks elsewhere", dir)
+		return note("set it for both sides, "+elsewhere, "%s/NAME.sock, from XDG_RUNTIME_DIR: a side without that variable (cron, sudo, a service) uses another directory", dir)
 	}
 	return ok("%s/NAME.sock, for this user alone", dir)
 }
