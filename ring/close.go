@@ -15,47 +15,46 @@ import (
 	"sluice/shm"
 )
 
-// A Close may come from another goroutine than the one that uses the end, at any
-// instruction of it. What is asked of it: the next call of the user fails, and one that
-// waits is ended; nothing faults; the next holder of the role finds what the user had
-// published and nothing that it stores later.
+// Close may be called from another goroutine than the one that uses the end, at any instruction
+// of that one. It guarantees: the next call of the user fails, and one that waits returns;
+// nothing faults; the next holder of the role finds what the user had published and nothing that
+// it stores later.
 //
-// First the gate that every call passes is closed (gate.Gate), and the bound that every
-// call checks (Writer.stop, Reader.avail) set to 0, so that the next call takes the slow
-// way, where it finds the gate closed. Then Close waits for the call that is inside: for
-// one that works some nanoseconds, for one that sleeps until it is awake.
+// First Close closes the gate that every call passes (gate.Gate), and sets the bound that every
+// call checks (Writer.stop, Reader.avail) to 0, so that the next call takes the slow path, where
+// it finds the gate closed. Then it waits for the call that is under way: some nanoseconds for
+// one that works, until it is awake for one that sleeps.
 //
-// Then nobody else is in a call, and Close may do what the user may: publish what is
-// staged, give up the role, unmap. But the user may be between two calls and in the
-// middle of a slice of ring memory: a reservation that is not committed, messages that
-// are not released. Then the memory is made private before the role is given up
-// (shm.Segment.Detach), and unmapped only when the user shows that it has no slice any
-// more, or the garbage collector that there is no user.
+// Then no call is under way, and Close may do what the user may: publish what is staged, release
+// the role, unmap. But between two calls the user may work on a slice of ring memory: a
+// reservation that is not committed, messages that are not released. Then the memory is made
+// private before the role is released (shm.Segment.Detach), and unmapped only when a later call
+// of the user shows that it has no slice any more, or when the end is garbage-collected.
 //
-// If a call does not end in closePatience, as one whose thread does not get a processor,
-// Close treats the user as killed: it makes the memory private under it, so that its
-// stores reach the file up to some point and then no more, and leaves what is there as a
-// kill would (endpoint.Recover).
+// If a call does not return within closeTimeout, for example because its thread gets no
+// processor, Close treats the user as killed: it makes the memory private while the user stores
+// to it, so that those stores reach the file up to some point and then no more, and repairs what
+// is there as after a kill (endpoint.Recover).
 
-// closePatience is how long Close waits for a call that is under way.
+// closeTimeout is how long Close waits for a call that is under way.
 const closeTimeout = 100 * time.Millisecond
 
-// keepAtMost is how many bytes of slices in use Close copies, so that they keep their
+// maxKept is how many bytes of slices in use Close copies at most, so that they keep their
 // content.
 const maxKept = 16 << 20
 
-// ending is the state of an end that is being closed or is closed.
+// closeState is the state of an end that is being closed or is closed.
 type closeState struct {
 	closeLock sync.Mutex // held by Close
-	unread    uint64     // messages, as Close has left them; guarded by closing
+	unread    uint64     // messages, as Close has left them; guarded by closeLock
 
 	mu       sync.Mutex
 	seg      *shm.Segment // that has left and still has private memory
 	noSlices bool         // the user has no slice of it any more
 }
 
-// unused says that the user has no slice of the memory any more. It is called by calls
-// that find the gate closed.
+// slicesReleased says that the user has no slice of the memory any more. Calls that find the gate
+// closed call it.
 func (e *closeState) slicesReleased() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -63,7 +62,7 @@ func (e *closeState) slicesReleased() {
 	e.unmap()
 }
 
-// left says that the role is given up; whatever memory of seg is left is private.
+// roleReleased says that the role is released; what is still mapped of seg is private.
 func (e *closeState) roleReleased(seg *shm.Segment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -78,8 +77,8 @@ func (e *closeState) unmap() {
 	}
 }
 
-// shutDown ends the calls of the user, and reports whether none is under way any more.
-// bound is what calls check.
+// shutDown ends the calls of the user, and reports whether none is under way any more. bound is
+// what calls check.
 func (s *side) shutDown(bound *layout.Uint64, timeout time.Duration) (idle bool) {
 	s.gate.Close()
 	bound.Store(0)
@@ -107,8 +106,8 @@ func (s *side) unread() uint64 {
 	return s.closeState.unread
 }
 
-// Close publishes what is staged, tells the Reader that no more will come, and
-// gives the role back. The segment is removed when its Reader is gone too and has taken
+// Close publishes what is staged, tells the Reader that no more will come, and releases the
+// role. The segment is removed when its Reader is gone too and has taken
 // everything; else it stays with the messages that [Writer.Unread] counts.
 // ErrRemoved: there are some, and they are lost.
 //
@@ -117,7 +116,7 @@ func (s *side) unread() uint64 {
 // every later one; Commit and Publish do nothing then. What is staged is published only
 // if no other call of this Writer is under way, or it ends within 100 ms. Memory from
 // Reserve stays readable and writable until the next Commit, Reserve or Send, or until
-// the Writer is no longer reachable; what is written there goes nowhere.
+// the Writer is no longer reachable; what is written there is discarded.
 func (w *Writer) Close() error { return w.close(false) }
 
 // Abort is Close that gives up: what is staged is dropped, and the stream ends as
@@ -158,8 +157,8 @@ func (w *Writer) close(abort bool) (err error) {
 	return errors.Join(err, closeErr)
 }
 
-// Close gives the role back without releasing what the caller still holds: it
-// is delivered again to the next Reader. The segment is removed when its Writer is
+// Close releases the role, but not the messages that the caller still holds: they are delivered
+// again to the next Reader. The segment is removed when its Writer is
 // gone too, nothing is unread, and every stream was complete or a Reader was told that it
 // was not; else it stays with the messages that [Reader.Unread] counts. ErrRemoved:
 // there are some, and they are lost.
@@ -197,7 +196,7 @@ func (r *Reader) Close() (err error) {
 	return errors.Join(err, closeErr)
 }
 
-// leaveEnd notes what the next Reader need not be told of.
+// leaveEnd records which ends the next Reader need not be told of.
 func (r *Reader) leaveEnd() {
 	if r.head == r.index {
 		r.ends.Leave(r.peerCursor.Index.Load() == r.index)
@@ -217,15 +216,15 @@ type closing struct {
 	private    bool         // the memory was made private, and is still mapped
 }
 
-// inUse notes that the user may have slices of n bytes of data from at on.
+// addSlices records that the user may have slices of n bytes of data from offset at on.
 func (c *closing) addSlices(data []byte, at, n uint64) {
-	if n <= c.mem.Geometry.Capacity { // a hostile peer says anything
+	if n <= c.mem.Geometry.Capacity { // a hostile peer may store anything
 		c.slices = data[at : at+n]
 	}
 }
 
-// leave tells the peer and gives the role up. remove says whether the file may go, given
-// that nobody is left in it and it is drained.
+// leave tells the peer and releases the role. remove reports whether the file may be removed,
+// given that nobody is left in it and it is drained.
 func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 	h := c.mem.Header
 	unread := uint64(0)
@@ -266,8 +265,8 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 	return errors.Join(err, lost, leaveErr)
 }
 
-// bury leaves the header as a successor of a killed side would make it: the call that is
-// under way has stored to it up to some point.
+// recoverPosition makes the header what a successor of a killed side would make it: the call that
+// is under way has stored to it up to some point.
 func (c *closing) recoverPosition(h *layout.Header) {
 	own := h.Cursor(c.role)
 	endpoint.Repair(own, endpoint.Recover(own))
@@ -275,9 +274,9 @@ func (c *closing) recoverPosition(h *layout.Header) {
 	endpoint.EndSleep(h.Stats(c.role), monotonic.Now)
 }
 
-// sayClosed marks the side as ended and wakes the peer, whatever it asked for, so that
-// it notices. The peer's flag stays up: it may sleep on, until there is what it asked
-// for. It returns how many messages are unread.
+// markClosed marks the side as closed and wakes the peer, whatever it asked for, so that it
+// notices. The peer's flag stays up: it may sleep on, until there is what it asked for. It
+// returns how many messages are unread.
 func (c *closing) markClosed(h *layout.Header) (unread uint64) {
 	own := h.Stats(c.role)
 	if c.role == layout.Producer {

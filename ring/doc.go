@@ -3,8 +3,8 @@
 // blocks the Writer, an empty one the Reader, and both sleep on futexes.
 //
 // A Writer reserves room, fills it, commits and publishes; a Reader takes the
-// next message, uses it in place and releases it. Nothing is copied on the way
-// unless the copying forms (Send, Receive) are asked for.
+// next message, uses it in place and releases it. Nothing is copied, except by the copying
+// forms (Send, Receive).
 //
 //	w, err := ring.Create(ctx, "demo", ring.Options{})
 //	r, err := ring.Open(ctx, "demo", ring.Options{})
@@ -16,16 +16,16 @@
 // # Concurrency
 //
 // One goroutine at a time may use a Writer, and one a Reader; Close may be called from
-// any goroutine, at any time. A second goroutine in a call is looked for only when both
-// wait, which is a panic; everywhere else it goes unnoticed and spoils the stream. To stop a
+// any goroutine, at any time. Two goroutines that wait in one end are detected, which is a
+// panic; any other use by two at once goes unnoticed and corrupts the stream. To stop a
 // blocked call, cancel its context or let its deadline pass: it returns within
 // about a millisecond on a machine that is not overloaded.
 //
 // # Trust
 //
 // The peer is another process and may write anything into the segment. Values
-// are read once, checked, and give ErrCorrupt; no value makes a call panic or
-// reach outside the mapping. A bad caller (a second Commit, a negative size)
+// are read once and checked, and invalid ones give ErrCorrupt; no value makes a call panic or
+// reach outside the mapping. A misuse by the caller (a second Commit, a negative size)
 // panics. A file truncated under its mapping faults: run the loop inside
 // shm.Guard to get an error for that.
 package ring

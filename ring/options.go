@@ -7,7 +7,7 @@ import (
 	"sluice/shm"
 )
 
-// Options says how to open an end of a ring. The zero value is a good start.
+// Options says how to open an end of a ring. The zero value gives the defaults.
 type Options struct {
 	// Spin is how long to spin before sleeping; 0 takes the default,
 	// SpinAdaptive, and SpinNever sleeps at once.
@@ -15,8 +15,8 @@ type Options struct {
 	// Keep leaves the segment in /dev/shm when both ends are gone, even if
 	// everything was read. Either end may ask for it.
 	Keep bool
-	// Access lets other users take part, if both ends ask for it; the zero value
-	// lets nobody.
+	// Access lets other users take part, if both ends ask for it; with the zero value
+	// nobody else may.
 	Access shm.Access
 
 	// Capacity is the size of a new ring in bytes, a power of two from 4096
@@ -27,9 +27,9 @@ type Options struct {
 	Slots uint64
 	// OnFull is what the Writer does when there is no room.
 	OnFull Policy
-	// Fresh discards what a dead pair left behind instead of resuming it.
+	// Fresh removes what a dead pair left behind instead of resuming it.
 	Fresh bool
-	// Framing is noted in the segment for the consumer. It is one for all
+	// Framing is stored in the segment for the consumer. It is the same for all
 	// messages in the ring.
 	Framing layout.Framing
 

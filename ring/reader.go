@@ -30,22 +30,22 @@ type Reader struct {
 	seen       uint64 // the Writer's index, as last seen
 	startCount uint64 // messages released before this Reader
 
-	// avail is seen again, and 0 from Close on, whoever calls it: then head has reached
-	// it, and the next call goes the slow way.
+	// avail is a copy of seen, and 0 from Close on, whoever calls it: then head has reached
+	// it, and the next call takes the slow path.
 	avail layout.Uint64
 
 	corrupt error // found by a call that has no error to return; the next one returns it
 
-	pollBackoff uint32 // pauses before a look at the Writer
+	pollBackoff uint32 // pauses before the next load of the Writer's index
 	follow      bool
 	ends        endpoint.EndWatch
 	reported    uint64       // the producer whose end onEnd was told of; 0 = none
-	onEnd       func(error)  // nil = nobody wants to know
+	onEnd       func(error)  // nil = not wanted
 	segment     *shm.Segment // nil on plain memory
 }
 
-// NewReader takes the consumer role on any memory with a valid header. The
-// caller sees to it that there is only one.
+// NewReader takes the consumer role in any memory with a valid header. The
+// caller makes sure that there is only one.
 func NewReader(mem Memory, opt Options) (*Reader, error) {
 	r := &Reader{
 		side:   newSide(mem, layout.Consumer, opt),
@@ -81,14 +81,15 @@ func (r *Reader) Framing() layout.Framing {
 }
 
 // Next returns the next message without copying it. The slice is ring memory:
-// valid until Release, not to be written to, and the Writer gets the room back
-// only then. It begins at an address that is a multiple of 8. Next may be called again before Release to hold several.
+// it is valid until Release, must not be written to, and the Writer gets the room back
+// only then. It begins at an address that is a multiple of 8. Next may be called again
+// before Release to hold several.
 //
 // When the ring is empty it waits until there is a message, ctx is done (its
 // cause is returned), the producer has closed and everything was taken
 // (io.EOF, unless Follow is set), the caller holds so much that the Writer
-// cannot go on (ErrUnreleased), or the segment turns out ErrCorrupt. After an error
-// nothing was taken.
+// cannot go on (ErrUnreleased), or the segment is found to be corrupt (ErrCorrupt). After
+// an error nothing was taken.
 func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	r.gate.Enter()
 	avail := r.avail.Load()
@@ -109,7 +110,7 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	return r.data[at : at+word : at+word], nil
 }
 
-// nextSlow is Next when nothing is known to be there.
+// nextSlow is Next when no message is known to be there.
 func (r *Reader) nextSlow(ctx context.Context) ([]byte, error) {
 	if err := r.wait(ctx); err != nil {
 		return nil, r.endCall(err)
@@ -117,7 +118,7 @@ func (r *Reader) nextSlow(ctx context.Context) ([]byte, error) {
 	return r.takeNext()
 }
 
-// takeSeen takes the next of the messages that refresh has seen, whatever avail says.
+// takeNext takes the next of the messages that refresh has seen, whatever avail says.
 func (r *Reader) takeNext() ([]byte, error) {
 	at := r.head & r.mask
 	word := binary.LittleEndian.Uint64(r.data[at:])
@@ -133,12 +134,12 @@ func (r *Reader) takeNext() ([]byte, error) {
 	return r.data[at : at+word : at+word], nil
 }
 
-// failed ends a call that took nothing.
+// endCall ends a call that took nothing and returns err.
 func (r *Reader) endCall(err error) error {
 	r.gate.Leave()
 	if err == ErrClosed && r.head == r.index {
-		r.avail.Store(0)              // Close is about to; until then Next would go on giving
-		r.closeState.slicesReleased() // the caller holds nothing, and from here on never will
+		r.avail.Store(0)              // Close is about to do that; until then Next would succeed
+		r.closeState.slicesReleased() // the caller holds nothing and gets nothing more
 	}
 	return err
 }
@@ -161,7 +162,7 @@ func (r *Reader) TryNext() ([]byte, error) {
 // Writer. A batch is: Next until Buffered says no, then one Release.
 func (r *Reader) Buffered() bool { return r.head < r.avail.Load() }
 
-// sampled takes a record whose word is not a plain length: a sample, or
+// takeStamped takes a record whose word is not a plain length: a sample, or
 // something that no Writer wrote.
 func (r *Reader) takeStamped(at, word uint64) ([]byte, error) {
 	n, weight, ok := layout.Stamped(word)
@@ -189,9 +190,9 @@ func (r *Reader) noteLatency(stamp, weight uint64) {
 
 // Take releases every message taken so far and returns the next one: Release
 // and Next in one call, for a loop that needs a message only until it asks for
-// the one after it.
+// the next one.
 func (r *Reader) Take(ctx context.Context) ([]byte, error) {
-	// The bodies of Release and Next, for a nanosecond each.
+	// The bodies of Release and Next: a call would cost a nanosecond each.
 	r.gate.Enter()
 	avail := r.avail.Load()
 	if r.head != r.index {
@@ -224,7 +225,7 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 }
 
 // Release gives the room of every message taken so far back to the Writer and
-// wakes it if that is what it waits for. Their slices are invalid from here on.
+// wakes it if it waits for that. Their slices are invalid from here on.
 // With nothing taken it does nothing.
 func (r *Reader) Release() {
 	r.gate.Enter()
@@ -311,7 +312,7 @@ func (r *Reader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
 }
 
 // Messages ranges over messages without copying them, releasing each after the
-// body of the loop has run. It ends in silence at io.EOF; any other error,
+// body of the loop has run. It ends without an error at io.EOF; any other error,
 // ErrIncomplete included, is the last pair.
 func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
@@ -321,18 +322,18 @@ func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 				return
 			}
 			if !yield(msg, err) || err != nil {
-				return // a message whose body broke off stays unreleased
+				return // the message of a loop that was left stays unreleased
 			}
 			r.Release()
 		}
 	}
 }
 
-// A look at the Writer's index takes its cache line away from the Writer, who
-// then waits for it at the next publish. A Reader that looks after every few
-// messages slows both to the pace of that line: it pauses before the look, as
-// long as looks bring less than worthwhile bytes, and at once no more when one
-// brings nothing. maxCourtesy pauses are a microsecond or so.
+// Loading the Writer's index takes its cache line away from the Writer's processor, which then
+// waits for it at the next publish. A Reader that loads it after every few messages slows both
+// sides down to the rate at which that line can move. So it pauses before the load as long as
+// loads bring less than minBatchBytes, and no longer once one brings nothing. maxPollBackoff
+// pauses take about a microsecond.
 const (
 	minBatchBytes  = 4096
 	maxPollBackoff = 64
@@ -390,7 +391,7 @@ func (r *Reader) ready() (bool, error) {
 	if !due {
 		return false, nil
 	}
-	// The producer publishes its last message before it says closed.
+	// The producer publishes its last message before it stores StateClosed.
 	if ok, err := r.refresh(); ok || err != nil {
 		return ok, err
 	}
@@ -401,7 +402,7 @@ func (r *Reader) ready() (bool, error) {
 	case !r.follow:
 		return false, cmp.Or(incomplete, io.EOF)
 	}
-	if r.head == r.index { // else a successor takes what is held, and has to be told then
+	if r.head == r.index { // else a successor takes what is held, and is told then
 		r.ends.Acknowledge()
 	}
 	if holder != r.reported {

@@ -3,7 +3,7 @@ package ring
 // sampler picks the messages that carry a time stamp, a few thousand a second
 // whatever the rate is: every message of a slow stream, one in many of a fast
 // one. A sample says how many messages it stands for, so the histogram counts
-// messages and not samples, and a burst weighs what it weighs.
+// messages and not samples, and a burst has its full weight.
 type sampler struct {
 	next uint64 // the message count at which a sample is due
 	last uint64 // the count up to which messages are accounted for
@@ -11,8 +11,9 @@ type sampler struct {
 	at   uint64 // monotonic ns of the last sample
 }
 
-// Samples closer than tooDense move apart, farther than tooSparse together. At
-// about 50 ns a sample, dense means at most a two-thousandth of the time.
+// The distance between samples is doubled when they are closer than tooDense and halved when they
+// are farther apart than tooSparse. A sample takes about 50 ns, so at tooDense samples take a
+// two-thousandth of the time.
 const (
 	tooDense  = 100_000   // ns
 	tooSparse = 1_000_000 // ns
@@ -44,8 +45,8 @@ func (s *sampler) adapt(now uint64) {
 	s.at = now
 }
 
-// denser halves the distance to the next sample, when the stream has become
-// slow enough to sleep and might otherwise wait long for one.
+// denser halves the distance to the next sample: the stream has become so slow that a side
+// sleeps, and it might be long until a sample is due.
 func (s *sampler) denser(count uint64) {
 	if s.step > 0 {
 		s.step--

@@ -51,12 +51,12 @@ func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
 	}
 }
 
-// errAgain: the segment was empty, unused and of another geometry or mode, and has been
+// errRetry: the segment was empty, unused and of another geometry or mode, and has been
 // removed; or its consumer took the last message of another framing and left meanwhile.
 var errRetry = errors.New("again")
 
-// newSegmentWriter makes a Writer of a segment. carryOver is what the segment inherits, and after
-// errAgain what the next one does: endpoint.AddCarryOver.
+// newSegmentWriter makes a Writer of a segment. carryOver goes to that segment, and after errRetry
+// to the next one: endpoint.AddCarryOver.
 func newSegmentWriter(seg *shm.Segment, opt Options, carryOver *uint64) (w *Writer, err error) {
 	err = shm.Guard(func() error {
 		endpoint.AddCarryOver(seg.Header(), *carryOver)
@@ -78,8 +78,8 @@ func newSegmentWriter(seg *shm.Segment, opt Options, carryOver *uint64) (w *Writ
 	return nil, refuse(seg, err, carryOver)
 }
 
-// refuse gives back the role that err keeps the caller from. It returns errAgain when the
-// reason for err is gone, with what no Reader was told of a segment that is gone too.
+// refuse releases the role, which err keeps the caller from using. It returns errRetry when the
+// reason for err has gone away, and sets carryOver when the segment was removed.
 func refuse(seg *shm.Segment, err error, carryOver *uint64) error {
 	h, drained, incomplete := seg.Header(), false, uint64(0)
 	removed, leaveErr := seg.Leave(guardedBool(func() bool {
@@ -109,9 +109,9 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 	return fmt.Errorf("%w: capacity %d and slots %d, %s", ErrGeometry, g.Capacity, g.Slots, describeUse(unread, seg))
 }
 
-// checkFraming compares the messages that are unread with those that the caller will send:
-// a Reader asks for the framing of each, and there is one for all (Reader.Framing). Nobody
-// but the caller, who holds the role, can make more of them.
+// checkFraming compares the framing of the unread messages with that of those that the caller
+// will send: a ring has one framing for all messages (Reader.Framing). Only the caller, who holds
+// the role, can publish more.
 func checkFraming(seg *shm.Segment, opt Options) error {
 	g, h := seg.Geometry(), seg.Header()
 	w, r := endpoint.Recover(&h.Producer), endpoint.Recover(&h.Consumer)
@@ -129,7 +129,7 @@ func checkFraming(seg *shm.Segment, opt Options) error {
 	return fmt.Errorf("%w: %s, %s", ErrFraming, is, describeUse(w.Count-r.Count, seg))
 }
 
-// with says what keeps a segment as it is.
+// describeUse says what keeps a segment as it is.
 func describeUse(unread uint64, seg *shm.Segment) string {
 	consumer := "a live consumer"
 	if seg.Absent(layout.Consumer) {
@@ -192,16 +192,16 @@ func (w *Writer) Segment() *shm.Segment { return w.segment }
 func (r *Reader) Segment() *shm.Segment { return r.segment }
 
 // KeepEnd makes Close leave the segment, even with no message in it, when no Reader was told
-// that the stream has ended. The next one is, where it would else wait for a stream to
-// begin; a next Writer goes on with the segment, and its Reader is told that a stream was not
-// complete.
+// that the stream has ended. The next Reader is told then, and does not wait for another stream
+// to begin. If another Writer comes first, it goes on with the segment, and its Reader is told
+// that a stream was not complete.
 func (w *Writer) KeepEnd() { w.keepEnd = true }
 
-// EndAs says how Close will have ended the stream; without it, complete. With
-// layout.EndStopped and layout.EndFailed the Reader gets ErrIncomplete for its end.
+// EndAs sets how Close ends the stream; without it, as complete. With layout.EndStopped and
+// layout.EndFailed the Reader gets ErrIncomplete at the end.
 func (w *Writer) EndAs(end layout.End) { w.end = end }
 
-// guarded returns a look at the segment that is false when it faults.
+// guardedBool returns look with a fault in it as false.
 func guardedBool(look func() bool) func() bool {
 	return func() (ok bool) {
 		fault := shm.Guard(func() error { ok = look(); return nil })

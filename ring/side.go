@@ -15,10 +15,10 @@ import (
 )
 
 // Memory is a ring's memory: a header and a data region of 2*Capacity bytes.
-// In a segment the second half of Data shows the first again; on plain memory
-// it need not, because a record is written and read at the same offset.
+// In a segment the second half of Data is the first again; in plain memory
+// it need not be, because a record is written and read at the same offset.
 // Messages begin at addresses that are multiples of 8 if Data does, as that of a
-// segment.
+// segment does.
 type Memory struct {
 	Header   *layout.Header
 	Data     []byte
@@ -52,17 +52,17 @@ type side struct {
 	mem  Memory
 	role layout.Role
 
-	ownCursor, peerCursor *layout.Cursor    // what I move, what I watch
-	ownStats, peerStats   *layout.RoleStats // my counters, the peer's
+	ownCursor, peerCursor *layout.Cursor // what this side publishes, what it watches
+	ownStats, peerStats   *layout.RoleStats
 
 	index, count uint64 // what is published
 	sleeper      sleep.Sleeper
-	waiting      atomic.Bool // a call waits: a second one is a misuse
+	waiting      atomic.Bool // a call waits: a second one at once is a misuse
 	keepSegment  bool        // leave the segment when done
 
 	closeState   closeState
 	closeTimeout time.Duration
-	gate         gate.Gate // that every call of the owner's passes, closed by Close
+	gate         gate.Gate // every call of the owner's passes it; Close closes it
 }
 
 func newSide(mem Memory, role layout.Role, opt Options) side {

@@ -31,14 +31,14 @@ type Writer struct {
 	staged uint64 // messages staged and published since creation
 	bytes  uint64 // payload bytes of those
 
-	// Tail may not pass stop without a closer look (setStop). It is 0 from Close on,
+	// stop is how far tail may move in the fast path (setStop). It is 0 from Close on,
 	// whoever calls it.
 	stop layout.Uint64
 
 	limit     uint64 // the Reader's index, as last seen, plus capacity
 	slotLimit uint64 // the Reader's count, as last seen, plus slots
 
-	prefetched uint64 // time for the next prefetch
+	prefetched uint64 // up to where lines were asked for: at tail, the next ones are
 	reserved   int    // payload bytes reserved, -1 when nothing is
 	head       uint64 // bytes between tail and the reserved payload
 	need       uint64 // bytes that Reserve wants free
@@ -50,13 +50,13 @@ type Writer struct {
 	onFull     Policy
 	resumed    uint64
 	startCount uint64       // messages published before this Writer
-	end        layout.End   // of the stream, as Close says it
+	end        layout.End   // of the stream, for Close
 	segment    *shm.Segment // nil on plain memory
-	keepEnd    bool         // keep, when no Reader was told of the end
+	keepEnd    bool         // keep the segment when no Reader was told of the end
 }
 
-// NewWriter takes the producer role on any memory with a valid header. The
-// caller sees to it that there is only one. Options.Capacity and Slots are
+// NewWriter takes the producer role in any memory with a valid header. The
+// caller makes sure that there is only one. Options.Capacity and Slots are
 // ignored: the geometry is mem's.
 func NewWriter(mem Memory, opt Options) (*Writer, error) {
 	w := &Writer{
@@ -96,11 +96,11 @@ func (w *Writer) Published() uint64 { return w.count - w.startCount }
 // It is ring memory, valid until Commit; nobody else sees it before Publish.
 // It begins at an address that is a multiple of 8. Its old content is
 // unspecified. At most one reservation is open at a time; reserving again
-// without Commit gives the room back and takes other.
+// without Commit drops the first.
 //
 // When the ring is full it publishes what is staged and does what the policy
 // says: Block waits until there is room, ctx is done (its cause is returned) or
-// the segment turns out ErrCorrupt; Drop returns ErrDropped and Fail
+// the segment is found to be corrupt (ErrCorrupt); Drop returns ErrDropped and Fail
 // ErrFull. A message that can never fit is ErrTooLarge. After an error nothing is reserved.
 func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 	w.gate.Enter()
@@ -129,12 +129,12 @@ func (w *Writer) TryReserve(n int) ([]byte, error) {
 	return buf, w.endCall(nil)
 }
 
-// over ends a call.
+// endCall ends a call that returns err.
 func (w *Writer) endCall(err error) error {
 	w.gate.Leave()
 	if err == ErrClosed {
-		w.stop.Store(0)               // Close is about to; until then Reserve would go on giving
-		w.closeState.slicesReleased() // the caller has no reservation, and from here on never will
+		w.stop.Store(0)               // Close is about to do that; until then Reserve would succeed
+		w.closeState.slicesReleased() // the caller has no reservation and gets no other
 	}
 	return err
 }

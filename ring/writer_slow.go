@@ -49,14 +49,14 @@ func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
 	return nil
 }
 
-// fits looks whether n bytes can be reserved now, with a fresh look at the
-// Reader if the last one says no.
+// canReserve reports whether n bytes can be reserved now. It looks at the Reader if what was last
+// seen of it leaves no room.
 func (w *Writer) canReserve(n int) (bool, error) {
 	if n < 0 {
 		w.gate.Leave()
 		panic(fmt.Sprintf("ring: Reserve(%d)", n))
 	}
-	if w.gate.Closed() { // and what else is in w is Close's to read
+	if w.gate.Closed() { // and Close may be using the rest of w
 		return false, ErrClosed
 	}
 	w.reserved = -1
@@ -70,7 +70,7 @@ func (w *Writer) canReserve(n int) (bool, error) {
 	return w.refresh()
 }
 
-// room reports whether need bytes and a slot are free, going by what was last
+// hasRoom reports whether need bytes and a slot are free, going by what was last
 // seen of the Reader.
 func (w *Writer) hasRoom() bool {
 	return w.need <= w.limit-w.tail && w.staged < w.slotLimit
@@ -95,9 +95,9 @@ func (w *Writer) refresh() (bool, error) {
 	return w.hasRoom(), nil
 }
 
-// setStop folds all reasons for a closer look into one index: no room, no slot,
-// a sample due, lines to prefetch. A message moves tail by at least the record
-// header, so m messages before the look are safe as long as tail moves by less
+// setStop combines all reasons to leave the fast path into one index: no room, no slot,
+// a sample due, lines to prefetch. A message moves tail by at least a record
+// header, so m messages fit into the fast path as long as tail moves by less
 // than m headers.
 func (w *Writer) setStop() {
 	messages := distance(min(w.slotLimit, w.sampler.next), w.staged)
@@ -107,17 +107,16 @@ func (w *Writer) setStop() {
 	}
 }
 
-// ahead returns how far a is ahead of b, 0 when it is behind.
+// distance returns how far a is ahead of b, 0 when it is behind.
 func distance(a, b uint64) uint64 { return uint64(max(0, int64(a-b))) }
 
-// prefetchStep is how far ahead of tail the ring's lines are asked for, and how
-// many bytes at a time. A store to a line that the Reader has waits for it, and
-// the few entries of the store buffer are soon full of such stores; asked for
-// together and early, the lines come in parallel. Measured in
-// docs/protocol.md.
+// prefetchStep is how far ahead of tail cache lines are prefetched, and how many bytes at a
+// time. A store to a line that the Reader's processor owns waits in the store buffer, whose few
+// entries are soon full of such stores; prefetched early and together, the lines arrive in
+// parallel. docs/protocol.md has the measurements.
 const prefetchStep = 2048
 
-// prefetch asks for the lines that the next messages go to, as far as they are
+// prefetch prefetches the lines that the next messages go to, as far as they are
 // free: what lies beyond the limit is still the Reader's.
 func (w *Writer) prefetch() {
 	if distance(w.prefetched, w.tail) > 0 {
@@ -129,7 +128,7 @@ func (w *Writer) prefetch() {
 	}
 }
 
-// take hands out the reservation that fits has found room for, as a sampled
+// take makes the reservation that canReserve has found room for, as a sampled
 // record when one is due and the stamp fits as well.
 func (w *Writer) take(n int) []byte {
 	w.reserved, w.head = n, layout.RecordHeader
@@ -151,8 +150,7 @@ func (w *Writer) commitSample(at, n uint64) (word uint64) {
 	return word
 }
 
-// putStamp dates the staged sample, and takes the occasion of having read the
-// clock to note progress.
+// putStamp stores the time in the staged sample, and as progress of this side.
 func (w *Writer) putStamp() {
 	now := monotonic.Now()
 	binary.LittleEndian.PutUint64(w.data[w.stamp:], now)
@@ -169,8 +167,8 @@ func (w *Writer) noteDepth(consumed uint64) {
 	}
 }
 
-// wakeReader wakes a sleeping Reader. A stream slow enough for that can afford
-// denser samples.
+// wakeReader wakes a sleeping Reader. A stream that is slow enough for that is sampled more
+// often.
 func (w *Writer) wakeReader() {
 	w.wake()
 	w.sampler.denser(w.staged)
