@@ -41,14 +41,14 @@ func TestTheAccountsAddUpAndNothingIsLeftOpen(t *testing.T) {
 		}
 		s.Flush()
 		take(transfers)
-		if _, err := s.Drain(t.Context()); err != nil {
+		if err := s.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		fails(t, r, io.EOF)
-		if n := s.Queued(); n != 0 {
+		if n := s.Unread(); n != 0 {
 			t.Errorf("%d messages are queued", n)
 		}
-		if _, err := s.Close(t.Context()); err != nil {
+		if _, err := finish(t.Context(), s); err != nil {
 			t.Error(err)
 		}
 

@@ -93,7 +93,7 @@ func benchTransfer(b *testing.B, opt Options, size int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close(ctx)
+	defer s.Close()
 	peer := exec.Command(os.Args[0])
 	peer.Env, peer.Stderr = append(os.Environ(), benchSegment+"="+name), os.Stderr
 	if err := peer.Start(); err != nil {
@@ -115,7 +115,7 @@ func benchTransfer(b *testing.B, opt Options, size int) {
 		s.Commit(size)
 		s.Publish()
 	}
-	if _, err := s.Drain(ctx); err != nil {
+	if err := s.Shutdown(ctx); err != nil {
 		b.Fatal(err)
 	}
 	b.StopTimer()

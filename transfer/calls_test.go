@@ -36,7 +36,7 @@ func TestABatchIsTakenWithoutWaiting(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 		r.Release()
-		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
 		}
 		eventually(t, "the end", func() bool { _, err := r.TryNext(); return errors.Is(err, io.EOF) })
@@ -48,8 +48,8 @@ func TestABatchThatPassesTheLimitSaysHowFarItCame(t *testing.T) {
 	opt.Limit = 3 * pageSize
 	s := create(t, name, opt)
 	n, err := s.SendBatch(t.Context(), [][]byte{{1}, {2}, {3}, {4}})
-	if n != 3 || s.Queued() != 3 {
-		t.Errorf("%d sent, %d queued", n, s.Queued())
+	if n != 3 || s.Unread() != 3 {
+		t.Errorf("%d sent, %d queued", n, s.Unread())
 	}
 	is(t, err, ErrLimit)
 }
@@ -73,7 +73,7 @@ func TestMessagesRangesOverAllOfThemAndReleasesEach(t *testing.T) {
 			t.Errorf("%q, %v, with %d released", msg, err, n)
 		}
 		closed := make(chan error)
-		go func() { _, err := s.Close(context.Background()); closed <- err }()
+		go func() { _, err := finish(context.Background(), s); closed <- err }()
 		var got []string
 		for msg, err := range r.Messages(t.Context()) {
 			if err != nil {
@@ -140,7 +140,7 @@ func TestAWaitWithADeadlineHasAnAlarm(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	send(t, s, "b")
-	_, err := s.Close(ctx)
+	_, err := finish(ctx, s)
 	is(t, err, ErrUndelivered)
 	if n := timers(); n != before {
 		t.Errorf("%d timers, there were %d", n, before)
@@ -169,7 +169,7 @@ func TestAContextEndsAWaitAtOnce(t *testing.T) {
 	}
 }
 
-// A consumer that is there and takes nothing holds Drain up; Abort does not wait.
+// A consumer that is there and takes nothing holds Shutdown up; Abort does not wait.
 func TestAbortGivesUpWhoeverIsThere(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt Options) {
 		s, r := pair(t, opt)
@@ -178,15 +178,15 @@ func TestAbortGivesUpWhoeverIsThere(t *testing.T) {
 		takes(t, r, "a")
 		r.Release()
 		drained := make(chan error)
-		go func() { _, err := s.Drain(context.Background()); drained <- err }()
+		go func() { err := s.Shutdown(context.Background()); drained <- err }()
 		eventually(t, "an end", func() bool { return s.loop.closing.Load() })
-		lost, err := s.Abort()
+		lost, err := lostIn(s.Abort())
 		first := <-drained
 		is(t, errors.Join(first, err), ErrUndelivered)
 		if text := fmt.Sprint(first, err); !strings.Contains(text, "2") {
 			t.Errorf("%d lost, and %s", lost, text)
 		}
-		if _, err := s.Abort(); err != nil {
+		if err := s.Abort(); err != nil {
 			t.Errorf("the second time: %v", err)
 		}
 	})

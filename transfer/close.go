@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"sluice/internal/endpoint"
-	"sluice/internal/format"
 	"sluice/internal/monotonic"
+	"sluice/internal/timerfd"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -22,7 +22,7 @@ import (
 // Every call passes a gate (gate.Gate). Close closes it, ends a call that waits, and waits
 // for the one that is inside. Then nobody else is in a call, and Close may do what the
 // user may: send what is committed, and when the sendLoop has ended give up the role and
-// unmap. Some calls pass no gate. Queued and StopSending take a lock, as they work until Close;
+// unmap. Some calls pass no gate. Unread, Drain and StopSending take a lock, as they work until Close;
 // StopSending closes the gate too, so that nothing is published after it has counted. Publish of a
 // packed buffer is as frequent as messages are; for it the header page is made private
 // (shm.Segment.Detach) before the role is given up, and unmapped later.
@@ -38,48 +38,59 @@ import (
 // that works, maybe on a message of a GiB, and closeTimeout is long. When it is over,
 // Close has done nothing but end all further calls.
 
+// giveUp is the context of a Shutdown that does not wait for a consumer: one that is done.
+var giveUp = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
 // closeTimeout is how long Close waits for a call that is under way.
 const closeTimeout = 10 * time.Second
 
-// Drain sends what is left and the end, and waits until the consumer has let go of
-// everything. When ctx is done and no consumer is there, it gives up: ErrUndelivered, and
-// lost is the number of messages that go with it, 0 where a truncated segment does not
-// tell. With a consumer it waits on, however slow that is, until Abort. Nothing can be sent
-// any more.
+// Shutdown ends the stream: it sends what is left and the end, and waits until the consumer has
+// released everything. When ctx is done and no consumer is there, it gives up: an
+// *UndeliveredError, or an ErrUndelivered without a number where a truncated segment does not
+// tell it. With a consumer it waits on, however slow that is, until Abort. Nothing can be sent
+// any more. The role is held until Close.
 //
 // Any goroutine may call it, at any time, as Close and Abort: it waits for the call that is
 // under way, which waits for nobody itself, and every later one returns ErrClosed. What is
 // committed is sent, published or not. A reservation stays readable and writable until the
 // next Commit, Reserve or Send, or until the Sender is no longer reachable; what is written
 // there goes nowhere. ErrBusy when the call under way does not end.
-func (s *Sender) Drain(ctx context.Context) (lost uint64, err error) {
+//
+// [Sender.Drain] waits for delivery too, and ends nothing.
+func (s *Sender) Shutdown(ctx context.Context) error {
 	s.ending.Lock()
 	defer s.ending.Unlock()
-	return s.drain(ctx)
+	return s.shutDown(ctx)
 }
 
-// drain is Drain with s.ending held. It works on once.
-func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
-	if s.drained {
-		return 0, nil
+// shutDown is Shutdown with s.ending held. It works on once.
+func (s *Sender) shutDown(ctx context.Context) error {
+	if s.isShutDown {
+		return nil
 	}
 	s.gate.Close()
 	if !s.gate.Wait(s.closeTimeout) {
-		return 0, shm.InSegment("close", s.segment.Name(), ErrBusy)
+		return shm.InSegment("close", s.segment.Name(), ErrBusy)
 	}
-	s.drained = true
+	s.isShutDown = true
 	fault := s.publishLast()
-	err = s.loop.finish(ctx)
+	err := s.loop.finish(ctx)
 	left, closeErr := s.queue.close()
 	err = errors.Join(err, closeErr)
 	s.undelivered = left || err != nil || fault != nil
+	lost := uint64(0)
 	if left {
-		fault = cmp.Or(fault, shm.Guard(func() error { lost = s.queued(); return nil }))
+		fault = cmp.Or(fault, shm.Guard(func() error { lost = s.unread(); return nil }))
 	}
 	if left && errors.Is(s.segment.Check(), shm.ErrTruncated) { // what the consumer has released stood there
-		return 0, errors.Join(err, fault, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: how many is not known", ErrUndelivered)))
+		return errors.Join(err, fault, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: how many is not known", ErrUndelivered)))
 	}
 	if lost > 0 {
+		s.lost = lost
 		fault = cmp.Or(fault, shm.Guard(func() error { endpoint.SetEnd(s.own, layout.EndFailed, s.end == layout.EndComplete); return nil }))
 		why := "that no consumer was there for"
 		switch {
@@ -88,9 +99,71 @@ func (s *Sender) drain(ctx context.Context) (lost uint64, err error) {
 		case err != nil:
 			why = "that were not delivered"
 		}
-		err = errors.Join(err, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: %s %s", ErrUndelivered, format.Count(lost), why)))
+		err = errors.Join(err, shm.InSegment("", s.segment.Name(), &UndeliveredError{Lost: lost, why: why}))
 	}
-	return lost, errors.Join(err, fault)
+	return errors.Join(err, fault)
+}
+
+// Drain sends what is committed, full buffers or not, and waits until the consumer has released
+// everything, this one or one that is still to come. It returns nil then, and else the cause of
+// ctx, ErrClosed after a Close, or what keeps the Sender from sending for good; what is not
+// released stays queued. A message that is reserved is not waited for. The Sender's goroutine
+// calls it.
+func (s *Sender) Drain(ctx context.Context) error {
+	if err := s.beginDrain(); err != nil {
+		return err
+	}
+	var alarm timerfd.Alarm
+	defer alarm.Close()
+	alarm.Set(ctx)
+	for wait := minDrainPoll; ; wait = min(2*wait, maxDrainPoll) {
+		// Outside of a call, so that Close need not wait for this one.
+		unread, closed := s.drainStep()
+		switch {
+		case closed:
+			return ErrClosed
+		case unread == 0:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		if err := s.loop.failed(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.loop.done:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// How often Drain looks whether everything is released: the first time, and at last.
+const (
+	minDrainPoll = 100 * time.Microsecond
+	maxDrainPoll = 10 * time.Millisecond
+)
+
+// drainStep notes that this side is not hung, and returns how many messages Drain waits for.
+func (s *Sender) drainStep() (unread uint64, closed bool) {
+	s.page.Lock()
+	defer s.page.Unlock()
+	if s.left || s.gate.Closed() {
+		return 0, true
+	}
+	s.stats.progress()
+	return s.unread(), false
+}
+
+// beginDrain queues what is committed.
+func (s *Sender) beginDrain() error {
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if s.gate.Closed() {
+		return ErrClosed
+	}
+	s.flush()
+	return nil
 }
 
 // publishLast is sendLast, unless the Sender has stopped sending: then after Abort, when nobody asks
@@ -121,36 +194,40 @@ func (s *Sender) sendLast() {
 	endpoint.SetEnd(s.own, s.end, s.count != s.countBefore)
 }
 
-// Abort gives up at once, whether a consumer is there or not, and gives the role back:
-// ErrUndelivered when something was not released, with the number in lost; a consumer that
-// is there can still take those of them that were sent. Any goroutine may call it, also
-// while another is in Drain or Close, which then returns.
-func (s *Sender) Abort() (lost uint64, err error) {
+// Abort gives up at once, whether a consumer is there or not, and gives the role back: an
+// *UndeliveredError when something was not released; a consumer that is there can still take
+// those messages that were sent. Any goroutine may call it, also while another is in Shutdown
+// or Close, which then returns.
+func (s *Sender) Abort() error {
 	s.loop.abort()
-	return s.Close(context.Background())
+	return s.Close()
 }
 
-// Close is Drain, and gives the role back. A Close whose ctx is done already ends in good
-// order where a consumer is, and gives up where none is. It waits for a Drain or Close
-// that another goroutine is in. After ErrBusy the role is still held, and Close may be
-// called again.
-func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
+// Close ends the stream and gives the role back. While a consumer lives it waits until that
+// has released everything; without one it gives up, which is an *UndeliveredError if something
+// was not released. To wait for a consumer, call [Sender.Shutdown] first: then Close has nothing
+// to wait for, and does not say again what Shutdown has said.
+//
+// Any goroutine may call it. It waits for a Shutdown or Close that another goroutine is in.
+// After ErrBusy the role is still held, and Close may be called again.
+func (s *Sender) Close() error {
 	s.ending.Lock()
 	defer s.ending.Unlock()
 	if s.left {
-		return 0, nil
+		return nil
 	}
-	if lost, err = s.drain(ctx); !s.drained {
-		return 0, err
+	err := s.shutDown(giveUp)
+	if !s.isShutDown {
+		return err
 	}
 	delivered := err == nil && !s.undelivered
-	s.page.Lock() // nobody is in Queued
+	s.page.Lock() // nobody is in Unread
 	s.left = true
 	s.page.Unlock()
 	if s.packing > 0 {
 		if detachErr := s.segment.Detach(); detachErr != nil {
 			// The user may still store to the file: the role stays with this process.
-			return lost, errors.Join(err, detachErr)
+			return errors.Join(err, detachErr)
 		}
 	}
 	var h *layout.Header
@@ -169,7 +246,7 @@ func (s *Sender) Close(ctx context.Context) (lost uint64, err error) {
 	if s.packing > 0 {
 		keep(s, s.deferred, s.segment.Unmap)
 	}
-	return lost, errors.Join(err, fault, leaveErr)
+	return errors.Join(err, fault, leaveErr)
 }
 
 // untold reports whether the page has to stay for a Receiver that is still to come: it is to
@@ -241,16 +318,17 @@ func (r *Receiver) Close() error {
 		return nil
 	})
 	err := errors.Join(r.hangUp(), r.accept.close(), r.alarm.Close())
-	if r.holding {
+	if r.held > 0 {
 		var unmap []func() error
-		for _, mem := range r.retired {
-			unmap = append(unmap, mem.Unmap)
+		for _, m := range r.buffers.retired {
+			unmap = append(unmap, m.mem.Unmap)
 		}
 		err = errors.Join(err, keep(r, r.deferred, unmap...))
 	} else {
-		err = errors.Join(err, r.unmapRetired())
+		err = errors.Join(err, r.unmapReleased())
 	}
 	fault := shm.Guard(func() error {
+		r.unread = r.countUnread()
 		r.leaveEnd()
 		r.segment.Header().ConsumerSocket.Store("")
 		endpoint.EndSleep(r.own, monotonic.Now) // if the last call slept
@@ -264,7 +342,7 @@ func (r *Receiver) Close() error {
 
 // leaveEnd notes what the next Receiver need not be told of.
 func (r *Receiver) leaveEnd() {
-	if !r.holding && r.segment.Header().Producer.Count.Load() == r.released.messages {
+	if r.held == 0 && r.segment.Header().Producer.Count.Load() == r.released.messages {
 		r.ends.Leave(true)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func closeElsewhere(t *testing.T, end any) {
 	is(t, background(func() error {
 		switch end := end.(type) {
 		case *Sender:
-			_, err := end.Close(context.Background())
+			_, err := finish(context.Background(), end)
 			return err
 		case *Receiver:
 			return end.Close()
@@ -94,7 +95,7 @@ func TestSeveralClosesAtOnceAreOne(t *testing.T) {
 		for range 4 {
 			all.Go(func() { is(t, r.Close(), nil) })
 			all.Go(func() {
-				lost, err := s.Abort()
+				lost, err := lostIn(s.Abort())
 				if err != nil && !errors.Is(err, ErrUndelivered) {
 					t.Error(err)
 				}
@@ -142,7 +143,7 @@ func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
 		s.Commit(500)
 		s.Publish()
 		s.Flush()
-		if n := s.Queued(); n != 0 {
+		if n := s.Unread(); n != 0 {
 			t.Errorf("%d queued", n)
 		}
 		_, err = s.Reserve(t.Context(), 1)
@@ -158,7 +159,7 @@ func TestWhatIsCommittedIsSentThoughSomethingIsReserved(t *testing.T) {
 		send(t, s, "a")
 		room, err := s.Reserve(t.Context(), 100)
 		is(t, err, nil)
-		closing := background(func() error { _, err := s.Close(context.Background()); return err })
+		closing := background(func() error { _, err := finish(context.Background(), s); return err })
 		takes(t, r, "a")
 		copy(room, bytes.Repeat([]byte{99}, 100))
 		fails(t, r, io.EOF)
@@ -235,7 +236,7 @@ func TestTheMemoryOfEndsThatNobodyUsesGoes(t *testing.T) {
 			_, err = s.Reserve(t.Context(), 10)
 			is(t, err, nil)
 			closes(t, r)
-			_, err = s.Abort()
+			err = s.Abort()
 			is(t, err, ErrUndelivered)
 		}()
 	}
@@ -253,15 +254,15 @@ func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
 	s.closeTimeout, r.closeTimeout = time.Millisecond, time.Millisecond
 	s.gate.Enter()
 	r.gate.Enter()
-	_, err := s.Close(t.Context())
+	err := s.Close()
 	is(t, err, ErrBusy)
-	_, err = s.Drain(t.Context())
+	err = s.Shutdown(t.Context())
 	is(t, err, ErrBusy)
 	is(t, r.Close(), ErrBusy)
 	if h := s.Segment().Header(); layout.State(h.ProducerStats.State.Load()) == layout.StateClosed || layout.State(h.ConsumerStats.State.Load()) == layout.StateClosed {
 		t.Error("they are closed")
 	}
-	if n := s.Queued(); n != 2 {
+	if n := s.Unread(); n != 2 {
 		t.Errorf("%d queued", n)
 	}
 	s.gate.Leave()
@@ -270,7 +271,7 @@ func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
 	_, err = r.Next(t.Context())
 	is(t, err, ErrClosed)
 	closes(t, r)
-	lost, err := s.Abort()
+	lost, err := lostIn(s.Abort())
 	is(t, err, ErrUndelivered)
 	if lost != 2 {
 		t.Errorf("%d lost", lost)
@@ -308,7 +309,7 @@ func TestCloseDoesNotWaitForACallThatHasFaulted(t *testing.T) {
 				is(t, shm.Guard(func() error { return call(s, r) }), shm.ErrTruncated)
 				patiently(s, r)
 				is(t, r.Close(), shm.ErrTruncated)
-				_, err := s.Close(cancelled())
+				err := s.Close()
 				is(t, err, shm.ErrTruncated)
 			})
 		}
@@ -323,7 +324,7 @@ func TestALatePublishReachesNobody(t *testing.T) {
 	s := create(t, name, opt)
 	closes(t, open(t, name, opt)) // the page is not one to begin anew with
 	send(t, s, "a", "b")
-	_, err := s.Close(cancelled())
+	err := s.Close()
 	is(t, err, ErrUndelivered)
 	next := create(t, name, opt)
 	send(t, next, "c")
@@ -335,7 +336,7 @@ func TestALatePublishReachesNobody(t *testing.T) {
 }
 
 // It works until Close, and Close does not unmap the page under it.
-func TestQueuedIsAskedAllTheTime(t *testing.T) {
+func TestUnreadIsAskedAllTheTime(t *testing.T) {
 	for _, buffer := range []int{0, 4096} {
 		name, opt := place(t)
 		opt.Buffer = buffer
@@ -343,15 +344,20 @@ func TestQueuedIsAskedAllTheTime(t *testing.T) {
 			s := create(t, name, opt)
 			send(t, s, "a")
 			started := make(chan bool)
+			var over atomic.Bool
 			asking := background(func() error {
 				close(started)
-				for s.Queued() > 0 {
+				for !over.Load() {
+					if n := s.Unread(); n != 1 {
+						return fmt.Errorf("%d unread", n)
+					}
 				}
 				return nil
 			})
 			<-started
-			s.Drain(cancelled())
-			s.Close(cancelled())
+			s.Shutdown(cancelled())
+			s.Close()
+			over.Store(true)
 			is(t, asking(), nil)
 		}
 	}
@@ -371,7 +377,7 @@ func TestABatchIsEndedByCloseBetweenTwoMessages(t *testing.T) {
 			for s.cursor.Count.Load() == 0 {
 				runtime.Gosched()
 			}
-			lost, err := s.Close(cancelled())
+			lost, err := lostIn(s.Close())
 			is(t, err, ErrUndelivered)
 			sendErr := sending()
 			if int(lost) != n {
@@ -397,7 +403,7 @@ func TestOnEndMayCloseTheReceiver(t *testing.T) {
 	opt.OnEnd = func(error) { closes(t, r) }
 	r = open(t, name, opt)
 	send(t, s, "a")
-	closing := background(func() error { _, err := s.Close(context.Background()); return err })
+	closing := background(func() error { _, err := finish(context.Background(), s); return err })
 	takes(t, r, "a")
 	r.Release()
 	fails(t, r, ErrClosed)
@@ -448,7 +454,7 @@ var gives = map[string]func(s *Sender, buf []byte, n uint64) (accepted uint64, e
 	"Flush": func(s *Sender, buf []byte, n uint64) (uint64, error) {
 		err := s.Send(context.Background(), numbered(buf, n))
 		s.Flush()
-		s.Queued()
+		s.Unread()
 		if err != nil {
 			return 0, err
 		}
@@ -458,13 +464,12 @@ var gives = map[string]func(s *Sender, buf []byte, n uint64) (accepted uint64, e
 
 // ends are all ways to end a Sender.
 var ends = map[string]func(*Sender) (lost uint64, err error){
-	"Close": func(s *Sender) (uint64, error) { return s.Close(cancelled()) },
-	"Drain": func(s *Sender) (uint64, error) {
-		lost, err := s.Drain(cancelled())
-		_, closeErr := s.Close(cancelled())
-		return lost, errors.Join(err, closeErr)
+	"Close": func(s *Sender) (uint64, error) { return lostIn(s.Close()) },
+	"Shutdown": func(s *Sender) (uint64, error) {
+		lost, err := lostIn(s.Shutdown(cancelled()))
+		return lost, errors.Join(err, s.Close())
 	},
-	"Abort": func(s *Sender) (uint64, error) { return s.Abort() },
+	"Abort": func(s *Sender) (uint64, error) { return lostIn(s.Abort()) },
 }
 
 // A Sender without a Receiver is closed at any moment. All that it had accepted counts as
@@ -547,7 +552,7 @@ func TestWhatASenderHadAcceptedComesWheneverItIsClosed(t *testing.T) {
 						}
 					})
 					cpu.Pause(1 + rand.Uint32N(100_000))
-					lost, err := s.Close(cancelled())
+					lost, err := lostIn(s.Close())
 					is(t, err, nil)
 					is(t, using(), ErrClosed)
 					is(t, taking(), io.EOF)
@@ -639,7 +644,7 @@ func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
 							return nil
 						default:
 						}
-						if s.Queued() > 500 {
+						if s.Unread() > 500 {
 							s.Flush()
 							time.Sleep(100 * time.Microsecond)
 							continue

@@ -14,13 +14,13 @@ func TestNothingTouchesAClosedSender(t *testing.T) {
 			send(t, s, "one")
 			released := make(chan struct{})
 			go func() { defer close(released); takes(t, r, "one"); r.Release() }()
-			if _, err := s.Close(t.Context()); err != nil {
+			if _, err := finish(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			<-released
 			s.Publish()
 			s.Flush()
-			if n := s.Queued(); n != 0 {
+			if n := s.Unread(); n != 0 {
 				t.Errorf("%d queued", n)
 			}
 			is(t, s.Send(t.Context(), []byte("x")), ErrClosed)

@@ -20,7 +20,8 @@ func kills(t *testing.T, r *Receiver) {
 	t.Helper()
 	r.hangUp()
 	r.accept.close()
-	r.unmapRetired()
+	r.held = 0
+	r.unmapReleased()
 	r.closed = true
 	if _, err := r.segment.Leave(never); err != nil {
 		t.Error(err)
@@ -32,7 +33,7 @@ func kills(t *testing.T, r *Receiver) {
 func killsInRelease(t *testing.T, r *Receiver) {
 	t.Helper()
 	r.cursor.Count.Store(r.taken)
-	r.cursor.Bytes.Store(r.bytes)
+	r.cursor.Bytes.Store(r.payload)
 	kills(t, r)
 }
 
@@ -175,7 +176,7 @@ func (e *ending) finish() {
 				e.s.loop.disconnect()
 				close(e.s.loop.done)
 			}
-			lost, err := e.s.Close(context.Background())
+			lost, err := finish(context.Background(), e.s)
 			if lost != 0 {
 				err = fmt.Errorf("%d lost, %w", lost, err)
 			}

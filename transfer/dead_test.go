@@ -19,7 +19,7 @@ func killsSender(t *testing.T, s *Sender) {
 	if _, err := s.queue.close(); err != nil {
 		t.Error(err)
 	}
-	s.left, s.drained = true, true
+	s.left, s.isShutDown = true, true
 	if _, err := s.segment.Leave(never); err != nil {
 		t.Error(err)
 	}
@@ -91,7 +91,7 @@ func TestWhatDiesWithAProducerIsCountedAsSoonAsAllThatCameWasReleased(t *testing
 		send(t, s, "next")
 		takes(t, r, "next")
 		r.Release()
-		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
 		}
 		fails(t, r, ErrIncomplete)
@@ -145,7 +145,7 @@ func TestWhatNobodyHasCountedOutlivesAnotherProducer(t *testing.T) {
 	r.WriteOff()
 	killsSender(t, s)
 	closes(t, r)
-	if _, err := create(t, name, opt).Close(cancelled()); err != nil {
+	if err := create(t, name, opt).Close(); err != nil {
 		t.Fatal(err)
 	}
 	r = open(t, name, opt)

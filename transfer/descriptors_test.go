@@ -78,7 +78,7 @@ func TestWhatDidNotFitComesAgain(t *testing.T) {
 			takes(t, r, fmt.Sprint("number ", i))
 		}
 		r.Release()
-		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
 		}
 	})
@@ -136,7 +136,7 @@ func TestASenderKeepsToItsShareOfDescriptors(t *testing.T) {
 			takes(t, r, number(i))
 			r.Release()
 		}
-		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
 		}
 	})

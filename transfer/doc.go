@@ -14,12 +14,11 @@
 // # Concurrency
 //
 // One goroutine at a time may use a Sender, and one a Receiver, with these exceptions.
-// StopSending of a Sender may be called from any goroutine, once, before Close. Close, and Drain
-// and Abort of a Sender, may be called from any goroutine, at any time. They end the call
-// that is under way if it waits, as Next does, and wait for it otherwise; every later call
-// returns ErrClosed. What the user has at that moment, a
-// reservation or messages that are not released, stays readable, and the reservation
-// writable, until the next call that would end it, or until the garbage collector finds
-// that nobody has the end any more. Segment returns the header page, which is unmapped
-// when the end is closed.
+// StopSending of a Sender may be called from any goroutine, once, before Close. Close, and
+// Shutdown and Abort of a Sender, may be called from any goroutine, at any time. They end the
+// call that is under way if it waits, as Next does, and wait for it otherwise; every later call
+// returns ErrClosed. What the user has at that moment, a reservation or messages that are not
+// released, stays readable, and the reservation writable, until the next call that would end it,
+// or until the garbage collector finds that nobody has the end any more. Segment returns the
+// header page, which is unmapped when the end is closed.
 package transfer

@@ -16,14 +16,14 @@ import (
 	"sluice/shm"
 )
 
-func TestDrainWaitsUntilEverythingIsReleased(t *testing.T) {
+func TestShutdownWaitsUntilEverythingIsReleased(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt Options) {
 		s, r := pair(t, opt)
-		send(t, s, "a", "b", "c") // and no Flush: Drain does that
+		send(t, s, "a", "b", "c") // and no Flush: Shutdown does that
 		var released atomic.Bool
 		drained := make(chan error)
 		go func() {
-			lost, err := s.Drain(cancelled()) // there is a consumer, so it waits all the same
+			lost, err := lostIn(s.Shutdown(cancelled())) // there is a consumer, so it waits all the same
 			if lost != 0 || !released.Load() {
 				err = errors.Join(err, errors.New("it came back before the release"))
 			}
@@ -38,14 +38,14 @@ func TestDrainWaitsUntilEverythingIsReleased(t *testing.T) {
 		}
 		_, err := s.Reserve(t.Context(), 1)
 		is(t, err, ErrClosed)
-		if lost, err := s.Drain(t.Context()); lost != 0 || err != nil {
-			t.Errorf("the second Drain: %d lost, %v", lost, err)
+		if lost, err := lostIn(s.Shutdown(t.Context())); lost != 0 || err != nil {
+			t.Errorf("the second Shutdown: %d lost, %v", lost, err)
 		}
 		ended(t, s, r)
 	})
 }
 
-func TestDrainWaitsForAConsumer(t *testing.T) {
+func TestShutdownWaitsForAConsumer(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt Options) {
 		name, at := place(t)
 		opt.Socket = at.Socket
@@ -53,7 +53,7 @@ func TestDrainWaitsForAConsumer(t *testing.T) {
 		send(t, s, "a", "b")
 		drained := make(chan error)
 		go func() {
-			_, err := s.Drain(t.Context())
+			err := s.Shutdown(t.Context())
 			drained <- err
 		}()
 		r := open(t, name, opt)
@@ -66,13 +66,13 @@ func TestDrainWaitsForAConsumer(t *testing.T) {
 	})
 }
 
-func TestDrainGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
+func TestShutdownGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt Options) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
 		send(t, s, "a", "b", "c")
-		lost, err := s.Drain(cancelled())
+		lost, err := lostIn(s.Shutdown(cancelled()))
 		is(t, err, ErrUndelivered)
 		if lost != 3 {
 			t.Errorf("%d lost, want 3", lost)
@@ -80,14 +80,14 @@ func TestDrainGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
 		if n := memfds(); n != 0 {
 			t.Errorf("%d buffers are open", n)
 		}
-		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("Close: %d lost, %v", lost, err) // once is enough
 		}
 	})
 }
 
 // The context is done while it waits, and somebody had taken a part before.
-func TestDrainCountsOnlyWhatWasNotTaken(t *testing.T) {
+func TestShutdownCountsOnlyWhatWasNotTaken(t *testing.T) {
 	s, r := pair(t, Options{})
 	send(t, s, "a", "b", "c")
 	takes(t, r, "a")
@@ -99,7 +99,7 @@ func TestDrainCountsOnlyWhatWasNotTaken(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	drained := make(chan uint64)
 	go func() {
-		lost, err := s.Drain(ctx)
+		lost, err := lostIn(s.Shutdown(ctx))
 		is(t, err, ErrUndelivered)
 		drained <- lost
 	}()
@@ -112,7 +112,7 @@ func TestDrainCountsOnlyWhatWasNotTaken(t *testing.T) {
 func TestWithNothingToDeliverTheEndWaitsForNobody(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt)
-	if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+	if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 		t.Errorf("%d lost, %v", lost, err)
 	}
 	if _, err := shm.Open(t.Context(), name, 0); err == nil {
@@ -127,7 +127,7 @@ func TestDeliverEndWaitsForSomebodyToTellTheEnd(t *testing.T) {
 	s.DeliverEnd()
 	closed := make(chan error)
 	go func() {
-		_, err := s.Close(t.Context())
+		_, err := finish(t.Context(), s)
 		closed <- err
 	}()
 	select {
@@ -155,7 +155,7 @@ func TestAProducerThatGaveUpIsTheEndForAReceiverThatWaits(t *testing.T) {
 	name, opt := place(t)
 	s, r := apart(t, name, opt)
 	send(t, s, "a", "b")
-	lost, err := s.Close(cancelled())
+	lost, err := lostIn(s.Close())
 	is(t, err, ErrUndelivered)
 	fails(t, r, ErrIncomplete)
 	if seen := r.own.Lost.Load(); lost != 2 || seen != 2 {
@@ -187,7 +187,7 @@ func TestAReceiverThatFollowsTakesFromTheNextProducer(t *testing.T) {
 			s.Flush()
 			takes(t, r, msg, msg)
 			r.Release()
-			if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+			if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 				t.Errorf("%d lost, %v", lost, err)
 			}
 			s = nil
@@ -205,7 +205,7 @@ func TestAReceiverThatFollowsOutlivesAProducerThatGaveUp(t *testing.T) {
 	opt.Follow = true
 	s, r := apart(t, name, opt)
 	send(t, s, "a", "b")
-	_, err := s.Close(cancelled())
+	err := s.Close()
 	is(t, err, ErrUndelivered)
 	took := make(chan string)
 	go func() {
@@ -220,7 +220,7 @@ func TestAReceiverThatFollowsOutlivesAProducerThatGaveUp(t *testing.T) {
 		t.Fatalf("it took %s", got)
 	}
 	r.Release()
-	if lost, err := s.Close(t.Context()); lost != 0 || err != nil || r.own.Lost.Load() != 2 {
+	if lost, err := finish(t.Context(), s); lost != 0 || err != nil || r.own.Lost.Load() != 2 {
 		t.Errorf("%d lost, %v; %d were before", lost, err, r.own.Lost.Load())
 	}
 }
@@ -262,7 +262,7 @@ func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
 	opt.Keep = true
 	s := create(t, name, opt)
 	send(t, s, "old")
-	if _, err := s.Close(cancelled()); !errors.Is(err, ErrUndelivered) {
+	if err := s.Close(); !errors.Is(err, ErrUndelivered) {
 		t.Fatal(err)
 	}
 	opt.Fresh, opt.Keep = true, false
@@ -294,7 +294,7 @@ func TestTheSuccessorOfAKilledConsumerLearnsThatTheStreamHasEnded(t *testing.T) 
 			if first == "the consumer" {
 				kills(t, r)
 			}
-			if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+			if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 				t.Fatalf("%d lost, %v", lost, err)
 			}
 			if first == "the producer" {
@@ -339,8 +339,8 @@ func TestAnEndThatWasTakenIsNotTakenAgain(t *testing.T) {
 // The reason stands in the segment, and in the error.
 func TestASenderThatGivesUpHasFailed(t *testing.T) {
 	for why, end := range map[string]func(s *Sender) (uint64, error){
-		"1 that no consumer was there for": func(s *Sender) (uint64, error) { return s.Close(cancelled()) },
-		"1 that no consumer has released":  (*Sender).Abort,
+		"1 that no consumer was there for": func(s *Sender) (uint64, error) { return lostIn(s.Close()) },
+		"1 that no consumer has released":  func(s *Sender) (uint64, error) { return lostIn(s.Abort()) },
 	} {
 		name, opt := place(t)
 		opt.Keep = true

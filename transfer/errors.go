@@ -23,7 +23,8 @@ var (
 	// ErrLimit: the messages in flight take as much memory as was allowed. The
 	// error is a *LimitError.
 	ErrLimit = errors.New("memory limit reached")
-	// ErrUndelivered: messages that were accepted will never be delivered.
+	// ErrUndelivered: messages that were accepted will never be delivered. The error is an
+	// *UndeliveredError where their number is known.
 	ErrUndelivered = errors.New("messages were lost")
 	// ErrPeer: the socket at that path is not the peer's: another user's, or
 	// something that listens there without being a consumer.
@@ -89,3 +90,17 @@ func (e *LimitError) Error() string {
 
 // Is makes it ErrLimit.
 func (e *LimitError) Is(target error) bool { return target == ErrLimit }
+
+// UndeliveredError is ErrUndelivered with the number of messages.
+type UndeliveredError struct {
+	Lost uint64 // messages that were accepted, and that no consumer has released
+	why  string
+}
+
+// Error gives the number in a sentence.
+func (e *UndeliveredError) Error() string {
+	return fmt.Sprintf("%v: %s %s", ErrUndelivered, format.Count(e.Lost), e.why)
+}
+
+// Is makes it ErrUndelivered.
+func (e *UndeliveredError) Is(target error) bool { return target == ErrUndelivered }

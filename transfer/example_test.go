@@ -43,8 +43,8 @@ func Example() {
 	}
 	ended := make(chan error)
 	go func() {
-		_, err := s.Close(ctx) // it does: everything is released, or it is an error
-		ended <- err
+		// This waits for one: everything is released, or it is an error.
+		ended <- errors.Join(s.Shutdown(ctx), s.Close())
 	}()
 
 	r, err := transfer.Open(ctx, name, opt)
@@ -99,11 +99,10 @@ func ExampleSender_Reserve() {
 		s.Publish() // Flush, where the next message may be long in coming
 	}
 
-	gone, cancel := context.WithCancel(ctx)
-	cancel()
-	lost, err := s.Close(gone) // nobody came, and it waits no longer
-	fmt.Println(lost, "lost", errors.Is(err, transfer.ErrUndelivered))
+	err = s.Close() // nobody came, and it does not wait
+	var undelivered *transfer.UndeliveredError
+	fmt.Println(errors.As(err, &undelivered), undelivered.Lost, "lost")
 	// Output:
 	// 256 messages in flight
-	// 256 lost true
+	// true 256 lost
 }

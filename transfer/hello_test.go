@@ -188,7 +188,7 @@ func TestSilentConnectionsHoldNobodyUp(t *testing.T) {
 	began := time.Now()
 	_, err := r.Next(ctx)
 	is(t, err, context.DeadlineExceeded)
-	if _, err := s.Close(cancelled()); err != nil {
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 	s = create(t, name, opt)

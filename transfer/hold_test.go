@@ -59,7 +59,7 @@ func TestReleaseFreesTheBuffers(t *testing.T) {
 	}
 	r.Release()
 	eventually(t, "an end of the buffers", func() bool { return memfds() == 0 })
-	if n := s.Queued(); n != 0 {
+	if n := s.Unread(); n != 0 {
 		t.Errorf("%d messages are queued", n)
 	}
 }
@@ -70,7 +70,7 @@ func TestARecycledBufferIsUsedAgain(t *testing.T) {
 		msg := fmt.Sprint("number ", i)
 		send(t, s, msg)
 		takes(t, r, msg)
-		if len(r.retired) > 0 {
+		if len(r.buffers.retired) > 0 {
 			t.Fatal("it is mapped a second time")
 		}
 		r.Release()
@@ -204,7 +204,7 @@ func TestAConsumerThatLiesFreesNothingThatWasNotSent(t *testing.T) {
 			if n := memfds(); n != 3 {
 				t.Errorf("%d buffers of 3 are left", n)
 			}
-			if n := s.Queued(); n > 3 {
+			if n := s.Unread(); n > 3 {
 				t.Errorf("%d messages are queued", n)
 			}
 		})

@@ -33,7 +33,7 @@ func TestTheEndOfATransferSaysWhetherItWasComplete(t *testing.T) {
 			r := open(t, name, opt)
 			closed := make(chan error)
 			go func() {
-				_, err := s.Close(t.Context())
+				_, err := finish(t.Context(), s)
 				closed <- err
 			}()
 			takes(t, r, c.sent...)
@@ -56,7 +56,7 @@ func TestAReceiverThatComesAfterAFailureIsTold(t *testing.T) {
 	s := create(t, name, opt)
 	s.EndAs(layout.EndFailed)
 	s.KeepEnd()
-	if _, err := s.Close(cancelled()); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	r := open(t, name, opt)
@@ -80,7 +80,7 @@ func TestAReceiverThatComesAfterALossIsTold(t *testing.T) {
 			r.Release()
 			leave(r)
 			send(t, s, "lost")
-			if lost, err := s.Close(cancelled()); lost != 1 || !errors.Is(err, ErrUndelivered) {
+			if lost, err := lostIn(s.Close()); lost != 1 || !errors.Is(err, ErrUndelivered) {
 				t.Fatalf("%d lost, %v", lost, err)
 			}
 			r = open(t, name, opt)
@@ -108,7 +108,7 @@ func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
 		s := create(t, name, opt)
 		s.KeepEnd()
 		send(t, s, c.sent...)
-		if _, err := s.Close(cancelled()); !errors.Is(err, c.end) {
+		if err := s.Close(); !errors.Is(err, c.end) {
 			t.Fatal(err)
 		}
 		next := create(t, name, opt)
@@ -116,7 +116,7 @@ func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
 		r := open(t, name, opt)
 		closed := make(chan error)
 		go func() {
-			_, err := next.Close(t.Context())
+			_, err := finish(t.Context(), next)
 			closed <- err
 		}()
 		takes(t, r, "a")
@@ -144,7 +144,7 @@ func TestWhatWasLostBeforeAnAbandonedPageIsToldWithTheNext(t *testing.T) {
 	}
 	send(t, s, "lost")
 	killsSender(t, s)
-	if _, err := create(t, name, opt).Close(cancelled()); err != nil {
+	if err := create(t, name, opt).Close(); err != nil {
 		t.Fatal(err)
 	}
 	s = create(t, name, opt)
@@ -152,7 +152,7 @@ func TestWhatWasLostBeforeAnAbandonedPageIsToldWithTheNext(t *testing.T) {
 	r := open(t, name, opt)
 	closed := make(chan error)
 	go func() {
-		_, err := s.Close(t.Context())
+		_, err := finish(t.Context(), s)
 		closed <- err
 	}()
 	takes(t, r, "a")
@@ -176,7 +176,7 @@ func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
 		closes(t, r)
 		s.EndAs(layout.EndStopped)
 		s.KeepEnd()
-		if _, err := s.Close(cancelled()); err != nil {
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		s = create(t, name, opt)
@@ -189,7 +189,7 @@ func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
 		}
 		closed := make(chan error)
 		go func() {
-			_, err := s.Close(t.Context())
+			_, err := finish(t.Context(), s)
 			closed <- err
 		}()
 		takes(t, r, "b")
@@ -233,7 +233,7 @@ func TestAnEndThatTheLastReceiverHasNotAskedFor(t *testing.T) {
 			takes(t, r, "a")
 			r.Release()
 			s.EndAs(end)
-			if _, err := s.Close(t.Context()); err != nil {
+			if _, err := finish(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			if asks {

@@ -190,7 +190,7 @@ func (in *intruder) serves(r *Receiver) {
 	send(in.t, s, "from a sender")
 	takes(in.t, r, "from a sender")
 	r.Release()
-	if lost, err := s.Close(in.t.Context()); lost != 0 || err != nil {
+	if lost, err := finish(in.t.Context(), s); lost != 0 || err != nil {
 		in.t.Errorf("%d lost, %v", lost, err)
 	}
 	fails(in.t, r, io.EOF)

@@ -24,8 +24,8 @@ func TestASenderNeedsNoConsumer(t *testing.T) {
 			send(t, s, fmt.Sprint(i))
 		}
 		s.Flush()
-		if s.Queued() != 3000 || s.own.HighWater.Load() != 3000 {
-			t.Errorf("%d messages are queued, at most %d", s.Queued(), s.own.HighWater.Load())
+		if s.Unread() != 3000 || s.own.HighWater.Load() != 3000 {
+			t.Errorf("%d messages are queued, at most %d", s.Unread(), s.own.HighWater.Load())
 		}
 		eventually(t, "a reason", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
 		r := open(t, name, opt)

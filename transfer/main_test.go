@@ -215,3 +215,17 @@ func stillMapped(t *testing.T, n int) {
 		return strings.Count(string(maps), "/memfd:sluice") == n
 	})
 }
+
+// lostIn is an error with the number of messages that it says were lost.
+func lostIn(err error) (lost uint64, _ error) {
+	var undelivered *UndeliveredError
+	if errors.As(err, &undelivered) {
+		lost = undelivered.Lost
+	}
+	return lost, err
+}
+
+// finish waits until all is delivered, as Shutdown does, and closes.
+func finish(ctx context.Context, s *Sender) (lost uint64, err error) {
+	return lostIn(errors.Join(s.Shutdown(ctx), s.Close()))
+}

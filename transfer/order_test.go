@@ -18,7 +18,7 @@ func stepped(t *testing.T, opt Options) *Sender {
 	t.Cleanup(func() {
 		s.loop.disconnect()
 		close(s.loop.done)
-		s.Close(cancelled())
+		s.Close()
 	})
 	return s
 }

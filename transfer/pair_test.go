@@ -31,7 +31,7 @@ func inEveryForm(t *testing.T, fn func(t *testing.T, opt Options)) {
 // The Receiver has released everything.
 func ended(t *testing.T, s *Sender, r *Receiver) {
 	t.Helper()
-	if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+	if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 		t.Errorf("%d lost, %v", lost, err)
 	}
 	fails(t, r, io.EOF)
@@ -151,8 +151,8 @@ func TestAPublishedMessageDoesNotChange(t *testing.T) {
 func TestFlushSendsABufferThatIsNotFull(t *testing.T) {
 	s, r := pair(t, Options{Buffer: 4096})
 	send(t, s, "a", "b")
-	if s.Queued() != 2 || s.next.buffers != 0 {
-		t.Errorf("%d messages are queued, in %d buffers", s.Queued(), s.next.buffers)
+	if s.Unread() != 2 || s.next.buffers != 0 {
+		t.Errorf("%d messages are queued, in %d buffers", s.Unread(), s.next.buffers)
 	}
 	if _, err := s.Reserve(t.Context(), 1); err != nil {
 		t.Fatal(err)
@@ -249,7 +249,7 @@ func TestAClosedEndSaysSo(t *testing.T) {
 		is(t, err, ErrClosed)
 		is(t, err, os.ErrClosed)
 		is(t, s.Send(t.Context(), nil), ErrClosed)
-		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("the second Close: %d lost, %v", lost, err)
 		}
 		_, err = r.Next(t.Context())

@@ -20,10 +20,7 @@ var rightsSize = unix.CmsgSpace(4 * MaxBatch)
 
 // load makes the next buffer the current one.
 func (r *Receiver) load(ctx context.Context) error {
-	if r.slab != nil {
-		r.held, r.slab = append(r.held, r.slab), nil
-	}
-	r.rest, r.at = nil, 0
+	r.shelve()
 	if r.entry == len(r.entries) {
 		if err := r.receive(ctx); err != nil {
 			return err
@@ -48,21 +45,39 @@ func (r *Receiver) load(ctx context.Context) error {
 		r.settle()
 		return nil
 	}
-	r.left, r.packed, r.weight = e.messages, e.flags&flagPacked != 0, e.memory()
+	r.loads++
+	r.current.packed, r.current.weight, r.current.end = e.flags&flagPacked != 0, e.memory(), r.seen
+	r.left = e.messages
 	endpoint.NoteLatency(r.segment.Header(), e.stamp, now, uint64(e.messages))
 	return nil
 }
 
-// open checks a buffer and makes its content r.rest, if it is wanted. It closes fd.
+// shelve puts the current buffer, from which nothing is left to take, with the held ones if a
+// message of it is held.
+func (r *Receiver) shelve() {
+	if n := r.held - r.buffers.messages; n > 0 {
+		r.buffers.push(heldBuffer{
+			inBuffer: r.current, messages: n, load: r.loads,
+			after: mark{position{r.current.end.buffers, r.taken, r.current.end.bytes}, r.payload, r.lost},
+		})
+	} else if r.current.memory != nil {
+		r.buffers.memory.put(r.current.memory)
+	}
+	r.current, r.at = inBuffer{}, 0
+}
+
+// open checks a buffer and makes its content that of the current one, if it is wanted. It
+// closes fd.
 func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 	if e.number == 0 {
 		defer unix.Close(fd)
 		if err := checkFile(fd, e.size, sealed); err != nil || !wanted {
 			return err
 		}
-		r.slab = r.memory(int(e.length))
-		r.rest = r.slab[:e.length:e.length]
-		return read(fd, r.rest)
+		const minSize = 4096
+		r.current.memory = r.buffers.memory.get(max(int(e.length), minSize))
+		r.current.data = r.current.memory[:e.length:e.length]
+		return read(fd, r.current.data)
 	}
 	if fd >= 0 {
 		old, err := r.maps.add(e.number, fd, e.size)
@@ -70,48 +85,35 @@ func (r *Receiver) open(e *entry, fd int, wanted bool) error {
 			return err
 		}
 		if old != nil { // a message that was taken may be in it
-			if r.retired = append(r.retired, old); !r.holding {
-				r.unmapRetired()
-			}
+			r.buffers.retire(old, r.loads)
+			r.unmapReleased()
 			// A Sender gives another buffer the number of one that was released, so no
 			// more than it can have at once between two releases.
-			if len(r.retired) > 2*maxRecycled {
-				return fmt.Errorf("%w: %d buffers in place of others that are not released", ErrCorrupt, len(r.retired))
+			if n := len(r.buffers.retired); n > 2*maxRecycled {
+				return fmt.Errorf("%w: %d buffers in place of others that are not released", ErrCorrupt, n)
 			}
 		}
 	}
-	mem, told := r.maps[e.number]
-	if !told {
+	mem, sent := r.maps[e.number]
+	if !sent {
 		return fmt.Errorf("%w: buffer %d was never given", ErrCorrupt, e.number)
 	}
 	if uint64(len(mem)) != e.size {
 		return fmt.Errorf("%w: buffer %d has %d bytes, its packet says %d", ErrCorrupt, e.number, len(mem), e.size)
 	}
-	r.rest = mem[:e.length:e.length]
+	r.current.data = mem[:e.length:e.length]
 	return nil
-}
-
-// memory returns n bytes of ordinary memory.
-func (r *Receiver) memory(n int) []byte {
-	const least = 4096
-	if last := len(r.spare) - 1; last >= 0 {
-		slab := r.spare[last]
-		r.spare[last] = nil
-		r.spare = r.spare[:last]
-		r.spareBytes -= cap(slab)
-		if cap(slab) >= n {
-			return slab[:cap(slab)]
-		}
-	}
-	return make([]byte, max(n, least))
 }
 
 // settle publishes a position that moved by itself, while the caller holds nothing.
 func (r *Receiver) settle() {
-	if !r.holding {
-		r.publish(position{r.seen.buffers, r.taken, r.seen.bytes})
+	if r.held == 0 {
+		r.publish(r.markAt(position{r.seen.buffers, r.taken, r.seen.bytes}))
 	}
 }
+
+// markAt is a mark with all that was taken before it.
+func (r *Receiver) markAt(at position) mark { return mark{at, r.payload, r.lost} }
 
 // receive waits for a packet with buffers.
 func (r *Receiver) receive(ctx context.Context) (err error) {
@@ -181,7 +183,7 @@ func (r *Receiver) wait(ctx context.Context) error {
 
 // interrupt ends a wait at the connection. Any goroutine may call it.
 func (r *Receiver) interrupt() {
-	if conn := r.current.Load(); conn != nil {
+	if conn := r.connNow.Load(); conn != nil {
 		conn.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -223,7 +225,7 @@ func (r *Receiver) adopt(c accepted) error {
 		return c.err
 	}
 	r.conn, r.raw, r.ended = c.conn, c.raw, false
-	r.current.Store(c.conn)
+	r.connNow.Store(c.conn)
 	// Noted by who has connected, unless that one was killed and has a successor already.
 	r.framing, r.connected = r.peer.LoadFraming(), true
 	if err := r.plausible(c.at); err != nil {
@@ -292,7 +294,7 @@ func (r *Receiver) packet() error {
 func (r *Receiver) hangUp() error {
 	r.drop()
 	for number, mem := range r.maps {
-		r.retired = append(r.retired, mem)
+		r.buffers.retire(mem, r.loads)
 		delete(r.maps, number)
 	}
 	if r.conn == nil {
@@ -300,7 +302,7 @@ func (r *Receiver) hangUp() error {
 	}
 	err := r.conn.Close()
 	r.conn = nil
-	r.current.Store(nil)
+	r.connNow.Store(nil)
 	return err
 }
 
@@ -377,7 +379,7 @@ func (r *Receiver) tell(holder uint64) error {
 	}
 	r.ended = false
 	r.lostBefore = r.lost
-	if !r.holding {
+	if r.held == 0 {
 		r.ends.Acknowledge()
 	}
 	if holder != r.followed {

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/edsrzf/mmap-go"
-
 	"sluice/internal/endpoint"
 	"sluice/internal/gate"
 	"sluice/internal/monotonic"
@@ -38,7 +36,7 @@ type Receiver struct {
 	alarm   timerfd.Alarm // for the deadline of who waits
 
 	conn      *net.UnixConn                // nil while no producer is connected
-	current   atomic.Pointer[net.UnixConn] // conn, for interrupt
+	connNow   atomic.Pointer[net.UnixConn] // conn, for interrupt
 	raw       rawConn
 	room      []byte         // for a packet
 	rights    []byte         // for its descriptors
@@ -47,7 +45,6 @@ type Receiver struct {
 	entry     int            // the first that was not loaded
 	fd        int            // the first that was not used
 	maps      mapped         // recycled buffers of this connection
-	retired   []mmap.MMap    // those that are gone, that messages may still point into
 	framing   layout.Framing // of the producer of this connection, or of the last one
 	connected bool           // there was one
 	ended     bool           // the producer has sent the end
@@ -55,28 +52,23 @@ type Receiver struct {
 	followed  uint64      // the producer whose end onEnd was told of; 0 = none
 	onEnd     func(error) // nil = nobody wants to know
 
-	// The buffer that messages are taken from.
-	rest   []byte // all of it
-	at     int    // where in it the next message is
-	left   uint32 // messages in rest
-	packed bool
-	weight uint64 // memory that it counts for
-	slab   []byte // the memory of rest, nil when that is a mapping
+	current inBuffer // that messages are taken from
+	at      int      // where in it the next message is
+	left    uint32   // messages that were not taken from it
+	loads   uint64   // buffers that were made the current one
+	buffers heldBuffers
 
-	seen  position // after the last loaded buffer
-	taken uint64   // messages taken, those before this Receiver included
-	bytes uint64   // payload bytes of those
-	skip  uint64   // messages before this number were released to an earlier Receiver, or by this one
+	seen    position // after the last loaded buffer
+	taken   uint64   // messages taken, those before this Receiver included
+	payload uint64   // bytes in those messages
+	skip    uint64   // messages before this number were released to an earlier Receiver, or by this one
 
-	released   position // as published
-	lost       uint64   // messages that went with dead producers; published with the position
-	wroteOff   bool     // WriteOff was called
-	holding    bool     // a message was taken and not released
-	held       [][]byte // memory of earlier buffers, that taken messages are in
-	spare      [][]byte // memory of none
-	spareBytes int      // its capacity
-	lostBefore uint64   // of lost, before this Receiver, or before the end that it was told of
-	consumed   uint64   // messages released and not lost before this Receiver
+	released   mark   // as published
+	lost       uint64 // messages that went with dead producers; published with the position
+	wroteOff   bool   // WriteOff was called
+	held       int    // messages that were taken and not released
+	lostBefore uint64 // of lost, before this Receiver, or before the end that it was told of
+	consumed   uint64 // messages released and not lost before this Receiver
 
 	blocked uint64 // ns
 
@@ -84,6 +76,7 @@ type Receiver struct {
 	closeTimeout time.Duration
 	stopped      chan struct{} // closed with the gate
 	closed       bool          // Close has done its work
+	unread       uint64        // when it had
 	deferred     *deferredUnmap
 }
 
@@ -148,10 +141,11 @@ func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
 // attach goes on where the last consumer has released.
 func (r *Receiver) attach(opt Options) {
 	r.id = r.segment.Header().Identity.CreatedAt.Load()
-	r.released = position{buffers: r.own.Buffers.Load(), messages: r.cursor.Count.Load(), bytes: r.cursor.Index.Load()}
-	r.bytes = r.cursor.Bytes.Load()
-	r.lost = recoverCounts(r.own, r.released.messages)
-	r.seen, r.taken, r.skip = r.released, r.released.messages, r.released.messages
+	at := position{buffers: r.own.Buffers.Load(), messages: r.cursor.Count.Load(), bytes: r.cursor.Index.Load()}
+	r.payload = r.cursor.Bytes.Load()
+	r.lost = recoverCounts(r.own, at.messages)
+	r.released = r.markAt(at)
+	r.seen, r.taken, r.skip = at, at.messages, at.messages
 	r.lostBefore, r.consumed = r.lost, r.released.messages-min(r.lost, r.released.messages)
 	r.ends = endpoint.WatchEnds(r.segment.Header())
 	r.segment.Header().ConsumerSocket.Store(r.socket.path)
@@ -203,11 +197,11 @@ func (r *Receiver) Framing() layout.Framing {
 // waits for ever.
 func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
 	r.gate.Enter()
-	if r.gate.Closed() || r.left == 0 || !r.packed || r.taken < r.skip || len(r.rest) < r.at+layout.RecordHeader {
+	if r.gate.Closed() || r.left == 0 || !r.current.packed || r.taken < r.skip || len(r.current.data) < r.at+layout.RecordHeader {
 		return r.nextSlow(ctx)
 	}
 	// The body of unpack.
-	rest := r.rest[r.at:]
+	rest := r.current.data[r.at:]
 	n := binary.LittleEndian.Uint64(rest)
 	if n > uint64(len(rest)-layout.RecordHeader) {
 		return r.nextSlow(ctx)
@@ -216,8 +210,8 @@ func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
 	r.at += int(min(layout.RecordSize(n), uint64(len(rest))))
 	r.left--
 	r.taken++
-	r.holding = true
-	r.bytes += n
+	r.held++
+	r.payload += n
 	r.gate.Leave()
 	return msg, nil
 }
@@ -236,12 +230,13 @@ func (r *Receiver) next(ctx context.Context) ([]byte, error) {
 		for r.left > 0 {
 			msg, err := r.unpack()
 			if err != nil {
-				r.left, r.rest = 0, nil
+				r.left, r.current.data = 0, nil
 				r.hangUp() // what came with it is closed
 				return nil, err
 			}
 			if r.taken < r.skip {
 				r.taken++
+				r.current.first = r.at
 				continue
 			}
 			r.take(msg)
@@ -256,8 +251,8 @@ func (r *Receiver) next(ctx context.Context) ([]byte, error) {
 // take counts a message that the caller gets.
 func (r *Receiver) take(msg []byte) {
 	r.taken++
-	r.holding = true
-	r.bytes += uint64(len(msg))
+	r.held++
+	r.payload += uint64(len(msg))
 }
 
 // TryNext is Next that never waits: ErrEmpty when there is no message now, or
@@ -274,7 +269,7 @@ func (r *Receiver) TryNext() ([]byte, error) {
 // in one call, for a loop that needs a message only until it asks for the one after it.
 // Before it waits everything is released.
 func (r *Receiver) Take(ctx context.Context) ([]byte, error) {
-	if r.holding {
+	if r.held > 0 {
 		r.Release()
 	}
 	return r.Next(ctx)
@@ -309,9 +304,9 @@ var (
 
 // unpack takes the next message out of the current buffer.
 func (r *Receiver) unpack() ([]byte, error) {
-	msg := r.rest
-	if r.packed {
-		rest := r.rest[r.at:]
+	msg := r.current.data
+	if r.current.packed {
+		rest := r.current.data[r.at:]
 		if len(rest) < layout.RecordHeader {
 			return nil, r.badRecord(0)
 		}
@@ -327,7 +322,7 @@ func (r *Receiver) unpack() ([]byte, error) {
 }
 
 func (r *Receiver) badRecord(n uint64) error {
-	return fmt.Errorf("%w: message %d has %d bytes by its record, and its buffer %d left", ErrCorrupt, r.taken, n, len(r.rest)-r.at)
+	return fmt.Errorf("%w: message %d has %d bytes by its record, and its buffer %d left", ErrCorrupt, r.taken, n, len(r.current.data)-r.at)
 }
 
 // Buffered reports whether Next would return at once, without looking at the
@@ -339,83 +334,155 @@ func (r *Receiver) Buffered() bool {
 	return some
 }
 
-// Release lets go of every message taken so far: their slices are invalid from here
+// Release releases every message taken so far: their slices are invalid from here
 // on, their memory is free, and they are not delivered again. With nothing taken it
 // does nothing. When the Receiver is closed, it only ends the slices.
 func (r *Receiver) Release() {
 	r.gate.Enter()
 	defer r.gate.Leave()
 	if r.gate.Closed() {
+		r.held = 0
 		r.deferred.drop()
 		return
 	}
 	r.release()
 }
 
+// Held returns how many messages were taken and not released.
+func (r *Receiver) Held() int { return r.held }
+
+// ReleaseN releases the oldest n of the messages that are held, as Release does all of them.
+// The slices of the others stay valid. It is for a pipeline stage that is done with messages in
+// the order in which it has taken them, and holds several. The memory of a packed buffer is free
+// when all its messages are released.
+//
+// Preconditions: n is from 0 to Held.
+func (r *Receiver) ReleaseN(n int) {
+	if n < 0 || n > r.held {
+		panic(fmt.Sprintf("transfer: ReleaseN(%d) with %d messages held", n, r.held))
+	}
+	if n == r.held {
+		r.Release()
+		return
+	}
+	r.gate.Enter()
+	defer r.gate.Leave()
+	if r.gate.Closed() {
+		r.held -= n
+		return
+	}
+	r.releaseOldest(n)
+}
+
+// releaseOldest is ReleaseN within a call, for less than all.
+func (r *Receiver) releaseOldest(n int) {
+	r.held -= n
+	to := r.released
+	for n > 0 && !r.buffers.empty() {
+		b := r.buffers.oldest()
+		if b.messages > n {
+			to.payload += b.skipRecords(n)
+			b.messages -= n
+			r.buffers.messages -= n
+			to.position = position{b.end.buffers - 1, b.after.messages - uint64(b.messages), b.end.bytes - b.weight}
+			to.lost = b.after.lost
+			n = 0
+			break
+		}
+		n -= b.messages
+		to = b.after
+		r.buffers.pop()
+	}
+	if n > 0 { // of the current one
+		b := &r.current
+		to.payload += b.skipRecords(n)
+		to.position = position{b.end.buffers - 1, r.taken - uint64(r.held), b.end.bytes - b.weight}
+		to.lost = r.lost
+	}
+	r.unmapReleased()
+	r.publish(to)
+}
+
 // release is Release within a call.
 func (r *Receiver) release() {
-	at := r.seen
-	r.holding = false
-	for _, slab := range r.held {
-		r.keep(slab)
+	at, messages := r.seen, r.taken
+	r.held = 0
+	if last, ok := r.buffers.last(); ok { // seen is behind it when a new connection starts again before it
+		at.buffers, messages, at.bytes = max(at.buffers, last.buffers), max(messages, last.messages), max(at.bytes, last.bytes)
 	}
-	clear(r.held)
-	r.held = r.held[:0]
+	r.buffers.clear()
 	if r.left > 0 { // it is still being taken from
 		at.buffers--
-		at.bytes -= r.weight
-	} else if r.slab != nil {
-		r.keep(r.slab)
-		r.slab, r.rest = nil, nil
+		at.bytes -= r.current.weight
+		r.current.first = r.at
+	} else if r.current.memory != nil {
+		r.buffers.memory.put(r.current.memory)
+		r.current.memory, r.current.data = nil, nil
 	}
-	r.unmapRetired()
-	at.messages = r.taken
-	r.publish(at)
+	r.unmapReleased()
+	at.messages = messages
+	r.publish(r.markAt(at))
 }
 
-// keep keeps memory for the next buffers, or leaves it to the collector.
-func (r *Receiver) keep(slab []byte) {
-	if r.spareBytes+cap(slab) <= maxPooledBytes {
-		r.spare = append(r.spare, slab)
-		r.spareBytes += cap(slab)
+// unmapReleased unmaps what no held message can be in.
+func (r *Receiver) unmapReleased() error {
+	switch {
+	case r.held == 0:
+		return r.buffers.unmapBefore(r.loads + 1)
+	case r.buffers.empty():
+		return r.buffers.unmapBefore(r.loads)
 	}
+	return r.buffers.unmapBefore(r.buffers.oldest().load)
 }
 
-func (r *Receiver) unmapRetired() error {
-	var errs []error
-	for _, mem := range r.retired {
-		errs = append(errs, mem.Unmap())
-	}
-	r.retired = r.retired[:0]
-	return errors.Join(errs...)
-}
-
-// publish makes a position visible. Count goes first: a successor skips messages
+// publish makes a mark visible. Count goes first: a successor skips messages
 // below it, so a buffer that is sent again does not come twice. Count is the sum of
 // Consumed and Lost, which follow it, so that a kill in between leaves no count too
 // high: NextLost tells recoverCounts what Lost was about to be.
-func (r *Receiver) publish(at position) {
-	at.messages = max(at.messages, r.released.messages)
-	at.buffers = max(at.buffers, r.released.buffers)
-	at.bytes = max(at.bytes, r.released.bytes)
-	if at.messages > r.released.messages {
-		r.own.NextLost.StoreRelaxed(r.lost)
-		r.cursor.Count.StoreRelease(at.messages)
-		r.cursor.Bytes.StoreRelaxed(r.bytes)
-		r.own.Lost.StoreRelaxed(r.lost)
-		r.own.Consumed.StoreRelease(at.messages - r.lost)
+func (r *Receiver) publish(to mark) {
+	to.messages = max(to.messages, r.released.messages)
+	to.buffers = max(to.buffers, r.released.buffers)
+	to.bytes = max(to.bytes, r.released.bytes)
+	if to.messages > r.released.messages {
+		r.own.NextLost.StoreRelaxed(to.lost)
+		r.cursor.Count.StoreRelease(to.messages)
+		r.cursor.Bytes.StoreRelaxed(to.payload)
+		r.own.Lost.StoreRelaxed(to.lost)
+		r.own.Consumed.StoreRelease(to.messages - to.lost)
+	} else {
+		to.payload, to.lost = r.released.payload, r.released.lost
 	}
-	r.cursor.Index.StoreRelaxed(at.bytes)
-	if at.buffers > r.released.buffers {
-		r.own.Buffers.StoreRelease(at.buffers)
+	r.cursor.Index.StoreRelaxed(to.bytes)
+	if to.buffers > r.released.buffers {
+		r.own.Buffers.StoreRelease(to.buffers)
 	}
-	r.released = at
+	r.released = to
 }
 
 // Released returns how many messages this Receiver has released. It counts them itself: the
 // segment need not be readable any more.
 func (r *Receiver) Released() uint64 {
-	return r.released.messages - min(r.lost+r.consumed, r.released.messages)
+	return r.released.messages - min(r.released.lost+r.consumed, r.released.messages)
+}
+
+// Unread returns how many published messages are not released, as Close has left them once this
+// Receiver is closed.
+func (r *Receiver) Unread() uint64 {
+	r.gate.Enter()
+	if !r.gate.Closed() {
+		defer r.gate.Leave()
+		return r.countUnread()
+	}
+	r.gate.Leave() // Close waits for that
+	r.closing.Lock()
+	defer r.closing.Unlock()
+	return r.unread
+}
+
+// countUnread is Unread while the page is known to be there. The producer's count may be
+// anything.
+func (r *Receiver) countUnread() uint64 {
+	return uint64(max(0, int64(r.produced().messages-r.released.messages)))
 }
 
 // Receive appends the next message to buf[:0], releases it and returns the result,
@@ -464,7 +531,7 @@ func (r *Receiver) writeOffDead() {
 	// before it publishes. The one that is gone connects no more, so the answer stays true.
 	holder := r.peer.Generation.Load()
 	at := r.produced()
-	if r.holding || at.messages <= r.released.messages || !r.segment.Absent(layout.Producer) {
+	if r.held > 0 || at.messages <= r.released.messages || !r.segment.Absent(layout.Producer) {
 		return
 	}
 	if r.accept.allCame(holder) && r.peer.Generation.Load() == holder {
@@ -486,6 +553,6 @@ func (r *Receiver) lose(at position) (lost uint64) {
 	lost = at.messages - r.released.messages
 	r.lost += lost
 	r.seen, r.taken, r.skip = at, at.messages, at.messages
-	r.publish(at)
+	r.publish(r.markAt(at))
 	return lost
 }

@@ -49,21 +49,3 @@ func TestBuffersOfMessagesThatWereReleasedAreGivenBack(t *testing.T) {
 		return h.ConsumerStats.Buffers.Load() == 2
 	})
 }
-
-// What a consumer holds for later buffers is bounded, however much it held at once.
-func TestTheMemoryThatAReceiverKeepsIsBounded(t *testing.T) {
-	_, r := pair(t, Options{})
-	for range 20 {
-		r.keep(make([]byte, maxPooledBytes/10))
-	}
-	if n := len(r.spare); n > 10 {
-		t.Errorf("%d tenths are kept", n)
-	}
-	for range 20 {
-		r.memory(maxPooledBytes / 10)
-	}
-	r.keep(make([]byte, maxPooledBytes))
-	if n := len(r.spare); n != 1 {
-		t.Error("what was used counts as kept")
-	}
-}

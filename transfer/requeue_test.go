@@ -22,7 +22,7 @@ func TestAReceiverWithoutProducerDoesNotWaitInASegmentThatNobodyFinds(t *testing
 	s := create(t, name, Options{Socket: opt.Socket, Keep: true})
 	opt.Follow = true
 	r := open(t, name, opt)
-	if _, err := s.Close(t.Context()); err != nil {
+	if _, err := finish(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(shm.Path(name)); err != nil {
@@ -42,7 +42,7 @@ func TestAReceiverThatFollowsIsToldOfAnEndOnce(t *testing.T) {
 	r := open(t, name, opt)
 	send(t, s, "a")
 	takes(t, r, "a")
-	_, err := s.Abort()
+	err := s.Abort()
 	is(t, err, ErrUndelivered)
 	eventually(t, "an end", func() bool {
 		_, err := r.TryNext()
@@ -84,7 +84,7 @@ func TestALossIsToldWithTheStreamThatItBelongsTo(t *testing.T) {
 		send(t, s, "next")
 		takes(t, r, "next")
 		r.Release()
-		if _, err := s.Close(t.Context()); err != nil {
+		if _, err := finish(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 		look(t, "an end", func() bool { return len(told) == turn+1 })

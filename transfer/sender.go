@@ -16,11 +16,11 @@ import (
 
 // Sender is the producer's end of a transfer. It never waits for the consumer:
 // what the socket does not take is queued, until the limit. One goroutine at a
-// time may use it; Drain, Close and Abort may be called from any. A goroutine of its
+// time may use it; Shutdown, Close and Abort may be called from any. A goroutine of its
 // own, the sendLoop, sends what is in the outQueue.
 type Sender struct {
 	// What is used with each message comes first, together.
-	gate     gate.Gate // that every call of the user's passes, closed by Drain
+	gate     gate.Gate // that every call of the user's passes, closed by Shutdown
 	cursor   *layout.Cursor
 	packing  int             // bytes of a packed buffer, 0 = one message a buffer
 	stage    []byte          // where messages are made: of recycled, or ordinary memory
@@ -51,12 +51,13 @@ type Sender struct {
 	end     layout.End  // how the stream ends
 	keepEnd atomic.Bool // leave the page for a Receiver that is still to come
 
-	ending       sync.Mutex // held by Drain and Close
+	ending       sync.Mutex // held by Shutdown and Close
 	closeTimeout time.Duration
-	drained      bool // Drain has done its work
-	undelivered  bool // Drain gave up, or failed
+	isShutDown   bool   // Shutdown has done its work
+	undelivered  bool   // it gave up, or failed
+	lost         uint64 // messages that it gave up
 	deferred     *deferredUnmap
-	page         sync.Mutex // held by Queued and StopSending, and by Close when it sets left
+	page         sync.Mutex // held by Unread and StopSending, and by Close when it sets left
 	left         bool       // the header page is not mapped any more
 }
 
@@ -187,6 +188,17 @@ func (s *Sender) limitReached() error {
 	return &LimitError{
 		Limit: s.limit, Waiting: s.unreleased(taken), After: time.Since(s.began),
 		Produced: s.count - s.countBefore, Consumed: taken - min(s.consumedBefore, taken),
+	}
+}
+
+// Discard drops the open reservation: its memory is used for the next one. With none open it
+// does nothing.
+func (s *Sender) Discard() {
+	s.gate.Enter()
+	defer s.gate.Leave()
+	s.reserved = -1
+	if s.gate.Closed() {
+		s.deferred.drop()
 	}
 }
 
@@ -351,19 +363,20 @@ func (s *Sender) sealStage() (fd int) {
 	return fd
 }
 
-// Queued returns how many messages this Sender has sent that the consumer has not
-// released, also after Drain. After Close there is none.
-func (s *Sender) Queued() uint64 {
+// Unread returns how many messages this Sender has sent that the consumer has not released, as
+// Close has left them once it is closed: those are lost. Any goroutine that does not send at the
+// same time may call it.
+func (s *Sender) Unread() uint64 {
 	s.page.Lock()
 	defer s.page.Unlock()
 	if s.left {
-		return 0
+		return s.lost
 	}
-	return s.queued()
+	return s.unread()
 }
 
-// queued is Queued while the page is known to be there.
-func (s *Sender) queued() uint64 { return s.unreleased(s.peerAt.Count.Load()) }
+// unread is Unread while the page is known to be there.
+func (s *Sender) unread() uint64 { return s.unreleased(s.peerAt.Count.Load()) }
 
 // unreleased returns how many of this Sender's messages are beyond number at. Those of an
 // earlier one, which the consumer may still have to count as lost, are not its own.

@@ -322,7 +322,7 @@ func TestASocketThatWasRemovedIsMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Release()
-		if lost, err := s.Close(t.Context()); lost != 0 || err != nil {
+		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
 		}
 		if err := os.Remove(opt.Socket); err != nil {

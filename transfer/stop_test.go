@@ -10,7 +10,7 @@ import (
 
 // What a process that ends now takes with it is what is not in the socket, and all where
 // nobody listens at it.
-func TestHaltTellsWhatIsNotHandedOver(t *testing.T) {
+func TestStopSendingTellsWhatIsNotHandedOver(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt Options) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c")
@@ -37,11 +37,11 @@ func TestHaltTellsWhatIsNotHandedOver(t *testing.T) {
 	})
 }
 
-// What Halt has counted is what is lost: until Abort, nothing more is published.
-func TestNothingIsPublishedAfterHalt(t *testing.T) {
+// What StopSending has counted is what is lost: until Abort, nothing more is published.
+func TestNothingIsPublishedAfterStopSending(t *testing.T) {
 	for what, publish := range map[string]func(*Sender) error{
-		"Send":  func(s *Sender) error { return s.Send(context.Background(), []byte("late")) },
-		"Drain": func(s *Sender) error { _, err := s.Drain(context.Background()); return err },
+		"Send":     func(s *Sender) error { return s.Send(context.Background(), []byte("late")) },
+		"Shutdown": func(s *Sender) error { return s.Shutdown(context.Background()) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			inEveryForm(t, func(t *testing.T, opt Options) {
@@ -57,11 +57,11 @@ func TestNothingIsPublishedAfterHalt(t *testing.T) {
 				go func() { late <- publish(s) }()
 				select {
 				case err := <-late:
-					t.Fatalf("it returned %v before Abort, with %d published, %d at Halt", err, s.cursor.Count.Load(), published)
+					t.Fatalf("it returned %v before Abort, with %d published, %d at StopSending", err, s.cursor.Count.Load(), published)
 				case <-time.After(20 * time.Millisecond):
 				}
 				if got := s.cursor.Count.Load(); got != published {
-					t.Errorf("%d published, %d at Halt", got, published)
+					t.Errorf("%d published, %d at StopSending", got, published)
 				}
 				s.Abort()
 				if err := <-late; err == nil {
@@ -73,7 +73,7 @@ func TestNothingIsPublishedAfterHalt(t *testing.T) {
 }
 
 // A consumer that has died takes what it had with it.
-func TestHaltAfterTheConsumerHasDied(t *testing.T) {
+func TestStopSendingAfterTheConsumerHasDied(t *testing.T) {
 	s, r := pair(t, Options{})
 	send(t, s, "a", "b", "c")
 	takes(t, r, "a")
@@ -85,12 +85,12 @@ func TestHaltAfterTheConsumerHasDied(t *testing.T) {
 	}
 }
 
-// A Drain that waits for the consumer does not go on, and Abort ends it.
-func TestHaltWhileDraining(t *testing.T) {
+// A Shutdown that waits for the consumer does not go on, and Abort ends it.
+func TestStopSendingDuringShutdown(t *testing.T) {
 	s, _ := pair(t, Options{})
 	send(t, s, "a", "b")
 	drained := make(chan error, 1)
-	go func() { _, err := s.Drain(context.Background()); drained <- err }()
+	go func() { err := s.Shutdown(context.Background()); drained <- err }()
 	eventually(t, "the end is sent", func() bool { waiting, unread := s.queue.counts(); return waiting == 0 && unread == 2 })
 	if n, exact := s.StopSending(); n != 0 || !exact {
 		t.Errorf("%d, exact: %v; all is in the socket", n, exact)

@@ -159,7 +159,7 @@ func TestAnotherUsersConsumerGetsNothing(t *testing.T) {
 	eventually(t, "a refusal", func() bool { return s.loop.failed() != nil })
 	is(t, s.Send(t.Context(), nil), ErrPeer)
 	says("got 0 EOF")
-	lost, err := s.Close(t.Context())
+	lost, err := finish(t.Context(), s)
 	is(t, err, ErrPeer)
 	if lost != 1 {
 		t.Errorf("%d lost", lost)

@@ -132,7 +132,7 @@ func (e elastic) loses() string {
 }
 
 func (e elastic) queued(end bool) (n uint64, tells bool) {
-	_ = shm.Guard(func() error { n = e.Queued(); return nil }) // deliver says what is wrong
+	_ = shm.Guard(func() error { n = e.Unread(); return nil }) // deliver says what is wrong
 	return n, end
 }
 
@@ -140,11 +140,9 @@ func (e elastic) deliver(ctx context.Context, end bool) error {
 	if end {
 		e.DeliverEnd()
 	}
-	_, err := e.Drain(ctx)
-	return err
+	return e.Shutdown(ctx)
 }
 
 func (e elastic) leave(ctx context.Context) (uint64, error) {
-	_, err := e.Close(ctx)
-	return 0, err
+	return 0, e.Close()
 }

@@ -180,9 +180,7 @@ func probeBuffer(opt transfer.Options) (err error) {
 		if errors.Is(err, errNotReceived) { // the next message fails with the reason, if the sender knows it
 			err = cmp.Or(s.Send(context.Background(), nil), err)
 		}
-		now, cancel := context.WithCancel(ctx)
-		cancel() // nobody is waited for
-		_, closeErr := s.Close(now)
+		closeErr := s.Close()
 		if err == nil {
 			err = closeErr
 		}

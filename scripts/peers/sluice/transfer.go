@@ -25,8 +25,7 @@ func createTransfer(name string, j job) (out, error) {
 }
 
 func (s transferOut) close() error {
-	_, err := s.Sender.Close(ctx)
-	return err
+	return errors.Join(s.Shutdown(ctx), s.Sender.Close())
 }
 
 func (s transferOut) sendAll(j job, n uint64) error {

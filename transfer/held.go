@@ -1,0 +1,128 @@
+package transfer
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/edsrzf/mmap-go"
+
+	"sluice/layout"
+)
+
+// inBuffer is a buffer that was received.
+type inBuffer struct {
+	data   []byte // its content, in memory or in a mapping; nil = it is not wanted, or was released
+	memory []byte // ordinary memory, nil = data is in a mapping
+	packed bool
+	weight uint64   // what it counts for in the stream: see entry.memory
+	end    position // of the stream, after it
+	first  int      // where in data the record of the oldest held message is, if it is packed
+}
+
+// heldBuffer is one of which all messages were taken and some are not released.
+type heldBuffer struct {
+	inBuffer
+	messages int    // that are held, at least one
+	after    mark   // when the last of them is released
+	load     uint64 // which of the buffers that were loaded it is
+}
+
+// mark is a place in the stream up to which a Receiver has released, with what belongs to it.
+type mark struct {
+	position
+	payload uint64 // bytes in the messages before it
+	lost    uint64 // of those messages, went with a producer that died
+}
+
+// heldBuffers is what the slices point into that the user of a Receiver has: the buffers
+// before the current one, oldest first, and mappings that are of no other use any more. The
+// memory of what is released is used for the next buffers. The Receiver's goroutine uses it,
+// and Close when no call is under way.
+type heldBuffers struct {
+	queue    []heldBuffer
+	head     int
+	messages int // in queue
+	retired  []retiredMapping
+	memory   bufpool
+}
+
+// retiredMapping is a mapping whose buffer is gone, and that messages may still point into.
+type retiredMapping struct {
+	mem  mmap.MMap
+	load uint64 // the last buffer that can be in it
+}
+
+func (h *heldBuffers) empty() bool { return h.head == len(h.queue) }
+
+func (h *heldBuffers) oldest() *heldBuffer { return &h.queue[h.head] }
+
+// last returns how far what is held goes; ok is false when nothing is.
+func (h *heldBuffers) last() (to position, ok bool) {
+	if h.empty() {
+		return to, false
+	}
+	return h.queue[len(h.queue)-1].after.position, true
+}
+
+func (h *heldBuffers) push(b heldBuffer) {
+	h.queue = append(h.queue, b)
+	h.messages += b.messages
+}
+
+// pop drops the oldest.
+func (h *heldBuffers) pop() {
+	b := h.oldest()
+	h.messages -= b.messages
+	if b.memory != nil {
+		h.memory.put(b.memory)
+	}
+	*b = heldBuffer{}
+	if h.head++; h.head > len(h.queue)/2 {
+		n := copy(h.queue, h.queue[h.head:])
+		clear(h.queue[n:])
+		h.queue, h.head = h.queue[:n], 0
+	}
+}
+
+// clear drops all.
+func (h *heldBuffers) clear() {
+	for i := range h.queue[h.head:] {
+		if b := &h.queue[h.head+i]; b.memory != nil {
+			h.memory.put(b.memory)
+		}
+	}
+	clear(h.queue)
+	h.queue, h.head, h.messages = h.queue[:0], 0, 0
+}
+
+// retire takes over a mapping that the buffers up to number load may be in.
+func (h *heldBuffers) retire(mem mmap.MMap, load uint64) {
+	h.retired = append(h.retired, retiredMapping{mem, load})
+}
+
+// unmapBefore unmaps what only buffers before number load can be in.
+func (h *heldBuffers) unmapBefore(load uint64) error {
+	var errs []error
+	n := 0
+	for n < len(h.retired) && h.retired[n].load < load {
+		errs = append(errs, h.retired[n].mem.Unmap())
+		n++
+	}
+	h.retired = append(h.retired[:0], h.retired[n:]...)
+	return errors.Join(errs...)
+}
+
+// skipRecords moves first past n records, and returns how many bytes of payload they have. In
+// a recycled buffer a broken peer may have changed them: then it is some number.
+func (b *inBuffer) skipRecords(n int) (payload uint64) {
+	for range n {
+		rest := b.data[min(b.first, len(b.data)):]
+		if len(rest) < layout.RecordHeader {
+			return payload
+		}
+		size := min(binary.LittleEndian.Uint64(rest), uint64(len(rest)-layout.RecordHeader))
+		payload += size
+		b.first += int(layout.RecordSize(size))
+	}
+	return payload
+}
