@@ -53,7 +53,7 @@ func mapped(t *testing.T, name string) bool {
 	return strings.Contains(string(maps), shm.Path(name))
 }
 
-func TestCloseEndsACallThatWaits(t *testing.T) {
+func TestClose_EndsWaitingCall(t *testing.T) {
 	full := func(w *Writer) error { return w.Send(context.Background(), make([]byte, 4000)) }
 	for _, c := range []struct {
 		name string
@@ -113,7 +113,7 @@ func (h hourly) WakeAt(asleep time.Duration) (index, count uint64, patience time
 	return index, count, time.Hour
 }
 
-func TestCloseEndsASleepThatNothingElseEnds(t *testing.T) {
+func TestClose_EndsSleep(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	r.closeTimeout = time.Hour
@@ -126,7 +126,7 @@ func TestCloseEndsASleepThatNothingElseEnds(t *testing.T) {
 	is(t, waiting(), ErrClosed)
 }
 
-func TestSeveralClosesAtOnceAreOne(t *testing.T) {
+func TestClose_Concurrent_OnlyOne(t *testing.T) {
 	for range 50 {
 		name := segmentName(t)
 		w := create(t, name, Options{})
@@ -143,7 +143,7 @@ func TestSeveralClosesAtOnceAreOne(t *testing.T) {
 	}
 }
 
-func TestCloseElsewherePublishesWhatIsStagedIfNoCallIsUnderWay(t *testing.T) {
+func TestClose_OtherGoroutine_PublishesStagedIfIdle(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{})
 	for _, msg := range []string{"a", "b"} {
@@ -161,7 +161,7 @@ func TestCloseElsewherePublishesWhatIsStagedIfNoCallIsUnderWay(t *testing.T) {
 }
 
 // The user of a Writer has a reservation and fills it, and another goroutine closes.
-func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
+func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{})
 	send(t, w, "published")
@@ -196,7 +196,7 @@ func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
 }
 
 // The user of a Reader works on messages, and another goroutine closes.
-func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
+func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{Capacity: 4096}), open(t, name, Options{})
 	long := strings.Repeat("long ", 200)
@@ -238,7 +238,7 @@ func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
 	}
 }
 
-func TestTheMemoryOfAnEndThatNobodyUsesGoes(t *testing.T) {
+func TestClose_Unreferenced_Unmapped(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{Capacity: 4096})
 	send(t, w, "held")
@@ -256,7 +256,7 @@ func TestTheMemoryOfAnEndThatNobodyUsesGoes(t *testing.T) {
 	}
 }
 
-func TestWithoutSlicesInUseCloseUnmapsAtOnce(t *testing.T) {
+func TestClose_NoSlicesInUse_UnmapsAtOnce(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	send(t, w, "a")
@@ -271,7 +271,7 @@ func TestWithoutSlicesInUseCloseUnmapsAtOnce(t *testing.T) {
 
 // A call that does not end in time: its thread gets no processor, say. Here it stands for
 // one that has entered the gate, and goes on after Close.
-func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
+func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 	t.Run("writer", func(t *testing.T) {
 		name := segmentName(t)
 		w := create(t, name, Options{})
@@ -340,7 +340,7 @@ func TestACallThatCloseDoesNotWaitForReachesNobody(t *testing.T) {
 
 // Close closes the gate, and then sets the bound: it may lose its processor in between. What
 // the user does meanwhile is turned back at the gate, and no call gives it anything more.
-func TestACloseThatHasOnlyClosedTheGate(t *testing.T) {
+func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 	// roomy returns a Writer that looks at nothing but the bound for some messages.
 	roomy := func(t *testing.T) *Writer {
 		w, _, _ := pair(t, 1<<16, 0, Options{})
@@ -394,7 +394,7 @@ func TestACloseThatHasOnlyClosedTheGate(t *testing.T) {
 // way or does not; the next Writer goes on, and the Reader gets everything that was sent
 // without an error, in order. After each Close the file stays as it is, whatever the
 // closed Writer's user still does.
-func TestAWriterIsClosedElsewhereAtAnyMoment(t *testing.T) {
+func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
 	for patience, rounds := range map[time.Duration]int{closeTimeout: 150, 0: 150} {
 		for form, give := range map[string]func(*Writer, []byte) error{
 			"send": sends["send"], "reserve": sends["reserve"], "sendbatch": sends["sendbatch"],
@@ -476,7 +476,7 @@ func readerLater(t *testing.T, name string) func(from uint64) uint64 {
 
 // The same with Readers: what the closed one has released does not come again, and all
 // the rest does.
-func TestAReaderIsClosedElsewhereAtAnyMoment(t *testing.T) {
+func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
 	for _, patience := range []time.Duration{closeTimeout, 0} {
 		for form, take := range receives {
 			t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
@@ -524,7 +524,7 @@ func TestAReaderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 	}
 }
 
-func TestASecondGoroutineThatWaitsIsAMisuse(t *testing.T) {
+func TestMisuse_TwoGoroutinesWait_Panics(t *testing.T) {
 	_, r, mem := pair(t, 4096, 0, Options{Spin: SpinNever})
 	ctx := canceledLater(t)
 	first := background(func() error { _, err := r.Next(ctx); return err })
@@ -540,7 +540,7 @@ func TestASecondGoroutineThatWaitsIsAMisuse(t *testing.T) {
 }
 
 // The queue never gets deeper than it is when its producer leaves.
-func TestAWriterThatClosesNotesHowDeepTheQueueIs(t *testing.T) {
+func TestWriter_Close_UpdatesHighWater(t *testing.T) {
 	w, _, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b", "c")
 	mem.Header.ProducerStats.HighWater.Store(1)

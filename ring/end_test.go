@@ -17,7 +17,7 @@ func end(w *Writer, how layout.End) {
 	w.Close()
 }
 
-func TestTheEndOfAStreamSaysWhetherItWasComplete(t *testing.T) {
+func TestEnd_CompleteOrIncomplete(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		run  func(t *testing.T, mem Memory, w *Writer, r *Reader)
@@ -84,7 +84,7 @@ func TestTheEndOfAStreamSaysWhetherItWasComplete(t *testing.T) {
 }
 
 // Who is told of an end, when consumers come and go.
-func TestTheEndOfAStreamIsToldOnce(t *testing.T) {
+func TestEnd_ToldOnce(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		end  layout.End
@@ -111,7 +111,7 @@ func TestTheEndOfAStreamIsToldOnce(t *testing.T) {
 	}
 }
 
-func TestAnEndWithMessagesThatWereNotReleasedIsToldAgain(t *testing.T) {
+func TestEnd_UnreleasedMessages_ToldAgain(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	end(w, layout.EndStopped)
@@ -126,7 +126,7 @@ func TestAnEndWithMessagesThatWereNotReleasedIsToldAgain(t *testing.T) {
 	is(t, err, ErrIncomplete)
 }
 
-func TestAFollowerIsToldOfEachEndOnce(t *testing.T) {
+func TestEnd_Follow_EachToldOnce(t *testing.T) {
 	var told []error
 	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told = append(told, err) }})
 	for _, how := range []layout.End{layout.EndStopped, layout.EndComplete, layout.EndFailed} {
@@ -146,7 +146,7 @@ func TestAFollowerIsToldOfEachEndOnce(t *testing.T) {
 }
 
 // Once, though it looks again and again; and whoever takes what it held is told as well.
-func TestAReaderThatFollowsIsToldOfAnEndOnce(t *testing.T) {
+func TestEnd_Follow_SameEndToldOnce(t *testing.T) {
 	told := 0
 	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told++; is(t, err, ErrIncomplete) }})
 	send(t, w, "a")
@@ -169,7 +169,7 @@ func TestAReaderThatFollowsIsToldOfAnEndOnce(t *testing.T) {
 
 // A Reader may leave before it has asked how the stream ended. Then somebody else has to be
 // told, unless it was complete.
-func TestAnEndThatTheLastReaderHasNotAskedFor(t *testing.T) {
+func TestEnd_NotAskedFor_ToldToNextReader(t *testing.T) {
 	for _, end := range []layout.End{layout.EndComplete, layout.EndStopped, layout.EndFailed} {
 		for _, asks := range []bool{false, true} {
 			name := segmentName(t)
@@ -199,7 +199,7 @@ func TestAnEndThatTheLastReaderHasNotAskedFor(t *testing.T) {
 
 // Whoever comes after half of a stream is told at the end of what goes on with it, whenever it
 // comes, and however the next Writer wants its ring; and nobody after it.
-func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
+func TestEnd_UntoldIncomplete_NextIncomplete(t *testing.T) {
 	for _, next := range []Options{{}, {Capacity: 2 * layout.DefaultCapacity}, {Slots: 8}} {
 		for _, first := range []bool{false, true} { // the message, and then the Reader
 			name := segmentName(t)
@@ -232,7 +232,7 @@ func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
 
 // A Reader that leaves without asking leaves the word that an earlier stream was not complete,
 // whatever the last one was.
-func TestAReaderThatDoesNotAskLeavesAnEarlierEndThatNobodyWasToldOf(t *testing.T) {
+func TestEnd_UntoldEarlierEnd_KeptByReaderThatDoesNotAsk(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		name := segmentName(t)
 		w := create(t, name, Options{})
@@ -261,7 +261,7 @@ func TestAReaderThatDoesNotAskLeavesAnEarlierEndThatNobodyWasToldOf(t *testing.T
 
 // Messages that went with a transfer's producer, and that no Receiver has counted as lost, are
 // missing from the stream that goes on in a ring.
-func TestWhatATransferHasLostMakesTheRingInItsPlaceIncomplete(t *testing.T) {
+func TestEnd_LossesOfEarlierTransfer_Incomplete(t *testing.T) {
 	for _, c := range []struct {
 		produced, consumed uint64
 		want               error

@@ -17,7 +17,7 @@ func sent(t *testing.T, name string, f layout.Framing) {
 	w.Close()
 }
 
-func TestUnreadMessagesKeepTheirFraming(t *testing.T) {
+func TestFraming_UnreadMessages_Kept(t *testing.T) {
 	framings := []layout.Framing{layout.FramingNone, layout.FramingLines, layout.FramingLength, layout.FramingRaw}
 	for _, first := range framings {
 		for _, then := range framings {
@@ -58,7 +58,7 @@ func TestUnreadMessagesKeepTheirFraming(t *testing.T) {
 	}
 }
 
-func TestAFreshProducerMayHaveAnotherFraming(t *testing.T) {
+func TestFraming_Fresh_MayChange(t *testing.T) {
 	name := segmentName(t)
 	sent(t, name, layout.FramingLines)
 	w := create(t, name, Options{Framing: layout.FramingRaw, Fresh: true})
@@ -68,7 +68,7 @@ func TestAFreshProducerMayHaveAnotherFraming(t *testing.T) {
 }
 
 // The producer was killed in its first publish, before the message was there.
-func TestAMessageThatWasNotPublishedHasNoFraming(t *testing.T) {
+func TestFraming_NothingPublished_None(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{Framing: layout.FramingLines, Keep: true})
 	c := &w.Segment().Header().Producer
@@ -79,7 +79,7 @@ func TestAMessageThatWasNotPublishedHasNoFraming(t *testing.T) {
 	create(t, name, Options{Framing: layout.FramingRaw})
 }
 
-func TestACorruptSegmentIsNotOneWithAnotherFraming(t *testing.T) {
+func TestFraming_CorruptSegment_ErrCorrupt(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{Capacity: 4096, Framing: layout.FramingLines})
 	send(t, w, "evidence")
@@ -91,7 +91,7 @@ func TestACorruptSegmentIsNotOneWithAnotherFraming(t *testing.T) {
 
 // Its consumer took the last message after the look at it, and left the segment to the
 // producer, who was there.
-func TestAProducerIsNotRefusedForMessagesThatWereTakenMeanwhile(t *testing.T) {
+func TestFraming_MessagesTakenMeanwhile_NotRefused(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{Framing: layout.FramingLines}), open(t, name, Options{})
 	send(t, w, "sent")

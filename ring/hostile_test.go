@@ -12,7 +12,7 @@ import (
 
 // The peer is another process and may write anything. Each case is something
 // that it wrote and what the next call says to it.
-func TestWhatNoHealthyPeerWritesIsCorrupt(t *testing.T) {
+func TestPeer_InvalidValues_ErrCorrupt(t *testing.T) {
 	word := func(mem Memory, at, value uint64) { binary.LittleEndian.PutUint64(mem.Data[at:], value) }
 	next := func(_ *Writer, r *Reader) error { _, err := r.TryNext(); return err }
 	reserve := func(w *Writer, _ *Reader) error { _, err := w.TryReserve(4088); return err }
@@ -66,7 +66,7 @@ func TestWhatNoHealthyPeerWritesIsCorrupt(t *testing.T) {
 	}
 }
 
-func TestAHeldMessageIsNotTakenTwiceWhenThePublisherGoesBack(t *testing.T) {
+func TestReader_IndexGoesBack_HeldMessageNotTakenTwice(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	takes(t, r, "a", "b")

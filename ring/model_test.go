@@ -23,7 +23,7 @@ type queue struct {
 	made              int // messages made so far, to give each a content of its own
 }
 
-func TestTheRingIsAQueue(t *testing.T) {
+func TestRing_BehavesAsQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		capacity := rapid.SampledFrom([]uint64{4096, 8192}).Draw(t, "capacity")
 		slots := rapid.SampledFrom([]uint64{0, 1, 2, 3, 8}).Draw(t, "slots")

@@ -131,7 +131,7 @@ func segmentName(t testing.TB) string {
 
 // Where the kernel refuses barriers to one process, the other must fence for
 // both. Nobody spins, so that everything hangs on the wake-ups.
-func TestProcessesAgreeOnAFence(t *testing.T) {
+func TestFence_ProcessesAgree(t *testing.T) {
 	if !layout.StoreReleaseOvertaken || !membarrier.Register() {
 		t.Skip("SKIPPED: no membarrier to be had (the kernel, a sandbox, or the race detector), so there is only one kind of fence")
 	}

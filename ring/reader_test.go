@@ -11,7 +11,7 @@ import (
 	"sluice/layout"
 )
 
-func TestTheRoomIsTheReadersUntilRelease(t *testing.T) {
+func TestReader_Next_RoomKeptUntilRelease(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	first, err := r.Next(canceled)
@@ -28,7 +28,7 @@ func TestTheRoomIsTheReadersUntilRelease(t *testing.T) {
 	}
 }
 
-func TestTakeReleasesTheOneBefore(t *testing.T) {
+func TestReader_Take_ReleasesPrevious(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	for i, want := range []string{"a", "b"} {
@@ -47,7 +47,7 @@ func TestTakeReleasesTheOneBefore(t *testing.T) {
 	}
 }
 
-func TestReceiveCopiesAndReleases(t *testing.T) {
+func TestReader_Receive_CopiesAndReleases(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "first", "2nd")
 	buf := make([]byte, 0, 64)
@@ -63,7 +63,7 @@ func TestReceiveCopiesAndReleases(t *testing.T) {
 	}
 }
 
-func TestAMessageCannotGrowOverItsNeighbour(t *testing.T) {
+func TestReader_Next_MessageCapacityLimited(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	send(t, w, "stamped", "plain")
 	for range 2 {
@@ -73,7 +73,7 @@ func TestAMessageCannotGrowOverItsNeighbour(t *testing.T) {
 	}
 }
 
-func TestMessagesReleasesWhatItsBodyHasSeen(t *testing.T) {
+func TestReader_Messages_ReleasesSeen(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "1", "2", "3")
 	for msg, err := range r.Messages(canceled) {
@@ -100,7 +100,7 @@ func TestMessagesReleasesWhatItsBodyHasSeen(t *testing.T) {
 	}
 }
 
-func TestMessagesEndsWithTheError(t *testing.T) {
+func TestReader_Messages_EndsWithError(t *testing.T) {
 	_, r, _ := pair(t, 4096, 0, Options{})
 	var last error
 	for _, err := range r.Messages(canceled) {
@@ -109,7 +109,7 @@ func TestMessagesEndsWithTheError(t *testing.T) {
 	is(t, last, errWaited)
 }
 
-func TestAClosedRingIsReadToItsEnd(t *testing.T) {
+func TestReader_WriterClosed_ReadsRest(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	w.Close()
@@ -123,7 +123,7 @@ func TestAClosedRingIsReadToItsEnd(t *testing.T) {
 	is(t, err, io.EOF)
 }
 
-func TestAFollowerWaitsForTheNextProducer(t *testing.T) {
+func TestReader_Follow_WaitsForNextWriter(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{Follow: true})
 	send(t, w, "a")
 	w.Close()
@@ -136,7 +136,7 @@ func TestAFollowerWaitsForTheNextProducer(t *testing.T) {
 
 // A consumer that is started after a producer has come and gone, with all of
 // its messages read, belongs to the next producer.
-func TestAReaderAfterTheEndWaitsForTheNextProducer(t *testing.T) {
+func TestReader_AfterEnd_WaitsForNextWriter(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a")
 	w.Close()
@@ -157,7 +157,7 @@ func TestAReaderAfterTheEndWaitsForTheNextProducer(t *testing.T) {
 
 // The writer needs room that only the reader's caller can give, and that one
 // waits for the writer.
-func TestAReaderThatHoldsEverythingIsToldSo(t *testing.T) {
+func TestReader_HoldsEverything_ErrUnreleased(t *testing.T) {
 	w, r, mem := pair(t, 4096, 2, Options{Spin: SpinNever})
 	send(t, w, "1", "2")
 	takes(t, r, "1", "2")
@@ -173,7 +173,7 @@ func TestAReaderThatHoldsEverythingIsToldSo(t *testing.T) {
 	cancel(nil)
 }
 
-func TestAReaderThatHoldsTheLastSlotIsToldSo(t *testing.T) {
+func TestReader_HoldsLastSlot_ErrUnreleased(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
 	send(t, w, "1")
 	takes(t, r, "1")
@@ -188,7 +188,7 @@ func TestAReaderThatHoldsTheLastSlotIsToldSo(t *testing.T) {
 	takes(t, r, "2")
 }
 
-func TestEveryReadAfterCloseIsErrDone(t *testing.T) {
+func TestReader_AfterClose_ErrClosed(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "taken", "waiting")
 	takes(t, r, "taken")
@@ -211,7 +211,7 @@ func TestEveryReadAfterCloseIsErrDone(t *testing.T) {
 	}
 }
 
-func TestTheReaderLearnsTheFraming(t *testing.T) {
+func TestReader_Framing(t *testing.T) {
 	_, r, mem := pair(t, 4096, 0, Options{Framing: layout.FramingLength})
 	if r.Framing() != layout.FramingLength {
 		t.Error(r.Framing())
@@ -222,7 +222,7 @@ func TestTheReaderLearnsTheFraming(t *testing.T) {
 	}
 }
 
-func TestBufferedSaysWhetherNextReturnsAtOnce(t *testing.T) {
+func TestReader_Buffered_NextReturnsAtOnce(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	takes(t, r, "a")
@@ -237,7 +237,7 @@ func TestBufferedSaysWhetherNextReturnsAtOnce(t *testing.T) {
 
 // A look at the writer's index costs it its cache line. The pause before it grows while
 // looks bring little, and shrinks or ends when there is much or nothing.
-func TestTheReaderPausesBeforeLooksThatBringLittle(t *testing.T) {
+func TestReader_PollBackoff(t *testing.T) {
 	w, r, _ := pair(t, 1<<16, 0, Options{Spin: SpinNever})
 	next := func() {
 		t.Helper()

@@ -12,7 +12,7 @@ import (
 
 // A publish has no error: who may not wake the peer would leave it asleep for the length
 // of a slice each time, and nobody would know why.
-func TestWhoMayNotWakeThePeerIsNoSide(t *testing.T) {
+func TestOpen_FutexWakeRefused_Error(t *testing.T) {
 	const sharedWake = 1 // FUTEX_WAKE without FUTEX_PRIVATE_FLAG, which the runtime uses
 	name, other := segmentName(t), segmentName(t)
 	create(t, name, Options{})

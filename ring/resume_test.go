@@ -11,7 +11,7 @@ import (
 )
 
 // The successor may be killed as well, before, in and after its repair.
-func TestARepairIsVisibleAndMayBeRepeated(t *testing.T) {
+func TestRecovery_VisibleAndRepeatable(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
 	c := &mem.Header.Producer
 	endpoint.Publish(c, 0, 64, 4, 32, false)
@@ -34,7 +34,7 @@ func TestARepairIsVisibleAndMayBeRepeated(t *testing.T) {
 	}
 }
 
-func TestAResumedWriterGoesOnWhereTheLastOnePublished(t *testing.T) {
+func TestWriter_Resume_ContinuesAfterLastPublished(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "read", "published")
 	takes(t, r, "read")
@@ -56,7 +56,7 @@ func TestAResumedWriterGoesOnWhereTheLastOnePublished(t *testing.T) {
 	}
 }
 
-func TestAResumedReaderGetsAgainWhatWasNotReleased(t *testing.T) {
+func TestReader_Resume_UnreleasedAgain(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "released", "held", "also held", "untouched")
 	takes(t, r, "released")
@@ -66,7 +66,7 @@ func TestAResumedReaderGetsAgainWhatWasNotReleased(t *testing.T) {
 	takes(t, readerOn(t, mem, Options{}), "held", "also held", "untouched")
 }
 
-func TestDeathDoesNotCountAsBlocked(t *testing.T) {
+func TestBlocked_DeathNotCounted(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
 	side := &mem.Header.ProducerStats
 	before := uint64(2 * time.Second)
@@ -83,7 +83,7 @@ func TestDeathDoesNotCountAsBlocked(t *testing.T) {
 	}
 }
 
-func TestASleepIsCountedWhileItLastsAndAfter(t *testing.T) {
+func TestBlocked_SleepCountedDuringAndAfter(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
 	side := &mem.Header.ProducerStats
 	send(t, w, "1")
@@ -116,7 +116,7 @@ type lonely struct{ error }
 func (lonely) Absent(layout.Role) bool { return true }
 func (l lonely) Check() error          { return l.error }
 
-func TestASideWithoutPeerLearnsThatNobodyCanCome(t *testing.T) {
+func TestWait_NoPeer_SegmentGone_Error(t *testing.T) {
 	for _, gone := range []error{ErrRemoved, ErrTruncated} {
 		mem := heapMemory(t, 4096, 1)
 		w := writerOn(t, mem, Options{peerStatus: lonely{gone}})
@@ -129,7 +129,7 @@ func TestASideWithoutPeerLearnsThatNobodyCanCome(t *testing.T) {
 	}
 }
 
-func TestASideWithoutPeerSaysThatItIsAlone(t *testing.T) {
+func TestWait_NoPeer_StateAlone(t *testing.T) {
 	mem := heapMemory(t, 4096, 1)
 	w := writerOn(t, mem, Options{Spin: SpinNever, peerStatus: lonely{}})
 	send(t, w, "1")

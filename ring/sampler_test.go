@@ -2,7 +2,7 @@ package ring
 
 import "testing"
 
-func TestASampleStandsForTheMessagesSinceTheLast(t *testing.T) {
+func TestSampler_WeightIsMessagesSinceLast(t *testing.T) {
 	var s sampler
 	s.begin(10)
 	for _, c := range []struct{ message, weight uint64 }{{10, 1}, {11, 1}, {17, 6}, {100, 83}} {
@@ -15,7 +15,7 @@ func TestASampleStandsForTheMessagesSinceTheLast(t *testing.T) {
 	}
 }
 
-func TestSamplesAreAFewThousandASecondWhateverTheRate(t *testing.T) {
+func TestSampler_RateBounded(t *testing.T) {
 	for _, apart := range []uint64{5, 100, 10_000, 50_000_000} { // ns from message to message
 		var s sampler
 		var now, samples uint64

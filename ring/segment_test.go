@@ -41,7 +41,7 @@ func exists(t *testing.T, name string, want bool) {
 	}
 }
 
-func TestTheLastSideOutRemovesADrainedSegment(t *testing.T) {
+func TestSegment_Drained_LastSideRemoves(t *testing.T) {
 	t.Run("reader last", func(t *testing.T) {
 		name := segmentName(t)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
@@ -67,7 +67,7 @@ func TestTheLastSideOutRemovesADrainedSegment(t *testing.T) {
 	})
 }
 
-func TestUnreadMessagesKeepTheSegment(t *testing.T) {
+func TestSegment_UnreadMessages_Kept(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{})
 	send(t, w, "a", "b")
@@ -81,7 +81,7 @@ func TestUnreadMessagesKeepTheSegment(t *testing.T) {
 	takes(t, open(t, name, Options{}), "a", "b")
 }
 
-func TestAnEndThatIsKeptIsForTheFirstReaderThatIsTold(t *testing.T) {
+func TestSegment_KeptEnd_FirstReaderTold(t *testing.T) {
 	for before, came := range map[string]func(t *testing.T, name string){
 		"nobody came":            func(*testing.T, string) {},
 		"somebody came and went": func(t *testing.T, name string) { open(t, name, Options{}).Close() },
@@ -107,7 +107,7 @@ func TestAnEndThatIsKeptIsForTheFirstReaderThatIsTold(t *testing.T) {
 	})
 }
 
-func TestKeepLeavesTheSegment(t *testing.T) {
+func TestSegment_Keep(t *testing.T) {
 	for _, keeps := range []layout.Role{layout.Producer, layout.Consumer} {
 		for _, last := range []layout.Role{layout.Producer, layout.Consumer} {
 			name := segmentName(t)
@@ -129,7 +129,7 @@ func TestKeepLeavesTheSegment(t *testing.T) {
 	}
 }
 
-func TestALiveSideKeepsItsRole(t *testing.T) {
+func TestSegment_RoleTaken(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	_, err := Create(canceled, name, Options{})
@@ -144,7 +144,7 @@ func TestALiveSideKeepsItsRole(t *testing.T) {
 	r.Close()
 }
 
-func TestOpenWaitsForTheSegment(t *testing.T) {
+func TestOpen_WaitsForSegment(t *testing.T) {
 	name := segmentName(t)
 	_, err := Open(canceled, name, Options{})
 	is(t, err, errWaited)
@@ -167,7 +167,7 @@ func TestOpenWaitsForTheSegment(t *testing.T) {
 	}
 }
 
-func TestAnExistingSegmentKeepsItsGeometryWhileItHasMessages(t *testing.T) {
+func TestCreate_OtherGeometry_UnreadMessages_Refused(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{Capacity: 8192, Slots: 5})
 	send(t, w, "kept")
@@ -196,7 +196,7 @@ func TestAnExistingSegmentKeepsItsGeometryWhileItHasMessages(t *testing.T) {
 	}
 }
 
-func TestAnEmptySegmentOfAnotherGeometryIsReplaced(t *testing.T) {
+func TestCreate_OtherGeometry_Empty_Replaced(t *testing.T) {
 	name := segmentName(t)
 	create(t, name, Options{Capacity: 8192, Keep: true}).Close()
 	exists(t, name, true)
@@ -205,7 +205,7 @@ func TestAnEmptySegmentOfAnotherGeometryIsReplaced(t *testing.T) {
 	}
 }
 
-func TestBadOptionsAreRefusedBeforeAnythingIsMade(t *testing.T) {
+func TestCreate_BadOptions_NothingMade(t *testing.T) {
 	for _, opt := range []Options{{Capacity: 5000}, {Capacity: 2048}, {Capacity: 1 << 40}, {Slots: 1 << 40}} {
 		name := segmentName(t)
 		if _, err := Create(canceled, name, opt); err == nil {
@@ -219,7 +219,7 @@ func TestBadOptionsAreRefusedBeforeAnythingIsMade(t *testing.T) {
 	is(t, err, shm.ErrName)
 }
 
-func TestASegmentOfTransferModeIsNoRing(t *testing.T) {
+func TestOpen_TransferSegment_Refused(t *testing.T) {
 	name := segmentName(t)
 	transfer := layout.Geometry{Mode: layout.ModeTransfer}
 	seg, err := shm.Create(name, transfer, layout.Producer)
@@ -248,7 +248,7 @@ func TestASegmentOfTransferModeIsNoRing(t *testing.T) {
 	}
 }
 
-func TestScribbledSegmentsAreRefusedAndLeftAlone(t *testing.T) {
+func TestOpen_DamagedSegment_RefusedAndKept(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{Capacity: 4096})
 	send(t, w, "evidence")
@@ -263,7 +263,7 @@ func TestScribbledSegmentsAreRefusedAndLeftAlone(t *testing.T) {
 
 // A context may be canceled at any time, also just after the call that waited
 // with it has ended and the ring with it.
-func TestACancelThatComesAfterCloseTouchesNoMemory(t *testing.T) {
+func TestCancel_AfterClose_TouchesNoMemory(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -278,7 +278,7 @@ func TestACancelThatComesAfterCloseTouchesNoMemory(t *testing.T) {
 	r.sleeper.Interrupt()
 }
 
-func TestAFileTruncatedUnderTheRingIsAnError(t *testing.T) {
+func TestSegment_Truncated_Error(t *testing.T) {
 	name := segmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	send(t, w, "a")
@@ -300,7 +300,7 @@ func TestAFileTruncatedUnderTheRingIsAnError(t *testing.T) {
 	}
 }
 
-func TestARemovedSegmentIsNotCalledKept(t *testing.T) {
+func TestSegment_Removed_NotCalledKept(t *testing.T) {
 	name := segmentName(t)
 	w := create(t, name, Options{})
 	send(t, w, "a", "b")

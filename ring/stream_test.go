@@ -94,7 +94,7 @@ func stream(w *Writer, r *Reader, n uint64, give func(*Writer, []byte) error, ta
 	return writing()
 }
 
-func TestAStreamArrivesInOrderAndUnharmed(t *testing.T) {
+func TestStream_InOrderAndIntact(t *testing.T) {
 	const n = 5_000 // more than twenty times around the ring
 	for send, give := range sends {
 		for receive, take := range receives {
@@ -114,7 +114,7 @@ func TestAStreamArrivesInOrderAndUnharmed(t *testing.T) {
 	}
 }
 
-func TestAStreamArrivesWhenNobodySpins(t *testing.T) {
+func TestStream_NoSpin(t *testing.T) {
 	for _, slots := range []uint64{0, 1, 8} {
 		t.Run(fmt.Sprintf("slots=%d", slots), func(t *testing.T) {
 			w, r, mem := pair(t, 4096, slots, Options{Spin: SpinNever})
@@ -132,7 +132,7 @@ func TestAStreamArrivesWhenNobodySpins(t *testing.T) {
 
 // The writer publishes and closes at the very moment in which the reader looks
 // for a message, and then for the end.
-func TestTheEndNeverOvertakesTheLastMessage(t *testing.T) {
+func TestStream_EndAfterLastMessage(t *testing.T) {
 	for range 3000 {
 		w, r, _ := pair(t, 4096, 0, Options{})
 		writing := background(func() error {

@@ -10,7 +10,7 @@ import (
 	"sluice/layout"
 )
 
-func TestASleeperIsWokenForWhatItAskedAndNothingLess(t *testing.T) {
+func TestWake_OnlyAtRequestedIndex(t *testing.T) {
 	w, _, mem := pair(t, 4096, 0, Options{})
 	bed, side := &mem.Header.ConsumerSleep, &mem.Header.ProducerStats
 	bed.Index.Store(100)
@@ -35,7 +35,7 @@ func TestASleeperIsWokenForWhatItAskedAndNothingLess(t *testing.T) {
 
 // An eighth of the ring for the first millisecond, then what is needed; and
 // never more than an empty ring has.
-func TestABlockedWriterAsksForAWorthwhilePartOnlyAtFirst(t *testing.T) {
+func TestWake_BlockedWriter_Hysteresis(t *testing.T) {
 	for _, c := range []struct {
 		slots, need          uint64
 		index, count         uint64 // at first, with the writer at index 8000, message 100
@@ -62,7 +62,7 @@ func TestABlockedWriterAsksForAWorthwhilePartOnlyAtFirst(t *testing.T) {
 // A publisher may be held up between its publish and its look at the flag, while
 // the sleeper takes what was published and lies down again. Ended then for what it
 // has had already, that sleep would be one with the flag down: nobody wakes it.
-func TestALatePublisherDoesNotEndTheSleepThatCameAfter(t *testing.T) {
+func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 	for _, slots := range []uint64{0, 1} {
 		w, r, mem := pair(t, 4096, slots, Options{Spin: SpinNever})
 		give := func() { send(t, w, string(make([]byte, 4096-8))) }
@@ -90,7 +90,7 @@ func TestALatePublisherDoesNotEndTheSleepThatCameAfter(t *testing.T) {
 	}
 }
 
-func TestEveryFormOfPublishWakes(t *testing.T) {
+func TestWake_EveryPublish(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	bed := &mem.Header.ConsumerSleep
 	for form, give := range sends {
@@ -109,7 +109,7 @@ func TestEveryFormOfPublishWakes(t *testing.T) {
 	}
 }
 
-func TestEveryFormOfReleaseWakes(t *testing.T) {
+func TestWake_EveryRelease(t *testing.T) {
 	for form, release := range map[string]func(r *Reader) error{
 		"Release": func(r *Reader) error { _, err := r.Next(canceled); r.Release(); return err },
 		"Take": func(r *Reader) error {
@@ -141,7 +141,7 @@ func TestEveryFormOfReleaseWakes(t *testing.T) {
 }
 
 // A Reader that never has to wait shows progress with the samples that it takes.
-func TestASampleThatIsTakenIsProgress(t *testing.T) {
+func TestProgress_SampleTaken(t *testing.T) {
 	_, r, _ := pair(t, 4096, 0, Options{})
 	r.ownStats.ProgressAt.Store(0)
 	r.noteLatency(0, 1)
@@ -152,7 +152,7 @@ func TestASampleThatIsTakenIsProgress(t *testing.T) {
 
 // A Reader that holds messages and waits is stuck when the Writer waits for their room,
 // and not when what the Writer has asked for is there: then it is about to wake up.
-func TestAReaderIsStuckOnlyWhenTheWriterWaitsForWhatItHolds(t *testing.T) {
+func TestReader_Deadlocked_OnlyIfWriterWaitsForIt(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	takes(t, r, "a")
@@ -171,7 +171,7 @@ func TestAReaderIsStuckOnlyWhenTheWriterWaitsForWhatItHolds(t *testing.T) {
 
 // A call may look at the peer while Close is shutting it out, and then no later call may
 // pass.
-func TestALookThatCrossesACloseLetsNobodyIn(t *testing.T) {
+func TestReady_DuringClose_Fails(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	send(t, w, "a")
 	r.gate.Close()
@@ -186,7 +186,7 @@ func TestALookThatCrossesACloseLetsNobodyIn(t *testing.T) {
 
 // The flag stays up: a sleeper that the end is no end for (Follow, a full ring)
 // may be about to sleep on.
-func TestClosingWakesASleeperWhateverItAsked(t *testing.T) {
+func TestWake_Close_AnyRequest(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	for _, bed := range []*layout.SleepState{&mem.Header.ConsumerSleep, &mem.Header.ProducerSleep} {
 		bed.Index.Store(1 << 40)
@@ -200,7 +200,7 @@ func TestClosingWakesASleeperWhateverItAsked(t *testing.T) {
 	}
 }
 
-func TestEverySleepHasANumberOfItsOwn(t *testing.T) {
+func TestSleep_NumbersUnique(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
 	numbers := map[uint64]bool{}
 	for i := range uint64(5) {
@@ -229,7 +229,7 @@ func TestEverySleepHasANumberOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestAWaitThatWasCanceledLeavesNoFlag(t *testing.T) {
+func TestSleep_Canceled_FlagCleared(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
 	_, err := r.Next(canceled)
 	is(t, err, errWaited)
@@ -241,7 +241,7 @@ func TestAWaitThatWasCanceledLeavesNoFlag(t *testing.T) {
 }
 
 // What a side leaves when it is killed in its sleep.
-func TestASuccessorTakesTheFlagDown(t *testing.T) {
+func TestSleep_Successor_ClearsFlag(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
 	mem.Header.ProducerSleep.Flag.Store(7)
 	mem.Header.ConsumerSleep.Flag.Store(8)
@@ -252,7 +252,7 @@ func TestASuccessorTakesTheFlagDown(t *testing.T) {
 	}
 }
 
-func TestASpinEndsWithItsContext(t *testing.T) {
+func TestSpin_EndsWithContext(t *testing.T) {
 	w, r, _ := pair(t, 4096, 1, Options{Spin: time.Hour})
 	send(t, w, "")
 	is(t, w.Send(canceled, nil), errWaited)
@@ -262,7 +262,7 @@ func TestASpinEndsWithItsContext(t *testing.T) {
 }
 
 // Short deadlines must not keep a side from looking around.
-func TestASideLooksAroundHoweverShortItsWaitsAre(t *testing.T) {
+func TestWait_ShortWaits_StillCheckPeer(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
 	r := readerOn(t, mem, Options{peerStatus: lonely{ErrRemoved}})
 	var err error
@@ -278,7 +278,7 @@ func TestASideLooksAroundHoweverShortItsWaitsAre(t *testing.T) {
 
 // The bound is wide, and a busy machine has several tries; what a quiet one gives is in
 // docs/protocol.md.
-func TestDeadlinesAreKept(t *testing.T) {
+func TestWait_Deadlines_Kept(t *testing.T) {
 	var readers []*Reader
 	var deadlines []time.Duration
 	for i := range 40 {

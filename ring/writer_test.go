@@ -11,7 +11,7 @@ import (
 	"sluice/layout"
 )
 
-func TestNothingIsVisibleBeforePublish(t *testing.T) {
+func TestWriter_Commit_InvisibleBeforePublish(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	buf, err := w.Reserve(canceled, 3)
 	if err != nil {
@@ -29,7 +29,7 @@ func TestNothingIsVisibleBeforePublish(t *testing.T) {
 	takes(t, r, "abc")
 }
 
-func TestPublishTakesEverythingStaged(t *testing.T) {
+func TestWriter_Publish_EverythingStaged(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	for _, msg := range []string{"a", "", "ccc"} {
 		buf, err := w.Reserve(canceled, len(msg))
@@ -43,7 +43,7 @@ func TestPublishTakesEverythingStaged(t *testing.T) {
 }
 
 // Send has a short way for when nothing is staged.
-func TestSendPublishesWhatWasStagedBeforeIt(t *testing.T) {
+func TestWriter_Send_PublishesStaged(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	for published := uint64(0); published < 100; published += 3 {
 		for range 2 {
@@ -60,7 +60,7 @@ func TestSendPublishesWhatWasStagedBeforeIt(t *testing.T) {
 	}
 }
 
-func TestCommitMayKeepLessThanWasReserved(t *testing.T) {
+func TestWriter_Commit_LessThanReserved(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	for range 100 { // the rest goes back: else 100 of these would not fit
 		buf, err := w.Reserve(canceled, 2000)
@@ -76,7 +76,7 @@ func TestCommitMayKeepLessThanWasReserved(t *testing.T) {
 	}
 }
 
-func TestASecondReserveReplacesTheFirst(t *testing.T) {
+func TestWriter_Reserve_ReplacesReservation(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	first, err := w.Reserve(canceled, 3000)
 	if err != nil {
@@ -95,7 +95,7 @@ func TestASecondReserveReplacesTheFirst(t *testing.T) {
 	}
 }
 
-func TestAReservationCannotGrowOverItsNeighbour(t *testing.T) {
+func TestWriter_Reserve_CapacityLimited(t *testing.T) {
 	w, _, _ := pair(t, 4096, 0, Options{})
 	for range 100 { // the first by the slow way, most of the others by the fast one
 		buf, err := w.Reserve(canceled, 5)
@@ -106,7 +106,7 @@ func TestAReservationCannotGrowOverItsNeighbour(t *testing.T) {
 	}
 }
 
-func TestABadCallerPanics(t *testing.T) {
+func TestMisuse_Panics(t *testing.T) {
 	for name, misuse := range map[string]func(w *Writer){
 		"Commit without Reserve":     func(w *Writer) { w.Commit(0) },
 		"Commit twice":               func(w *Writer) { w.Reserve(canceled, 8); w.Commit(8); w.Commit(8) },
@@ -129,7 +129,7 @@ func TestABadCallerPanics(t *testing.T) {
 	}
 }
 
-func TestTheLargestMessageFillsTheRing(t *testing.T) {
+func TestWriter_LargestMessage_FillsRing(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	if w.MaxMessage() != 4088 {
 		t.Fatalf("MaxMessage is %d", w.MaxMessage())
@@ -149,7 +149,7 @@ func TestTheLargestMessageFillsTheRing(t *testing.T) {
 	}
 }
 
-func TestAFullRing(t *testing.T) {
+func TestWriter_RingFull(t *testing.T) {
 	full := func(policy Policy) (*Writer, *layout.RoleStats) {
 		w, _, mem := pair(t, 4096, 2, Options{OnFull: policy})
 		send(t, w, "1", "2")
@@ -186,7 +186,7 @@ func TestAFullRing(t *testing.T) {
 	})
 }
 
-func TestTheHighWaterMarkIsTheDeepestQueue(t *testing.T) {
+func TestWriter_HighWater(t *testing.T) {
 	w, r, mem := pair(t, 4096, 8, Options{OnFull: Fail})
 	for round := range 3 {
 		for w.Send(canceled, nil) == nil {
@@ -199,7 +199,7 @@ func TestTheHighWaterMarkIsTheDeepestQueue(t *testing.T) {
 	}
 }
 
-func TestAFullRingGivesRoomAfterRelease(t *testing.T) {
+func TestWriter_RingFull_RoomAfterRelease(t *testing.T) {
 	for _, slots := range []uint64{1, 2, 8} {
 		w, r, _ := pair(t, 4096, slots, Options{})
 		for range slots {
@@ -216,7 +216,7 @@ func TestAFullRingGivesRoomAfterRelease(t *testing.T) {
 
 // A producer that sleeps on staged messages would wait for a consumer that
 // cannot see them.
-func TestStagedMessagesAreVisibleBeforeTheWriterWaits(t *testing.T) {
+func TestWriter_Waits_PublishesStagedFirst(t *testing.T) {
 	for _, policy := range []Policy{Block, Drop, Fail} {
 		w, r, _ := pair(t, 4096, 2, Options{OnFull: policy})
 		for range 2 {
@@ -232,7 +232,7 @@ func TestStagedMessagesAreVisibleBeforeTheWriterWaits(t *testing.T) {
 	}
 }
 
-func TestSendBatchReportsHowManyWereAccepted(t *testing.T) {
+func TestWriter_SendBatch_AcceptedCount(t *testing.T) {
 	w, r, _ := pair(t, 4096, 3, Options{OnFull: Fail})
 	n, err := w.SendBatch(context.Background(), [][]byte{[]byte("1"), []byte("2"), []byte("3"), []byte("4")})
 	if n != 3 || err != ErrFull {
@@ -249,7 +249,7 @@ func TestSendBatchReportsHowManyWereAccepted(t *testing.T) {
 	}
 }
 
-func TestAFailedReserveLeavesTheStreamWhole(t *testing.T) {
+func TestWriter_Reserve_Fails_StreamIntact(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	a, b := strings.Repeat("a", 2000), strings.Repeat("b", 2000)
 	send(t, w, a, b)
@@ -260,7 +260,7 @@ func TestAFailedReserveLeavesTheStreamWhole(t *testing.T) {
 	takes(t, r, "c")
 }
 
-func TestEveryCallAfterCloseIsErrDone(t *testing.T) {
+func TestWriter_AfterClose_ErrClosed(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	send(t, w, "last")
 	if err := w.Close(); w.Unread() != 1 || err != nil {
@@ -282,7 +282,7 @@ func TestEveryCallAfterCloseIsErrDone(t *testing.T) {
 	takes(t, r, "last")
 }
 
-func TestClosePublishesWhatIsStaged(t *testing.T) {
+func TestWriter_Close_PublishesStaged(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	buf, err := w.Reserve(canceled, 4)
 	if err != nil {
@@ -296,7 +296,7 @@ func TestClosePublishesWhatIsStaged(t *testing.T) {
 	}
 }
 
-func TestEverySizeArrivesUnharmedAtEveryOffset(t *testing.T) {
+func TestWriter_EverySizeAndOffset_Intact(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	var seq byte
 	for size := range 1200 {
