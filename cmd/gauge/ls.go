@@ -47,7 +47,7 @@ func list(ctx context.Context, asJSON bool) error {
 		return listJSON(pairs)
 	}
 	if len(pairs) == 0 {
-		fmt.Fprintf(os.Stderr, "no segments in %s; producer makes one\n", shm.Dir)
+		fmt.Fprintf(os.Stderr, "no segments in %s; producer creates one\n", shm.Dir)
 		return nil
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

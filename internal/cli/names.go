@@ -25,7 +25,7 @@ func OtherSegments(name string) string {
 	case err != nil:
 		return err.Error()
 	case n == 0:
-		return "gauge ls shows none at all; producer makes one"
+		return "gauge ls shows none at all; producer creates one"
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(a, name), distance(b, name)) })
 	const few = 4

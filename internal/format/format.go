@@ -61,17 +61,12 @@ func Rate(perSecond float64) string {
 
 // SI returns x in three digits with a decimal prefix: 250, 12.3 k, 640 MB/s with the unit B/s.
 func SI(x float64, unit string) string {
-	value, prefix := humanize.ComputeSI(threeDigits(x))
-	return strings.TrimSpace(decimal(value, 99.95) + " " + prefix + unit)
-}
-
-// threeDigits rounds x, so that 999,900 is 1 M and not 1000 k.
-func threeDigits(x float64) float64 {
-	y, err := strconv.ParseFloat(strconv.FormatFloat(x, 'e', 2, 64), 64)
-	if err != nil {
-		return x
+	value, prefix := humanize.ComputeSI(x)
+	if value >= 999.5 { // 1 M, not 1000 k
+		_, prefix = humanize.ComputeSI(1.001 * x)
+		value = 1
 	}
-	return y
+	return strings.TrimSpace(decimal(value, 99.95) + " " + prefix + unit)
 }
 
 // decimal is x with one digit after the point, unless that is 0 or x is at least whole.

@@ -49,7 +49,7 @@ func TestShortCount_FitsItsColumn(t *testing.T) {
 }
 
 func TestRatesAndDecimalPrefixes(t *testing.T) {
-	for x, want := range map[float64]string{0: "0", 0.4: "0", 184.5: "185", 4834.7: "4,835", 99_999.4: "99,999", 99_999.6: "100 k", 1_234_567: "1.2 M", 999_960: "1 M"} {
+	for x, want := range map[float64]string{0: "0", 0.4: "0", 184.5: "185", 4834.7: "4,835", 99_999.4: "99,999", 99_999.6: "100 k", 1_234_567: "1.2 M", 1_048_576: "1 M", 999_499: "999 k", 999_500: "1 M"} {
 		check(t, "Rate", Rate(x), want)
 	}
 	for x, want := range map[float64]string{0: "0 B/s", 250: "250 B/s", 999_900: "1 MB/s", 640e6: "640 MB/s", 11.12e9: "11.1 GB/s", 2.04e9: "2 GB/s"} {

@@ -54,7 +54,9 @@ type Metric struct {
 	Series string
 	// Type is the type of the series.
 	Type Type
-	Unit Unit
+	// States are the words that the value may be, if Type is StateSet.
+	States []string
+	Unit   Unit
 	// Mode is the only mode that has the metric, 0 for both.
 	Mode layout.Mode
 	// Help says in one sentence what the value means.
@@ -71,7 +73,7 @@ const (
 	Gauge     Type = iota // goes up and down
 	Counter               // never falls while a segment is the same one
 	Histogram             // of all that the segment has counted; has no value of its own here
-	StateSet              // a gauge for each word that the value may be: 1 for the one that it is, else 0
+	StateSet              // a gauge for each of Metric.States: 1 for the one that the value is, 0 for the others
 )
 
 // Unit is what a metric counts or is measured in; "" for words and for yes or no.
@@ -109,19 +111,4 @@ func (m *Metric) Column() string {
 		name += part
 	}
 	return name
-}
-
-// words are the values that a metric of type StateSet may have.
-func (m *Metric) words() (all []string) {
-	for _, k := range pressure.Kinds() { // there is only one such metric
-		all = append(all, string(k))
-	}
-	return all
-}
-
-// States returns, for a metric of type StateSet, every word that it may be, and which one it
-// is; ok is false where that is unknown.
-func (m *Metric) States(s *Sample) (all []string, current string, ok bool) {
-	v := m.Value(s)
-	return m.words(), v.text, v.Known()
 }

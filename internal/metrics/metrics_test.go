@@ -223,13 +223,13 @@ func TestSample_OfATruncatedSegment(t *testing.T) {
 	}
 }
 
-func TestStates(t *testing.T) {
-	all, current, ok := row(t, "verdict").States(moving(func(*Sample) {}))
-	if !ok || current != "balanced" || len(all) != len(pressure.Kinds()) {
-		t.Errorf("%v, %q of %v", ok, current, all)
+func TestVerdict_IsOneOfItsStates(t *testing.T) {
+	m := row(t, "verdict")
+	if word, ok := m.Value(moving(func(*Sample) {})).Word(); !ok || word != "balanced" || !slices.Contains(m.States, word) || len(m.States) != len(pressure.Kinds()) {
+		t.Errorf("%v, %q of %v", ok, word, m.States)
 	}
-	if _, _, ok := row(t, "verdict").States(&Sample{}); ok {
-		t.Error("a verdict on nothing")
+	if word, ok := m.Value(&Sample{}).Word(); ok {
+		t.Errorf("%q on nothing", word)
 	}
 }
 

@@ -170,13 +170,20 @@ var Table = []Metric{
 		get:  consumer(func(r *pressure.RoleStats) Value { return Count(r.Spurious) }),
 		Help: "Times the consumer was woken without a message for it."},
 
-	{Key: "verdict", CSV: true, Series: "sluice_verdict", Type: StateSet,
+	{Key: "verdict", CSV: true, Series: "sluice_verdict", Type: StateSet, States: verdicts(),
 		get:  func(s *Sample) Value { return textOrUnknown(string(s.Verdict.Kind)) },
 		Help: "Which side is slower, or what is wrong, judged on the last second, and in a last report on the whole run."},
 	{Key: "verdictWhy", get: func(s *Sample) Value { return Text(s.Reason) },
 		Help: "The reason of the verdict, with its figures."},
 	{Key: "verdictAdvice", get: func(s *Sample) Value { return Text(s.Advice) },
 		Help: "What to do about it; empty when there is nothing to do."},
+}
+
+func verdicts() (all []string) {
+	for _, k := range pressure.Kinds() {
+		all = append(all, string(k))
+	}
+	return all
 }
 
 // now is a getter of what a snapshot tells.

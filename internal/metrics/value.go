@@ -74,6 +74,9 @@ func (v Value) Float() (x float64, ok bool) {
 	return 0, false
 }
 
+// Word returns the value as a word; ok is false if it is none, or unknown.
+func (v Value) Word() (text string, ok bool) { return v.text, v.kind == word }
+
 // MarshalJSON implements [json.Marshaler]. Numbers keep six digits after the point: a
 // microsecond, or a millionth.
 func (v Value) MarshalJSON() ([]byte, error) {

@@ -38,11 +38,11 @@ func (s *series) collect(out chan<- prometheus.Metric, of *metrics.Sample) {
 	case metrics.Histogram:
 		out <- histogram(s.desc, name, mode, &of.Now.Latency)
 	case metrics.StateSet:
-		all, current, ok := s.States(of)
+		current, ok := s.Value(of).Word()
 		if !ok {
 			return
 		}
-		for _, state := range all {
+		for _, state := range s.States {
 			x := 0.0
 			if state == current {
 				x = 1

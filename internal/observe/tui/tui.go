@@ -90,12 +90,9 @@ func (s *Screen) noSegments() []string {
 }
 
 func (s *Screen) title() string {
-	what := fmt.Sprintf("%d segments", len(s.Pairs))
-	switch {
-	case s.Omitted > 0:
+	what := format.Number(len(s.Pairs), "segment")
+	if s.Omitted > 0 {
 		what = fmt.Sprintf("%d of %s segments", len(s.Pairs), format.Count(len(s.Pairs)+s.Omitted))
-	case len(s.Pairs) == 1:
-		what = "1 segment"
 	}
 	right := fmt.Sprintf("every %v, %s", s.Interval, s.Now.Format(time.TimeOnly))
 	if s.Paused {

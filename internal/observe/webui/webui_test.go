@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 
+	"sluice/internal/format"
 	"sluice/internal/metrics"
 	"sluice/internal/observe/monitor"
 )
@@ -120,6 +122,43 @@ func TestPage_ReadsKeysOfReports(t *testing.T) {
 	for _, r := range read {
 		if !keys[r[1]] {
 			t.Errorf("page.js reads %q, and no report has it", r[1])
+		}
+	}
+}
+
+// A number looks the same on the page and in the text of a command.
+func TestPage_WritesNumbersAsPackageFormat(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("SKIPPED: no node here, so the numbers on the page are not compared")
+	}
+	script, err := files.ReadFile("page.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, begins := strings.Cut(string(script), "// Numbers, ")
+	functions, _, ends := strings.Cut(rest, "// The sign of each severity.")
+	if !begins || !ends {
+		t.Fatal("page.js has no part about numbers")
+	}
+	values := []uint64{0, 1, 999, 1023, 1024, 1536, 10_000, 10_239, 99_999, 100_000, 123_456, 999_499, 999_600, 1 << 20, 87_654_321, 1<<30 - 1, 3 << 30, 1 << 50}
+	text, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(node, "-e", "const unknown = '';\n// "+functions+
+		"console.log(JSON.stringify("+string(text)+".map((n) => [count(n), bytes(n), percent(n / 2**20)])));").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var got [][3]string
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for i, n := range values {
+		want := [3]string{format.ShortCount(n), format.Size(n), format.Percent(float64(n) / (1 << 20))}
+		if got[i] != want {
+			t.Errorf("%d: the page writes %q, the commands %q", n, got[i], want)
 		}
 	}
 }
