@@ -20,3 +20,16 @@ func TestBufpoolIsUsedAgainAndBounded(t *testing.T) {
 		t.Errorf("%d buffers of %d bytes are kept", len(s.bufs), s.bytes)
 	}
 }
+
+// The memory that was used last may still be in a cache.
+func TestBufpool_LastReturnedFirst(t *testing.T) {
+	var s bufpool
+	first, second := s.get(100), s.get(100)
+	s.put(first)
+	s.put(second)
+	for _, want := range [][]byte{second, first} {
+		if got := s.get(100); &got[0] != &want[0] {
+			t.Error("not the one that came back last")
+		}
+	}
+}
