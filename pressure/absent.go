@@ -2,7 +2,7 @@ package pressure
 
 import "sluice/layout"
 
-// absent is the verdict when a side that is needed is not there.
+// absent returns the verdict when a side that is needed is not there.
 func absent(i *Interval, after *Snapshot) (Verdict, bool) {
 	if v, ok := consumerless(i, after); ok {
 		return v, ok
@@ -10,23 +10,24 @@ func absent(i *Interval, after *Snapshot) (Verdict, bool) {
 	return producerless(i, after)
 }
 
-// consumerless is the verdict when there is no consumer where one is needed.
+// consumerless returns the verdict when there is no consumer and one is needed.
 func consumerless(i *Interval, after *Snapshot) (Verdict, bool) {
 	p, c := &after.Producer, &after.Consumer
 	switch {
 	case !c.Alive && !p.Alive && after.Geometry.Mode == layout.ModeTransfer && after.Depth() > 0:
-		// A listening socket that outlives the consumers holds what was sent to it.
+		// A socket of systemd keeps what was sent to it without a consumer.
 		return conclude(NoProducer, CauseNobody, i, after, AdviceStartProducer), true
 	case !c.Alive && c.State != layout.StateClosed && i.Consumed == 0, !c.Alive && after.Depth() > 0:
 		return noConsumer(i, after), true
-	case !c.Alive && i.Consumed == 0 && after.delivering() && c.EndSeen != p.Generation: // the last one has left before the end
+	// The last consumer ended before the stream did.
+	case !c.Alive && i.Consumed == 0 && after.delivering() && c.EndSeen != p.Generation:
 		return noConsumer(i, after), true
 	}
 	return Verdict{}, false
 }
 
-// producerless is the verdict when there is no producer where one is needed: not for what
-// one that has ended has left.
+// producerless returns the verdict when there is no producer and one is needed: a consumer of the
+// messages that one has left does not need one.
 func producerless(i *Interval, after *Snapshot) (Verdict, bool) {
 	p := &after.Producer
 	left := p.State == layout.StateClosed && (i.Consumed > 0 || after.Geometry.Mode == layout.ModeRing && after.Depth() > 0)
@@ -43,7 +44,7 @@ func noProducer(i *Interval, s *Snapshot) Verdict {
 		v.Advice = advise(AdviceStartProducer, AdviceStopConsumer)
 	}
 	if s.Geometry.Mode == layout.ModeTransfer && s.Depth() > 0 {
-		v.Cause = CauseUndelivered // but what is in the socket or in the consumer's hands still comes
+		v.Cause = CauseUndelivered // what is in the socket or at the consumer is still received
 	}
 	return v
 }

@@ -9,14 +9,14 @@ const (
 	AdviceSlowProducer    AdviceKind = "slow-producer"
 	AdviceMoreCapacity    AdviceKind = "more-capacity" // let a ring hold more: Messages
 	AdviceRaiseLimit      AdviceKind = "raise-limit"   // let a transfer have more bytes in flight
-	AdviceKeepCapacity    AdviceKind = "keep-capacity" // more capacity, or a higher limit, would only delay this
+	AdviceKeepCapacity    AdviceKind = "keep-capacity" // more capacity or a higher limit only delays this
 	AdviceRingMode        AdviceKind = "ring-mode"     // use a ring, in which the producer waits
 
 	AdviceStartProducer   AdviceKind = "start-producer"
-	AdviceStartConsumer   AdviceKind = "start-consumer"   // Messages wait for it
+	AdviceStartConsumer   AdviceKind = "start-consumer"   // Messages are queued
 	AdviceStartSooner     AdviceKind = "start-sooner"     // start the consumer sooner
 	AdviceKeepConsumer    AdviceKind = "keep-consumer"    // keep a consumer running, and start it first
-	AdviceStopConsumer    AdviceKind = "stop-consumer"    // or it waits for ever
+	AdviceStopConsumer    AdviceKind = "stop-consumer"    // otherwise it keeps waiting
 	AdviceRestartConsumer AdviceKind = "restart-consumer" // so that its socket is there again
 	AdviceContinue        AdviceKind = "continue"         // send SIGCONT to the stopped process PID
 	AdviceInspectConsumer AdviceKind = "inspect-consumer" // find out what it is doing

@@ -7,12 +7,11 @@ import (
 )
 
 const (
-	// minBurst is the share of the time from which on a full ring is a burst
-	// and not a chance.
+	// minBurst is the share of the time from which on a full ring is a burst and not chance.
 	minBurst = 0.01
-	// minPause is the length of a wait from which on it is the consumer's pause and
-	// not a producer in step with it, and maxPauses the time that pauses may take
-	// together to be told from overload.
+	// minPause is the shortest wait that shows a pause of the consumer, and not a producer that
+	// waits for each message; maxPauses is the most that pauses take together: more is
+	// overload.
 	minPause  = 50 * time.Millisecond
 	maxPauses = 5 * time.Second
 	// minSpare is the part of the producer's rate by which the consumer has to be faster.
@@ -26,17 +25,16 @@ func bursts(i *Interval, s *Snapshot) bool {
 		i.ProducerBlocked >= minBurst && i.ConsumerBlocked >= Noticeable && i.consumerFaster()
 }
 
-// consumerFaster reports whether the consumer has time to spare. While neither waits the
-// producer sends at n/(1-p), the consumer receives at n/(1-c).
+// consumerFaster reports whether the consumer is the faster side by minSpare. While it does not
+// wait, the producer sends at n/(1-p) and the consumer receives at n/(1-c).
 func (i *Interval) consumerFaster() bool {
 	return 1-i.ConsumerBlocked <= (1-minSpare)*(1-i.ProducerBlocked)
 }
 
-// missed returns how many messages had no room in a ring while its consumer paused: as
-// many as the producer sends in that time when it does not wait. That is not known
-// where the waits were short, because their sum says nothing of the room that one burst
-// needs, where they were most of the time, and where the consumer has no time to spare:
-// there every ring fills.
+// missed returns how many messages had no room in a ring while its consumer paused: as many as the
+// producer sends in that time when it does not wait. That is not known when the waits were short,
+// because their sum does not tell how much room one burst needs; when they were most of the time;
+// and when the consumer is not the faster side, because then every ring fills.
 func missed(i *Interval, s *Snapshot) (n uint64, ok bool) {
 	p := i.ProducerBlocked
 	if s.Geometry.Mode != layout.ModeRing || i.ProducerWaits == 0 || p > 0.5 || !i.consumerFaster() {

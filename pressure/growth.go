@@ -6,25 +6,24 @@ import (
 	"sluice/layout"
 )
 
-// A queue grows when it is deeper by a tenth of what was produced, and by more
-// than comes and goes with a packet, or, where the consumer does not sleep, with one
-// message and the next.
+// A queue grows when it has become deeper by a tenth of what was produced, and by more than a packet
+// holds, or, if the consumer does not sleep, by more than a few messages.
 const (
 	growthShare   = 0.1
 	minGrowth     = 64
 	minRingGrowth = 4
-	// minBacklog is more than gathers while a consumer gets no processor for a moment.
+	// minBacklog is more messages than gather while the consumer is not scheduled for a moment.
 	minBacklog = 8
 )
 
-// forecast is what the queue does over an interval.
+// forecast is whether the queue grows over an interval, and how long it can.
 type forecast struct {
 	growing bool
 	fullIn  time.Duration // until it is full or at its limit, at least 1; 0 without a bound
 }
 
-// forecastGrowth looks whether the queue gets deeper all the time: in the interval i and in
-// the longer one, whose rate is the forecast's.
+// forecastGrowth reports whether the queue gets deeper all the time: in the interval i and in the
+// longer one, whose rate the forecast is made with.
 func forecastGrowth(i, long *Interval, after *Snapshot) forecast {
 	if !after.Producer.Alive || after.delivering() || after.LimitReached() || !i.grows(after) || !long.grows(after) {
 		return forecast{}
@@ -48,8 +47,8 @@ func forecastGrowth(i, long *Interval, after *Snapshot) forecast {
 	return forecast{growing: true, fullIn: left}
 }
 
-// grows reports whether the queue does, at the cost of the consumer: in a ring,
-// whose consumer may sleep between bursts, only when it does not sleep.
+// grows reports whether the queue grows because the consumer is slower: in a ring, whose consumer
+// may sleep between bursts, only when it does not sleep.
 func (i *Interval) grows(after *Snapshot) bool {
 	if i.Elapsed < minInterval || float64(i.DepthGrowth) < max(growthShare*float64(i.Produced), 1) {
 		return false
@@ -61,12 +60,12 @@ func (i *Interval) grows(after *Snapshot) bool {
 	return busy || i.DepthGrowth >= minGrowth || i.Consumed == 0
 }
 
-// backlog reports whether a queue of that depth is one that the consumer was not done with:
-// a notable part of what it received, or any when nothing more came.
+// backlog reports whether a queue of that depth is one that the consumer could not keep up with: a
+// notable part of what it received, or any when nothing more was produced.
 //
-// How long messages waited tells whether it takes more than comes and goes with a packet or
-// a batch. A consumer that spins is not asleep and still has time left: then none waited
-// nearly as long as a notable queue takes, which is as notable a part of the interval.
+// How long messages waited tells a backlog from the messages of a packet or a batch, which come and
+// go. A consumer that spins does not sleep and may still be the faster side: then no message waits
+// nearly as long as in a notable queue, which is as notable a part of the interval.
 func (i *Interval) backlog(depth uint64) bool {
 	least, slow := uint64(minGrowth), true
 	if i.Latency.Count > 0 && i.Consumed > 0 {
@@ -76,12 +75,12 @@ func (i *Interval) backlog(depth uint64) bool {
 	return i.Elapsed >= minInterval && (deep || i.Produced == 0 && (i.Consumed > 0 || depth > 0))
 }
 
-// shrinks reports whether the consumer receives notably more than comes.
+// shrinks reports whether the consumer receives notably more than is produced.
 func (i *Interval) shrinks() bool {
 	return float64(-i.DepthGrowth) >= max(growthShare*float64(i.Consumed), 1)
 }
 
-// verdict is the one on a queue that grows.
+// verdict returns the verdict on a queue that grows.
 func (g forecast) verdict(i *Interval, after *Snapshot) Verdict {
 	if after.Geometry.Mode == layout.ModeRing {
 		return conclude(ConsumerBound, CauseFills, i, after, AdviceSpeedUpConsumer, AdviceSlowProducer, AdviceKeepCapacity)

@@ -7,7 +7,7 @@ import (
 	"sluice/layout"
 )
 
-// Histogram is the times from publish to take. Counts are messages: each
+// Histogram is the distribution of latencies, from publish to receipt. Counts are messages: each
 // sample stands for those since the one before it.
 type Histogram struct {
 	Count   uint64
@@ -25,7 +25,7 @@ func readHistogram(h *layout.Histogram) Histogram {
 	return out
 }
 
-// Since returns what h has and before had not. Its maximum is exact when it is
+// Since returns what was added to h since before. Its maximum is exact when it is
 // the segment's, else the upper end of its bucket (6.7 % too high at most).
 func (h *Histogram) Since(before *Histogram) Histogram {
 	out := Histogram{Sum: h.Sum - before.Sum} // right across a wrap, too

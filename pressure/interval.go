@@ -9,26 +9,26 @@ type Interval struct {
 	ProducedBytes      uint64 // payload
 	ConsumedBytes      uint64
 	Throughput         float64 // messages consumed a second
-	DepthGrowth        int64   // messages that the queue has grown by
-	BytesGrowth        int64   // bytes that it has grown by
-	DepthBefore        uint64  // messages that were in the queue at its start
+	DepthGrowth        int64   // messages by which the queue has grown; negative when it has shrunk
+	BytesGrowth        int64   // bytes, likewise
+	DepthBefore        uint64  // messages in the queue at the start
 	Dropped, Lost      uint64  // messages
 	Refused            uint64  // sends
-	Deepest            uint64  // most messages that the queue has held, as far as it was noted
+	Deepest            uint64  // the most messages that the queue has held, as far as is known
 
 	// ProducerBlocked and ConsumerBlocked are the shares of the time that each
 	// side slept, from 0 to 1; ProducerWaits and ConsumerWaits how often.
 	ProducerBlocked, ConsumerBlocked float64
 	ProducerWaits, ConsumerWaits     uint64
 
-	// ConsumerStayed: one and the same consumer lived at both ends.
+	// ConsumerStayed: the same consumer was alive at both ends.
 	ConsumerStayed bool
 
-	// Unreached: at both ends a live producer did not find the live consumer.
+	// Unreached: at both ends the live producer of a transfer did not find its live consumer.
 	ConsumerNotFound bool
 
-	// Stopped: a Trend has seen that a side's process did not run in this time, so
-	// that what each side waited for says nothing.
+	// Stopped: a Trend has seen that a side's process did not run in this time, so that the
+	// shares of the sides mean nothing.
 	Stopped bool
 
 	Latency Histogram
@@ -36,7 +36,7 @@ type Interval struct {
 	wholeElapsed time.Duration // what Elapsed is a part of; 0 = of nothing longer
 }
 
-// Between returns what happened from before to after.
+// Between returns what happened from before to after, two snapshots of one segment.
 func Between(before, after *Snapshot) Interval {
 	i := Interval{
 		Elapsed:          time.Duration(after.At - before.At),
@@ -70,8 +70,8 @@ func Between(before, after *Snapshot) Interval {
 	return i
 }
 
-// grown is the growth of a counter. A successor's repair may set one back by
-// what its predecessor did not live to publish.
+// grown returns the growth of a counter, 0 when it has fallen: a successor may set one back by
+// what its predecessor had counted and not published when it died.
 func grown(before, after uint64) uint64 { return after - min(before, after) }
 
 func share(part, whole time.Duration) float64 {

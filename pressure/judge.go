@@ -10,21 +10,21 @@ import (
 const Noticeable = 0.1
 
 const (
-	// nearFull is the fill from which on the queue is the limit.
+	// nearFull is the fill from which on the producer is limited by the queue.
 	nearFull = 0.9
-	// attachTime is longer than a consumer needs from taking its role, which makes
-	// it alive, to noting its first progress.
+	// attachTime is longer than a consumer needs from taking its role, which makes it alive,
+	// to recording its first progress.
 	attachTime = 100 * time.Millisecond
-	// minInterval is an interval that says little.
+	// minInterval is the shortest interval that tells something.
 	minInterval = 10 * time.Millisecond
 )
 
 // Judge returns the verdict on an interval, given the snapshot at its end.
 func Judge(i *Interval, after *Snapshot) Verdict { return judge("", i, i, after) }
 
-// judge is Judge when the verdict has been last until now: it takes less to
-// stay with a verdict than to come to it. long is a longer interval with the same
-// end, in which growth is told from a queue that comes and goes.
+// judge is Judge when the verdict has been of kind last so far: it takes less to keep a verdict than
+// to reach it. long is a longer interval with the same end, which tells growth from a queue that
+// fills and empties.
 func judge(last Kind, i, long *Interval, after *Snapshot) Verdict {
 	g := forecastGrowth(i, long, after)
 	v := judgeGrown(g, last, i, after)
@@ -62,12 +62,12 @@ func conclude(k Kind, c Cause, i *Interval, after *Snapshot, advice ...AdviceKin
 	return Verdict{Kind: k, Cause: c, Advice: advise(advice...), Figures: figures(i, after)}
 }
 
-// idle reports whether there was nothing to move.
+// idle reports whether nothing was produced, consumed or queued.
 func (i *Interval) idle(after *Snapshot) bool {
 	return i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0
 }
 
-// overflowed is the verdict on a producer that dropped messages rather than wait.
+// overflowed returns the verdict on a producer that dropped messages because the ring was full.
 func overflowed(i *Interval, after *Snapshot) Verdict {
 	v := conclude(ConsumerBound, CauseOverflow, i, after, AdviceSpeedUpConsumer, AdviceKeepCapacity)
 	v.Dropped, v.Offered = i.Dropped, i.Dropped+i.Produced
@@ -75,13 +75,13 @@ func overflowed(i *Interval, after *Snapshot) Verdict {
 	case i.ConsumerBlocked < Noticeable:
 	case i.ConsumerStayed:
 		v.Advice = advise(AdviceMoreCapacity)
-	default: // who was not there has not slept either
+	default: // a consumer that was not there did not sleep either
 		v.Advice = advise(AdviceKeepConsumer, AdviceMoreCapacity)
 	}
 	return v
 }
 
-// bound compares how much each side slept, and where that says nothing, how
+// bound returns the verdict from how much each side slept and, where that tells nothing, from how
 // full the queue is.
 func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	p, c := i.ProducerBlocked, i.ConsumerBlocked
@@ -96,7 +96,7 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	switch {
 	case waitsForOther(p, c, last == ConsumerBound):
 		slower(CauseWaits)
-	// A full ring may be a burst's; a transfer's queue at its limit never is.
+	// A ring may be full because of a burst, a transfer at its limit is not.
 	case after.Fill() >= nearFull && i.Elapsed >= attachTime && (c < Noticeable || !ring):
 		slower(CauseFull)
 	case c < Noticeable && i.backlog(after.Depth()):
@@ -114,8 +114,8 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	return v
 }
 
-// waitsForOther reports whether a side that slept the share more of the time waits for
-// the other, which slept less.
+// waitsForOther reports whether a side that slept for the share more of the time waits for the
+// other, which slept for the share less. already: it did so far, which takes less.
 func waitsForOther(more, less float64, already bool) bool {
 	if already {
 		return more >= Noticeable/2 && more >= 1.5*less

@@ -2,21 +2,20 @@ package pressure
 
 import "sluice/layout"
 
-// LimitReached reports whether the living producer of a transfer was refused by its limit,
-// and has not found room again since. A producer command then delivers what is queued and
-// ends.
+// LimitReached reports whether the live producer of a transfer was refused at its limit, and has
+// not been able to send since. A producer command then delivers what is queued and ends.
 func (s *Snapshot) LimitReached() bool {
 	return s.Geometry.Mode == layout.ModeTransfer && s.RefuseReason == layout.RefuseMemoryLimit && s.Producer.Alive && s.Depth() > 0
 }
 
-// delivering reports whether the living producer of a transfer has ended its stream, sends
-// no more, and is there only until its queue is empty.
+// delivering reports whether the live producer of a transfer has ended its stream, sends no more,
+// and waits only until its queue is empty.
 func (s *Snapshot) delivering() bool {
 	p := &s.Producer
 	return s.Geometry.Mode == layout.ModeTransfer && p.Alive && p.End != layout.EndNone && p.State != layout.StateClosed
 }
 
-// limited is the verdict on a transfer that is at its limit.
+// limited returns the verdict on a transfer that is at its limit.
 func limited(i *Interval, after *Snapshot) Verdict {
 	if i.Consumed == 0 && after.Disconnected() {
 		return notConnected(i, after)

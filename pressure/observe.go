@@ -8,16 +8,16 @@ import (
 	"sluice/shm"
 )
 
-// Segment is what Observe needs of a *shm.Segment or a *shm.View.
+// Segment is what [Observe] needs of a *shm.Segment or a *shm.View.
 type Segment interface {
 	Header() *layout.Header
 	Geometry() layout.Geometry
 	Alive(layout.Role) (bool, error)
 }
 
-// Observe takes a snapshot of a mapped segment. It may be called from any
-// goroutine until the segment is left or the view closed. The error is
-// shm.ErrTruncated.
+// Observe takes a snapshot of a mapped segment. It may be called from any goroutine until the
+// segment is left or the view closed. The error is [shm.ErrTruncated]: the file was truncated, and
+// its counters cannot be read.
 func Observe(seg Segment) (s Snapshot, err error) {
 	err = shm.Guard(func() error {
 		h := seg.Header()
@@ -32,8 +32,8 @@ func Observe(seg Segment) (s Snapshot, err error) {
 	return s, err
 }
 
-// observe finds out what this process can know of the side's, and asks /proc whether it
-// runs. A process that looks at itself does.
+// observe sets what this process can know about the side's process, and asks /proc whether that
+// runs. A process that observes itself does.
 func (s *RoleStats) observe(at *layout.RoleStats) {
 	self := endpoint.Self()
 	pids, clock := at.PIDNamespace.Load(), at.TimeNamespace.Load()
@@ -47,8 +47,8 @@ func (s *RoleStats) observe(at *layout.RoleStats) {
 	}
 }
 
-// alive is Segment.Alive, and what the role's last holder says of itself where the
-// kernel does not tell: an error is no death.
+// alive returns Segment.Alive, or what the role's last holder reported where the kernel does not
+// tell: an error does not mean that it has died.
 func alive(seg Segment, r layout.Role) (bool, error) {
 	held, err := seg.Alive(r)
 	if err != nil {

@@ -9,34 +9,34 @@ import (
 	"sluice/layout"
 )
 
-// RoleStats is what one role reports of itself.
+// RoleStats are the counters and the state of a role, as its holders have reported them.
 type RoleStats struct {
 	Alive        bool // a live process holds the role
-	AliveUnknown bool // the kernel does not tell whether one does; Alive is what the segment says
+	AliveUnknown bool // the kernel does not tell whether one does (F_OFD_GETLK is refused): Alive is what the segment says
 	PID          int  // of the last holder; for people
 	UID          int  // of the last holder, as it says
 	State        layout.State
 	Generation   uint64        // times the role was taken
 	Waits        uint64        // times it slept, full for a producer, empty for a consumer
 	Blocked      time.Duration // time asleep, a sleep that still goes on included
-	Spins        uint64        // waits that ended before it came to a sleep
+	Spins        uint64        // waits satisfied by spinning
 	Wakes        uint64        // times it woke the other side
-	Spurious     uint64        // times it was woken for nothing
+	Spurious     uint64        // wakes after which there was nothing to do
 	Progress     uint64        // monotonic ns of the last noted progress
 
 	End     layout.End // producer: how its last stream ended
 	EndSeen uint64     // consumer: the producer's Generation whose end it was told of; 0 = none
 	Socket  string     // transfer: where it connects to, or listens, as it says; "" = it has not said
 
-	// What Observe finds out about the process; false when that cannot be known.
+	// What Observe learns about the process; false when that cannot be known.
 	Running           bool // it is not stopped
 	Stopped           bool // it is (SIGSTOP, Ctrl-Z)
 	OtherPIDNamespace bool // PID is a number of another pid namespace
 	OtherClock        bool // Progress is of the clock of another time namespace
 }
 
-// Snapshot is a segment's counters at one time. Counts are totals since the
-// segment was created, whoever held the roles.
+// Snapshot is the counters of a segment at one time. Counts are totals since the segment was
+// created, of all holders of the roles. The zero value is that of an empty segment.
 type Snapshot struct {
 	At       uint64 // CLOCK_MONOTONIC, ns
 	Geometry layout.Geometry
@@ -51,28 +51,28 @@ type Snapshot struct {
 	Memory                       uint64 // bytes that the segment and messages in flight take
 
 	// Transfer only.
-	Lost           uint64              // messages that went with a producer that died
+	Lost           uint64              // messages lost with a producer that died
 	Limit          uint64              // most memory in flight, bytes; 0 = none
-	RefuseReason   layout.RefuseReason // what keeps the producer from handing over
-	Descriptors    uint64              // that the producer holds for buffers in flight
-	MaxDescriptors uint64              // that it may hold
+	RefuseReason   layout.RefuseReason // why the producer cannot send now
+	Descriptors    uint64              // descriptors that the producer holds for buffers in flight
+	MaxDescriptors uint64              // the most that it may hold
 
-	UntoldEnds uint64 // streams that were stopped or failed, and no consumer was told
+	UntoldEnds uint64 // incomplete streams whose end no consumer was told
 
 	Producer, Consumer RoleStats
 	Latency            Histogram
 }
 
-// LiveRoles says which roles a live process holds. Only the kernel knows; the
-// header does not.
+// LiveRoles says which roles a live process holds. The kernel knows that, and the header does
+// not.
 type LiveRoles struct{ Producer, Consumer bool }
 
-// Read takes a snapshot of h at the given time. The counters are not read at
-// one instant: the consumer's come first, so a queue is never negative but may
-// look deeper by what was taken in the meantime (see readQueue).
+// Read takes a snapshot of h at the time now (shm.Clock, ns). The counters are not read at one
+// instant: the consumer's come first, so a queue is never negative but may look deeper by what was
+// consumed in the meantime.
 //
-// h is another process's to write. No value makes Read fail; a corrupt header
-// gives nonsense figures.
+// Another process writes h. No value makes Read fail; the figures of a corrupt header are
+// meaningless.
 func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snapshot {
 	s := Snapshot{At: now, Geometry: g, Created: time.Unix(0, int64(h.Identity.CreatedAt.Load()))}
 	s.readQueue(h)
@@ -84,7 +84,7 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 	s.Dropped, s.Refused, s.HighWater = p.Dropped.Load(), p.Refused.Load(), p.HighWater.Load()
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()
 	if g.Mode == layout.ModeTransfer {
-		if !alive.Producer { // what it held is gone; what the consumer has not released is there
+		if !alive.Producer { // what it held was freed; what the consumer has not released exists
 			s.Memory = uint64(g.FileSize()) + s.QueueBytes
 		}
 		s.Limit, s.RefuseReason = p.Limit.Load(), layout.RefuseReason(p.RefuseReason.Load())
@@ -99,9 +99,8 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 	return s
 }
 
-// readQueue reads both positions a few times and keeps the reading in which the
-// consumer moved least: an observer that loses the processor in between would
-// see a queue that never was.
+// readQueue reads both positions a few times and keeps the reading in which the consumer moved
+// least: an observer that loses the processor in between would see a queue that never existed.
 func (s *Snapshot) readQueue(h *layout.Header) {
 	least := uint64(math.MaxUint64)
 	for range 4 {
@@ -117,8 +116,8 @@ func (s *Snapshot) readQueue(h *layout.Header) {
 	}
 }
 
-// count returns the messages up to a side's Index. In transfer mode a count is
-// published alone.
+// count returns the messages up to a side's Index. In transfer mode a count is published by
+// itself, without a position.
 func (s *Snapshot) count(h *layout.Header, role layout.Role) uint64 {
 	if s.Geometry.Mode == layout.ModeRing {
 		return endpoint.Published(h, role)
@@ -126,14 +125,14 @@ func (s *Snapshot) count(h *layout.Header, role layout.Role) uint64 {
 	return h.Cursor(role).Count.Load()
 }
 
-// readConsumed returns the messages that were taken and released, and those that were
-// lost: of one moment, when the consumer's position is their sum.
+// readConsumed returns the messages that were released, and those that were lost: at one moment,
+// at which the consumer's position is their sum.
 func (s *Snapshot) readConsumed(h *layout.Header) (consumed, lost uint64) {
 	if s.Geometry.Mode == layout.ModeRing {
 		return endpoint.Published(h, layout.Consumer), 0
 	}
-	const patience = 100 // a consumer that was killed in between leaves them apart
-	for range patience {
+	const maxReads = 100 // the sum of a consumer that was killed in between never agrees
+	for range maxReads {
 		consumed, lost = h.ConsumerStats.Consumed.Load(), h.ConsumerStats.Lost.Load()
 		if consumed+lost == h.Consumer.Count.Load() {
 			break
@@ -166,14 +165,13 @@ func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
 		EndSeen:    s.EndSeen.Load(),
 	}
 	if other := s.TimeNamespace.Load(); other != 0 && other != procinfo.TimeNamespace() {
-		now = 0 // not its clock: a sleep counts up to the last look around
+		now = 0 // not its clock: a sleep counts up to its last progress
 	}
 	out.Blocked = time.Duration(endpoint.BlockedAt(s, now))
 	return out
 }
 
-// Depth returns the messages in the queue: never negative, never more than the
-// bounds allow.
+// Depth returns the messages in the queue: from 0 to what the bounds allow.
 func (s *Snapshot) Depth() uint64 {
 	depth := s.Produced - min(s.Consumed+s.Lost, s.Produced)
 	if n := s.Geometry.Slots; n > 0 {
@@ -185,16 +183,15 @@ func (s *Snapshot) Depth() uint64 {
 	return depth
 }
 
-// Deepest returns the most messages that the queue is known to have held. The producer
-// notes it only now and then, so that may be what the queue holds now.
+// Deepest returns the most messages that the queue is known to have held. The producer updates
+// HighWater only now and then, so the queue may be deeper now.
 func (s *Snapshot) Deepest() uint64 { return max(s.HighWater, s.Depth()) }
 
-// CarryHighWater makes s one of a series: what was known to be the deepest queue stays that.
+// CarryHighWater keeps in s the deepest queue that was known at the snapshot before.
 func (s *Snapshot) CarryHighWater(before *Snapshot) { s.HighWater = max(s.HighWater, before.Deepest()) }
 
-// Fill returns the share of the tighter bound that is in use, from 0 to 1:
-// bytes of the capacity or the limit, or messages of the slots. It is 0 without a
-// bound.
+// Fill returns the share of the tighter bound that is in use, from 0 to 1: bytes of the capacity
+// or the limit, or messages of the slots. It is 0 without a bound.
 func (s *Snapshot) Fill() float64 {
 	var fill float64
 	if c := max(s.Geometry.Capacity, s.Limit); c > 0 {

@@ -7,16 +7,15 @@ import (
 )
 
 const (
-	// minNoProgress is how long a side that sleeps may show no progress. It looks around at
+	// minNoProgress is how long a side that sleeps may show no progress. It records some at
 	// least once a second, so after that it does not run.
 	minNoProgress = 2 * time.Second
-	// minStall is how long a consumer may work on one message before it is
-	// said to be stalled.
+	// minStall is how long a consumer may work on one message before it counts as stalled.
 	minStall = 5 * time.Second
 )
 
-// stopped is the verdict on a side that does not run although it lives: what it says
-// of itself, running or blocked, is not true any more.
+// stopped returns the verdict on a side that is alive and does not run: the state that it has
+// recorded, running or blocked, is not true any more.
 func stopped(i *Interval, after *Snapshot) (Verdict, bool) {
 	for _, r := range []layout.Role{layout.Consumer, layout.Producer} {
 		cause := after.notRunning(r)
@@ -45,8 +44,8 @@ func (f *Figures) setProcess(r layout.Role, side *RoleStats) {
 	f.Role, f.PID, f.OtherPIDNamespace = r, side.PID, side.OtherPIDNamespace
 }
 
-// sleepsThroughWork reports whether a side sleeps although what it sleeps for was there for
-// longer than it takes to wake up. This shows sooner than its progress does.
+// sleepsThroughWork reports whether a side sleeps although what it waits for has been there for
+// longer than a wake-up takes. This shows sooner than missing progress does.
 func (i *Interval) sleepsThroughWork(after *Snapshot, r layout.Role) bool {
 	if !after.sleeps(r) || i.Elapsed <= attachTime {
 		return false
@@ -57,13 +56,14 @@ func (i *Interval) sleepsThroughWork(after *Snapshot, r layout.Role) bool {
 	return after.Geometry.Mode == layout.ModeRing && i.Produced == 0 && after.Depth() == 0 && i.DepthBefore == 0
 }
 
-// sleeps reports whether a side lives and says that it waits, and nothing more is known.
+// sleeps reports whether a side is alive and has recorded that it waits, and /proc does not show
+// that it runs.
 func (s *Snapshot) sleeps(r layout.Role) bool {
 	side := s.side(r)
 	return side.Alive && !side.Running && (side.State == layout.StateBlocked || side.State == layout.StateAlone)
 }
 
-// notRunning returns how it shows that a live side does not run; "" when it does not show.
+// notRunning returns the evidence that a live side does not run; "" when there is none.
 func (s *Snapshot) notRunning(r layout.Role) Cause {
 	side := s.side(r)
 	switch {
@@ -77,7 +77,7 @@ func (s *Snapshot) notRunning(r layout.Role) Cause {
 	return ""
 }
 
-// stalled is the verdict on a consumer that is there, and has something to receive.
+// stalled returns the verdict on a consumer that has something to receive and makes no progress.
 func stalled(i *Interval, after *Snapshot) (Verdict, bool) {
 	idle := after.noProgressFor(&after.Consumer)
 	if !i.ConsumerStayed || i.Elapsed <= attachTime || i.Consumed > 0 || after.Depth() == 0 || idle <= minStall {
@@ -92,8 +92,8 @@ func stalled(i *Interval, after *Snapshot) (Verdict, bool) {
 	return v, true
 }
 
-// noProgressFor is how long a side has shown no progress, 0 when that cannot be known. It may
-// have shown some after this snapshot's clock was read.
+// noProgressFor returns how long a side has shown no progress, 0 when that cannot be known, or when
+// it has shown some after the clock of this snapshot was read.
 func (s *Snapshot) noProgressFor(side *RoleStats) time.Duration {
 	if side.OtherClock {
 		return 0

@@ -6,44 +6,45 @@ import (
 	"sluice/layout"
 )
 
-// Trend follows a segment from snapshot to snapshot and comes to a verdict that
-// does not flicker: it looks back on the last second, takes less to stay with a
-// verdict than to come to it, and comes to it only when it is confirmed. It also
-// remembers what two snapshots do not show, for the verdict on the whole time. The
-// zero value has seen nothing. One goroutine at a time may use it.
+// Trend judges a series of snapshots of one segment, without flicker: a verdict is on the last
+// second, needs less evidence to stay than to be reached, and is replaced only by one that is
+// confirmed. A Trend also keeps what two snapshots do not show, for the verdict on the whole time.
+// The zero value has seen nothing. One goroutine at a time may use it.
 type Trend struct {
 	window        []Snapshot    // at least lookBack long, oldest first
 	seconds       []Snapshot    // one a second for growthBack, oldest first
-	verdict       Verdict       // that stands
-	since         uint64        // when it came, monotonic ns
-	candidate     Kind          // what it may be about to become
-	confirmations int           // how often in a row
-	longest       time.Duration // between two snapshots
-	gapMarked     bool          // before the next snapshot
+	verdict       Verdict       // the current one
+	since         uint64        // when it was reached, monotonic ns
+	candidate     Kind          // the kind that may replace it
+	confirmations int           // how often the candidate was reached in a row
+	longest       time.Duration // the longest time between two snapshots
+	gapMarked     bool          // MarkGap was called since the last snapshot
 	whole         whole
 }
 
 const (
-	// lookBack is the time that a verdict looks back on.
+	// lookBack is the time that a verdict is on.
 	lookBack = time.Second
-	// growthBack is how far growth looks back, so that its pace is not that of one
-	// message or batch.
+	// growthBack is the time that a forecast is made from, so that its rate is not that of
+	// one message or batch.
 	growthBack = 5 * time.Second
-	// minConfirmations is how often in a row another verdict has to come to be believed.
+	// minConfirmations is how often in a row another verdict has to be reached to replace the
+	// current one.
 	minConfirmations = 2
-	// minGap is by how much a step is longer than those before it when whoever takes
-	// the snapshots did not run in between.
+	// minGap is by how much the time between two snapshots is longer than before when the
+	// process that takes them did not run in between.
 	minGap = 2 * time.Second
 )
 
-// nearlyAll is d for a ticker that may be early by a little.
+// nearlyAll returns d less a tenth, for a ticker that may be a little early.
 func nearlyAll(d time.Duration) time.Duration { return d / 10 * 9 }
 
-// Add takes the next snapshot, in the order of their times, and returns what
-// happened in the last second, or since the first snapshot, and the verdict on it.
+// Add takes the next snapshot, in the order of their times, and returns what happened in the last
+// second, or since the first snapshot, and the verdict on it.
 //
-// A pause in the snapshots, when their taker was stopped, is not looked back on: what each
-// side waited for in it says nothing of who is slower.
+// A gap in the snapshots, in which the process that takes them was stopped, is not judged: how
+// long each side slept in it does not tell which is slower. The verdict is then that before it, on
+// an Interval of no length.
 func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 	if n := len(t.window); n > 0 {
 		step := time.Duration(s.At - t.window[n-1].At)
@@ -66,10 +67,10 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 		i.Stopped = i.Stopped || t.window[at].notRunning(layout.Producer) != "" || t.window[at].notRunning(layout.Consumer) != ""
 	}
 	if n := len(t.window); n > 1 && i.Elapsed > 0 && t.window[n-2].Depth() > s.Depth() {
-		long.DepthGrowth = 0 // it has grown, and does not any more
+		long.DepthGrowth = 0 // it has stopped growing
 	}
 	v := judge(t.verdict.Kind, &i, &long, &s)
-	if i.Elapsed == 0 { // the first look: nothing to stay with
+	if i.Elapsed == 0 { // the first snapshot: there is no verdict to keep
 		t.whole.begin(&s)
 		return i, v
 	}
@@ -87,11 +88,11 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 	return i, t.verdict
 }
 
-// MarkGap says that the taker of the snapshots knows that it did not run for some of the time
-// between the last one and the next. Without it, Add sees only long pauses.
+// MarkGap tells the Trend that the process which takes the snapshots did not run for a part of the
+// time between the last one and the next. Add notices only long gaps by itself.
 func (t *Trend) MarkGap() { t.gapMarked = true }
 
-// growthStart keeps s for later, and returns the snapshot that growth looks back to.
+// growthStart keeps s for later, and returns the snapshot from which on growth is measured.
 func (t *Trend) growthStart(s *Snapshot) *Snapshot {
 	n := len(t.seconds)
 	if n == 0 || time.Duration(s.At-t.seconds[n-1].At) >= nearlyAll(lookBack) {
@@ -102,8 +103,8 @@ func (t *Trend) growthStart(s *Snapshot) *Snapshot {
 		drop++
 	}
 	t.seconds = append(t.seconds[:0], t.seconds[drop:]...)
-	// Since the queue was at its lowest: what was before that does not belong to this
-	// growth. A tenth of it more or less is chance.
+	// From when the queue was shortest: what was before that does not belong to this growth.
+	// A tenth of it more or less is chance.
 	lowest := s.Depth()
 	for at := range t.seconds {
 		lowest = min(lowest, t.seconds[at].Depth())
@@ -118,10 +119,9 @@ func (t *Trend) growthStart(s *Snapshot) *Snapshot {
 	return from
 }
 
-// accepts reports whether another verdict than the one that stands is to take its
-// place, or the same one without its forecast. Who is slower is a matter of degree;
-// whether somebody is there is not. That a queue grows is not believed any longer than
-// it does.
+// accepts reports whether a verdict of kind k replaces the current one, which is of another kind or
+// has a forecast that k's has not. A verdict on which side is slower needs confirmation; one on
+// whether a side is there does not, nor does the end of a queue's growth.
 func (t *Trend) accepts(k Kind) bool {
 	if k != t.candidate {
 		t.candidate, t.confirmations = k, 0

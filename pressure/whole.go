@@ -6,17 +6,17 @@ import (
 	"sluice/layout"
 )
 
-// whole is what a Trend remembers of all the time that it has seen.
+// whole is what a Trend keeps of all the time since its first snapshot.
 type whole struct {
 	first, last       Snapshot
-	kinds             map[Kind]time.Duration // how long each verdict stood
+	kinds             map[Kind]time.Duration // how long each verdict was the current one
 	stopped           [2]time.Duration       // how long each role's process was seen not to run
 	absent            [2]time.Duration       // how long nobody held each role, at least
-	bothRan           time.Duration          // how long both sides could have gone on
+	bothRan           time.Duration          // how long both sides were alive and ran
 	blocked           [2]time.Duration       // of that, how long each side slept
-	limited           bool                   // the queue was seen at its limit
+	limited           bool                   // a snapshot showed the queue at its limit
 	deepest           uint64                 // most messages seen in the queue
-	droppedUnattended uint64                 // messages dropped while there was not one consumer all the time
+	droppedUnattended uint64                 // messages dropped while no consumer, or more than one, was there
 	unconnected       Verdict                // the last one of kind Unconnected
 }
 
@@ -24,8 +24,8 @@ func (w *whole) begin(s *Snapshot) {
 	*w = whole{first: *s, last: *s, kinds: map[Kind]time.Duration{}, limited: s.LimitReached(), deepest: s.Depth()}
 }
 
-// add accounts for the time since the last snapshot, at whose end the verdict is v.
-// A process that did not run at one end of it is taken not to have run for half.
+// add accounts for the time since the last snapshot, at whose end the verdict is v. A process that
+// did not run at one end of it is assumed not to have run for half of it.
 func (w *whole) add(s *Snapshot, v *Verdict) {
 	step := time.Duration(s.At - w.last.At)
 	both := w.last.bothRun() && s.bothRun()
@@ -35,7 +35,7 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 	if both {
 		w.bothRan += step
 	}
-	if both || !v.Kind.ofDegree() && v.Kind != Stalled { // who is slower shows only where both are there
+	if both || !v.Kind.ofDegree() && v.Kind != Stalled { // which side is slower shows only when both are there
 		w.kinds[v.Kind] += step
 	}
 	if v.Kind == Unconnected {
@@ -47,7 +47,7 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 				w.stopped[r] += step / 2
 			}
 		}
-		if was, is := w.last.side(r), s.side(r); !was.Alive && !is.Alive && was.Generation == is.Generation { // nor did anybody come and go
+		if was, is := w.last.side(r), s.side(r); !was.Alive && !is.Alive && was.Generation == is.Generation { // and no process came and went in between
 			w.absent[r] += step
 		}
 		if both {
@@ -57,7 +57,7 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 	w.skip(s)
 }
 
-// skip goes on to s without an account of how the time since the last snapshot was spent.
+// skip continues at s without accounting for the time since the last snapshot.
 func (w *whole) skip(s *Snapshot) {
 	w.limited = w.limited || s.LimitReached()
 	w.deepest = max(w.deepest, s.Depth())
@@ -67,21 +67,21 @@ func (w *whole) skip(s *Snapshot) {
 	w.last = *s
 }
 
-// bothRun reports whether both sides are there and run, or there is a consumer and
-// something to take that a producer has left.
+// bothRun reports whether both sides are alive and run, or a consumer does and there are messages
+// that a producer has left.
 func (s *Snapshot) bothRun() bool {
 	return s.Consumer.Alive && s.notRunning(layout.Consumer) == "" && s.notRunning(layout.Producer) == "" &&
 		(s.Producer.Alive || s.Depth() > 0)
 }
 
-// AddStopped adds d to the time that the process which holds role r did not run, as it
-// knows of itself: the snapshots of a process that is stopped are missing.
+// AddStopped adds d to the time for which the process that holds role r did not run. It is for that
+// process itself, which takes no snapshots while it is stopped.
 func (t *Trend) AddStopped(r layout.Role, d time.Duration) { t.whole.stopped[r] += d }
 
-// Whole returns what happened since the first snapshot, and the verdict on all of it:
-// of a run that ends now, of the process that holds role r. It takes into account what
-// the snapshots in between have shown: a process that was stopped, a queue that was at
-// its limit, and who was the slower side most of the time.
+// Whole returns what happened since the first snapshot, and the verdict on all of it, for the
+// process that holds role r and whose run ends now. It takes into account what the snapshots in
+// between have shown: a process that was stopped, a queue that was at its limit, and which side was
+// slower for most of the time.
 func (t *Trend) Whole(r layout.Role) (Interval, Verdict) {
 	w := &t.whole
 	i := Between(&w.first, &w.last)
@@ -100,7 +100,7 @@ func (w *whole) judge(i *Interval, after *Snapshot, r layout.Role) Verdict {
 	if w.kinds[Unconnected] > 0 && (i.Consumed == 0 || 2*w.kinds[Unconnected] > i.Elapsed) {
 		return w.unconnected
 	}
-	if i.Consumed == 0 && i.Elapsed > attachTime && after.Depth() > 0 && after.Disconnected() { // also when the last looks did not show it
+	if i.Consumed == 0 && i.Elapsed > attachTime && after.Depth() > 0 && after.Disconnected() { // also when the last snapshots did not show it
 		return notConnected(i, after)
 	}
 	transfer := after.Geometry.Mode == layout.ModeTransfer
@@ -130,8 +130,8 @@ func (w *whole) judge(i *Interval, after *Snapshot, r layout.Role) Verdict {
 	return v
 }
 
-// whileBothRan is the interval less the time in which a side was not there or did not run,
-// for what the waits of each side say; all of it when that is most of it.
+// whileBothRan returns the interval without the time in which a side was not there or did not run,
+// for what the waits of each side mean; all of it when that is most of it.
 func (w *whole) whileBothRan(i *Interval) Interval {
 	j := *i
 	if share(w.bothRan, i.Elapsed) > 1-Noticeable || w.bothRan == 0 {
@@ -143,7 +143,7 @@ func (w *whole) whileBothRan(i *Interval) Interval {
 	return j
 }
 
-// slower is the verdict on the time in which both sides were there.
+// slower returns the verdict on which side was slower, and how long each was stopped.
 func (w *whole) slower(i *Interval, after *Snapshot) Verdict {
 	v := w.slowerOf(i, after)
 	v.ProducerStoppedFor, v.ConsumerStoppedFor = w.stopped[layout.Producer], w.stopped[layout.Consumer]

@@ -167,6 +167,9 @@ func TestImports_KeptOutOfPackages(t *testing.T) {
 			if s.folder == "pressure" && (path == "sluice/ring" || path == "sluice/transfer") {
 				t.Errorf("%s imports %s: an observer needs neither end", s.path, path)
 			}
+			if s.folder == "pressure" && (path == "fmt" || strings.Contains(path, "humanize") || strings.HasSuffix(path, "/internal/format")) {
+				t.Errorf("%s imports %s: a verdict is data, its words are in internal/verdict", s.path, path)
+			}
 			if s.folder == "transfer" && path == "sluice/ring" {
 				t.Errorf("%s imports %s: the two modes do not know each other", s.path, path)
 			}
