@@ -49,6 +49,9 @@ func completed(t *testing.T, shell string, lines []string) map[string][]string {
 	}
 	cmd := shells[shell](script, lines)
 	home := t.TempDir() // where fish keeps what it remembers
+	if err := os.Symlink(testenv.BinDir(), filepath.Join(home, "bin")); err != nil {
+		t.Fatal(err)
+	}
 	cmd.Env = append(os.Environ(), "PATH="+testenv.BinDir()+":"+os.Getenv("PATH"), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -99,6 +102,7 @@ func TestCompletion_CommandsFlagsValuesSegments(t *testing.T) {
 		"gauge stat --js":                 {"--json"},
 		"gauge ls " + part:                nil,
 		"gauge st":                        {"stat"},
+		"~/bin/gauge st":                  {"stat"},
 		"gauge help re":                   {"record"},
 		"gauge nosuch --ver":              {"--version"},
 	}

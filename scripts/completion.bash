@@ -22,7 +22,7 @@ _sluice() {
         *) words+=("$one") ;;
         esac
         [[ $takes == name || $one != "$before" ]] || value=$takes
-    done < <("${COMP_WORDS[0]}" "${sub[@]}" --generate-completion 2>/dev/null)
+    done < <("${COMP_WORDS[0]/#\~\//$HOME/}" "${sub[@]}" --generate-completion 2>/dev/null)
 
     case $value in
     none | command) ! $named || words+=("${segments[@]}") ;;

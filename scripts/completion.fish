@@ -12,6 +12,7 @@ function __sluice_complete
         set front $before=
         set word (string split -m 1 = -- $word)[2]
     end
+    set -l command (string replace -r '^~/' "$HOME/" -- $words[1])
     set -l sub
     if test (count $words) -gt 1
         set sub $words[2]
@@ -22,7 +23,7 @@ function __sluice_complete
     set -l described
     set -l segments
     set -l named no
-    for line in ($words[1] $sub --generate-completion 2>/dev/null)
+    for line in ($command $sub --generate-completion 2>/dev/null)
         set -l part (string split -m 2 ' ' -- $line)
         if test "$part[2]" = name
             set -a segments $part[1]

@@ -5,7 +5,7 @@
 # What there is to complete comes from the command itself (COMMAND --generate-completion).
 
 _sluice() {
-    local before=$words[CURRENT-1] line one takes text value=none
+    local command=${${(Q)words[1]}/#\~\//$HOME/} before=$words[CURRENT-1] line one takes text value=none
     local -a sub commands flags segments
     local -i named=0
     if [[ $words[CURRENT] == --*=* ]]; then # --flag=va
@@ -15,7 +15,7 @@ _sluice() {
     (( CURRENT < 3 )) || sub=("$words[2]")
 
     # A line has a word, what it takes, and its meaning.
-    for line in ${(f)"$(${(Q)words[1]} "${(Q)sub[@]}" --generate-completion 2>/dev/null)"}; do
+    for line in ${(f)"$($command "${(Q)sub[@]}" --generate-completion 2>/dev/null)"}; do
         read -r one takes text <<<$line
         case $takes in
         name) segments+=($one); continue ;;
