@@ -4,13 +4,14 @@ import (
 	"testing"
 	"unsafe"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 // Whoever lays a struct of 64-bit numbers over a message may count on it: at every offset
 // of the ring, across its end, and behind the stamp of a sampled record.
 func TestMessages_AlignedTo8(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w, r := create(t, name, Options{Capacity: layout.MinCapacity}), open(t, name, Options{})
 	aligned := func(what string, b []byte) {
 		t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -20,7 +21,7 @@ import (
 func BenchmarkThroughput(b *testing.B) {
 	for _, size := range []int{8, 64, 1024, 65536} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
-			name, ctx := segmentName(b), context.Background()
+			name, ctx := testenv.SegmentName(b), context.Background()
 			w, err := Create(ctx, name, Options{})
 			if err != nil {
 				b.Fatal(err)
@@ -84,7 +85,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		{"spin=never", "never-spin ", Options{Spin: SpinNever}},
 	} {
 		b.Run(spin.name, func(b *testing.B) {
-			name, ctx := segmentName(b), context.Background()
+			name, ctx := testenv.SegmentName(b), context.Background()
 			back := name + backward
 			b.Cleanup(func() { os.Remove(shm.Path(back)) })
 			w, err := Create(ctx, name, spin.opt)

@@ -17,6 +17,7 @@ import (
 	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -30,7 +31,7 @@ type closer interface {
 // closeElsewhere closes an end on another goroutine than the test's.
 func closeElsewhere(t *testing.T, end closer) (unread uint64) {
 	t.Helper()
-	is(t, background(end.Close)(), nil)
+	wantErr(t, background(end.Close)(), nil)
 	return end.Unread()
 }
 
@@ -80,13 +81,13 @@ func TestClose_EndsWaitingCall(t *testing.T) {
 	} {
 		for spin, opt := range map[string]Options{"asleep": {Spin: SpinNever}, "spinning": {Spin: time.Hour}} {
 			t.Run(c.name+" "+spin, func(t *testing.T) {
-				name := segmentName(t)
+				name := testenv.SegmentName(t)
 				opt.Capacity = 4096
 				w, r := create(t, name, opt), open(t, name, opt)
 				var end closer = r
 				if c.role == layout.Producer {
 					end = w
-					is(t, full(w), nil)
+					wantErr(t, full(w), nil)
 				}
 				waiting := background(func() error { return c.call(w, r) })
 				if spin == "asleep" {
@@ -95,8 +96,8 @@ func TestClose_EndsWaitingCall(t *testing.T) {
 					time.Sleep(5 * time.Millisecond)
 				}
 				closeElsewhere(t, end)
-				is(t, waiting(), ErrClosed)
-				is(t, c.call(w, r), ErrClosed) // and every later one
+				wantErr(t, waiting(), ErrClosed)
+				wantErr(t, c.call(w, r), ErrClosed) // and every later one
 				if h := look(t, name); layout.State(h.Stats(c.role).State.Load()) != layout.StateClosed || int64(h.Stats(c.role).Blocked.Load()) < 0 {
 					t.Errorf("state %v, blocked %d", h.Stats(c.role).State.Load(), int64(h.Stats(c.role).Blocked.Load()))
 				}
@@ -114,7 +115,7 @@ func (h hourly) WakeAt(asleep time.Duration) (index, count uint64, patience time
 }
 
 func TestClose_EndsSleep(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	r.closeTimeout = time.Hour
 	waiting := background(func() error {
@@ -123,58 +124,58 @@ func TestClose_EndsSleep(t *testing.T) {
 	})
 	asleep(t, w.Segment().Header(), layout.Consumer, 1)
 	closeElsewhere(t, r)
-	is(t, waiting(), ErrClosed)
+	wantErr(t, waiting(), ErrClosed)
 }
 
 func TestClose_Concurrent_OnlyOne(t *testing.T) {
 	for range 50 {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		w := create(t, name, Options{})
 		send(t, w, "a", "b")
 		var all sync.WaitGroup
 		for range 4 {
-			all.Go(func() { is(t, w.Close(), nil) })
+			all.Go(func() { wantErr(t, w.Close(), nil) })
 		}
 		all.Wait()
 		if n := w.Unread(); n != 2 {
 			t.Errorf("%d unread", n)
 		}
-		takes(t, open(t, name, Options{}), "a", "b")
+		wantMessages(t, open(t, name, Options{}), "a", "b")
 	}
 }
 
 func TestClose_OtherGoroutine_PublishesStagedIfIdle(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{})
 	for _, msg := range []string{"a", "b"} {
 		buf, err := w.Reserve(canceled, 1)
-		is(t, err, nil)
+		wantErr(t, err, nil)
 		w.Commit(copy(buf, msg))
 	}
 	if unread := closeElsewhere(t, w); unread != 2 {
 		t.Errorf("%d unread", unread)
 	}
 	r := open(t, name, Options{})
-	takes(t, r, "a", "b")
+	wantMessages(t, r, "a", "b")
 	_, err := r.TryNext()
-	is(t, err, io.EOF)
+	wantErr(t, err, io.EOF)
 }
 
 // The user of a Writer has a reservation and fills it, and another goroutine closes.
 func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{})
 	send(t, w, "published")
 	buf, err := w.Reserve(canceled, 100)
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	copy(buf, "before")
 	closeElsewhere(t, w)
 	before := fileOf(t, name)
 
 	next := create(t, name, Options{})
-	is(t, next.Send(canceled, bytes.Repeat([]byte("successor"), 11)), nil)
+	wantErr(t, next.Send(canceled, bytes.Repeat([]byte("successor"), 11)), nil)
 	r := open(t, name, Options{})
-	takes(t, r, "published", strings.Repeat("successor", 11))
+	wantMessages(t, r, "published", strings.Repeat("successor", 11))
 	after := fileOf(t, name)
 	if string(buf[:6]) != "before" {
 		t.Errorf("the reservation holds %q", buf[:6])
@@ -186,7 +187,7 @@ func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
 		t.Error("the file has changed by what the closed Writer does")
 	}
 	_, err = w.Reserve(canceled, 1)
-	is(t, err, ErrClosed)
+	wantErr(t, err, ErrClosed)
 	next.Close()
 	r.Release()
 	r.Close()
@@ -197,27 +198,27 @@ func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
 
 // The user of a Reader works on messages, and another goroutine closes.
 func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w, r := create(t, name, Options{Capacity: 4096}), open(t, name, Options{})
 	long := strings.Repeat("long ", 200)
 	send(t, w, "released", "first", long)
-	takes(t, r, "released")
+	wantMessages(t, r, "released")
 	r.Release()
 	first, err := r.Next(canceled)
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	second, err := r.Next(canceled)
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	if unread := closeElsewhere(t, r); unread != 2 {
 		t.Errorf("%d unread", unread)
 	}
 
 	// They come again to the next Reader, who releases them, and the room is used again.
 	next := open(t, name, Options{})
-	takes(t, next, "first", long)
+	wantMessages(t, next, "first", long)
 	next.Release()
 	for range 10 {
 		send(t, w, strings.Repeat("x", 1000))
-		takes(t, next, strings.Repeat("x", 1000))
+		wantMessages(t, next, strings.Repeat("x", 1000))
 		next.Release()
 	}
 	if string(first) != "first" || string(second) != long {
@@ -239,13 +240,13 @@ func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
 }
 
 func TestClose_Unreferenced_Unmapped(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{Capacity: 4096})
 	send(t, w, "held")
 	func() {
 		r, err := Open(canceled, name, Options{})
-		is(t, err, nil)
-		takes(t, r, "held")
+		wantErr(t, err, nil)
+		wantMessages(t, r, "held")
 		closeElsewhere(t, r)
 	}()
 	w.Close()
@@ -257,10 +258,10 @@ func TestClose_Unreferenced_Unmapped(t *testing.T) {
 }
 
 func TestClose_NoSlicesInUse_UnmapsAtOnce(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	send(t, w, "a")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
 	closeElsewhere(t, w)
 	closeElsewhere(t, r)
@@ -273,11 +274,11 @@ func TestClose_NoSlicesInUse_UnmapsAtOnce(t *testing.T) {
 // one that has entered the gate, and goes on after Close.
 func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 	t.Run("writer", func(t *testing.T) {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		w := create(t, name, Options{})
 		send(t, w, "published")
 		buf, err := w.Reserve(canceled, 6)
-		is(t, err, nil)
+		wantErr(t, err, nil)
 		w.commit(copy(buf, "staged"))
 		w.gate.Enter()
 		w.closeTimeout = time.Millisecond
@@ -291,31 +292,31 @@ func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 		}
 		w.endCall(nil)
 		r := open(t, name, Options{})
-		takes(t, r, "published")
+		wantMessages(t, r, "published")
 		_, err = r.TryNext()
-		is(t, err, io.EOF)
+		wantErr(t, err, io.EOF)
 		r.Release()
 		r.Close()
 		_, err = w.Reserve(canceled, 1)
-		is(t, err, ErrClosed)
+		wantErr(t, err, ErrClosed)
 		if mapped(t, name) {
 			t.Error("the memory is still mapped")
 		}
 	})
 	t.Run("reader", func(t *testing.T) {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		w, r := create(t, name, Options{Capacity: 4096}), open(t, name, Options{})
 		send(t, w, "a", "b")
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.gate.Enter()
 		r.closeTimeout = time.Millisecond
 		closeElsewhere(t, r)
 		next := open(t, name, Options{})
-		takes(t, next, "a", "b")
+		wantMessages(t, next, "a", "b")
 		next.Release()
 		for range 10 {
 			send(t, w, strings.Repeat("x", 1000))
-			takes(t, next, strings.Repeat("x", 1000))
+			wantMessages(t, next, strings.Repeat("x", 1000))
 			next.Release()
 		}
 		if got, err := r.takeNext(); string(got) != "b" || err != nil { // as if it had found avail before
@@ -323,7 +324,7 @@ func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 		}
 	})
 	t.Run("asleep", func(t *testing.T) {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
 		side := &r.mem.Header.ConsumerStats
 		endpoint.BeginSleep(side, 0, monotonic.Now())
@@ -362,30 +363,30 @@ func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 		w.Publish()
 		for range 3 {
 			_, err := w.Reserve(canceled, 8)
-			is(t, err, ErrClosed)
-			is(t, w.Send(canceled, []byte("late")), ErrClosed)
+			wantErr(t, err, ErrClosed)
+			wantErr(t, w.Send(canceled, []byte("late")), ErrClosed)
 		}
 	})
 	t.Run("writer, too long for the bound", func(t *testing.T) {
 		w := roomy(t)
 		w.gate.Close()
 		_, err := w.Reserve(canceled, 1<<15)
-		is(t, err, ErrClosed)
+		wantErr(t, err, ErrClosed)
 		_, err = w.Reserve(canceled, 8)
-		is(t, err, ErrClosed)
+		wantErr(t, err, ErrClosed)
 	})
 	t.Run("reader", func(t *testing.T) {
 		w, r, _ := pair(t, 4096, 0, Options{})
 		send(t, w, "a", "b", "c", "d")
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.gate.Close()
-		takes(t, r, "b") // nothing was checked but the bound
+		wantMessages(t, r, "b") // nothing was checked but the bound
 		r.Release()
 		for range 3 {
 			_, err := r.Next(canceled)
-			is(t, err, ErrClosed)
+			wantErr(t, err, ErrClosed)
 			_, err = r.Take(canceled)
-			is(t, err, ErrClosed)
+			wantErr(t, err, ErrClosed)
 		}
 	})
 }
@@ -400,12 +401,12 @@ func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
 			"send": sends["send"], "reserve": sends["reserve"], "sendbatch": sends["sendbatch"],
 		} {
 			t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
-				name := segmentName(t)
+				name := testenv.SegmentName(t)
 				r := readerLater(t, name)
 				var sent, taken uint64
 				for round := range rounds / 3 {
 					w, err := Create(canceled, name, Options{Capacity: 1 << 20, Keep: true})
-					is(t, err, nil)
+					wantErr(t, err, nil)
 					w.closeTimeout = patience
 					started := make(chan bool)
 					using := background(func() error {
@@ -426,9 +427,9 @@ func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
 					<-started
 					cpu.Pause(uint32(1 + round*97%3000))
 					err = w.Close()
-					is(t, err, nil)
+					wantErr(t, err, nil)
 					before := fileOf(t, name)
-					is(t, using(), ErrClosed)
+					wantErr(t, using(), ErrClosed)
 					w.Publish()
 					if !bytes.Equal(before, fileOf(t, name)) {
 						t.Fatal("the file has changed after Close")
@@ -456,7 +457,7 @@ func readerLater(t *testing.T, name string) func(from uint64) uint64 {
 	return func(from uint64) uint64 {
 		t.Helper()
 		r, err := Open(canceled, name, Options{Keep: true})
-		is(t, err, nil)
+		wantErr(t, err, nil)
 		defer r.Close()
 		buf := make([]byte, 128)
 		for {
@@ -465,7 +466,7 @@ func readerLater(t *testing.T, name string) func(from uint64) uint64 {
 				r.Release()
 				return from
 			}
-			is(t, err, nil)
+			wantErr(t, err, nil)
 			if !bytes.Equal(msg, message(buf, from)) {
 				t.Fatalf("message %d is % x, number %d", from, msg, binary.LittleEndian.Uint64(msg))
 			}
@@ -480,7 +481,7 @@ func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
 	for _, patience := range []time.Duration{closeTimeout, 0} {
 		for form, take := range receives {
 			t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
-				name := segmentName(t)
+				name := testenv.SegmentName(t)
 				w := create(t, name, Options{Capacity: 1 << 16, Keep: true})
 				buf := make([]byte, 128)
 				var produced uint64
@@ -489,7 +490,7 @@ func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
 						produced++
 					}
 					r, err := Open(canceled, name, Options{Keep: true})
-					is(t, err, nil)
+					wantErr(t, err, nil)
 					r.closeTimeout = patience
 					from := w.Segment().Header().Consumer.Count.Load()
 					started := make(chan bool)
@@ -509,7 +510,7 @@ func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
 					<-started
 					cpu.Pause(uint32(1 + round*97%3000))
 					err = r.Close()
-					is(t, err, nil)
+					wantErr(t, err, nil)
 					before := fileOf(t, name)
 					if err := using(); err != ErrClosed {
 						t.Fatal(err)
@@ -534,7 +535,7 @@ func TestMisuse_TwoGoroutinesWait_Panics(t *testing.T) {
 			t.Error("no panic")
 		}
 		r.Close()
-		is(t, first(), ErrClosed)
+		wantErr(t, first(), ErrClosed)
 	}()
 	r.Next(ctx)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -26,22 +27,22 @@ func TestEnd_CompleteOrIncomplete(t *testing.T) {
 		{"complete", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
 			send(t, w, "a")
 			end(w, layout.EndComplete)
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 		}, io.EOF},
 		{"closed without a word", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
 			send(t, w, "a")
 			w.Close()
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 		}, io.EOF},
 		{"stopped", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
 			send(t, w, "a")
 			end(w, layout.EndStopped)
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 		}, ErrIncomplete},
 		{"failed", func(t *testing.T, _ Memory, w *Writer, r *Reader) {
 			send(t, w, "a")
 			end(w, layout.EndFailed)
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 		}, ErrIncomplete},
 		{"failed before the first message", func(_ *testing.T, _ Memory, w *Writer, r *Reader) {
 			end(w, layout.EndFailed)
@@ -52,21 +53,21 @@ func TestEnd_CompleteOrIncomplete(t *testing.T) {
 			next := writerOn(t, mem, Options{})
 			send(t, next, "a", "b")
 			end(next, layout.EndComplete)
-			takes(t, r, "a", "a", "b")
+			wantMessages(t, r, "a", "a", "b")
 		}, ErrIncomplete},
 		{"nothing of a stream and all of the next", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
 			end(w, layout.EndFailed)
 			next := writerOn(t, mem, Options{})
 			send(t, next, "a", "b")
 			end(next, layout.EndComplete)
-			takes(t, r, "a", "b")
+			wantMessages(t, r, "a", "b")
 		}, io.EOF},
 		{"killed, and gone on with", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
 			send(t, w, "a") // and killed here
 			next := writerOn(t, mem, Options{})
 			send(t, next, "b")
 			end(next, layout.EndComplete)
-			takes(t, r, "a", "b")
+			wantMessages(t, r, "a", "b")
 		}, io.EOF},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestEnd_CompleteOrIncomplete(t *testing.T) {
 			c.run(t, mem, w, r)
 			for range 2 { // it stays so
 				_, err := r.TryNext()
-				is(t, err, c.want)
+				wantErr(t, err, c.want)
 				if complete := errors.Is(err, io.EOF); complete != (c.want == io.EOF) || !complete && !errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Errorf("%v: io.EOF %v", err, complete)
 				}
@@ -100,13 +101,13 @@ func TestEnd_ToldOnce(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w, r, mem := pair(t, 4096, 0, Options{})
 			send(t, w, "a")
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 			r.Release()
 			end(w, c.end)
 			c.how(r)
 			second := readerOn(t, mem, Options{})
 			_, err := second.TryNext()
-			is(t, err, c.want)
+			wantErr(t, err, c.want)
 		})
 	}
 }
@@ -115,15 +116,15 @@ func TestEnd_UnreleasedMessages_ToldAgain(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	end(w, layout.EndStopped)
-	takes(t, r, "a", "b")
+	wantMessages(t, r, "a", "b")
 	_, err := r.TryNext()
-	is(t, err, ErrIncomplete)
+	wantErr(t, err, ErrIncomplete)
 	r.Close() // holding both
 
 	second := readerOn(t, mem, Options{})
-	takes(t, second, "a", "b")
+	wantMessages(t, second, "a", "b")
 	_, err = second.TryNext()
-	is(t, err, ErrIncomplete)
+	wantErr(t, err, ErrIncomplete)
 }
 
 func TestEnd_Follow_EachToldOnce(t *testing.T) {
@@ -131,12 +132,12 @@ func TestEnd_Follow_EachToldOnce(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told = append(told, err) }})
 	for _, how := range []layout.End{layout.EndStopped, layout.EndComplete, layout.EndFailed} {
 		send(t, w, "a")
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.Release()
 		end(w, how)
 		for range 3 {
 			_, err := r.TryNext()
-			is(t, err, ErrEmpty)
+			wantErr(t, err, ErrEmpty)
 		}
 		w = writerOn(t, mem, Options{})
 	}
@@ -148,23 +149,23 @@ func TestEnd_Follow_EachToldOnce(t *testing.T) {
 // Once, though it looks again and again; and whoever takes what it held is told as well.
 func TestEnd_Follow_SameEndToldOnce(t *testing.T) {
 	told := 0
-	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told++; is(t, err, ErrIncomplete) }})
+	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told++; wantErr(t, err, ErrIncomplete) }})
 	send(t, w, "a")
 	end(w, layout.EndStopped)
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	for range 5 {
 		_, err := r.TryNext()
-		is(t, err, ErrEmpty)
+		wantErr(t, err, ErrEmpty)
 	}
 	if told != 1 {
 		t.Errorf("told %d times", told)
 	}
 	r.Close()
 	next := readerOn(t, mem, Options{})
-	takes(t, next, "a")
+	wantMessages(t, next, "a")
 	next.Release()
 	_, err := next.TryNext()
-	is(t, err, ErrIncomplete)
+	wantErr(t, err, ErrIncomplete)
 }
 
 // A Reader may leave before it has asked how the stream ended. Then somebody else has to be
@@ -172,26 +173,26 @@ func TestEnd_Follow_SameEndToldOnce(t *testing.T) {
 func TestEnd_NotAskedFor_ToldToNextReader(t *testing.T) {
 	for _, end := range []layout.End{layout.EndComplete, layout.EndStopped, layout.EndFailed} {
 		for _, asks := range []bool{false, true} {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			w, r := create(t, name, Options{}), open(t, name, Options{})
 			send(t, w, "a")
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 			r.Release()
 			w.EndAs(end)
 			w.Close()
 			if asks {
 				_, err := r.Next(context.Background())
-				is(t, err, map[bool]error{true: io.EOF, false: ErrIncomplete}[end == layout.EndComplete])
+				wantErr(t, err, map[bool]error{true: io.EOF, false: ErrIncomplete}[end == layout.EndComplete])
 			}
 			r.Close()
 			pending := end != layout.EndComplete && !asks
-			exists(t, name, pending)
+			wantSegment(t, name, pending)
 			if pending {
 				r := open(t, name, Options{})
 				_, err := r.Next(context.Background())
-				is(t, err, ErrIncomplete)
+				wantErr(t, err, ErrIncomplete)
 				r.Close()
-				exists(t, name, false)
+				wantSegment(t, name, false)
 			}
 		}
 	}
@@ -202,10 +203,10 @@ func TestEnd_NotAskedFor_ToldToNextReader(t *testing.T) {
 func TestEnd_UntoldIncomplete_NextIncomplete(t *testing.T) {
 	for _, next := range []Options{{}, {Capacity: 2 * layout.DefaultCapacity}, {Slots: 8}} {
 		for _, first := range []bool{false, true} { // the message, and then the Reader
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			w, r := create(t, name, Options{}), open(t, name, Options{})
 			send(t, w, "a")
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 			r.Release()
 			r.Close()
 			w.KeepEnd()
@@ -220,12 +221,12 @@ func TestEnd_UntoldIncomplete_NextIncomplete(t *testing.T) {
 				send(t, w, "b")
 			}
 			end(w, layout.EndComplete)
-			takes(t, r, "b")
+			wantMessages(t, r, "b")
 			r.Release()
 			_, err := r.Next(context.Background())
-			is(t, err, ErrIncomplete)
+			wantErr(t, err, ErrIncomplete)
 			r.Close()
-			exists(t, name, false)
+			wantSegment(t, name, false)
 		}
 	}
 }
@@ -234,12 +235,12 @@ func TestEnd_UntoldIncomplete_NextIncomplete(t *testing.T) {
 // whatever the last one was.
 func TestEnd_UntoldEarlierEnd_KeptByReaderThatDoesNotAsk(t *testing.T) {
 	for _, killed := range []bool{false, true} {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		w := create(t, name, Options{})
 		send(t, w, "a")
 		end(w, layout.EndStopped)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.Release()
 		if killed {
 			w.segment.Leave(never)
@@ -247,15 +248,15 @@ func TestEnd_UntoldEarlierEnd_KeptByReaderThatDoesNotAsk(t *testing.T) {
 			end(w, layout.EndComplete)
 		}
 		r.Close()
-		exists(t, name, true)
+		wantSegment(t, name, true)
 		r = open(t, name, Options{})
 		if killed { // it has not ended the stream
 			end(create(t, name, Options{}), layout.EndComplete)
 		}
 		_, err := r.Next(context.Background())
-		is(t, err, ErrIncomplete)
+		wantErr(t, err, ErrIncomplete)
 		r.Close()
-		exists(t, name, false)
+		wantSegment(t, name, false)
 	}
 }
 
@@ -266,7 +267,7 @@ func TestEnd_LossesOfEarlierTransfer_Incomplete(t *testing.T) {
 		produced, consumed uint64
 		want               error
 	}{{3, 2, ErrIncomplete}, {3, 3, io.EOF}} {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		seg, err := shm.Create(name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer)
 		if err != nil {
 			t.Fatal(err)
@@ -281,11 +282,11 @@ func TestEnd_LossesOfEarlierTransfer_Incomplete(t *testing.T) {
 		w, r := create(t, name, Options{}), open(t, name, Options{})
 		send(t, w, "a")
 		end(w, layout.EndComplete)
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.Release()
 		_, err = r.Next(context.Background())
-		is(t, err, c.want)
+		wantErr(t, err, c.want)
 		r.Close()
-		exists(t, name, false)
+		wantSegment(t, name, false)
 	}
 }

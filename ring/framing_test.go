@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -22,7 +23,7 @@ func TestFraming_UnreadMessages_Kept(t *testing.T) {
 	for _, first := range framings {
 		for _, then := range framings {
 			t.Run(fmt.Sprintf("%v, then %v", first, then), func(t *testing.T) {
-				name := segmentName(t)
+				name := testenv.SegmentName(t)
 				sent(t, name, first)
 				if then == first {
 					w := create(t, name, Options{Framing: then})
@@ -32,7 +33,7 @@ func TestFraming_UnreadMessages_Kept(t *testing.T) {
 					return
 				}
 				_, err := Create(canceled, name, Options{Framing: then})
-				is(t, err, ErrFraming)
+				wantErr(t, err, ErrFraming)
 				if want := first.String(); !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "1 unread") {
 					t.Errorf("%v; want %q", err, want)
 				}
@@ -44,12 +45,12 @@ func TestFraming_UnreadMessages_Kept(t *testing.T) {
 				if r.Framing() != first {
 					t.Errorf("a message with framing %v is read as %v", first, r.Framing())
 				}
-				takes(t, r, "sent")
+				wantMessages(t, r, "sent")
 				_, err = Create(canceled, name, Options{Framing: then})
-				is(t, err, ErrFraming) // it would come again after a kill
+				wantErr(t, err, ErrFraming) // it would come again after a kill
 				r.Release()
 				send(t, create(t, name, Options{Framing: then}), "after")
-				takes(t, r, "after")
+				wantMessages(t, r, "after")
 				if r.Framing() != then {
 					t.Errorf("a message with framing %v is read as %v", then, r.Framing())
 				}
@@ -59,7 +60,7 @@ func TestFraming_UnreadMessages_Kept(t *testing.T) {
 }
 
 func TestFraming_Fresh_MayChange(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	sent(t, name, layout.FramingLines)
 	w := create(t, name, Options{Framing: layout.FramingRaw, Fresh: true})
 	if w.Resumed() != 0 {
@@ -69,7 +70,7 @@ func TestFraming_Fresh_MayChange(t *testing.T) {
 
 // The producer was killed in its first publish, before the message was there.
 func TestFraming_NothingPublished_None(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{Framing: layout.FramingLines, Keep: true})
 	c := &w.Segment().Header().Producer
 	c.CountBefore.Store(0)
@@ -80,32 +81,32 @@ func TestFraming_NothingPublished_None(t *testing.T) {
 }
 
 func TestFraming_CorruptSegment_ErrCorrupt(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{Capacity: 4096, Framing: layout.FramingLines})
 	send(t, w, "evidence")
 	w.Segment().Header().Producer.Index.Store(12345)
 	w.Close()
 	_, err := Create(canceled, name, Options{Framing: layout.FramingRaw})
-	is(t, err, ErrCorrupt)
+	wantErr(t, err, ErrCorrupt)
 }
 
 // Its consumer took the last message after the look at it, and left the segment to the
 // producer, who was there.
 func TestFraming_MessagesTakenMeanwhile_NotRefused(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w, r := create(t, name, Options{Framing: layout.FramingLines}), open(t, name, Options{})
 	send(t, w, "sent")
-	takes(t, r, "sent")
+	wantMessages(t, r, "sent")
 	w.Close()
 	seg, err := shm.Open(canceled, name, layout.Producer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	refused := checkFraming(seg, Options{Framing: layout.FramingRaw})
-	is(t, refused, ErrFraming)
+	wantErr(t, refused, ErrFraming)
 	r.Release()
 	r.Close()
-	is(t, refuse(seg, refused, new(uint64)), errRetry)
+	wantErr(t, refuse(seg, refused, new(uint64)), errRetry)
 	create(t, name, Options{Framing: layout.FramingRaw}).Close()
-	exists(t, name, false)
+	wantSegment(t, name, false)
 }

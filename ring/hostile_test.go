@@ -60,8 +60,8 @@ func TestPeer_InvalidValues_ErrCorrupt(t *testing.T) {
 			send(t, w, "12345678") // 24 bytes: the first record carries a stamp
 			c.scribble(mem.Header, mem)
 			err := c.call(w, r)
-			is(t, err, ErrCorrupt)
-			is(t, c.call(w, r), ErrCorrupt) // and again: it is not forgotten
+			wantErr(t, err, ErrCorrupt)
+			wantErr(t, c.call(w, r), ErrCorrupt) // and again: it is not forgotten
 		})
 	}
 }
@@ -69,10 +69,10 @@ func TestPeer_InvalidValues_ErrCorrupt(t *testing.T) {
 func TestReader_IndexGoesBack_HeldMessageNotTakenTwice(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
-	takes(t, r, "a", "b")
+	wantMessages(t, r, "a", "b")
 	mem.Header.Producer.Index.Store(24)
 	_, err := r.TryNext()
-	is(t, err, ErrCorrupt)
+	wantErr(t, err, ErrCorrupt)
 }
 
 // FuzzHostileHeader lets a hostile peer write anywhere, before this side

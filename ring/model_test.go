@@ -72,7 +72,7 @@ func (q *queue) stage(t *rapid.T) {
 	fits := q.fits(n)
 	buf, err := q.w.TryReserve(n)
 	if !fits {
-		is(t, err, ErrFull)
+		wantErr(t, err, ErrFull)
 		return
 	}
 	if err != nil || len(buf) != n {
@@ -96,7 +96,7 @@ func (q *queue) send(t *rapid.T) {
 		}
 		q.staged = append(q.staged, msg)
 	} else {
-		is(t, err, errWaited)
+		wantErr(t, err, errWaited)
 	}
 	q.publish() // also when it failed: nothing staged outlives a wait
 }
@@ -121,7 +121,7 @@ func (q *queue) take(t *rapid.T) {
 
 func (q *queue) took(t *rapid.T, msg []byte, err error) {
 	if len(q.published) == 0 {
-		is(t, err, ErrEmpty)
+		wantErr(t, err, ErrEmpty)
 		return
 	}
 	if err != nil || !bytes.Equal(msg, q.published[0]) {

@@ -45,8 +45,8 @@ func send(t failer, w *Writer, msgs ...string) {
 	}
 }
 
-// takes expects these messages next. They stay held.
-func takes(t failer, r *Reader, want ...string) {
+// wantMessages expects these messages next. They stay held.
+func wantMessages(t failer, r *Reader, want ...string) {
 	t.Helper()
 	for _, msg := range want {
 		got, err := r.TryNext()
@@ -56,7 +56,7 @@ func takes(t failer, r *Reader, want ...string) {
 	}
 }
 
-func is(t failer, err, want error) {
+func wantErr(t failer, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Fatalf("error is %v, want %v", err, want)

@@ -6,34 +6,23 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/membarrier"
 	"sluice/internal/seccomp"
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
 
-// The test binary starts itself as the other process: what it is to do stands
-// in the environment, the segment's name is its argument.
-const peerEnv = "SLUICE_TEST_PEER"
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Children{"peer": peer}) }
 
-func TestMain(m *testing.M) {
-	if todo := os.Getenv(peerEnv); todo != "" {
-		if err := peer(strings.Fields(todo), os.Args[1]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-// peer does what the words say, in order.
-func peer(todo []string, name string) error {
+// peer is another process: it does to the segment that is its first argument what the words
+// after that say, in order.
+func peer(args []string) error {
+	name, todo := args[0], args[1:]
 	opt := Options{}
 	for _, word := range todo {
 		var err error
@@ -106,27 +95,10 @@ func consume(name string, opt Options) error {
 	return err
 }
 
-// start runs the words in another process; it is gone when the test is over.
-func start(t testing.TB, name, todo string) *exec.Cmd {
+// start starts a peer that does those words, separated by spaces.
+func start(t testing.TB, name, words string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], name)
-	cmd.Env = append(os.Environ(), peerEnv+"="+todo)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	return cmd
-}
-
-var segments atomic.Int64
-
-// segmentName returns a name of its own for each test, and removes what is left
-// there.
-func segmentName(t testing.TB) string {
-	name := fmt.Sprintf("ringtest.%d.%d", os.Getpid(), segments.Add(1))
-	t.Cleanup(func() { os.Remove(shm.Path(name)) })
-	return name
+	return testenv.StartChild(t, "peer", append([]string{name}, strings.Fields(words)...)...).Cmd
 }
 
 // Where the kernel refuses barriers to one process, the other must fence for
@@ -147,7 +119,7 @@ func TestFence_ProcessesAgree(t *testing.T) {
 		{"neither may", forbidden, forbidden, layout.FenceFull},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			for _, cmd := range []*exec.Cmd{start(t, name, c.consumer+"consume"), start(t, name, c.producer+"three-slots produce")} {
 				if err := cmd.Wait(); err != nil {
 					t.Fatal(err)

@@ -18,7 +18,7 @@ func TestReader_Next_RoomKeptUntilRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	takes(t, r, "b")
+	wantMessages(t, r, "b")
 	if n := mem.Header.Consumer.Count.Load(); n != 0 || string(first) != "a" {
 		t.Errorf("%d released, %q", n, first)
 	}
@@ -41,7 +41,7 @@ func TestReader_Take_ReleasesPrevious(t *testing.T) {
 		}
 	}
 	_, err := r.Take(canceled)
-	is(t, err, errWaited)
+	wantErr(t, err, errWaited)
 	if n := mem.Header.Consumer.Count.Load(); n != 2 {
 		t.Errorf("%d released: waiting for the next must not hold the last", n)
 	}
@@ -106,32 +106,32 @@ func TestReader_Messages_EndsWithError(t *testing.T) {
 	for _, err := range r.Messages(canceled) {
 		last = err
 	}
-	is(t, last, errWaited)
+	wantErr(t, last, errWaited)
 }
 
 func TestReader_WriterClosed_ReadsRest(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
 	w.Close()
-	takes(t, r, "a", "b")
+	wantMessages(t, r, "a", "b")
 	_, err := r.Next(context.Background())
-	is(t, err, io.EOF)
-	is(t, err, io.EOF)
+	wantErr(t, err, io.EOF)
+	wantErr(t, err, io.EOF)
 	_, err = r.Next(context.Background()) // and again
-	is(t, err, io.EOF)
+	wantErr(t, err, io.EOF)
 	_, err = r.TryNext()
-	is(t, err, io.EOF)
+	wantErr(t, err, io.EOF)
 }
 
 func TestReader_Follow_WaitsForNextWriter(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{Follow: true})
 	send(t, w, "a")
 	w.Close()
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	_, err := r.Next(canceled)
-	is(t, err, errWaited)
+	wantErr(t, err, errWaited)
 	send(t, writerOn(t, mem, Options{}), "b")
-	takes(t, r, "b")
+	wantMessages(t, r, "b")
 }
 
 // A consumer that is started after a producer has come and gone, with all of
@@ -140,19 +140,19 @@ func TestReader_AfterEnd_WaitsForNextWriter(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a")
 	w.Close()
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
 	r.Close()
 
 	late := readerOn(t, mem, Options{})
 	_, err := late.Next(canceled)
-	is(t, err, errWaited)
+	wantErr(t, err, errWaited)
 	next := writerOn(t, mem, Options{})
 	send(t, next, "b")
 	next.Close()
-	takes(t, late, "b")
+	wantMessages(t, late, "b")
 	_, err = late.TryNext()
-	is(t, err, io.EOF)
+	wantErr(t, err, io.EOF)
 }
 
 // The writer needs room that only the reader's caller can give, and that one
@@ -160,12 +160,12 @@ func TestReader_AfterEnd_WaitsForNextWriter(t *testing.T) {
 func TestReader_HoldsEverything_ErrUnreleased(t *testing.T) {
 	w, r, mem := pair(t, 4096, 2, Options{Spin: SpinNever})
 	send(t, w, "1", "2")
-	takes(t, r, "1", "2")
+	wantMessages(t, r, "1", "2")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	blocked := background(func() error { return w.Send(ctx, make([]byte, 4088)) })
 	asleep(t, mem.Header, layout.Producer, 1)
 	_, err := r.Next(context.Background())
-	is(t, err, ErrUnreleased)
+	wantErr(t, err, ErrUnreleased)
 	r.Release()
 	if err := blocked(); err != nil {
 		t.Error(err)
@@ -176,32 +176,32 @@ func TestReader_HoldsEverything_ErrUnreleased(t *testing.T) {
 func TestReader_HoldsLastSlot_ErrUnreleased(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
 	send(t, w, "1")
-	takes(t, r, "1")
+	wantMessages(t, r, "1")
 	blocked := background(func() error { return w.Send(context.Background(), []byte("2")) })
 	asleep(t, mem.Header, layout.Producer, 1)
 	_, err := r.Next(context.Background())
-	is(t, err, ErrUnreleased)
+	wantErr(t, err, ErrUnreleased)
 	r.Release()
 	if err := blocked(); err != nil {
 		t.Error(err)
 	}
-	takes(t, r, "2")
+	wantMessages(t, r, "2")
 }
 
 func TestReader_AfterClose_ErrClosed(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "taken", "waiting")
-	takes(t, r, "taken")
+	wantMessages(t, r, "taken")
 	if err := r.Close(); r.Unread() != 2 || err != nil {
 		t.Errorf("%d unread, %v; what was not released counts", r.Unread(), err)
 	}
 	_, err := r.Next(context.Background())
-	is(t, err, ErrClosed)
-	is(t, err, os.ErrClosed)
+	wantErr(t, err, ErrClosed)
+	wantErr(t, err, os.ErrClosed)
 	_, err = r.TryNext()
-	is(t, err, ErrClosed)
+	wantErr(t, err, ErrClosed)
 	_, err = r.Take(context.Background())
-	is(t, err, ErrClosed)
+	wantErr(t, err, ErrClosed)
 	r.Release()
 	if n := mem.Header.Consumer.Count.Load(); n != 0 {
 		t.Errorf("%d released after Close", n)
@@ -225,11 +225,11 @@ func TestReader_Framing(t *testing.T) {
 func TestReader_Buffered_NextReturnsAtOnce(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	if !r.Buffered() {
 		t.Error("b is there")
 	}
-	takes(t, r, "b")
+	wantMessages(t, r, "b")
 	if r.Buffered() {
 		t.Error("nothing is there")
 	}
@@ -263,7 +263,7 @@ func TestReader_PollBackoff(t *testing.T) {
 		t.Errorf("%d pauses after a look that brought much", r.pollBackoff)
 	}
 	_, err := r.Next(canceled)
-	is(t, err, errWaited)
+	wantErr(t, err, errWaited)
 	if r.pollBackoff != 0 {
 		t.Errorf("%d pauses after a look that brought nothing", r.pollBackoff)
 	}

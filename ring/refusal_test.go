@@ -8,13 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/seccomp"
+	"sluice/internal/testenv"
 )
 
 // A publish has no error: who may not wake the peer would leave it asleep for the length
 // of a slice each time, and nobody would know why.
 func TestOpen_FutexWakeRefused_Error(t *testing.T) {
 	const sharedWake = 1 // FUTEX_WAKE without FUTEX_PRIVATE_FLAG, which the runtime uses
-	name, other := segmentName(t), segmentName(t)
+	name, other := testenv.SegmentName(t), testenv.SegmentName(t)
 	create(t, name, Options{})
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EINVAL} {
 		var writerErr, readerErr error
@@ -30,6 +31,6 @@ func TestOpen_FutexWakeRefused_Error(t *testing.T) {
 				t.Errorf("%v: %v", errno, err)
 			}
 		}
-		exists(t, other, false)
+		wantSegment(t, other, false)
 	}
 }

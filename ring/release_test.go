@@ -7,20 +7,21 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 // held sends msgs through a ring of that many slots and takes them all.
 func held(t *testing.T, slots uint64, msgs ...string) (*Writer, *Reader, [][]byte) {
 	t.Helper()
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{Slots: slots})
 	send(t, w, msgs...)
 	r := open(t, name, Options{})
 	var got [][]byte
 	for range msgs {
 		msg, err := r.Next(t.Context())
-		is(t, err, nil)
+		wantErr(t, err, nil)
 		got = append(got, msg)
 	}
 	return w, r, got
@@ -33,7 +34,7 @@ func TestReader_ReleaseN_ReleasesTheOldest(t *testing.T) {
 	}
 	r.ReleaseN(0)
 	_, err := w.TryReserve(1)
-	is(t, err, ErrFull)
+	wantErr(t, err, ErrFull)
 	r.ReleaseN(3)
 	if r.Held() != 1 || r.Released() != 3 || w.Unread() != 1 || string(got[3]) != "dddddddddddd" {
 		t.Errorf("%d held, %d released, %d unread, the last is %q", r.Held(), r.Released(), w.Unread(), got[3])
@@ -43,7 +44,7 @@ func TestReader_ReleaseN_ReleasesTheOldest(t *testing.T) {
 	}
 	send(t, w, "e", "f", "g") // into the slots that are free now
 	_, err = w.TryReserve(1)
-	is(t, err, ErrFull)
+	wantErr(t, err, ErrFull)
 	r.ReleaseN(1)
 	if r.Held() != 0 || r.mem.Header.Consumer.Bytes.Load() != 16 {
 		t.Errorf("%d held, %d bytes released", r.Held(), r.mem.Header.Consumer.Bytes.Load())
@@ -51,14 +52,14 @@ func TestReader_ReleaseN_ReleasesTheOldest(t *testing.T) {
 	// The next Reader begins at the oldest message that was not released.
 	for range 2 {
 		_, err := r.Next(t.Context())
-		is(t, err, nil)
+		wantErr(t, err, nil)
 	}
 	r.ReleaseN(1)
-	is(t, r.Close(), nil)
+	wantErr(t, r.Close(), nil)
 	next := open(t, r.Segment().Name(), Options{})
 	for _, want := range []string{"f", "g"} {
 		msg, err := next.Next(t.Context())
-		is(t, err, nil)
+		wantErr(t, err, nil)
 		if string(msg) != want {
 			t.Errorf("%q, want %q", msg, want)
 		}
@@ -67,16 +68,16 @@ func TestReader_ReleaseN_ReleasesTheOldest(t *testing.T) {
 
 // Many times around a ring in which some messages are sampled, in steps that differ.
 func TestReader_ReleaseN_CountsAsReleaseDoes(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{Capacity: layout.MinCapacity})
 	r := open(t, name, Options{})
 	bytes := uint64(0)
 	for i := range 20_000 {
 		msg := make([]byte, i%50)
 		bytes += uint64(len(msg))
-		is(t, w.Send(t.Context(), msg), nil)
+		wantErr(t, w.Send(t.Context(), msg), nil)
 		got, err := r.Next(t.Context())
-		is(t, err, nil)
+		wantErr(t, err, nil)
 		if len(got) != i%50 {
 			t.Fatalf("message %d has %d bytes", i, len(got))
 		}
@@ -101,9 +102,9 @@ func TestReader_ReleaseN_CorruptRecord(t *testing.T) {
 		t.Errorf("%d held, want 3: nothing was released", r.Held())
 	}
 	_, err := r.Next(t.Context())
-	is(t, err, ErrCorrupt)
+	wantErr(t, err, ErrCorrupt)
 	_, err = r.Take(t.Context())
-	is(t, err, ErrCorrupt)
+	wantErr(t, err, ErrCorrupt)
 }
 
 func TestReader_ReleaseN_OutOfRange(t *testing.T) {
@@ -116,10 +117,10 @@ func TestReader_ReleaseN_OutOfRange(t *testing.T) {
 }
 
 func TestWriter_Discard_SendsNothing(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{})
 	buf, err := w.Reserve(t.Context(), 10)
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	copy(buf, "discarded!")
 	w.Discard()
 	w.Discard()
@@ -130,46 +131,46 @@ func TestWriter_Discard_SendsNothing(t *testing.T) {
 	send(t, w, "sent")
 	r := open(t, name, Options{})
 	msg, err := r.Next(t.Context())
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	if string(msg) != "sent" {
 		t.Errorf("%q", msg)
 	}
 }
 
 func TestWriter_Abort_DropsWhatIsStagedAndFailsTheStream(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{})
 	send(t, w, "published")
 	buf, err := w.Reserve(t.Context(), 6)
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	w.Commit(copy(buf, "staged"))
-	is(t, w.Abort(), nil)
+	wantErr(t, w.Abort(), nil)
 	if w.Unread() != 1 {
 		t.Errorf("%d unread", w.Unread())
 	}
-	is(t, w.Close(), nil)
+	wantErr(t, w.Close(), nil)
 	r := open(t, name, Options{})
 	msg, err := r.Next(t.Context())
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	if string(msg) != "published" {
 		t.Errorf("%q", msg)
 	}
 	r.Release()
 	_, err = r.Next(t.Context())
-	is(t, err, ErrIncomplete)
+	wantErr(t, err, ErrIncomplete)
 }
 
 func TestWriter_Drain_WaitsForTheRelease(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{})
-	is(t, w.Drain(t.Context()), nil) // nothing was sent
+	wantErr(t, w.Drain(t.Context()), nil) // nothing was sent
 	buf, err := w.Reserve(t.Context(), 6)
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	w.Commit(copy(buf, "staged"))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	is(t, w.Drain(ctx), context.DeadlineExceeded)
+	wantErr(t, w.Drain(ctx), context.DeadlineExceeded)
 	if w.Unread() != 1 {
 		t.Fatalf("%d unread: Drain has not published", w.Unread())
 	}
@@ -177,13 +178,13 @@ func TestWriter_Drain_WaitsForTheRelease(t *testing.T) {
 	r := open(t, name, Options{})
 	asleep(t, r.Segment().Header(), layout.Producer, 2)
 	_, err = r.Next(t.Context())
-	is(t, err, nil)
+	wantErr(t, err, nil)
 	r.Release()
-	is(t, drained(), nil)
-	is(t, w.Close(), nil)
+	wantErr(t, drained(), nil)
+	wantErr(t, w.Close(), nil)
 	_, err = r.Next(t.Context())
-	is(t, err, io.EOF)
-	is(t, w.Drain(t.Context()), ErrClosed)
+	wantErr(t, err, io.EOF)
+	wantErr(t, w.Drain(t.Context()), ErrClosed)
 }
 
 // panics returns what fn panics with, as text.

@@ -37,7 +37,7 @@ func TestRecovery_VisibleAndRepeatable(t *testing.T) {
 func TestWriter_Resume_ContinuesAfterLastPublished(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "read", "published")
-	takes(t, r, "read")
+	wantMessages(t, r, "read")
 	r.Release()
 	buf, err := w.Reserve(canceled, 6)
 	if err != nil {
@@ -50,7 +50,7 @@ func TestWriter_Resume_ContinuesAfterLastPublished(t *testing.T) {
 		t.Errorf("Resumed is %d, want 1", next.Resumed())
 	}
 	send(t, next, "after")
-	takes(t, r, "published", "after")
+	wantMessages(t, r, "published", "after")
 	if n := mem.Header.Producer.Count.Load(); n != 3 {
 		t.Errorf("%d produced", n)
 	}
@@ -59,11 +59,11 @@ func TestWriter_Resume_ContinuesAfterLastPublished(t *testing.T) {
 func TestReader_Resume_UnreleasedAgain(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "released", "held", "also held", "untouched")
-	takes(t, r, "released")
+	wantMessages(t, r, "released")
 	r.Release()
-	takes(t, r, "held", "also held") // and killed here
+	wantMessages(t, r, "held", "also held") // and killed here
 
-	takes(t, readerOn(t, mem, Options{}), "held", "also held", "untouched")
+	wantMessages(t, readerOn(t, mem, Options{}), "held", "also held", "untouched")
 }
 
 func TestBlocked_DeathNotCounted(t *testing.T) {
@@ -97,7 +97,7 @@ func TestBlocked_SleepCountedDuringAndAfter(t *testing.T) {
 	if s := layout.State(side.State.Load()); s != layout.StateBlocked {
 		t.Errorf("state %v", s)
 	}
-	takes(t, r, "1")
+	wantMessages(t, r, "1")
 	r.Release()
 	if err := blocked(); err != nil {
 		t.Fatal(err)
@@ -121,11 +121,11 @@ func TestWait_NoPeer_SegmentGone_Error(t *testing.T) {
 		mem := heapMemory(t, 4096, 1)
 		w := writerOn(t, mem, Options{peerStatus: lonely{gone}})
 		send(t, w, "1")
-		is(t, w.Send(context.Background(), nil), gone)
+		wantErr(t, w.Send(context.Background(), nil), gone)
 		r := readerOn(t, mem, Options{peerStatus: lonely{gone}})
-		takes(t, r, "1") // first what is there
+		wantMessages(t, r, "1") // first what is there
 		_, err := r.Next(context.Background())
-		is(t, err, gone)
+		wantErr(t, err, gone)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestWait_NoPeer_StateAlone(t *testing.T) {
 		}
 	}
 	r := readerOn(t, mem, Options{})
-	takes(t, r, "1")
+	wantMessages(t, r, "1")
 	r.Release()
 	if err := blocked(); err != nil {
 		t.Error(err)

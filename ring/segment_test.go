@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -34,7 +35,7 @@ func open(t *testing.T, name string, opt Options) *Reader {
 	return r
 }
 
-func exists(t *testing.T, name string, want bool) {
+func wantSegment(t *testing.T, name string, want bool) {
 	t.Helper()
 	if _, err := os.Lstat(shm.Path(name)); errors.Is(err, fs.ErrNotExist) == want {
 		t.Errorf("%s: %v, want it to exist: %v", shm.Path(name), err, want)
@@ -43,42 +44,42 @@ func exists(t *testing.T, name string, want bool) {
 
 func TestSegment_Drained_LastSideRemoves(t *testing.T) {
 	t.Run("reader last", func(t *testing.T) {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
 		send(t, w, "a")
 		if err := w.Close(); w.Unread() != 1 || err != nil {
 			t.Errorf("%d unread, %v", w.Unread(), err)
 		}
-		exists(t, name, true)
-		takes(t, r, "a")
+		wantSegment(t, name, true)
+		wantMessages(t, r, "a")
 		r.Release()
 		if err := r.Close(); r.Unread() != 0 || err != nil {
 			t.Errorf("%d unread, %v", r.Unread(), err)
 		}
-		exists(t, name, false)
+		wantSegment(t, name, false)
 	})
 	t.Run("writer last", func(t *testing.T) {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		w, r := create(t, name, Options{}), open(t, name, Options{})
 		r.Close()
-		exists(t, name, true)
+		wantSegment(t, name, true)
 		w.Close()
-		exists(t, name, false)
+		wantSegment(t, name, false)
 	})
 }
 
 func TestSegment_UnreadMessages_Kept(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{})
 	send(t, w, "a", "b")
 	w.Close()
 	r := open(t, name, Options{})
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	if err := r.Close(); r.Unread() != 2 || err != nil {
 		t.Errorf("%d unread, %v", r.Unread(), err)
 	}
-	exists(t, name, true)
-	takes(t, open(t, name, Options{}), "a", "b")
+	wantSegment(t, name, true)
+	wantMessages(t, open(t, name, Options{}), "a", "b")
 }
 
 func TestSegment_KeptEnd_FirstReaderTold(t *testing.T) {
@@ -87,30 +88,30 @@ func TestSegment_KeptEnd_FirstReaderTold(t *testing.T) {
 		"somebody came and went": func(t *testing.T, name string) { open(t, name, Options{}).Close() },
 	} {
 		t.Run(before, func(t *testing.T) {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			w := create(t, name, Options{})
 			came(t, name)
 			w.KeepEnd()
 			w.Close()
-			exists(t, name, true)
+			wantSegment(t, name, true)
 			r := open(t, name, Options{})
 			_, err := r.Next(context.Background())
-			is(t, err, io.EOF)
+			wantErr(t, err, io.EOF)
 			r.Close()
-			exists(t, name, false)
+			wantSegment(t, name, false)
 		})
 	}
 	t.Run("without KeepEnd", func(t *testing.T) {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		create(t, name, Options{}).Close()
-		exists(t, name, false)
+		wantSegment(t, name, false)
 	})
 }
 
 func TestSegment_Keep(t *testing.T) {
 	for _, keeps := range []layout.Role{layout.Producer, layout.Consumer} {
 		for _, last := range []layout.Role{layout.Producer, layout.Consumer} {
-			name := segmentName(t)
+			name := testenv.SegmentName(t)
 			w := create(t, name, Options{Keep: keeps == layout.Producer})
 			r := open(t, name, Options{Keep: keeps == layout.Consumer})
 			if last == layout.Producer {
@@ -120,34 +121,34 @@ func TestSegment_Keep(t *testing.T) {
 				w.Close()
 				r.Close()
 			}
-			exists(t, name, true)
+			wantSegment(t, name, true)
 			w, r = create(t, name, Options{}), open(t, name, Options{}) // who do not ask for it
 			w.Close()
 			r.Close()
-			exists(t, name, false)
+			wantSegment(t, name, false)
 		}
 	}
 }
 
 func TestSegment_RoleTaken(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	_, err := Create(canceled, name, Options{})
-	is(t, err, ErrRoleTaken)
+	wantErr(t, err, ErrRoleTaken)
 	_, err = Open(canceled, name, Options{})
-	is(t, err, ErrRoleTaken)
+	wantErr(t, err, ErrRoleTaken)
 	_, err = Create(canceled, name, Options{Fresh: true})
-	is(t, err, ErrRoleTaken)
+	wantErr(t, err, ErrRoleTaken)
 	w.Close()
 	_, err = Create(canceled, name, Options{Fresh: true}) // the reader lives
-	is(t, err, ErrRoleTaken)
+	wantErr(t, err, ErrRoleTaken)
 	r.Close()
 }
 
 func TestOpen_WaitsForSegment(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	_, err := Open(canceled, name, Options{})
-	is(t, err, errWaited)
+	wantErr(t, err, errWaited)
 	opening := background(func() error {
 		r, err := Open(context.Background(), name, Options{})
 		if err != nil {
@@ -168,14 +169,14 @@ func TestOpen_WaitsForSegment(t *testing.T) {
 }
 
 func TestCreate_OtherGeometry_UnreadMessages_Refused(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{Capacity: 8192, Slots: 5})
 	send(t, w, "kept")
 	w.Close()
 
 	for _, opt := range []Options{{Capacity: 4096}, {Slots: 6}, {Capacity: 8192, Slots: 4}} {
 		_, err := Create(canceled, name, opt)
-		is(t, err, ErrGeometry)
+		wantErr(t, err, ErrGeometry)
 		if s := layout.State(look(t, name).ProducerStats.State.Load()); s != layout.StateClosed {
 			t.Errorf("the refusal has left its mark: %v", s)
 		}
@@ -197,9 +198,9 @@ func TestCreate_OtherGeometry_UnreadMessages_Refused(t *testing.T) {
 }
 
 func TestCreate_OtherGeometry_Empty_Replaced(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	create(t, name, Options{Capacity: 8192, Keep: true}).Close()
-	exists(t, name, true)
+	wantSegment(t, name, true)
 	if g := create(t, name, Options{Capacity: 4096}).Segment().Geometry(); g.Capacity != 4096 {
 		t.Errorf("capacity %d", g.Capacity)
 	}
@@ -207,27 +208,27 @@ func TestCreate_OtherGeometry_Empty_Replaced(t *testing.T) {
 
 func TestCreate_BadOptions_NothingMade(t *testing.T) {
 	for _, opt := range []Options{{Capacity: 5000}, {Capacity: 2048}, {Capacity: 1 << 40}, {Slots: 1 << 40}} {
-		name := segmentName(t)
+		name := testenv.SegmentName(t)
 		if _, err := Create(canceled, name, opt); err == nil {
 			t.Errorf("%+v is accepted", opt)
 		}
-		exists(t, name, false)
+		wantSegment(t, name, false)
 	}
 	_, err := Create(canceled, "../etc", Options{})
-	is(t, err, shm.ErrName)
+	wantErr(t, err, shm.ErrName)
 	_, err = Open(canceled, "", Options{})
-	is(t, err, shm.ErrName)
+	wantErr(t, err, shm.ErrName)
 }
 
 func TestOpen_TransferSegment_Refused(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	transfer := layout.Geometry{Mode: layout.ModeTransfer}
 	seg, err := shm.Create(name, transfer, layout.Producer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = Open(canceled, name, Options{})
-	is(t, err, layout.ErrMode)
+	wantErr(t, err, layout.ErrMode)
 	if _, err := seg.Leave(never); err != nil {
 		t.Fatal(err)
 	}
@@ -236,8 +237,8 @@ func TestOpen_TransferSegment_Refused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Create(canceled, name, Options{})
-	is(t, err, layout.ErrMode)
-	exists(t, name, true)
+	wantErr(t, err, layout.ErrMode)
+	wantSegment(t, name, true)
 	if _, err := seg.Leave(never); err != nil {
 		t.Fatal(err)
 	}
@@ -249,28 +250,28 @@ func TestOpen_TransferSegment_Refused(t *testing.T) {
 }
 
 func TestOpen_DamagedSegment_RefusedAndKept(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{Capacity: 4096})
 	send(t, w, "evidence")
 	w.Segment().Header().Producer.Index.Store(12345)
 	w.Close()
 	_, err := Create(canceled, name, Options{})
-	is(t, err, ErrCorrupt)
+	wantErr(t, err, ErrCorrupt)
 	_, err = Open(canceled, name, Options{})
-	is(t, err, ErrCorrupt)
-	exists(t, name, true)
+	wantErr(t, err, ErrCorrupt)
+	wantSegment(t, name, true)
 }
 
 // A context may be canceled at any time, also just after the call that waited
 // with it has ended and the ring with it.
 func TestCancel_AfterClose_TouchesNoMemory(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	ctx, cancel := context.WithCancel(context.Background())
 	waiting := background(func() error { _, err := r.Next(ctx); return err })
 	asleep(t, w.Segment().Header(), layout.Consumer, 1)
 	send(t, w, "a")
-	is(t, waiting(), nil)
+	wantErr(t, waiting(), nil)
 	r.Release()
 	w.Close()
 	r.Close()
@@ -279,35 +280,35 @@ func TestCancel_AfterClose_TouchesNoMemory(t *testing.T) {
 }
 
 func TestSegment_Truncated_Error(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w, r := create(t, name, Options{}), open(t, name, Options{})
 	send(t, w, "a")
 	if err := os.Truncate(shm.Path(name), 0); err != nil {
 		t.Fatal(err)
 	}
-	is(t, shm.Guard(func() error { return w.Send(canceled, []byte("b")) }), ErrTruncated)
-	is(t, shm.Guard(func() error { _, err := r.TryNext(); return err }), ErrTruncated)
+	wantErr(t, shm.Guard(func() error { return w.Send(canceled, []byte("b")) }), ErrTruncated)
+	wantErr(t, shm.Guard(func() error { _, err := r.TryNext(); return err }), ErrTruncated)
 	err := w.Close()
-	is(t, err, ErrTruncated)
+	wantErr(t, err, ErrTruncated)
 	err = r.Close()
-	is(t, err, ErrTruncated)
+	wantErr(t, err, ErrTruncated)
 	w.Publish()
-	is(t, w.Send(canceled, nil), ErrClosed) // with nothing of the memory touched
+	wantErr(t, w.Send(canceled, nil), ErrClosed) // with nothing of the memory touched
 	_, err = r.TryNext()
-	is(t, err, ErrClosed)
+	wantErr(t, err, ErrClosed)
 	if f := r.Framing(); f != layout.FramingNone {
 		t.Error(f)
 	}
 }
 
 func TestSegment_Removed_NotCalledKept(t *testing.T) {
-	name := segmentName(t)
+	name := testenv.SegmentName(t)
 	w := create(t, name, Options{})
 	send(t, w, "a", "b")
 	if err := os.Remove(shm.Path(name)); err != nil {
 		t.Fatal(err)
 	}
-	is(t, w.Close(), ErrRemoved)
+	wantErr(t, w.Close(), ErrRemoved)
 	if unread := w.Unread(); unread != 2 {
 		t.Errorf("%d unread", unread)
 	}

@@ -68,7 +68,7 @@ func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 		give := func() { send(t, w, string(make([]byte, 4096-8))) }
 
 		give()
-		takes(t, r, string(make([]byte, 4096-8)))
+		wantMessages(t, r, string(make([]byte, 4096-8)))
 		r.Release()
 		next := background(func() error { _, err := r.Next(context.Background()); return err })
 		asleep(t, mem.Header, layout.Consumer, 1)
@@ -77,7 +77,7 @@ func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 			t.Errorf("slots %d: the reader's flag went down for what it has taken", slots)
 		}
 		give()
-		is(t, next(), nil)
+		wantErr(t, next(), nil)
 
 		room := background(func() error { _, err := w.Reserve(context.Background(), 0); return err })
 		asleep(t, mem.Header, layout.Producer, 1)
@@ -86,7 +86,7 @@ func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 			t.Errorf("slots %d: the writer's flag went down for room that it has used", slots)
 		}
 		r.Release()
-		is(t, room(), nil)
+		wantErr(t, room(), nil)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestWake_EveryPublish(t *testing.T) {
 			if bed.Flag.Load() != 0 {
 				t.Fatalf("%s, message %d: nobody was woken", form, i)
 			}
-			takes(t, r, "x")
+			wantMessages(t, r, "x")
 			r.Release()
 		}
 	}
@@ -155,18 +155,18 @@ func TestProgress_SampleTaken(t *testing.T) {
 func TestReader_Deadlocked_OnlyIfWriterWaitsForIt(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, Options{})
 	send(t, w, "a", "b")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
-	takes(t, r, "b")
+	wantMessages(t, r, "b")
 	bed := &mem.Header.ProducerSleep
-	is(t, nextMessage{r}.Deadlocked(), nil)
+	wantErr(t, nextMessage{r}.Deadlocked(), nil)
 	bed.Flag.Store(7)
 	bed.Index.Store(r.index)
-	is(t, nextMessage{r}.Deadlocked(), nil)
+	wantErr(t, nextMessage{r}.Deadlocked(), nil)
 	bed.Index.Store(r.index + 8)
-	is(t, nextMessage{r}.Deadlocked(), ErrUnreleased)
+	wantErr(t, nextMessage{r}.Deadlocked(), ErrUnreleased)
 	r.Release()
-	is(t, nextMessage{r}.Deadlocked(), nil)
+	wantErr(t, nextMessage{r}.Deadlocked(), nil)
 }
 
 // A call may look at the peer while Close is shutting it out, and then no later call may
@@ -218,7 +218,7 @@ func TestSleep_NumbersUnique(t *testing.T) {
 			t.Fatalf("number %d again", number)
 		}
 		numbers[number] = true
-		takes(t, r, "")
+		wantMessages(t, r, "")
 		r.Release()
 		if err := blocked(); err != nil {
 			t.Fatal(err)
@@ -232,9 +232,9 @@ func TestSleep_NumbersUnique(t *testing.T) {
 func TestSleep_Canceled_FlagCleared(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
 	_, err := r.Next(canceled)
-	is(t, err, errWaited)
+	wantErr(t, err, errWaited)
 	send(t, w, "")
-	is(t, w.Send(canceled, nil), errWaited)
+	wantErr(t, w.Send(canceled, nil), errWaited)
 	if p, c := mem.Header.ProducerSleep.Flag.Load(), mem.Header.ConsumerSleep.Flag.Load(); p != 0 || c != 0 {
 		t.Errorf("flags %d and %d", p, c)
 	}
@@ -255,10 +255,10 @@ func TestSleep_Successor_ClearsFlag(t *testing.T) {
 func TestSpin_EndsWithContext(t *testing.T) {
 	w, r, _ := pair(t, 4096, 1, Options{Spin: time.Hour})
 	send(t, w, "")
-	is(t, w.Send(canceled, nil), errWaited)
-	takes(t, r, "")
+	wantErr(t, w.Send(canceled, nil), errWaited)
+	wantMessages(t, r, "")
 	_, err := r.Next(canceled)
-	is(t, err, errWaited)
+	wantErr(t, err, errWaited)
 }
 
 // Short deadlines must not keep a side from looking around.
@@ -273,7 +273,7 @@ func TestWait_ShortWaits_StillCheckPeer(t *testing.T) {
 		}
 		cancel()
 	}
-	is(t, err, ErrRemoved)
+	wantErr(t, err, ErrRemoved)
 }
 
 // The bound is wide, and a busy machine has several tries; what a quiet one gives is in

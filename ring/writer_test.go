@@ -26,7 +26,7 @@ func TestWriter_Commit_InvisibleBeforePublish(t *testing.T) {
 		t.Errorf("after Commit: %v", err)
 	}
 	w.Publish()
-	takes(t, r, "abc")
+	wantMessages(t, r, "abc")
 }
 
 func TestWriter_Publish_EverythingStaged(t *testing.T) {
@@ -39,7 +39,7 @@ func TestWriter_Publish_EverythingStaged(t *testing.T) {
 		w.Commit(copy(buf, msg))
 	}
 	send(t, w, "with those before it")
-	takes(t, r, "a", "", "ccc", "with those before it")
+	wantMessages(t, r, "a", "", "ccc", "with those before it")
 }
 
 // Send has a short way for when nothing is staged.
@@ -56,7 +56,7 @@ func TestWriter_Send_PublishesStaged(t *testing.T) {
 		if n := mem.Header.Producer.CountBefore.Load(); n != published {
 			t.Fatalf("a kill in that publish would leave %d messages, want %d", n, published)
 		}
-		takes(t, r, "", "", "last")
+		wantMessages(t, r, "", "", "last")
 	}
 }
 
@@ -70,7 +70,7 @@ func TestWriter_Commit_LessThanReserved(t *testing.T) {
 		w.Commit(copy(buf, "short"))
 	}
 	w.Publish()
-	takes(t, r, "short", "short")
+	wantMessages(t, r, "short", "short")
 	if n := mem.Header.Producer.Bytes.Load(); n != 500 {
 		t.Errorf("%d payload bytes counted, want 500", n)
 	}
@@ -89,7 +89,7 @@ func TestWriter_Reserve_ReplacesReservation(t *testing.T) {
 	}
 	w.Commit(copy(second, "kept"))
 	w.Publish()
-	takes(t, r, "kept")
+	wantMessages(t, r, "kept")
 	if _, err := r.TryNext(); err != ErrEmpty {
 		t.Error(err)
 	}
@@ -135,16 +135,16 @@ func TestWriter_LargestMessage_FillsRing(t *testing.T) {
 		t.Fatalf("MaxMessage is %d", w.MaxMessage())
 	}
 	_, err := w.Reserve(canceled, 4089)
-	is(t, err, ErrTooLarge)
-	is(t, w.Send(canceled, make([]byte, 5000)), ErrTooLarge)
+	wantErr(t, err, ErrTooLarge)
+	wantErr(t, w.Send(canceled, make([]byte, 5000)), ErrTooLarge)
 	big := strings.Repeat("x", 4088)
 	for range 3 { // at three different offsets, so that two run over the end
 		send(t, w, big)
-		is(t, w.Send(canceled, nil), errWaited)
-		takes(t, r, big)
+		wantErr(t, w.Send(canceled, nil), errWaited)
+		wantMessages(t, r, big)
 		r.Release()
 		send(t, w, "small")
-		takes(t, r, "small")
+		wantMessages(t, r, "small")
 		r.Release()
 	}
 }
@@ -157,7 +157,7 @@ func TestWriter_RingFull(t *testing.T) {
 	}
 	t.Run("blocks until the context says otherwise", func(t *testing.T) {
 		w, side := full(Block)
-		is(t, w.Send(canceled, []byte("3")), errWaited)
+		wantErr(t, w.Send(canceled, []byte("3")), errWaited)
 		if side.Waits.Load() != 1 || side.Dropped.Load() != 0 || side.Refused.Load() != 0 {
 			t.Errorf("waits %d, dropped %d, refused %d", side.Waits.Load(), side.Dropped.Load(), side.Refused.Load())
 		}
@@ -165,8 +165,8 @@ func TestWriter_RingFull(t *testing.T) {
 	t.Run("drops the newest and counts it", func(t *testing.T) {
 		w, side := full(Drop)
 		err := w.Send(canceled, []byte("3"))
-		is(t, err, ErrDropped)
-		is(t, err, ErrFull)
+		wantErr(t, err, ErrDropped)
+		wantErr(t, err, ErrFull)
 		if side.Waits.Load() != 0 || side.Dropped.Load() != 1 || side.Refused.Load() != 0 {
 			t.Errorf("waits %d, dropped %d, refused %d", side.Waits.Load(), side.Dropped.Load(), side.Refused.Load())
 		}
@@ -194,7 +194,7 @@ func TestWriter_HighWater(t *testing.T) {
 		if n := mem.Header.ProducerStats.HighWater.Load(); n != 8 {
 			t.Errorf("round %d: %d, want 8", round, n)
 		}
-		takes(t, r, "", "", "")
+		wantMessages(t, r, "", "", "")
 		r.Release()
 	}
 }
@@ -205,12 +205,12 @@ func TestWriter_RingFull_RoomAfterRelease(t *testing.T) {
 		for range slots {
 			send(t, w, "m")
 		}
-		is(t, w.Send(canceled, nil), errWaited)
-		takes(t, r, "m")
-		is(t, w.Send(canceled, nil), errWaited) // taken is not released
+		wantErr(t, w.Send(canceled, nil), errWaited)
+		wantMessages(t, r, "m")
+		wantErr(t, w.Send(canceled, nil), errWaited) // taken is not released
 		r.Release()
 		send(t, w, "n")
-		is(t, w.Send(canceled, nil), errWaited)
+		wantErr(t, w.Send(canceled, nil), errWaited)
 	}
 }
 
@@ -228,7 +228,7 @@ func TestWriter_Waits_PublishesStagedFirst(t *testing.T) {
 		if _, err := w.Reserve(canceled, 0); err == nil {
 			t.Fatal("a third fits")
 		}
-		takes(t, r, "", "")
+		wantMessages(t, r, "", "")
 	}
 }
 
@@ -238,12 +238,12 @@ func TestWriter_SendBatch_AcceptedCount(t *testing.T) {
 	if n != 3 || err != ErrFull {
 		t.Errorf("%d, %v", n, err)
 	}
-	takes(t, r, "1", "2", "3")
+	wantMessages(t, r, "1", "2", "3")
 	r.Release()
 	if n, err := w.SendBatch(context.Background(), [][]byte{[]byte("5"), []byte("6")}); n != 2 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	takes(t, r, "5", "6")
+	wantMessages(t, r, "5", "6")
 	if n, err := w.SendBatch(context.Background(), nil); n != 0 || err != nil {
 		t.Errorf("an empty batch: %d, %v", n, err)
 	}
@@ -253,11 +253,11 @@ func TestWriter_Reserve_Fails_StreamIntact(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, Options{})
 	a, b := strings.Repeat("a", 2000), strings.Repeat("b", 2000)
 	send(t, w, a, b)
-	is(t, w.Send(canceled, []byte(a)), errWaited)
-	takes(t, r, a, b)
+	wantErr(t, w.Send(canceled, []byte(a)), errWaited)
+	wantMessages(t, r, a, b)
 	r.Release()
 	send(t, w, "c")
-	takes(t, r, "c")
+	wantMessages(t, r, "c")
 }
 
 func TestWriter_AfterClose_ErrClosed(t *testing.T) {
@@ -267,11 +267,11 @@ func TestWriter_AfterClose_ErrClosed(t *testing.T) {
 		t.Errorf("%d unread, %v", w.Unread(), err)
 	}
 	_, err := w.Reserve(canceled, 0)
-	is(t, err, ErrClosed)
-	is(t, err, os.ErrClosed)
+	wantErr(t, err, ErrClosed)
+	wantErr(t, err, os.ErrClosed)
 	_, err = w.TryReserve(1)
-	is(t, err, ErrClosed)
-	is(t, w.Send(canceled, nil), ErrClosed)
+	wantErr(t, err, ErrClosed)
+	wantErr(t, w.Send(canceled, nil), ErrClosed)
 	if n, err := w.SendBatch(canceled, [][]byte{nil}); n != 0 {
 		t.Error(n, err)
 	}
@@ -279,7 +279,7 @@ func TestWriter_AfterClose_ErrClosed(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Errorf("a second Close: %v", err)
 	}
-	takes(t, r, "last")
+	wantMessages(t, r, "last")
 }
 
 func TestWriter_Close_PublishesStaged(t *testing.T) {
@@ -290,7 +290,7 @@ func TestWriter_Close_PublishesStaged(t *testing.T) {
 	}
 	w.Commit(copy(buf, "last"))
 	w.Close()
-	takes(t, r, "last")
+	wantMessages(t, r, "last")
 	if _, err := r.TryNext(); err != io.EOF {
 		t.Error(err)
 	}
