@@ -9,7 +9,7 @@ import (
 type Geometry struct {
 	Mode     Mode
 	Capacity uint64 // bytes of ring, a power of two; 0 in transfer mode
-	Slots    uint64 // most messages in flight; 0 = bytes alone
+	Slots    uint64 // maximum of messages in flight; 0 = limited by bytes only
 
 	// DataOffset is where the data region starts, a multiple of the page
 	// size; 0 in transfer mode.
@@ -44,7 +44,7 @@ func (g Geometry) FileSize() int64 {
 }
 
 // Init writes the identity of a new segment. createdAt is in nanoseconds since
-// 1970. The magic goes last: without it nothing else is looked at.
+// 1970. The magic is stored last: without it nothing else is read.
 //
 // Preconditions: nobody else can see the memory yet, and it is all zero.
 func (h *Header) Init(g Geometry, createdAt uint64) {
@@ -69,8 +69,8 @@ func CheckVersion(v uint64) error {
 
 // Geometry validates the identity against the file's size and the machine's
 // page size and returns it. Each value is read once, so what is returned is
-// what was checked. The error is ErrNotSegment, ErrVersion or ErrCorrupt, in
-// that order of looking.
+// what was checked. The error is ErrNotSegment, ErrVersion or ErrCorrupt, checked in
+// that order.
 func (h *Header) Geometry(fileSize int64, pageSize uint64) (Geometry, error) {
 	id := &h.Identity
 	if m := id.Magic.Load(); m != Magic {

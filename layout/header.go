@@ -1,7 +1,7 @@
 package layout
 
-// Block is the granule that separates fields with different writers. Two cache
-// lines of 64 bytes, because the adjacent-line prefetcher of x86 pairs them.
+// Block is the distance that keeps fields with different writers apart: two cache
+// lines of 64 bytes, because the adjacent-line prefetcher of x86 fetches pairs.
 const Block = 128
 
 // Header is the first HeaderSize bytes of a segment, laid over mapped memory by
@@ -10,7 +10,7 @@ const Block = 128
 //	Identity        the creator, before the segment has a name
 //	Producer        the holder of the producer role, at every publish
 //	Consumer        the holder of the consumer role, at every release
-//	*Sleep          set by the side that goes to sleep, cleared by the other
+//	*Sleep          the side that goes to sleep; the other one clears Flag
 //	*Stats, *Socket the holder of the role, rarely
 //	Schedule        the holder of the producer role
 //	Bridge          whoever fills the segment from another one
@@ -18,8 +18,7 @@ const Block = 128
 //	Samples         the holder of the producer role
 //
 // Everything in it is readable by anybody who can open the file, at any time.
-// Parts that nothing writes yet are named here all the same, so that they can be
-// filled without a new version: Identity.SlotSize and Fingerprint, Schedule,
+// Some parts are not written yet, so that they can be without a new version: Identity.SlotSize and Fingerprint, Schedule,
 // Bridge, Response, Lateness, Samples, Cursor.Samples, RoleStats.RefusedMessages and Unsent.
 type Header struct {
 	Identity Identity
@@ -56,7 +55,7 @@ type Identity struct {
 	HeaderSize  Uint64 `doc:"bytes of header"`
 	Mode        Uint64 `doc:"1 ring, 2 transfer"`
 	Capacity    Uint64 `doc:"bytes of ring, a power of two; 0 in transfer mode"`
-	Slots       Uint64 `doc:"most messages in flight; 0 = bytes alone"`
+	Slots       Uint64 `doc:"maximum of messages in flight; 0 = limited by bytes only"`
 	DataOffset  Uint64 `doc:"where the data region starts; 0 in transfer mode"`
 	CreatedAt   Uint64 `doc:"wall clock at creation, ns since 1970"`
 	SlotSize    Uint64 `doc:"bytes of a fixed slot; 0 = records of variable size"`
@@ -77,9 +76,9 @@ type Cursor struct {
 	_           [Block - 48]byte
 }
 
-// Wait is the bed of one side. The sleeper writes the two thresholds, then the
+// SleepState is how one side sleeps. The sleeper writes the two thresholds, then the
 // flag; the peer clears the flag that it has seen with a compare-and-swap, and
-// only then wakes.
+// only then wakes the sleeper.
 type SleepState struct {
 	Flag  Uint64 `doc:"0 = awake; else the side sleeps or is about to: the number of this sleep"`
 	Index Uint64 `doc:"wake when the peer's Index has reached this"`
@@ -87,7 +86,7 @@ type SleepState struct {
 	_     [Block - 24]byte
 }
 
-// Side is what a holder of a role reports of itself. Only that holder writes it.
+// RoleStats is what the holder of a role stores about itself. Only that holder writes it.
 type RoleStats struct {
 	PID           Uint64 `doc:"process id of the last holder, for people only"`
 	PIDNamespace  Uint64 `doc:"inode number of the pid namespace of that id; 0 = unknown"`
@@ -97,14 +96,14 @@ type RoleStats struct {
 	Fence         Uint64 `doc:"0 unknown 1 asymmetric 2 full"`
 	Generation    Uint64 `doc:"times the role was taken"`
 	StartedAt     Uint64 `doc:"monotonic clock when it was taken last, ns"`
-	ProgressAt    Uint64 `doc:"monotonic clock at the last noted progress or look around, ns"`
+	ProgressAt    Uint64 `doc:"monotonic clock when it last showed progress, or that it runs, ns"`
 	Blocked       Uint64 `doc:"blocked time, ns, signed: negative while blocked, then add the monotonic clock, but at most BlockedUntil"`
-	BlockedUntil  Uint64 `doc:"monotonic clock up to which a sleep that goes on counts as blocked, ns"`
+	BlockedUntil  Uint64 `doc:"monotonic clock up to which a sleep in progress counts as blocked, ns"`
 	Waits         Uint64 `doc:"times it had to sleep"`
-	Spins         Uint64 `doc:"times a spin ended in time"`
+	Spins         Uint64 `doc:"waits satisfied by spinning"`
 	WakesSent     Uint64 `doc:"times it woke the peer"`
-	Spurious      Uint64 `doc:"times it was woken for nothing"`
-	Keep          Uint64 `doc:"1 = leave the segment when both sides are done"`
+	Spurious      Uint64 `doc:"wake-ups without what it waited for"`
+	Keep          Uint64 `doc:"1 = keep the segment when both sides are done"`
 
 	End             Uint64 `doc:"producer: how its stream ended: 0 not yet 1 complete 2 stopped before its end 3 failed"`
 	Incomplete      Uint64 `doc:"producer: streams that ended stopped or failed; consumer: how many of those it was told of"`
@@ -117,12 +116,12 @@ type RoleStats struct {
 	Framing         Uint64 `doc:"producer: 0 none 1 lines 2 length 3 raw"`
 	Memory          Uint64 `doc:"producer: bytes held for messages in flight and for reuse"`
 
-	Buffers        Uint64 `doc:"transfer: buffers that have left the producer, that the consumer has let go"`
+	Buffers        Uint64 `doc:"transfer: producer: buffers sent; consumer: buffers released"`
 	Descriptors    Uint64 `doc:"transfer, producer: descriptors it holds for buffers in flight"`
 	MaxDescriptors Uint64 `doc:"transfer, producer: descriptors that the process may have"`
-	Limit          Uint64 `doc:"transfer, producer: most bytes in flight; 0 = no limit"`
+	Limit          Uint64 `doc:"transfer, producer: maximum of bytes in flight; 0 = no limit"`
 	RefuseReason   Uint64 `doc:"transfer, producer: what refused it last: 0 nothing 1 no consumer 2 socket full 3 descriptors in flight 4 descriptors 5 memory limit 6 the consumer listens elsewhere 7 no descriptor to connect with"`
-	Lost           Uint64 `doc:"transfer, consumer: messages that went with a producer that died"`
+	Lost           Uint64 `doc:"transfer, consumer: messages lost with a producer that died"`
 	NextLost       Uint64 `doc:"transfer, consumer: the Lost that is being stored"`
 	Consumed       Uint64 `doc:"transfer, consumer: messages taken and released: Count without Lost"`
 	_              [4*Block - 34*8]byte
@@ -134,7 +133,7 @@ type Schedule struct {
 	Base       Uint64 `doc:"monotonic clock when the first message is due, ns; 0 = no schedule"`
 	Rate       Uint64 `doc:"messages a second, as a 64-bit floating point number"`
 	FirstCount Uint64 `doc:"number of the first message, counted as Producer.Count"`
-	Due        Uint64 `doc:"messages that were due at the last noted progress"`
+	Due        Uint64 `doc:"messages that were due at the last stored progress"`
 	_          [Block - 32]byte
 }
 
@@ -184,7 +183,7 @@ func (h *Header) Cursor(r Role) *Cursor {
 	return &h.Consumer
 }
 
-// Wait returns the bed of role r.
+// Sleep returns how role r sleeps.
 func (h *Header) Sleep(r Role) *SleepState {
 	if r == Producer {
 		return &h.ProducerSleep

@@ -28,7 +28,7 @@ const (
 	MinCapacity = 4096
 	MaxCapacity = 1 << 31
 
-	// DefaultCapacity is what a producer takes when it is told nothing.
+	// DefaultCapacity is the capacity of a ring when none is given.
 	DefaultCapacity = 1 << 20
 )
 
@@ -47,8 +47,8 @@ var (
 	ErrMode = errors.New("segment is of another mode")
 	// ErrCorrupt: a field or a record holds a value no healthy peer writes.
 	ErrCorrupt = errors.New("segment is corrupt")
-	// ErrIncomplete: the stream has ended, and not all of it was there to take. It
-	// is io.ErrUnexpectedEOF, and not io.EOF.
+	// ErrIncomplete: the stream has ended, and some of it is missing. It is
+	// io.ErrUnexpectedEOF, and not io.EOF.
 	ErrIncomplete error = incomplete{}
 )
 
@@ -98,8 +98,8 @@ func (r Role) String() string {
 // Peer returns the other role.
 func (r Role) Peer() Role { return 1 - r }
 
-// State is what a side says of itself. It is for people and for advice; whether
-// a side is alive is told by its file lock alone.
+// State is what a side stores about itself. It is for people and for advice; only
+// its file lock tells whether a side is alive.
 type State uint64
 
 // The states.
@@ -178,7 +178,7 @@ type End uint64
 const (
 	EndNone     End = 0 // not yet
 	EndComplete End = 1 // everything there was to send was sent
-	EndStopped  End = 2 // somebody stopped it before the end of its input or its count
+	EndStopped  End = 2 // it was stopped before the end of its input or its count
 	EndFailed   End = 3 // an error ended it
 )
 
@@ -197,13 +197,13 @@ func (e End) String() string {
 	return "unknown"
 }
 
-// Framing is how the producer's input was cut into messages. A consumer that is
-// told nothing writes its output in the same way.
+// Framing is how the producer's input was cut into messages. By default a consumer
+// writes its output in the same way.
 type Framing uint64
 
 // The framings.
 const (
-	FramingNone   Framing = 0 // generated messages, or a program of one's own
+	FramingNone   Framing = 0 // generated messages, or another program's
 	FramingLines  Framing = 1 // a message is a line with its line feed
 	FramingLength Framing = 2 // 4-byte little-endian length before each message
 	FramingRaw    Framing = 3 // chunks without meaning
@@ -222,8 +222,8 @@ func (f Framing) String() string {
 	return "none"
 }
 
-// Fence is how a side orders "publish my index" before "look whether the other
-// side sleeps". docs/protocol.md has the argument.
+// Fence is how a side orders the store of its index before the load of the peer's
+// flag. docs/protocol.md has the argument.
 type Fence uint64
 
 // The fences.

@@ -2,8 +2,8 @@ package layout
 
 import "encoding/binary"
 
-// maxPath is the longest path of a Unix socket, bytes: what sockaddr_un has room for
-// without its last zero, 107, fits.
+// maxPath is the longest path of a Unix socket, bytes. The 107 of sockaddr_un, which ends it with
+// a zero, fit.
 const maxPath = 112
 
 // Path is the path of a side's socket. One side writes it, anybody may read it.
@@ -28,8 +28,8 @@ func (p *Path) Store(path string) {
 	p.Length.Store(uint64(len(path)))
 }
 
-// Load returns the path, "" when there is none. It is what a peer claims: no more
-// than a hint where that peer is not trusted.
+// Load returns the path, "" when there is none. It is a claim of the peer's: only a hint if
+// that peer is not trusted.
 func (p *Path) Load() string {
 	n := p.Length.Load()
 	var text [maxPath]byte

@@ -40,7 +40,7 @@ func StampedWord(n, weight uint64) uint64 {
 	return n | stampBit | min(weight, MaxWeight)<<weightShift
 }
 
-// Stamped takes a record word apart. ok is false when it is not the word of a
+// Stamped splits a record word. ok is false when it is not the word of a
 // sampled record: a plain one, or one with bits that no version sets.
 func Stamped(word uint64) (n, weight uint64, ok bool) {
 	weight = word >> weightShift

@@ -9,6 +9,6 @@ import "sync/atomic"
 // arm64, for one, they are STLR and LDAR, which are ordered with each other.
 const StoreReleaseOvertaken = false
 
-// Release writes the field after all earlier loads and stores of this
+// StoreRelease writes the field after all earlier loads and stores of this
 // goroutine.
 func (u *Uint64) StoreRelease(v uint64) { atomic.StoreUint64(&u.v, v) }

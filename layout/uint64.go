@@ -22,12 +22,12 @@ func (u *Uint64) CompareAndSwap(old, new uint64) bool {
 	return atomic.CompareAndSwapUint64(&u.v, old, new)
 }
 
-// Add adds to a field that only the caller's side writes. It is a load and a
+// AddRelaxed adds to a field that only the caller's side writes. It is a load and a
 // store, not an atomic addition: the single writer makes that enough.
 func (u *Uint64) AddRelaxed(d uint64) { u.StoreRelaxed(u.v + d) }
 
 // Add adds to a field that several goroutines of one side write.
 func (u *Uint64) Add(d uint64) { atomic.AddUint64(&u.v, d) }
 
-// Own reads a field that only the caller's side writes.
+// LoadRelaxed reads a field that only the caller's side writes.
 func (u *Uint64) LoadRelaxed() uint64 { return u.v }
