@@ -319,7 +319,7 @@ func TestService_SocketUnitHoldsMessages_NotCalledLost(t *testing.T) {
 	})
 	p.Kill()
 	out := testenv.GaugeOutput(t, "stat", "--name", name)
-	for _, want := range []string{" messages were lost with the producer, but for those that a socket unit (systemd) may hold", "queue      at most ", "memory     at most "} {
+	for _, want := range []string{" messages were lost with the producer, except those that a systemd socket unit may hold", "queue      at most ", "memory     at most "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
