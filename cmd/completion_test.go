@@ -103,6 +103,7 @@ func TestCompletion_CommandsFlagsValuesSegments(t *testing.T) {
 		"gauge ls " + part:                nil,
 		"gauge st":                        {"stat"},
 		"~/bin/gauge st":                  {"stat"},
+		"~/nosuch/producer --na":          nil, // in silence
 		"gauge help re":                   {"record"},
 		"gauge nosuch --ver":              {"--version"},
 	}

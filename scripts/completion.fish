@@ -13,6 +13,7 @@ function __sluice_complete
         set word (string split -m 1 = -- $word)[2]
     end
     set -l command (string replace -r '^~/' "$HOME/" -- $words[1])
+    command -q $command; or return
     set -l sub
     if test (count $words) -gt 1
         set sub $words[2]
