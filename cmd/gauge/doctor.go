@@ -96,7 +96,7 @@ func printFindings(w io.Writer, findings []doctor.Finding) error {
 	return err
 }
 
-// textWidth is the terminal's, within reason.
+// textWidth returns the width of the terminal, but at least 60 and at most 120; 100 without one.
 func textWidth() int {
 	size, err := unix.IoctlGetWinsize(unix.Stdout, unix.TIOCGWINSZ)
 	if err != nil {
@@ -105,7 +105,7 @@ func textWidth() int {
 	return min(max(int(size.Col), 60), 120)
 }
 
-// wrap writes text from column indent on, and goes on below that.
+// wrap writes text that begins in column indent, in lines of at most width columns.
 func wrap(b *strings.Builder, text string, indent, width int) {
 	at := indent
 	for i, word := range strings.Fields(text) {

@@ -23,7 +23,7 @@ func listCommand() cli.App {
 	return cli.App{
 		Name:   "ls",
 		Prints: true,
-		Usage:  "list the segments there are, with who is in them and the verdict",
+		Usage:  "list the segments, with the processes in them and the verdict",
 		Flags:  []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object a line, as stat does"}},
 		Run:    func(ctx context.Context, c *urfave.Context) error { return list(ctx, c.Bool("json")) },
 	}
@@ -64,8 +64,7 @@ func list(ctx context.Context, asJSON bool) error {
 	return out.Flush()
 }
 
-// listJSON is a line for each segment; one that cannot be read has its name and the
-// error.
+// listJSON prints an object for each segment; of one that cannot be read, the name and the error.
 func listJSON(pairs []*monitor.Pair) error {
 	var errs []error
 	for _, p := range pairs {

@@ -36,7 +36,7 @@ func watchCommand() cli.App {
 	}
 }
 
-// span is how far back the sparklines go.
+// span is the time that the sparklines show.
 const span = 2 * time.Minute
 
 func watch(ctx context.Context, c *urfave.Context) error {
@@ -68,7 +68,7 @@ func watch(ctx context.Context, c *urfave.Context) error {
 	return errors.Join(err, m.err)
 }
 
-// watcher is the screen, and what keys do to it.
+// watcher is the bubbletea model: the screen, and what keys do.
 type watcher struct {
 	follower *monitor.Monitor
 	screen   tui.Screen
@@ -80,10 +80,10 @@ type watcher struct {
 type tick struct{}
 
 // Init implements tea.Model.
-func (w *watcher) Init() tea.Cmd { return w.look() }
+func (w *watcher) Init() tea.Cmd { return w.poll() }
 
-// look takes the next look and asks for the one after it.
-func (w *watcher) look() tea.Cmd {
+// poll reads the segments and schedules the next poll.
+func (w *watcher) poll() tea.Cmd {
 	if _, err := unix.IoctlGetTermios(unix.Stdout, unix.TCGETS); err != nil { // SIGHUP tells, but may be ignored
 		w.err = fmt.Errorf("the terminal is gone: %w", err)
 		return tea.Quit
@@ -99,8 +99,8 @@ func (w *watcher) look() tea.Cmd {
 	return tea.Tick(w.screen.Interval, func(time.Time) tea.Msg { return tick{} })
 }
 
-// show draws these pairs from now on. The choice stays with the name, wherever it now
-// stands; when that is gone it goes to the pair that has come to its place.
+// show sets the pairs. The chosen name stays chosen, wherever it is in the list now; if it is gone, the
+// pair at its index is chosen.
 func (w *watcher) show(pairs []*monitor.Pair) {
 	w.screen.Pairs = pairs
 	at := slices.IndexFunc(pairs, func(p *monitor.Pair) bool { return p.Name == w.chosen })
@@ -117,7 +117,7 @@ func (w *watcher) show(pairs []*monitor.Pair) {
 func (w *watcher) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tick:
-		return w, w.look()
+		return w, w.poll()
 	case suspend:
 		return w, tea.Exec(stopProcess{signals: w.signals}, nil)
 	case resumed:
@@ -141,7 +141,7 @@ func (w *watcher) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return w, nil
 }
 
-// choose moves the choice by so many pairs.
+// choose moves the choice by that many pairs.
 func (w *watcher) choose(by int) {
 	if n := len(w.screen.Pairs); n > 0 {
 		w.screen.Chosen = min(max(0, w.screen.Chosen+by), n-1)
