@@ -40,12 +40,12 @@ func BenchmarkAlone(b *testing.B) {
 		b.Run(form.name, func(b *testing.B) {
 			name := fmt.Sprintf("transferbench.%d", os.Getpid())
 			b.Cleanup(func() { os.Remove(shm.Path(name)) })
-			s, err := Create(ctx, name, Options{Buffer: 1 << 20, Recycle: true})
+			s, err := Create(ctx, name, SenderOptions{Buffer: 1 << 20, Recycle: true})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer s.Abort()
-			r, err := Open(ctx, name, Options{})
+			r, err := Open(ctx, name, ReceiverOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}

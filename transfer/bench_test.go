@@ -35,7 +35,7 @@ func init() {
 
 // benchConsumer reads every byte and checks that no message is missing.
 func benchConsumer(name string) error {
-	r, err := Open(context.Background(), name, Options{})
+	r, err := Open(context.Background(), name, ReceiverOptions{})
 	if err != nil {
 		return err
 	}
@@ -68,13 +68,13 @@ func benchConsumer(name string) error {
 func BenchmarkTransfer(b *testing.B) {
 	for _, form := range []struct {
 		name string
-		opt  Options
+		opt  endOptions
 	}{
-		{"one-a-packet", Options{Batch: 1}},
-		{"sealed", Options{}},
-		{"recycled", Options{Recycle: true}},
-		{"packed", Options{Buffer: 64 << 10}},
-		{"packed-recycled", Options{Buffer: 64 << 10, Recycle: true}},
+		{"one-a-packet", endOptions{Batch: 1}},
+		{"sealed", endOptions{}},
+		{"recycled", endOptions{Recycle: true}},
+		{"packed", endOptions{Buffer: 64 << 10}},
+		{"packed-recycled", endOptions{Buffer: 64 << 10, Recycle: true}},
 	} {
 		sizes := []int{4, 64 << 10, 1 << 20}
 		if form.opt.Buffer > 0 {
@@ -86,10 +86,10 @@ func BenchmarkTransfer(b *testing.B) {
 	}
 }
 
-func benchTransfer(b *testing.B, opt Options, size int) {
+func benchTransfer(b *testing.B, opt endOptions, size int) {
 	name, ctx := fmt.Sprintf("transferbench.%d", os.Getpid()), context.Background()
 	b.Cleanup(func() { os.Remove(shm.Path(name)) })
-	s, err := Create(ctx, name, opt)
+	s, err := Create(ctx, name, opt.sender())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func benchTransfer(b *testing.B, opt Options, size int) {
 func BenchmarkDeadline(b *testing.B) {
 	var receivers []*Receiver
 	for range lateness.Waits {
-		s, r := pair(b, Options{})
+		s, r := pair(b, endOptions{})
 		receivers = append(receivers, r)
 		if err := s.Send(b.Context(), nil); err != nil {
 			b.Fatal(err)

@@ -3,7 +3,7 @@ package transfer
 import "testing"
 
 func TestATransferredBufferIsDetached(t *testing.T) {
-	for name, opt := range map[string]Options{"sealed": {}, "packed": {Buffer: 4096}, "recycled": {Recycle: true}} {
+	for name, opt := range map[string]endOptions{"sealed": {}, "packed": {Buffer: 4096}, "recycled": {Recycle: true}} {
 		t.Run(name, func(t *testing.T) {
 			s, r := pair(t, opt)
 			b := NewBuffer(5)

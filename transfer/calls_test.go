@@ -14,7 +14,7 @@ import (
 )
 
 func TestABatchIsTakenWithoutWaiting(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		_, err := r.TryNext()
 		is(t, err, ErrEmpty)
@@ -55,7 +55,7 @@ func TestABatchThatPassesTheLimitSaysHowFarItCame(t *testing.T) {
 }
 
 func TestMessagesRangesOverAllOfThemAndReleasesEach(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c", "d")
 		s.Flush()
@@ -97,7 +97,7 @@ func TestMessagesRangesOverAllOfThemAndReleasesEach(t *testing.T) {
 // Any goroutine may close a Receiver, whatever another one waits for.
 func TestCloseEndsANextOfAnotherGoroutine(t *testing.T) {
 	for _, connected := range []bool{false, true} {
-		inEveryForm(t, func(t *testing.T, opt Options) {
+		inEveryForm(t, func(t *testing.T, opt endOptions) {
 			name, at := place(t)
 			opt.Socket = at.Socket
 			var s *Sender
@@ -123,7 +123,7 @@ func TestCloseEndsANextOfAnotherGoroutine(t *testing.T) {
 // How much an alarm is worth, BenchmarkDeadline shows.
 func TestAWaitWithADeadlineHasAnAlarm(t *testing.T) {
 	before := timers()
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	send(t, s, "a")
 	takes(t, r, "a")
 	r.Release()
@@ -149,7 +149,7 @@ func TestAWaitWithADeadlineHasAnAlarm(t *testing.T) {
 
 // Most of a slice would be 100 ms, and the last thing that is done.
 func TestAContextEndsAWaitAtOnce(t *testing.T) {
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	send(t, s, "a")
 	takes(t, r, "a")
 	late := 0
@@ -171,7 +171,7 @@ func TestAContextEndsAWaitAtOnce(t *testing.T) {
 
 // A consumer that is there and takes nothing holds Shutdown up; Abort does not wait.
 func TestAbortGivesUpWhoeverIsThere(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c")
 		s.Flush()

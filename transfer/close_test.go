@@ -66,7 +66,7 @@ func TestCloseEndsACallThatWaits(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, r := pair(t, Options{})
+			s, r := pair(t, endOptions{})
 			send(t, s, "a")
 			takes(t, r, "a")
 			r.Release()
@@ -114,7 +114,7 @@ func TestSeveralClosesAtOnceAreOne(t *testing.T) {
 // The user of a Sender has a reservation and fills it, and another goroutine closes. All
 // that is committed comes, and nothing else.
 func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		patiently(s, nil)
 		send(t, s, "a", "b")
@@ -155,7 +155,7 @@ func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
 // Where it had begun to fill a buffer that is there already, that is sent without it.
 func TestWhatIsCommittedIsSentThoughSomethingIsReserved(t *testing.T) {
 	for _, recycle := range []bool{false, true} {
-		s, r := pair(t, Options{Buffer: 4096, Recycle: recycle})
+		s, r := pair(t, endOptions{Buffer: 4096, Recycle: recycle})
 		send(t, s, "a")
 		room, err := s.Reserve(t.Context(), 100)
 		is(t, err, nil)
@@ -172,7 +172,7 @@ func TestWhatIsCommittedIsSentThoughSomethingIsReserved(t *testing.T) {
 
 // The user of a Receiver works on messages, and another goroutine closes.
 func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s, r := create(t, name, opt), open(t, name, opt)
@@ -226,9 +226,9 @@ func TestTheMemoryOfEndsThatNobodyUsesGoes(t *testing.T) {
 		func() {
 			name, opt := place(t)
 			opt.Buffer, opt.Recycle = buffer, true
-			s, err := Create(t.Context(), name, opt)
+			s, err := Create(t.Context(), name, opt.sender())
 			is(t, err, nil)
-			r, err := Open(t.Context(), name, opt)
+			r, err := Open(t.Context(), name, opt.receiver())
 			is(t, err, nil)
 			send(t, s, "held")
 			s.Flush()
@@ -246,7 +246,7 @@ func TestTheMemoryOfEndsThatNobodyUsesGoes(t *testing.T) {
 // One whose goroutine is in the middle of a copy, say. Nothing is done behind its back, and
 // nothing is lost by asking again.
 func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
-	s, r := pair(t, Options{Buffer: 4096})
+	s, r := pair(t, endOptions{Buffer: 4096})
 	send(t, s, "a")
 	s.Flush()
 	takes(t, r, "a")
@@ -364,7 +364,7 @@ func TestUnreadIsAskedAllTheTime(t *testing.T) {
 }
 
 func TestABatchIsEndedByCloseBetweenTwoMessages(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Limit = NoLimit
 		batch := make([][]byte, 200_000)
 		for try := 1; ; try++ {
@@ -475,14 +475,14 @@ var ends = map[string]func(*Sender) (lost uint64, err error){
 // A Sender without a Receiver is closed at any moment. All that it had accepted counts as
 // lost, and nothing else; the page stays as it is afterwards.
 func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for call, give := range gives {
 			for way, end := range ends {
 				t.Run(call+" "+way, func(t *testing.T) {
 					name, at := place(t)
 					opt.Socket, opt.Keep = at.Socket, true
 					for range 15 {
-						s, err := Create(t.Context(), name, opt)
+						s, err := Create(t.Context(), name, opt.sender())
 						is(t, err, nil)
 						patiently(s, nil)
 						accepted := uint64(0)
@@ -519,7 +519,7 @@ func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 
 // The same with a Receiver: all that was accepted comes, in order, and the end after it.
 func TestWhatASenderHadAcceptedComesWheneverItIsClosed(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for call, give := range gives {
 			t.Run(call, func(t *testing.T) {
 				name, at := place(t)
@@ -629,7 +629,7 @@ var takings = map[string]func(r *Receiver, got func(msg []byte)) error{
 // Receivers of one stream are closed at any moment. Each begins where what the one before
 // it had released ends, and is given everything in order from there.
 func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for call, take := range takings {
 			t.Run(call, func(t *testing.T) {
 				name, at := place(t)
@@ -656,7 +656,7 @@ func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
 					}
 				})
 				for range 75 {
-					r, err := Open(t.Context(), name, opt)
+					r, err := Open(t.Context(), name, opt.receiver())
 					is(t, err, nil)
 					patiently(nil, r)
 					from := r.released.messages

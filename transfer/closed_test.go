@@ -8,7 +8,7 @@ import (
 
 // After Close the header page is not mapped any more.
 func TestNothingTouchesAClosedSender(t *testing.T) {
-	for name, opt := range map[string]Options{"sealed": {}, "packed": {Buffer: 4096}} {
+	for name, opt := range map[string]endOptions{"sealed": {}, "packed": {Buffer: 4096}} {
 		t.Run(name, func(t *testing.T) {
 			s, r := pair(t, opt)
 			send(t, s, "one")
@@ -29,7 +29,7 @@ func TestNothingTouchesAClosedSender(t *testing.T) {
 }
 
 func TestAClosedReceiverGivesNothing(t *testing.T) {
-	for name, opt := range map[string]Options{"packed": {Buffer: 4096}, "packed and recycled": {Buffer: 4096, Recycle: true}} {
+	for name, opt := range map[string]endOptions{"packed": {Buffer: 4096}, "packed and recycled": {Buffer: 4096, Recycle: true}} {
 		t.Run(name, func(t *testing.T) {
 			s, r := pair(t, opt)
 			send(t, s, "a", "b")
@@ -74,7 +74,7 @@ func TestARecycledBufferIsToldBeforeItIsUsed(t *testing.T) {
 
 // The memory of a buffer that is still being taken from is still in flight.
 func TestReleaseInTheMiddleOfAPackedBuffer(t *testing.T) {
-	s, r := pair(t, Options{Buffer: 4096})
+	s, r := pair(t, endOptions{Buffer: 4096})
 	send(t, s, "a", "b")
 	s.Flush()
 	takes(t, r, "a")
@@ -93,7 +93,7 @@ func TestReleaseInTheMiddleOfAPackedBuffer(t *testing.T) {
 func TestABufferThatIsLargerThanTheLimitIsRefusedAtOnce(t *testing.T) {
 	name, opt := place(t)
 	opt.Buffer, opt.Limit = 1<<20, 64<<10
-	_, err := Create(t.Context(), name, opt)
+	_, err := Create(t.Context(), name, opt.sender())
 	is(t, err, ErrTooLarge)
 }
 

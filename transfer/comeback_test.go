@@ -73,7 +73,7 @@ var ways = []struct {
 type ending struct {
 	t    *testing.T
 	name string
-	opt  Options
+	opt  endOptions
 	s    *Sender
 	r    *Receiver
 	// The next message that was not released, and that is due.
@@ -83,14 +83,14 @@ type ending struct {
 	over          bool   // the send loop has ended
 }
 
-func newEnding(t *testing.T, opt Options, total int) *ending {
+func newEnding(t *testing.T, opt endOptions, total int) *ending {
 	t.Helper()
 	e := &ending{t: t, total: total}
 	name, at := place(t)
 	opt.Socket, opt.Batch = at.Socket, 1
 	e.name, e.opt = name, opt
 	var err error
-	if e.s, err = newSender(t.Context(), name, opt); err != nil {
+	if e.s, err = newSender(t.Context(), name, opt.sender()); err != nil {
 		t.Fatal(err)
 	}
 	for i := range total {
@@ -201,13 +201,13 @@ func (e *ending) finish() {
 // endingForms are the forms of inEveryForm, and a limit.
 var endingForms = []struct {
 	name string
-	opt  Options
+	opt  endOptions
 }{
-	{"sealed", Options{}},
-	{"recycled", Options{Recycle: true}},
-	{"packed", Options{Buffer: 64}},
-	{"packed and recycled", Options{Buffer: 64, Recycle: true}},
-	{"limit", Options{Limit: 64 << 10}},
+	{"sealed", endOptions{}},
+	{"recycled", endOptions{Recycle: true}},
+	{"packed", endOptions{Buffer: 64}},
+	{"packed and recycled", endOptions{Buffer: 64, Recycle: true}},
+	{"limit", endOptions{Limit: 64 << 10}},
 }
 
 func TestWhoComesBackWhileTheProducerEndsIsGivenAllThatIsLeftAndThenTheEnd(t *testing.T) {
@@ -232,7 +232,7 @@ func TestWhoComesBackWhileTheProducerEndsIsGivenAllThatIsLeftAndThenTheEnd(t *te
 	}
 }
 
-func oneEnding(t *testing.T, opt Options, total, way, steps, closing, taken, held, unseen int) {
+func oneEnding(t *testing.T, opt endOptions, total, way, steps, closing, taken, held, unseen int) {
 	t.Helper()
 	e := newEnding(t, opt, total)
 	for i := range steps {
@@ -270,7 +270,7 @@ func TestNoOrderOfStepsReleasesAndDeparturesLosesAMessageBeforeTheEnd(t *testing
 	}
 }
 
-func walk(t *testing.T, opt Options, random *rand.Rand) {
+func walk(t *testing.T, opt endOptions, random *rand.Rand) {
 	e := newEnding(t, opt, 1+random.IntN(8))
 	for range random.IntN(40) {
 		switch random.IntN(8) {

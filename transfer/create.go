@@ -24,7 +24,7 @@ import (
 // producer is alive (or, with Fresh, a consumer), layout.ErrMode when the segment
 // is a ring in use, layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrUntrusted for
 // whatever else is found at that name.
-func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
+func Create(ctx context.Context, name string, opt SenderOptions) (*Sender, error) {
 	s, err := newSender(ctx, name, opt)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func Create(ctx context.Context, name string, opt Options) (*Sender, error) {
 }
 
 // newSender is Create but for the sendLoop's goroutine, which is the caller's to start.
-func newSender(ctx context.Context, name string, opt Options) (*Sender, error) {
+func newSender(ctx context.Context, name string, opt SenderOptions) (*Sender, error) {
 	path, err := resolve(opt.Socket, name)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func newSender(ctx context.Context, name string, opt Options) (*Sender, error) {
 
 // newSenderIn is newSender in a segment in which the producer role is taken already. It owns
 // seg from here on, also when it fails. Messages have at most maxSize bytes.
-func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt Options) (s *Sender, err error) {
+func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt SenderOptions) (s *Sender, err error) {
 	err = shm.Guard(func() error {
 		h := seg.Header()
 		s = &Sender{
@@ -104,7 +104,7 @@ func startPoller() error {
 
 // createSegment takes the role in a segment of transfer mode, in place of a ring
 // that nobody is in and nothing is left in.
-func createSegment(ctx context.Context, name string, opt Options) (*shm.Segment, error) {
+func createSegment(ctx context.Context, name string, opt SenderOptions) (*shm.Segment, error) {
 	if opt.Fresh {
 		if err := shm.RemoveIfExists(ctx, name); err != nil {
 			return nil, err
@@ -167,7 +167,7 @@ func never() bool { return false }
 
 // attach goes on where the last producer ended. What it had queued went with it;
 // the consumer finds the gap in the numbers and counts it as lost.
-func (s *Sender) attach(opt Options) {
+func (s *Sender) attach(opt SenderOptions) {
 	endpoint.TakeOver(s.own, endpoint.Self(), monotonic.Now, opt.Keep)
 	s.count, s.bytes = s.cursor.Count.Load(), s.cursor.Bytes.Load()
 	s.next = position{buffers: max(s.own.Buffers.Load(), s.peer.Buffers.Load()), messages: s.count, bytes: s.cursor.Index.Load()}

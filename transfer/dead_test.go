@@ -27,7 +27,7 @@ func killsSender(t *testing.T, s *Sender) {
 
 // killedAfter is a Receiver whose producer was killed when it had made some messages, and
 // sent some of those.
-func killedAfter(t *testing.T, opt Options, made, sent int) (*Receiver, string, Options) {
+func killedAfter(t *testing.T, opt endOptions, made, sent int) (*Receiver, string, endOptions) {
 	t.Helper()
 	s, r, name, opt := sentSome(t, opt, made, sent)
 	killsSender(t, s)
@@ -35,11 +35,11 @@ func killedAfter(t *testing.T, opt Options, made, sent int) (*Receiver, string, 
 }
 
 // sentSome is a pair whose Sender has no send loop to send the rest.
-func sentSome(t *testing.T, opt Options, made, sent int) (*Sender, *Receiver, string, Options) {
+func sentSome(t *testing.T, opt endOptions, made, sent int) (*Sender, *Receiver, string, endOptions) {
 	t.Helper()
 	name, at := place(t)
 	opt.Socket, opt.Batch = at.Socket, 1
-	s, err := newSender(t.Context(), name, opt)
+	s, err := newSender(t.Context(), name, opt.sender())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func accounts(t *testing.T, h *layout.Header, consumed, lost uint64) {
 }
 
 func TestWhatDiesWithAProducerIsCountedAsSoonAsAllThatCameWasReleased(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Buffer = 0
 		r, name, opt := killedAfter(t, opt, 5, 3)
 		h := r.Segment().Header()
@@ -101,7 +101,7 @@ func TestWhatDiesWithAProducerIsCountedAsSoonAsAllThatCameWasReleased(t *testing
 
 // A Receiver that waits finds out as well, and one that has nothing to take.
 func TestAReceiverThatWaitsCountsWhatDied(t *testing.T) {
-	r, name, opt := killedAfter(t, Options{}, 2, 0)
+	r, name, opt := killedAfter(t, endOptions{}, 2, 0)
 	h := r.Segment().Header()
 	next := make(chan error)
 	go func() {
@@ -119,7 +119,7 @@ func TestAReceiverThatWaitsCountsWhatDied(t *testing.T) {
 // A Receiver that ends says what it knows was lost. What goes with a producer that is killed
 // a moment later is not counted behind its back, and stays for the next one to count.
 func TestWhatDiesAfterAWriteOffIsForTheNextReceiverToCount(t *testing.T) {
-	s, r, name, opt := sentSome(t, Options{}, 3, 1)
+	s, r, name, opt := sentSome(t, endOptions{}, 3, 1)
 	takes(t, r, "0")
 	r.Release()
 	if lost := r.WriteOff(); lost != 0 {
@@ -141,7 +141,7 @@ func TestWhatDiesAfterAWriteOffIsForTheNextReceiverToCount(t *testing.T) {
 
 // Neither does a producer in between take the page away, when no Receiver comes to it.
 func TestWhatNobodyHasCountedOutlivesAnotherProducer(t *testing.T) {
-	s, r, name, opt := sentSome(t, Options{}, 3, 0)
+	s, r, name, opt := sentSome(t, endOptions{}, 3, 0)
 	r.WriteOff()
 	killsSender(t, s)
 	closes(t, r)
@@ -157,7 +157,7 @@ func TestWhatNobodyHasCountedOutlivesAnotherProducer(t *testing.T) {
 
 // What is in the socket is framed as its own producer has cut it, whatever the next one does.
 func TestWhatADeadProducerHasSentKeepsItsFraming(t *testing.T) {
-	s, r, name, opt := sentSome(t, Options{Framing: layout.FramingLength}, 2, 2)
+	s, r, name, opt := sentSome(t, endOptions{Framing: layout.FramingLength}, 2, 2)
 	takes(t, r, "0")
 	killsSender(t, s)
 	opt.Framing = layout.FramingRaw
@@ -175,7 +175,7 @@ func TestWhatADeadProducerHasSentKeepsItsFraming(t *testing.T) {
 
 // What is in the socket is not lost, however long it stays there.
 func TestWhatADeadProducerHasSentIsNotCounted(t *testing.T) {
-	r, _, _ := killedAfter(t, Options{}, 3, 2)
+	r, _, _ := killedAfter(t, endOptions{}, 3, 2)
 	for range 1000 { // whether the connection was accepted or not
 		r.writeOffDead()
 	}
@@ -191,7 +191,7 @@ func TestNothingThatWasSentIsCountedWhereverItIs(t *testing.T) {
 	for range 200 {
 		name, opt := place(t)
 		opt.Batch = 1
-		s, err := newSender(t.Context(), name, opt)
+		s, err := newSender(t.Context(), name, opt.sender())
 		if err != nil {
 			t.Fatal(err)
 		}

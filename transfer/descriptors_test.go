@@ -61,7 +61,7 @@ func TestAPacketWhoseDescriptorsDoNotFitIsClosedAndSaysSo(t *testing.T) {
 }
 
 func TestWhatDidNotFitComesAgain(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Buffer = min(opt.Buffer, 64) // several buffers
 		s, r := pair(t, opt)
 		send(t, s, "0")
@@ -105,7 +105,7 @@ func TestAConnectionThatDoesNotFitIsTakenLater(t *testing.T) {
 // It leaves an eighth or more to the rest of the process, says how many it takes at
 // most, and has the other messages wait in ordinary memory.
 func TestASenderKeepsToItsShareOfDescriptors(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		number := func(i int) string { return fmt.Sprintf("number %1000d", i) }
 		name, at := place(t)
 		opt.Socket = at.Socket
@@ -145,7 +145,7 @@ func TestASenderKeepsToItsShareOfDescriptors(t *testing.T) {
 // One that got a buffer before an older one could keep the last of them, while the
 // older one, which has to go first, waits for it.
 func TestTheOldestMessageGetsTheNextBuffer(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt) // without a consumer the send loop makes none

@@ -17,7 +17,7 @@ import (
 )
 
 func TestShutdownWaitsUntilEverythingIsReleased(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c") // and no Flush: Shutdown does that
 		var released atomic.Bool
@@ -46,7 +46,7 @@ func TestShutdownWaitsUntilEverythingIsReleased(t *testing.T) {
 }
 
 func TestShutdownWaitsForAConsumer(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
@@ -67,7 +67,7 @@ func TestShutdownWaitsForAConsumer(t *testing.T) {
 }
 
 func TestShutdownGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
@@ -88,7 +88,7 @@ func TestShutdownGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
 
 // The context is done while it waits, and somebody had taken a part before.
 func TestShutdownCountsOnlyWhatWasNotTaken(t *testing.T) {
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	send(t, s, "a", "b", "c")
 	takes(t, r, "a")
 	r.Release()
@@ -173,7 +173,7 @@ func TestAProducerThatGaveUpIsTheEndForAReceiverThatWaits(t *testing.T) {
 }
 
 func TestAReceiverThatFollowsTakesFromTheNextProducer(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket, opt.Follow = at.Socket, true
 		s := create(t, name, opt)
@@ -227,7 +227,7 @@ func TestAReceiverThatFollowsOutlivesAProducerThatGaveUp(t *testing.T) {
 
 // The queue outlives whoever listens there and takes nothing.
 func TestConsumersThatHangUpCostNothing(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
@@ -281,7 +281,7 @@ func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
 // noticed: its successor learns that the stream has ended, and is not left to wait for
 // the next one.
 func TestTheSuccessorOfAKilledConsumerLearnsThatTheStreamHasEnded(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for _, first := range []string{"the producer", "the consumer"} {
 			name, at := place(t)
 			opt.Socket = at.Socket

@@ -12,14 +12,14 @@ import (
 	"sluice/transfer"
 )
 
-// socket is a place of its own for each example; where the two ends are of one
-// user, and meet at the default one, Options need not say it.
-func socket() (opt transfer.Options, remove func()) {
+// socket is a path of its own for each example; where the two ends are of one
+// user, and meet at the default one, the options need not say it.
+func socket() (path string, remove func()) {
 	dir, err := os.MkdirTemp("", "transfertest")
 	if err != nil {
 		log.Fatal(err)
 	}
-	return transfer.Options{Socket: filepath.Join(dir, "socket")}, func() { os.RemoveAll(dir) }
+	return filepath.Join(dir, "socket"), func() { os.RemoveAll(dir) }
 }
 
 // The names carry the process id only so that tests which run side by side do
@@ -29,10 +29,10 @@ func exampleName(s string) string { return fmt.Sprintf("transfertest.%d.%s", os.
 // Two ends of one transfer. They are in one program here; in yours they are in two.
 func Example() {
 	ctx, name := context.Background(), exampleName("hello")
-	opt, remove := socket()
+	path, remove := socket()
 	defer remove()
 
-	s, err := transfer.Create(ctx, name, opt)
+	s, err := transfer.Create(ctx, name, transfer.SenderOptions{Socket: path})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func Example() {
 		ended <- errors.Join(s.Shutdown(ctx), s.Close())
 	}()
 
-	r, err := transfer.Open(ctx, name, opt)
+	r, err := transfer.Open(ctx, name, transfer.ReceiverOptions{Socket: path})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -77,11 +77,10 @@ func Example() {
 // flight.
 func ExampleSender_Reserve() {
 	ctx, name := context.Background(), exampleName("reserve")
-	opt, remove := socket()
+	path, remove := socket()
 	defer remove()
-	opt.Buffer, opt.Limit = 4096, 4*4096
 
-	s, err := transfer.Create(ctx, name, opt)
+	s, err := transfer.Create(ctx, name, transfer.SenderOptions{Socket: path, Buffer: 4096, Limit: 4 * 4096})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestHeldMessagesStayAsTheyAreUntilRelease(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		var want []string
 		for i := range 300 {
@@ -47,7 +47,7 @@ func TestHeldMessagesStayAsTheyAreUntilRelease(t *testing.T) {
 }
 
 func TestReleaseFreesTheBuffers(t *testing.T) {
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	for i := range 50 {
 		send(t, s, fmt.Sprint(i))
 	}
@@ -65,7 +65,7 @@ func TestReleaseFreesTheBuffers(t *testing.T) {
 }
 
 func TestARecycledBufferIsUsedAgain(t *testing.T) {
-	s, r := pair(t, Options{Recycle: true})
+	s, r := pair(t, endOptions{Recycle: true})
 	for i := range 1000 {
 		msg := fmt.Sprint("number ", i)
 		send(t, s, msg)
@@ -90,7 +90,7 @@ func TestARecycledBufferIsUsedAgain(t *testing.T) {
 func TestRecycledBuffersOfOtherSizesMakeRoom(t *testing.T) {
 	name, at := place(t)
 	restore := few(t, 30)
-	s := create(t, name, Options{Socket: at.Socket, Recycle: true})
+	s := create(t, name, endOptions{Socket: at.Socket, Recycle: true})
 	restore()
 	r := open(t, name, at)
 	for round := range 6 {
@@ -131,7 +131,7 @@ func TestANumberThatIsToldAgainLeavesHeldMessagesAlone(t *testing.T) {
 }
 
 func TestTheNextReceiverGetsWhatWasNotReleased(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
@@ -165,7 +165,7 @@ func TestTheNextReceiverGetsWhatWasNotReleased(t *testing.T) {
 }
 
 func TestWhatWasReleasedDoesNotComeAgain(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)

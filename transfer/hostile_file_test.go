@@ -220,7 +220,7 @@ func TestAnyStampWillDo(t *testing.T) {
 // What the consumer had released stood in the page: what was not is no more to be known.
 func TestAfterATruncationNobodyKnowsWhatIsLost(t *testing.T) {
 	for _, size := range []int64{0, 100} {
-		s, r := pair(t, Options{})
+		s, r := pair(t, endOptions{})
 		send(t, s, "a", "b", "c")
 		takes(t, r, "a", "b")
 		r.Release()

@@ -138,7 +138,7 @@ func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
 // The second producer has nothing to send, and leaves the page that says what the first has lost.
 func TestWhatWasLostBeforeAnAbandonedPageIsToldWithTheNext(t *testing.T) {
 	name, opt := place(t)
-	s, err := newSender(t.Context(), name, opt) // without a send loop
+	s, err := newSender(t.Context(), name, opt.sender()) // without a send loop
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 type intruder struct {
 	t       *testing.T
 	name    string
-	opt     Options
+	opt     endOptions
 	segment *shm.Segment
 	conn    *net.UnixConn
 	at      position // of its stream, as far as that was accepted

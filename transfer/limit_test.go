@@ -16,7 +16,7 @@ import (
 )
 
 func TestASenderNeedsNoConsumer(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
@@ -38,7 +38,7 @@ func TestASenderNeedsNoConsumer(t *testing.T) {
 }
 
 func TestASenderDoesNotWaitForAConsumerThatDoesNotRead(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Batch = 1 // or all of it fits into the socket
 		s, r := pair(t, opt)
 		send(t, s, "first")
@@ -61,7 +61,7 @@ func TestASenderDoesNotWaitForAConsumerThatDoesNotRead(t *testing.T) {
 }
 
 func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Limit = 16 * pageSize
 		s, r := pair(t, opt)
 		half := strings.Repeat("x", 2500) // of a page, so that it gets one in every form
@@ -118,7 +118,7 @@ func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
 // What is in flight is also what the pages of the header say, from which the time until the
 // limit is forecast.
 func TestARecycledBufferCountsWholeOnBothSides(t *testing.T) {
-	for name, opt := range map[string]Options{
+	for name, opt := range map[string]endOptions{
 		"packed, and sent before they are full": {Recycle: true, Buffer: 16 * int(pageSize)},
 		"of a size that is rounded up":          {Recycle: true},
 	} {
@@ -204,7 +204,7 @@ func TestNoLimitIsNone(t *testing.T) {
 }
 
 func TestAMessageThatIsTooLarge(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Limit = 64 << 10
 		s, r := pair(t, opt)
 		most := strings.Repeat("x", s.MaxMessage())
@@ -233,7 +233,7 @@ func TestALimitThatLeavesRoomForNoMessage(t *testing.T) {
 // process. With each size some of a rounded buffer would be beyond the limit, if only
 // what is in it counted.
 func TestTheLimitBoundsTheMemoryThatIsReallyTaken(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for _, size := range []int{3000, 1<<15 + 4, 1<<17 + 4, 1<<18 - 20} {
 			opt.Limit = 2 << 20
 			s, r := pair(t, opt)
@@ -304,7 +304,7 @@ func blocks(t *testing.T) (n uint64) {
 
 // A peak takes memory, and leaves it when it is over.
 func TestMemoryGoesBackAfterAPeak(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		msg := strings.Repeat("x", 100_000)
 		for range 300 {
@@ -329,7 +329,7 @@ func TestMemoryGoesBackAfterAPeak(t *testing.T) {
 
 // As large as an int can be, in a buffer that is open.
 func TestAMessageThatNothingCanHoldIsTooLarge(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)

@@ -80,7 +80,7 @@ func TestAReceiverThatFailsClosesTheSocketThatItWasGiven(t *testing.T) {
 	l := keeper(t, opt.Socket)
 	for what, name := range map[string]string{"a ring": name, "a bad name": "a/b"} {
 		opt.Listener = handOver(t, l)
-		if _, err := Open(t.Context(), name, opt); err == nil {
+		if _, err := Open(t.Context(), name, opt.receiver()); err == nil {
 			t.Fatalf("%s was opened", what)
 		}
 		if _, err := opt.Listener.Accept(); err == nil {

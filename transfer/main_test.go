@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/layout"
 	"sluice/shm"
 )
 
@@ -84,23 +86,50 @@ func memfds() (n int) {
 	return n
 }
 
+// endOptions are the options of a pair: of both its ends.
+type endOptions struct {
+	Socket string
+	Keep   bool
+	Access shm.Access
+
+	Limit          uint64
+	Buffer, Batch  int
+	Recycle, Fresh bool
+	Framing        layout.Framing
+
+	Follow   bool
+	OnEnd    func(err error)
+	Listener *net.UnixListener
+}
+
+func (o endOptions) sender() SenderOptions {
+	return SenderOptions{
+		Socket: o.Socket, Keep: o.Keep, Access: o.Access,
+		Limit: o.Limit, Buffer: o.Buffer, Batch: o.Batch, Recycle: o.Recycle, Fresh: o.Fresh, Framing: o.Framing,
+	}
+}
+
+func (o endOptions) receiver() ReceiverOptions {
+	return ReceiverOptions{Socket: o.Socket, Keep: o.Keep, Access: o.Access, Follow: o.Follow, OnEnd: o.OnEnd, Listener: o.Listener}
+}
+
 var names atomic.Int64
 
 // place is a segment's name and a socket that no other test has. What is there is
 // removed at the end.
-func place(t testing.TB) (name string, opt Options) {
+func place(t testing.TB) (name string, opt endOptions) {
 	t.Helper()
 	name = fmt.Sprintf("transfertest.%d.%d", os.Getpid(), names.Add(1))
 	t.Cleanup(func() { os.RemoveAll(shm.Path(name)) })
-	return name, Options{Socket: filepath.Join(ownDir(t), "socket")}
+	return name, endOptions{Socket: filepath.Join(ownDir(t), "socket")}
 }
 
 // ownDir is a directory that only this user may write to, whatever the umask is.
 func ownDir(t testing.TB) string { return directory(t, 0o700, -1) }
 
-func create(t testing.TB, name string, opt Options) *Sender {
+func create(t testing.TB, name string, opt endOptions) *Sender {
 	t.Helper()
-	s, err := Create(t.Context(), name, opt)
+	s, err := Create(t.Context(), name, opt.sender())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,9 +139,9 @@ func create(t testing.TB, name string, opt Options) *Sender {
 	return s
 }
 
-func open(t testing.TB, name string, opt Options) *Receiver {
+func open(t testing.TB, name string, opt endOptions) *Receiver {
 	t.Helper()
-	r, err := Open(t.Context(), name, opt)
+	r, err := Open(t.Context(), name, opt.receiver())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +150,7 @@ func open(t testing.TB, name string, opt Options) *Receiver {
 }
 
 // pair is both ends of a transfer in this process.
-func pair(t testing.TB, opt Options) (*Sender, *Receiver) {
+func pair(t testing.TB, opt endOptions) (*Sender, *Receiver) {
 	t.Helper()
 	name, at := place(t)
 	opt.Socket = at.Socket
@@ -130,11 +159,11 @@ func pair(t testing.TB, opt Options) (*Sender, *Receiver) {
 
 // apart is a pair that does not meet: the Receiver does not say where it listens, and
 // that is not where the Sender looks for it.
-func apart(t *testing.T, name string, opt Options) (*Sender, *Receiver) {
+func apart(t *testing.T, name string, opt endOptions) (*Sender, *Receiver) {
 	t.Helper()
 	elsewhere := opt
 	elsewhere.Socket = filepath.Join(ownDir(t), "elsewhere")
-	s, err := newSender(t.Context(), name, elsewhere)
+	s, err := newSender(t.Context(), name, elsewhere.sender())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,10 @@ import (
 	"sluice/shm"
 )
 
-// Options says how to open an end of a transfer. The zero value is a good start.
-type Options struct {
-	// Socket is the path at which the consumer listens, in a directory that is there;
-	// "" takes SocketPath(name), whose directory is made if it is missing.
+// SenderOptions says how to open the producer's end of a transfer. The zero value is a good
+// start.
+type SenderOptions struct {
+	// Socket is the path at which the consumer listens; "" takes SocketPath(name).
 	Socket string
 	// Keep leaves the header page in /dev/shm when both ends are gone. Either
 	// end may ask for it.
@@ -27,8 +27,8 @@ type Options struct {
 	// message a buffer of its own. A larger message gets its own all the same.
 	Buffer int
 	// Recycle lets buffers come back and be used again, mapped on both sides
-	// all the time: faster, and without the kernel's proof that the sender has
-	// let go.
+	// all the time: faster, and without the kernel's guarantee that the producer can no
+	// longer modify what it has sent.
 	Recycle bool
 	// Batch is the most buffers in a packet, 1 to MaxBatch; 0 takes
 	// DefaultBatch.
@@ -37,6 +37,20 @@ type Options struct {
 	Fresh bool
 	// Framing is noted in the segment for the consumer.
 	Framing layout.Framing
+}
+
+// ReceiverOptions says how to open the consumer's end of a transfer. The zero value is a good
+// start.
+type ReceiverOptions struct {
+	// Socket is the path to listen at, in a directory that is there; "" takes
+	// SocketPath(name), whose directory is made if it is missing.
+	Socket string
+	// Keep leaves the header page in /dev/shm when both ends are gone. Either
+	// end may ask for it.
+	Keep bool
+	// Access lets other users take part, if both ends ask for it; the zero value
+	// lets nobody.
+	Access shm.Access
 
 	// Follow makes the Receiver wait for the next producer when one ends.
 	Follow bool
@@ -51,7 +65,7 @@ type Options struct {
 	Listener *net.UnixListener
 }
 
-// Values of Options.
+// Values of SenderOptions.
 const (
 	DefaultLimit = 1 << 30
 	NoLimit      = math.MaxUint64

@@ -7,11 +7,11 @@ import (
 )
 
 // stepped is a Sender whose send loop does not run.
-func stepped(t *testing.T, opt Options) *Sender {
+func stepped(t *testing.T, opt endOptions) *Sender {
 	t.Helper()
 	name, at := place(t)
 	opt.Socket = at.Socket
-	s, err := newSender(t.Context(), name, opt)
+	s, err := newSender(t.Context(), name, opt.sender())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
 		{2 * maxPacketBytes, 3, 0, 1}, // a buffer goes, whatever its size
 	} {
 		for _, recycle := range []bool{false, true} {
-			s := stepped(t, Options{Batch: c.batch, Recycle: recycle})
+			s := stepped(t, endOptions{Batch: c.batch, Recycle: recycle})
 			msg := strings.Repeat("x", c.size)
 			for range c.queued {
 				send(t, s, msg)
@@ -58,7 +58,7 @@ func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
 
 // What the last one used holds may still be in a cache.
 func TestThePoolGivesTheBufferThatCameBackLast(t *testing.T) {
-	p := &stepped(t, Options{Recycle: true}).queue.memory.recycled
+	p := &stepped(t, endOptions{Recycle: true}).queue.memory.recycled
 	var all []*recycledBuffer
 	for range 3 {
 		b, err := p.get(10, 0)
@@ -111,8 +111,8 @@ func TestTheBackoffStartsAgainWhenSomethingMoves(t *testing.T) {
 		"a wake":       func(s *Sender, _ *Receiver) { nudge(s.queue.wake) },
 		"a connection": func(s *Sender, r *Receiver) { s.loop.disconnect() },
 	} {
-		s := stepped(t, Options{})
-		r := open(t, s.segment.Name(), Options{Socket: s.loop.dialer.path})
+		s := stepped(t, endOptions{})
+		r := open(t, s.segment.Name(), endOptions{Socket: s.loop.dialer.path})
 		step := func() {
 			if _, err := s.loop.step(); err != nil {
 				t.Fatal(err)

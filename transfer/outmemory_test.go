@@ -11,7 +11,7 @@ import (
 // A buffer that could not be made leaves all counts as they were, and its number is no
 // other buffer's.
 func TestABufferThatCannotBeMadeIsNotCounted(t *testing.T) {
-	m := &stepped(t, Options{Recycle: true, Limit: 1 << 20}).queue.memory
+	m := &stepped(t, endOptions{Recycle: true, Limit: 1 << 20}).queue.memory
 	recycledOf := func(n uint64) *recycledBuffer {
 		t.Helper()
 		b, err := m.recycled.get(n, 0)
@@ -44,7 +44,7 @@ func TestABufferThatCannotBeMadeIsNotCounted(t *testing.T) {
 
 // The consumer has an evicted buffer mapped until it hears of the next with its number.
 func TestTheMemoryOfAnEvictedBufferIsFreeAtOnce(t *testing.T) {
-	m := &stepped(t, Options{Recycle: true}).queue.memory
+	m := &stepped(t, endOptions{Recycle: true}).queue.memory
 	b, err := m.recycled.get(10, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestTheMemoryOfAnEvictedBufferIsFreeAtOnce(t *testing.T) {
 
 // The user of a Sender that was closed elsewhere may still write to its reservation.
 func TestABufferThatIsLentIsNotUsedAgain(t *testing.T) {
-	m := &stepped(t, Options{Recycle: true}).queue.memory
+	m := &stepped(t, endOptions{Recycle: true}).queue.memory
 	b, err := m.recycled.get(10, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -13,15 +13,15 @@ import (
 )
 
 // inEveryForm runs a test with each way to hand a buffer over.
-func inEveryForm(t *testing.T, fn func(t *testing.T, opt Options)) {
+func inEveryForm(t *testing.T, fn func(t *testing.T, opt endOptions)) {
 	for _, form := range []struct {
 		name string
-		opt  Options
+		opt  endOptions
 	}{
-		{"sealed", Options{}},
-		{"recycled", Options{Recycle: true}},
-		{"packed", Options{Buffer: 4096}},
-		{"packed and recycled", Options{Buffer: 4096, Recycle: true}},
+		{"sealed", endOptions{}},
+		{"recycled", endOptions{Recycle: true}},
+		{"packed", endOptions{Buffer: 4096}},
+		{"packed and recycled", endOptions{Buffer: 4096, Recycle: true}},
 	} {
 		t.Run(form.name, func(t *testing.T) { fn(t, form.opt) })
 	}
@@ -57,7 +57,7 @@ func content(buf []byte, i int) []byte {
 
 func TestMessagesArriveWholeAndInOrder(t *testing.T) {
 	for _, batch := range []int{1, 0, MaxBatch, MaxBatch + 1} {
-		inEveryForm(t, func(t *testing.T, opt Options) {
+		inEveryForm(t, func(t *testing.T, opt endOptions) {
 			opt.Batch = batch
 			s, r := pair(t, opt)
 			const many = 600
@@ -84,7 +84,7 @@ func TestMessagesArriveWholeAndInOrder(t *testing.T) {
 }
 
 func TestAnEmptyMessageIsAMessage(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "", "", "a", "")
 		s.Flush()
@@ -96,7 +96,7 @@ func TestAnEmptyMessageIsAMessage(t *testing.T) {
 
 func TestAMessageLargerThanABufferGetsItsOwn(t *testing.T) {
 	for _, recycle := range []bool{false, true} {
-		s, r := pair(t, Options{Buffer: 64, Recycle: recycle})
+		s, r := pair(t, endOptions{Buffer: 64, Recycle: recycle})
 		large := string(bytes.Repeat([]byte("large"), 10_000))
 		send(t, s, "small", large, "small")
 		s.Flush()
@@ -107,7 +107,7 @@ func TestAMessageLargerThanABufferGetsItsOwn(t *testing.T) {
 }
 
 func TestOnlyWhatIsCommittedIsSent(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		reserve := func(n int) []byte {
 			room, err := s.Reserve(t.Context(), n)
@@ -136,7 +136,7 @@ func TestOnlyWhatIsCommittedIsSent(t *testing.T) {
 
 // The slice is of no use after Commit: what is written to it reaches nobody.
 func TestAPublishedMessageDoesNotChange(t *testing.T) {
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	room, err := s.Reserve(t.Context(), 5)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestAPublishedMessageDoesNotChange(t *testing.T) {
 
 // With packing a buffer goes when it is full; until then it is not published.
 func TestFlushSendsABufferThatIsNotFull(t *testing.T) {
-	s, r := pair(t, Options{Buffer: 4096})
+	s, r := pair(t, endOptions{Buffer: 4096})
 	send(t, s, "a", "b")
 	if s.Unread() != 2 || s.next.buffers != 0 {
 		t.Errorf("%d messages are queued, in %d buffers", s.Unread(), s.next.buffers)
@@ -171,7 +171,7 @@ func TestFlushSendsABufferThatIsNotFull(t *testing.T) {
 }
 
 func TestReceiveReturnsACopyAndReleases(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "one", "two")
 		s.Flush()
@@ -191,7 +191,7 @@ func TestReceiveReturnsACopyAndReleases(t *testing.T) {
 }
 
 func TestNextEndsWithItsContext(t *testing.T) {
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	_, err := r.Next(cancelled())
 	is(t, err, context.Canceled)
 	why := errors.New("because")
@@ -207,7 +207,7 @@ func TestNextEndsWithItsContext(t *testing.T) {
 }
 
 func TestBufferedTellsWhatNextNeedNotWaitFor(t *testing.T) {
-	s, r := pair(t, Options{Buffer: 64})
+	s, r := pair(t, endOptions{Buffer: 64})
 	send(t, s, "a", "b")
 	s.Flush()
 	if r.Buffered() {
@@ -224,7 +224,7 @@ func TestBufferedTellsWhatNextNeedNotWaitFor(t *testing.T) {
 }
 
 func TestTheFramingIsToldToTheConsumer(t *testing.T) {
-	s, r := pair(t, Options{Framing: layout.FramingLength})
+	s, r := pair(t, endOptions{Framing: layout.FramingLength})
 	if r.Framing() != layout.FramingLength {
 		t.Error(r.Framing())
 	}
@@ -238,7 +238,7 @@ func TestTheFramingIsToldToTheConsumer(t *testing.T) {
 }
 
 func TestAClosedEndSaysSo(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "taken")
 		s.Flush()
@@ -266,7 +266,7 @@ func TestAClosedEndSaysSo(t *testing.T) {
 }
 
 func TestMisuseOfASenderPanics(t *testing.T) {
-	s, _ := pair(t, Options{})
+	s, _ := pair(t, endOptions{})
 	panics := func(what string, fn func()) {
 		t.Helper()
 		defer func() {

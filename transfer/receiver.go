@@ -87,7 +87,7 @@ type Receiver struct {
 // layout.ErrMode when the segment is a ring, layout.ErrNotSegment, ErrVersion,
 // ErrCorrupt and shm.ErrUntrusted for a file that is no healthy segment, ErrPeer for a
 // place where no socket of one's own can be, ErrNoDirectory, and the cause of ctx.
-func Open(ctx context.Context, name string, opt Options) (*Receiver, error) {
+func Open(ctx context.Context, name string, opt ReceiverOptions) (*Receiver, error) {
 	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
 		closeListener(opt.Listener)
@@ -98,7 +98,7 @@ func Open(ctx context.Context, name string, opt Options) (*Receiver, error) {
 
 // OpenSegment is Open for a segment in which the consumer role is taken already. It
 // owns seg from here on, also when it fails.
-func OpenSegment(seg *shm.Segment, opt Options) (r *Receiver, err error) {
+func OpenSegment(seg *shm.Segment, opt ReceiverOptions) (r *Receiver, err error) {
 	err = shm.Guard(func() error { r, err = newReceiver(seg, opt); return err })
 	if err != nil {
 		closeListener(opt.Listener)
@@ -108,7 +108,7 @@ func OpenSegment(seg *shm.Segment, opt Options) (r *Receiver, err error) {
 	return r, nil
 }
 
-func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
+func newReceiver(seg *shm.Segment, opt ReceiverOptions) (*Receiver, error) {
 	if err := checkMode(seg); err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func newReceiver(seg *shm.Segment, opt Options) (*Receiver, error) {
 }
 
 // attach goes on where the last consumer has released.
-func (r *Receiver) attach(opt Options) {
+func (r *Receiver) attach(opt ReceiverOptions) {
 	r.id = r.segment.Header().Identity.CreatedAt.Load()
 	at := position{buffers: r.own.Buffers.Load(), messages: r.cursor.Count.Load(), bytes: r.cursor.Index.Load()}
 	r.payload = r.cursor.Bytes.Load()

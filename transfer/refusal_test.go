@@ -51,24 +51,24 @@ func TestWhatASenderMayNotIsSaidWhenItIsMade(t *testing.T) {
 	for _, row := range []struct {
 		call string
 		rule seccomp.Rule
-		opt  Options
+		opt  endOptions
 	}{
-		{"memfd_create", seccomp.Call(unix.SYS_MEMFD_CREATE), Options{}},
-		{"memfd_create", seccomp.Call(unix.SYS_MEMFD_CREATE), Options{Recycle: true}},
-		{"pwrite", seccomp.Call(unix.SYS_PWRITE64), Options{}},
-		{"fcntl(F_ADD_SEALS)", addSeals, Options{}},
-		{"fallocate", seccomp.CallWith(unix.SYS_FALLOCATE, 4, uint32(pageSize)), Options{Recycle: true}}, // not that of the segment
-		{"mmap", seccomp.CallWith(unix.SYS_MMAP, 2, uint32(pageSize)), Options{Recycle: true}},
-		{"getsockopt(SO_PEERCRED)", peerCred, Options{}},
-		{"sendmsg", seccomp.Call(unix.SYS_SENDMSG), Options{}},
-		{"recvfrom", seccomp.Call(unix.SYS_RECVFROM), Options{}},
+		{"memfd_create", seccomp.Call(unix.SYS_MEMFD_CREATE), endOptions{}},
+		{"memfd_create", seccomp.Call(unix.SYS_MEMFD_CREATE), endOptions{Recycle: true}},
+		{"pwrite", seccomp.Call(unix.SYS_PWRITE64), endOptions{}},
+		{"fcntl(F_ADD_SEALS)", addSeals, endOptions{}},
+		{"fallocate", seccomp.CallWith(unix.SYS_FALLOCATE, 4, uint32(pageSize)), endOptions{Recycle: true}}, // not that of the segment
+		{"mmap", seccomp.CallWith(unix.SYS_MMAP, 2, uint32(pageSize)), endOptions{Recycle: true}},
+		{"getsockopt(SO_PEERCRED)", peerCred, endOptions{}},
+		{"sendmsg", seccomp.Call(unix.SYS_SENDMSG), endOptions{}},
+		{"recvfrom", seccomp.Call(unix.SYS_RECVFROM), endOptions{}},
 	} {
 		for _, errno := range refusals {
 			name, opt := place(t)
 			opt.Recycle = row.opt.Recycle
 			var err error
 			under(t, errno, row.rule, func() {
-				s, createErr := Create(t.Context(), name, opt)
+				s, createErr := Create(t.Context(), name, opt.sender())
 				if err = createErr; err == nil {
 					s.Abort()
 				}
@@ -105,7 +105,7 @@ func TestWhatAReceiverMayNotIsSaidWhenItIsMade(t *testing.T) {
 			s := create(t, name, opt)
 			var err error
 			under(t, errno, row.rule, func() {
-				r, openErr := Open(t.Context(), name, opt)
+				r, openErr := Open(t.Context(), name, opt.receiver())
 				if err = openErr; err == nil {
 					r.Close()
 				}
@@ -130,12 +130,12 @@ func TestWhatASideDoesNotNeedMayBeRefused(t *testing.T) {
 	var s *Sender
 	var r *Receiver
 	var err, openErr error
-	refused(func() { s, err = Create(t.Context(), name, opt) }, getSeals, socketPair, seccomp.Call(unix.SYS_RECVMSG), seccomp.Call(unix.SYS_LISTEN))
+	refused(func() { s, err = Create(t.Context(), name, opt.sender()) }, getSeals, socketPair, seccomp.Call(unix.SYS_RECVMSG), seccomp.Call(unix.SYS_LISTEN))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Abort()
-	refused(func() { r, openErr = Open(t.Context(), name, opt) }, seccomp.Call(unix.SYS_MEMFD_CREATE), addSeals, socketPair, seccomp.Call(unix.SYS_SENDMSG))
+	refused(func() { r, openErr = Open(t.Context(), name, opt.receiver()) }, seccomp.Call(unix.SYS_MEMFD_CREATE), addSeals, socketPair, seccomp.Call(unix.SYS_SENDMSG))
 	if openErr != nil {
 		t.Fatal(openErr)
 	}
@@ -148,7 +148,7 @@ func TestWhatASideDoesNotNeedMayBeRefused(t *testing.T) {
 func TestWhatTheCourierMayNotIsAnError(t *testing.T) {
 	for _, errno := range refusals {
 		name, opt := place(t)
-		s, err := newSender(t.Context(), name, opt)
+		s, err := newSender(t.Context(), name, opt.sender())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestWhatTheCourierMayNotIsAnError(t *testing.T) {
 // A Sender without a descriptor for its connection is not one without a consumer.
 func TestASenderThatIsOutOfDescriptorsSaysSo(t *testing.T) {
 	name, opt := place(t)
-	s, err := newSender(t.Context(), name, opt)
+	s, err := newSender(t.Context(), name, opt.sender())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func intact(t *testing.T, msgs [][]byte, from int) {
 // Whatever is released and taken in between, as much is released as was asked for, the
 // others stay as they are, and the next Receiver begins at the oldest of them.
 func TestReceiver_ReleaseN_ReleasesTheOldest(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Buffer /= 8 // a few messages a buffer
 		s, r := pair(t, opt)
 		h := s.Segment().Header()
@@ -82,7 +82,7 @@ func TestReceiver_ReleaseN_ReleasesTheOldest(t *testing.T) {
 		if r.Held() != 1 {
 			t.Errorf("%d held", r.Held())
 		}
-		r = open(t, s.segment.Name(), Options{Socket: s.loop.dialer.path})
+		r = open(t, s.segment.Name(), endOptions{Socket: s.loop.dialer.path})
 		buf := make([]byte, 200)
 		for i := next - 4; i < next; i++ {
 			takes(t, r, string(numbered(buf, uint64(i))))
@@ -95,7 +95,7 @@ func TestReceiver_ReleaseN_ReleasesTheOldest(t *testing.T) {
 // Buffers are given back one by one, so that a Sender with few goes on.
 func TestReceiver_ReleaseN_GivesBuffersBack(t *testing.T) {
 	for _, recycle := range []bool{false, true} {
-		s, r := pair(t, Options{Recycle: recycle})
+		s, r := pair(t, endOptions{Recycle: recycle})
 		h := s.Segment().Header()
 		var held [][]byte
 		for i := range 3000 {
@@ -147,7 +147,7 @@ func TestReceiver_ReleaseN_UnmapsWhatWasReplaced(t *testing.T) {
 // What was lost between two held messages counts when the second is released.
 func TestReceiver_ReleaseN_BeforeMessagesThatWereLost(t *testing.T) {
 	for _, buffer := range []int{0, 32} { // of a message, of two
-		s, r, name, opt := sentSome(t, Options{Buffer: buffer}, 5, 2)
+		s, r, name, opt := sentSome(t, endOptions{Buffer: buffer}, 5, 2)
 		takes(t, r, "0", "1")
 		killsSender(t, s)
 		s = create(t, name, opt)
@@ -166,7 +166,7 @@ func TestReceiver_ReleaseN_BeforeMessagesThatWereLost(t *testing.T) {
 
 // After a lost connection, what is held comes again and is passed over.
 func TestReceiver_ReleaseN_AfterALostConnection(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		held := taken(t, s, r, 0, 6)
 		losesConnection(t, r)
@@ -184,7 +184,7 @@ func TestReceiver_ReleaseN_AfterALostConnection(t *testing.T) {
 }
 
 func TestReceiver_ReleaseN_OutOfRange(t *testing.T) {
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	taken(t, s, r, 0, 2)
 	for _, n := range []int{-1, 3} {
 		func() {
@@ -199,7 +199,7 @@ func TestReceiver_ReleaseN_OutOfRange(t *testing.T) {
 }
 
 func TestSender_Discard_SendsNothing(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		s.Discard() // with nothing open
 		send(t, s, "a")
@@ -237,7 +237,7 @@ func TestSender_Discard_AfterClose(t *testing.T) {
 }
 
 func TestSender_Drain_WaitsUntilEverythingIsReleased(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		is(t, s.Drain(t.Context()), nil) // nothing is there
 		send(t, s, "a", "b")             // and no Flush
@@ -257,7 +257,7 @@ func TestSender_Drain_WaitsUntilEverythingIsReleased(t *testing.T) {
 }
 
 func TestSender_Drain_EndsWithItsContextAndWithClose(t *testing.T) {
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	send(t, s, "a")
 	why := errors.New("because")
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -10,7 +10,7 @@ import (
 // What a Receiver finds when it looks around, again and again.
 
 func TestALookAroundIsProgress(t *testing.T) {
-	_, r := pair(t, Options{})
+	_, r := pair(t, endOptions{})
 	r.own.ProgressAt.Store(0)
 	if err := r.lookAround(); err != nil || r.own.ProgressAt.Load() == 0 {
 		t.Errorf("progress at %d, %v", r.own.ProgressAt.Load(), err)
@@ -19,7 +19,7 @@ func TestALookAroundIsProgress(t *testing.T) {
 
 func TestAReceiverWithoutProducerDoesNotWaitInASegmentThatNobodyFinds(t *testing.T) {
 	name, opt := place(t)
-	s := create(t, name, Options{Socket: opt.Socket, Keep: true})
+	s := create(t, name, endOptions{Socket: opt.Socket, Keep: true})
 	opt.Follow = true
 	r := open(t, name, opt)
 	if _, err := finish(t.Context(), s); err != nil {
@@ -59,13 +59,13 @@ func TestAReceiverThatFollowsIsToldOfAnEndOnce(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	fails(t, open(t, name, Options{Socket: opt.Socket}), ErrIncomplete)
+	fails(t, open(t, name, endOptions{Socket: opt.Socket}), ErrIncomplete)
 }
 
 // What one producer has lost does not make the stream of the next incomplete.
 func TestALossIsToldWithTheStreamThatItBelongsTo(t *testing.T) {
 	var told []error
-	r, name, opt := killedAfter(t, Options{Follow: true, OnEnd: func(err error) { told = append(told, err) }}, 2, 0)
+	r, name, opt := killedAfter(t, endOptions{Follow: true, OnEnd: func(err error) { told = append(told, err) }}, 2, 0)
 	look := func(t *testing.T, what string, ok func() bool) {
 		t.Helper()
 		eventually(t, what, func() bool {
@@ -80,7 +80,7 @@ func TestALossIsToldWithTheStreamThatItBelongsTo(t *testing.T) {
 		t.Errorf("%d were about to be lost", n)
 	}
 	for turn := range 2 {
-		s := create(t, name, Options{Socket: opt.Socket})
+		s := create(t, name, endOptions{Socket: opt.Socket})
 		send(t, s, "next")
 		takes(t, r, "next")
 		r.Release()

@@ -45,7 +45,7 @@ type sendLoop struct {
 	wait        backoff
 }
 
-func newSendLoop(seg *shm.Segment, queue *outQueue, stats *senderStats, at position, path string, opt Options) *sendLoop {
+func newSendLoop(seg *shm.Segment, queue *outQueue, stats *senderStats, at position, path string, opt SenderOptions) *sendLoop {
 	batch := opt.Batch
 	if batch <= 0 {
 		batch = DefaultBatch

@@ -21,10 +21,10 @@ func step(t *testing.T, s *Sender) {
 }
 
 // connected is a stepped Sender and its Receiver.
-func connected(t *testing.T, opt Options) (*Sender, *Receiver) {
+func connected(t *testing.T, opt endOptions) (*Sender, *Receiver) {
 	t.Helper()
 	s := stepped(t, opt)
-	r := open(t, s.segment.Name(), Options{Socket: s.loop.dialer.path})
+	r := open(t, s.segment.Name(), endOptions{Socket: s.loop.dialer.path})
 	if err := s.loop.connect(); err != nil || s.loop.conn == nil {
 		t.Fatalf("connected %v, %v", s.loop.conn != nil, err)
 	}
@@ -33,7 +33,7 @@ func connected(t *testing.T, opt Options) (*Sender, *Receiver) {
 
 // A Sender that is closing makes no progress of its own, and would be taken for stopped.
 func TestACourierShowsThatASenderThatClosesLives(t *testing.T) {
-	s := stepped(t, Options{})
+	s := stepped(t, endOptions{})
 	send(t, s, "a")
 	s.own.ProgressAt.Store(0)
 	step(t, s)
@@ -48,7 +48,7 @@ func TestACourierShowsThatASenderThatClosesLives(t *testing.T) {
 }
 
 func TestNoConsumerIsWaitedForInASegmentThatNobodyFinds(t *testing.T) {
-	s := stepped(t, Options{})
+	s := stepped(t, endOptions{})
 	send(t, s, "a")
 	step(t, s)
 	if err := os.Remove(shm.Path(s.segment.Name())); err != nil {
@@ -61,7 +61,7 @@ func TestNoConsumerIsWaitedForInASegmentThatNobodyFinds(t *testing.T) {
 // How long a socket lets nobody in, or the consumer listens elsewhere, counts from when it
 // did so last without a break: else a producer would end as soon as it does so again.
 func TestARefusalThatIsOverIsForgotten(t *testing.T) {
-	s := stepped(t, Options{})
+	s := stepped(t, endOptions{})
 	l := s.loop
 	d := &l.dialer
 	try := func(what string, connect func() error) {
@@ -84,12 +84,12 @@ func TestARefusalThatIsOverIsForgotten(t *testing.T) {
 		under(t, unix.EAGAIN, seccomp.Call(unix.SYS_CONNECT), func() { err = l.connect() })
 		return err
 	})
-	open(t, s.segment.Name(), Options{Socket: d.path})
+	open(t, s.segment.Name(), endOptions{Socket: d.path})
 	try("the consumer is there", l.connect)
 }
 
 func TestWhatWasInTheWayIsNotWhenAMessageIsSent(t *testing.T) {
-	s := stepped(t, Options{})
+	s := stepped(t, endOptions{})
 	send(t, s, "a")
 	want := func(o layout.RefuseReason) {
 		t.Helper()
@@ -99,7 +99,7 @@ func TestWhatWasInTheWayIsNotWhenAMessageIsSent(t *testing.T) {
 	}
 	step(t, s)
 	want(layout.RefuseNoConsumer)
-	r := open(t, s.segment.Name(), Options{Socket: s.loop.dialer.path})
+	r := open(t, s.segment.Name(), endOptions{Socket: s.loop.dialer.path})
 	step(t, s)
 	takes(t, r, "a")
 	want(layout.RefuseNone)
@@ -113,7 +113,7 @@ func TestAPacketThatIsRefusedIsSentLater(t *testing.T) {
 		unix.ENOMEM:       layout.RefuseSocketFull,
 	} {
 		t.Run(errno.Error(), func(t *testing.T) {
-			s, r := connected(t, Options{})
+			s, r := connected(t, endOptions{})
 			send(t, s, "a")
 			moved, err := true, error(nil)
 			under(t, errno, seccomp.Call(unix.SYS_SENDMSG), func() { moved, err = s.loop.sendUnsent() })
@@ -132,7 +132,7 @@ func TestAPacketThatIsRefusedIsSentLater(t *testing.T) {
 // The first packet of a connection and its last wait for room in the socket as long as it
 // takes, and nobody need ever read it.
 func TestAnEndThatDoesNotFitWaitsUntilAbort(t *testing.T) {
-	s, r := connected(t, Options{})
+	s, r := connected(t, endOptions{})
 	eventually(t, "a look at the hello, which makes room", func() bool {
 		r.accept.mu.Lock()
 		defer r.accept.mu.Unlock()

@@ -18,13 +18,13 @@ import (
 func TestARoleHasOneHolder(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt)
-	_, err := Create(t.Context(), name, opt)
+	_, err := Create(t.Context(), name, opt.sender())
 	is(t, err, ErrRoleTaken)
 	r := open(t, name, opt)
-	_, err = Open(t.Context(), name, opt)
+	_, err = Open(t.Context(), name, opt.receiver())
 	is(t, err, ErrRoleTaken)
 	opt.Fresh = true
-	_, err = Create(t.Context(), name, opt)
+	_, err = Create(t.Context(), name, opt.sender())
 	is(t, err, ErrRoleTaken)
 	send(t, s, "undisturbed")
 	takes(t, r, "undisturbed")
@@ -49,13 +49,13 @@ func aRing(t *testing.T, name string) *shm.Segment {
 func TestARingIsNoTransfer(t *testing.T) {
 	name, opt := place(t)
 	seg := aRing(t, name)
-	_, err := Open(t.Context(), name, opt)
+	_, err := Open(t.Context(), name, opt.receiver())
 	is(t, err, layout.ErrMode)
-	_, err = Create(t.Context(), name, opt)
+	_, err = Create(t.Context(), name, opt.sender())
 	is(t, err, ErrRoleTaken)
 	seg.Header().Producer.Index.Store(8) // something is left in it
 	seg.Leave(never)
-	_, err = Create(t.Context(), name, opt)
+	_, err = Create(t.Context(), name, opt.sender())
 	is(t, err, layout.ErrMode)
 	seg, err = shm.Open(t.Context(), name, layout.Producer)
 	if err != nil {
@@ -92,7 +92,7 @@ func TestTheDirectoryOfASocketIsMadeInTheDefaultPlaceAlone(t *testing.T) {
 	parent := ownDir(t)
 	for _, missing := range []string{"missing", "missing/deeper"} {
 		opt.Socket = filepath.Join(parent, missing, "socket")
-		_, err := Open(t.Context(), name, opt)
+		_, err := Open(t.Context(), name, opt.receiver())
 		is(t, err, ErrNoDirectory)
 		if !strings.Contains(err.Error(), filepath.Dir(opt.Socket)) {
 			t.Errorf("%v", err)
@@ -107,9 +107,9 @@ func TestALiveSocketIsNotReplacedAndADeadOneIs(t *testing.T) {
 	name, opt := place(t)
 	create(t, name, opt)
 	other, _ := place(t)
-	create(t, other, Options{Socket: filepath.Join(ownDir(t), "elsewhere")})
+	create(t, other, endOptions{Socket: filepath.Join(ownDir(t), "elsewhere")})
 	r := open(t, name, opt)
-	_, err := Open(t.Context(), other, opt)
+	_, err := Open(t.Context(), other, opt.receiver())
 	is(t, err, ErrRoleTaken)
 	r.socket.listener.SetUnlinkOnClose(false) // as when it is killed
 	if err := r.Close(); err != nil {
@@ -150,7 +150,7 @@ func TestAPlaceWhereNoSocketOfOnesOwnCanBe(t *testing.T) {
 			create(t, name, opt)
 			before := opened()
 			opt.Socket = c.socket(t)
-			_, err := Open(t.Context(), name, opt)
+			_, err := Open(t.Context(), name, opt.receiver())
 			is(t, err, c.want)
 			if now := opened(); now > before+1 { // the send loop may be calling
 				t.Errorf("%d descriptors are open, there were %d", now, before)
@@ -168,7 +168,7 @@ func TestAnotherUsersDirectoryIsNoPlaceForASocket(t *testing.T) {
 	name, opt := place(t)
 	create(t, name, opt)
 	opt.Socket = filepath.Join(directory(t, 0o700, nobody), "socket")
-	_, err := Open(t.Context(), name, opt)
+	_, err := Open(t.Context(), name, opt.receiver())
 	is(t, err, ErrPeer)
 }
 
@@ -196,7 +196,7 @@ func TestASenderEndsAtASocketOfAnotherKind(t *testing.T) {
 	s := create(t, name, opt)
 	eventually(t, "an error", func() bool { return s.loop.failed() != nil })
 	is(t, s.Send(t.Context(), []byte("x")), unix.EPROTOTYPE)
-	_, err = Create(t.Context(), name, Options{Socket: strings.Repeat("x", longestPath+1)})
+	_, err = Create(t.Context(), name, SenderOptions{Socket: strings.Repeat("x", longestPath+1)})
 	is(t, err, unix.ENAMETOOLONG)
 }
 
@@ -226,8 +226,8 @@ func isDirectory(path string) bool {
 func TestBothEndsMeetAtTheDefaultPlace(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	name, _ := place(t)
-	s := create(t, name, Options{})
-	r := open(t, name, Options{})
+	s := create(t, name, endOptions{})
+	r := open(t, name, endOptions{})
 	send(t, s, "hello")
 	takes(t, r, "hello")
 	r.Release()
@@ -238,7 +238,7 @@ func TestBothEndsMeetAtTheDefaultPlace(t *testing.T) {
 // consumer listens, and this user alone can have written that.
 func TestSidesThatLookInDifferentPlacesMeetWhereTheConsumerListens(t *testing.T) {
 	name, opt := place(t)
-	s := create(t, name, Options{Socket: filepath.Join(ownDir(t), "elsewhere")})
+	s := create(t, name, endOptions{Socket: filepath.Join(ownDir(t), "elsewhere")})
 	send(t, s, "a")
 	r := open(t, name, opt)
 	takes(t, r, "a")
@@ -277,7 +277,7 @@ func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t 
 			opt.Access = c.access
 			elsewhere := opt
 			elsewhere.Socket = filepath.Join(ownDir(t), "elsewhere")
-			s, err := newSender(t.Context(), name, elsewhere)
+			s, err := newSender(t.Context(), name, elsewhere.sender())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -383,7 +383,7 @@ func TestAConsumerThatIsRefusedAtItsSocketDoesNotShow(t *testing.T) {
 	if err := os.WriteFile(opt.Socket, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(t.Context(), name, opt)
+	_, err := Open(t.Context(), name, opt.receiver())
 	is(t, err, ErrPeer)
 	if state, holders := s.peer.State.Load(), s.peer.Generation.Load(); state != uint64(layout.StateNone) || holders != 0 {
 		t.Errorf("state %v, held %d times", layout.State(state), holders)

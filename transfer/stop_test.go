@@ -11,7 +11,7 @@ import (
 // What a process that ends now takes with it is what is not in the socket, and all where
 // nobody listens at it.
 func TestStopSendingTellsWhatIsNotHandedOver(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c")
 		s.Flush()
@@ -26,7 +26,7 @@ func TestStopSendingTellsWhatIsNotHandedOver(t *testing.T) {
 		takes(t, r, "b", "c")
 		r.Release()
 	})
-	inEveryForm(t, func(t *testing.T, opt Options) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
@@ -44,7 +44,7 @@ func TestNothingIsPublishedAfterStopSending(t *testing.T) {
 		"Shutdown": func(s *Sender) error { return s.Shutdown(context.Background()) },
 	} {
 		t.Run(what, func(t *testing.T) {
-			inEveryForm(t, func(t *testing.T, opt Options) {
+			inEveryForm(t, func(t *testing.T, opt endOptions) {
 				s, _ := pair(t, opt)
 				send(t, s, "a")
 				s.Flush()
@@ -74,7 +74,7 @@ func TestNothingIsPublishedAfterStopSending(t *testing.T) {
 
 // A consumer that has died takes what it had with it.
 func TestStopSendingAfterTheConsumerHasDied(t *testing.T) {
-	s, r := pair(t, Options{})
+	s, r := pair(t, endOptions{})
 	send(t, s, "a", "b", "c")
 	takes(t, r, "a")
 	r.Release()
@@ -87,7 +87,7 @@ func TestStopSendingAfterTheConsumerHasDied(t *testing.T) {
 
 // A Shutdown that waits for the consumer does not go on, and Abort ends it.
 func TestStopSendingDuringShutdown(t *testing.T) {
-	s, _ := pair(t, Options{})
+	s, _ := pair(t, endOptions{})
 	send(t, s, "a", "b")
 	drained := make(chan error, 1)
 	go func() { err := s.Shutdown(context.Background()); drained <- err }()

@@ -12,7 +12,7 @@ import (
 
 func TestAReceiverInATruncatedSegmentLeavesNoSocket(t *testing.T) {
 	name, opt := place(t)
-	create(t, name, Options{Socket: opt.Socket + "elsewhere"})
+	create(t, name, endOptions{Socket: opt.Socket + "elsewhere"})
 	seg, err := shm.OpenWait(t.Context(), name, layout.Consumer, opt.Access)
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +20,7 @@ func TestAReceiverInATruncatedSegmentLeavesNoSocket(t *testing.T) {
 	if err := os.Truncate(shm.Path(name), 0); err != nil {
 		t.Fatal(err)
 	}
-	_, err = OpenSegment(seg, opt)
+	_, err = OpenSegment(seg, opt.receiver())
 	is(t, err, shm.ErrTruncated)
 	if _, err := os.Lstat(opt.Socket); err == nil {
 		t.Error("the socket is left")
@@ -29,13 +29,13 @@ func TestAReceiverInATruncatedSegmentLeavesNoSocket(t *testing.T) {
 
 func TestASenderInATruncatedSegmentIsAnError(t *testing.T) {
 	name, opt := place(t)
-	seg, err := createSegment(t.Context(), name, opt)
+	seg, err := createSegment(t.Context(), name, opt.sender())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(shm.Path(name), 0); err != nil {
 		t.Fatal(err)
 	}
-	_, err = newSenderIn(seg, opt.Socket, DefaultLimit, MaxMessage, opt)
+	_, err = newSenderIn(seg, opt.Socket, DefaultLimit, MaxMessage, opt.sender())
 	is(t, err, shm.ErrTruncated)
 }

@@ -52,7 +52,7 @@ func open(ctx context.Context, common cli.Common, opt options, ended func(error)
 		return nil, errors.Join(shm.InSegment("", common.Name, fmt.Errorf("%w: %v, not %v", layout.ErrMode, mode, common.Mode)), err)
 	}
 	if mode == layout.ModeTransfer {
-		r, err := transfer.OpenSegment(seg, transfer.Options{
+		r, err := transfer.OpenSegment(seg, transfer.ReceiverOptions{
 			Socket: common.Socket, Listener: listener, Access: common.Access, Keep: common.Keep, Follow: opt.follow, OnEnd: ended,
 		})
 		return elastic{r}, err

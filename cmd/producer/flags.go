@@ -27,7 +27,7 @@ type options struct {
 
 	buffer  int
 	recycle bool
-	limit   uint64 // as transfer.Options.Limit
+	limit   uint64 // as transfer.SenderOptions.Limit
 
 	input    string // "" = generate
 	framing  layout.Framing

@@ -61,7 +61,7 @@ func losing(w sender, in *source.Input) func() string {
 
 func open(ctx context.Context, common cli.Common, opt options) (sender, error) {
 	if common.Mode == layout.ModeTransfer {
-		s, err := transfer.Create(ctx, common.Name, transfer.Options{
+		s, err := transfer.Create(ctx, common.Name, transfer.SenderOptions{
 			Socket: common.Socket, Access: common.Access, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
 			Limit: opt.limit, Buffer: opt.buffer, Recycle: opt.recycle,
 		})

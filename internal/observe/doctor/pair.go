@@ -161,14 +161,14 @@ func checkRemoved(name string) error {
 // with one that comes back.
 func probeTransfer() error {
 	for _, recycle := range []bool{false, true} {
-		if err := probeBuffer(transfer.Options{Recycle: recycle, Limit: 1 << 20}); err != nil {
+		if err := probeBuffer(transfer.SenderOptions{Recycle: recycle, Limit: 1 << 20}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func probeBuffer(opt transfer.Options) (err error) {
+func probeBuffer(opt transfer.SenderOptions) (err error) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), probeTimeout, errNotReceived)
 	defer cancel()
 	name := probeName()
@@ -186,7 +186,7 @@ func probeBuffer(opt transfer.Options) (err error) {
 		}
 		err = errors.Join(err, checkRemoved(name))
 	}()
-	r, err := transfer.Open(ctx, name, opt)
+	r, err := transfer.Open(ctx, name, transfer.ReceiverOptions{})
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ const limit = 256 << 20
 type transferOut struct{ *transfer.Sender }
 
 func createTransfer(name string, j job) (out, error) {
-	opt := transfer.Options{Limit: limit, Fresh: true, Recycle: j.form == "recycled"}
+	opt := transfer.SenderOptions{Limit: limit, Fresh: true, Recycle: j.form == "recycled"}
 	if j.form == "packed" {
 		opt.Buffer = packed
 	}
@@ -49,7 +49,7 @@ func (s transferOut) sendAll(j job, n uint64) error {
 type transferIn struct{ *transfer.Receiver }
 
 func openTransfer(name string) (in, error) {
-	r, err := transfer.Open(ctx, name, transfer.Options{})
+	r, err := transfer.Open(ctx, name, transfer.ReceiverOptions{})
 	return transferIn{r}, err
 }
 
