@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
+	"sluice/internal/netpoll"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -88,18 +88,13 @@ func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt S
 	return s, nil
 }
 
-// startPoller makes the runtime open the descriptors of its poller now. It does so
-// at the first socket or pipe, and ends the process when it cannot: by then all may
-// be buffers.
+// startPoller starts the runtime's poller before all descriptors may be buffers.
 func startPoller() error {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	err := netpoll.Start()
 	if outOfDescriptors(err) {
-		return fmt.Errorf("%w: %w", ErrDescriptors, os.NewSyscallError("eventfd2", err))
+		return fmt.Errorf("%w: %w", ErrDescriptors, err)
 	}
-	if err != nil {
-		return os.NewSyscallError("eventfd2", err)
-	}
-	return os.NewFile(uintptr(fd), "eventfd").Close() // which is to be polled: it does not block
+	return err
 }
 
 // createSegment takes the role in a segment of transfer mode, in place of a ring

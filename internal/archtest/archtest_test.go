@@ -92,7 +92,7 @@ func TestUnsafe_OnlyInFilesNamedUnsafe(t *testing.T) {
 var levels = [][]string{
 	{ // one thing each, most of them primitives of the operating system
 		"internal/cpu", "internal/format", "internal/futex", "internal/mapping", "internal/membarrier", "internal/monotonic",
-		"internal/ofdlock", "internal/procinfo", "internal/socketfile", "internal/timerfd",
+		"internal/netpoll", "internal/ofdlock", "internal/procinfo", "internal/socketfile", "internal/timerfd",
 	},
 	{"layout"},
 	{"shm"},

@@ -15,6 +15,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/netpoll"
 	"sluice/internal/stdio"
 	"sluice/internal/systemd"
 	"sluice/shm"
@@ -45,7 +46,8 @@ func Main(a App) int {
 	// A closed pipe at the output is an error to report, not a death.
 	signal.Ignore(unix.SIGPIPE)
 	hasJSON = a.commands(func(c *App) bool { return slices.Contains(namesOf(c.Flags), "json") }) != ""
-	if err := startPoller(); err != nil {
+	if err := netpoll.Start(); err != nil {
+		err = fmt.Errorf("open what the runtime needs: %w", err)
 		m := meant(a.Name, err)
 		fmt.Fprintln(os.Stderr, strings.Join(m.lines(wantsJSON()), "\n"))
 		return m.code
