@@ -87,7 +87,7 @@ func whole(t *testing.T, rep *Report) {
 	if n := strings.Count(html, "<svg"); n != strings.Count(md, "![") || n < 4 {
 		t.Errorf("%d pictures in the page, %d in the text", n, strings.Count(md, "!["))
 	}
-	for _, want := range []string{"stops the producer with it", "costs the producer nothing", "What should I use", "A consumer that stalls"} {
+	for _, want := range []string{"stops the producer with it", "does not block the producer", "What should I use", "A consumer that stalls"} {
 		if !strings.Contains(html, want) || !strings.Contains(md, want) {
 			t.Errorf("no %q in the report", want)
 		}

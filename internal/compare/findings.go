@@ -9,7 +9,7 @@ import (
 )
 
 // Findings are sentences that follow from the measurements, each with its figures.
-// One whose premise did not come true in this run is left out.
+// One that this run does not support is left out.
 func (rep *Report) Findings() (hard, soft, both []string) {
 	return rep.hard(), rep.soft(), rep.both()
 }
@@ -21,7 +21,7 @@ func (rep *Report) hard() (out []string) {
 			format.Percent(r.ProducerBlocked()), count(r.PeakDepth()), memory(r.PeakMemory()))
 	}
 	if r := rep.find("slow-consumer", "ring"); r != nil {
-		say("What breaks is the producer's pace: with a slow consumer it got rid of %s messages a second of the 1,500 that it had to offer, and was blocked %s of the time. Whoever must not be made to wait (a camera, a market) cannot use it like that; --on-full drop gives up messages instead.",
+		say("The producer's rate suffers instead: with a slow consumer it sent %s messages a second of the 1,500 that it had to send, and was blocked %s of the time. A source that must not wait (a camera, a market feed) cannot use a ring like that; with --on-full drop it loses messages instead.",
 			count(r.Throughput()), format.Percent(r.ProducerBlocked()))
 	}
 	if r := rep.find("stall", "ring"); r != nil && r.Final.Producer.Blocked > 0 {
@@ -39,17 +39,17 @@ func (rep *Report) soft() (out []string) {
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	for _, r := range rep.of("overload") {
 		if r.LimitAfter > 0 {
-			say("Overload breaks the %s after %s: %s messages were queued, memory was at its limit of %s, and the producer has to give up.",
+			say("Overload breaks the %s after %s: %s messages were queued, memory was at its limit of %s, and the producer has to stop.",
 				r.Model.Name, seconds(r.LimitAfter), count(r.PeakDepth()), memory(float64(r.Final.Limit)))
 		}
 	}
 	ring := rep.find("slow-consumer", "ring")
 	if r := rep.find("slow-consumer", "transfer"); r != nil && ring != nil && r.PeakDepth() > ring.PeakDepth() {
-		say("A slow consumer is not felt by the producer, which was never blocked, and is felt by everybody later: the queue grew to %s messages and %s (ring: %s messages, %s), and half of the messages were older than %s when they were taken (ring: %s).",
+		say("A slow consumer does not slow down the producer, which was never blocked, but it delays the messages: the queue grew to %s messages and %s (ring: %s messages, %s), and half of the messages were older than %s when they were received (ring: %s).",
 			count(r.PeakDepth()), memory(r.PeakMemory()), count(ring.PeakDepth()), memory(ring.PeakMemory()), latency(r, 0.5), latency(ring, 0.5))
 	}
 	if r := rep.find("stall", "transfer"); r != nil {
-		say("A stall of %s costs the producer nothing: the queue grew to %s messages and %s and was empty again %s after the consumer came back.",
+		say("A stall of %s does not block the producer: the queue grew to %s messages and %s and was empty again %s after the consumer continued.",
 			seconds(stalled(r)), count(r.PeakDepth()), memory(r.PeakMemory()), seconds(r.recovery()))
 	}
 	return out
@@ -75,7 +75,7 @@ func (rep *Report) both() (out []string) {
 		return 0
 	}
 	if a, b := rate(8, "ring"), rate(8, "transfer"); b > 0 {
-		say("At 8 bytes the ring moves %s messages a second, a sealed buffer a message %s: %s times as many.", si(a), si(b), count(a/b))
+		say("With messages of 8 bytes the ring moves %s a second, a transfer with a sealed buffer for each %s: the ring moves %s times as many.", si(a), si(b), count(a/b))
 	}
 	if a, b := rate(8, "packed"), rate(8, "transfer"); b > 0 {
 		say("Packing 8-byte messages into 64 KiB makes the transfer %s times as fast.", count(a/b))
@@ -87,7 +87,7 @@ func (rep *Report) both() (out []string) {
 		}
 	}
 	if small, large := rep.find("room-0", "ring"), rep.find(fmt.Sprintf("room-%d", len(Rooms)-1), "ring"); small != nil && large != nil && small.Throughput() > 0 {
-		say("A ring of %s moves %s messages of 64 B a second, one of %s %s: what is bounded needs room for as many messages as go by while somebody is woken.",
+		say("A ring of %s moves %s messages of 64 B a second, one of %s %s: a ring needs room for as many messages as are sent while the other side is woken.",
 			Rooms[0].Name, si(small.Throughput()), Rooms[len(Rooms)-1].Name, si(large.Throughput()))
 	}
 	return out
@@ -111,16 +111,16 @@ func (rep *Report) Choices() []Choice {
 		{"many small messages, as fast as possible", "ring", because("size-8", "ring", func(r *Result) string {
 			return si(r.Throughput()) + " messages/s of 8 B"
 		})},
-		{"the producer must never wait, bursts are known to end", "transfer, packed", because("bursts", "packed", func(r *Result) string {
+		{"the producer must never wait, bursts are short", "transfer, packed", because("bursts", "packed", func(r *Result) string {
 			return fmt.Sprintf("bursts: never blocked, %s messages and %s queued at most", count(r.PeakDepth()), memory(r.PeakMemory()))
 		})},
 		{"large messages, the two sides trust each other", "transfer, recycled, or ring", because("size-1048576", "recycled", func(r *Result) string {
 			return perSecond(r.Throughput()*(1<<20)) + " in messages of 1 MiB"
 		})},
-		{"the receiver must have proof that nobody changes the bytes", "transfer", because("size-65536", "transfer", func(r *Result) string {
+		{"the receiver needs a guarantee that the bytes do not change", "transfer", because("size-65536", "transfer", func(r *Result) string {
 			return si(r.Throughput()) + " sealed buffers of 64 KiB a second"
 		})},
-		{"the producer may not wait and memory may not grow", "ring with --on-full drop", "something has to give: then it is messages, and they are counted"},
+		{"the producer may not wait and memory may not grow", "ring with --on-full drop", "messages are dropped instead, and counted"},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -15,15 +16,15 @@ import (
 	"sluice/shm"
 )
 
-// Usage is what the kernel says that a process has used.
+// Usage is what a process has used, as the kernel reports it.
 type Usage struct {
 	CPU         time.Duration
-	PeakRSS     uint64 // bytes; of a process that ends, what it had a moment before
-	Voluntary   int64  // context switches because it slept
-	Involuntary int64  // because it was made to
+	PeakRSS     uint64 // bytes; as sampled last before the process ended
+	Voluntary   int64  // context switches, because it slept
+	Involuntary int64  // context switches, because another process was to run
 }
 
-// Result is what came out of a scenario with a model.
+// Result is the outcome of a scenario with a model.
 type Result struct {
 	Scenario Scenario
 	Model    Model
@@ -85,89 +86,90 @@ type Runner struct {
 	Dir string // folder for the recordings; sockets go there as well
 }
 
-// poll is how often a run is looked at, and recorded.
+// poll is the interval at which a run is observed and recorded.
 const poll = 10 * time.Millisecond
 
 // Run runs one scenario with one model. When it returns, also with an error, no
 // process of it is left and no segment.
 func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err error) {
 	name := fmt.Sprintf("compare.%d", os.Getpid())
-	// A model's socket has a folder of its own: the name of a socket is short.
+	// In a directory of its own: the path of a socket has to be short.
 	socket := filepath.Join(r.Dir, "socket")
 	res := &Result{Scenario: s, Model: m, CSV: filepath.Join(r.Dir, s.ID+"-"+m.ID+".csv"), Code: -1}
 	common := []string{"--name", name, "--report", "0", "--keep"}
-	producer := append(append(append(append([]string{}, common...), m.Flags...), s.Producer...), s.Ring...)
-	consumer := append(append([]string{}, common...), s.Consumer...)
+	producerArgs := slices.Concat(common, m.Flags, s.Producer)
+	consumerArgs := slices.Concat(common, s.Consumer)
 	if m.Soft {
-		producer = append(append(append(append([]string{}, common...), m.Flags...), s.Producer...), s.Soft...)
-		producer = append(producer, "--socket", socket)
-		consumer = append(consumer, "--socket", socket)
+		producerArgs = slices.Concat(producerArgs, s.Soft, []string{"--socket", socket})
+		consumerArgs = append(consumerArgs, "--socket", socket)
+	} else {
+		producerArgs = append(producerArgs, s.Ring...)
 	}
 	if !s.Cut {
-		producer = append(producer, "--duration", s.Length.String())
+		producerArgs = append(producerArgs, "--duration", s.Length.String())
 	}
 	defer os.Remove(shm.Path(name))
 	record := r.command("gauge", "record", "--name", name, "--interval", poll.String(), "--output", res.CSV)
-	take, give := r.command("consumer", consumer...), r.command("producer", producer...)
+	consumer, producer := r.command("consumer", consumerArgs...), r.command("producer", producerArgs...)
 	var sides []*process
 	defer func() {
 		for _, p := range sides {
 			p.kill()
 		}
 	}()
-	for _, p := range []*process{record, take, give} {
+	for _, p := range []*process{record, consumer, producer} {
 		if err := p.start(); err != nil {
 			return nil, err
 		}
 		sides = append(sides, p)
 	}
-	began, err := waitFirstMessage(ctx, name, give)
+	began, err := waitFirstMessage(ctx, name, producer)
 	if err != nil {
 		return nil, fmt.Errorf("%s, %s: %w", s.ID, m.ID, err)
 	}
-	if err := r.supervise(ctx, res, give, take, name, began); err != nil {
+	if err := r.supervise(ctx, res, producer, consumer, name, began); err != nil {
 		return nil, err
 	}
 	res.Elapsed, res.began = time.Since(began), began
 	if !record.waitExit(5 * time.Second) {
-		return nil, fmt.Errorf("%s, %s: gauge record goes on after both sides have ended", s.ID, m.ID)
+		return nil, fmt.Errorf("%s, %s: gauge record has not ended with both sides", s.ID, m.ID)
 	}
-	res.Producer, res.Consumer = give.usage(), take.usage()
-	res.Code, res.LastError = give.cmd.ProcessState.ExitCode(), give.lastError()
+	res.Producer, res.Consumer = producer.usage(), consumer.usage()
+	res.Code, res.LastError = producer.cmd.ProcessState.ExitCode(), producer.lastError()
 	if res.Code > 0 && res.Code != cli.ExitLimit {
 		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, res.LastError)
 	}
-	if code := take.cmd.ProcessState.ExitCode(); code > 0 {
-		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, take.lastError())
+	if code := consumer.cmd.ProcessState.ExitCode(); code > 0 {
+		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, consumer.lastError())
 	}
 	if res.Final, err = readSnapshot(name); err != nil {
 		return nil, err
 	}
 	res.Series, err = readSeries(res.CSV)
 	full := maximum(res.Series.Memory) > nearLimit*float64(res.Final.Limit) && res.Final.Limit > 0
-	if res.LimitAfter == 0 && (full || res.Code == cli.ExitLimit) { // between two looks
+	if res.LimitAfter == 0 && (full || res.Code == cli.ExitLimit) { // reached between two observations
 		res.LimitAfter = max(poll, time.Duration(res.Series.lastProduced()*float64(time.Second)))
 	}
 	return res, err
 }
 
-// waitFirstMessage waits for the first message, and returns its time: what comes before it
-// is the start of three processes.
-func waitFirstMessage(ctx context.Context, name string, give *process) (time.Time, error) {
+// waitFirstMessage waits until the first message is received, and returns that time: before it, three
+// processes start.
+func waitFirstMessage(ctx context.Context, name string, producer *process) (time.Time, error) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil {
 			return time.Time{}, context.Cause(ctx)
 		}
-		if s, err := readSnapshot(name); err == nil && s.Consumed > 0 || give.exited() {
+		if s, err := readSnapshot(name); err == nil && s.Consumed > 0 || producer.exited() {
 			return time.Now(), nil
 		}
 	}
-	return time.Time{}, errors.New("no message has come")
+	return time.Time{}, errors.New("no message was received")
 }
 
-// supervise does what the scenario wants done while it runs, until both sides have
-// ended.
-func (r *Runner) supervise(ctx context.Context, res *Result, give, take *process, name string, began time.Time) error {
+// supervise stops, continues and ends the processes as the scenario says, and samples them, until
+// both have ended.
+func (r *Runner) supervise(ctx context.Context, res *Result, producer, consumer *process, name string, began time.Time) error {
 	s := &res.Scenario
 	stop, cont := at(began, s, s.StallAt), at(began, s, s.StallEnd)
 	var looked time.Time
@@ -175,32 +177,32 @@ func (r *Runner) supervise(ctx context.Context, res *Result, give, take *process
 		now := time.Now()
 		if now.Sub(looked) > 5*poll {
 			looked = now
-			give.sample()
-			take.sample()
+			producer.sample()
+			consumer.sample()
 		}
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case now.After(deadline):
-			return fmt.Errorf("%s, %s: it does not end", s.ID, res.Model.ID)
+			return fmt.Errorf("%s, %s: the run does not end", s.ID, res.Model.ID)
 		case s.StallEnd > 0 && now.After(stop):
-			take.cmd.Process.Signal(syscall.SIGSTOP)
+			consumer.cmd.Process.Signal(syscall.SIGSTOP)
 			stop = deadline
 		case s.StallEnd > 0 && now.After(cont):
-			take.cmd.Process.Signal(syscall.SIGCONT)
+			consumer.cmd.Process.Signal(syscall.SIGCONT)
 			cont = deadline
 		}
 		if res.LimitAfter == 0 && atLimit(name) {
 			res.LimitAfter = now.Sub(began)
 		}
 		if s.Cut && (now.Sub(began) > s.Length || res.LimitAfter > 0) {
-			// What is queued would be taken for a long time still.
-			for _, p := range []*process{give, take} {
+			// Receiving what is queued would take long.
+			for _, p := range []*process{producer, consumer} {
 				p.sample()
 				p.kill()
 			}
 		}
-		if give.exited() && take.exited() {
+		if producer.exited() && consumer.exited() {
 			return nil
 		}
 		select {
@@ -214,8 +216,8 @@ func at(began time.Time, s *Scenario, share float64) time.Time {
 	return began.Add(time.Duration(share * float64(s.Length)))
 }
 
-// atLimit reports whether a transfer's queue has no room for one more buffer. The
-// producer says so as well, but for a moment only.
+// atLimit reports whether the queue of a transfer has no room for another buffer. The producer
+// records that too, but only for a moment.
 func atLimit(name string) bool {
 	s, err := readSnapshot(name)
 	return err == nil && s.Limit > 0 && (s.RefuseReason == layout.RefuseMemoryLimit || s.QueueBytes+maxBuffer > s.Limit)
@@ -223,11 +225,11 @@ func atLimit(name string) bool {
 
 const maxBuffer = 64 << 10
 
-// nearLimit is the share of a limit from which on a recording that may miss the very
-// moment shows that it was reached: nothing else ends a queue there.
+// nearLimit is the share of a limit from which on a recording shows that it was reached: it may miss
+// the moment, and nothing else stops a queue there.
 const nearLimit = 0.97
 
-// readSnapshot reads a segment's counters.
+// readSnapshot takes a snapshot of a segment.
 func readSnapshot(name string) (s pressure.Snapshot, err error) {
 	v, err := shm.OpenView(name)
 	if err != nil {

@@ -55,7 +55,7 @@ func Loads(unit time.Duration) []Scenario {
 			Producer: []string{"--rate", "1500", "--size", "1KiB"}, Consumer: []string{"--work", "1ms"}, Ring: []string{"--slots", "256"}, Length: unit,
 		},
 		{
-			ID: "slow-producer", Title: "Slow producer", About: "500 messages a second, and a consumer with nothing else to do",
+			ID: "slow-producer", Title: "Slow producer", About: "500 messages a second, and a consumer that only waits for them",
 			Producer: []string{"--rate", "500", "--size", "1KiB"}, Length: unit,
 		},
 		{
@@ -67,7 +67,7 @@ func Loads(unit time.Duration) []Scenario {
 			Producer: []string{"--rate", "2000", "--size", "1KiB"}, Consumer: []string{"--work", "200us"}, Ring: []string{"--slots", "256"}, Length: unit, StallAt: 0.3, StallEnd: 0.63,
 		},
 		{
-			ID: "overload", Title: "Overload, until something gives", About: "as fast as the producer can, the consumer needs 0.1 ms for each; transfers may use 64 MiB",
+			ID: "overload", Title: "Overload, until a limit is hit", About: "as fast as the producer can, the consumer needs 0.1 ms for each; transfers may use 64 MiB",
 			Producer: []string{"--size", "1KiB"}, Consumer: []string{"--work", "100us"}, Ring: []string{"--slots", "256"},
 			Soft: []string{"--limit", overloadLimit}, Length: unit, Cut: true,
 		},

@@ -98,10 +98,10 @@ func (rep *Report) parts() []part {
 	}
 }
 
-const intro = "Two processes, one of which gives messages to the other. The *ring* is bounded: a full one makes the producer wait. " +
-	"A *transfer* hands buffers over and never waits: one sealed buffer a message, *packed* into buffers of 64 KiB, or *recycled* buffers that come back. " +
+const intro = "Two processes, one of which sends messages to the other. The *ring* is bounded: a full one makes the producer wait. " +
+	"A *transfer* passes buffers on and never waits: one sealed buffer a message, messages *packed* into buffers of 64 KiB, or *recycled* buffers, which are used again. " +
 	"Every sentence below is computed from this run's measurements."
 
-const legend = "msg/s: taken a second, while there were any. Blocked: share of the time that the producer waited for room. Depth, memory: the highest. " +
-	"p50, p99: from publish to take. CPU s/M: seconds of processor of both sides for a million messages. Verdict: the one that stood longest; a run that reached its " +
+const legend = "msg/s: received a second, while there were any. Blocked: share of the time that the producer waited for room. Depth, memory: the highest. " +
+	"p50, p99: from publish to receipt. CPU s/M: seconds of processor of both sides for a million messages. Verdict: the one that held longest; a run that reached its " +
 	"memory limit says when, and its msg/s are those until then."
