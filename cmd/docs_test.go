@@ -4,76 +4,118 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sluice/internal/testenv"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"sluice/internal/testenv"
 )
 
-// The loop of the README ends with the producer, and with its context.
-func TestREADME_GoExampleRuns(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("../README.md")
+// goBlocks returns the Go code of a page, one string a block.
+func goBlocks(t *testing.T, page string) (blocks []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(page), "```go\nimport \"sluice/ring\"\n")
-	code, _, found := strings.Cut(rest, "```")
-	give, take, both := strings.Cut(code, "r, err := ring.Open")
-	if !found || !both {
-		t.Fatal("README.md has no Go example with a writer and a reader")
+	for _, part := range strings.Split(string(text), "```go\n")[1:] {
+		code, _, _ := strings.Cut(part, "```")
+		blocks = append(blocks, code)
 	}
-	name := testenv.SegmentName(t)
-	program := filepath.Join(t.TempDir(), "main.go")
-	text := `package main
-
-import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-
-	"sluice/ring"
-)
-
-var payload = []byte("hello")
-
-func use(msg []byte) { fmt.Printf("%s\n", msg) }
-
-func give(ctx context.Context) error {
-` + give + `
-	return nil
+	return blocks
 }
 
-func take(ctx context.Context) error {
-r, err := ring.Open` + take + `
-}
-
-func main() {
-	ctx, cancel := context.WithCancel(context.Background())
-	fmt.Println(give(ctx))
-	fmt.Println(take(ctx))
-	w, err := ring.Create(ctx, "demo", ring.Options{})
-	if err != nil {
-		panic(err)
-	}
-	defer w.Close()
-	cancel()
-	fmt.Println(take(ctx))
-	_, _ = errors.Is, io.EOF
-}
-`
-	if err := os.WriteFile(program, []byte(strings.ReplaceAll(text, `"demo"`, `"`+name+`"`)), 0o600); err != nil {
+// goRun writes a program to a file and starts it as a user does.
+func goRun(t *testing.T, program string, args ...string) *testenv.Process {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "run", program)
+	cmd := exec.Command("go", append([]string{"run", file}, args...)...)
 	cmd.Dir = ".."
 	p, err := testenv.StartCommand(t, cmd, testenv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.WantExit(0)
-	if got, want := p.Stdout.String(), "<nil>\nhello\n<nil>\ncontext canceled\n"; got != want {
-		t.Errorf("%q, want %q", got, want)
+	return p
+}
+
+// The two pieces of code in the README, each as a function.
+func TestREADME_GoCodeRuns(t *testing.T) {
+	t.Parallel()
+	blocks := goBlocks(t, "../README.md")
+	if len(blocks) != 2 {
+		t.Fatalf("README.md has %d pieces of Go, want a producer and a consumer", len(blocks))
+	}
+	typeOf := regexp.MustCompile(`(?m)^// (type Trade .*)$`).FindStringSubmatch(blocks[0])
+	if typeOf == nil || !strings.Contains(blocks[0], "sluice.ModeRing") || !strings.Contains(blocks[1], `"trades"`) {
+		t.Fatal("README.md has other Go than this test expects")
+	}
+	program := `package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"sluice"
+)
+
+` + typeOf[1] + `
+
+func produce(ctx context.Context) error {
+` + blocks[0] + `}
+
+func consume(ctx context.Context) error {
+` + blocks[1] + `}
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	produced := make(chan error)
+	go func() { produced <- produce(ctx) }()
+	fmt.Println(consume(ctx))
+	fmt.Println(<-produced)
+	p, err := sluice.Create(ctx, "trades", sluice.ProducerOptions{})
+	if err != nil {
+		panic(err)
+	}
+	defer p.Close()
+	cancel()
+	fmt.Println(consume(ctx))
+}
+`
+	for _, mode := range []string{"sluice.ModeRing", "sluice.ModeTransfer"} {
+		in := strings.Replace(program, "sluice.ModeRing", mode, 1)
+		p := goRun(t, strings.ReplaceAll(in, `"trades"`, `"`+testenv.SegmentName(t)+`"`))
+		p.WantExit(0)
+		lines := strings.Split(p.Stdout.String(), "\n")
+		if got, want := lines[max(0, len(lines)-5):], []string{"{999 1999 5}", "<nil>", "<nil>", "context canceled", ""}; len(lines) != 1004 || !slices.Equal(got, want) {
+			t.Errorf("%s: %d lines, the last ones %q, want %q", mode, len(lines), got, want)
+		}
+	}
+}
+
+// The program of docs/library.md sends structs between two processes in either mode, by one
+// option.
+func TestLibraryPage_ProgramRunsInEitherMode(t *testing.T) {
+	t.Parallel()
+	const ring, transfer = "sluice.ModeRing", "sluice.ModeTransfer"
+	program := goBlocks(t, "../docs/library.md")[0]
+	if strings.Count(program, ring) != 1 || !strings.Contains(program, `"trades"`) {
+		t.Fatal("docs/library.md has another program than this test expects")
+	}
+	for _, mode := range []string{ring, transfer} {
+		in := strings.ReplaceAll(strings.Replace(program, ring, mode, 1), `"trades"`, `"`+testenv.SegmentName(t)+`"`)
+		receiver, sender := goRun(t, in, "receive"), goRun(t, in, "send")
+		sender.WantExit(0)
+		receiver.WantExit(0)
+		lines := strings.Split(receiver.Stdout.String(), "\n")
+		if len(lines) != 1001 || lines[999] != "{ID:999 Cents:1999 Amount:5}" {
+			t.Errorf("%s: %d lines, the last but one of them %q", mode, len(lines), lines[max(0, len(lines)-2)])
+		}
 	}
 }
 

@@ -38,15 +38,15 @@ func TestKinds_AllDeclared(t *testing.T) {
 	}
 }
 
-func TestKinds_README(t *testing.T) {
-	page, err := os.ReadFile("../README.md")
+func TestKinds_MetricsPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(page), "| verdict | what has happened")
 	table, _, found := strings.Cut(rest, "\n\n")
 	if !found {
-		t.Fatal("README.md has no table of verdicts")
+		t.Fatal("docs/metrics.md has no table of verdicts")
 	}
 	explained := map[Kind]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?`) \\|").FindAllStringSubmatch(table, -1) {
@@ -56,11 +56,11 @@ func TestKinds_README(t *testing.T) {
 	}
 	for _, k := range Kinds() {
 		if !explained[k] {
-			t.Errorf("README.md does not explain %s", k)
+			t.Errorf("docs/metrics.md does not explain %s", k)
 		}
 		delete(explained, k)
 	}
 	for k := range explained {
-		t.Errorf("README.md explains %s, which is no verdict", k)
+		t.Errorf("docs/metrics.md explains %s, which is no verdict", k)
 	}
 }

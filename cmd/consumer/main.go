@@ -11,6 +11,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"sluice"
 	"sluice/internal/cli"
 	"sluice/internal/ratelimit"
 	"sluice/internal/report"
@@ -70,7 +71,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		}
 		return err
 	}
-	cli.LosesWhenStoppedTwice(r.loses)
+	cli.LosesWhenStoppedTwice(func() string { return losses(r) })
 	var check *sink.Verify
 	seen, err := pressure.Observe(r.Segment())
 	err = errors.Join(err, rep.Attach(r.Segment(), r.Released))
@@ -81,7 +82,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		tell.Ready(r.Segment())
 		err = receive(ctx, r, check, opt, common, rep)
 	}
-	untaken := r.writeOff()
+	untaken := writeOff(r)
 	if lost, lookErr := lostSince(seen, r.Segment()); lost > 0 && lookErr == nil && !errors.Is(err, layout.ErrIncomplete) && !opt.follow {
 		// What the output did not take is not kept for the next consumer.
 		err = cli.WithHint(err, "what was not written is lost with the producer, which has died: start both sides again")
@@ -104,9 +105,9 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	alone := r.Segment().Absent(layout.Producer)
 	tell.Detach()
 	cli.LosesWhenStoppedTwice(nil)
-	unread, closeErr := r.leave()
+	closeErr := r.Close()
 	if alone {
-		rep.Left(unread, layout.EndNone)
+		rep.Left(unread(r), layout.EndNone)
 	}
 	return errors.Join(cli.WithSegment(common.Name, err), closeErr)
 }
@@ -161,7 +162,7 @@ func counts(seg *shm.Segment) (sink.Counts, error) {
 
 // receive moves messages into the sinks until the producer has ended. It tells rep how the
 // stream has ended, and how long the output holds it up.
-func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, common cli.Common, rep *report.Reporter) error {
+func receive(ctx context.Context, r sluice.Consumer, check *sink.Verify, opt options, common cli.Common, rep *report.Reporter) error {
 	ctx, stop := draining(ctx, r.Segment(), opt.drain)
 	defer stop()
 	var into sink.Sinks
@@ -180,7 +181,7 @@ func receive(ctx context.Context, r receiver, check *sink.Verify, opt options, c
 		into = append(into, out)
 	}
 	lim := sink.Limits{Count: common.Count, Pace: ratelimit.New(common.Rate, 1), Work: opt.work}
-	lim.HoldBytes, lim.HoldMessages = r.hold()
+	lim.HoldBytes, lim.HoldMessages = maxHeld(r.Segment())
 	err := shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
 	switch {
 	case errors.Is(err, io.EOF): // the end of the stream

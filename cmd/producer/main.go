@@ -11,6 +11,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"sluice"
 	"sluice/internal/cli"
 	"sluice/internal/ratelimit"
 	"sluice/internal/report"
@@ -75,18 +76,18 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	if err != nil {
 		return adviseOpening(cli.IgnoreStop(err), common, opt)
 	}
-	cli.LosesWhenStoppedTwice(losing(w, in))
+	cli.LosesWhenStoppedTwice(losses(w, in))
 	move, err := plan(w, in, opt, source.Limits{Count: common.Count, Pace: ratelimit.New(common.Rate, opt.burst)})
 	if err != nil {
 		cli.LosesWhenStoppedTwice(nil)
 		w.EndAs(layout.EndFailed)
-		_, closeErr := w.leave(ctx)
+		closeErr := w.Close()
 		return errors.Join(err, closeErr)
 	}
 	rep := report.Start(report.Options{
 		Role: layout.Producer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(), Total: total,
 	})
-	rep.Resumed(w.resumed(), !w.Segment().Absent(layout.Consumer))
+	rep.Resumed(w.Unread(), !w.Segment().Absent(layout.Consumer))
 	err = rep.Attach(w.Segment(), w.Published)
 	if err == nil {
 		tell.Ready(w.Segment())
@@ -99,15 +100,15 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	err = advise(cli.WithSegment(common.Name, err), w.Segment(), opt)
 	// Else it gives up at once, or nobody will ever come.
 	if taken := meets(w.Segment()); taken || ctx.Err() == nil && w.Segment().Check() == nil {
-		queued, tells := w.queued(toTell)
+		queued, tells := undelivered(w, toTell)
 		if queued == 0 && tells && !taken {
 			rep.WaitingToTell(common.Duration)
 		}
 		rep.Delivering(queued, taken, sooner(taken, signalled.Err() != nil, common.Duration))
 	}
-	if undelivered := w.deliver(ctx, toTell); undelivered != nil {
+	if lost := deliver(ctx, w, toTell); lost != nil {
 		end = layout.EndFailed
-		err = errors.Join(err, advise(undelivered, w.Segment(), opt))
+		err = errors.Join(err, advise(lost, w.Segment(), opt))
 	}
 	tells := telling(w.Segment(), end, endless && signalled.Err() != nil)
 	if tells != layout.EndNone {
@@ -124,11 +125,11 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	tell.Detach()
 	cli.LosesWhenStoppedTwice(nil)
-	unread, leaveErr := w.leave(ctx)
+	closeErr := w.Close()
 	if alone {
-		rep.Left(unread, tells)
+		rep.Left(unread(w), tells)
 	}
-	return errors.Join(err, leaveErr)
+	return errors.Join(err, closeErr)
 }
 
 // sooner says what ends a delivery before everything is taken. Without a consumer that is
@@ -160,11 +161,11 @@ func endOf(err error, endless bool) layout.End {
 
 // plan returns what moves the messages, or what is wrong with the flags now that
 // the ring is known.
-func plan(w sender, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
+func plan(w sluice.Producer, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
 	most := w.MaxMessage()
 	if in == nil {
 		if err := opt.fits("size", uint64(most)); err != nil {
-			return nil, cli.WithHint(err, "%s", w.larger())
+			return nil, cli.WithHint(err, "%s", allowLarger(w))
 		}
 		seen, err := pressure.Observe(w.Segment())
 		if err != nil {
@@ -183,7 +184,7 @@ func plan(w sender, in *source.Input, opt options, lim source.Limits) (func(cont
 		cut = source.Lengths(in, most)
 	default:
 		if err := opt.fits("chunk", uint64(most)); err != nil {
-			return nil, cli.WithHint(err, "%s", w.larger())
+			return nil, cli.WithHint(err, "%s", allowLarger(w))
 		}
 		cut = source.Chunks(in, min(opt.chunk, most))
 	}
@@ -194,8 +195,8 @@ func plan(w sender, in *source.Input, opt options, lim source.Limits) (func(cont
 
 // withRemedy says what to do about input that does not fit, or is not framed as was
 // said.
-func withRemedy(err error, framing layout.Framing, w sender) error {
-	larger, or := w.larger(), ", or "
+func withRemedy(err error, framing layout.Framing, w sluice.Producer) error {
+	larger, or := allowLarger(w), ", or "
 	if w.MaxMessage() >= largest(w.Segment().Geometry().Mode) {
 		larger, or = "", ""
 	}

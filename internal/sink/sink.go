@@ -8,16 +8,9 @@ import (
 	"errors"
 	"time"
 
+	"sluice"
 	"sluice/internal/ratelimit"
 )
-
-// Receiver is what a sink's loop needs of a ring.Reader. A message is ring
-// memory, valid until Release.
-type Receiver interface {
-	Next(ctx context.Context) ([]byte, error)
-	Buffered() bool
-	Release()
-}
 
 // Sink takes messages.
 type Sink interface {
@@ -42,10 +35,10 @@ type Limits struct {
 }
 
 // Drain moves messages into the sink until the limit is reached, or with the
-// error of the Receiver, the Sink, or the cause of ctx. It holds several only
+// error of the consumer, the Sink, or the cause of ctx. It holds several only
 // while more are waiting and no message takes time: a slow consumer gives every
 // one back at once, so that the pressure it makes is where it belongs.
-func Drain(ctx context.Context, from Receiver, into Sink, lim Limits) error {
+func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) error {
 	slow := lim.Pace != nil || lim.Work > 0
 	held, bytes, unseen := 0, 0, 0
 	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; taken++ {
@@ -78,7 +71,7 @@ func Drain(ctx context.Context, from Receiver, into Sink, lim Limits) error {
 	return flush(from, into)
 }
 
-func flush(from Receiver, into Sink) error {
+func flush(from sluice.Consumer, into Sink) error {
 	if err := into.Flush(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"sluice"
 	"sluice/ring"
 )
 
@@ -54,7 +55,7 @@ func (l *lines) wholeLine(data []byte, atEOF bool) (int, []byte, error) {
 	return 0, nil, nil
 }
 
-func (l *lines) next(ctx context.Context, to Sender) error {
+func (l *lines) next(ctx context.Context, to sluice.Producer) error {
 	l.n++
 	if !l.scan.Scan() {
 		err := l.scan.Err()
@@ -98,7 +99,7 @@ func Lengths(in *Input, max int) Cutter {
 	return &lengths{file: in, in: bufio.NewReaderSize(in, buffered), max: max}
 }
 
-func (l *lengths) next(ctx context.Context, to Sender) error {
+func (l *lengths) next(ctx context.Context, to sluice.Producer) error {
 	l.n++
 	var prefix [4]byte
 	if _, err := io.ReadFull(l.in, prefix[:]); err != nil {
@@ -153,7 +154,7 @@ type chunks struct {
 // Chunks cuts in into messages of size bytes.
 func Chunks(in *Input, size int) Cutter { return &chunks{in, size} }
 
-func (c *chunks) next(ctx context.Context, to Sender) error {
+func (c *chunks) next(ctx context.Context, to sluice.Producer) error {
 	// At the end of the input nobody should wait for room, or be told that
 	// there is none. Where the end is not known ahead, a byte is read first.
 	var ahead [1]byte

@@ -15,17 +15,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice"
 	"sluice/internal/ratelimit"
 	"sluice/ring"
 )
 
-// recorder is a Sender that keeps what it is given, and drops message number drop.
+// recorder is a producer that keeps what it is given, and drops message number drop.
 type recorder struct {
-	buf  []byte
-	got  []string
-	drop int
-	n    int
-	idle func() // called before each read, nil for nothing
+	sluice.Producer // nil: the calls that a source does not make
+	buf             []byte
+	got             []string
+	drop            int
+	n               int
+	idle            func() // called before each read, nil for nothing
 }
 
 func (r *recorder) Reserve(_ context.Context, n int) ([]byte, error) {

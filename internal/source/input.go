@@ -21,7 +21,7 @@ type Input struct {
 	size int64 // what a regular file has from here on, as it was opened, else -1
 	end  int64 // where that ends in the file
 
-	read, sent int64 // bytes: read from the file; of those, given to the Sender
+	read, sent int64 // bytes: read from the file; of those, sent
 	ended      bool  // Read has returned io.EOF
 
 	poll *pollctx.Poller // nil for a regular file

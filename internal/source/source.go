@@ -7,22 +7,11 @@ import (
 	"errors"
 	"io"
 
+	"sluice"
 	"sluice/internal/payload"
 	"sluice/internal/ratelimit"
 	"sluice/ring"
 )
-
-// Sender is what a source needs of a ring.Writer or a transfer.Sender. Reserve
-// returns room in the segment or the buffer itself, so that input is read straight
-// into it. Flush is called when nothing more is at hand: what Publish has held
-// back to pack it goes now.
-type Sender interface {
-	Reserve(ctx context.Context, n int) ([]byte, error)
-	Commit(n int)
-	Publish()
-	Flush()
-	MaxMessage() int
-}
 
 // Limits says how fast and for how long messages are sent.
 type Limits struct {
@@ -33,11 +22,11 @@ type Limits struct {
 // Generate sends messages of size bytes with sequence numbers from seq on,
 // until the limit is reached or ctx is done (its cause is returned). A message
 // that a full ring dropped is a gap in the sequence.
-func Generate(ctx context.Context, to Sender, seq uint64, size int, lim Limits) error {
+func Generate(ctx context.Context, to sluice.Producer, seq uint64, size int, lim Limits) error {
 	lim.Pace.BeforeSleep(to.Flush)
 	look := max(1, min(1024, (1<<20)/uint64(size))) // messages, at most a MiB
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
-		// The Sender looks at ctx only when it has to wait.
+		// The producer looks at ctx only when it has to wait.
 		if sent%look == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -60,13 +49,13 @@ func Generate(ctx context.Context, to Sender, seq uint64, size int, lim Limits) 
 type Cutter interface {
 	// next sends the next message, or returns io.EOF. It looks whether there
 	// is one before it asks for room.
-	next(ctx context.Context, to Sender) error
+	next(ctx context.Context, to sluice.Producer) error
 }
 
 // Copy sends the messages that cut finds in the input, until its end, the limit, or
 // ctx is done (its cause is returned). A message that a full ring dropped is lost,
 // as the policy says.
-func Copy(ctx context.Context, to Sender, in *Input, cut Cutter, lim Limits) error {
+func Copy(ctx context.Context, to sluice.Producer, in *Input, cut Cutter, lim Limits) error {
 	in.idle = to.Flush
 	lim.Pace.BeforeSleep(to.Flush)
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {

@@ -18,11 +18,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
+
+	"sluice"
+	"sluice/ring"
+	"sluice/transfer"
 )
 
 // job is a command line.
@@ -79,31 +82,41 @@ func (j job) warmUp() uint64 {
 	return min(2048, 2*limit/uint64(j.bytes))
 }
 
-// A way leads from one side to the other: out is its producer, in its consumer.
-type out interface {
-	Send(context.Context, []byte) error
-	sendAll(job, uint64) error
-	close() error
-}
-
-type in interface {
-	Receive(context.Context, []byte) ([]byte, error)
-	readAll(job, uint64) (sum uint64, err error)
-	close() error
-}
-
-func (j job) create(name string) (out, error) {
-	if j.isRing() {
-		return createRing(name, j)
+func (j job) create(name string) (sluice.Producer, error) {
+	opt := sluice.ProducerOptions{Fresh: true, Capacity: j.capacity(), Spin: j.spinFor()}
+	if !j.isRing() {
+		opt = sluice.ProducerOptions{Mode: sluice.ModeTransfer, Fresh: true, Limit: limit, Recycle: j.form == "recycled"}
+		if j.form == "packed" {
+			opt.Buffer = packed
+		}
 	}
-	return createTransfer(name, j)
+	return sluice.Create(ctx, name, opt)
 }
 
-func (j job) open(name string) (in, error) {
-	if j.isRing() {
-		return openRing(name, j)
+func (j job) open(name string) (sluice.Consumer, error) {
+	return sluice.Open(ctx, name, sluice.ConsumerOptions{Spin: j.spinFor()})
+}
+
+// sendAll sends n messages with the faster calls of the mode.
+func (j job) sendAll(p sluice.Producer, n uint64) error {
+	switch p := p.(type) {
+	case *ring.Writer:
+		return j.sendRing(p, n)
+	case *transfer.Sender:
+		return j.sendTransfer(p, n)
 	}
-	return openTransfer(name)
+	return fmt.Errorf("no loop for a %T", p)
+}
+
+// readAll takes n messages and returns the sum of their words.
+func (j job) readAll(c sluice.Consumer, n uint64) (sum uint64, err error) {
+	switch c := c.(type) {
+	case *ring.Reader:
+		return j.readRing(c, n)
+	case *transfer.Receiver:
+		return j.readTransfer(c, n)
+	}
+	return 0, fmt.Errorf("no loop for a %T", c)
 }
 
 func main() {

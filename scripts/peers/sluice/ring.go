@@ -3,22 +3,28 @@ package main
 import (
 	"time"
 
+	"sluice"
 	"sluice/ring"
 )
 
-// ringOptions: a ring of 1 MiB, or of what three messages take.
-func ringOptions(j job) ring.Options {
-	opt := ring.Options{Capacity: 1 << 20, Fresh: true}
-	for opt.Capacity < 3*uint64(j.bytes+8) {
-		opt.Capacity *= 2
+// capacity is 1 MiB, or what three messages take.
+func (j job) capacity() uint64 {
+	capacity := uint64(1 << 20)
+	for capacity < 3*uint64(j.bytes+8) {
+		capacity *= 2
 	}
+	return capacity
+}
+
+// spinFor is how long a side spins before it sleeps.
+func (j job) spinFor() time.Duration {
 	switch {
 	case j.roundtrip && j.spin:
-		opt.Spin = time.Second
+		return time.Second
 	case j.roundtrip:
-		opt.Spin = ring.SpinNever
+		return sluice.SpinNever
 	}
-	return opt
+	return sluice.SpinAdaptive
 }
 
 // batch is how many messages go with one publish: at most 64, at most a quarter
@@ -27,22 +33,10 @@ func (j job) batch() int {
 	if j.form != "batch" {
 		return 1
 	}
-	return max(1, min(64, int(ringOptions(j).Capacity/4)/(j.bytes+8)))
+	return max(1, min(64, int(j.capacity()/4)/(j.bytes+8)))
 }
 
-type ringOut struct{ *ring.Writer }
-
-func createRing(name string, j job) (out, error) {
-	w, err := ring.Create(ctx, name, ringOptions(j))
-	return ringOut{w}, err
-}
-
-func (w ringOut) close() error {
-	err := w.Writer.Close()
-	return err
-}
-
-func (w ringOut) sendAll(j job, n uint64) error {
+func (j job) sendRing(w *ring.Writer, n uint64) error {
 	if j.form == "send" {
 		msg := make([]byte, j.bytes)
 		for i := range n {
@@ -70,19 +64,7 @@ func (w ringOut) sendAll(j job, n uint64) error {
 	return nil
 }
 
-type ringIn struct{ *ring.Reader }
-
-func openRing(name string, j job) (in, error) {
-	r, err := ring.Open(ctx, name, ring.Options{Spin: ringOptions(j).Spin})
-	return ringIn{r}, err
-}
-
-func (r ringIn) close() error {
-	err := r.Reader.Close()
-	return err
-}
-
-func (r ringIn) readAll(j job, n uint64) (sum uint64, err error) {
+func (j job) readRing(r *ring.Reader, n uint64) (sum uint64, err error) {
 	if j.form == "send" {
 		for range n {
 			msg, err := r.Take(ctx)

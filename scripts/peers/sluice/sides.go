@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"sluice"
+)
 
 // runA sends to B, or asks B, and prints the result.
 func runA(j job, name string) error {
@@ -18,8 +22,8 @@ func runA(j job, name string) error {
 	if _, _, err := b.report(); err != nil { // it has its ends
 		return err
 	}
-	send := func(n uint64) error { return there.sendAll(j, n) }
-	var back in
+	send := func(n uint64) error { return j.sendAll(there, n) }
+	var back sluice.Consumer
 	if j.roundtrip {
 		if back, err = j.open(name + ".back"); err != nil {
 			return err
@@ -47,11 +51,11 @@ func runA(j job, name string) error {
 	}
 	fmt.Printf("%.6f %.6f\n", ended-watch.began, watch.used()+usedB)
 
-	if err := there.close(); err != nil {
+	if err := there.Close(); err != nil {
 		return err
 	}
 	if j.roundtrip {
-		err = back.close()
+		err = back.Close()
 	}
 	<-b.gone
 	return err
@@ -63,8 +67,8 @@ func runB(j job, name string) error {
 	if err != nil {
 		return err
 	}
-	read := func(n uint64) (uint64, error) { return there.readAll(j, n) }
-	var back out
+	read := func(n uint64) (uint64, error) { return j.readAll(there, n) }
+	var back sluice.Producer
 	if j.roundtrip {
 		if back, err = j.create(name + ".back"); err != nil {
 			return err
@@ -89,15 +93,15 @@ func runB(j job, name string) error {
 	fmt.Printf("%.6f %.6f\n", ended, used)
 
 	if j.roundtrip {
-		if err := back.close(); err != nil {
+		if err := back.Close(); err != nil {
 			return err
 		}
 	}
-	return there.close()
+	return there.Close()
 }
 
 // ask sends each message and waits for its echo.
-func ask(j job, n uint64, there out, back in) error {
+func ask(j job, n uint64, there sluice.Producer, back sluice.Consumer) error {
 	msg, got := make([]byte, j.bytes), make([]byte, j.bytes)
 	for i := range n {
 		fill(msg, i)
@@ -115,7 +119,7 @@ func ask(j job, n uint64, there out, back in) error {
 	return nil
 }
 
-func echo(j job, n uint64, there in, back out) (sum uint64, err error) {
+func echo(j job, n uint64, there sluice.Consumer, back sluice.Producer) (sum uint64, err error) {
 	msg := make([]byte, j.bytes)
 	for range n {
 		if msg, err = there.Receive(ctx, msg); err != nil {

@@ -13,22 +13,7 @@ const packed = 64 << 10
 // limit bounds the memory in flight, bytes.
 const limit = 256 << 20
 
-type transferOut struct{ *transfer.Sender }
-
-func createTransfer(name string, j job) (out, error) {
-	opt := transfer.SenderOptions{Limit: limit, Fresh: true, Recycle: j.form == "recycled"}
-	if j.form == "packed" {
-		opt.Buffer = packed
-	}
-	s, err := transfer.Create(ctx, name, opt)
-	return transferOut{s}, err
-}
-
-func (s transferOut) close() error {
-	return errors.Join(s.Shutdown(ctx), s.Sender.Close())
-}
-
-func (s transferOut) sendAll(j job, n uint64) error {
+func (j job) sendTransfer(s *transfer.Sender, n uint64) error {
 	for i := range n {
 		msg, err := s.Reserve(ctx, j.bytes)
 		for errors.Is(err, transfer.ErrLimit) { // wait, as the ring does
@@ -46,16 +31,7 @@ func (s transferOut) sendAll(j job, n uint64) error {
 	return nil
 }
 
-type transferIn struct{ *transfer.Receiver }
-
-func openTransfer(name string) (in, error) {
-	r, err := transfer.Open(ctx, name, transfer.ReceiverOptions{})
-	return transferIn{r}, err
-}
-
-func (r transferIn) close() error { return r.Receiver.Close() }
-
-func (r transferIn) readAll(j job, n uint64) (sum uint64, err error) {
+func (j job) readTransfer(r *transfer.Receiver, n uint64) (sum uint64, err error) {
 	for range n {
 		msg, err := r.Next(ctx)
 		if err != nil {

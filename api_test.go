@@ -1,0 +1,311 @@
+package sluice_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice"
+	"sluice/shm"
+)
+
+// Everything here holds in both modes: what a program may rely on that does not ask which it is.
+func inBothModes(t *testing.T, test func(t *testing.T, opt sluice.ProducerOptions, name string)) {
+	for mode, opt := range map[string]sluice.ProducerOptions{
+		"ring":             {},
+		"transfer":         {Mode: sluice.ModeTransfer},
+		"transfer, packed": {Mode: sluice.ModeTransfer, Buffer: 4096},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			name := fmt.Sprintf("api.%d.%d", os.Getpid(), names.Add(1))
+			t.Cleanup(func() {
+				if err := shm.RemoveIfExists(context.Background(), name); err != nil {
+					t.Error(err)
+				}
+			})
+			test(t, opt, name)
+		})
+	}
+}
+
+var names atomic.Int64
+
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error %v, want %v", err, want)
+	}
+}
+
+func create(t *testing.T, name string, opt sluice.ProducerOptions) sluice.Producer {
+	t.Helper()
+	p, err := sluice.Create(t.Context(), name, opt)
+	wantErr(t, err, nil)
+	t.Cleanup(func() { p.Abort() })
+	return p
+}
+
+func open(t *testing.T, name string, opt sluice.ConsumerOptions) sluice.Consumer {
+	t.Helper()
+	c, err := sluice.Open(t.Context(), name, opt)
+	wantErr(t, err, nil)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// end ends the stream in the background: a transfer waits until everything was taken.
+func end(t *testing.T, p sluice.Producer) {
+	done := make(chan error, 1)
+	go func() { done <- p.Close() }()
+	t.Cleanup(func() { wantErr(t, <-done, nil) })
+}
+
+func wantNext(t *testing.T, c sluice.Consumer, want string) []byte {
+	t.Helper()
+	msg, err := c.Next(t.Context())
+	wantErr(t, err, nil)
+	if string(msg) != want {
+		t.Fatalf("%q, want %q", msg, want)
+	}
+	return msg
+}
+
+func TestMessagesArriveInOrderAndEndWithEOF(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		wantErr(t, p.Send(t.Context(), []byte("sent")), nil)
+		n, err := p.SendBatch(t.Context(), [][]byte{[]byte("in"), {}, []byte("batch")})
+		wantErr(t, err, nil)
+		if n != 3 {
+			t.Errorf("%d sent, want 3", n)
+		}
+		buf, err := p.Reserve(t.Context(), 100)
+		wantErr(t, err, nil)
+		p.Commit(copy(buf, "in place"))
+		if _, err := p.Reserve(t.Context(), 10); err != nil {
+			t.Fatal(err)
+		}
+		p.Discard()
+		p.Flush()
+		if p.Published() != 5 || p.Unread() != 5 {
+			t.Errorf("%d published, %d unread, want 5", p.Published(), p.Unread())
+		}
+		end(t, p)
+		for _, want := range []string{"sent", "in", "", "batch", "in place"} {
+			wantNext(t, c, want)
+		}
+		c.Release()
+		_, err = c.Next(t.Context())
+		wantErr(t, err, io.EOF)
+		_, err = c.TryNext()
+		wantErr(t, err, io.EOF)
+		if c.Released() != 5 {
+			t.Errorf("%d released, want 5", c.Released())
+		}
+	})
+}
+
+func TestReleaseN_KeepsTheOthers(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		_, err := p.SendBatch(t.Context(), [][]byte{[]byte("a"), []byte("b"), []byte("c")})
+		wantErr(t, err, nil)
+		p.Flush()
+		wantNext(t, c, "a")
+		wantNext(t, c, "b")
+		last := wantNext(t, c, "c")
+		c.ReleaseN(0)
+		c.ReleaseN(2)
+		if c.Held() != 1 || c.Released() != 2 || string(last) != "c" {
+			t.Errorf("%d held, %d released, the last is %q", c.Held(), c.Released(), last)
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("ReleaseN of more than is held does not panic")
+				}
+			}()
+			c.ReleaseN(2)
+		}()
+		wantErr(t, c.Close(), nil)
+
+		c = open(t, name, sluice.ConsumerOptions{})
+		wantNext(t, c, "c") // what was not released comes again
+		c.Release()
+		end(t, p)
+		_, err = c.Next(t.Context())
+		wantErr(t, err, io.EOF)
+	})
+}
+
+func TestNext_KeepsItsDeadlineAndACancel(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		_, err := c.TryNext()
+		wantErr(t, err, sluice.ErrEmpty)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err = c.Next(ctx)
+		wantErr(t, err, context.DeadlineExceeded)
+		cause := errors.New("the reason")
+		canceled, stop := context.WithCancelCause(t.Context())
+		time.AfterFunc(10*time.Millisecond, func() { stop(cause) })
+		_, err = c.Next(canceled)
+		wantErr(t, err, cause)
+	})
+}
+
+func TestEndAs_AnythingElseThanCompleteIsErrIncomplete(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		wantErr(t, p.Send(t.Context(), []byte("half")), nil)
+		p.EndAs(sluice.EndStopped)
+		end(t, p)
+		wantNext(t, c, "half")
+		c.Release()
+		_, err := c.Next(t.Context())
+		wantErr(t, err, sluice.ErrIncomplete)
+		wantErr(t, err, io.ErrUnexpectedEOF)
+		if errors.Is(err, io.EOF) {
+			t.Error("an incomplete stream is io.EOF")
+		}
+	})
+}
+
+func TestDrain_WaitsForTheConsumer(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		wantErr(t, p.Send(t.Context(), []byte("x")), nil)
+		taken := make(chan error, 1)
+		go func() {
+			_, err := c.Receive(context.Background(), nil)
+			taken <- err
+		}()
+		wantErr(t, p.Drain(t.Context()), nil)
+		wantErr(t, <-taken, nil)
+		if p.Unread() != 0 {
+			t.Errorf("%d unread after Drain", p.Unread())
+		}
+		wantErr(t, p.Close(), nil)
+	})
+}
+
+func TestAbort_EndsTheStreamAsFailed(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		wantErr(t, p.Send(t.Context(), []byte("x")), nil)
+		if err := p.Abort(); err != nil && !errors.Is(err, sluice.ErrUndelivered) {
+			t.Fatal(err)
+		}
+		for {
+			_, err := c.Next(t.Context())
+			if err == nil { // it may have been delivered before
+				c.Release()
+				continue
+			}
+			wantErr(t, err, sluice.ErrIncomplete)
+			break
+		}
+	})
+}
+
+func TestClose_FromAnotherGoroutineEndsEveryCall(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := c.Next(context.Background())
+			waiting <- err
+		}()
+		time.Sleep(10 * time.Millisecond) // more often than not it waits by then
+		wantErr(t, c.Close(), nil)
+		wantErr(t, <-waiting, sluice.ErrClosed)
+		wantErr(t, <-func() chan error {
+			again := make(chan error, 1)
+			_, err := c.Next(context.Background())
+			again <- err
+			return again
+		}(), os.ErrClosed)
+		c.Release()
+		c.ReleaseN(0)
+		wantErr(t, c.Close(), nil)
+
+		wantErr(t, p.Close(), nil)
+		wantErr(t, p.Send(t.Context(), []byte("late")), sluice.ErrClosed)
+		wantErr(t, p.Drain(t.Context()), sluice.ErrClosed)
+		p.Publish()
+		p.Flush()
+		p.Discard()
+		wantErr(t, p.Close(), nil)
+		wantErr(t, p.Abort(), nil)
+	})
+}
+
+func TestStats_FromEitherSide(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		for range 3 {
+			wantErr(t, p.Send(t.Context(), []byte("x")), nil)
+		}
+		p.Flush()
+		_, err := c.Receive(t.Context(), nil)
+		wantErr(t, err, nil)
+		for side, of := range map[string]interface{ Segment() *shm.Segment }{"producer": p, "consumer": c} {
+			s, err := sluice.Stats(of)
+			wantErr(t, err, nil)
+			if s.Produced != 3 || s.Consumed != 1 || s.Depth() != 2 || !s.Producer.Alive || !s.Consumer.Alive {
+				t.Errorf("by the %s: %d produced, %d consumed, %d queued", side, s.Produced, s.Consumed, s.Depth())
+			}
+		}
+	})
+}
+
+func TestCreateAndOpen_Refuse(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		for _, bad := range []string{"", ".", "a/b", "a b"} {
+			p, err := sluice.Create(t.Context(), bad, opt)
+			wantErr(t, err, sluice.ErrName)
+			c, err := sluice.Open(t.Context(), bad, sluice.ConsumerOptions{})
+			wantErr(t, err, sluice.ErrName)
+			if p != nil || c != nil {
+				t.Errorf("%q: a producer %v or a consumer %v beside an error", bad, p, c)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err := sluice.Open(ctx, name, sluice.ConsumerOptions{}) // nobody makes it
+		wantErr(t, err, context.DeadlineExceeded)
+
+		create(t, name, opt)
+		p, err := sluice.Create(t.Context(), name, opt)
+		wantErr(t, err, sluice.ErrRoleTaken)
+		if p != nil {
+			t.Error("a producer beside an error")
+		}
+		other := sluice.ModeTransfer
+		if opt.Mode == other {
+			other = sluice.ModeRing
+		}
+		_, err = sluice.Open(t.Context(), name, sluice.ConsumerOptions{Mode: other})
+		wantErr(t, err, sluice.ErrMode)
+		open(t, name, sluice.ConsumerOptions{Mode: opt.Mode}) // the role is free again
+		_, err = sluice.Open(t.Context(), name, sluice.ConsumerOptions{})
+		wantErr(t, err, sluice.ErrRoleTaken)
+		_, err = sluice.Create(t.Context(), name+".x", sluice.ProducerOptions{Mode: 7})
+		wantErr(t, err, sluice.ErrMode)
+	})
+}

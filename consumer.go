@@ -1,0 +1,149 @@
+package sluice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"time"
+
+	"sluice/layout"
+	"sluice/ring"
+	"sluice/shm"
+	"sluice/transfer"
+)
+
+// Consumer takes messages, in the order in which they were sent. One goroutine at a time may use
+// it; Close may be called from any, at any time.
+//
+// Every call that can wait takes a context. It returns the cause of a context that is done,
+// within about a millisecond of a cancel or of the deadline. After a Close every call returns
+// [ErrClosed], and those that have no error do nothing.
+type Consumer interface {
+	// Next returns the next message without a copy. The slice is memory of the segment or of
+	// a buffer: valid until the message is released, and not to be written to. Its address
+	// is a multiple of 8. Several messages may be held at once; the producer gets their
+	// room back when they are released.
+	//
+	// Without a message it waits for one. It returns [io.EOF] at the end of a complete
+	// stream and [ErrIncomplete] at that of another, [ErrUnreleased] when the producer waits
+	// for messages that the caller holds, [ErrCorrupt], or the cause of ctx. After an error
+	// nothing was taken.
+	Next(ctx context.Context) ([]byte, error)
+	// TryNext is Next that never waits: [ErrEmpty] when there is no message now.
+	TryNext() ([]byte, error)
+	// Buffered reports whether Next would return a message at once. It may say no although
+	// one has just come; it is for releasing messages in batches.
+	Buffered() bool
+
+	// Release gives back every message that is held. Their slices are invalid then.
+	Release()
+	// ReleaseN gives back the oldest n messages, 0 to Held. The slices of the others stay
+	// valid.
+	ReleaseN(n int)
+	// Held returns how many messages were taken and not released.
+	Held() int
+
+	// Receive takes the next message, copies it to buf[:0], which grows as append does, and
+	// releases it, with all that is held. It waits and fails as Next does.
+	Receive(ctx context.Context, buf []byte) ([]byte, error)
+	// Messages ranges over the messages without copies, and releases each when the loop asks
+	// for the next one. It ends at [io.EOF] without an error; any other error is the last
+	// pair. A message whose body breaks out of the loop is not released.
+	Messages(ctx context.Context) iter.Seq2[[]byte, error]
+
+	// Released returns how many messages this Consumer has released.
+	Released() uint64
+	// Unread returns how many messages were sent and are not released; after Close it is how
+	// many that left.
+	Unread() uint64
+	// Framing returns how the producer has cut its input into messages, FramingNone if it
+	// did not say.
+	Framing() layout.Framing
+	// Segment returns the segment: its name, its geometry, and who is there.
+	Segment() *shm.Segment
+
+	// Close gives up the role. What is not released is for the next consumer.
+	Close() error
+}
+
+// Both engines are consumers.
+var (
+	_ Consumer = (*ring.Reader)(nil)
+	_ Consumer = (*transfer.Receiver)(nil)
+)
+
+// ConsumerOptions says how to open a Consumer. The zero value takes what is sent in either mode,
+// until the producer ends.
+type ConsumerOptions struct {
+	// Mode makes a segment of another mode an ErrMode; 0 takes either.
+	Mode Mode
+	// Follow waits for the next producer when one has ended, instead of returning io.EOF or
+	// ErrIncomplete.
+	Follow bool
+	// OnEnd is called with Follow when a stream has ended and all of it was taken: with nil,
+	// or an ErrIncomplete. It is called by Next, on the goroutine that called that.
+	OnEnd func(err error)
+	// Keep leaves the segment in /dev/shm when both sides have gone, even if everything was
+	// read.
+	Keep bool
+	// Access lets other users take part, if both sides ask for it; the zero value lets
+	// nobody.
+	Access shm.Access
+
+	// Spin is how long to spin before sleeping while a ring is empty; 0 adapts to the
+	// waits, SpinNever sleeps at once.
+	Spin time.Duration
+
+	// Socket is the path of the Unix socket at which this consumer of a transfer listens;
+	// "" means one that follows from the name, the same on both sides.
+	Socket string
+	// Listener is a socket of type SOCK_SEQPACKET that somebody else has made for this
+	// consumer of a transfer, as systemd does; Socket is not used then. Open owns it: it is
+	// closed with the Consumer, and when Open fails.
+	Listener *net.UnixListener
+}
+
+// Open takes the consumer's role in the segment called name, and waits for a producer to make it
+// if there is none. It begins with the oldest message that was not released.
+//
+// Errors: [ErrName], [ErrRoleTaken] when a consumer lives, [ErrMode], [ErrVersion],
+// [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, [ErrPeer] for a socket that cannot be used,
+// and the cause of ctx.
+func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, error) {
+	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
+	if err != nil {
+		return nil, errors.Join(err, closeListener(opt.Listener))
+	}
+	mode := seg.Geometry().Mode
+	switch {
+	case opt.Mode != 0 && opt.Mode != mode:
+		err = shm.InSegment("", name, fmt.Errorf("%w: %v, not %v", ErrMode, mode, opt.Mode))
+		_, leaveErr := seg.Leave(func() bool { return false })
+		return nil, errors.Join(err, leaveErr, closeListener(opt.Listener))
+	case mode == ModeTransfer:
+		r, err := transfer.OpenSegment(seg, transfer.ReceiverOptions{
+			Socket: opt.Socket, Listener: opt.Listener, Access: opt.Access,
+			Keep: opt.Keep, Follow: opt.Follow, OnEnd: opt.OnEnd,
+		})
+		if err != nil {
+			return nil, err // not a Consumer that holds a nil pointer
+		}
+		return r, nil
+	}
+	r, err := ring.OpenSegment(seg, ring.Options{
+		Spin: opt.Spin, Keep: opt.Keep, Follow: opt.Follow, OnEnd: opt.OnEnd,
+	})
+	if err != nil {
+		return nil, errors.Join(err, closeListener(opt.Listener))
+	}
+	return r, closeListener(opt.Listener)
+}
+
+func closeListener(l *net.UnixListener) error {
+	if l == nil {
+		return nil
+	}
+	return l.Close()
+}

@@ -1,0 +1,53 @@
+// Package sluice moves messages between two processes on one Linux machine, one [Producer] and
+// one [Consumer], and counts what either waits for.
+//
+//	p, err := sluice.Create(ctx, "demo", sluice.ProducerOptions{})
+//	...
+//	err = p.Send(ctx, []byte("hello"))
+//	err = p.Close()
+//
+//	c, err := sluice.Open(ctx, "demo", sluice.ConsumerOptions{})
+//	...
+//	for msg, err := range c.Messages(ctx) { ... }
+//	err = c.Close()
+//
+// The two may start in either order. They meet in a segment, a file in /dev/shm that [Create]
+// makes under the given name, and that is removed when both have closed and every message was
+// taken. What a consumer has not released is there for the next one, in order.
+//
+// # Two modes
+//
+// [ModeRing], the default, is a ring in the shared memory of the segment, of a fixed size. A
+// full ring makes the producer wait (or drop the message, or fail: [Policy]), an empty one the
+// consumer. Messages survive a kill of either process.
+//
+// [ModeTransfer] hands sealed memory files over a Unix socket. The producer never waits: its
+// queue grows up to [ProducerOptions].Limit, then sending fails with [ErrLimit]. The queue is in
+// the producer's memory and is lost with it; the consumer is told how much that was.
+//
+// A program chooses the mode in ProducerOptions, and is otherwise the same for both. A consumer
+// finds the mode out.
+//
+// # Ends of a stream
+//
+// A consumer that has taken everything gets [io.EOF] after a producer that closed, and
+// [ErrIncomplete] after one that said it had not sent everything ([Producer].EndAs, Abort), or
+// that lost messages. A producer that is killed has not ended its stream: the consumer waits for
+// the next producer, which goes on.
+//
+// # Faults
+//
+// Everything in the segment can be written by the other process, and is checked before it is
+// used: nonsense is [ErrCorrupt]. A file that somebody truncates is a memory fault (SIGBUS) in
+// whoever touches it: run a loop inside [shm.Guard] to get [ErrTruncated] instead of the end of
+// the process.
+//
+// # Beneath
+//
+// The two interfaces are what [ring.Writer] and [transfer.Sender], [ring.Reader] and
+// [transfer.Receiver] have in common. An assertion to those types gives the calls that only one
+// mode has, and saves the nanosecond or two that a call through an interface costs. [Stats]
+// reads the counters of both sides, and package pressure says what they mean.
+//
+// ProducerOf and ConsumerOf are reserved for ends that carry values of one type.
+package sluice

@@ -1,0 +1,242 @@
+package sluice_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"sluice"
+)
+
+// The names carry the process id only so that tests which run side by side do not meet.
+func exampleName(s string) string { return fmt.Sprintf("example-%s.%d", s, os.Getpid()) }
+
+// Both ends, in one program here and in two in yours. The mode is an option of the producer.
+func Example() {
+	ctx := context.Background()
+	for _, mode := range []sluice.Mode{sluice.ModeRing, sluice.ModeTransfer} {
+		name := exampleName("hello")
+		p, err := sluice.Create(ctx, name, sluice.ProducerOptions{Mode: mode})
+		if err != nil {
+			log.Fatal(err)
+		}
+		go func() {
+			for _, word := range []string{"hello", "world"} {
+				if err := p.Send(ctx, []byte(word)); err != nil {
+					log.Fatal(err)
+				}
+			}
+			if err := p.Drain(ctx); err != nil { // wait until the consumer has all of it
+				log.Fatal(err)
+			}
+			if err := p.Close(); err != nil {
+				log.Fatal(err)
+			}
+		}()
+
+		c, err := sluice.Open(ctx, name, sluice.ConsumerOptions{})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(mode, ":")
+		for msg, err := range c.Messages(ctx) { // ends when the producer has closed
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Printf(" %s", msg)
+		}
+		fmt.Println()
+		if err := c.Close(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// ring: hello world
+	// transfer: hello world
+}
+
+// Trade is 16 bytes in a fixed byte order: both processes agree on it, whatever they are
+// compiled with.
+type Trade struct {
+	ID     uint64
+	Cents  int32
+	Amount uint32
+}
+
+// Structs, written straight into the memory that the consumer reads.
+func ExampleProducer_Reserve() {
+	ctx, name := context.Background(), exampleName("structs")
+	p, err := sluice.Create(ctx, name, sluice.ProducerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range uint64(3) {
+		buf, err := p.Reserve(ctx, binary.Size(Trade{}))
+		if err != nil {
+			log.Fatal(err)
+		}
+		n, err := binary.Encode(buf, binary.LittleEndian, Trade{ID: i, Cents: 1999, Amount: 5})
+		if err != nil {
+			log.Fatal(err)
+		}
+		p.Commit(n)
+	}
+	p.Publish() // all three at once
+	if err := p.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	c, err := sluice.Open(ctx, name, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	for msg, err := range c.Messages(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		var t Trade
+		if _, err := binary.Decode(msg, binary.LittleEndian, &t); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%+v\n", t)
+	}
+	// Output:
+	// {ID:0 Cents:1999 Amount:5}
+	// {ID:1 Cents:1999 Amount:5}
+	// {ID:2 Cents:1999 Amount:5}
+}
+
+// A worker that does something else when no message comes for a while.
+func ExampleConsumer_Next_deadline() {
+	ctx, name := context.Background(), exampleName("deadline")
+	p, err := sluice.Create(ctx, name, sluice.ProducerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.Send(ctx, []byte("job")); err != nil {
+		log.Fatal(err)
+	}
+
+	c, err := sluice.Open(ctx, name, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	for range 2 {
+		wait, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		msg, err := c.Next(wait)
+		cancel()
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			fmt.Println("nothing came")
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Printf("working on %s\n", msg)
+			c.Release()
+		}
+	}
+	// Output:
+	// working on job
+	// nothing came
+}
+
+// A stage of a pipeline: takes from one segment and sends to another, and gives a message back
+// only when its result has been sent. A full segment behind it so slows down the one before it.
+func ExampleConsumer_ReleaseN() {
+	ctx, source, target := context.Background(), exampleName("source"), exampleName("target")
+	first, err := sluice.Create(ctx, source, sluice.ProducerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := first.SendBatch(ctx, [][]byte{[]byte("a"), []byte("b"), []byte("c")}); err != nil {
+		log.Fatal(err)
+	}
+	first.Close()
+
+	// The stage. It works on up to two messages at a time.
+	in, err := sluice.Open(ctx, source, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, err := sluice.Create(ctx, target, sluice.ProducerOptions{Slots: 8})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var working [][]byte
+	finish := func() {
+		if err := out.Send(ctx, append([]byte("done: "), working[0]...)); err != nil {
+			log.Fatal(err)
+		}
+		in.ReleaseN(1) // the oldest; the others stay valid
+		working = working[1:]
+	}
+	for {
+		msg, err := in.Next(ctx)
+		if err != nil {
+			break // io.EOF, or what went wrong: see Example
+		}
+		if working = append(working, msg); len(working) == 2 {
+			finish()
+		}
+	}
+	for len(working) > 0 {
+		finish()
+	}
+	in.Close()
+	out.Close()
+
+	last, err := sluice.Open(ctx, target, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer last.Close()
+	for msg, err := range last.Messages(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", msg)
+	}
+	// Output:
+	// done: a
+	// done: b
+	// done: c
+}
+
+// The counters of both sides, from either.
+func ExampleStats() {
+	ctx, name := context.Background(), exampleName("stats")
+	p, err := sluice.Create(ctx, name, sluice.ProducerOptions{Slots: 4})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		if err := p.Send(ctx, []byte("x")); err != nil {
+			log.Fatal(err)
+		}
+	}
+	c, err := sluice.Open(ctx, name, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Receive(ctx, nil); err != nil {
+		log.Fatal(err)
+	}
+	s, err := sluice.Stats(c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d produced, %d consumed, %.0f %% full\n", s.Produced, s.Consumed, 100*s.Fill())
+	p.Close()
+	for range 2 {
+		c.Receive(ctx, nil)
+	}
+	c.Close()
+	// Output: 3 produced, 1 consumed, 50 % full
+}

@@ -1,0 +1,99 @@
+package sluice
+
+import (
+	"sluice/layout"
+	"sluice/ring"
+	"sluice/shm"
+	"sluice/transfer"
+)
+
+// Mode says how messages travel.
+type Mode = layout.Mode
+
+// The modes.
+const (
+	ModeRing     = layout.ModeRing
+	ModeTransfer = layout.ModeTransfer
+)
+
+// Policy says what a Producer does when a ring is full.
+type Policy = ring.Policy
+
+// The policies.
+const (
+	Block = ring.Block // wait until there is room
+	Drop  = ring.Drop  // give up the message: ErrDropped, and count it
+	Fail  = ring.Fail  // return ErrFull, and count it as refused
+)
+
+// Values of ProducerOptions.Spin and ConsumerOptions.Spin.
+const (
+	SpinAdaptive = ring.SpinAdaptive
+	SpinNever    = ring.SpinNever
+)
+
+// NoLimit is a ProducerOptions.Limit.
+const NoLimit = transfer.NoLimit
+
+// End says how a producer has ended its stream.
+type End = layout.End
+
+// The ends.
+const (
+	EndComplete = layout.EndComplete // everything was sent
+	EndStopped  = layout.EndStopped  // the producer was asked to stop before that
+	EndFailed   = layout.EndFailed   // an error ended it
+)
+
+// Errors, for errors.Is. They are those of the packages beneath.
+var (
+	// ErrIncomplete: the stream has ended and something of it is missing. It is also
+	// io.ErrUnexpectedEOF.
+	ErrIncomplete = layout.ErrIncomplete
+	// ErrClosed: this end was closed. It is also os.ErrClosed.
+	ErrClosed = ring.ErrClosed
+	// ErrEmpty: there is no message now.
+	ErrEmpty = ring.ErrEmpty
+	// ErrFull: the ring is full, and its policy is not to wait.
+	ErrFull = ring.ErrFull
+	// ErrDropped: the ring is full, and the message was counted as dropped. It is also
+	// ErrFull.
+	ErrDropped = ring.ErrDropped
+	// ErrTooLarge: the message is larger than MaxMessage.
+	ErrTooLarge = ring.ErrTooLarge
+	// ErrUnreleased: the Consumer waits for a message, and the Producer for the room of
+	// those that the Consumer holds.
+	ErrUnreleased = ring.ErrUnreleased
+	// ErrLimit: the messages of a transfer that are not released take ProducerOptions.Limit.
+	// The error is a *transfer.LimitError.
+	ErrLimit = transfer.ErrLimit
+	// ErrUndelivered: messages of a transfer were lost, because no consumer took them. The
+	// error is a *transfer.UndeliveredError, which has their number.
+	ErrUndelivered = transfer.ErrUndelivered
+
+	// ErrName: the name is not one of a segment.
+	ErrName = shm.ErrName
+	// ErrRoleTaken: a live process has that role.
+	ErrRoleTaken = shm.ErrRoleTaken
+	// ErrNoSpace: /dev/shm has no room for the segment.
+	ErrNoSpace = shm.ErrNoSpace
+	// ErrMode: the segment is of the other mode.
+	ErrMode = layout.ErrMode
+	// ErrGeometry: the segment has another capacity or other slots, and is in use.
+	ErrGeometry = ring.ErrGeometry
+	// ErrFraming: the segment has unread messages of another framing.
+	ErrFraming = ring.ErrFraming
+	// ErrVersion: the segment was made by another version of sluice.
+	ErrVersion = layout.ErrVersion
+	// ErrCorrupt: the segment, or what the peer sent, makes no sense.
+	ErrCorrupt = layout.ErrCorrupt
+	// ErrUntrusted: the file of that name is not safe to use, because of its owner or its
+	// permissions.
+	ErrUntrusted = shm.ErrUntrusted
+	// ErrPeer: the socket of a transfer is not safe to use, or not one of sluice.
+	ErrPeer = transfer.ErrPeer
+	// ErrTruncated: somebody has truncated the segment's file.
+	ErrTruncated = shm.ErrTruncated
+	// ErrRemoved: somebody has removed the segment's file; whoever is not in it cannot join.
+	ErrRemoved = shm.ErrRemoved
+)

@@ -1,0 +1,156 @@
+package sluice
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sluice/layout"
+	"sluice/ring"
+	"sluice/shm"
+	"sluice/transfer"
+)
+
+// Producer sends messages. One goroutine at a time may use it; Close and Abort may be called
+// from any, at any time.
+//
+// Every call that can wait takes a context. It returns the cause of a context that is done,
+// within about a millisecond of a cancel or of the deadline. After a Close every call returns
+// [ErrClosed], and those that have no error do nothing.
+type Producer interface {
+	// Send copies msg and publishes it, with whatever was committed before. On an error msg
+	// was not sent: that is [ErrFull] or [ErrDropped] by the policy of a full ring,
+	// [ErrLimit] of a transfer, [ErrTooLarge], [ErrCorrupt], or the cause of ctx.
+	Send(ctx context.Context, msg []byte) error
+	// SendBatch is Send of several, published together, or in parts where they do not fit at
+	// once. It returns how many were sent before an error.
+	SendBatch(ctx context.Context, msgs [][]byte) (int, error)
+
+	// Reserve returns room for a message of n bytes, 0 to MaxMessage, in the memory that the
+	// consumer will read. The room is the caller's until Commit, Discard, Send or the next
+	// Reserve; its content is unspecified, and its address a multiple of 8. It fails as Send
+	// does; then nothing is reserved.
+	Reserve(ctx context.Context, n int) ([]byte, error)
+	// Commit makes the first n bytes of the reservation a message, which the next Publish
+	// sends. It panics without a reservation of n bytes.
+	Commit(n int)
+	// Discard drops the reservation, if there is one.
+	Discard()
+	// Publish sends everything that was committed. In a transfer that packs messages
+	// (ProducerOptions.Buffer) it holds a part of a buffer back until that is full, or
+	// Flush.
+	Publish()
+	// Flush is Publish that holds nothing back. Call it when there is nothing more to send
+	// for now.
+	Flush()
+
+	// MaxMessage returns the largest message, in bytes.
+	MaxMessage() int
+	// Published returns how many messages this Producer has sent.
+	Published() uint64
+	// Unread returns how many messages the consumer has not released. After Close or Abort it
+	// is how many those left: in a ring they wait for the next consumer, in a transfer they
+	// are lost.
+	Unread() uint64
+	// Segment returns the segment: its name, its geometry, and who is there.
+	Segment() *shm.Segment
+
+	// EndAs says how the stream ends; the default is [EndComplete]. Call it before Drain or
+	// Close. After any other end the consumer gets [ErrIncomplete].
+	EndAs(end End)
+	// KeepEnd makes Close leave the segment when no consumer was told how the stream has
+	// ended, even without a message in it: the next consumer is told.
+	KeepEnd()
+	// Drain sends what is committed and waits until the consumer has released everything,
+	// one that is still to come if there is none, or until ctx is done (its cause). It ends
+	// nothing: what is not released stays queued, and more can be sent. The goroutine that
+	// sends calls it.
+	Drain(ctx context.Context) error
+	// Close sends what is committed, ends the stream and gives up the role. In a ring it waits
+	// for nobody: messages stay for the next consumer. In a transfer it waits until a
+	// consumer that lives has released everything; without one it returns [ErrUndelivered],
+	// and the messages are lost. To wait for a consumer, call Drain first.
+	Close() error
+	// Abort is Close that gives up at once: what was not published, and in a transfer what
+	// was not delivered, is lost, and the stream ends as [EndFailed].
+	Abort() error
+}
+
+// Both engines are producers.
+var (
+	_ Producer = (*ring.Writer)(nil)
+	_ Producer = (*transfer.Sender)(nil)
+)
+
+// ProducerOptions says how to create a Producer. The zero value is a ring of 1 MiB that makes
+// the producer wait when it is full.
+type ProducerOptions struct {
+	// Mode is how messages travel; 0 means ModeRing.
+	Mode Mode
+	// Fresh removes what a pair that has gone left behind, instead of going on with it.
+	Fresh bool
+	// Keep leaves the segment in /dev/shm when both sides have gone, even if everything was
+	// read.
+	Keep bool
+	// Access lets other users take part, if both sides ask for it; the zero value lets
+	// nobody.
+	Access shm.Access
+	// Framing tells the consumer how messages were cut from an input.
+	Framing layout.Framing
+
+	// Capacity is the size of a ring in bytes, a power of two from 4096 to 2^31; 0 means 1
+	// MiB, or whatever an existing segment has.
+	Capacity uint64
+	// Slots is the most messages in a ring; 0 means as many as the capacity holds, or
+	// whatever an existing segment has.
+	Slots uint64
+	// OnFull is what happens when a ring is full; the zero value waits.
+	OnFull Policy
+	// Spin is how long to spin before sleeping while a ring is full; 0 adapts to the
+	// waits, SpinNever sleeps at once.
+	Spin time.Duration
+
+	// Limit is the most memory of a transfer's messages that are not released, in bytes; 0
+	// means 1 GiB, NoLimit as much as the machine has.
+	Limit uint64
+	// Buffer packs the messages of a transfer into buffers of that many bytes; 0 gives each
+	// message a buffer of its own.
+	Buffer int
+	// Recycle lets the buffers of a transfer come back and be used again. That is faster,
+	// and without the kernel's guarantee that the producer can no longer modify a message.
+	Recycle bool
+	// Socket is the path of the Unix socket at which the consumer of a transfer listens; ""
+	// means one that follows from the name, the same on both sides.
+	Socket string
+}
+
+// Create takes the producer's role in the segment called name, 1 to 64 of A-Z a-z 0-9 . _ -
+// without a dot in front. It makes the segment, or goes on in one that an earlier producer has
+// left: published messages of a ring are still delivered.
+//
+// Errors: [ErrName], [ErrRoleTaken] when a producer lives, [ErrNoSpace], [ErrGeometry],
+// [ErrFraming] and [ErrMode] when the segment is in use as something else, [ErrVersion],
+// [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, and the cause of ctx.
+func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, error) {
+	switch opt.Mode {
+	case 0, ModeRing:
+		w, err := ring.Create(ctx, name, ring.Options{
+			Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, Spin: opt.Spin,
+			Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
+		})
+		if err != nil {
+			return nil, err // not a Producer that holds a nil pointer
+		}
+		return w, nil
+	case ModeTransfer:
+		s, err := transfer.Create(ctx, name, transfer.SenderOptions{
+			Limit: opt.Limit, Buffer: opt.Buffer, Recycle: opt.Recycle, Socket: opt.Socket,
+			Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w: %d is neither ModeRing nor ModeTransfer", ErrMode, opt.Mode)
+}

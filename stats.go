@@ -1,0 +1,16 @@
+package sluice
+
+import (
+	"sluice/pressure"
+	"sluice/shm"
+)
+
+// Stats reads the counters of both sides of the segment that an end is attached to: what was
+// produced and consumed, how deep the queue is, how long either side was blocked. It may be
+// called from any goroutine until the end is closed. [pressure.Trend] comes to a verdict on a
+// series of them.
+//
+// Errors: [ErrTruncated].
+func Stats(end interface{ Segment() *shm.Segment }) (pressure.Snapshot, error) {
+	return pressure.Observe(end.Segment())
+}
