@@ -190,8 +190,14 @@ func (s *Snapshot) Deepest() uint64 { return max(s.HighWater, s.Depth()) }
 // CarryHighWater keeps in s the deepest queue that was known at the snapshot before.
 func (s *Snapshot) CarryHighWater(before *Snapshot) { s.HighWater = max(s.HighWater, before.Deepest()) }
 
+// Bounded reports whether anything but the machine's memory bounds the queue: a capacity, slots or
+// a limit.
+func (s *Snapshot) Bounded() bool {
+	return s.Geometry.Capacity > 0 || s.Geometry.Slots > 0 || s.Limit > 0
+}
+
 // Fill returns the share of the tighter bound that is in use, from 0 to 1: bytes of the capacity
-// or the limit, or messages of the slots. It is 0 without a bound.
+// or the limit, or messages of the slots. It is 0 if the queue is not [Snapshot.Bounded].
 func (s *Snapshot) Fill() float64 {
 	var fill float64
 	if c := max(s.Geometry.Capacity, s.Limit); c > 0 {

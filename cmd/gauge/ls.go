@@ -57,9 +57,13 @@ func list(ctx context.Context, asJSON bool) error {
 			fmt.Fprintf(out, "%s\t-\t-\t-\t-\t-\t-\t%s\n", p.Name, p.Reason())
 			continue
 		}
+		fill := "-"
+		if p.Now.Bounded() {
+			fill = format.NarrowPercent(p.Now.Fill())
+		}
 		fmt.Fprintf(out, "%s\t%v\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.Now.Geometry.Mode,
 			metrics.Holder(&p.Now.Producer), metrics.Holder(&p.Now.Consumer),
-			format.Count(p.Now.Depth()), format.NarrowPercent(p.Now.Fill()), format.Age(time.Since(p.Now.Created)), p.Verdict.Kind)
+			format.Count(p.Now.Depth()), fill, format.Age(time.Since(p.Now.Created)), p.Verdict.Kind)
 	}
 	return out.Flush()
 }

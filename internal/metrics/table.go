@@ -252,7 +252,7 @@ func quantile(q float64) func(s *Sample) Value {
 }
 
 func fill(s *pressure.Snapshot) Value {
-	if s.Geometry.Capacity == 0 && s.Geometry.Slots == 0 && s.Limit == 0 {
+	if !s.Bounded() {
 		return Value{}
 	}
 	return Number(s.Fill())

@@ -46,7 +46,7 @@ func Observed(out io.Writer, r *Report) error {
 	if r.Mode == layout.ModeTransfer && !s.Producer.Alive && s.Depth() > 0 {
 		most = "at most " // how much of it was sent before the producer died is unknown
 	}
-	row("queue", "%s%s, %s, %s full; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), format.Percent(s.Fill()), format.Messages(s.Deepest()))
+	row("queue", "%s%s, %s, %s; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), fullness(s), format.Messages(s.Deepest()))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
 	optionalRows(row, s, s.Dropped, s.Refused, s.Lost)
@@ -75,6 +75,9 @@ func state(s *pressure.RoleStats) string {
 
 // QueueUse returns how much is in the queue, and how much it may hold.
 func QueueUse(s *pressure.Snapshot) string {
+	if !s.Bounded() {
+		return format.Size(s.QueueBytes) + " in use, no limit"
+	}
 	return fmt.Sprintf("%s of %s in use", format.Size(s.QueueBytes), bound(s))
 }
 

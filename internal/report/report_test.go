@@ -242,3 +242,25 @@ func TestSentence_BrokenBetweenClauses(t *testing.T) {
 		}
 	}
 }
+
+// Without a bound there is no share of it: 0 % would be made up.
+func TestQueue_WithoutBound_HasNoFill(t *testing.T) {
+	r := fiveSeconds(func(_ *Report, b, s *pressure.Snapshot) {
+		b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
+	})
+	var observed, line strings.Builder
+	if err := Observed(&observed, r); err != nil {
+		t.Fatal(err)
+	}
+	summary := printed(t, r)
+	r.Final = false
+	(&text{}).line(&line, r)
+	for _, c := range []struct{ text, want string }{
+		{summary, "queue      5 messages (no limit), at most "}, {observed.String(), "queue      5 messages, 0 B, no limit; deepest "},
+		{line.String(), " no limit      5 "}, {Sentence(r.Now, &r.Interval, &r.Verdict), "5 messages queued, no limit; blocked: "},
+	} {
+		if !strings.Contains(c.text, c.want) {
+			t.Errorf("no %q in\n%s", c.want, c.text)
+		}
+	}
+}

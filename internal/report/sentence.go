@@ -18,8 +18,8 @@ func Sentence(s *pressure.Snapshot, i *pressure.Interval, v *pressure.Verdict) s
 
 func (r *Report) sentence() string {
 	i := &r.Interval
-	text := fmt.Sprintf("%s: %s msg/s, %s queued, %s full; blocked: producer %s, consumer %s", r.Verdict.Kind, format.Rate(i.Throughput),
-		format.Messages(r.Now.Depth()), format.Percent(r.Now.Fill()), format.Percent(i.ProducerBlocked), format.Percent(i.ConsumerBlocked))
+	text := fmt.Sprintf("%s: %s msg/s, %s queued, %s; blocked: producer %s, consumer %s", r.Verdict.Kind, format.Rate(i.Throughput),
+		format.Messages(r.Now.Depth()), fullness(r.Now), format.Percent(i.ProducerBlocked), format.Percent(i.ConsumerBlocked))
 	if !r.onlyFigures && r.Reason != "" {
 		text += "; " + r.Reason
 	}

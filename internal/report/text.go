@@ -109,7 +109,11 @@ func final(b *strings.Builder, r *Report) {
 		if r.Role == layout.Producer.String() && s.Produced != i.Produced || r.Role == layout.Consumer.String() && s.Consumed != i.Consumed {
 			row("in total", "%s produced and %s consumed in this segment", format.Count(s.Produced), format.Count(s.Consumed))
 		}
-		row("queue", "%s (%s of %s), at most %s", format.Messages(s.Depth()), format.Percent(s.Fill()), bound(s), format.Messages(i.Deepest))
+		use := bound(s)
+		if s.Bounded() {
+			use = format.Percent(s.Fill()) + " of " + use
+		}
+		row("queue", "%s (%s), at most %s", format.Messages(s.Depth()), use, format.Messages(i.Deepest))
 		row("producer", "blocked %s, %s of the time", format.Times(i.ProducerWaits), format.Percent(i.ProducerBlocked))
 		row("consumer", "blocked %s, %s of the time", format.Times(i.ConsumerWaits), format.Percent(i.ConsumerBlocked))
 		optionalRows(row, s, i.Dropped, i.Refused, i.Lost)
@@ -164,9 +168,20 @@ func lastReason(o layout.RefuseReason) string {
 	return fmt.Sprintf("; last reason: %v", o)
 }
 
-// gauge draws how much of the tighter bound is in use.
+// fullness returns how much of the tighter bound is in use.
+func fullness(s *pressure.Snapshot) string {
+	if !s.Bounded() {
+		return "no limit"
+	}
+	return format.Percent(s.Fill()) + " full"
+}
+
+// gauge draws how much of the tighter bound is in use, in 8 characters.
 func gauge(s *pressure.Snapshot) string {
 	const width = 6
+	if !s.Bounded() {
+		return "no limit"
+	}
 	full := int(s.Fill()*width + 0.5)
 	return "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "]"
 }

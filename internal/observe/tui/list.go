@@ -26,13 +26,24 @@ var (
 	mode   = column{"MODE", -8, func(p *monitor.Pair) string { return p.Now.Geometry.Mode.String() }}
 	rate   = column{"MSG/S", 7, func(p *monitor.Pair) string { return format.Rate(p.LastSecond.Throughput) }}
 	depth  = column{"DEPTH", 7, func(p *monitor.Pair) string { return format.ShortCount(p.Now.Depth()) }}
-	fill   = column{"FILL", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.Now.Fill()) }}
+	fill   = column{"FILL", 5, func(p *monitor.Pair) string { return fillText(p) }}
 	filled = column{"FILL", 10, func(p *monitor.Pair) string {
-		return gauge(p.Now.Fill()) + fmt.Sprintf("%5s", format.NarrowPercent(p.Now.Fill()))
+		if !p.Now.Bounded() {
+			return fillText(p)
+		}
+		return gauge(p.Now.Fill()) + fmt.Sprintf("%5s", fillText(p))
 	}}
 	producerBlocked = column{"P.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.LastSecond.ProducerBlocked) }}
 	consumerBlocked = column{"C.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.LastSecond.ConsumerBlocked) }}
 )
+
+// fillText returns the share of the tighter bound in use, - without a bound.
+func fillText(p *monitor.Pair) string {
+	if !p.Now.Bounded() {
+		return "-"
+	}
+	return format.NarrowPercent(p.Now.Fill())
+}
 
 // layouts are the sets of columns, the widest first: the list uses the first one that leaves room
 // for the names.

@@ -267,3 +267,15 @@ func TestSparkline_Span(t *testing.T) {
 		t.Errorf("of nothing: %q", got)
 	}
 }
+
+func TestScreen_QueueWithoutBound_HasNoFill(t *testing.T) {
+	p := pair("demo", pressure.Balanced)
+	p.Now.Geometry = layout.Geometry{Mode: layout.ModeTransfer}
+	for width, want := range map[int]string{80: "      8          -   95%", 48: "      8     -  balanced"} {
+		s := screenOf(width, 24, p)
+		s.Plain = true
+		if drawn := s.Draw(); !strings.Contains(drawn, want) || !strings.Contains(drawn, "0 B in use, no limit") {
+			t.Errorf("%d columns: no %q in\n%s", width, want, drawn)
+		}
+	}
+}

@@ -76,10 +76,10 @@ function drawSide(section, role, side, column, points, seen) {
 }
 
 function drawQueue(section, r, depths, points) {
-  const full = Math.round(100 * r.fill);
+  const full = Math.round(100 * r.fill); // 0 for null
   const bar = section.querySelector('.bar');
   setAttr(bar, 'aria-valuenow', full);
-  setAttr(bar, 'aria-valuetext', full + ' % full');
+  setAttr(bar, 'aria-valuetext', r.fill === null ? 'no limit' : full + ' % full');
   bar.querySelector('.level').style.width = 100 * r.fill + '%';
   setText(section.querySelector('.depth'), r.slots ? count(r.queueDepth) + ' of ' + count(r.slots) + ' slots' : messages(r.queueDepth));
   const most = r.capacityBytes || r.limitBytes;
