@@ -2,7 +2,6 @@ package testenv
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -43,19 +42,9 @@ func runtimeDir() string { return filepath.Join(commandDir, "run") }
 // Command returns the path of a command: producer, consumer or gauge.
 func Command(name string) string { return filepath.Join(BinDir(), name) }
 
-// parallel is how many tests of commands run at once. They wait for each other's processes,
-// mostly, so it is more than there are processors.
-const parallel = "8"
-
 // MainWithCommands is [Main] for tests that start the commands, which it builds. Sockets go
 // into a directory of this process.
 func MainWithCommands(m *testing.M) {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		flag.Set("test.parallel", parallel)
-	}
 	os.Exit(runWithCommands(m))
 }
 

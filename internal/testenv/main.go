@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,17 @@ func Main(m *testing.M, children Children) {
 	os.Exit(run(m))
 }
 
+// parallel is how many tests run at once of those that allow it. They wait for processes
+// and for each other's turn, mostly, so it is more than there are processors.
+const parallel = "8"
+
 func run(m *testing.M) (code int) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", parallel)
+	}
 	before := Resources()
 	code = m.Run()
 	leaks := func() []string {
