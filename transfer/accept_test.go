@@ -9,13 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
 // accepts is an acceptor without a Receiver.
 func accepts(t *testing.T) *acceptor {
 	t.Helper()
-	s, err := listen(filepath.Join(ownDir(t), "socket"), shm.Access{}, false)
+	s, err := listen(filepath.Join(testenv.PrivateDir(t), "socket"), shm.Access{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,13 +69,13 @@ func waitsFor(t *testing.T, a *acceptor, n int) (peers []*net.UnixConn) {
 // wantEnded expects that the other end of a connection is closed.
 func wantEnded(t *testing.T, conn *net.UnixConn) {
 	t.Helper()
-	conn.SetReadDeadline(time.Now().Add(patience))
+	conn.SetReadDeadline(time.Now().Add(testenv.Timeout))
 	if n, err := conn.Read(make([]byte, 1)); n != 0 || timedOut(err) {
 		t.Errorf("%d bytes, %v: it is not closed", n, err)
 	}
 }
 
-func TestOneSilentConnectionTooManyEndsTheOldest(t *testing.T) {
+func TestAcceptor_TooManySilent_OldestClosed(t *testing.T) {
 	a := accepts(t)
 	t.Cleanup(func() { a.close() }) // when nobody is silent any more
 	peers := waitsFor(t, a, maxPending)
@@ -90,15 +91,15 @@ func TestOneSilentConnectionTooManyEndsTheOldest(t *testing.T) {
 	}
 }
 
-func TestAnAcceptorThatIsClosedWaitsForNoConnection(t *testing.T) {
+func TestAcceptor_Close_DoesNotWait(t *testing.T) {
 	a := accepts(t)
 	peers := waitsFor(t, a, 3)
 	closed := make(chan error)
 	go func() { closed <- a.close() }()
 	select {
 	case err := <-closed:
-		is(t, err, nil)
-	case <-time.After(patience):
+		testenv.WantErr(t, err, nil)
+	case <-time.After(testenv.Timeout):
 		t.Fatal("it waits for one that says nothing")
 	}
 	late, peer := connections(t) // accepted before, and added after it
@@ -111,7 +112,7 @@ func TestAnAcceptorThatIsClosedWaitsForNoConnection(t *testing.T) {
 }
 
 // Who has asked waits for the answer.
-func TestAnAcceptorTellsWhenItHasLooked(t *testing.T) {
+func TestAcceptor_TellsWhenItHasLooked(t *testing.T) {
 	a := accepts(t)
 	defer a.close()
 	const holder = 7
@@ -120,7 +121,7 @@ func TestAnAcceptorTellsWhenItHasLooked(t *testing.T) {
 	}
 	select {
 	case <-a.wake:
-	case <-time.After(patience):
+	case <-time.After(testenv.Timeout):
 		t.Fatal("it does not tell")
 	}
 	if !a.allCame(holder) {

@@ -11,7 +11,7 @@ const transfers = 100_000
 
 // A file, a descriptor or a mapping that is forgotten once in a thousand times
 // shows after so many; a count that is wrong by one does too.
-func TestTheAccountsAddUpAndNothingIsLeftOpen(t *testing.T) {
+func TestAccounts_AddUp_NothingLeftOpen(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		before := opened()
 		s, r := pair(t, opt)

@@ -6,7 +6,7 @@ import (
 )
 
 // Whoever lays a struct of 64-bit numbers over a message may count on it.
-func TestMessagesBeginAtMultiplesOfEight(t *testing.T) {
+func TestMessages_AlignedTo8(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		for i := range 40 {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestTheGroupsOfAPeerAreThoseThatTheKernelKnows(t *testing.T) {
+func TestAuthorize_PeerGroups_FromKernel(t *testing.T) {
 	l, err := net.ListenUnix(network, &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: network})
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 // A Sender that is out of descriptors leaves its messages in ordinary memory, which
 // is faster than making buffers. Whenever a descriptor is free again it has to do
 // that work, or the send loop, which then has it all, falls behind for good.
-func TestASenderThatWasOutOfDescriptorsMakesTheBuffersItself(t *testing.T) {
+func TestSender_OutOfDescriptors_BacksOldest(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt) // without a consumer the send loop makes none
 	s.queue.memory.fds.max = 4
@@ -30,6 +30,6 @@ func TestASenderThatWasOutOfDescriptorsMakesTheBuffersItself(t *testing.T) {
 		}
 	}
 	r := open(t, name, opt)
-	takes(t, r, want...)
+	wantMessages(t, r, want...)
 	r.Release()
 }

@@ -1,8 +1,11 @@
 package transfer
 
-import "testing"
+import (
+	"sluice/internal/testenv"
+	"testing"
+)
 
-func TestATransferredBufferIsDetached(t *testing.T) {
+func TestBuffer_Transferred_Detached(t *testing.T) {
 	for name, opt := range map[string]endOptions{"sealed": {}, "packed": {Buffer: 4096}, "recycled": {Recycle: true}} {
 		t.Run(name, func(t *testing.T) {
 			s, r := pair(t, opt)
@@ -19,21 +22,21 @@ func TestATransferredBufferIsDetached(t *testing.T) {
 			if got, err := b.Bytes(); got != nil || b.Len() != 0 {
 				t.Errorf("%q, %v, %d bytes after the transfer", got, err, b.Len())
 			} else {
-				is(t, err, ErrDetached)
+				testenv.WantErr(t, err, ErrDetached)
 			}
-			is(t, s.Transfer(t.Context(), b), ErrDetached)
+			testenv.WantErr(t, s.Transfer(t.Context(), b), ErrDetached)
 			s.Flush()
-			takes(t, r, "first")
+			wantMessages(t, r, "first")
 		})
 	}
 }
 
-func TestABufferThatCouldNotBeSentIsStillItsOwners(t *testing.T) {
+func TestBuffer_NotSent_StillOwned(t *testing.T) {
 	name, opt := place(t)
 	opt.Limit = 2 * pageSize
 	s := create(t, name, opt)
 	b := NewBuffer(int(4 * pageSize))
-	is(t, s.Transfer(t.Context(), b), ErrTooLarge)
+	testenv.WantErr(t, s.Transfer(t.Context(), b), ErrTooLarge)
 	if got, err := b.Bytes(); err != nil || len(got) != int(4*pageSize) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}

@@ -2,7 +2,7 @@ package transfer
 
 import "testing"
 
-func TestBufpoolIsUsedAgainAndBounded(t *testing.T) {
+func TestBufpool_ReusesAndBounded(t *testing.T) {
 	var s bufpool
 	first := s.get(100)
 	s.put(first)

@@ -10,20 +10,21 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
-func TestABatchIsTakenWithoutWaiting(t *testing.T) {
+func TestReceiver_TryNext_TakesBatch(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		_, err := r.TryNext()
-		is(t, err, ErrEmpty)
+		testenv.WantErr(t, err, ErrEmpty)
 		n, err := s.SendBatch(t.Context(), [][]byte{[]byte("a"), nil, []byte("c")})
 		if n != 3 || err != nil {
 			t.Fatalf("%d sent, %v", n, err)
 		}
 		var got []string
-		eventually(t, "the batch", func() bool {
+		testenv.Eventually(t, "the batch", func() bool {
 			msg, err := r.TryNext()
 			if err == nil {
 				got = append(got, string(msg))
@@ -39,11 +40,11 @@ func TestABatchIsTakenWithoutWaiting(t *testing.T) {
 		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
 		}
-		eventually(t, "the end", func() bool { _, err := r.TryNext(); return errors.Is(err, io.EOF) })
+		testenv.Eventually(t, "the end", func() bool { _, err := r.TryNext(); return errors.Is(err, io.EOF) })
 	})
 }
 
-func TestABatchThatPassesTheLimitSaysHowFarItCame(t *testing.T) {
+func TestSender_SendBatch_Limit_AcceptedCount(t *testing.T) {
 	name, opt := place(t)
 	opt.Limit = 3 * pageSize
 	s := create(t, name, opt)
@@ -51,10 +52,10 @@ func TestABatchThatPassesTheLimitSaysHowFarItCame(t *testing.T) {
 	if n != 3 || s.Unread() != 3 {
 		t.Errorf("%d sent, %d queued", n, s.Unread())
 	}
-	is(t, err, ErrLimit)
+	testenv.WantErr(t, err, ErrLimit)
 }
 
-func TestMessagesRangesOverAllOfThemAndReleasesEach(t *testing.T) {
+func TestReceiver_Messages_ReleasesEach(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c", "d")
@@ -84,18 +85,18 @@ func TestMessagesRangesOverAllOfThemAndReleasesEach(t *testing.T) {
 		if err := <-closed; err != nil || !slices.Equal(got, []string{"c", "d"}) {
 			t.Errorf("%q, %v", got, err)
 		}
-		for _, err := range r.Messages(cancelled()) {
+		for _, err := range r.Messages(testenv.Canceled()) {
 			t.Errorf("after the end: %v", err)
 		}
 		closes(t, r)
 		for _, err := range r.Messages(t.Context()) {
-			is(t, err, ErrClosed)
+			testenv.WantErr(t, err, ErrClosed)
 		}
 	})
 }
 
 // Any goroutine may close a Receiver, whatever another one waits for.
-func TestCloseEndsANextOfAnotherGoroutine(t *testing.T) {
+func TestReceiver_Close_EndsNextOfOtherGoroutine(t *testing.T) {
 	for _, connected := range []bool{false, true} {
 		inEveryForm(t, func(t *testing.T, opt endOptions) {
 			name, at := place(t)
@@ -106,32 +107,32 @@ func TestCloseEndsANextOfAnotherGoroutine(t *testing.T) {
 				s, r = create(t, name, opt), open(t, name, opt)
 				send(t, s, "a")
 				s.Flush()
-				takes(t, r, "a")
+				wantMessages(t, r, "a")
 				r.Release()
 			} else {
 				_, r = apart(t, name, opt)
 			}
 			ended := make(chan error)
 			go func() { _, err := r.Next(t.Context()); ended <- err }()
-			eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
+			testenv.Eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
 			closes(t, r)
-			is(t, <-ended, ErrClosed)
+			testenv.WantErr(t, <-ended, ErrClosed)
 		})
 	}
 }
 
 // How much an alarm is worth, BenchmarkDeadline shows.
-func TestAWaitWithADeadlineHasAnAlarm(t *testing.T) {
+func TestReceiver_Deadline_SetsAlarm(t *testing.T) {
 	before := timers()
 	s, r := pair(t, endOptions{})
 	send(t, s, "a")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
 	for _, d := range []time.Duration{time.Millisecond, 2 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		_, err := r.Next(ctx)
 		cancel()
-		is(t, err, context.DeadlineExceeded)
+		testenv.WantErr(t, err, context.DeadlineExceeded)
 		if n := timers(); n != before+1 {
 			t.Errorf("%d timers, there were %d", n, before)
 		}
@@ -141,17 +142,17 @@ func TestAWaitWithADeadlineHasAnAlarm(t *testing.T) {
 	defer cancel()
 	send(t, s, "b")
 	_, err := finish(ctx, s)
-	is(t, err, ErrUndelivered)
+	testenv.WantErr(t, err, ErrUndelivered)
 	if n := timers(); n != before {
 		t.Errorf("%d timers, there were %d", n, before)
 	}
 }
 
 // Most of a slice would be 100 ms, and the last thing that is done.
-func TestAContextEndsAWaitAtOnce(t *testing.T) {
+func TestReceiver_Cancel_EndsWait(t *testing.T) {
 	s, r := pair(t, endOptions{})
 	send(t, s, "a")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	late := 0
 	const tries = 20
 	for range tries {
@@ -159,7 +160,7 @@ func TestAContextEndsAWaitAtOnce(t *testing.T) {
 		began := time.Now()
 		_, err := r.Next(ctx)
 		cancel()
-		is(t, err, context.DeadlineExceeded)
+		testenv.WantErr(t, err, context.DeadlineExceeded)
 		if time.Since(began) > pollInterval/2 {
 			late++
 		}
@@ -170,19 +171,19 @@ func TestAContextEndsAWaitAtOnce(t *testing.T) {
 }
 
 // A consumer that is there and takes nothing holds Shutdown up; Abort does not wait.
-func TestAbortGivesUpWhoeverIsThere(t *testing.T) {
+func TestSender_Abort_GivesUp(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c")
 		s.Flush()
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.Release()
 		drained := make(chan error)
 		go func() { err := s.Shutdown(context.Background()); drained <- err }()
-		eventually(t, "an end", func() bool { return s.loop.closing.Load() })
+		testenv.Eventually(t, "an end", func() bool { return s.loop.closing.Load() })
 		lost, err := lostIn(s.Abort())
 		first := <-drained
-		is(t, errors.Join(first, err), ErrUndelivered)
+		testenv.WantErr(t, errors.Join(first, err), ErrUndelivered)
 		if text := fmt.Sprint(first, err); !strings.Contains(text, "2") {
 			t.Errorf("%d lost, and %s", lost, text)
 		}

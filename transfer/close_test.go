@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sluice/internal/cpu"
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -32,7 +33,7 @@ func background(fn func() error) func() error {
 // closeElsewhere closes an end on another goroutine than the test's.
 func closeElsewhere(t *testing.T, end any) {
 	t.Helper()
-	is(t, background(func() error {
+	testenv.WantErr(t, background(func() error {
 		switch end := end.(type) {
 		case *Sender:
 			_, err := finish(context.Background(), end)
@@ -47,14 +48,14 @@ func closeElsewhere(t *testing.T, end any) {
 // patiently makes the Close of an end wait for as long as a test does.
 func patiently(s *Sender, r *Receiver) {
 	if s != nil {
-		s.closeTimeout = patience
+		s.closeTimeout = testenv.Timeout
 	}
 	if r != nil {
-		r.closeTimeout = patience
+		r.closeTimeout = testenv.Timeout
 	}
 }
 
-func TestCloseEndsACallThatWaits(t *testing.T) {
+func TestClose_EndsWaitingCall(t *testing.T) {
 	for name, call := range map[string]func(*Receiver) error{
 		"Next":    func(r *Receiver) error { _, err := r.Next(context.Background()); return err },
 		"Take":    func(r *Receiver) error { _, err := r.Take(context.Background()); return err },
@@ -68,13 +69,13 @@ func TestCloseEndsACallThatWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, r := pair(t, endOptions{})
 			send(t, s, "a")
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 			r.Release()
 			waiting := background(func() error { return call(r) })
-			eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
+			testenv.Eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
 			closeElsewhere(t, r)
-			is(t, waiting(), ErrClosed)
-			is(t, call(r), ErrClosed) // and every later one
+			testenv.WantErr(t, waiting(), ErrClosed)
+			testenv.WantErr(t, call(r), ErrClosed) // and every later one
 			h := s.Segment().Header()
 			if state, blocked := layout.State(h.ConsumerStats.State.Load()), h.ConsumerStats.Blocked.Load(); state != layout.StateClosed || int64(blocked) < 0 {
 				t.Errorf("state %v, blocked %d", state, int64(blocked))
@@ -83,17 +84,17 @@ func TestCloseEndsACallThatWaits(t *testing.T) {
 	}
 }
 
-func TestSeveralClosesAtOnceAreOne(t *testing.T) {
+func TestClose_Concurrent_OnlyOne(t *testing.T) {
 	for range 20 {
 		name, opt := place(t)
 		s, r := create(t, name, opt), open(t, name, opt)
 		send(t, s, "a", "b")
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		total := uint64(0)
 		for range 4 {
-			all.Go(func() { is(t, r.Close(), nil) })
+			all.Go(func() { testenv.WantErr(t, r.Close(), nil) })
 			all.Go(func() {
 				lost, err := lostIn(s.Abort())
 				if err != nil && !errors.Is(err, ErrUndelivered) {
@@ -113,13 +114,13 @@ func TestSeveralClosesAtOnceAreOne(t *testing.T) {
 
 // The user of a Sender has a reservation and fills it, and another goroutine closes. All
 // that is committed comes, and nothing else.
-func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
+func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		patiently(s, nil)
 		send(t, s, "a", "b")
 		room, err := s.Reserve(t.Context(), 1000)
-		is(t, err, nil)
+		testenv.WantErr(t, err, nil)
 		copy(room, "before")
 		got := background(func() error {
 			for _, want := range []string{"a", "b"} {
@@ -134,7 +135,7 @@ func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
 			return nil
 		})
 		closeElsewhere(t, s)
-		is(t, got(), nil)
+		testenv.WantErr(t, got(), nil)
 		closes(t, r)
 		// The page, and the buffer of the reservation.
 		for i := range room {
@@ -147,43 +148,43 @@ func TestAReservationOutlivesACloseElsewhere(t *testing.T) {
 			t.Errorf("%d queued", n)
 		}
 		_, err = s.Reserve(t.Context(), 1)
-		is(t, err, ErrClosed)
+		testenv.WantErr(t, err, ErrClosed)
 		stillMapped(t, 0)
 	})
 }
 
 // Where it had begun to fill a buffer that is there already, that is sent without it.
-func TestWhatIsCommittedIsSentThoughSomethingIsReserved(t *testing.T) {
+func TestClose_OpenReservation_CommittedSent(t *testing.T) {
 	for _, recycle := range []bool{false, true} {
 		s, r := pair(t, endOptions{Buffer: 4096, Recycle: recycle})
 		send(t, s, "a")
 		room, err := s.Reserve(t.Context(), 100)
-		is(t, err, nil)
+		testenv.WantErr(t, err, nil)
 		closing := background(func() error { _, err := finish(context.Background(), s); return err })
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		copy(room, bytes.Repeat([]byte{99}, 100))
 		fails(t, r, io.EOF)
 		r.Release()
-		is(t, closing(), nil)
+		testenv.WantErr(t, closing(), nil)
 		copy(room, bytes.Repeat([]byte{98}, 100))
 		s.Commit(100)
 	}
 }
 
 // The user of a Receiver works on messages, and another goroutine closes.
-func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
+func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s, r := create(t, name, opt), open(t, name, opt)
 		send(t, s, "released", "first", strings.Repeat("long ", 200))
 		s.Flush()
-		takes(t, r, "released")
+		wantMessages(t, r, "released")
 		r.Release()
 		first, err := r.Next(t.Context())
-		is(t, err, nil)
+		testenv.WantErr(t, err, nil)
 		second, err := r.Next(t.Context())
-		is(t, err, nil)
+		testenv.WantErr(t, err, nil)
 		closeElsewhere(t, r)
 		if string(first) != "first" || string(second) != strings.Repeat("long ", 200) {
 			t.Errorf("what is held has changed: %q, %.20q", first, second)
@@ -192,12 +193,12 @@ func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
 		// They come again to the next Receiver, who releases them. The buffers are used
 		// again, and what is held may change with them.
 		next := open(t, name, opt)
-		takes(t, next, "first", strings.Repeat("long ", 200))
+		wantMessages(t, next, "first", strings.Repeat("long ", 200))
 		next.Release()
 		for i := range 20 {
 			send(t, s, fmt.Sprint(i))
 			s.Flush()
-			takes(t, next, fmt.Sprint(i))
+			wantMessages(t, next, fmt.Sprint(i))
 			next.Release()
 		}
 		if _, err := r.Next(t.Context()); err != ErrClosed {
@@ -221,23 +222,23 @@ func TestHeldMessagesOutliveACloseElsewhere(t *testing.T) {
 	})
 }
 
-func TestTheMemoryOfEndsThatNobodyUsesGoes(t *testing.T) {
+func TestClose_Unreferenced_Unmapped(t *testing.T) {
 	for _, buffer := range []int{0, 4096} {
 		func() {
 			name, opt := place(t)
 			opt.Buffer, opt.Recycle = buffer, true
 			s, err := Create(t.Context(), name, opt.sender())
-			is(t, err, nil)
+			testenv.WantErr(t, err, nil)
 			r, err := Open(t.Context(), name, opt.receiver())
-			is(t, err, nil)
+			testenv.WantErr(t, err, nil)
 			send(t, s, "held")
 			s.Flush()
-			takes(t, r, "held")
+			wantMessages(t, r, "held")
 			_, err = s.Reserve(t.Context(), 10)
-			is(t, err, nil)
+			testenv.WantErr(t, err, nil)
 			closes(t, r)
 			err = s.Abort()
-			is(t, err, ErrUndelivered)
+			testenv.WantErr(t, err, ErrUndelivered)
 		}()
 	}
 	stillMapped(t, 0)
@@ -245,20 +246,20 @@ func TestTheMemoryOfEndsThatNobodyUsesGoes(t *testing.T) {
 
 // One whose goroutine is in the middle of a copy, say. Nothing is done behind its back, and
 // nothing is lost by asking again.
-func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
+func TestDrain_ContextEnds_ChangesNothing(t *testing.T) {
 	s, r := pair(t, endOptions{Buffer: 4096})
 	send(t, s, "a")
 	s.Flush()
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	send(t, s, "b")
 	s.closeTimeout, r.closeTimeout = time.Millisecond, time.Millisecond
 	s.gate.Enter()
 	r.gate.Enter()
 	err := s.Close()
-	is(t, err, ErrBusy)
+	testenv.WantErr(t, err, ErrBusy)
 	err = s.Shutdown(t.Context())
-	is(t, err, ErrBusy)
-	is(t, r.Close(), ErrBusy)
+	testenv.WantErr(t, err, ErrBusy)
+	testenv.WantErr(t, r.Close(), ErrBusy)
 	if h := s.Segment().Header(); layout.State(h.ProducerStats.State.Load()) == layout.StateClosed || layout.State(h.ConsumerStats.State.Load()) == layout.StateClosed {
 		t.Error("they are closed")
 	}
@@ -267,19 +268,19 @@ func TestACloseThatWaitsInVainChangesNothing(t *testing.T) {
 	}
 	s.gate.Leave()
 	r.gate.Leave()
-	is(t, s.Send(t.Context(), nil), ErrClosed)
+	testenv.WantErr(t, s.Send(t.Context(), nil), ErrClosed)
 	_, err = r.Next(t.Context())
-	is(t, err, ErrClosed)
+	testenv.WantErr(t, err, ErrClosed)
 	closes(t, r)
 	lost, err := lostIn(s.Abort())
-	is(t, err, ErrUndelivered)
+	testenv.WantErr(t, err, ErrUndelivered)
 	if lost != 2 {
 		t.Errorf("%d lost", lost)
 	}
 }
 
 // A call that faults is over.
-func TestCloseDoesNotWaitForACallThatHasFaulted(t *testing.T) {
+func TestClose_CallFaulted_DoesNotWait(t *testing.T) {
 	for name, call := range map[string]func(s *Sender, r *Receiver) error{
 		"Send":  func(s *Sender, _ *Receiver) error { return s.Send(t.Context(), make([]byte, 8)) },
 		"Flush": func(s *Sender, _ *Receiver) error { s.Flush(); return nil },
@@ -301,16 +302,16 @@ func TestCloseDoesNotWaitForACallThatHasFaulted(t *testing.T) {
 				s, r := create(t, name, opt), open(t, name, opt)
 				send(t, s, "a")
 				if buffer == 0 {
-					takes(t, r, "a")
+					wantMessages(t, r, "a")
 				}
 				if err := os.Truncate(shm.Path(name), 0); err != nil {
 					t.Fatal(err)
 				}
-				is(t, shm.Guard(func() error { return call(s, r) }), shm.ErrTruncated)
+				testenv.WantErr(t, shm.Guard(func() error { return call(s, r) }), shm.ErrTruncated)
 				patiently(s, r)
-				is(t, r.Close(), shm.ErrTruncated)
+				testenv.WantErr(t, r.Close(), shm.ErrTruncated)
 				err := s.Close()
-				is(t, err, shm.ErrTruncated)
+				testenv.WantErr(t, err, shm.ErrTruncated)
 			})
 		}
 	}
@@ -318,25 +319,25 @@ func TestCloseDoesNotWaitForACallThatHasFaulted(t *testing.T) {
 
 // A producer that has given a buffer up may still be in Publish, which only stores to the
 // page.
-func TestALatePublishReachesNobody(t *testing.T) {
+func TestClose_LatePublish_ReachesNobody(t *testing.T) {
 	name, opt := place(t)
 	opt.Buffer, opt.Keep = 4096, true
 	s := create(t, name, opt)
 	closes(t, open(t, name, opt)) // the page is not one to begin anew with
 	send(t, s, "a", "b")
 	err := s.Close()
-	is(t, err, ErrUndelivered)
+	testenv.WantErr(t, err, ErrUndelivered)
 	next := create(t, name, opt)
 	send(t, next, "c")
 	s.publishCounts()
 	if count, bytes := next.cursor.Count.Load(), next.cursor.Bytes.Load(); count != 3 || bytes != 3 {
 		t.Errorf("a late Publish has made the count %d, of %d bytes", count, bytes)
 	}
-	is(t, s.Send(t.Context(), nil), ErrClosed) // and with that the page goes
+	testenv.WantErr(t, s.Send(t.Context(), nil), ErrClosed) // and with that the page goes
 }
 
 // It works until Close, and Close does not unmap the page under it.
-func TestUnreadIsAskedAllTheTime(t *testing.T) {
+func TestSender_Unread_DuringClose(t *testing.T) {
 	for _, buffer := range []int{0, 4096} {
 		name, opt := place(t)
 		opt.Buffer = buffer
@@ -355,15 +356,15 @@ func TestUnreadIsAskedAllTheTime(t *testing.T) {
 				return nil
 			})
 			<-started
-			s.Shutdown(cancelled())
+			s.Shutdown(testenv.Canceled())
 			s.Close()
 			over.Store(true)
-			is(t, asking(), nil)
+			testenv.WantErr(t, asking(), nil)
 		}
 	}
 }
 
-func TestABatchIsEndedByCloseBetweenTwoMessages(t *testing.T) {
+func TestClose_DuringBatch_EndsBetweenMessages(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Limit = NoLimit
 		batch := make([][]byte, 200_000)
@@ -378,13 +379,13 @@ func TestABatchIsEndedByCloseBetweenTwoMessages(t *testing.T) {
 				runtime.Gosched()
 			}
 			lost, err := lostIn(s.Close())
-			is(t, err, ErrUndelivered)
+			testenv.WantErr(t, err, ErrUndelivered)
 			sendErr := sending()
 			if int(lost) != n {
 				t.Errorf("%d accepted, %d lost", n, lost)
 			}
 			if n < len(batch) {
-				is(t, sendErr, ErrClosed)
+				testenv.WantErr(t, sendErr, ErrClosed)
 				return
 			}
 			if try > 50 { // a few may be too fast for Close
@@ -394,7 +395,7 @@ func TestABatchIsEndedByCloseBetweenTwoMessages(t *testing.T) {
 	})
 }
 
-func TestOnEndMayCloseTheReceiver(t *testing.T) {
+func TestReceiver_OnEnd_MayClose(t *testing.T) {
 	name, opt := place(t)
 	opt.Keep = true
 	s := create(t, name, opt)
@@ -404,10 +405,10 @@ func TestOnEndMayCloseTheReceiver(t *testing.T) {
 	r = open(t, name, opt)
 	send(t, s, "a")
 	closing := background(func() error { _, err := finish(context.Background(), s); return err })
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
 	fails(t, r, ErrClosed)
-	is(t, closing(), nil)
+	testenv.WantErr(t, closing(), nil)
 }
 
 // numbered is message number n: of some sizes, and no two alike.
@@ -466,7 +467,7 @@ var gives = map[string]func(s *Sender, buf []byte, n uint64) (accepted uint64, e
 var ends = map[string]func(*Sender) (lost uint64, err error){
 	"Close": func(s *Sender) (uint64, error) { return lostIn(s.Close()) },
 	"Shutdown": func(s *Sender) (uint64, error) {
-		lost, err := lostIn(s.Shutdown(cancelled()))
+		lost, err := lostIn(s.Shutdown(testenv.Canceled()))
 		return lost, errors.Join(err, s.Close())
 	},
 	"Abort": func(s *Sender) (uint64, error) { return lostIn(s.Abort()) },
@@ -474,7 +475,7 @@ var ends = map[string]func(*Sender) (lost uint64, err error){
 
 // A Sender without a Receiver is closed at any moment. All that it had accepted counts as
 // lost, and nothing else; the page stays as it is afterwards.
-func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
+func TestSender_Close_OtherGoroutineAnytime(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for call, give := range gives {
 			for way, end := range ends {
@@ -483,7 +484,7 @@ func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 					opt.Socket, opt.Keep = at.Socket, true
 					for range 15 {
 						s, err := Create(t.Context(), name, opt.sender())
-						is(t, err, nil)
+						testenv.WantErr(t, err, nil)
 						patiently(s, nil)
 						accepted := uint64(0)
 						started := make(chan bool)
@@ -501,11 +502,11 @@ func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 						cpu.Pause(1 + rand.Uint32N(3000))
 						lost, err := end(s)
 						if lost > 0 {
-							is(t, err, ErrUndelivered)
+							testenv.WantErr(t, err, ErrUndelivered)
 						} else {
-							is(t, err, nil)
+							testenv.WantErr(t, err, nil)
 						}
-						is(t, using(), ErrClosed)
+						testenv.WantErr(t, using(), ErrClosed)
 						s.Publish()
 						if lost != accepted && !(call == "Reserve" && lost == accepted-1) {
 							t.Fatalf("%d accepted, %d lost", accepted, lost)
@@ -518,7 +519,7 @@ func TestASenderIsClosedElsewhereAtAnyMoment(t *testing.T) {
 }
 
 // The same with a Receiver: all that was accepted comes, in order, and the end after it.
-func TestWhatASenderHadAcceptedComesWheneverItIsClosed(t *testing.T) {
+func TestSender_Close_Anytime_AcceptedDelivered(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for call, give := range gives {
 			t.Run(call, func(t *testing.T) {
@@ -553,9 +554,9 @@ func TestWhatASenderHadAcceptedComesWheneverItIsClosed(t *testing.T) {
 					})
 					cpu.Pause(1 + rand.Uint32N(100_000))
 					lost, err := lostIn(s.Close())
-					is(t, err, nil)
-					is(t, using(), ErrClosed)
-					is(t, taking(), io.EOF)
+					testenv.WantErr(t, err, nil)
+					testenv.WantErr(t, using(), ErrClosed)
+					testenv.WantErr(t, taking(), io.EOF)
 					closes(t, r)
 					if lost != 0 || taken != accepted && !(call == "Reserve" && taken == accepted-1) {
 						t.Fatalf("%d accepted, %d lost, %d taken", accepted, lost, taken)
@@ -628,7 +629,7 @@ var takings = map[string]func(r *Receiver, got func(msg []byte)) error{
 
 // Receivers of one stream are closed at any moment. Each begins where what the one before
 // it had released ends, and is given everything in order from there.
-func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
+func TestReceiver_Close_OtherGoroutineAnytime(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for call, take := range takings {
 			t.Run(call, func(t *testing.T) {
@@ -657,7 +658,7 @@ func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
 				})
 				for range 75 {
 					r, err := Open(t.Context(), name, opt.receiver())
-					is(t, err, nil)
+					testenv.WantErr(t, err, nil)
 					patiently(nil, r)
 					from := r.released.messages
 					using := background(func() error {
@@ -673,11 +674,11 @@ func TestAReceiverIsClosedElsewhereAtAnyMoment(t *testing.T) {
 						return cmp.Or(wrong, err)
 					})
 					cpu.Pause(1 + rand.Uint32N(20_000))
-					is(t, r.Close(), nil)
-					is(t, using(), ErrClosed)
+					testenv.WantErr(t, r.Close(), nil)
+					testenv.WantErr(t, using(), ErrClosed)
 				}
 				close(stop)
-				is(t, sending(), nil)
+				testenv.WantErr(t, sending(), nil)
 				s.Abort()
 			})
 		}

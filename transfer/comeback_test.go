@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -41,7 +42,7 @@ func killsInRelease(t *testing.T, r *Receiver) {
 // buffers, and what was sent on that connection comes again.
 func losesConnection(_ *testing.T, r *Receiver) {
 	for r.left > 0 {
-		if _, err := r.Next(cancelled()); err != nil {
+		if _, err := r.Next(testenv.Canceled()); err != nil {
 			return
 		}
 	}
@@ -131,7 +132,7 @@ func (e *ending) atHand() int {
 func (e *ending) take(n int) {
 	e.t.Helper()
 	for range n {
-		takes(e.t, e.r, e.message(e.due))
+		wantMessages(e.t, e.r, e.message(e.due))
 		e.due++
 	}
 }
@@ -210,11 +211,12 @@ var endingForms = []struct {
 	{"limit", endOptions{Limit: 64 << 10}},
 }
 
-func TestWhoComesBackWhileTheProducerEndsIsGivenAllThatIsLeftAndThenTheEnd(t *testing.T) {
+func TestComeback_ProducerEnding_RestThenEnd(t *testing.T) {
 	const total = 3
 	for _, form := range endingForms {
 		for way := range ways {
 			t.Run(form.name+", "+ways[way].name, func(t *testing.T) {
+				t.Parallel()
 				// The send loop's steps: connection and first packet, the others, the end, waiting.
 				for steps := range total + 3 {
 					for _, closing := range []int{0, steps - 1, steps} { // the step before which the Sender closes
@@ -257,7 +259,7 @@ func oneEnding(t *testing.T, opt endOptions, total, way, steps, closing, taken, 
 
 // The same with any order of events, consumers that come back several times among
 // them. A failure names its seed.
-func TestNoOrderOfStepsReleasesAndDeparturesLosesAMessageBeforeTheEnd(t *testing.T) {
+func TestComeback_EveryOrder_LosesNothing(t *testing.T) {
 	for _, form := range endingForms {
 		t.Run(form.name, func(t *testing.T) {
 			for range 15 {

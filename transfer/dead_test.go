@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -65,21 +66,21 @@ func accounts(t *testing.T, h *layout.Header, consumed, lost uint64) {
 	}
 }
 
-func TestWhatDiesWithAProducerIsCountedAsSoonAsAllThatCameWasReleased(t *testing.T) {
+func TestLoss_ProducerDied_CountedWhenRestReleased(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Buffer = 0
 		r, name, opt := killedAfter(t, opt, 5, 3)
 		h := r.Segment().Header()
-		takes(t, r, "0", "1", "2")
+		wantMessages(t, r, "0", "1", "2")
 		for range 50 { // they are held
 			_, err := r.TryNext()
-			is(t, err, ErrEmpty)
+			testenv.WantErr(t, err, ErrEmpty)
 		}
 		accounts(t, h, 0, 0)
 		r.Release()
-		eventually(t, "a count", func() bool {
+		testenv.Eventually(t, "a count", func() bool {
 			_, err := r.TryNext()
-			is(t, err, ErrEmpty)
+			testenv.WantErr(t, err, ErrEmpty)
 			return h.ConsumerStats.Lost.Load() > 0
 		})
 		accounts(t, h, 3, 2)
@@ -89,7 +90,7 @@ func TestWhatDiesWithAProducerIsCountedAsSoonAsAllThatCameWasReleased(t *testing
 		// The next one's numbers begin after them, and none is counted twice.
 		s := create(t, name, opt)
 		send(t, s, "next")
-		takes(t, r, "next")
+		wantMessages(t, r, "next")
 		r.Release()
 		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
@@ -100,7 +101,7 @@ func TestWhatDiesWithAProducerIsCountedAsSoonAsAllThatCameWasReleased(t *testing
 }
 
 // A Receiver that waits finds out as well, and one that has nothing to take.
-func TestAReceiverThatWaitsCountsWhatDied(t *testing.T) {
+func TestLoss_ReceiverWaits_Counted(t *testing.T) {
 	r, name, opt := killedAfter(t, endOptions{}, 2, 0)
 	h := r.Segment().Header()
 	next := make(chan error)
@@ -111,16 +112,16 @@ func TestAReceiverThatWaitsCountsWhatDied(t *testing.T) {
 		}
 		next <- err
 	}()
-	eventually(t, "a count", func() bool { return h.ConsumerStats.Lost.Load() == 2 })
+	testenv.Eventually(t, "a count", func() bool { return h.ConsumerStats.Lost.Load() == 2 })
 	send(t, create(t, name, opt), "next")
-	is(t, <-next, nil)
+	testenv.WantErr(t, <-next, nil)
 }
 
 // A Receiver that ends says what it knows was lost. What goes with a producer that is killed
 // a moment later is not counted behind its back, and stays for the next one to count.
-func TestWhatDiesAfterAWriteOffIsForTheNextReceiverToCount(t *testing.T) {
+func TestLoss_AfterWriteOff_NextReceiverCounts(t *testing.T) {
 	s, r, name, opt := sentSome(t, endOptions{}, 3, 1)
-	takes(t, r, "0")
+	wantMessages(t, r, "0")
 	r.Release()
 	if lost := r.WriteOff(); lost != 0 {
 		t.Errorf("%d lost with a producer that lives", lost)
@@ -132,15 +133,15 @@ func TestWhatDiesAfterAWriteOffIsForTheNextReceiverToCount(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
-		eventually(t, "a count", func() bool { return r.Segment().Header().ConsumerStats.Lost.Load() == 2 })
+		testenv.Eventually(t, "a count", func() bool { return r.Segment().Header().ConsumerStats.Lost.Load() == 2 })
 	}()
 	_, err := r.Next(ctx)
-	is(t, err, context.Canceled)
+	testenv.WantErr(t, err, context.Canceled)
 	accounts(t, r.Segment().Header(), 1, 2)
 }
 
 // Neither does a producer in between take the page away, when no Receiver comes to it.
-func TestWhatNobodyHasCountedOutlivesAnotherProducer(t *testing.T) {
+func TestLoss_Uncounted_SurvivesNextProducer(t *testing.T) {
 	s, r, name, opt := sentSome(t, endOptions{}, 3, 0)
 	r.WriteOff()
 	killsSender(t, s)
@@ -149,16 +150,16 @@ func TestWhatNobodyHasCountedOutlivesAnotherProducer(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = open(t, name, opt)
-	eventually(t, "a count", func() bool {
+	testenv.Eventually(t, "a count", func() bool {
 		_, err := r.TryNext()
 		return err != nil && r.Segment().Header().ConsumerStats.Lost.Load() == 3
 	})
 }
 
 // What is in the socket is framed as its own producer has cut it, whatever the next one does.
-func TestWhatADeadProducerHasSentKeepsItsFraming(t *testing.T) {
+func TestLoss_SentByDeadProducer_FramingKept(t *testing.T) {
 	s, r, name, opt := sentSome(t, endOptions{Framing: layout.FramingLength}, 2, 2)
-	takes(t, r, "0")
+	wantMessages(t, r, "0")
 	killsSender(t, s)
 	opt.Framing = layout.FramingRaw
 	send(t, create(t, name, opt), "raw")
@@ -166,7 +167,7 @@ func TestWhatADeadProducerHasSentKeepsItsFraming(t *testing.T) {
 		message string
 		framing layout.Framing
 	}{{"1", layout.FramingLength}, {"raw", layout.FramingRaw}} {
-		takes(t, r, want.message)
+		wantMessages(t, r, want.message)
 		if f := r.Framing(); f != want.framing {
 			t.Errorf("%q has %v framing, want %v", want.message, f, want.framing)
 		}
@@ -174,20 +175,20 @@ func TestWhatADeadProducerHasSentKeepsItsFraming(t *testing.T) {
 }
 
 // What is in the socket is not lost, however long it stays there.
-func TestWhatADeadProducerHasSentIsNotCounted(t *testing.T) {
+func TestLoss_SentByDeadProducer_NotCounted(t *testing.T) {
 	r, _, _ := killedAfter(t, endOptions{}, 3, 2)
 	for range 1000 { // whether the connection was accepted or not
 		r.writeOffDead()
 	}
 	accounts(t, r.Segment().Header(), 0, 0)
-	takes(t, r, "0", "1")
+	wantMessages(t, r, "0", "1")
 	r.Release()
 	accounts(t, r.Segment().Header(), 2, 0)
 }
 
 // The connection may be anywhere when the producer dies: with the kernel, in the hands of
 // who accepts it, silent, or taken.
-func TestNothingThatWasSentIsCountedWhereverItIs(t *testing.T) {
+func TestLoss_SentAnywhere_NotCounted(t *testing.T) {
 	for range 200 {
 		name, opt := place(t)
 		opt.Batch = 1
@@ -200,7 +201,7 @@ func TestNothingThatWasSentIsCountedWhereverItIs(t *testing.T) {
 		done := make(chan uint64)
 		go func() {
 			var taken uint64
-			for deadline := time.Now().Add(patience); h.ConsumerStats.Lost.Load() == 0 && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(testenv.Timeout); h.ConsumerStats.Lost.Load() == 0 && time.Now().Before(deadline); {
 				if _, err := r.TryNext(); err == nil {
 					taken++
 					r.Release()

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -38,13 +39,13 @@ func few(t *testing.T, n int) (restore func()) {
 	return restore
 }
 
-func TestAPacketWhoseDescriptorsDoNotFitIsClosedAndSaysSo(t *testing.T) {
+func TestDescriptors_PacketDoesNotFit_ErrorAndClosed(t *testing.T) {
 	for _, room := range []int{0, 1, 7} {
 		t.Run(fmt.Sprintf("%d of 8 fit", room), func(t *testing.T) {
-			in, r := intrude(t)
+			in, r := newRawProducer(t)
 			in.greet()
 			in.gives([]int{file(t, "from him", sealed)}, one)
-			takes(t, r, "from him") // it is connected
+			wantMessages(t, r, "from him") // it is connected
 			var files []int
 			var entries []entry
 			for range 8 {
@@ -60,13 +61,13 @@ func TestAPacketWhoseDescriptorsDoNotFitIsClosedAndSaysSo(t *testing.T) {
 	}
 }
 
-func TestWhatDidNotFitComesAgain(t *testing.T) {
+func TestDescriptors_PacketDidNotFit_SentAgain(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Buffer = min(opt.Buffer, 64) // several buffers
 		s, r := pair(t, opt)
 		send(t, s, "0")
 		s.Flush()
-		takes(t, r, "0")
+		wantMessages(t, r, "0")
 		for i := range 50 {
 			send(t, s, fmt.Sprint("number ", i))
 		}
@@ -75,7 +76,7 @@ func TestWhatDidNotFitComesAgain(t *testing.T) {
 		fails(t, r, ErrDescriptors)
 		restore()
 		for i := range 50 {
-			takes(t, r, fmt.Sprint("number ", i))
+			wantMessages(t, r, fmt.Sprint("number ", i))
 		}
 		r.Release()
 		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
@@ -84,14 +85,14 @@ func TestWhatDidNotFitComesAgain(t *testing.T) {
 	})
 }
 
-func TestAConnectionThatDoesNotFitIsTakenLater(t *testing.T) {
-	in, r := intrude(t)
-	restore := few(t, 1) // for the intruder's end
+func TestDescriptors_ConnectionDoesNotFit_TakenLater(t *testing.T) {
+	in, r := newRawProducer(t)
+	restore := few(t, 1) // for the rawProducer's end
 	in.greet()
 	fails(t, r, unix.EMFILE)
 	restore()
 	in.gives([]int{file(t, "from him", sealed)}, one)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Timeout)
 	defer cancel()
 	msg, err := r.Next(ctx)
 	for errors.Is(err, unix.EMFILE) { // it was tried again before there were more
@@ -104,7 +105,7 @@ func TestAConnectionThatDoesNotFitIsTakenLater(t *testing.T) {
 
 // It leaves an eighth or more to the rest of the process, says how many it takes at
 // most, and has the other messages wait in ordinary memory.
-func TestASenderKeepsToItsShareOfDescriptors(t *testing.T) {
+func TestDescriptors_SenderKeepsToBudget(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		number := func(i int) string { return fmt.Sprintf("number %1000d", i) }
 		name, at := place(t)
@@ -131,9 +132,9 @@ func TestASenderKeepsToItsShareOfDescriptors(t *testing.T) {
 		}
 		restore() // for the Receiver
 		r := open(t, name, opt)
-		eventually(t, "a lack of descriptors", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoDescriptor) })
+		testenv.Eventually(t, "a lack of descriptors", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoDescriptor) })
 		for i := range 500 {
-			takes(t, r, number(i))
+			wantMessages(t, r, number(i))
 			r.Release()
 		}
 		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
@@ -144,7 +145,7 @@ func TestASenderKeepsToItsShareOfDescriptors(t *testing.T) {
 
 // One that got a buffer before an older one could keep the last of them, while the
 // older one, which has to go first, waits for it.
-func TestTheOldestMessageGetsTheNextBuffer(t *testing.T) {
+func TestDescriptors_OldestMessageFirst(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
@@ -169,7 +170,7 @@ func TestTheOldestMessageGetsTheNextBuffer(t *testing.T) {
 		s.queue.mu.Unlock()
 		r := open(t, name, opt)
 		for i := range 20 {
-			takes(t, r, fmt.Sprint(i))
+			wantMessages(t, r, fmt.Sprint(i))
 			r.Release()
 		}
 		ended(t, s, r)

@@ -12,24 +12,25 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
 
-func TestShutdownWaitsUntilEverythingIsReleased(t *testing.T) {
+func TestShutdown_WaitsForReleases(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c") // and no Flush: Shutdown does that
 		var released atomic.Bool
 		drained := make(chan error)
 		go func() {
-			lost, err := lostIn(s.Shutdown(cancelled())) // there is a consumer, so it waits all the same
+			lost, err := lostIn(s.Shutdown(testenv.Canceled())) // there is a consumer, so it waits all the same
 			if lost != 0 || !released.Load() {
 				err = errors.Join(err, errors.New("it came back before the release"))
 			}
 			drained <- err
 		}()
-		takes(t, r, "a", "b", "c")
+		wantMessages(t, r, "a", "b", "c")
 		fails(t, r, io.EOF) // the end does not wait for the release
 		released.Store(true)
 		r.Release()
@@ -37,7 +38,7 @@ func TestShutdownWaitsUntilEverythingIsReleased(t *testing.T) {
 			t.Error(err)
 		}
 		_, err := s.Reserve(t.Context(), 1)
-		is(t, err, ErrClosed)
+		testenv.WantErr(t, err, ErrClosed)
 		if lost, err := lostIn(s.Shutdown(t.Context())); lost != 0 || err != nil {
 			t.Errorf("the second Shutdown: %d lost, %v", lost, err)
 		}
@@ -45,7 +46,7 @@ func TestShutdownWaitsUntilEverythingIsReleased(t *testing.T) {
 	})
 }
 
-func TestShutdownWaitsForAConsumer(t *testing.T) {
+func TestShutdown_WaitsForConsumer(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
@@ -57,7 +58,7 @@ func TestShutdownWaitsForAConsumer(t *testing.T) {
 			drained <- err
 		}()
 		r := open(t, name, opt)
-		takes(t, r, "a", "b")
+		wantMessages(t, r, "a", "b")
 		r.Release()
 		if err := <-drained; err != nil {
 			t.Error(err)
@@ -66,14 +67,14 @@ func TestShutdownWaitsForAConsumer(t *testing.T) {
 	})
 }
 
-func TestShutdownGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
+func TestShutdown_NoConsumer_ContextEnds(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
 		send(t, s, "a", "b", "c")
-		lost, err := lostIn(s.Shutdown(cancelled()))
-		is(t, err, ErrUndelivered)
+		lost, err := lostIn(s.Shutdown(testenv.Canceled()))
+		testenv.WantErr(t, err, ErrUndelivered)
 		if lost != 3 {
 			t.Errorf("%d lost, want 3", lost)
 		}
@@ -87,12 +88,12 @@ func TestShutdownGivesUpWithItsContextWhereNobodyIs(t *testing.T) {
 }
 
 // The context is done while it waits, and somebody had taken a part before.
-func TestShutdownCountsOnlyWhatWasNotTaken(t *testing.T) {
+func TestShutdown_CountsOnlyUntaken(t *testing.T) {
 	s, r := pair(t, endOptions{})
 	send(t, s, "a", "b", "c")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
-	takes(t, r, "b")
+	wantMessages(t, r, "b")
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,7 @@ func TestShutdownCountsOnlyWhatWasNotTaken(t *testing.T) {
 	drained := make(chan uint64)
 	go func() {
 		lost, err := lostIn(s.Shutdown(ctx))
-		is(t, err, ErrUndelivered)
+		testenv.WantErr(t, err, ErrUndelivered)
 		drained <- lost
 	}()
 	cancel()
@@ -109,7 +110,7 @@ func TestShutdownCountsOnlyWhatWasNotTaken(t *testing.T) {
 	}
 }
 
-func TestWithNothingToDeliverTheEndWaitsForNobody(t *testing.T) {
+func TestDrain_NothingToDeliver_ReturnsAtOnce(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt)
 	if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
@@ -120,7 +121,7 @@ func TestWithNothingToDeliverTheEndWaitsForNobody(t *testing.T) {
 	}
 }
 
-func TestDeliverEndWaitsForSomebodyToTellTheEnd(t *testing.T) {
+func TestDeliverEnd_WaitsForConsumer(t *testing.T) {
 	name, opt := place(t)
 	opt.Keep = true
 	s := create(t, name, opt)
@@ -151,12 +152,12 @@ func TestDeliverEndWaitsForSomebodyToTellTheEnd(t *testing.T) {
 }
 
 // What it takes with it is counted by whoever waited for it.
-func TestAProducerThatGaveUpIsTheEndForAReceiverThatWaits(t *testing.T) {
+func TestEnd_ProducerGaveUp_WaitingReceiverEnds(t *testing.T) {
 	name, opt := place(t)
 	s, r := apart(t, name, opt)
 	send(t, s, "a", "b")
 	lost, err := lostIn(s.Close())
-	is(t, err, ErrUndelivered)
+	testenv.WantErr(t, err, ErrUndelivered)
 	fails(t, r, ErrIncomplete)
 	if seen := r.own.Lost.Load(); lost != 2 || seen != 2 {
 		t.Errorf("%d lost, and %d by the Receiver", lost, seen)
@@ -172,7 +173,7 @@ func TestAProducerThatGaveUpIsTheEndForAReceiverThatWaits(t *testing.T) {
 	}
 }
 
-func TestAReceiverThatFollowsTakesFromTheNextProducer(t *testing.T) {
+func TestFollow_NextProducer(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket, opt.Follow = at.Socket, true
@@ -185,7 +186,7 @@ func TestAReceiverThatFollowsTakesFromTheNextProducer(t *testing.T) {
 			}
 			send(t, s, msg, msg)
 			s.Flush()
-			takes(t, r, msg, msg)
+			wantMessages(t, r, msg, msg)
 			r.Release()
 			if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 				t.Errorf("%d lost, %v", lost, err)
@@ -195,24 +196,24 @@ func TestAReceiverThatFollowsTakesFromTheNextProducer(t *testing.T) {
 		if sent, taken, lost := r.Segment().Header().Producer.Count.Load(), r.cursor.Count.Load(), r.own.Lost.Load(); sent != 6 || taken != 6 || lost != 0 {
 			t.Errorf("%d messages sent, %d taken, %d lost", sent, taken, lost)
 		}
-		_, err := r.Next(cancelled())
-		is(t, err, context.Canceled)
+		_, err := r.Next(testenv.Canceled())
+		testenv.WantErr(t, err, context.Canceled)
 	})
 }
 
-func TestAReceiverThatFollowsOutlivesAProducerThatGaveUp(t *testing.T) {
+func TestFollow_ProducerGaveUp(t *testing.T) {
 	name, opt := place(t)
 	opt.Follow = true
 	s, r := apart(t, name, opt)
 	send(t, s, "a", "b")
 	err := s.Close()
-	is(t, err, ErrUndelivered)
+	testenv.WantErr(t, err, ErrUndelivered)
 	took := make(chan string)
 	go func() {
 		msg, err := r.Next(t.Context())
 		took <- fmt.Sprint(string(msg), err)
 	}()
-	eventually(t, "a look for a producer", func() bool { return r.own.State.Load() == uint64(layout.StateAlone) })
+	testenv.Eventually(t, "a look for a producer", func() bool { return r.own.State.Load() == uint64(layout.StateAlone) })
 	s = create(t, name, opt)
 	t.Cleanup(func() { r.Close() }) // first, or a failed test waits for it in s.Close
 	send(t, s, "c")
@@ -226,7 +227,7 @@ func TestAReceiverThatFollowsOutlivesAProducerThatGaveUp(t *testing.T) {
 }
 
 // The queue outlives whoever listens there and takes nothing.
-func TestConsumersThatHangUpCostNothing(t *testing.T) {
+func TestEnd_ConsumersHangUp_LosesNothing(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
@@ -251,13 +252,13 @@ func TestConsumersThatHangUpCostNothing(t *testing.T) {
 			l.Close()
 		}
 		r := open(t, name, opt)
-		takes(t, r, "a", "b", "c")
+		wantMessages(t, r, "a", "b", "c")
 		r.Release()
 		ended(t, s, r)
 	})
 }
 
-func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
+func TestFresh_DiscardsLeftovers(t *testing.T) {
 	name, opt := place(t)
 	opt.Keep = true
 	s := create(t, name, opt)
@@ -269,7 +270,7 @@ func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
 	s = create(t, name, opt)
 	r := open(t, name, opt)
 	send(t, s, "new")
-	takes(t, r, "new")
+	wantMessages(t, r, "new")
 	r.Release()
 	ended(t, s, r)
 	if n := r.cursor.Count.Load(); n != 1 {
@@ -280,7 +281,7 @@ func TestFreshDiscardsWhatADeadPairLeft(t *testing.T) {
 // The producer may leave before its consumer has, and that be killed before it has
 // noticed: its successor learns that the stream has ended, and is not left to wait for
 // the next one.
-func TestTheSuccessorOfAKilledConsumerLearnsThatTheStreamHasEnded(t *testing.T) {
+func TestEnd_ConsumerKilled_SuccessorTold(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for _, first := range []string{"the producer", "the consumer"} {
 			name, at := place(t)
@@ -289,7 +290,7 @@ func TestTheSuccessorOfAKilledConsumerLearnsThatTheStreamHasEnded(t *testing.T) 
 			r := open(t, name, opt)
 			send(t, s, "a", "b")
 			s.Flush()
-			takes(t, r, "a", "b")
+			wantMessages(t, r, "a", "b")
 			r.Release()
 			if first == "the consumer" {
 				kills(t, r)
@@ -319,12 +320,12 @@ func TestTheSuccessorOfAKilledConsumerLearnsThatTheStreamHasEnded(t *testing.T) 
 }
 
 // Whoever comes after a consumer that left in good order waits for the next producer.
-func TestAnEndThatWasTakenIsNotTakenAgain(t *testing.T) {
+func TestEnd_Taken_NotTakenAgain(t *testing.T) {
 	name, opt := place(t)
 	opt.Keep = true
 	s, r := create(t, name, opt), open(t, name, opt)
 	send(t, s, "a")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
 	ended(t, s, r)
 	closes(t, r)
@@ -332,12 +333,12 @@ func TestAnEndThatWasTakenIsNotTakenAgain(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*pollInterval) // longer would only see more
 	defer cancel()
 	_, err := r.Next(ctx)
-	is(t, err, context.DeadlineExceeded)
+	testenv.WantErr(t, err, context.DeadlineExceeded)
 	closes(t, r)
 }
 
 // The reason stands in the segment, and in the error.
-func TestASenderThatGivesUpHasFailed(t *testing.T) {
+func TestEnd_SenderGivesUp_Failed(t *testing.T) {
 	for why, end := range map[string]func(s *Sender) (uint64, error){
 		"1 that no consumer was there for": func(s *Sender) (uint64, error) { return lostIn(s.Close()) },
 		"1 that no consumer has released":  func(s *Sender) (uint64, error) { return lostIn(s.Abort()) },
@@ -347,7 +348,7 @@ func TestASenderThatGivesUpHasFailed(t *testing.T) {
 		s := create(t, name, opt)
 		send(t, s, "a")
 		lost, err := end(s)
-		is(t, err, ErrUndelivered)
+		testenv.WantErr(t, err, ErrUndelivered)
 		if lost != 1 || !strings.Contains(fmt.Sprint(err), why) {
 			t.Errorf("%d lost, %v; want %q", lost, err, why)
 		}

@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
-func TestHeldMessagesStayAsTheyAreUntilRelease(t *testing.T) {
+func TestHeld_UnchangedUntilRelease(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		var want []string
@@ -33,7 +34,7 @@ func TestHeldMessagesStayAsTheyAreUntilRelease(t *testing.T) {
 		}
 		s.Flush()
 		for range want {
-			takes(t, r, strings.Repeat("x", 1000))
+			wantMessages(t, r, strings.Repeat("x", 1000))
 		}
 		for _, msg := range messages {
 			held = append(held, string(msg))
@@ -46,30 +47,30 @@ func TestHeldMessagesStayAsTheyAreUntilRelease(t *testing.T) {
 	})
 }
 
-func TestReleaseFreesTheBuffers(t *testing.T) {
+func TestRelease_FreesBuffers(t *testing.T) {
 	s, r := pair(t, endOptions{})
 	for i := range 50 {
 		send(t, s, fmt.Sprint(i))
 	}
 	for i := range 50 {
-		takes(t, r, fmt.Sprint(i))
+		wantMessages(t, r, fmt.Sprint(i))
 	}
 	if n := memfds(); n != 50 { // the Sender's; the Receiver needs none
 		t.Errorf("%d of 50 buffers are open before they are released", n)
 	}
 	r.Release()
-	eventually(t, "an end of the buffers", func() bool { return memfds() == 0 })
+	testenv.Eventually(t, "an end of the buffers", func() bool { return memfds() == 0 })
 	if n := s.Unread(); n != 0 {
 		t.Errorf("%d messages are queued", n)
 	}
 }
 
-func TestARecycledBufferIsUsedAgain(t *testing.T) {
+func TestRecycled_Reused(t *testing.T) {
 	s, r := pair(t, endOptions{Recycle: true})
 	for i := range 1000 {
 		msg := fmt.Sprint("number ", i)
 		send(t, s, msg)
-		takes(t, r, msg)
+		wantMessages(t, r, msg)
 		if len(r.buffers.retired) > 0 {
 			t.Fatal("it is mapped a second time")
 		}
@@ -87,7 +88,7 @@ func TestARecycledBufferIsUsedAgain(t *testing.T) {
 
 // Large ones make room for small ones and these for large ones, when there may be no
 // more.
-func TestRecycledBuffersOfOtherSizesMakeRoom(t *testing.T) {
+func TestRecycled_OtherSizes_Evicted(t *testing.T) {
 	name, at := place(t)
 	restore := few(t, 30)
 	s := create(t, name, endOptions{Socket: at.Socket, Recycle: true})
@@ -99,7 +100,7 @@ func TestRecycledBuffersOfOtherSizesMakeRoom(t *testing.T) {
 			send(t, s, strings.Repeat(string(rune('a'+i%26)), size))
 		}
 		for i := range 40 {
-			takes(t, r, strings.Repeat(string(rune('a'+i%26)), size))
+			wantMessages(t, r, strings.Repeat(string(rune('a'+i%26)), size))
 			r.Release()
 		}
 	}
@@ -107,8 +108,8 @@ func TestRecycledBuffersOfOtherSizesMakeRoom(t *testing.T) {
 }
 
 // A Sender that gives a buffer up gives its number to the next.
-func TestANumberThatIsToldAgainLeavesHeldMessagesAlone(t *testing.T) {
-	in, r := intrude(t)
+func TestRecycled_NumberGivenAgain_HeldMessagesUnchanged(t *testing.T) {
+	in, r := newRawProducer(t)
 	in.greet()
 	told := entry{size: 8, length: 8, messages: 1, number: 1, flags: flagDescriptor}
 	var held [][]byte
@@ -130,7 +131,7 @@ func TestANumberThatIsToldAgainLeavesHeldMessagesAlone(t *testing.T) {
 	in.serves(r)
 }
 
-func TestTheNextReceiverGetsWhatWasNotReleased(t *testing.T) {
+func TestReceiver_Next_GetsUnreleased(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
@@ -147,24 +148,24 @@ func TestTheNextReceiverGetsWhatWasNotReleased(t *testing.T) {
 			{nil, []string{"d", "e", "f"}},
 		} {
 			r := open(t, name, opt)
-			takes(t, r, turn.released...)
+			wantMessages(t, r, turn.released...)
 			r.Release()
-			takes(t, r, turn.held...)
+			wantMessages(t, r, turn.held...)
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		r := open(t, name, opt)
-		takes(t, r, "d")
+		wantMessages(t, r, "d")
 		send(t, s, "g")
 		s.Flush()
-		takes(t, r, "e", "f", "g")
+		wantMessages(t, r, "e", "f", "g")
 		r.Release()
 		ended(t, s, r)
 	})
 }
 
-func TestWhatWasReleasedDoesNotComeAgain(t *testing.T) {
+func TestReceiver_Next_ReleasedNotAgain(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
@@ -175,7 +176,7 @@ func TestWhatWasReleasedDoesNotComeAgain(t *testing.T) {
 		s.Flush()
 		for i := range 60 { // a Receiver for each: the socket is full of what comes after
 			r := open(t, name, opt)
-			takes(t, r, fmt.Sprint(i))
+			wantMessages(t, r, fmt.Sprint(i))
 			r.Release()
 			if i < 59 {
 				r.Close()
@@ -187,7 +188,7 @@ func TestWhatWasReleasedDoesNotComeAgain(t *testing.T) {
 }
 
 // The counts are the consumer's, in a page that it may write to.
-func TestAConsumerThatLiesFreesNothingThatWasNotSent(t *testing.T) {
+func TestSender_LyingConsumer_UnsentNotFreed(t *testing.T) {
 	for name, scribble := range map[string]func(h *layout.Header){
 		"more buffers than were sent": func(h *layout.Header) { h.ConsumerStats.Buffers.Store(1 << 40) },
 		"as many as can be":           func(h *layout.Header) { h.ConsumerStats.Buffers.Store(^uint64(0)) },
@@ -200,7 +201,7 @@ func TestAConsumerThatLiesFreesNothingThatWasNotSent(t *testing.T) {
 			send(t, s, "a", "b")
 			scribble(s.Segment().Header())
 			send(t, s, "c")
-			eventually(t, "a look for the consumer", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
+			testenv.Eventually(t, "a look for the consumer", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
 			if n := memfds(); n != 3 {
 				t.Errorf("%d buffers of 3 are left", n)
 			}

@@ -25,7 +25,7 @@ func descriptor(t *testing.T, path string, flags int) (fd int) {
 }
 
 // A descriptor that comes with a good packet, and is not what the packet says.
-func TestADescriptorThatIsNoSealedBufferOfItsSizeIsRefused(t *testing.T) {
+func TestHostile_NotSealedBuffer_Refused(t *testing.T) {
 	memfd := func(size, seals int) func(*testing.T) int {
 		return func(t *testing.T) int { return file(t, string(make([]byte, size)), seals) }
 	}
@@ -72,7 +72,7 @@ func TestADescriptorThatIsNoSealedBufferOfItsSizeIsRefused(t *testing.T) {
 		"a path without access": func(t *testing.T) int { return descriptor(t, "/proc/self/exe", unix.O_PATH) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			in, r := intrude(t)
+			in, r := newRawProducer(t)
 			in.greet()
 			in.put(packet(in.head(kindBuffers), one), make(t))
 			in.refused(r, ErrCorrupt)
@@ -105,7 +105,7 @@ func unsealable(t *testing.T, size int) (fd int) {
 }
 
 // A recycled buffer need not be sealed against writing, and all the rest it must.
-func TestADescriptorThatIsNoRecycledBufferOfItsSizeIsRefused(t *testing.T) {
+func TestHostile_NotRecycledBuffer_Refused(t *testing.T) {
 	buffer := entry{size: 4096, length: 8, messages: 1, number: 1, flags: flagDescriptor}
 	memfd := func(size, seals int) func(*testing.T) int {
 		return func(t *testing.T) int { return file(t, string(make([]byte, size)), seals) }
@@ -120,7 +120,7 @@ func TestADescriptorThatIsNoRecycledBufferOfItsSizeIsRefused(t *testing.T) {
 		"a regular file":            regular(func(t *testing.T) string { return t.TempDir() }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			in, r := intrude(t)
+			in, r := newRawProducer(t)
 			in.greet()
 			in.put(packet(in.head(kindBuffers), buffer), make(t))
 			in.refused(r, ErrCorrupt)
@@ -130,7 +130,7 @@ func TestADescriptorThatIsNoRecycledBufferOfItsSizeIsRefused(t *testing.T) {
 
 // It has the seals and the size, but not the access. Which error that is nobody has
 // promised; it is one, and everything is closed.
-func TestABufferThatCannotBeReadIsRefused(t *testing.T) {
+func TestHostile_UnreadableBuffer_Refused(t *testing.T) {
 	for name, c := range map[string]struct {
 		entry entry
 		seals int
@@ -139,7 +139,7 @@ func TestABufferThatCannotBeReadIsRefused(t *testing.T) {
 		"recycled": {entry{size: 8, length: 8, messages: 1, number: 1, flags: flagDescriptor}, kept},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in, r := intrude(t)
+			in, r := newRawProducer(t)
 			in.greet()
 			fd := file(t, "from him", c.seals)
 			blind := descriptor(t, fdPath(fd), unix.O_WRONLY)
@@ -154,18 +154,18 @@ func TestABufferThatCannotBeReadIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheRestOfAPacketIsClosedWithABadBuffer(t *testing.T) {
-	in, r := intrude(t)
+func TestHostile_BadBuffer_RestOfPacketClosed(t *testing.T) {
+	in, r := newRawProducer(t)
 	in.greet()
 	files := []int{file(t, "from him", sealed), file(t, "from him", kept), file(t, "from him", sealed)}
 	in.put(packet(in.head(kindBuffers), one, one, one), files...)
 	in.at = position{1, 1, pageSize}
-	takes(t, r, "from him") // what came before it in the packet was good
+	wantMessages(t, r, "from him") // what came before it in the packet was good
 	in.refused(r, ErrCorrupt)
 }
 
 // What lies in a buffer is checked when the message is taken.
-func TestARecordThatRunsOutOfItsBufferIsRefused(t *testing.T) {
+func TestHostile_RecordBeyondBuffer_Refused(t *testing.T) {
 	for name, c := range map[string]struct {
 		content  string
 		messages uint32
@@ -179,7 +179,7 @@ func TestARecordThatRunsOutOfItsBufferIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, recycled := range []bool{false, true} {
-				in, r := intrude(t)
+				in, r := newRawProducer(t)
 				in.greet()
 				size := uint64(len(c.content))
 				e := entry{size: size, length: uint32(size), messages: c.messages, flags: flagDescriptor | flagPacked}
@@ -206,23 +206,23 @@ func TestARecordThatRunsOutOfItsBufferIsRefused(t *testing.T) {
 }
 
 // The clock that a sender writes is for statistics.
-func TestAnyStampWillDo(t *testing.T) {
-	in, r := intrude(t)
+func TestHostile_AnyStamp_Accepted(t *testing.T) {
+	in, r := newRawProducer(t)
 	in.greet()
 	for _, stamp := range []uint64{0, 1, monotonic.Now() + 1<<40, 1 << 63, math.MaxUint64} {
 		e := one
 		e.stamp = stamp
 		in.gives([]int{file(t, "from him", sealed)}, e)
-		takes(t, r, "from him")
+		wantMessages(t, r, "from him")
 	}
 }
 
 // What the consumer had released stood in the page: what was not is no more to be known.
-func TestAfterATruncationNobodyKnowsWhatIsLost(t *testing.T) {
+func TestHostile_Truncation_LossUnknown(t *testing.T) {
 	for _, size := range []int64{0, 100} {
 		s, r := pair(t, endOptions{})
 		send(t, s, "a", "b", "c")
-		takes(t, r, "a", "b")
+		wantMessages(t, r, "a", "b")
 		r.Release()
 		if err := os.Truncate(shm.Path(s.Segment().Name()), size); err != nil {
 			t.Fatal(err)

@@ -4,14 +4,15 @@ import (
 	"io"
 	"math"
 	"slices"
+	"sluice/internal/testenv"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
 // What the cases of these tests change, as it is without a change.
-func TestAnIntruderThatKeepsToTheRulesIsASender(t *testing.T) {
-	in, r := intrude(t)
+func TestHostile_ValidPackets_Accepted(t *testing.T) {
+	in, r := newRawProducer(t)
 	in.greet()
 	in.gives([]int{file(t, "from him", sealed)}, one)
 	packed := entry{size: 24, length: 24, messages: 2, flags: flagDescriptor | flagPacked}
@@ -20,38 +21,38 @@ func TestAnIntruderThatKeepsToTheRulesIsASender(t *testing.T) {
 	in.gives([]int{file(t, "two"+string(make([]byte, 4093)), kept)}, told)
 	told.flags = 0
 	in.gives(nil, told)
-	takes(t, r, "from him", "one", "", "two", "two")
+	wantMessages(t, r, "from him", "one", "", "two", "two")
 	in.put(packet(in.head(kindEnd)))
 	fails(t, r, io.EOF)
 }
 
 // The first packet of a connection was a hello, and this is the second.
-func TestAPacketThatNoSenderSendsIsRefused(t *testing.T) {
+func TestHostile_InvalidPacket_Refused(t *testing.T) {
 	// with is a good packet, but for one thing.
-	with := func(change func(*head, *entry)) func(*intruder) []byte {
-		return func(in *intruder) []byte {
+	with := func(change func(*head, *entry)) func(*rawProducer) []byte {
+		return func(in *rawProducer) []byte {
 			h, e := in.head(kindBuffers), one
 			change(&h, &e)
 			return packet(h, e)
 		}
 	}
-	bare := func(change func(*head)) func(*intruder) []byte {
-		return func(in *intruder) []byte {
+	bare := func(change func(*head)) func(*rawProducer) []byte {
+		return func(in *rawProducer) []byte {
 			h := in.head(kindEnd)
 			change(&h)
 			return packet(h)
 		}
 	}
-	edited := func(change func(p []byte) []byte) func(*intruder) []byte {
-		return func(in *intruder) []byte { return change(packet(in.head(kindBuffers), one)) }
+	edited := func(change func(p []byte) []byte) func(*rawProducer) []byte {
+		return func(in *rawProducer) []byte { return change(packet(in.head(kindBuffers), one)) }
 	}
-	entries := func(n int) func(*intruder) []byte {
-		return func(in *intruder) []byte { return packet(in.head(kindBuffers), slices.Repeat([]entry{one}, n)...) }
+	entries := func(n int) func(*rawProducer) []byte {
+		return func(in *rawProducer) []byte { return packet(in.head(kindBuffers), slices.Repeat([]entry{one}, n)...) }
 	}
-	text := func(p string) func(*intruder) []byte { return func(*intruder) []byte { return []byte(p) } }
+	text := func(p string) func(*rawProducer) []byte { return func(*rawProducer) []byte { return []byte(p) } }
 
 	for name, c := range map[string]struct {
-		packet func(*intruder) []byte
+		packet func(*rawProducer) []byte
 		files  int // good ones that come with it
 		want   error
 	}{
@@ -108,7 +109,7 @@ func TestAPacketThatNoSenderSendsIsRefused(t *testing.T) {
 		"a number that was never told": {with(func(_ *head, e *entry) { e.flags, e.number = 0, 1 }), 0, ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in, r := intrude(t)
+			in, r := newRawProducer(t)
 			in.greet()
 			var files []int
 			for range c.files {
@@ -121,34 +122,34 @@ func TestAPacketThatNoSenderSendsIsRefused(t *testing.T) {
 }
 
 // When something was accepted before, it stays, and is not taken again.
-func TestARefusalInMidStream(t *testing.T) {
+func TestHostile_InvalidPacketMidStream_Refused(t *testing.T) {
 	buffer := entry{size: 4096, length: 3, messages: 1, number: 7}
-	for name, bad := range map[string]func(in *intruder) (p []byte, files []int){
-		"a recycled buffer of another size than the one told": func(in *intruder) ([]byte, []int) {
+	for name, bad := range map[string]func(in *rawProducer) (p []byte, files []int){
+		"a recycled buffer of another size than the one told": func(in *rawProducer) ([]byte, []int) {
 			e := buffer
 			e.size = 8192
 			return packet(in.head(kindBuffers), e), nil
 		},
-		"a larger part of it than there is": func(in *intruder) ([]byte, []int) {
+		"a larger part of it than there is": func(in *rawProducer) ([]byte, []int) {
 			e := buffer
 			e.length = 4097
 			return packet(in.head(kindBuffers), e), nil
 		},
-		"the number told again, with a file of another size": func(in *intruder) ([]byte, []int) {
+		"the number told again, with a file of another size": func(in *rawProducer) ([]byte, []int) {
 			e := buffer
 			e.flags = flagDescriptor
 			return packet(in.head(kindBuffers), e), []int{file(in.t, "small", kept)}
 		},
-		"the same packet again": func(in *intruder) ([]byte, []int) {
+		"the same packet again": func(in *rawProducer) ([]byte, []int) {
 			in.at.buffers--
 			p := packet(in.head(kindBuffers), buffer)
 			in.at.buffers++
 			return p, nil
 		},
-		"another hello": func(in *intruder) ([]byte, []int) { return packet(in.head(kindHello)), nil },
+		"another hello": func(in *rawProducer) ([]byte, []int) { return packet(in.head(kindHello)), nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			in, r := intrude(t)
+			in, r := newRawProducer(t)
 			in.greet()
 			told := buffer
 			told.flags = flagDescriptor
@@ -158,7 +159,7 @@ func TestARefusalInMidStream(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			takes(t, r, "one")
+			wantMessages(t, r, "one")
 			p, files := bad(in)
 			in.put(p, files...)
 			fails(t, r, ErrCorrupt)
@@ -173,8 +174,8 @@ func TestARefusalInMidStream(t *testing.T) {
 
 // The seal is the kernel's to give, and it does not while the file is mapped for
 // writing.
-func TestAWritableMappingAndTheWriteSealExcludeEachOther(t *testing.T) {
-	in, r := intrude(t)
+func TestSeal_WritableMapping_Excluded(t *testing.T) {
+	in, r := newRawProducer(t)
 	fd := file(t, "from him", 0)
 	mem, err := unix.Mmap(fd, 0, 8, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -182,7 +183,7 @@ func TestAWritableMappingAndTheWriteSealExcludeEachOther(t *testing.T) {
 	}
 	defer unix.Munmap(mem)
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, sealed)
-	is(t, err, unix.EBUSY)
+	testenv.WantErr(t, err, unix.EBUSY)
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, kept|unix.F_SEAL_FUTURE_WRITE); err != nil {
 		t.Fatal(err)
 	}

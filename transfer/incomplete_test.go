@@ -7,11 +7,12 @@ import (
 	"os"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
 
-func TestTheEndOfATransferSaysWhetherItWasComplete(t *testing.T) {
+func TestEnd_CompleteOrIncomplete(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		end  layout.End
@@ -36,7 +37,7 @@ func TestTheEndOfATransferSaysWhetherItWasComplete(t *testing.T) {
 				_, err := finish(t.Context(), s)
 				closed <- err
 			}()
-			takes(t, r, c.sent...)
+			wantMessages(t, r, c.sent...)
 			r.Release()
 			for range 2 { // it stays so
 				fails(t, r, c.want)
@@ -51,7 +52,7 @@ func TestTheEndOfATransferSaysWhetherItWasComplete(t *testing.T) {
 	}
 }
 
-func TestAReceiverThatComesAfterAFailureIsTold(t *testing.T) {
+func TestEnd_Failed_LaterReceiverTold(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt)
 	s.EndAs(layout.EndFailed)
@@ -66,7 +67,7 @@ func TestAReceiverThatComesAfterAFailureIsTold(t *testing.T) {
 
 // Its last Receiver has left, or was killed, before the producer gave up what it had queued:
 // the next one does not wait for a stream to begin.
-func TestAReceiverThatComesAfterALossIsTold(t *testing.T) {
+func TestEnd_Loss_LaterReceiverTold(t *testing.T) {
 	for how, leave := range map[string]func(*Receiver){
 		"left":   func(r *Receiver) { closes(t, r) },
 		"killed": func(r *Receiver) { kills(t, r) },
@@ -76,7 +77,7 @@ func TestAReceiverThatComesAfterALossIsTold(t *testing.T) {
 			s, r := create(t, name, opt), open(t, name, opt)
 			s.KeepEnd()
 			send(t, s, "a")
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 			r.Release()
 			leave(r)
 			send(t, s, "lost")
@@ -95,7 +96,7 @@ func TestAReceiverThatComesAfterALossIsTold(t *testing.T) {
 
 // What nobody has come for is not there for a later producer's Receiver, but for the word
 // that it is missing.
-func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
+func TestCreate_SegmentOnlyTellsEnd_Replaced(t *testing.T) {
 	for _, c := range []struct {
 		sent []string
 		end  error
@@ -119,7 +120,7 @@ func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
 			_, err := finish(t.Context(), next)
 			closed <- err
 		}()
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		if lost := r.own.Lost.Load(); lost > 0 {
 			t.Errorf("%d lost, in a page of another producer", lost)
 		}
@@ -136,7 +137,7 @@ func TestAProducerDoesNotGoOnWithAPageThatOnlyTellsOfAnEnd(t *testing.T) {
 }
 
 // The second producer has nothing to send, and leaves the page that says what the first has lost.
-func TestWhatWasLostBeforeAnAbandonedPageIsToldWithTheNext(t *testing.T) {
+func TestEnd_LossBeforeAbandonedSegment_ToldWithNext(t *testing.T) {
 	name, opt := place(t)
 	s, err := newSender(t.Context(), name, opt.sender()) // without a send loop
 	if err != nil {
@@ -155,7 +156,7 @@ func TestWhatWasLostBeforeAnAbandonedPageIsToldWithTheNext(t *testing.T) {
 		_, err := finish(t.Context(), s)
 		closed <- err
 	}()
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
 	fails(t, r, ErrIncomplete)
 	if err := <-closed; err != nil {
@@ -166,12 +167,12 @@ func TestWhatWasLostBeforeAnAbandonedPageIsToldWithTheNext(t *testing.T) {
 
 // Whoever comes after half of a stream is told at the end of what goes on with it, whenever it
 // comes.
-func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
+func TestEnd_UntoldIncomplete_NextIncomplete(t *testing.T) {
 	for _, first := range []bool{false, true} {
 		name, opt := place(t)
 		s, r := create(t, name, opt), open(t, name, opt)
 		send(t, s, "a")
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.Release()
 		closes(t, r)
 		s.EndAs(layout.EndStopped)
@@ -192,7 +193,7 @@ func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
 			_, err := finish(t.Context(), s)
 			closed <- err
 		}()
-		takes(t, r, "b")
+		wantMessages(t, r, "b")
 		r.Release()
 		fails(t, r, ErrIncomplete)
 		if err := <-closed; err != nil {
@@ -205,18 +206,18 @@ func TestAnIncompleteEndThatNobodyWasToldOfIsToldWithTheNext(t *testing.T) {
 	}
 }
 
-func TestMessagesThatWereLostMakeAStreamIncomplete(t *testing.T) {
-	in, r := intrude(t)
+func TestEnd_Losses_Incomplete(t *testing.T) {
+	in, r := newRawProducer(t)
 	in.greet()
 	in.gives([]int{file(t, "from him", sealed)}, one)
-	takes(t, r, "from him")
+	wantMessages(t, r, "from him")
 	r.Release()
 	in.hangUp()
 	in.at.messages += 5 // went with a producer that died
 	in.greet()
 	in.put(packet(in.head(kindEnd)))
 	_, err := r.Next(t.Context())
-	is(t, err, ErrIncomplete)
+	testenv.WantErr(t, err, ErrIncomplete)
 	if errors.Is(err, io.EOF) || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Error(err)
 	}
@@ -224,13 +225,13 @@ func TestMessagesThatWereLostMakeAStreamIncomplete(t *testing.T) {
 
 // A Receiver may leave before it has asked how the stream ended. Then somebody else has to be
 // told, unless it was complete.
-func TestAnEndThatTheLastReceiverHasNotAskedFor(t *testing.T) {
+func TestEnd_NotAskedFor_ToldToNextReceiver(t *testing.T) {
 	for _, end := range []layout.End{layout.EndComplete, layout.EndStopped, layout.EndFailed} {
 		for _, asks := range []bool{false, true} {
 			name, opt := place(t)
 			s, r := create(t, name, opt), open(t, name, opt)
 			send(t, s, "a")
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 			r.Release()
 			s.EndAs(end)
 			if _, err := finish(t.Context(), s); err != nil {

@@ -12,10 +12,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
-func TestASenderNeedsNoConsumer(t *testing.T) {
+func TestSender_NoConsumer_Accepts(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
@@ -27,40 +28,40 @@ func TestASenderNeedsNoConsumer(t *testing.T) {
 		if s.Unread() != 3000 || s.own.HighWater.Load() != 3000 {
 			t.Errorf("%d messages are queued, at most %d", s.Unread(), s.own.HighWater.Load())
 		}
-		eventually(t, "a reason", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
+		testenv.Eventually(t, "a reason", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
 		r := open(t, name, opt)
 		for i := range 3000 {
-			takes(t, r, fmt.Sprint(i))
+			wantMessages(t, r, fmt.Sprint(i))
 			r.Release()
 		}
 		ended(t, s, r)
 	})
 }
 
-func TestASenderDoesNotWaitForAConsumerThatDoesNotRead(t *testing.T) {
+func TestSender_ConsumerDoesNotRead_DoesNotWait(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Batch = 1 // or all of it fits into the socket
 		s, r := pair(t, opt)
 		send(t, s, "first")
 		s.Flush()
-		takes(t, r, "first") // it is connected
+		wantMessages(t, r, "first") // it is connected
 		for i := range 300 {
 			send(t, s, fmt.Sprint(i))
 			s.Flush()
 		}
-		eventually(t, "a full socket", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseSocketFull) })
+		testenv.Eventually(t, "a full socket", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseSocketFull) })
 		if s.own.Refused.Load() == 0 {
 			t.Error("it does not count as refused")
 		}
 		for i := range 300 {
-			takes(t, r, fmt.Sprint(i))
+			wantMessages(t, r, fmt.Sprint(i))
 		}
 		r.Release()
 		ended(t, s, r)
 	})
 }
 
-func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
+func TestLimit_MemoryInFlight(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Limit = 16 * pageSize
 		s, r := pair(t, opt)
@@ -93,7 +94,7 @@ func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
 		if s.own.Limit.Load() != 16*pageSize {
 			t.Errorf("limit %d", s.own.Limit.Load())
 		}
-		takes(t, r, half, half, half, half)
+		wantMessages(t, r, half, half, half, half)
 		if o := layout.RefuseReason(s.own.RefuseReason.Load()); o != layout.RefuseMemoryLimit {
 			t.Errorf("refused by the limit, and the reason given is %v: packets that go on hide it", o)
 		}
@@ -108,7 +109,7 @@ func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
 			t.Errorf("%+v: %v", *limit, limit)
 		}
 		for range 16 {
-			takes(t, r, half)
+			wantMessages(t, r, half)
 		}
 		r.Release()
 		ended(t, s, r)
@@ -117,7 +118,7 @@ func TestTheLimitIsOfMemoryInFlight(t *testing.T) {
 
 // What is in flight is also what the pages of the header say, from which the time until the
 // limit is forecast.
-func TestARecycledBufferCountsWholeOnBothSides(t *testing.T) {
+func TestLimit_RecycledBuffer_CountsWhole(t *testing.T) {
 	for name, opt := range map[string]endOptions{
 		"packed, and sent before they are full": {Recycle: true, Buffer: 16 * int(pageSize)},
 		"of a size that is rounded up":          {Recycle: true},
@@ -145,7 +146,7 @@ func TestARecycledBufferCountsWholeOnBothSides(t *testing.T) {
 				t.Errorf("%d bytes are said to be in flight, %d are", said, taken)
 			}
 			for range sent {
-				takes(t, r, msg)
+				wantMessages(t, r, msg)
 			}
 			r.Release()
 			ended(t, s, r)
@@ -153,7 +154,7 @@ func TestARecycledBufferCountsWholeOnBothSides(t *testing.T) {
 	}
 }
 
-func TestTheFiguresOfALimitAreShort(t *testing.T) {
+func TestLimit_Error_ShortFigures(t *testing.T) {
 	for _, c := range []struct {
 		e    LimitError
 		want string
@@ -171,15 +172,15 @@ func TestTheFiguresOfALimitAreShort(t *testing.T) {
 	}
 }
 
-func TestASmallMessageTakesAPageOfTheLimit(t *testing.T) {
+func TestLimit_SmallMessage_CountsPage(t *testing.T) {
 	name, opt := place(t)
 	opt.Limit = 4 * pageSize
 	s := create(t, name, opt)
 	send(t, s, "a", "", "c", strings.Repeat("d", int(pageSize)))
-	is(t, s.Send(t.Context(), nil), ErrLimit)
+	testenv.WantErr(t, s.Send(t.Context(), nil), ErrLimit)
 }
 
-func TestPackedMessagesShareAPageOfTheLimit(t *testing.T) {
+func TestLimit_PackedMessages_SharePage(t *testing.T) {
 	name, opt := place(t)
 	opt.Limit, opt.Buffer = 3*pageSize, int(pageSize)
 	s := create(t, name, opt)
@@ -191,7 +192,7 @@ func TestPackedMessagesShareAPageOfTheLimit(t *testing.T) {
 	}
 }
 
-func TestNoLimitIsNone(t *testing.T) {
+func TestLimit_Zero_None(t *testing.T) {
 	name, opt := place(t)
 	opt.Limit = NoLimit
 	s := create(t, name, opt)
@@ -199,25 +200,25 @@ func TestNoLimitIsNone(t *testing.T) {
 		t.Errorf("limit %d, messages of up to %d", s.own.Limit.Load(), s.MaxMessage())
 	}
 	_, err := s.Reserve(t.Context(), MaxMessage+1)
-	is(t, err, ErrTooLarge)
+	testenv.WantErr(t, err, ErrTooLarge)
 	send(t, s, "and on")
 }
 
-func TestAMessageThatIsTooLarge(t *testing.T) {
+func TestSender_MessageTooLarge(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		opt.Limit = 64 << 10
 		s, r := pair(t, opt)
 		most := strings.Repeat("x", s.MaxMessage())
-		is(t, s.Send(t.Context(), []byte(most+"x")), ErrTooLarge)
+		testenv.WantErr(t, s.Send(t.Context(), []byte(most+"x")), ErrTooLarge)
 		send(t, s, most)
 		s.Flush()
-		takes(t, r, most)
+		wantMessages(t, r, most)
 		r.Release()
 		ended(t, s, r)
 	})
 }
 
-func TestALimitThatLeavesRoomForNoMessage(t *testing.T) {
+func TestLimit_TooSmallForAnyMessage_Refused(t *testing.T) {
 	for _, limit := range []uint64{1, 4096, 8192} {
 		name, opt := place(t)
 		opt.Limit = limit
@@ -225,14 +226,14 @@ func TestALimitThatLeavesRoomForNoMessage(t *testing.T) {
 		if n := s.MaxMessage(); n != 0 {
 			t.Errorf("limit %d: messages of %d bytes", limit, n)
 		}
-		is(t, s.Send(t.Context(), []byte("x")), ErrTooLarge)
+		testenv.WantErr(t, s.Send(t.Context(), []byte("x")), ErrTooLarge)
 	}
 }
 
 // The memory that is taken, as the kernel counts it: what lies in buffers of this
 // process. With each size some of a rounded buffer would be beyond the limit, if only
 // what is in it counted.
-func TestTheLimitBoundsTheMemoryThatIsReallyTaken(t *testing.T) {
+func TestLimit_BoundsRealMemory(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		for _, size := range []int{3000, 1<<15 + 4, 1<<17 + 4, 1<<18 - 20} {
 			opt.Limit = 2 << 20
@@ -244,7 +245,7 @@ func TestTheLimitBoundsTheMemoryThatIsReallyTaken(t *testing.T) {
 				if most > opt.Limit {
 					t.Fatalf("%d bytes are taken, counted as %d, with a limit of %d", blocks(t), s.own.Memory.Load(), opt.Limit)
 				}
-				eventually(t, "that it counts", func() bool { return blocks(t) <= s.own.Memory.Load() })
+				testenv.Eventually(t, "that it counts", func() bool { return blocks(t) <= s.own.Memory.Load() })
 			}
 			sent, taken := 0, 0
 			for round := range 6 {
@@ -303,7 +304,7 @@ func blocks(t *testing.T) (n uint64) {
 }
 
 // A peak takes memory, and leaves it when it is over.
-func TestMemoryGoesBackAfterAPeak(t *testing.T) {
+func TestMemory_GivenBackAfterPeak(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		msg := strings.Repeat("x", 100_000)
@@ -315,31 +316,31 @@ func TestMemoryGoesBackAfterAPeak(t *testing.T) {
 			t.Fatalf("%d bytes in flight count as %d", 300*len(msg), n)
 		}
 		for range 300 {
-			takes(t, r, msg)
+			wantMessages(t, r, msg)
 		}
 		r.Release()
-		eventually(t, "an end of the peak", func() bool { return blocks(t) <= keptFree && s.own.Memory.Load() <= keptFree })
+		testenv.Eventually(t, "an end of the peak", func() bool { return blocks(t) <= keptFree && s.own.Memory.Load() <= keptFree })
 		send(t, s, msg)
 		s.Flush()
-		takes(t, r, msg)
+		wantMessages(t, r, msg)
 		r.Release()
 		ended(t, s, r)
 	})
 }
 
 // As large as an int can be, in a buffer that is open.
-func TestAMessageThatNothingCanHoldIsTooLarge(t *testing.T) {
+func TestSender_MessageLargerThanAnyFile_TooLarge(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		name, at := place(t)
 		opt.Socket = at.Socket
 		s := create(t, name, opt)
 		for range 2 {
 			_, err := s.Reserve(t.Context(), math.MaxInt)
-			is(t, err, ErrTooLarge)
+			testenv.WantErr(t, err, ErrTooLarge)
 			_, err = s.Reserve(t.Context(), MaxMessage+1)
-			is(t, err, ErrTooLarge)
+			testenv.WantErr(t, err, ErrTooLarge)
 			_, err = s.Reserve(t.Context(), 1)
-			is(t, err, nil)
+			testenv.WantErr(t, err, nil)
 		}
 	})
 }

@@ -34,7 +34,7 @@ func handOver(t *testing.T, l *net.UnixListener) *net.UnixListener {
 	return other.(*net.UnixListener)
 }
 
-func TestAReceiverListensAtTheSocketThatItWasGiven(t *testing.T) {
+func TestListener_Given_Used(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt)
 	send(t, s, "before anybody accepts")
@@ -42,7 +42,7 @@ func TestAReceiverListensAtTheSocketThatItWasGiven(t *testing.T) {
 	given := opt
 	given.Listener, given.Socket = l, strings.Repeat("x", longestPath+1) // which is not looked at
 	r := open(t, name, given)
-	takes(t, r, "before anybody accepts")
+	wantMessages(t, r, "before anybody accepts")
 	r.Release()
 	ended(t, s, r)
 	if err := r.Close(); err != nil {
@@ -57,7 +57,7 @@ func TestAReceiverListensAtTheSocketThatItWasGiven(t *testing.T) {
 }
 
 // What comes to the socket while there is no consumer waits for the next one.
-func TestASocketOutlivesItsReceivers(t *testing.T) {
+func TestListener_Given_OutlivesReceivers(t *testing.T) {
 	name, opt := place(t)
 	l := keeper(t, opt.Socket)
 	s := create(t, name, opt)
@@ -65,7 +65,7 @@ func TestASocketOutlivesItsReceivers(t *testing.T) {
 		send(t, s, msg)
 		opt.Listener = handOver(t, l)
 		r := open(t, name, opt)
-		takes(t, r, msg)
+		wantMessages(t, r, msg)
 		r.Release()
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -73,7 +73,7 @@ func TestASocketOutlivesItsReceivers(t *testing.T) {
 	}
 }
 
-func TestAReceiverThatFailsClosesTheSocketThatItWasGiven(t *testing.T) {
+func TestListener_Given_OpenFails_Closed(t *testing.T) {
 	name, opt := place(t)
 	seg := aRing(t, name)
 	defer seg.Leave(never)

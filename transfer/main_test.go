@@ -9,48 +9,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
-
-// patience is how long a step may take before the test gives up on it. It only
-// bounds a failure; no test passes by waiting for it.
-const patience = 60 * time.Second
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	left := leftovers()
-	// What ends that nobody has any more have left mapped goes with a collection.
-	for deadline := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(deadline); left = leftovers() {
-		runtime.GC()
-		time.Sleep(time.Millisecond)
-	}
-	if code == 0 && len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "the tests left behind:\n%s\n", strings.Join(left, "\n"))
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// leftovers lists what these tests made that is still there: segments, and memfds
-// and header pages that are open or mapped.
-func leftovers() (left []string) {
-	left, _ = filepath.Glob(shm.Path(fmt.Sprintf("transfertest.%d.*", os.Getpid())))
-	for _, file := range openFiles() {
-		left = append(left, "open "+file)
-	}
-	maps, _ := os.ReadFile("/proc/self/maps")
-	for line := range strings.Lines(string(maps)) {
-		if strings.Contains(line, " "+shm.Dir+"/sluice.") || strings.Contains(line, "/memfd:sluice") {
-			left = append(left, "mapped "+strings.TrimSpace(line))
-		}
-	}
-	return left
-}
 
 // openFiles lists the memfds, sockets, segments and timers that this process has open.
 func openFiles() (files []string) {
@@ -113,19 +77,13 @@ func (o endOptions) receiver() ReceiverOptions {
 	return ReceiverOptions{Socket: o.Socket, Keep: o.Keep, Access: o.Access, Follow: o.Follow, OnEnd: o.OnEnd, Listener: o.Listener}
 }
 
-var names atomic.Int64
-
 // place is a segment's name and a socket that no other test has. What is there is
 // removed at the end.
 func place(t testing.TB) (name string, opt endOptions) {
 	t.Helper()
-	name = fmt.Sprintf("transfertest.%d.%d", os.Getpid(), names.Add(1))
-	t.Cleanup(func() { os.RemoveAll(shm.Path(name)) })
-	return name, endOptions{Socket: filepath.Join(ownDir(t), "socket")}
+	name = testenv.SegmentName(t)
+	return name, endOptions{Socket: filepath.Join(testenv.PrivateDir(t), "socket")}
 }
-
-// ownDir is a directory that only this user may write to, whatever the umask is.
-func ownDir(t testing.TB) string { return directory(t, 0o700, -1) }
 
 func create(t testing.TB, name string, opt endOptions) *Sender {
 	t.Helper()
@@ -162,7 +120,7 @@ func pair(t testing.TB, opt endOptions) (*Sender, *Receiver) {
 func apart(t *testing.T, name string, opt endOptions) (*Sender, *Receiver) {
 	t.Helper()
 	elsewhere := opt
-	elsewhere.Socket = filepath.Join(ownDir(t), "elsewhere")
+	elsewhere.Socket = filepath.Join(testenv.PrivateDir(t), "elsewhere")
 	s, err := newSender(t.Context(), name, elsewhere.sender())
 	if err != nil {
 		t.Fatal(err)
@@ -184,11 +142,11 @@ func send(t *testing.T, s *Sender, msgs ...string) {
 	}
 }
 
-// takes expects these messages next. They stay held.
-func takes(t *testing.T, r *Receiver, want ...string) {
+// wantMessages expects these messages next. They stay held.
+func wantMessages(t *testing.T, r *Receiver, want ...string) {
 	t.Helper()
 	for _, msg := range want {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testenv.Timeout)
 		got, err := r.Next(ctx)
 		cancel()
 		if err != nil || string(got) != msg {
@@ -200,34 +158,10 @@ func takes(t *testing.T, r *Receiver, want ...string) {
 // fails expects that Next fails with want.
 func fails(t *testing.T, r *Receiver, want error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Timeout)
 	defer cancel()
 	if msg, err := r.Next(ctx); !errors.Is(err, want) {
 		t.Fatalf("took %.40q, %v; want %v", msg, err, want)
-	}
-}
-
-func is(t *testing.T, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%v, want %v", err, want)
-	}
-}
-
-// cancelled is a context for calls that must not wait.
-func cancelled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
-// eventually repeats ok until it is true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s did not happen", what)
-		}
 	}
 }
 
@@ -235,7 +169,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // end has left which nobody has any more.
 func stillMapped(t *testing.T, n int) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("an end of all mappings but %d", n), func() bool {
+	testenv.Eventually(t, fmt.Sprintf("an end of all mappings but %d", n), func() bool {
 		runtime.GC()
 		maps, err := os.ReadFile("/proc/self/maps")
 		if err != nil {
@@ -257,4 +191,8 @@ func lostIn(err error) (lost uint64, _ error) {
 // finish waits until all is delivered, as Shutdown does, and closes.
 func finish(ctx context.Context, s *Sender) (lost uint64, err error) {
 	return lostIn(errors.Join(s.Shutdown(ctx), s.Close()))
+}
+
+func TestMain(m *testing.M) {
+	testenv.Main(m, testenv.Children{"dial": dialAsNobody, "listen": listenAsNobody})
 }

@@ -25,7 +25,7 @@ func stepped(t *testing.T, opt endOptions) *Sender {
 
 // Many descriptors in a packet are what makes small messages fast; of large ones no
 // more than a cache holds.
-func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
+func TestPacket_FilledToBatchAndBytes(t *testing.T) {
 	for _, c := range []struct{ size, queued, batch, want int }{
 		{10, 5, 0, 5},
 		{10, 100, 0, DefaultBatch},
@@ -57,7 +57,7 @@ func TestAPacketIsFilledUpToItsBatchAndItsBytes(t *testing.T) {
 }
 
 // What the last one used holds may still be in a cache.
-func TestThePoolGivesTheBufferThatCameBackLast(t *testing.T) {
+func TestRecycledPool_LastReturnedFirst(t *testing.T) {
 	p := &stepped(t, endOptions{Recycle: true}).queue.memory.recycled
 	var all []*recycledBuffer
 	for range 3 {
@@ -78,7 +78,7 @@ func TestThePoolGivesTheBufferThatCameBackLast(t *testing.T) {
 	}
 }
 
-func TestRecycledBuffersAreRoundedUpByAnEighthAtMost(t *testing.T) {
+func TestRecycledPool_RoundedByOneEighthAtMost(t *testing.T) {
 	for n := uint64(1); n < 1<<31; n += n/3 + 1 {
 		size, need := recycledSize(n), pages(n)
 		if size < n || size%pageSize != 0 || size-need > need/8 || recycledSize(size) != size {
@@ -89,7 +89,7 @@ func TestRecycledBuffersAreRoundedUpByAnEighthAtMost(t *testing.T) {
 
 // The send loop asks less and less often whether something has changed, and at once again
 // when something did.
-func TestTheBackoffStartsAgainWhenSomethingMoves(t *testing.T) {
+func TestSendLoop_Backoff_ResetsOnProgress(t *testing.T) {
 	var b backoff
 	last := time.Duration(0)
 	for range 20 {

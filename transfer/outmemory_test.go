@@ -6,11 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/seccomp"
+	"sluice/internal/testenv"
 )
 
 // A buffer that could not be made leaves all counts as they were, and its number is no
 // other buffer's.
-func TestABufferThatCannotBeMadeIsNotCounted(t *testing.T) {
+func TestOutMemory_BufferNotMade_NotCounted(t *testing.T) {
 	m := &stepped(t, endOptions{Recycle: true, Limit: 1 << 20}).queue.memory
 	recycledOf := func(n uint64) *recycledBuffer {
 		t.Helper()
@@ -31,8 +32,8 @@ func TestABufferThatCannotBeMadeIsNotCounted(t *testing.T) {
 		_, one = m.recycled.get(weight, weight)
 		_, other = m.seal([]byte("a"))
 	})
-	is(t, one, unix.ENOMEM)
-	is(t, other, unix.ENOMEM)
+	testenv.WantErr(t, one, unix.ENOMEM)
+	testenv.WantErr(t, other, unix.ENOMEM)
 	if m.fds.held.Load() != files || m.bytes.taken.Load() != memory {
 		t.Errorf("%d descriptors and %d bytes are counted, want %d and %d", m.fds.held.Load(), m.bytes.taken.Load(), files, memory)
 	}
@@ -43,7 +44,7 @@ func TestABufferThatCannotBeMadeIsNotCounted(t *testing.T) {
 }
 
 // The consumer has an evicted buffer mapped until it hears of the next with its number.
-func TestTheMemoryOfAnEvictedBufferIsFreeAtOnce(t *testing.T) {
+func TestOutMemory_Evicted_FreedAtOnce(t *testing.T) {
 	m := &stepped(t, endOptions{Recycle: true}).queue.memory
 	b, err := m.recycled.get(10, 0)
 	if err != nil {
@@ -68,7 +69,7 @@ func TestTheMemoryOfAnEvictedBufferIsFreeAtOnce(t *testing.T) {
 }
 
 // The user of a Sender that was closed elsewhere may still write to its reservation.
-func TestABufferThatIsLentIsNotUsedAgain(t *testing.T) {
+func TestOutMemory_Lent_NotReused(t *testing.T) {
 	m := &stepped(t, endOptions{Recycle: true}).queue.memory
 	b, err := m.recycled.get(10, 0)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestAPacketReadsAsItWasWritten(t *testing.T) {
+func TestPacket_WriteAndRead(t *testing.T) {
 	h := head{kindBuffers, 1, 2, 3, 4}
 	entries := []entry{{5, 4, 1, 3, 0, 2}, {1 << 31, 1<<31 - 8, 9, 0, flagDescriptor | flagPacked, 1 << 63}}
 	p := packet(h, entries...)
@@ -70,8 +70,8 @@ func FuzzPacket(f *testing.F) {
 
 // A Receiver that is given chance packets with chance descriptors, a connection for
 // each, returns messages or documented errors, and what follows is not harmed.
-func TestChancePacketsDoNoHarm(t *testing.T) {
-	in, r := intrude(t)
+func TestPacket_RandomBytes_NoHarm(t *testing.T) {
+	in, r := newRawProducer(t)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestChancePacketsDoNoHarm(t *testing.T) {
 
 // chancePacket is a packet that was good before a few bytes of it were changed, or
 // never was, with descriptors that may suit it.
-func chancePacket(in *intruder, chance *rand.Rand) (p []byte, files []int) {
+func chancePacket(in *rawProducer, chance *rand.Rand) (p []byte, files []int) {
 	zeros := string(make([]byte, 64))
 	var entries []entry
 	for range chance.IntN(4) {

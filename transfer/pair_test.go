@@ -9,6 +9,7 @@ import (
 	"os"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -55,7 +56,7 @@ func content(buf []byte, i int) []byte {
 	return buf
 }
 
-func TestMessagesArriveWholeAndInOrder(t *testing.T) {
+func TestPair_InOrderAndIntact(t *testing.T) {
 	for _, batch := range []int{1, 0, MaxBatch, MaxBatch + 1} {
 		inEveryForm(t, func(t *testing.T, opt endOptions) {
 			opt.Batch = batch
@@ -83,30 +84,30 @@ func TestMessagesArriveWholeAndInOrder(t *testing.T) {
 	}
 }
 
-func TestAnEmptyMessageIsAMessage(t *testing.T) {
+func TestPair_EmptyMessage(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "", "", "a", "")
 		s.Flush()
-		takes(t, r, "", "", "a", "")
+		wantMessages(t, r, "", "", "a", "")
 		r.Release()
 		ended(t, s, r)
 	})
 }
 
-func TestAMessageLargerThanABufferGetsItsOwn(t *testing.T) {
+func TestPacking_LargerMessage_OwnBuffer(t *testing.T) {
 	for _, recycle := range []bool{false, true} {
 		s, r := pair(t, endOptions{Buffer: 64, Recycle: recycle})
 		large := string(bytes.Repeat([]byte("large"), 10_000))
 		send(t, s, "small", large, "small")
 		s.Flush()
-		takes(t, r, "small", large, "small")
+		wantMessages(t, r, "small", large, "small")
 		r.Release()
 		ended(t, s, r)
 	}
 }
 
-func TestOnlyWhatIsCommittedIsSent(t *testing.T) {
+func TestSender_Uncommitted_NotSent(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		reserve := func(n int) []byte {
@@ -127,7 +128,7 @@ func TestOnlyWhatIsCommittedIsSent(t *testing.T) {
 		s.Publish()
 		s.reserved = -1
 		s.Flush()
-		takes(t, r, "first", "second")
+		wantMessages(t, r, "first", "second")
 		r.Release()
 		reserve(100)
 		ended(t, s, r)
@@ -135,7 +136,7 @@ func TestOnlyWhatIsCommittedIsSent(t *testing.T) {
 }
 
 // The slice is of no use after Commit: what is written to it reaches nobody.
-func TestAPublishedMessageDoesNotChange(t *testing.T) {
+func TestSender_Published_Unchangeable(t *testing.T) {
 	s, r := pair(t, endOptions{})
 	room, err := s.Reserve(t.Context(), 5)
 	if err != nil {
@@ -144,11 +145,11 @@ func TestAPublishedMessageDoesNotChange(t *testing.T) {
 	s.Commit(copy(room, "first"))
 	s.Publish()
 	copy(room, "wrong")
-	takes(t, r, "first")
+	wantMessages(t, r, "first")
 }
 
 // With packing a buffer goes when it is full; until then it is not published.
-func TestFlushSendsABufferThatIsNotFull(t *testing.T) {
+func TestPacking_Flush_SendsPartialBuffer(t *testing.T) {
 	s, r := pair(t, endOptions{Buffer: 4096})
 	send(t, s, "a", "b")
 	if s.Unread() != 2 || s.next.buffers != 0 {
@@ -167,10 +168,10 @@ func TestFlushSendsABufferThatIsNotFull(t *testing.T) {
 	if s.Flush(); s.next.buffers != 1 {
 		t.Error("nothing was sent as something")
 	}
-	takes(t, r, "a", "b", "\x00")
+	wantMessages(t, r, "a", "b", "\x00")
 }
 
-func TestReceiveReturnsACopyAndReleases(t *testing.T) {
+func TestReceiver_Receive_CopiesAndReleases(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "one", "two")
@@ -190,40 +191,40 @@ func TestReceiveReturnsACopyAndReleases(t *testing.T) {
 	})
 }
 
-func TestNextEndsWithItsContext(t *testing.T) {
+func TestReceiver_Next_EndsWithContext(t *testing.T) {
 	s, r := pair(t, endOptions{})
-	_, err := r.Next(cancelled())
-	is(t, err, context.Canceled)
+	_, err := r.Next(testenv.Canceled())
+	testenv.WantErr(t, err, context.Canceled)
 	why := errors.New("because")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
 	_, err = r.Next(ctx)
-	is(t, err, why)
+	testenv.WantErr(t, err, why)
 	_, err = r.Receive(ctx, nil)
-	is(t, err, why)
-	is(t, s.Send(ctx, []byte("x")), why)
+	testenv.WantErr(t, err, why)
+	testenv.WantErr(t, s.Send(ctx, []byte("x")), why)
 	send(t, s, "there all the same")
-	takes(t, r, "there all the same")
+	wantMessages(t, r, "there all the same")
 }
 
-func TestBufferedTellsWhatNextNeedNotWaitFor(t *testing.T) {
+func TestReceiver_Buffered_NextReturnsAtOnce(t *testing.T) {
 	s, r := pair(t, endOptions{Buffer: 64})
 	send(t, s, "a", "b")
 	s.Flush()
 	if r.Buffered() {
 		t.Error("before anything was received")
 	}
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	if !r.Buffered() {
 		t.Error("not with a message left")
 	}
-	takes(t, r, "b")
+	wantMessages(t, r, "b")
 	if r.Buffered() {
 		t.Error("after the last")
 	}
 }
 
-func TestTheFramingIsToldToTheConsumer(t *testing.T) {
+func TestReceiver_Framing(t *testing.T) {
 	s, r := pair(t, endOptions{Framing: layout.FramingLength})
 	if r.Framing() != layout.FramingLength {
 		t.Error(r.Framing())
@@ -237,35 +238,35 @@ func TestTheFramingIsToldToTheConsumer(t *testing.T) {
 	}
 }
 
-func TestAClosedEndSaysSo(t *testing.T) {
+func TestPair_AfterClose_ErrClosed(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "taken")
 		s.Flush()
-		takes(t, r, "taken")
+		wantMessages(t, r, "taken")
 		r.Release()
 		ended(t, s, r)
 		_, err := s.Reserve(t.Context(), 1)
-		is(t, err, ErrClosed)
-		is(t, err, os.ErrClosed)
-		is(t, s.Send(t.Context(), nil), ErrClosed)
+		testenv.WantErr(t, err, ErrClosed)
+		testenv.WantErr(t, err, os.ErrClosed)
+		testenv.WantErr(t, s.Send(t.Context(), nil), ErrClosed)
 		if lost, err := finish(t.Context(), s); lost != 0 || err != nil {
 			t.Errorf("the second Close: %d lost, %v", lost, err)
 		}
 		_, err = r.Next(t.Context())
-		is(t, err, io.EOF)
+		testenv.WantErr(t, err, io.EOF)
 		for range 2 {
 			if err := r.Close(); err != nil {
 				t.Error(err)
 			}
 			r.Release()
 			_, err = r.Next(t.Context())
-			is(t, err, ErrClosed)
+			testenv.WantErr(t, err, ErrClosed)
 		}
 	})
 }
 
-func TestMisuseOfASenderPanics(t *testing.T) {
+func TestSender_Misuse_Panics(t *testing.T) {
 	s, _ := pair(t, endOptions{})
 	panics := func(what string, fn func()) {
 		t.Helper()

@@ -7,7 +7,7 @@ import (
 )
 
 // A Receiver stores Count, then Lost, then Consumed, and may be killed after each.
-func TestASuccessorCompletesTheCountsOfAKilledReceiver(t *testing.T) {
+func TestReceiver_Killed_SuccessorCompletesCounts(t *testing.T) {
 	for _, c := range []struct {
 		name                         string
 		count, lost, nextLost, taken uint64 // as the kill left them

@@ -47,7 +47,7 @@ var (
 )
 
 // Nothing has been promised yet: no message is accepted that would be lost.
-func TestWhatASenderMayNotIsSaidWhenItIsMade(t *testing.T) {
+func TestCreate_RefusedCall_Error(t *testing.T) {
 	for _, row := range []struct {
 		call string
 		rule seccomp.Rule
@@ -81,7 +81,7 @@ func TestWhatASenderMayNotIsSaidWhenItIsMade(t *testing.T) {
 	}
 }
 
-func TestWhatAReceiverMayNotIsSaidWhenItIsMade(t *testing.T) {
+func TestOpen_RefusedCall_Error(t *testing.T) {
 	for _, row := range []struct {
 		call string
 		rule seccomp.Rule
@@ -118,7 +118,7 @@ func TestWhatAReceiverMayNotIsSaidWhenItIsMade(t *testing.T) {
 	}
 }
 
-func TestWhatASideDoesNotNeedMayBeRefused(t *testing.T) {
+func TestRefusedCall_NotNeeded_NoError(t *testing.T) {
 	refused := func(fn func(), rules ...seccomp.Rule) {
 		t.Helper()
 		if err := seccomp.Under(unix.EPERM, fn, rules...); err != nil {
@@ -141,11 +141,11 @@ func TestWhatASideDoesNotNeedMayBeRefused(t *testing.T) {
 	}
 	defer r.Close()
 	send(t, s, "through")
-	takes(t, r, "through")
+	wantMessages(t, r, "through")
 }
 
 // What the send loop finds later ends it, with the call's name.
-func TestWhatTheCourierMayNotIsAnError(t *testing.T) {
+func TestSendLoop_RefusedCall_Error(t *testing.T) {
 	for _, errno := range refusals {
 		name, opt := place(t)
 		s, err := newSender(t.Context(), name, opt.sender())
@@ -180,14 +180,14 @@ func TestWhatTheCourierMayNotIsAnError(t *testing.T) {
 		}
 		go s.loop.run()
 		send(t, s, "a")
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.Close()
 		s.Abort()
 	}
 }
 
 // A Sender without a descriptor for its connection is not one without a consumer.
-func TestASenderThatIsOutOfDescriptorsSaysSo(t *testing.T) {
+func TestSender_OutOfDescriptors_Reason(t *testing.T) {
 	name, opt := place(t)
 	s, err := newSender(t.Context(), name, opt.sender())
 	if err != nil {

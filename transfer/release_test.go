@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sluice/internal/testenv"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestReceiver_ReleaseN_ReleasesTheOldest(t *testing.T) {
 		r = open(t, s.segment.Name(), endOptions{Socket: s.loop.dialer.path})
 		buf := make([]byte, 200)
 		for i := next - 4; i < next; i++ {
-			takes(t, r, string(numbered(buf, uint64(i))))
+			wantMessages(t, r, string(numbered(buf, uint64(i))))
 		}
 		r.Release()
 		ended(t, s, r)
@@ -119,7 +120,7 @@ func TestReceiver_ReleaseN_GivesBuffersBack(t *testing.T) {
 
 // A mapping that was replaced goes when the last message in it is released, not when all are.
 func TestReceiver_ReleaseN_UnmapsWhatWasReplaced(t *testing.T) {
-	in, r := intrude(t)
+	in, r := newRawProducer(t)
 	in.greet()
 	e := entry{size: 8, length: 8, messages: 1, number: 1, flags: flagDescriptor}
 	var held [][]byte
@@ -148,12 +149,12 @@ func TestReceiver_ReleaseN_UnmapsWhatWasReplaced(t *testing.T) {
 func TestReceiver_ReleaseN_BeforeMessagesThatWereLost(t *testing.T) {
 	for _, buffer := range []int{0, 32} { // of a message, of two
 		s, r, name, opt := sentSome(t, endOptions{Buffer: buffer}, 5, 2)
-		takes(t, r, "0", "1")
+		wantMessages(t, r, "0", "1")
 		killsSender(t, s)
 		s = create(t, name, opt)
 		send(t, s, "5")
 		s.Flush()
-		takes(t, r, "5")
+		wantMessages(t, r, "5")
 		h := r.Segment().Header()
 		r.ReleaseN(1)
 		accounts(t, h, 1, 0)
@@ -205,15 +206,15 @@ func TestSender_Discard_SendsNothing(t *testing.T) {
 		send(t, s, "a")
 		for range 3 {
 			room, err := s.Reserve(t.Context(), 1000)
-			is(t, err, nil)
+			testenv.WantErr(t, err, nil)
 			copy(room, "not this")
 			s.Discard()
 		}
 		s.Flush()
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		send(t, s, "b")
 		s.Flush()
-		takes(t, r, "b")
+		wantMessages(t, r, "b")
 		r.Release()
 		if s.Published() != 2 {
 			t.Errorf("%d published", s.Published())
@@ -229,7 +230,7 @@ func TestSender_Discard_AfterClose(t *testing.T) {
 	opt.Recycle, opt.Buffer = true, 4096
 	s := create(t, name, opt)
 	room, err := s.Reserve(t.Context(), 10)
-	is(t, err, nil)
+	testenv.WantErr(t, err, nil)
 	closeElsewhere(t, s)
 	room[0] = 1
 	s.Discard()
@@ -239,18 +240,18 @@ func TestSender_Discard_AfterClose(t *testing.T) {
 func TestSender_Drain_WaitsUntilEverythingIsReleased(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
-		is(t, s.Drain(t.Context()), nil) // nothing is there
-		send(t, s, "a", "b")             // and no Flush
+		testenv.WantErr(t, s.Drain(t.Context()), nil) // nothing is there
+		send(t, s, "a", "b")                          // and no Flush
 		draining := background(func() error { return s.Drain(context.Background()) })
-		takes(t, r, "a", "b")
+		wantMessages(t, r, "a", "b")
 		if s.queue.unreleased.len() == 0 && r.Held() != 2 {
 			t.Error("what is held is not waited for")
 		}
 		r.Release()
-		is(t, draining(), nil)
+		testenv.WantErr(t, draining(), nil)
 		send(t, s, "c") // it has ended nothing
 		s.Flush()
-		takes(t, r, "c")
+		wantMessages(t, r, "c")
 		r.Release()
 		ended(t, s, r)
 	})
@@ -262,15 +263,15 @@ func TestSender_Drain_EndsWithItsContextAndWithClose(t *testing.T) {
 	why := errors.New("because")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(10*time.Millisecond, func() { cancel(why) })
-	is(t, s.Drain(ctx), why)
+	testenv.WantErr(t, s.Drain(ctx), why)
 	draining := background(func() error { return s.Drain(context.Background()) })
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	closing := background(func() error { return s.Close() })
-	is(t, draining(), ErrClosed)
+	testenv.WantErr(t, draining(), ErrClosed)
 	fails(t, r, io.EOF)
 	r.Release()
-	is(t, closing(), nil)
-	is(t, s.Drain(t.Context()), ErrClosed)
+	testenv.WantErr(t, closing(), nil)
+	testenv.WantErr(t, s.Drain(t.Context()), ErrClosed)
 }
 
 // What keeps a Sender from sending for good ends Drain too.
@@ -281,7 +282,7 @@ func TestSender_Drain_EndsWithTheSendLoop(t *testing.T) {
 	draining := background(func() error { return s.Drain(context.Background()) })
 	why := errors.New("because")
 	s.loop.err.Store(&why)
-	is(t, draining(), why)
+	testenv.WantErr(t, draining(), why)
 	s.loop.err.Store(nil)
 }
 
@@ -294,5 +295,5 @@ func TestSender_Unread_AfterCloseIsWhatWasLost(t *testing.T) {
 	if !errors.Is(err, ErrUndelivered) || !errors.As(err, &undelivered) || undelivered.Lost != 2 || s.Unread() != 2 {
 		t.Errorf("%v, %d unread", err, s.Unread())
 	}
-	is(t, s.Close(), nil)
+	testenv.WantErr(t, s.Close(), nil)
 }

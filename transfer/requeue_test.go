@@ -4,12 +4,13 @@ import (
 	"os"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
 // What a Receiver finds when it looks around, again and again.
 
-func TestALookAroundIsProgress(t *testing.T) {
+func TestProgress_PeerCheck(t *testing.T) {
 	_, r := pair(t, endOptions{})
 	r.own.ProgressAt.Store(0)
 	if err := r.lookAround(); err != nil || r.own.ProgressAt.Load() == 0 {
@@ -17,7 +18,7 @@ func TestALookAroundIsProgress(t *testing.T) {
 	}
 }
 
-func TestAReceiverWithoutProducerDoesNotWaitInASegmentThatNobodyFinds(t *testing.T) {
+func TestReceiver_SegmentRemoved_DoesNotWait(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, endOptions{Socket: opt.Socket, Keep: true})
 	opt.Follow = true
@@ -33,25 +34,25 @@ func TestAReceiverWithoutProducerDoesNotWaitInASegmentThatNobodyFinds(t *testing
 
 // Once, though it looks again and again; and whoever comes after one that held something is
 // told as well.
-func TestAReceiverThatFollowsIsToldOfAnEndOnce(t *testing.T) {
+func TestFollow_EachEndToldOnce(t *testing.T) {
 	name, opt := place(t)
 	opt.Keep = true
 	s := create(t, name, opt)
 	told := 0
-	opt.Follow, opt.OnEnd = true, func(err error) { told++; is(t, err, ErrIncomplete) }
+	opt.Follow, opt.OnEnd = true, func(err error) { told++; testenv.WantErr(t, err, ErrIncomplete) }
 	r := open(t, name, opt)
 	send(t, s, "a")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	err := s.Abort()
-	is(t, err, ErrUndelivered)
-	eventually(t, "an end", func() bool {
+	testenv.WantErr(t, err, ErrUndelivered)
+	testenv.Eventually(t, "an end", func() bool {
 		_, err := r.TryNext()
-		is(t, err, ErrEmpty)
+		testenv.WantErr(t, err, ErrEmpty)
 		return told > 0
 	})
 	for range 5 {
 		_, err := r.TryNext()
-		is(t, err, ErrEmpty)
+		testenv.WantErr(t, err, ErrEmpty)
 	}
 	if told != 1 {
 		t.Errorf("told %d times", told)
@@ -63,14 +64,14 @@ func TestAReceiverThatFollowsIsToldOfAnEndOnce(t *testing.T) {
 }
 
 // What one producer has lost does not make the stream of the next incomplete.
-func TestALossIsToldWithTheStreamThatItBelongsTo(t *testing.T) {
+func TestLoss_ToldWithItsStream(t *testing.T) {
 	var told []error
 	r, name, opt := killedAfter(t, endOptions{Follow: true, OnEnd: func(err error) { told = append(told, err) }}, 2, 0)
 	look := func(t *testing.T, what string, ok func() bool) {
 		t.Helper()
-		eventually(t, what, func() bool {
+		testenv.Eventually(t, what, func() bool {
 			_, err := r.TryNext()
-			is(t, err, ErrEmpty)
+			testenv.WantErr(t, err, ErrEmpty)
 			return ok()
 		})
 	}
@@ -82,13 +83,13 @@ func TestALossIsToldWithTheStreamThatItBelongsTo(t *testing.T) {
 	for turn := range 2 {
 		s := create(t, name, endOptions{Socket: opt.Socket})
 		send(t, s, "next")
-		takes(t, r, "next")
+		wantMessages(t, r, "next")
 		r.Release()
 		if _, err := finish(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 		look(t, "an end", func() bool { return len(told) == turn+1 })
 	}
-	is(t, told[0], ErrIncomplete)
-	is(t, told[1], nil)
+	testenv.WantErr(t, told[0], ErrIncomplete)
+	testenv.WantErr(t, told[1], nil)
 }

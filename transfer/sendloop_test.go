@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/seccomp"
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -32,7 +33,7 @@ func connected(t *testing.T, opt endOptions) (*Sender, *Receiver) {
 }
 
 // A Sender that is closing makes no progress of its own, and would be taken for stopped.
-func TestACourierShowsThatASenderThatClosesLives(t *testing.T) {
+func TestSendLoop_Closing_NotesProgress(t *testing.T) {
 	s := stepped(t, endOptions{})
 	send(t, s, "a")
 	s.own.ProgressAt.Store(0)
@@ -47,7 +48,7 @@ func TestACourierShowsThatASenderThatClosesLives(t *testing.T) {
 	}
 }
 
-func TestNoConsumerIsWaitedForInASegmentThatNobodyFinds(t *testing.T) {
+func TestSendLoop_SegmentRemoved_Ends(t *testing.T) {
 	s := stepped(t, endOptions{})
 	send(t, s, "a")
 	step(t, s)
@@ -55,12 +56,12 @@ func TestNoConsumerIsWaitedForInASegmentThatNobodyFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.loop.step()
-	is(t, err, shm.ErrRemoved)
+	testenv.WantErr(t, err, shm.ErrRemoved)
 }
 
 // How long a socket lets nobody in, or the consumer listens elsewhere, counts from when it
 // did so last without a break: else a producer would end as soon as it does so again.
-func TestARefusalThatIsOverIsForgotten(t *testing.T) {
+func TestSendLoop_RefusalOver_Forgotten(t *testing.T) {
 	s := stepped(t, endOptions{})
 	l := s.loop
 	d := &l.dialer
@@ -88,7 +89,7 @@ func TestARefusalThatIsOverIsForgotten(t *testing.T) {
 	try("the consumer is there", l.connect)
 }
 
-func TestWhatWasInTheWayIsNotWhenAMessageIsSent(t *testing.T) {
+func TestSendLoop_Sent_ReasonCleared(t *testing.T) {
 	s := stepped(t, endOptions{})
 	send(t, s, "a")
 	want := func(o layout.RefuseReason) {
@@ -101,12 +102,12 @@ func TestWhatWasInTheWayIsNotWhenAMessageIsSent(t *testing.T) {
 	want(layout.RefuseNoConsumer)
 	r := open(t, s.segment.Name(), endOptions{Socket: s.loop.dialer.path})
 	step(t, s)
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	want(layout.RefuseNone)
 }
 
 // The kernel may have no room for a packet for other reasons than a full socket.
-func TestAPacketThatIsRefusedIsSentLater(t *testing.T) {
+func TestSendLoop_PacketRefused_SentLater(t *testing.T) {
 	for errno, want := range map[unix.Errno]layout.RefuseReason{
 		unix.ETOOMANYREFS: layout.RefuseInFlight,
 		unix.ENOBUFS:      layout.RefuseSocketFull,
@@ -124,16 +125,16 @@ func TestAPacketThatIsRefusedIsSentLater(t *testing.T) {
 				t.Errorf("%d buffers are said to have left", n)
 			}
 			step(t, s)
-			takes(t, r, "a")
+			wantMessages(t, r, "a")
 		})
 	}
 }
 
 // The first packet of a connection and its last wait for room in the socket as long as it
 // takes, and nobody need ever read it.
-func TestAnEndThatDoesNotFitWaitsUntilAbort(t *testing.T) {
+func TestSendLoop_EndDoesNotFit_WaitsUntilAbort(t *testing.T) {
 	s, r := connected(t, endOptions{})
-	eventually(t, "a look at the hello, which makes room", func() bool {
+	testenv.Eventually(t, "a look at the hello, which makes room", func() bool {
 		r.accept.mu.Lock()
 		defer r.accept.mu.Unlock()
 		return len(r.accept.ready) == 1
@@ -152,15 +153,15 @@ func TestAnEndThatDoesNotFitWaitsUntilAbort(t *testing.T) {
 	l.stopping.Store(true)
 	select {
 	case <-l.stopped: // then it waits for Abort itself, and does so again
-	case <-time.After(patience):
+	case <-time.After(testenv.Timeout):
 		t.Fatal("stopSending is not answered")
 	}
 	l.stopping.Store(false)
 	l.aborted.Store(true)
 	select {
 	case err := <-stuck:
-		is(t, err, unix.EPIPE)
-	case <-time.After(patience):
+		testenv.WantErr(t, err, unix.EPIPE)
+	case <-time.After(testenv.Timeout):
 		t.Fatal("it does not end")
 	}
 	// Nor is any other packet sent now, or counted as if it were.

@@ -11,23 +11,24 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
 
-func TestARoleHasOneHolder(t *testing.T) {
+func TestRole_OneHolder(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt)
 	_, err := Create(t.Context(), name, opt.sender())
-	is(t, err, ErrRoleTaken)
+	testenv.WantErr(t, err, ErrRoleTaken)
 	r := open(t, name, opt)
 	_, err = Open(t.Context(), name, opt.receiver())
-	is(t, err, ErrRoleTaken)
+	testenv.WantErr(t, err, ErrRoleTaken)
 	opt.Fresh = true
 	_, err = Create(t.Context(), name, opt.sender())
-	is(t, err, ErrRoleTaken)
+	testenv.WantErr(t, err, ErrRoleTaken)
 	send(t, s, "undisturbed")
-	takes(t, r, "undisturbed")
+	wantMessages(t, r, "undisturbed")
 	r.Release()
 	ended(t, s, r)
 }
@@ -46,17 +47,17 @@ func aRing(t *testing.T, name string) *shm.Segment {
 	return seg
 }
 
-func TestARingIsNoTransfer(t *testing.T) {
+func TestOpen_RingSegment_Refused(t *testing.T) {
 	name, opt := place(t)
 	seg := aRing(t, name)
 	_, err := Open(t.Context(), name, opt.receiver())
-	is(t, err, layout.ErrMode)
+	testenv.WantErr(t, err, layout.ErrMode)
 	_, err = Create(t.Context(), name, opt.sender())
-	is(t, err, ErrRoleTaken)
+	testenv.WantErr(t, err, ErrRoleTaken)
 	seg.Header().Producer.Index.Store(8) // something is left in it
 	seg.Leave(never)
 	_, err = Create(t.Context(), name, opt.sender())
-	is(t, err, layout.ErrMode)
+	testenv.WantErr(t, err, layout.ErrMode)
 	seg, err = shm.Open(t.Context(), name, layout.Producer)
 	if err != nil {
 		t.Fatal(err)
@@ -66,9 +67,9 @@ func TestARingIsNoTransfer(t *testing.T) {
 	create(t, name, opt) // nothing is, so it makes way
 }
 
-func TestTheSocketIsItsOwnersAlone(t *testing.T) {
+func TestSocket_OwnerOnly(t *testing.T) {
 	name, opt := place(t)
-	t.Setenv("XDG_RUNTIME_DIR", ownDir(t))
+	t.Setenv("XDG_RUNTIME_DIR", testenv.PrivateDir(t))
 	opt.Socket = SocketPath(name)
 	create(t, name, opt)
 	r := open(t, name, opt)
@@ -86,14 +87,14 @@ func TestTheSocketIsItsOwnersAlone(t *testing.T) {
 }
 
 // What it would make there it would leave there.
-func TestTheDirectoryOfASocketIsMadeInTheDefaultPlaceAlone(t *testing.T) {
+func TestSocket_Directory_MadeOnlyAtDefault(t *testing.T) {
 	name, opt := place(t)
 	create(t, name, opt)
-	parent := ownDir(t)
+	parent := testenv.PrivateDir(t)
 	for _, missing := range []string{"missing", "missing/deeper"} {
 		opt.Socket = filepath.Join(parent, missing, "socket")
 		_, err := Open(t.Context(), name, opt.receiver())
-		is(t, err, ErrNoDirectory)
+		testenv.WantErr(t, err, ErrNoDirectory)
 		if !strings.Contains(err.Error(), filepath.Dir(opt.Socket)) {
 			t.Errorf("%v", err)
 		}
@@ -103,14 +104,14 @@ func TestTheDirectoryOfASocketIsMadeInTheDefaultPlaceAlone(t *testing.T) {
 	}
 }
 
-func TestALiveSocketIsNotReplacedAndADeadOneIs(t *testing.T) {
+func TestSocket_StaleReplacedLiveKept(t *testing.T) {
 	name, opt := place(t)
 	create(t, name, opt)
 	other, _ := place(t)
-	create(t, other, endOptions{Socket: filepath.Join(ownDir(t), "elsewhere")})
+	create(t, other, endOptions{Socket: filepath.Join(testenv.PrivateDir(t), "elsewhere")})
 	r := open(t, name, opt)
 	_, err := Open(t.Context(), other, opt.receiver())
-	is(t, err, ErrRoleTaken)
+	testenv.WantErr(t, err, ErrRoleTaken)
 	r.socket.listener.SetUnlinkOnClose(false) // as when it is killed
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
@@ -121,20 +122,20 @@ func TestALiveSocketIsNotReplacedAndADeadOneIs(t *testing.T) {
 	open(t, other, opt)
 }
 
-func TestAPlaceWhereNoSocketOfOnesOwnCanBe(t *testing.T) {
+func TestSocket_UnsafeDirectory_Refused(t *testing.T) {
 	for name, c := range map[string]struct {
 		socket func(t *testing.T) string
 		want   error
 	}{
 		"a file is there": {func(t *testing.T) string {
-			path := filepath.Join(ownDir(t), "file")
+			path := filepath.Join(testenv.PrivateDir(t), "file")
 			if err := os.WriteFile(path, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			return path
 		}, ErrPeer},
 		"a link to a socket is there": {func(t *testing.T) string {
-			path := filepath.Join(ownDir(t), "link")
+			path := filepath.Join(testenv.PrivateDir(t), "link")
 			if err := os.Symlink("nowhere", path); err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +152,7 @@ func TestAPlaceWhereNoSocketOfOnesOwnCanBe(t *testing.T) {
 			before := opened()
 			opt.Socket = c.socket(t)
 			_, err := Open(t.Context(), name, opt.receiver())
-			is(t, err, c.want)
+			testenv.WantErr(t, err, c.want)
 			if now := opened(); now > before+1 { // the send loop may be calling
 				t.Errorf("%d descriptors are open, there were %d", now, before)
 			}
@@ -161,15 +162,15 @@ func TestAPlaceWhereNoSocketOfOnesOwnCanBe(t *testing.T) {
 	}
 }
 
-func TestAnotherUsersDirectoryIsNoPlaceForASocket(t *testing.T) {
+func TestSocket_OtherUsersDirectory_Refused(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED, NOT TESTED: only root can give a directory away")
 	}
 	name, opt := place(t)
 	create(t, name, opt)
-	opt.Socket = filepath.Join(directory(t, 0o700, nobody), "socket")
+	opt.Socket = filepath.Join(directory(t, 0o700, testenv.Nobody), "socket")
 	_, err := Open(t.Context(), name, opt.receiver())
-	is(t, err, ErrPeer)
+	testenv.WantErr(t, err, ErrPeer)
 }
 
 // directory makes one with that mode and owner.
@@ -186,7 +187,7 @@ func directory(t testing.TB, mode os.FileMode, owner int) string {
 }
 
 // What listens there is somebody's, but no consumer.
-func TestASenderEndsAtASocketOfAnotherKind(t *testing.T) {
+func TestSocket_WrongKind_SenderEnds(t *testing.T) {
 	name, opt := place(t)
 	l, err := net.Listen("unix", opt.Socket)
 	if err != nil {
@@ -194,13 +195,13 @@ func TestASenderEndsAtASocketOfAnotherKind(t *testing.T) {
 	}
 	defer l.Close()
 	s := create(t, name, opt)
-	eventually(t, "an error", func() bool { return s.loop.failed() != nil })
-	is(t, s.Send(t.Context(), []byte("x")), unix.EPROTOTYPE)
+	testenv.Eventually(t, "an error", func() bool { return s.loop.failed() != nil })
+	testenv.WantErr(t, s.Send(t.Context(), []byte("x")), unix.EPROTOTYPE)
 	_, err = Create(t.Context(), name, SenderOptions{Socket: strings.Repeat("x", longestPath+1)})
-	is(t, err, unix.ENAMETOOLONG)
+	testenv.WantErr(t, err, unix.ENAMETOOLONG)
 }
 
-func TestTheDefaultPlaceOfTheSocket(t *testing.T) {
+func TestSocket_DefaultPath(t *testing.T) {
 	run, name := t.TempDir(), "transfertest.path"
 	t.Setenv("XDG_RUNTIME_DIR", run)
 	if got, want := SocketPath(name), run+"/sluice/"+name+".sock"; got != want {
@@ -223,25 +224,25 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-func TestBothEndsMeetAtTheDefaultPlace(t *testing.T) {
+func TestSocket_DefaultPath_BothMeet(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	name, _ := place(t)
 	s := create(t, name, endOptions{})
 	r := open(t, name, endOptions{})
 	send(t, s, "hello")
-	takes(t, r, "hello")
+	wantMessages(t, r, "hello")
 	r.Release()
 	ended(t, s, r)
 }
 
 // A login and a service have other directories for sockets. The segment says where the
 // consumer listens, and this user alone can have written that.
-func TestSidesThatLookInDifferentPlacesMeetWhereTheConsumerListens(t *testing.T) {
+func TestSocket_DifferentPaths_MeetAtConsumers(t *testing.T) {
 	name, opt := place(t)
-	s := create(t, name, endOptions{Socket: filepath.Join(ownDir(t), "elsewhere")})
+	s := create(t, name, endOptions{Socket: filepath.Join(testenv.PrivateDir(t), "elsewhere")})
 	send(t, s, "a")
 	r := open(t, name, opt)
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
 	h := r.Segment().Header()
 	if h.ConsumerSocket.Load() != opt.Socket || h.ProducerSocket.Load() != s.loop.dialer.path {
@@ -252,7 +253,7 @@ func TestSidesThatLookInDifferentPlacesMeetWhereTheConsumerListens(t *testing.T)
 
 // Where the word of the segment is not to be trusted, or leads nowhere, both would wait
 // for ever: the producer stops, and names both places.
-func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t *testing.T) {
+func TestSocket_Elsewhere_UntrustedSegment_Error(t *testing.T) {
 	group, err := shm.GroupAccess(os.Getegid())
 	if err != nil {
 		t.Skip("SKIPPED, NOT TESTED: ", err)
@@ -276,7 +277,7 @@ func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t 
 			name, opt := place(t)
 			opt.Access = c.access
 			elsewhere := opt
-			elsewhere.Socket = filepath.Join(ownDir(t), "elsewhere")
+			elsewhere.Socket = filepath.Join(testenv.PrivateDir(t), "elsewhere")
 			s, err := newSender(t.Context(), name, elsewhere.sender())
 			if err != nil {
 				t.Fatal(err)
@@ -288,10 +289,10 @@ func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t 
 			c.spoil(r)
 			there := r.segment.Header().ConsumerSocket.Load()
 			go s.loop.run()
-			eventually(t, "an obstacle", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseElsewhere) })
-			eventually(t, "an error", func() bool { return s.loop.failed() != nil })
+			testenv.Eventually(t, "an obstacle", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseElsewhere) })
+			testenv.Eventually(t, "an error", func() bool { return s.loop.failed() != nil })
 			err = s.loop.failed()
-			is(t, err, ErrElsewhere)
+			testenv.WantErr(t, err, ErrElsewhere)
 			if text := err.Error(); !strings.Contains(text, there) || !strings.Contains(text, elsewhere.Socket) {
 				t.Errorf("%q does not name both places", text)
 			}
@@ -300,7 +301,7 @@ func TestAConsumerThatListensElsewhereIsAnErrorWhereTheSegmentCannotBeTrusted(t 
 }
 
 // Without its path no producer would find the consumer any more.
-func TestASocketThatWasRemovedIsMadeAgain(t *testing.T) {
+func TestSocket_Removed_MadeAgain(t *testing.T) {
 	name, opt := place(t)
 	opt.Follow = true
 	r := (*Receiver)(nil)
@@ -331,7 +332,7 @@ func TestASocketThatWasRemovedIsMadeAgain(t *testing.T) {
 	}
 }
 
-func TestASocketThatCannotBeMadeAgainIsAnError(t *testing.T) {
+func TestSocket_CannotBeMadeAgain_Error(t *testing.T) {
 	t.Run("not one that was inherited", func(t *testing.T) {
 		name, opt := place(t)
 		opt.Listener = handOver(t, keeper(t, opt.Socket))
@@ -342,11 +343,11 @@ func TestASocketThatCannotBeMadeAgainIsAnError(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*pollInterval)
 		defer cancel()
 		_, err := r.Next(ctx)
-		is(t, err, context.DeadlineExceeded)
+		testenv.WantErr(t, err, context.DeadlineExceeded)
 	})
 	t.Run("not in a directory that was removed, outside the default place", func(t *testing.T) {
 		name, opt := place(t)
-		dir := filepath.Join(ownDir(t), "directory")
+		dir := filepath.Join(testenv.PrivateDir(t), "directory")
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -377,21 +378,21 @@ func TestASocketThatCannotBeMadeAgainIsAnError(t *testing.T) {
 }
 
 // A consumer that is refused at its socket was none: it leaves no trace in the segment.
-func TestAConsumerThatIsRefusedAtItsSocketDoesNotShow(t *testing.T) {
+func TestSocket_ConsumerRefused_NotVisible(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt)
 	if err := os.WriteFile(opt.Socket, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err := Open(t.Context(), name, opt.receiver())
-	is(t, err, ErrPeer)
+	testenv.WantErr(t, err, ErrPeer)
 	if state, holders := s.peer.State.Load(), s.peer.Generation.Load(); state != uint64(layout.StateNone) || holders != 0 {
 		t.Errorf("state %v, held %d times", layout.State(state), holders)
 	}
 }
 
 // A socket is bound first, and opened to whom it is for after that.
-func TestASocketThatLetsNobodyInIsTriedAgain(t *testing.T) {
+func TestSocket_PermissionDenied_Retried(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("SKIPPED, NOT TESTED: root may connect to any socket")
 	}
@@ -402,11 +403,11 @@ func TestASocketThatLetsNobodyInIsTriedAgain(t *testing.T) {
 	}
 	s := create(t, name, opt)
 	send(t, s, "a")
-	eventually(t, "a try", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
+	testenv.Eventually(t, "a try", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNoConsumer) })
 	if err := os.Chmod(opt.Socket, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	opt.Listener = handOver(t, l)
 	r := open(t, name, opt)
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 }

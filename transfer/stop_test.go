@@ -5,25 +5,26 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
 // What a process that ends now takes with it is what is not in the socket, and all where
 // nobody listens at it.
-func TestStopSendingTellsWhatIsNotHandedOver(t *testing.T) {
+func TestStopSending_TellsWhatIsNotHandedOver(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
 		s, r := pair(t, opt)
 		send(t, s, "a", "b", "c")
 		s.Flush()
-		takes(t, r, "a")
+		wantMessages(t, r, "a")
 		r.Release()
-		eventually(t, "all sent", func() bool { waiting, _ := s.queue.counts(); return waiting == 0 })
-		eventually(t, "a send loop that has noted it", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNone) })
+		testenv.Eventually(t, "all sent", func() bool { waiting, _ := s.queue.counts(); return waiting == 0 })
+		testenv.Eventually(t, "a send loop that has noted it", func() bool { return s.own.RefuseReason.Load() == uint64(layout.RefuseNone) })
 		if n, exact := s.StopSending(); n != 0 || !exact {
 			t.Errorf("%d, exact: %v; all is in the socket", n, exact)
 		}
 		s.Abort()
-		takes(t, r, "b", "c")
+		wantMessages(t, r, "b", "c")
 		r.Release()
 	})
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
@@ -38,7 +39,7 @@ func TestStopSendingTellsWhatIsNotHandedOver(t *testing.T) {
 }
 
 // What StopSending has counted is what is lost: until Abort, nothing more is published.
-func TestNothingIsPublishedAfterStopSending(t *testing.T) {
+func TestStopSending_NothingPublishedAfter(t *testing.T) {
 	for what, publish := range map[string]func(*Sender) error{
 		"Send":     func(s *Sender) error { return s.Send(context.Background(), []byte("late")) },
 		"Shutdown": func(s *Sender) error { return s.Shutdown(context.Background()) },
@@ -49,7 +50,7 @@ func TestNothingIsPublishedAfterStopSending(t *testing.T) {
 				send(t, s, "a")
 				s.Flush()
 				room, err := s.Reserve(context.Background(), 4)
-				is(t, err, nil)
+				testenv.WantErr(t, err, nil)
 				s.Commit(copy(room, "more"))
 				published := s.cursor.Count.Load()
 				s.StopSending()
@@ -73,12 +74,12 @@ func TestNothingIsPublishedAfterStopSending(t *testing.T) {
 }
 
 // A consumer that has died takes what it had with it.
-func TestStopSendingAfterTheConsumerHasDied(t *testing.T) {
+func TestStopSending_ConsumerDied(t *testing.T) {
 	s, r := pair(t, endOptions{})
 	send(t, s, "a", "b", "c")
-	takes(t, r, "a")
+	wantMessages(t, r, "a")
 	r.Release()
-	eventually(t, "all sent", func() bool { waiting, _ := s.queue.counts(); return waiting == 0 })
+	testenv.Eventually(t, "all sent", func() bool { waiting, _ := s.queue.counts(); return waiting == 0 })
 	r.Close()
 	if n, exact := s.StopSending(); n != 2 || !exact {
 		t.Errorf("%d, exact: %v; one of 3 was released", n, exact)
@@ -86,12 +87,12 @@ func TestStopSendingAfterTheConsumerHasDied(t *testing.T) {
 }
 
 // A Shutdown that waits for the consumer does not go on, and Abort ends it.
-func TestStopSendingDuringShutdown(t *testing.T) {
+func TestStopSending_DuringShutdown(t *testing.T) {
 	s, _ := pair(t, endOptions{})
 	send(t, s, "a", "b")
 	drained := make(chan error, 1)
 	go func() { err := s.Shutdown(context.Background()); drained <- err }()
-	eventually(t, "the end is sent", func() bool { waiting, unread := s.queue.counts(); return waiting == 0 && unread == 2 })
+	testenv.Eventually(t, "the end is sent", func() bool { waiting, unread := s.queue.counts(); return waiting == 0 && unread == 2 })
 	if n, exact := s.StopSending(); n != 0 || !exact {
 		t.Errorf("%d, exact: %v; all is in the socket", n, exact)
 	}
@@ -101,5 +102,5 @@ func TestStopSendingDuringShutdown(t *testing.T) {
 	case <-time.After(20 * time.Millisecond):
 	}
 	s.Abort()
-	is(t, <-drained, ErrUndelivered)
+	testenv.WantErr(t, <-drained, ErrUndelivered)
 }

@@ -4,13 +4,14 @@ import (
 	"os"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
 
 // Whoever may write to a segment may truncate it, also between two steps of who joins it.
 
-func TestAReceiverInATruncatedSegmentLeavesNoSocket(t *testing.T) {
+func TestTruncated_Receiver_LeavesNoSocket(t *testing.T) {
 	name, opt := place(t)
 	create(t, name, endOptions{Socket: opt.Socket + "elsewhere"})
 	seg, err := shm.OpenWait(t.Context(), name, layout.Consumer, opt.Access)
@@ -21,13 +22,13 @@ func TestAReceiverInATruncatedSegmentLeavesNoSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = OpenSegment(seg, opt.receiver())
-	is(t, err, shm.ErrTruncated)
+	testenv.WantErr(t, err, shm.ErrTruncated)
 	if _, err := os.Lstat(opt.Socket); err == nil {
 		t.Error("the socket is left")
 	}
 }
 
-func TestASenderInATruncatedSegmentIsAnError(t *testing.T) {
+func TestTruncated_Sender_Error(t *testing.T) {
 	name, opt := place(t)
 	seg, err := createSegment(t.Context(), name, opt.sender())
 	if err != nil {
@@ -37,5 +38,5 @@ func TestASenderInATruncatedSegmentIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = newSenderIn(seg, opt.Socket, DefaultLimit, MaxMessage, opt.sender())
-	is(t, err, shm.ErrTruncated)
+	testenv.WantErr(t, err, shm.ErrTruncated)
 }

@@ -13,13 +13,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
 )
 
-// intruder holds the producer role of a segment as a Sender does, and writes to
+// rawProducer holds the producer role of a segment as a Sender does, and writes to
 // the consumer's socket what no Sender would.
-type intruder struct {
+type rawProducer struct {
 	t       *testing.T
 	name    string
 	opt     endOptions
@@ -29,10 +30,10 @@ type intruder struct {
 	before  int      // descriptors that were open before it came
 }
 
-// intrude returns an intruder, and the Receiver that it is after.
-func intrude(t *testing.T, access ...shm.Access) (*intruder, *Receiver) {
+// newRawProducer returns a rawProducer, and the Receiver of its segment.
+func newRawProducer(t *testing.T, access ...shm.Access) (*rawProducer, *Receiver) {
 	t.Helper()
-	in := &intruder{t: t}
+	in := &rawProducer{t: t}
 	in.name, in.opt = place(t)
 	for _, a := range access {
 		in.opt.Access = a
@@ -49,7 +50,7 @@ func intrude(t *testing.T, access ...shm.Access) (*intruder, *Receiver) {
 }
 
 // leave gives the role back, with what was accepted in the books.
-func (in *intruder) leave() {
+func (in *rawProducer) leave() {
 	if in.segment == nil {
 		return
 	}
@@ -63,7 +64,7 @@ func (in *intruder) leave() {
 }
 
 // connect connects, without a word.
-func (in *intruder) connect() {
+func (in *rawProducer) connect() {
 	in.t.Helper()
 	in.hangUp()
 	var err error
@@ -73,7 +74,7 @@ func (in *intruder) connect() {
 	}
 }
 
-func (in *intruder) hangUp() {
+func (in *rawProducer) hangUp() {
 	if in.conn != nil {
 		in.conn.Close()
 		in.conn = nil
@@ -82,7 +83,7 @@ func (in *intruder) hangUp() {
 
 // claim writes into the header page that the producer has made a thousand buffers more
 // than were accepted: what is wrong with a packet is never that it is beyond those.
-func (in *intruder) claim() {
+func (in *rawProducer) claim() {
 	h := in.segment.Header()
 	h.Producer.Index.Store(in.at.bytes + 1<<40)
 	h.Producer.Count.Store(in.at.messages + 1000)
@@ -90,7 +91,7 @@ func (in *intruder) claim() {
 }
 
 // greet connects and says hello.
-func (in *intruder) greet() {
+func (in *rawProducer) greet() {
 	in.t.Helper()
 	in.claim()
 	in.connect()
@@ -98,7 +99,7 @@ func (in *intruder) greet() {
 }
 
 // head is the right head for the next packet.
-func (in *intruder) head(k kind) head {
+func (in *rawProducer) head(k kind) head {
 	id := in.segment.Header().Identity.CreatedAt.Load()
 	return head{kind: k, segment: id, buffers: in.at.buffers, messages: in.at.messages, bytes: in.at.bytes}
 }
@@ -112,7 +113,7 @@ func packet(h head, entries ...entry) []byte {
 }
 
 // put sends a packet, and closes the files that went with it.
-func (in *intruder) put(p []byte, files ...int) {
+func (in *rawProducer) put(p []byte, files ...int) {
 	in.t.Helper()
 	if err := in.try(p, files...); err != nil {
 		in.t.Fatal(err)
@@ -120,7 +121,7 @@ func (in *intruder) put(p []byte, files ...int) {
 }
 
 // try is put that may fail: the Receiver has hung up.
-func (in *intruder) try(p []byte, files ...int) error {
+func (in *rawProducer) try(p []byte, files ...int) error {
 	var rights []byte
 	if len(files) > 0 {
 		rights = unix.UnixRights(files...)
@@ -139,7 +140,7 @@ func (in *intruder) try(p []byte, files ...int) error {
 
 // gives sends buffers as they should be: one packet, whose entries the Receiver
 // will accept.
-func (in *intruder) gives(files []int, entries ...entry) {
+func (in *rawProducer) gives(files []int, entries ...entry) {
 	in.t.Helper()
 	in.put(packet(in.head(kindBuffers), entries...), files...)
 	for _, e := range entries {
@@ -151,15 +152,15 @@ func (in *intruder) gives(files []int, entries ...entry) {
 
 // refused expects that the Receiver answers with want, has closed what came and
 // the connection, has let go of nothing, and serves the next sender.
-func (in *intruder) refused(r *Receiver, want error) {
+func (in *rawProducer) refused(r *Receiver, want error) {
 	in.t.Helper()
 	fails(in.t, r, want)
 	in.sentAway(r)
 	in.serves(r)
 }
 
-// sentAway expects that nothing of the intruder's is left.
-func (in *intruder) sentAway(r *Receiver) {
+// sentAway expects that nothing of the raw producer's is left.
+func (in *rawProducer) sentAway(r *Receiver) {
 	in.t.Helper()
 	hasHungUp(in.t, in.conn)
 	in.hangUp()
@@ -175,20 +176,20 @@ func (in *intruder) sentAway(r *Receiver) {
 // hasHungUp expects that the other end of a connection is closed.
 func hasHungUp(t *testing.T, conn *net.UnixConn) {
 	t.Helper()
-	conn.SetReadDeadline(time.Now().Add(patience))
+	conn.SetReadDeadline(time.Now().Add(testenv.Timeout))
 	if n, err := conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) && !disconnected(err) {
 		t.Errorf("the connection is open: %d bytes, %v", n, err)
 	}
 }
 
-// serves expects that a Sender in the intruder's place delivers.
-func (in *intruder) serves(r *Receiver) {
+// serves expects that a Sender in the raw producer's place delivers.
+func (in *rawProducer) serves(r *Receiver) {
 	in.t.Helper()
 	in.leave()
 	s := create(in.t, in.name, in.opt)
 	in.t.Cleanup(func() { r.Close() }) // first, or a failed test waits for it in s.Close
 	send(in.t, s, "from a sender")
-	takes(in.t, r, "from a sender")
+	wantMessages(in.t, r, "from a sender")
 	r.Release()
 	if lost, err := finish(in.t.Context(), s); lost != 0 || err != nil {
 		in.t.Errorf("%d lost, %v", lost, err)
