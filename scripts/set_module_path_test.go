@@ -100,35 +100,34 @@ func needs(t *testing.T, commands ...string) {
 	}
 }
 
-// useRing is a program of another module.
-const useRing = `package main
+// user is a program of another module.
+const user = `package main
 
 import (
 	"context"
 	"fmt"
 	"os"
 
-	"` + newPath + `/ring"
+	"` + newPath + `"
 )
 
 func main() {
 	ctx := context.Background()
-	w, err := ring.Create(ctx, os.Args[1], ring.Options{})
+	p, err := sluice.Create(ctx, os.Args[1], sluice.ProducerOptions{})
 	if err != nil {
 		panic(err)
 	}
-	if err := w.Send(ctx, []byte("hello")); err != nil {
-		panic(err)
-	}
-	r, err := ring.Open(ctx, os.Args[1], ring.Options{})
+	c, err := sluice.Open(ctx, os.Args[1], sluice.ConsumerOptions{})
 	if err != nil {
 		panic(err)
 	}
-	msg, err := r.Next(ctx)
+	if err := p.Send(ctx, []byte("hello")); err != nil {
+		panic(err)
+	}
+	msg, err := c.Next(ctx)
 	fmt.Println(string(msg), err)
-	r.Release()
-	w.Close()
-	r.Close()
+	c.Release()
+	fmt.Println(p.Close(), c.Close())
 }
 `
 
@@ -150,24 +149,24 @@ func TestSetModulePath_Renames(t *testing.T) {
 	do(t, root, "go", "build", "./...")
 	do(t, root, "go", "test", "./layout", "./internal/archtest")
 
-	user := t.TempDir()
+	dir := t.TempDir()
 	module, required, _ := strings.Cut(string(files["go.mod"]), "\n")
 	if module != "module "+old {
 		t.Fatalf("go.mod begins with %q", module)
 	}
 	required, _, _ = strings.Cut(required, "\ntool ")
 	for name, text := range map[string]string{
-		"main.go": useRing, "go.sum": string(files["go.sum"]),
+		"main.go": user, "go.sum": string(files["go.sum"]),
 		"go.mod": "module example.org/user\n" + required + "\nrequire " + newPath + " v0.0.0\n\nreplace " + newPath + " => " + root + "\n",
 	} {
-		if err := os.WriteFile(filepath.Join(user, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	do(t, user, "go", "build", "-o", "program", ".")
-	name := "module-path." + filepath.Base(filepath.Dir(user)) + ".test"
+	do(t, dir, "go", "build", "-o", "program", ".")
+	name := "module-path." + filepath.Base(filepath.Dir(dir)) + ".test"
 	t.Cleanup(func() { os.Remove("/dev/shm/sluice." + name) })
-	if out := do(t, user, "./program", name); out != "hello <nil>\n" {
+	if out := do(t, dir, "./program", name); out != "hello <nil>\n<nil> <nil>\n" {
 		t.Errorf("the program of another module printed %q", out)
 	}
 
