@@ -21,7 +21,7 @@ func recordCommand() cli.App {
 	return cli.App{
 		Name:  "record",
 		Usage: "write a row of metrics each interval until the pair ends",
-		About: "Waits for the segment if there is none yet, and for a side if nobody is in it. A pair that\nhas ended already gets a second to start again, and two rows. The last row is of the\nend, whatever the interval.\n\nThe output is CSV with a header line. timeSec is seconds since the first row; the other\ncolumns are keys of the reports (docs/metrics.md). Latency is in nanoseconds. What is of an\ninterval is of the time since the row before; what is unknown is an empty field.",
+		About: "Waits for the segment if there is none yet, and for a side if no process is in it. A pair that\nhas ended already is waited for a second, and gets two rows. The last row is of the end,\nwhatever the interval.\n\nThe output is CSV with a header line. timeSec is seconds since the first row; the other\ncolumns are keys of the reports (docs/metrics.md). Latency is in nanoseconds. What is of an\ninterval is of the time since the row before; what is unknown is an empty field.",
 		Examples: []string{
 			"gauge record --name demo --output demo.csv",
 			"gauge record --interval 1s --output - | column -ts,",
@@ -124,7 +124,7 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 			cli.Note("gauge", name, fmt.Sprintf("the pair in segment %q has ended already", name), "to record another run in it, start a side within a second, or before")
 			return r.poll(f, true)
 		case waited:
-			cli.Note("gauge", name, fmt.Sprintf("waiting for a side to come: nobody is in segment %q", name), "gauge stat shows what was left in it")
+			cli.Note("gauge", name, fmt.Sprintf("waiting for a side: no process is in segment %q", name), "gauge stat shows what was left in it")
 		}
 		waited = false
 		select {
@@ -154,8 +154,8 @@ type recorder struct {
 	err      error  // of the output
 }
 
-// look writes a row if there is a segment. Of a pair that is over only the first says
-// something, and the last, which is of the time at which that is settled.
+// poll writes a row if there is a segment. Of a pair that is over it writes only the first row, and
+// the last.
 func (r *recorder) poll(f *monitor.Monitor, last bool) error {
 	pairs, err := f.Poll()
 	switch {

@@ -23,9 +23,9 @@ func watchCommand() cli.App {
 		Name:   "watch",
 		Prints: true,
 		Usage:  "see segments live, in the terminal",
-		About: "Shows every segment there is, and the chosen one in full: throughput, depth and the\n" +
-			"share of the time that each side slept, over the last minutes. Without a terminal it\n" +
-			"prints what there is, once. Segments with a problem come first.\n\n" +
+		About: "Shows every segment, and the chosen one in full: throughput, depth and the share of the\n" +
+			"time that each side was blocked, over the last minutes. Without a terminal it prints\n" +
+			"the segments once. Segments with a problem come first.\n\n" +
 			"Keys: up and down choose, space pauses, Ctrl-Z suspends, q quits.",
 		Flags: []urfave.Flag{
 			cli.NameFlag(""),

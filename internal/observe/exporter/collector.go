@@ -24,9 +24,9 @@ type Collector struct {
 }
 
 // New returns a collector of everything in /dev/shm that is a segment, segments.Max
-// of them at most. verdict returns the current verdict on a segment, false while there is none;
-// it is from somebody who reads the segments all the time, as the collector does not. It may be
-// nil: then no verdicts are collected.
+// of them at most. verdict returns the current verdict on a segment, false while there is none: it
+// comes from an observer that reads the segments all the time, as the collector does not. If
+// verdict is nil, none are collected.
 func New(verdict func(name string) (pressure.Kind, bool)) *Collector {
 	if verdict == nil {
 		verdict = func(string) (pressure.Kind, bool) { return "", false }
