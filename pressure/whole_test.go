@@ -9,7 +9,7 @@ import (
 )
 
 // Each row says what a verdict is concluded from, what it advises, and what its figures are.
-func TestWhole_CausesAndAdvice(t *testing.T) {
+func TestJudge_CausesAndAdvice(t *testing.T) {
 	transfer := func(b, s *Snapshot) {
 		for _, at := range []*Snapshot{b, s} {
 			at.Geometry, at.Limit = layout.Geometry{Mode: layout.ModeTransfer}, 1<<20
@@ -107,6 +107,11 @@ func TestWhole_CausesAndAdvice(t *testing.T) {
 		{"sides with different sockets, looked at for a moment", Growing, CauseFills, grows, any, func(b, s *Snapshot) {
 			transfer(b, s)
 			s.At = b.At + uint64(50*time.Millisecond)
+			s.Consumed, s.Producer.Socket, s.Consumer.Socket = 1000, "/a/s", "/b/s"
+		}},
+		{"sides with different sockets at the limit, looked at for a moment", Unconnected, CauseSockets, []AdviceKind{AdviceSameSocket}, func(v *Verdict) bool { return v.LimitReached }, func(b, s *Snapshot) {
+			transfer(b, s)
+			s.At, s.RefuseReason = b.At+uint64(50*time.Millisecond), layout.RefuseMemoryLimit
 			s.Consumed, s.Producer.Socket, s.Consumer.Socket = 1000, "/a/s", "/b/s"
 		}},
 		{"two paths, perhaps to one socket, and nothing to send", Idle, "", nil, any, func(b, s *Snapshot) {
@@ -296,6 +301,13 @@ func TestWhole_Verdict(t *testing.T) {
 			return v.ConsumerAbsentFor == 2*time.Second && v.Elapsed == 6*time.Second && !v.Advises(AdviceStartSooner)
 		}, func(s *Snapshot) { s.Consumer.Alive = false },
 			append(append(repeat(2, func(s *Snapshot) { s.Producer.Blocked += time.Second }), func(s *Snapshot) { s.Consumer.Alive = true }), repeat(3, easy)...)},
+		{"there is no producer for a third of the time", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.ProducerAbsentFor == 2*time.Second && v.Elapsed == 6*time.Second }, func(s *Snapshot) { s.Producer = RoleStats{} },
+			append(append(repeat(2, func(s *Snapshot) { s.Consumer.Blocked += time.Second }), func(s *Snapshot) { s.Producer = RoleStats{Alive: true, State: layout.StateRunning} }), repeat(3, easy)...)},
+		{"each side waits for the other at times", layout.Consumer, Balanced, CauseBothWait, func(v *Verdict) bool { return v.ProducerBlocked == 0.2 && v.ConsumerBlocked == 0.5 && v.Advice == nil }, asTransfer,
+			repeat(5, func(s *Snapshot) {
+				s.Produced, s.Consumed = s.Produced+100, s.Consumed+100
+				s.Producer.Blocked, s.Consumer.Blocked = s.Producer.Blocked+200*time.Millisecond, s.Consumer.Blocked+500*time.Millisecond
+			})},
 		{"the consumer leaves and has taken nothing", layout.Producer, NoConsumer, "", func(v *Verdict) bool { return v.Depth == 5 && v.AtEnd == nil && v.Advises(AdviceStartConsumer) }, asRing,
 			append(repeat(4, func(s *Snapshot) { s.Consumer.Blocked += time.Second }), func(s *Snapshot) { s.Produced, s.Consumer.Alive = s.Produced+5, false })},
 		{"there is no consumer at first", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool {
