@@ -17,14 +17,12 @@ import (
 	"sluice/shm"
 )
 
-// built is a folder with the commands.
-func built(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", dir, "sluice/cmd/...", "sluice/scripts/compare").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return dir
+func TestMain(m *testing.M) { testenv.MainWithCommands(m, "./scripts/compare") }
+
+// built returns the directory with the commands.
+func built() string {
+	testenv.ReadSources()
+	return testenv.BinDir()
 }
 
 // leftBehind lists the segments of a process's runs.
@@ -36,7 +34,7 @@ func leftBehind(pid int) []string {
 func TestRun_Stall_RingWaitsTransferGrows(t *testing.T) {
 	runtime.LockOSThread() // the processes end with the thread that has started them
 	defer runtime.UnlockOSThread()
-	r := Runner{Bin: built(t), Dir: testenv.PrivateDir(t)}
+	r := Runner{Bin: built(), Dir: testenv.PrivateDir(t)}
 	var stall Scenario
 	for _, s := range Loads(900 * time.Millisecond) {
 		if s.ID == "stall" {
@@ -105,7 +103,7 @@ func whole(t *testing.T, rep *Report) {
 func TestRun_Overload_EndsAtLimit(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	r := Runner{Bin: built(t), Dir: testenv.PrivateDir(t)}
+	r := Runner{Bin: built(), Dir: testenv.PrivateDir(t)}
 	s := Loads(time.Second)[5]
 	s.Length = 30 * time.Second // never waited for
 	res, err := r.Run(t.Context(), s, Models[1])
@@ -247,12 +245,12 @@ func TestSeries_FirstToLastMessage(t *testing.T) {
 
 // Minutes of measuring would be for nothing.
 func TestCompare_UnwritableOut_RefusedFirst(t *testing.T) {
-	bin, file := built(t), filepath.Join(t.TempDir(), "file")
+	bin, file := built(), filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, out := range []string{file, filepath.Join(file, "report"), "/proc/none/report"} {
-		cmd := exec.Command(filepath.Join(bin, "compare"), "-quick", "-bin", bin, "-out", out)
+		cmd := exec.Command(testenv.Command("compare"), "-quick", "-bin", bin, "-out", out)
 		said, _ := cmd.CombinedOutput()
 		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(said), "error: no report can be written to "+out) || strings.Contains(strings.ReplaceAll(string(said), out, ""), "1/") {
 			t.Errorf("%s: exit code %d, %q", out, code, said)
@@ -261,8 +259,8 @@ func TestCompare_UnwritableOut_RefusedFirst(t *testing.T) {
 }
 
 func TestCompare_Interrupted_LeavesNothing(t *testing.T) {
-	bin, tmp, out := built(t), t.TempDir(), filepath.Join(t.TempDir(), "report")
-	cmd := exec.Command(filepath.Join(bin, "compare"), "-quick", "-bin", bin, "-out", out)
+	bin, tmp, out := built(), t.TempDir(), filepath.Join(t.TempDir(), "report")
+	cmd := exec.Command(testenv.Command("compare"), "-quick", "-bin", bin, "-out", out)
 	var said bytes.Buffer
 	cmd.Env, cmd.Stderr = append(os.Environ(), "TMPDIR="+tmp), &said
 	if err := cmd.Start(); err != nil {

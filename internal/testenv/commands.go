@@ -39,20 +39,22 @@ func BinDir() string { return filepath.Join(commandDir, "bin") }
 
 func runtimeDir() string { return filepath.Join(commandDir, "run") }
 
-// Command returns the path of a command: producer, consumer or gauge.
+// Command returns the path of a command: producer, consumer, gauge, or another that was built.
 func Command(name string) string { return filepath.Join(BinDir(), name) }
 
 // MainWithCommands is [Main] for tests that start the commands, which it builds. Sockets go
 // into a directory of this process.
-func MainWithCommands(m *testing.M) {
-	os.Exit(runWithCommands(m))
+//
+// more are other programs of this module to build: "./scripts/compare".
+func MainWithCommands(m *testing.M, more ...string) {
+	os.Exit(runWithCommands(m, more))
 }
 
-func runWithCommands(m *testing.M) (code int) {
+func runWithCommands(m *testing.M, more []string) (code int) {
 	var err error
 	if commandDir, err = os.MkdirTemp("", "sluice-test-"); err == nil {
 		defer os.RemoveAll(commandDir)
-		err = build()
+		err = build(append([]string{"./cmd/producer", "./cmd/consumer", "./cmd/gauge"}, more...))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -68,12 +70,12 @@ func runWithCommands(m *testing.M) (code int) {
 	return run(m)
 }
 
-func build() error {
+func build(packages []string) error {
 	if err := errors.Join(os.Chmod(commandDir, 0o755), os.Mkdir(BinDir(), 0o755), os.Chmod(BinDir(), 0o755), os.Mkdir(runtimeDir(), 0o700)); err != nil {
 		return err
 	}
 	os.Setenv("XDG_RUNTIME_DIR", runtimeDir())
-	cmd := exec.Command("go", "build", "-o", BinDir(), "./cmd/producer", "./cmd/consumer", "./cmd/gauge")
+	cmd := exec.Command("go", append([]string{"build", "-o", BinDir()}, packages...)...)
 	cmd.Dir = Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the commands: %w\n%s", err, out)
