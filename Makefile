@@ -25,10 +25,10 @@ build: ## build producer, consumer and gauge into bin/
 test: ## run the tests (TESTFLAGS=-v says what was skipped)
 	$(GO) test $(TESTFLAGS) ./...
 
-# Not the commands, whose tests start them as a user has them, without the detector.
+# Not the commands and the scripts, whose tests start them as a user has them, without the detector.
 .PHONY: race
 race: ## run the tests under the race detector; needs a C compiler
-	$(GO) test -race $(TESTFLAGS) $$($(GO) list ./... | grep -v '/cmd\(/\|$$\)')
+	$(GO) test -race $(TESTFLAGS) $$($(GO) list ./... | grep -vE '/(cmd|scripts)(/|$$)')
 
 # So many inputs, not so much time: at the end of a time go test sometimes fails with
 # "context deadline exceeded".
