@@ -132,7 +132,7 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 		}
 		return r, nil
 	}
-	r, err := ring.OpenSegment(seg, ring.Options{
+	r, err := ring.OpenSegment(seg, ring.ReaderOptions{
 		Spin: opt.Spin, Keep: opt.Keep, Follow: opt.Follow, OnEnd: opt.OnEnd,
 	})
 	if err != nil {

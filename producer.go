@@ -134,7 +134,7 @@ type ProducerOptions struct {
 func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, error) {
 	switch opt.Mode {
 	case 0, ModeRing:
-		w, err := ring.Create(ctx, name, ring.Options{
+		w, err := ring.Create(ctx, name, ring.WriterOptions{
 			Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, Spin: opt.Spin,
 			Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
 		})

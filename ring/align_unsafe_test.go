@@ -12,7 +12,7 @@ import (
 // of the ring, across its end, and behind the stamp of a sampled record.
 func TestMessages_AlignedTo8(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w, r := create(t, name, Options{Capacity: layout.MinCapacity}), open(t, name, Options{})
+	w, r := create(t, name, WriterOptions{Capacity: layout.MinCapacity}), open(t, name, ReaderOptions{})
 	aligned := func(what string, b []byte) {
 		t.Helper()
 		if at := uintptr(unsafe.Pointer(unsafe.SliceData(b))); at%8 != 0 {

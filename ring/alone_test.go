@@ -41,11 +41,11 @@ func BenchmarkAlone(b *testing.B) {
 	for _, form := range forms {
 		b.Run(form.name, func(b *testing.B) {
 			mem := heapMemory(b, 1<<16, 0)
-			w, err := NewWriter(mem, Options{})
+			w, err := NewWriter(mem, WriterOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}
-			r, err := NewReader(mem, Options{})
+			r, err := NewReader(mem, ReaderOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}

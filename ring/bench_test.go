@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +23,7 @@ func BenchmarkThroughput(b *testing.B) {
 	for _, size := range []int{8, 64, 1024, 65536} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
 			name, ctx := testenv.SegmentName(b), context.Background()
-			w, err := Create(ctx, name, Options{})
+			w, err := Create(ctx, name, WriterOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -49,7 +50,7 @@ func BenchmarkThroughput(b *testing.B) {
 }
 
 // sum takes numbered messages and checks that none is missing.
-func sum(name string, opt Options) error {
+func sum(name string, opt ReaderOptions) error {
 	runtime.LockOSThread()
 	r, err := Open(context.Background(), name, opt)
 	if err != nil {
@@ -79,21 +80,21 @@ func sum(name string, opt Options) error {
 func BenchmarkRoundTrip(b *testing.B) {
 	for _, spin := range []struct {
 		name, word string
-		opt        Options
+		spin       time.Duration
 	}{
-		{"spin=adaptive", "", Options{}},
-		{"spin=never", "never-spin ", Options{Spin: SpinNever}},
+		{"spin=adaptive", "", SpinAdaptive},
+		{"spin=never", "never-spin ", SpinNever},
 	} {
 		b.Run(spin.name, func(b *testing.B) {
 			name, ctx := testenv.SegmentName(b), context.Background()
 			back := name + backward
 			b.Cleanup(func() { os.Remove(shm.Path(back)) })
-			w, err := Create(ctx, name, spin.opt)
+			w, err := Create(ctx, name, WriterOptions{Spin: spin.spin})
 			if err != nil {
 				b.Fatal(err)
 			}
 			peer := startPinned(b, name, spin.word+"echo")
-			r, err := Open(ctx, back, spin.opt)
+			r, err := Open(ctx, back, ReaderOptions{Spin: spin.spin})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -130,13 +131,13 @@ func BenchmarkRoundTrip(b *testing.B) {
 // backward names the ring that echo answers in.
 const backward = ".back"
 
-func echo(name string, opt Options) error {
+func echo(name string, opt ReaderOptions) error {
 	runtime.LockOSThread()
 	r, err := Open(context.Background(), name, opt)
 	if err != nil {
 		return err
 	}
-	w, err := Create(context.Background(), name+backward, opt)
+	w, err := Create(context.Background(), name+backward, WriterOptions{Spin: opt.Spin})
 	if err != nil {
 		return err
 	}

@@ -79,18 +79,18 @@ func TestClose_EndsWaitingCall(t *testing.T) {
 			return err
 		}},
 	} {
-		for spin, opt := range map[string]Options{"asleep": {Spin: SpinNever}, "spinning": {Spin: time.Hour}} {
-			t.Run(c.name+" "+spin, func(t *testing.T) {
+		for how, spin := range map[string]time.Duration{"asleep": SpinNever, "spinning": time.Hour} {
+			t.Run(c.name+" "+how, func(t *testing.T) {
 				name := testenv.SegmentName(t)
-				opt.Capacity = 4096
-				w, r := create(t, name, opt), open(t, name, opt)
+				w := create(t, name, WriterOptions{Capacity: 4096, Spin: spin})
+				r := open(t, name, ReaderOptions{Spin: spin})
 				var end closer = r
 				if c.role == layout.Producer {
 					end = w
 					wantErr(t, full(w), nil)
 				}
 				waiting := background(func() error { return c.call(w, r) })
-				if spin == "asleep" {
+				if how == "asleep" {
 					asleep(t, w.Segment().Header(), c.role, 1)
 				} else {
 					time.Sleep(5 * time.Millisecond)
@@ -116,7 +116,7 @@ func (h hourly) WakeAt(asleep time.Duration) (index, count uint64, patience time
 
 func TestClose_EndsSleep(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w, r := create(t, name, Options{}), open(t, name, Options{})
+	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 	r.closeTimeout = time.Hour
 	waiting := background(func() error {
 		r.gate.Enter()
@@ -130,7 +130,7 @@ func TestClose_EndsSleep(t *testing.T) {
 func TestClose_Concurrent_OnlyOne(t *testing.T) {
 	for range 50 {
 		name := testenv.SegmentName(t)
-		w := create(t, name, Options{})
+		w := create(t, name, WriterOptions{})
 		send(t, w, "a", "b")
 		var all sync.WaitGroup
 		for range 4 {
@@ -140,13 +140,13 @@ func TestClose_Concurrent_OnlyOne(t *testing.T) {
 		if n := w.Unread(); n != 2 {
 			t.Errorf("%d unread", n)
 		}
-		wantMessages(t, open(t, name, Options{}), "a", "b")
+		wantMessages(t, open(t, name, ReaderOptions{}), "a", "b")
 	}
 }
 
 func TestClose_OtherGoroutine_PublishesStagedIfIdle(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	for _, msg := range []string{"a", "b"} {
 		buf, err := w.Reserve(canceled, 1)
 		wantErr(t, err, nil)
@@ -155,7 +155,7 @@ func TestClose_OtherGoroutine_PublishesStagedIfIdle(t *testing.T) {
 	if unread := closeElsewhere(t, w); unread != 2 {
 		t.Errorf("%d unread", unread)
 	}
-	r := open(t, name, Options{})
+	r := open(t, name, ReaderOptions{})
 	wantMessages(t, r, "a", "b")
 	_, err := r.TryNext()
 	wantErr(t, err, io.EOF)
@@ -164,7 +164,7 @@ func TestClose_OtherGoroutine_PublishesStagedIfIdle(t *testing.T) {
 // The user of a Writer has a reservation and fills it, and another goroutine closes.
 func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	send(t, w, "published")
 	buf, err := w.Reserve(canceled, 100)
 	wantErr(t, err, nil)
@@ -172,9 +172,9 @@ func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
 	closeElsewhere(t, w)
 	before := fileOf(t, name)
 
-	next := create(t, name, Options{})
+	next := create(t, name, WriterOptions{})
 	wantErr(t, next.Send(canceled, bytes.Repeat([]byte("successor"), 11)), nil)
-	r := open(t, name, Options{})
+	r := open(t, name, ReaderOptions{})
 	wantMessages(t, r, "published", strings.Repeat("successor", 11))
 	after := fileOf(t, name)
 	if string(buf[:6]) != "before" {
@@ -199,7 +199,7 @@ func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
 // The user of a Reader works on messages, and another goroutine closes.
 func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w, r := create(t, name, Options{Capacity: 4096}), open(t, name, Options{})
+	w, r := create(t, name, WriterOptions{Capacity: 4096}), open(t, name, ReaderOptions{})
 	long := strings.Repeat("long ", 200)
 	send(t, w, "released", "first", long)
 	wantMessages(t, r, "released")
@@ -213,7 +213,7 @@ func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
 	}
 
 	// They come again to the next Reader, who releases them, and the room is used again.
-	next := open(t, name, Options{})
+	next := open(t, name, ReaderOptions{})
 	wantMessages(t, next, "first", long)
 	next.Release()
 	for range 10 {
@@ -241,10 +241,10 @@ func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
 
 func TestClose_Unreferenced_Unmapped(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{Capacity: 4096})
+	w := create(t, name, WriterOptions{Capacity: 4096})
 	send(t, w, "held")
 	func() {
-		r, err := Open(canceled, name, Options{})
+		r, err := Open(canceled, name, ReaderOptions{})
 		wantErr(t, err, nil)
 		wantMessages(t, r, "held")
 		closeElsewhere(t, r)
@@ -259,7 +259,7 @@ func TestClose_Unreferenced_Unmapped(t *testing.T) {
 
 func TestClose_NoSlicesInUse_UnmapsAtOnce(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w, r := create(t, name, Options{}), open(t, name, Options{})
+	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 	send(t, w, "a")
 	wantMessages(t, r, "a")
 	r.Release()
@@ -275,7 +275,7 @@ func TestClose_NoSlicesInUse_UnmapsAtOnce(t *testing.T) {
 func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 	t.Run("writer", func(t *testing.T) {
 		name := testenv.SegmentName(t)
-		w := create(t, name, Options{})
+		w := create(t, name, WriterOptions{})
 		send(t, w, "published")
 		buf, err := w.Reserve(canceled, 6)
 		wantErr(t, err, nil)
@@ -291,7 +291,7 @@ func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 			t.Error("a late publish has reached the file")
 		}
 		w.endCall(nil)
-		r := open(t, name, Options{})
+		r := open(t, name, ReaderOptions{})
 		wantMessages(t, r, "published")
 		_, err = r.TryNext()
 		wantErr(t, err, io.EOF)
@@ -305,13 +305,13 @@ func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 	})
 	t.Run("reader", func(t *testing.T) {
 		name := testenv.SegmentName(t)
-		w, r := create(t, name, Options{Capacity: 4096}), open(t, name, Options{})
+		w, r := create(t, name, WriterOptions{Capacity: 4096}), open(t, name, ReaderOptions{})
 		send(t, w, "a", "b")
 		wantMessages(t, r, "a")
 		r.gate.Enter()
 		r.closeTimeout = time.Millisecond
 		closeElsewhere(t, r)
-		next := open(t, name, Options{})
+		next := open(t, name, ReaderOptions{})
 		wantMessages(t, next, "a", "b")
 		next.Release()
 		for range 10 {
@@ -325,7 +325,7 @@ func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 	})
 	t.Run("asleep", func(t *testing.T) {
 		name := testenv.SegmentName(t)
-		w, r := create(t, name, Options{}), open(t, name, Options{})
+		w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 		side := &r.mem.Header.ConsumerStats
 		endpoint.BeginSleep(side, 0, monotonic.Now())
 		r.mem.Header.ConsumerSleep.Flag.Store(5)
@@ -344,7 +344,7 @@ func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 	// roomy returns a Writer that looks at nothing but the bound for some messages.
 	roomy := func(t *testing.T) *Writer {
-		w, _, _ := pair(t, 1<<16, 0, Options{})
+		w, _, _ := pair(t, 1<<16, 0, WriterOptions{}, ReaderOptions{})
 		for range 1000 {
 			if w.stop.Load() > w.tail+64 {
 				return w
@@ -376,7 +376,7 @@ func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 		wantErr(t, err, ErrClosed)
 	})
 	t.Run("reader", func(t *testing.T) {
-		w, r, _ := pair(t, 4096, 0, Options{})
+		w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 		send(t, w, "a", "b", "c", "d")
 		wantMessages(t, r, "a")
 		r.gate.Close()
@@ -405,7 +405,7 @@ func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
 				r := readerLater(t, name)
 				var sent, taken uint64
 				for round := range rounds / 3 {
-					w, err := Create(canceled, name, Options{Capacity: 1 << 20, Keep: true})
+					w, err := Create(canceled, name, WriterOptions{Capacity: 1 << 20, Keep: true})
 					wantErr(t, err, nil)
 					w.closeTimeout = patience
 					started := make(chan bool)
@@ -456,7 +456,7 @@ func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
 func readerLater(t *testing.T, name string) func(from uint64) uint64 {
 	return func(from uint64) uint64 {
 		t.Helper()
-		r, err := Open(canceled, name, Options{Keep: true})
+		r, err := Open(canceled, name, ReaderOptions{Keep: true})
 		wantErr(t, err, nil)
 		defer r.Close()
 		buf := make([]byte, 128)
@@ -482,14 +482,14 @@ func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
 		for form, take := range receives {
 			t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
 				name := testenv.SegmentName(t)
-				w := create(t, name, Options{Capacity: 1 << 16, Keep: true})
+				w := create(t, name, WriterOptions{Capacity: 1 << 16, Keep: true})
 				buf := make([]byte, 128)
 				var produced uint64
 				for round := range 40 {
 					for w.Send(canceled, message(buf, produced)) == nil {
 						produced++
 					}
-					r, err := Open(canceled, name, Options{Keep: true})
+					r, err := Open(canceled, name, ReaderOptions{Keep: true})
 					wantErr(t, err, nil)
 					r.closeTimeout = patience
 					from := w.Segment().Header().Consumer.Count.Load()
@@ -526,7 +526,7 @@ func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
 }
 
 func TestMisuse_TwoGoroutinesWait_Panics(t *testing.T) {
-	_, r, mem := pair(t, 4096, 0, Options{Spin: SpinNever})
+	_, r, mem := pair(t, 4096, 0, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	ctx := canceledLater(t)
 	first := background(func() error { _, err := r.Next(ctx); return err })
 	asleep(t, mem.Header, layout.Consumer, 1)
@@ -542,7 +542,7 @@ func TestMisuse_TwoGoroutinesWait_Panics(t *testing.T) {
 
 // The queue never gets deeper than it is when its producer leaves.
 func TestWriter_Close_UpdatesHighWater(t *testing.T) {
-	w, _, mem := pair(t, 4096, 0, Options{})
+	w, _, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a", "b", "c")
 	mem.Header.ProducerStats.HighWater.Store(1)
 	w.Close()

@@ -6,8 +6,8 @@
 // next message, uses it in place and releases it. Nothing is copied, except by the copying
 // forms (Send, Receive).
 //
-//	w, err := ring.Create(ctx, "demo", ring.Options{})
-//	r, err := ring.Open(ctx, "demo", ring.Options{})
+//	w, err := ring.Create(ctx, "demo", ring.WriterOptions{})
+//	r, err := ring.Open(ctx, "demo", ring.ReaderOptions{})
 //
 // The algorithm needs only memory that has the layout of package layout:
 // NewWriter and NewReader run it on any, Create and Open on a segment in

@@ -50,28 +50,28 @@ func TestEnd_CompleteOrIncomplete(t *testing.T) {
 		{"half of a stream and all of the next", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
 			send(t, w, "a")
 			end(w, layout.EndStopped)
-			next := writerOn(t, mem, Options{})
+			next := writerOn(t, mem, WriterOptions{})
 			send(t, next, "a", "b")
 			end(next, layout.EndComplete)
 			wantMessages(t, r, "a", "a", "b")
 		}, ErrIncomplete},
 		{"nothing of a stream and all of the next", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
 			end(w, layout.EndFailed)
-			next := writerOn(t, mem, Options{})
+			next := writerOn(t, mem, WriterOptions{})
 			send(t, next, "a", "b")
 			end(next, layout.EndComplete)
 			wantMessages(t, r, "a", "b")
 		}, io.EOF},
 		{"killed, and gone on with", func(t *testing.T, mem Memory, w *Writer, r *Reader) {
 			send(t, w, "a") // and killed here
-			next := writerOn(t, mem, Options{})
+			next := writerOn(t, mem, WriterOptions{})
 			send(t, next, "b")
 			end(next, layout.EndComplete)
 			wantMessages(t, r, "a", "b")
 		}, io.EOF},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, r, mem := pair(t, 4096, 0, Options{})
+			w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 			c.run(t, mem, w, r)
 			for range 2 { // it stays so
 				_, err := r.TryNext()
@@ -99,13 +99,13 @@ func TestEnd_ToldOnce(t *testing.T) {
 		{"closed without asking", layout.EndComplete, func(r *Reader) { r.Close() }, ErrEmpty},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, r, mem := pair(t, 4096, 0, Options{})
+			w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 			send(t, w, "a")
 			wantMessages(t, r, "a")
 			r.Release()
 			end(w, c.end)
 			c.how(r)
-			second := readerOn(t, mem, Options{})
+			second := readerOn(t, mem, ReaderOptions{})
 			_, err := second.TryNext()
 			wantErr(t, err, c.want)
 		})
@@ -113,7 +113,7 @@ func TestEnd_ToldOnce(t *testing.T) {
 }
 
 func TestEnd_UnreleasedMessages_ToldAgain(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a", "b")
 	end(w, layout.EndStopped)
 	wantMessages(t, r, "a", "b")
@@ -121,7 +121,7 @@ func TestEnd_UnreleasedMessages_ToldAgain(t *testing.T) {
 	wantErr(t, err, ErrIncomplete)
 	r.Close() // holding both
 
-	second := readerOn(t, mem, Options{})
+	second := readerOn(t, mem, ReaderOptions{})
 	wantMessages(t, second, "a", "b")
 	_, err = second.TryNext()
 	wantErr(t, err, ErrIncomplete)
@@ -129,7 +129,7 @@ func TestEnd_UnreleasedMessages_ToldAgain(t *testing.T) {
 
 func TestEnd_Follow_EachToldOnce(t *testing.T) {
 	var told []error
-	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told = append(told, err) }})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{Follow: true, OnEnd: func(err error) { told = append(told, err) }})
 	for _, how := range []layout.End{layout.EndStopped, layout.EndComplete, layout.EndFailed} {
 		send(t, w, "a")
 		wantMessages(t, r, "a")
@@ -139,7 +139,7 @@ func TestEnd_Follow_EachToldOnce(t *testing.T) {
 			_, err := r.TryNext()
 			wantErr(t, err, ErrEmpty)
 		}
-		w = writerOn(t, mem, Options{})
+		w = writerOn(t, mem, WriterOptions{})
 	}
 	if len(told) != 3 || !errors.Is(told[0], ErrIncomplete) || told[1] != nil || !errors.Is(told[2], ErrIncomplete) {
 		t.Errorf("%v", told)
@@ -149,7 +149,7 @@ func TestEnd_Follow_EachToldOnce(t *testing.T) {
 // Once, though it looks again and again; and whoever takes what it held is told as well.
 func TestEnd_Follow_SameEndToldOnce(t *testing.T) {
 	told := 0
-	w, r, mem := pair(t, 4096, 0, Options{Follow: true, OnEnd: func(err error) { told++; wantErr(t, err, ErrIncomplete) }})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{Follow: true, OnEnd: func(err error) { told++; wantErr(t, err, ErrIncomplete) }})
 	send(t, w, "a")
 	end(w, layout.EndStopped)
 	wantMessages(t, r, "a")
@@ -161,7 +161,7 @@ func TestEnd_Follow_SameEndToldOnce(t *testing.T) {
 		t.Errorf("told %d times", told)
 	}
 	r.Close()
-	next := readerOn(t, mem, Options{})
+	next := readerOn(t, mem, ReaderOptions{})
 	wantMessages(t, next, "a")
 	next.Release()
 	_, err := next.TryNext()
@@ -174,7 +174,7 @@ func TestEnd_NotAskedFor_ToldToNextReader(t *testing.T) {
 	for _, end := range []layout.End{layout.EndComplete, layout.EndStopped, layout.EndFailed} {
 		for _, asks := range []bool{false, true} {
 			name := testenv.SegmentName(t)
-			w, r := create(t, name, Options{}), open(t, name, Options{})
+			w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 			send(t, w, "a")
 			wantMessages(t, r, "a")
 			r.Release()
@@ -188,7 +188,7 @@ func TestEnd_NotAskedFor_ToldToNextReader(t *testing.T) {
 			pending := end != layout.EndComplete && !asks
 			wantSegment(t, name, pending)
 			if pending {
-				r := open(t, name, Options{})
+				r := open(t, name, ReaderOptions{})
 				_, err := r.Next(context.Background())
 				wantErr(t, err, ErrIncomplete)
 				r.Close()
@@ -201,10 +201,10 @@ func TestEnd_NotAskedFor_ToldToNextReader(t *testing.T) {
 // Whoever comes after half of a stream is told at the end of what goes on with it, whenever it
 // comes, and however the next Writer wants its ring; and nobody after it.
 func TestEnd_UntoldIncomplete_NextIncomplete(t *testing.T) {
-	for _, next := range []Options{{}, {Capacity: 2 * layout.DefaultCapacity}, {Slots: 8}} {
+	for _, next := range []WriterOptions{{}, {Capacity: 2 * layout.DefaultCapacity}, {Slots: 8}} {
 		for _, first := range []bool{false, true} { // the message, and then the Reader
 			name := testenv.SegmentName(t)
-			w, r := create(t, name, Options{}), open(t, name, Options{})
+			w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 			send(t, w, "a")
 			wantMessages(t, r, "a")
 			r.Release()
@@ -216,7 +216,7 @@ func TestEnd_UntoldIncomplete_NextIncomplete(t *testing.T) {
 			if first {
 				send(t, w, "b")
 			}
-			r = open(t, name, Options{})
+			r = open(t, name, ReaderOptions{})
 			if !first {
 				send(t, w, "b")
 			}
@@ -236,10 +236,10 @@ func TestEnd_UntoldIncomplete_NextIncomplete(t *testing.T) {
 func TestEnd_UntoldEarlierEnd_KeptByReaderThatDoesNotAsk(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		name := testenv.SegmentName(t)
-		w := create(t, name, Options{})
+		w := create(t, name, WriterOptions{})
 		send(t, w, "a")
 		end(w, layout.EndStopped)
-		w, r := create(t, name, Options{}), open(t, name, Options{})
+		w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 		wantMessages(t, r, "a")
 		r.Release()
 		if killed {
@@ -249,9 +249,9 @@ func TestEnd_UntoldEarlierEnd_KeptByReaderThatDoesNotAsk(t *testing.T) {
 		}
 		r.Close()
 		wantSegment(t, name, true)
-		r = open(t, name, Options{})
+		r = open(t, name, ReaderOptions{})
 		if killed { // it has not ended the stream
-			end(create(t, name, Options{}), layout.EndComplete)
+			end(create(t, name, WriterOptions{}), layout.EndComplete)
 		}
 		_, err := r.Next(context.Background())
 		wantErr(t, err, ErrIncomplete)
@@ -279,7 +279,7 @@ func TestEnd_LossesOfEarlierTransfer_Incomplete(t *testing.T) {
 		if _, err := seg.Leave(never); err != nil {
 			t.Fatal(err)
 		}
-		w, r := create(t, name, Options{}), open(t, name, Options{})
+		w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 		send(t, w, "a")
 		end(w, layout.EndComplete)
 		wantMessages(t, r, "a")

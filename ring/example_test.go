@@ -20,7 +20,7 @@ func exampleName(s string) string { return fmt.Sprintf("example-%s.%d", s, os.Ge
 func Example() {
 	ctx, name := context.Background(), exampleName("hello")
 
-	w, err := ring.Create(ctx, name, ring.Options{})
+	w, err := ring.Create(ctx, name, ring.WriterOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	r, err := ring.Open(ctx, name, ring.Options{})
+	r, err := ring.Open(ctx, name, ring.ReaderOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func Example() {
 // Without a copy: fill ring memory, read ring memory.
 func ExampleWriter_Reserve() {
 	ctx, name := context.Background(), exampleName("reserve")
-	w, err := ring.Create(ctx, name, ring.Options{Capacity: 4096})
+	w, err := ring.Create(ctx, name, ring.WriterOptions{Capacity: 4096})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func ExampleWriter_Reserve() {
 	}
 	w.Publish() // all three visible at once, one wake-up at most
 
-	r, err := ring.Open(ctx, name, ring.Options{})
+	r, err := ring.Open(ctx, name, ring.ReaderOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func ExampleWriter_Reserve() {
 // A program that would rather lose messages than wait.
 func ExampleWriter_Send_drop() {
 	ctx, name := context.Background(), exampleName("drop")
-	w, err := ring.Create(ctx, name, ring.Options{Slots: 2, OnFull: ring.Drop})
+	w, err := ring.Create(ctx, name, ring.WriterOptions{Slots: 2, OnFull: ring.Drop})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func ExampleWriter_Send_drop() {
 // Batches: take what is there, then give all of it back with one Release.
 func ExampleReader_Buffered() {
 	ctx, name := context.Background(), exampleName("batch")
-	w, err := ring.Create(ctx, name, ring.Options{})
+	w, err := ring.Create(ctx, name, ring.WriterOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func ExampleReader_Buffered() {
 	}
 	w.Close()
 
-	r, err := ring.Open(ctx, name, ring.Options{})
+	r, err := ring.Open(ctx, name, ring.ReaderOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}

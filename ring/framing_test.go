@@ -13,7 +13,7 @@ import (
 // sent leaves a message with that framing in the segment called name.
 func sent(t *testing.T, name string, f layout.Framing) {
 	t.Helper()
-	w := create(t, name, Options{Framing: f, Keep: true})
+	w := create(t, name, WriterOptions{Framing: f, Keep: true})
 	send(t, w, "sent")
 	w.Close()
 }
@@ -26,13 +26,13 @@ func TestFraming_UnreadMessages_Kept(t *testing.T) {
 				name := testenv.SegmentName(t)
 				sent(t, name, first)
 				if then == first {
-					w := create(t, name, Options{Framing: then})
+					w := create(t, name, WriterOptions{Framing: then})
 					if w.Resumed() != 1 {
 						t.Errorf("%d resumed", w.Resumed())
 					}
 					return
 				}
-				_, err := Create(canceled, name, Options{Framing: then})
+				_, err := Create(canceled, name, WriterOptions{Framing: then})
 				wantErr(t, err, ErrFraming)
 				if want := first.String(); !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "1 unread") {
 					t.Errorf("%v; want %q", err, want)
@@ -41,15 +41,15 @@ func TestFraming_UnreadMessages_Kept(t *testing.T) {
 				if s := layout.State(h.ProducerStats.State.Load()); s != layout.StateClosed || h.ProducerStats.Generation.Load() != 1 {
 					t.Errorf("the refusal has left its mark: %v", s)
 				}
-				r := open(t, name, Options{})
+				r := open(t, name, ReaderOptions{})
 				if r.Framing() != first {
 					t.Errorf("a message with framing %v is read as %v", first, r.Framing())
 				}
 				wantMessages(t, r, "sent")
-				_, err = Create(canceled, name, Options{Framing: then})
+				_, err = Create(canceled, name, WriterOptions{Framing: then})
 				wantErr(t, err, ErrFraming) // it would come again after a kill
 				r.Release()
-				send(t, create(t, name, Options{Framing: then}), "after")
+				send(t, create(t, name, WriterOptions{Framing: then}), "after")
 				wantMessages(t, r, "after")
 				if r.Framing() != then {
 					t.Errorf("a message with framing %v is read as %v", then, r.Framing())
@@ -62,7 +62,7 @@ func TestFraming_UnreadMessages_Kept(t *testing.T) {
 func TestFraming_Fresh_MayChange(t *testing.T) {
 	name := testenv.SegmentName(t)
 	sent(t, name, layout.FramingLines)
-	w := create(t, name, Options{Framing: layout.FramingRaw, Fresh: true})
+	w := create(t, name, WriterOptions{Framing: layout.FramingRaw, Fresh: true})
 	if w.Resumed() != 0 {
 		t.Errorf("%d resumed", w.Resumed())
 	}
@@ -71,22 +71,22 @@ func TestFraming_Fresh_MayChange(t *testing.T) {
 // The producer was killed in its first publish, before the message was there.
 func TestFraming_NothingPublished_None(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{Framing: layout.FramingLines, Keep: true})
+	w := create(t, name, WriterOptions{Framing: layout.FramingLines, Keep: true})
 	c := &w.Segment().Header().Producer
 	c.CountBefore.Store(0)
 	c.NextIndex.Store(16)
 	c.Count.Store(1)
 	w.Close()
-	create(t, name, Options{Framing: layout.FramingRaw})
+	create(t, name, WriterOptions{Framing: layout.FramingRaw})
 }
 
 func TestFraming_CorruptSegment_ErrCorrupt(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{Capacity: 4096, Framing: layout.FramingLines})
+	w := create(t, name, WriterOptions{Capacity: 4096, Framing: layout.FramingLines})
 	send(t, w, "evidence")
 	w.Segment().Header().Producer.Index.Store(12345)
 	w.Close()
-	_, err := Create(canceled, name, Options{Framing: layout.FramingRaw})
+	_, err := Create(canceled, name, WriterOptions{Framing: layout.FramingRaw})
 	wantErr(t, err, ErrCorrupt)
 }
 
@@ -94,7 +94,7 @@ func TestFraming_CorruptSegment_ErrCorrupt(t *testing.T) {
 // producer, who was there.
 func TestFraming_MessagesTakenMeanwhile_NotRefused(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w, r := create(t, name, Options{Framing: layout.FramingLines}), open(t, name, Options{})
+	w, r := create(t, name, WriterOptions{Framing: layout.FramingLines}), open(t, name, ReaderOptions{})
 	send(t, w, "sent")
 	wantMessages(t, r, "sent")
 	w.Close()
@@ -102,11 +102,11 @@ func TestFraming_MessagesTakenMeanwhile_NotRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused := checkFraming(seg, Options{Framing: layout.FramingRaw})
+	refused := checkFraming(seg, WriterOptions{Framing: layout.FramingRaw})
 	wantErr(t, refused, ErrFraming)
 	r.Release()
 	r.Close()
 	wantErr(t, refuse(seg, refused, new(uint64)), errRetry)
-	create(t, name, Options{Framing: layout.FramingRaw}).Close()
+	create(t, name, WriterOptions{Framing: layout.FramingRaw}).Close()
 	wantSegment(t, name, false)
 }

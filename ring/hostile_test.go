@@ -16,8 +16,8 @@ func TestPeer_InvalidValues_ErrCorrupt(t *testing.T) {
 	word := func(mem Memory, at, value uint64) { binary.LittleEndian.PutUint64(mem.Data[at:], value) }
 	next := func(_ *Writer, r *Reader) error { _, err := r.TryNext(); return err }
 	reserve := func(w *Writer, _ *Reader) error { _, err := w.TryReserve(4088); return err }
-	attachWriter := func(w *Writer, _ *Reader) error { _, err := NewWriter(w.mem, Options{}); return err }
-	attachReader := func(_ *Writer, r *Reader) error { _, err := NewReader(r.mem, Options{}); return err }
+	attachWriter := func(w *Writer, _ *Reader) error { _, err := NewWriter(w.mem, WriterOptions{}); return err }
+	attachReader := func(_ *Writer, r *Reader) error { _, err := NewReader(r.mem, ReaderOptions{}); return err }
 
 	for name, c := range map[string]struct {
 		scribble func(h *layout.Header, mem Memory)
@@ -56,7 +56,7 @@ func TestPeer_InvalidValues_ErrCorrupt(t *testing.T) {
 		"a reader that has read more than it may": {func(h *layout.Header, _ Memory) { h.Consumer.Count.Store(2) }, attachReader},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, r, mem := pair(t, 4096, 0, Options{})
+			w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 			send(t, w, "12345678") // 24 bytes: the first record carries a stamp
 			c.scribble(mem.Header, mem)
 			err := c.call(w, r)
@@ -67,7 +67,7 @@ func TestPeer_InvalidValues_ErrCorrupt(t *testing.T) {
 }
 
 func TestReader_IndexGoesBack_HeldMessageNotTakenTwice(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a", "b")
 	wantMessages(t, r, "a", "b")
 	mem.Header.Producer.Index.Store(24)
@@ -111,7 +111,7 @@ func FuzzHostileHeader(f *testing.F) {
 			}
 			return script[10:]
 		}
-		w, r := writerOn(t, mem, Options{Spin: SpinNever}), readerOn(t, mem, Options{Spin: SpinNever})
+		w, r := writerOn(t, mem, WriterOptions{Spin: SpinNever}), readerOn(t, mem, ReaderOptions{Spin: SpinNever})
 		send(t, w, "one", "another one", "")
 		for len(before) > 0 {
 			before = scribble(before)
@@ -121,10 +121,10 @@ func FuzzHostileHeader(f *testing.F) {
 			return // shm.Open refuses it
 		}
 		mem.Geometry = g
-		if next, err := NewWriter(mem, Options{Spin: SpinNever}); documented(t, err) {
+		if next, err := NewWriter(mem, WriterOptions{Spin: SpinNever}); documented(t, err) {
 			w = next
 		}
-		if next, err := NewReader(mem, Options{Spin: SpinNever}); documented(t, err) {
+		if next, err := NewReader(mem, ReaderOptions{Spin: SpinNever}); documented(t, err) {
 			r = next
 		}
 		for round := 0; round < 50 && (round < 8 || len(between) > 0); round++ {

@@ -28,7 +28,7 @@ func TestRing_BehavesAsQueue(t *testing.T) {
 		capacity := rapid.SampledFrom([]uint64{4096, 8192}).Draw(t, "capacity")
 		slots := rapid.SampledFrom([]uint64{0, 1, 2, 3, 8}).Draw(t, "slots")
 		q := &queue{mem: heapMemory(t, capacity, slots)}
-		q.w, q.r = writerOn(t, q.mem, Options{}), readerOn(t, q.mem, Options{})
+		q.w, q.r = writerOn(t, q.mem, WriterOptions{}), readerOn(t, q.mem, ReaderOptions{})
 		t.Repeat(map[string]func(*rapid.T){
 			"stage":       q.stage,
 			"send":        q.send,
@@ -140,7 +140,7 @@ func (q *queue) release() {
 // gone, as it is after a kill -9.
 func (q *queue) killWriter(t *rapid.T) {
 	q.staged = nil
-	q.w = writerOn(t, q.mem, Options{})
+	q.w = writerOn(t, q.mem, WriterOptions{})
 }
 
 // endWriter closes in good order, and the next producer comes.
@@ -149,14 +149,14 @@ func (q *queue) endWriter(t *rapid.T) {
 		t.Fatal(err)
 	}
 	q.publish()
-	q.w = writerOn(t, q.mem, Options{})
+	q.w = writerOn(t, q.mem, WriterOptions{})
 }
 
 // killReader gives what was held to a successor.
 func (q *queue) killReader(t *rapid.T) {
 	q.published = slices.Concat(q.contents, q.published)
 	q.held, q.contents = nil, nil
-	q.r = readerOn(t, q.mem, Options{})
+	q.r = readerOn(t, q.mem, ReaderOptions{})
 }
 
 // check holds after every step.

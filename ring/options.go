@@ -7,18 +7,8 @@ import (
 	"sluice/shm"
 )
 
-// Options says how to open an end of a ring. The zero value gives the defaults.
-type Options struct {
-	// Spin is how long to spin before sleeping; 0 takes the default,
-	// SpinAdaptive, and SpinNever sleeps at once.
-	Spin time.Duration
-	// Keep leaves the segment in /dev/shm when both ends are gone, even if
-	// everything was read. Either end may ask for it.
-	Keep bool
-	// Access lets other users take part, if both ends ask for it; with the zero value
-	// nobody else may.
-	Access shm.Access
-
+// WriterOptions says how to create a Writer. The zero value gives the defaults.
+type WriterOptions struct {
 	// Capacity is the size of a new ring in bytes, a power of two from 4096
 	// to 2^31; 0 takes the existing segment's, or layout.DefaultCapacity.
 	Capacity uint64
@@ -27,12 +17,30 @@ type Options struct {
 	Slots uint64
 	// OnFull is what the Writer does when there is no room.
 	OnFull Policy
+	// Spin is how long to spin before sleeping; 0 takes the default,
+	// SpinAdaptive, and SpinNever sleeps at once.
+	Spin time.Duration
 	// Fresh removes what a dead pair left behind instead of resuming it.
 	Fresh bool
+	// Keep leaves the segment in /dev/shm when both ends are gone, even if
+	// everything was read. Either end may ask for it.
+	Keep bool
+	// Access lets other users take part, if both ends ask for it; with the zero value
+	// nobody else may.
+	Access shm.Access
 	// Framing is stored in the segment for the consumer. It is the same for all
 	// messages in the ring.
 	Framing layout.Framing
 
+	peerStatus peerStatus
+}
+
+// ReaderOptions says how to open a Reader. The zero value gives the defaults.
+type ReaderOptions struct {
+	// Spin, Keep and Access are as in WriterOptions.
+	Spin   time.Duration
+	Keep   bool
+	Access shm.Access
 	// Follow makes the Reader wait for the next producer when one ends.
 	Follow bool
 	// OnEnd is called when a stream has ended and Follow goes on after it, with nil
@@ -43,7 +51,7 @@ type Options struct {
 	peerStatus peerStatus
 }
 
-// Values of Options.Spin.
+// Values of WriterOptions.Spin and ReaderOptions.Spin.
 const (
 	SpinAdaptive time.Duration = 0
 	SpinNever    time.Duration = -1

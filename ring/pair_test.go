@@ -11,13 +11,13 @@ import (
 )
 
 // pair is both ends of a ring on plain memory.
-func pair(t failer, capacity, slots uint64, opt Options) (*Writer, *Reader, Memory) {
+func pair(t failer, capacity, slots uint64, w WriterOptions, r ReaderOptions) (*Writer, *Reader, Memory) {
 	t.Helper()
 	mem := heapMemory(t, capacity, slots)
-	return writerOn(t, mem, opt), readerOn(t, mem, opt), mem
+	return writerOn(t, mem, w), readerOn(t, mem, r), mem
 }
 
-func writerOn(t failer, mem Memory, opt Options) *Writer {
+func writerOn(t failer, mem Memory, opt WriterOptions) *Writer {
 	t.Helper()
 	w, err := NewWriter(mem, opt)
 	if err != nil {
@@ -26,7 +26,7 @@ func writerOn(t failer, mem Memory, opt Options) *Writer {
 	return w
 }
 
-func readerOn(t failer, mem Memory, opt Options) *Reader {
+func readerOn(t failer, mem Memory, opt ReaderOptions) *Reader {
 	t.Helper()
 	r, err := NewReader(mem, opt)
 	if err != nil {

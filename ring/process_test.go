@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Children{"peer": peer}) }
 // after that say, in order.
 func peer(args []string) error {
 	name, todo := args[0], args[1:]
-	opt := Options{}
+	opt := WriterOptions{}
 	for _, word := range todo {
 		var err error
 		switch word {
@@ -36,11 +36,11 @@ func peer(args []string) error {
 		case "produce":
 			err = produce(name, opt)
 		case "consume":
-			err = consume(name, opt)
+			err = consume(name, ReaderOptions{Spin: opt.Spin})
 		case "sum":
-			err = sum(name, opt)
+			err = sum(name, ReaderOptions{Spin: opt.Spin})
 		case "echo":
-			err = echo(name, opt)
+			err = echo(name, ReaderOptions{Spin: opt.Spin})
 		default:
 			err = fmt.Errorf("unknown word %q", word)
 		}
@@ -55,7 +55,7 @@ func peer(args []string) error {
 const streamed = 50_000
 
 // produce and consume leave the segment, so that the test can look at it.
-func produce(name string, opt Options) error {
+func produce(name string, opt WriterOptions) error {
 	opt.Keep = true
 	w, err := Create(context.Background(), name, opt)
 	if err != nil {
@@ -71,7 +71,7 @@ func produce(name string, opt Options) error {
 	return err
 }
 
-func consume(name string, opt Options) error {
+func consume(name string, opt ReaderOptions) error {
 	opt.Keep = true
 	r, err := Open(context.Background(), name, opt)
 	if err != nil {

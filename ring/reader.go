@@ -46,9 +46,9 @@ type Reader struct {
 
 // NewReader takes the consumer role in any memory with a valid header. The
 // caller makes sure that there is only one.
-func NewReader(mem Memory, opt Options) (*Reader, error) {
+func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
 	r := &Reader{
-		side:   newSide(mem, layout.Consumer, opt),
+		side:   newSide(mem, layout.Consumer, opt.Spin, opt.Keep, opt.peerStatus),
 		data:   mem.Data,
 		mask:   mem.Geometry.Capacity - 1,
 		max:    layout.MaxMessage(mem.Geometry.Capacity),

@@ -12,7 +12,7 @@ import (
 )
 
 func TestReader_Next_RoomKeptUntilRelease(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a", "b")
 	first, err := r.Next(canceled)
 	if err != nil {
@@ -29,7 +29,7 @@ func TestReader_Next_RoomKeptUntilRelease(t *testing.T) {
 }
 
 func TestReader_Take_ReleasesPrevious(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a", "b")
 	for i, want := range []string{"a", "b"} {
 		got, err := r.Take(canceled)
@@ -48,7 +48,7 @@ func TestReader_Take_ReleasesPrevious(t *testing.T) {
 }
 
 func TestReader_Receive_CopiesAndReleases(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "first", "2nd")
 	buf := make([]byte, 0, 64)
 	a, err := r.Receive(canceled, buf)
@@ -64,7 +64,7 @@ func TestReader_Receive_CopiesAndReleases(t *testing.T) {
 }
 
 func TestReader_Next_MessageCapacityLimited(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "stamped", "plain")
 	for range 2 {
 		if msg, err := r.TryNext(); err != nil || cap(msg) != len(msg) {
@@ -74,7 +74,7 @@ func TestReader_Next_MessageCapacityLimited(t *testing.T) {
 }
 
 func TestReader_Messages_ReleasesSeen(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "1", "2", "3")
 	for msg, err := range r.Messages(canceled) {
 		if err != nil {
@@ -101,7 +101,7 @@ func TestReader_Messages_ReleasesSeen(t *testing.T) {
 }
 
 func TestReader_Messages_EndsWithError(t *testing.T) {
-	_, r, _ := pair(t, 4096, 0, Options{})
+	_, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	var last error
 	for _, err := range r.Messages(canceled) {
 		last = err
@@ -110,7 +110,7 @@ func TestReader_Messages_EndsWithError(t *testing.T) {
 }
 
 func TestReader_WriterClosed_ReadsRest(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a", "b")
 	w.Close()
 	wantMessages(t, r, "a", "b")
@@ -124,30 +124,30 @@ func TestReader_WriterClosed_ReadsRest(t *testing.T) {
 }
 
 func TestReader_Follow_WaitsForNextWriter(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{Follow: true})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{Follow: true})
 	send(t, w, "a")
 	w.Close()
 	wantMessages(t, r, "a")
 	_, err := r.Next(canceled)
 	wantErr(t, err, errWaited)
-	send(t, writerOn(t, mem, Options{}), "b")
+	send(t, writerOn(t, mem, WriterOptions{}), "b")
 	wantMessages(t, r, "b")
 }
 
 // A consumer that is started after a producer has come and gone, with all of
 // its messages read, belongs to the next producer.
 func TestReader_AfterEnd_WaitsForNextWriter(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a")
 	w.Close()
 	wantMessages(t, r, "a")
 	r.Release()
 	r.Close()
 
-	late := readerOn(t, mem, Options{})
+	late := readerOn(t, mem, ReaderOptions{})
 	_, err := late.Next(canceled)
 	wantErr(t, err, errWaited)
-	next := writerOn(t, mem, Options{})
+	next := writerOn(t, mem, WriterOptions{})
 	send(t, next, "b")
 	next.Close()
 	wantMessages(t, late, "b")
@@ -158,7 +158,7 @@ func TestReader_AfterEnd_WaitsForNextWriter(t *testing.T) {
 // The writer needs room that only the reader's caller can give, and that one
 // waits for the writer.
 func TestReader_HoldsEverything_ErrUnreleased(t *testing.T) {
-	w, r, mem := pair(t, 4096, 2, Options{Spin: SpinNever})
+	w, r, mem := pair(t, 4096, 2, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	send(t, w, "1", "2")
 	wantMessages(t, r, "1", "2")
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -174,7 +174,7 @@ func TestReader_HoldsEverything_ErrUnreleased(t *testing.T) {
 }
 
 func TestReader_HoldsLastSlot_ErrUnreleased(t *testing.T) {
-	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
+	w, r, mem := pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	send(t, w, "1")
 	wantMessages(t, r, "1")
 	blocked := background(func() error { return w.Send(context.Background(), []byte("2")) })
@@ -189,7 +189,7 @@ func TestReader_HoldsLastSlot_ErrUnreleased(t *testing.T) {
 }
 
 func TestReader_AfterClose_ErrClosed(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "taken", "waiting")
 	wantMessages(t, r, "taken")
 	if err := r.Close(); r.Unread() != 2 || err != nil {
@@ -212,7 +212,7 @@ func TestReader_AfterClose_ErrClosed(t *testing.T) {
 }
 
 func TestReader_Framing(t *testing.T) {
-	_, r, mem := pair(t, 4096, 0, Options{Framing: layout.FramingLength})
+	_, r, mem := pair(t, 4096, 0, WriterOptions{Framing: layout.FramingLength}, ReaderOptions{})
 	if r.Framing() != layout.FramingLength {
 		t.Error(r.Framing())
 	}
@@ -223,7 +223,7 @@ func TestReader_Framing(t *testing.T) {
 }
 
 func TestReader_Buffered_NextReturnsAtOnce(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a", "b")
 	wantMessages(t, r, "a")
 	if !r.Buffered() {
@@ -238,7 +238,7 @@ func TestReader_Buffered_NextReturnsAtOnce(t *testing.T) {
 // A look at the writer's index costs it its cache line. The pause before it grows while
 // looks bring little, and shrinks or ends when there is much or nothing.
 func TestReader_PollBackoff(t *testing.T) {
-	w, r, _ := pair(t, 1<<16, 0, Options{Spin: SpinNever})
+	w, r, _ := pair(t, 1<<16, 0, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	next := func() {
 		t.Helper()
 		if _, err := r.Next(canceled); err != nil {

@@ -16,12 +16,12 @@ import (
 func TestOpen_FutexWakeRefused_Error(t *testing.T) {
 	const sharedWake = 1 // FUTEX_WAKE without FUTEX_PRIVATE_FLAG, which the runtime uses
 	name, other := testenv.SegmentName(t), testenv.SegmentName(t)
-	create(t, name, Options{})
+	create(t, name, WriterOptions{})
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EINVAL} {
 		var writerErr, readerErr error
 		err := seccomp.Under(errno, func() {
-			_, writerErr = Create(t.Context(), other, Options{})
-			_, readerErr = Open(t.Context(), name, Options{})
+			_, writerErr = Create(t.Context(), other, WriterOptions{})
+			_, readerErr = Open(t.Context(), name, ReaderOptions{})
 		}, seccomp.CallWith(unix.SYS_FUTEX, 2, sharedWake))
 		if err != nil {
 			t.Skipf("SKIPPED, NOT TESTED: %v", err)

@@ -15,9 +15,9 @@ import (
 func held(t *testing.T, slots uint64, msgs ...string) (*Writer, *Reader, [][]byte) {
 	t.Helper()
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{Slots: slots})
+	w := create(t, name, WriterOptions{Slots: slots})
 	send(t, w, msgs...)
-	r := open(t, name, Options{})
+	r := open(t, name, ReaderOptions{})
 	var got [][]byte
 	for range msgs {
 		msg, err := r.Next(t.Context())
@@ -56,7 +56,7 @@ func TestReader_ReleaseN_ReleasesTheOldest(t *testing.T) {
 	}
 	r.ReleaseN(1)
 	wantErr(t, r.Close(), nil)
-	next := open(t, r.Segment().Name(), Options{})
+	next := open(t, r.Segment().Name(), ReaderOptions{})
 	for _, want := range []string{"f", "g"} {
 		msg, err := next.Next(t.Context())
 		wantErr(t, err, nil)
@@ -69,8 +69,8 @@ func TestReader_ReleaseN_ReleasesTheOldest(t *testing.T) {
 // Many times around a ring in which some messages are sampled, in steps that differ.
 func TestReader_ReleaseN_CountsAsReleaseDoes(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{Capacity: layout.MinCapacity})
-	r := open(t, name, Options{})
+	w := create(t, name, WriterOptions{Capacity: layout.MinCapacity})
+	r := open(t, name, ReaderOptions{})
 	bytes := uint64(0)
 	for i := range 20_000 {
 		msg := make([]byte, i%50)
@@ -118,7 +118,7 @@ func TestReader_ReleaseN_OutOfRange(t *testing.T) {
 
 func TestWriter_Discard_SendsNothing(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	buf, err := w.Reserve(t.Context(), 10)
 	wantErr(t, err, nil)
 	copy(buf, "discarded!")
@@ -129,7 +129,7 @@ func TestWriter_Discard_SendsNothing(t *testing.T) {
 		t.Error("Commit after Discard does not panic")
 	}
 	send(t, w, "sent")
-	r := open(t, name, Options{})
+	r := open(t, name, ReaderOptions{})
 	msg, err := r.Next(t.Context())
 	wantErr(t, err, nil)
 	if string(msg) != "sent" {
@@ -139,7 +139,7 @@ func TestWriter_Discard_SendsNothing(t *testing.T) {
 
 func TestWriter_Abort_DropsWhatIsStagedAndFailsTheStream(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	send(t, w, "published")
 	buf, err := w.Reserve(t.Context(), 6)
 	wantErr(t, err, nil)
@@ -149,7 +149,7 @@ func TestWriter_Abort_DropsWhatIsStagedAndFailsTheStream(t *testing.T) {
 		t.Errorf("%d unread", w.Unread())
 	}
 	wantErr(t, w.Close(), nil)
-	r := open(t, name, Options{})
+	r := open(t, name, ReaderOptions{})
 	msg, err := r.Next(t.Context())
 	wantErr(t, err, nil)
 	if string(msg) != "published" {
@@ -162,7 +162,7 @@ func TestWriter_Abort_DropsWhatIsStagedAndFailsTheStream(t *testing.T) {
 
 func TestWriter_Drain_WaitsForTheRelease(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	wantErr(t, w.Drain(t.Context()), nil) // nothing was sent
 	buf, err := w.Reserve(t.Context(), 6)
 	wantErr(t, err, nil)
@@ -175,7 +175,7 @@ func TestWriter_Drain_WaitsForTheRelease(t *testing.T) {
 		t.Fatalf("%d unread: Drain has not published", w.Unread())
 	}
 	drained := background(func() error { return w.Drain(context.Background()) })
-	r := open(t, name, Options{})
+	r := open(t, name, ReaderOptions{})
 	asleep(t, r.Segment().Header(), layout.Producer, 2)
 	_, err = r.Next(t.Context())
 	wantErr(t, err, nil)

@@ -25,7 +25,7 @@ func TestRecovery_VisibleAndRepeatable(t *testing.T) {
 	}
 	c.Count.Store(7)
 	for range 2 {
-		if w := writerOn(t, mem, Options{}); w.staged != 4 || w.tail != 64 {
+		if w := writerOn(t, mem, WriterOptions{}); w.staged != 4 || w.tail != 64 {
 			t.Fatalf("resumed at %d messages, index %d", w.staged, w.tail)
 		}
 		if n, next := c.Count.Load(), c.NextIndex.Load(); n != 4 || next != 64 {
@@ -35,7 +35,7 @@ func TestRecovery_VisibleAndRepeatable(t *testing.T) {
 }
 
 func TestWriter_Resume_ContinuesAfterLastPublished(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "read", "published")
 	wantMessages(t, r, "read")
 	r.Release()
@@ -45,7 +45,7 @@ func TestWriter_Resume_ContinuesAfterLastPublished(t *testing.T) {
 	}
 	w.Commit(copy(buf, "staged")) // and killed here
 
-	next := writerOn(t, mem, Options{})
+	next := writerOn(t, mem, WriterOptions{})
 	if next.Resumed() != 1 {
 		t.Errorf("Resumed is %d, want 1", next.Resumed())
 	}
@@ -57,13 +57,13 @@ func TestWriter_Resume_ContinuesAfterLastPublished(t *testing.T) {
 }
 
 func TestReader_Resume_UnreleasedAgain(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "released", "held", "also held", "untouched")
 	wantMessages(t, r, "released")
 	r.Release()
 	wantMessages(t, r, "held", "also held") // and killed here
 
-	wantMessages(t, readerOn(t, mem, Options{}), "held", "also held", "untouched")
+	wantMessages(t, readerOn(t, mem, ReaderOptions{}), "held", "also held", "untouched")
 }
 
 func TestBlocked_DeathNotCounted(t *testing.T) {
@@ -73,7 +73,7 @@ func TestBlocked_DeathNotCounted(t *testing.T) {
 	asleepAt := monotonic.Now() - uint64(time.Minute)
 	endpoint.BeginSleep(side, before, asleepAt) // and nothing noted since: killed
 	shown := endpoint.BlockedAt(side, monotonic.Now())
-	writerOn(t, mem, Options{})
+	writerOn(t, mem, WriterOptions{})
 	got := side.Blocked.Load()
 	if got != shown {
 		t.Errorf("the successor says %v, an observer was shown %v", time.Duration(got), time.Duration(shown))
@@ -84,7 +84,7 @@ func TestBlocked_DeathNotCounted(t *testing.T) {
 }
 
 func TestBlocked_SleepCountedDuringAndAfter(t *testing.T) {
-	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
+	w, r, mem := pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	side := &mem.Header.ProducerStats
 	send(t, w, "1")
 	began := monotonic.Now()
@@ -119,10 +119,10 @@ func (l lonely) Check() error          { return l.error }
 func TestWait_NoPeer_SegmentGone_Error(t *testing.T) {
 	for _, gone := range []error{ErrRemoved, ErrTruncated} {
 		mem := heapMemory(t, 4096, 1)
-		w := writerOn(t, mem, Options{peerStatus: lonely{gone}})
+		w := writerOn(t, mem, WriterOptions{peerStatus: lonely{gone}})
 		send(t, w, "1")
 		wantErr(t, w.Send(context.Background(), nil), gone)
-		r := readerOn(t, mem, Options{peerStatus: lonely{gone}})
+		r := readerOn(t, mem, ReaderOptions{peerStatus: lonely{gone}})
 		wantMessages(t, r, "1") // first what is there
 		_, err := r.Next(context.Background())
 		wantErr(t, err, gone)
@@ -131,7 +131,7 @@ func TestWait_NoPeer_SegmentGone_Error(t *testing.T) {
 
 func TestWait_NoPeer_StateAlone(t *testing.T) {
 	mem := heapMemory(t, 4096, 1)
-	w := writerOn(t, mem, Options{Spin: SpinNever, peerStatus: lonely{}})
+	w := writerOn(t, mem, WriterOptions{Spin: SpinNever, peerStatus: lonely{}})
 	send(t, w, "1")
 	ctx := canceledLater(t)
 	blocked := background(func() error { return w.Send(ctx, []byte("2")) })
@@ -141,7 +141,7 @@ func TestWait_NoPeer_StateAlone(t *testing.T) {
 			t.Fatalf("state %v", layout.State(side.State.Load()))
 		}
 	}
-	r := readerOn(t, mem, Options{})
+	r := readerOn(t, mem, ReaderOptions{})
 	wantMessages(t, r, "1")
 	r.Release()
 	if err := blocked(); err != nil {

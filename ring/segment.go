@@ -24,7 +24,7 @@ import (
 // has unread messages and Framing is not that of their producer. With Fresh,
 // a live consumer is ErrRoleTaken too. layout.ErrNotSegment, ErrVersion, ErrCorrupt and
 // shm.ErrUntrusted for whatever else is found at that name.
-func Create(ctx context.Context, name string, opt Options) (*Writer, error) {
+func Create(ctx context.Context, name string, opt WriterOptions) (*Writer, error) {
 	g, err := layout.RingGeometry(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize()))
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ var errRetry = errors.New("again")
 
 // newSegmentWriter makes a Writer of a segment. carryOver goes to that segment, and after errRetry
 // to the next one: endpoint.AddCarryOver.
-func newSegmentWriter(seg *shm.Segment, opt Options, carryOver *uint64) (w *Writer, err error) {
+func newSegmentWriter(seg *shm.Segment, opt WriterOptions, carryOver *uint64) (w *Writer, err error) {
 	err = shm.Guard(func() error {
 		endpoint.AddCarryOver(seg.Header(), *carryOver)
 		*carryOver = 0
@@ -100,7 +100,7 @@ func refuse(seg *shm.Segment, err error, carryOver *uint64) error {
 }
 
 // checkGeometry compares an existing segment with what the caller asked for.
-func checkGeometry(seg *shm.Segment, opt Options) error {
+func checkGeometry(seg *shm.Segment, opt WriterOptions) error {
 	g, h := seg.Geometry(), seg.Header()
 	if (opt.Capacity == 0 || opt.Capacity == g.Capacity) && (opt.Slots == 0 || opt.Slots == g.Slots) {
 		return nil
@@ -112,7 +112,7 @@ func checkGeometry(seg *shm.Segment, opt Options) error {
 // checkFraming compares the framing of the unread messages with that of those that the caller
 // will send: a ring has one framing for all messages (Reader.Framing). Only the caller, who holds
 // the role, can publish more.
-func checkFraming(seg *shm.Segment, opt Options) error {
+func checkFraming(seg *shm.Segment, opt WriterOptions) error {
 	g, h := seg.Geometry(), seg.Header()
 	w, r := endpoint.Recover(&h.Producer), endpoint.Recover(&h.Consumer)
 	framing := h.ProducerStats.LoadFraming()
@@ -145,7 +145,7 @@ func describeUse(unread uint64, seg *shm.Segment) string {
 // Errors: shm.ErrName, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
 // layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrUntrusted for a file
 // that is no healthy segment, and the cause of ctx.
-func Open(ctx context.Context, name string, opt Options) (*Reader, error) {
+func Open(ctx context.Context, name string, opt ReaderOptions) (*Reader, error) {
 	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func Open(ctx context.Context, name string, opt Options) (*Reader, error) {
 
 // OpenSegment is Open for a segment in which the consumer role is taken
 // already. It owns seg from here on, also when it fails.
-func OpenSegment(seg *shm.Segment, opt Options) (r *Reader, err error) {
+func OpenSegment(seg *shm.Segment, opt ReaderOptions) (r *Reader, err error) {
 	err = shm.Guard(func() error {
 		if err := cmp.Or(checkMode(seg), sleep.CheckWake()); err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 
 // create and open use a segment in /dev/shm; what is left of it goes with the
 // test.
-func create(t *testing.T, name string, opt Options) *Writer {
+func create(t *testing.T, name string, opt WriterOptions) *Writer {
 	t.Helper()
 	w, err := Create(context.Background(), name, opt)
 	if err != nil {
@@ -25,7 +25,7 @@ func create(t *testing.T, name string, opt Options) *Writer {
 	return w
 }
 
-func open(t *testing.T, name string, opt Options) *Reader {
+func open(t *testing.T, name string, opt ReaderOptions) *Reader {
 	t.Helper()
 	r, err := Open(context.Background(), name, opt)
 	if err != nil {
@@ -45,7 +45,7 @@ func wantSegment(t *testing.T, name string, want bool) {
 func TestSegment_Drained_LastSideRemoves(t *testing.T) {
 	t.Run("reader last", func(t *testing.T) {
 		name := testenv.SegmentName(t)
-		w, r := create(t, name, Options{}), open(t, name, Options{})
+		w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 		send(t, w, "a")
 		if err := w.Close(); w.Unread() != 1 || err != nil {
 			t.Errorf("%d unread, %v", w.Unread(), err)
@@ -60,7 +60,7 @@ func TestSegment_Drained_LastSideRemoves(t *testing.T) {
 	})
 	t.Run("writer last", func(t *testing.T) {
 		name := testenv.SegmentName(t)
-		w, r := create(t, name, Options{}), open(t, name, Options{})
+		w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 		r.Close()
 		wantSegment(t, name, true)
 		w.Close()
@@ -70,31 +70,31 @@ func TestSegment_Drained_LastSideRemoves(t *testing.T) {
 
 func TestSegment_UnreadMessages_Kept(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	send(t, w, "a", "b")
 	w.Close()
-	r := open(t, name, Options{})
+	r := open(t, name, ReaderOptions{})
 	wantMessages(t, r, "a")
 	if err := r.Close(); r.Unread() != 2 || err != nil {
 		t.Errorf("%d unread, %v", r.Unread(), err)
 	}
 	wantSegment(t, name, true)
-	wantMessages(t, open(t, name, Options{}), "a", "b")
+	wantMessages(t, open(t, name, ReaderOptions{}), "a", "b")
 }
 
 func TestSegment_KeptEnd_FirstReaderTold(t *testing.T) {
 	for before, came := range map[string]func(t *testing.T, name string){
 		"nobody came":            func(*testing.T, string) {},
-		"somebody came and went": func(t *testing.T, name string) { open(t, name, Options{}).Close() },
+		"somebody came and went": func(t *testing.T, name string) { open(t, name, ReaderOptions{}).Close() },
 	} {
 		t.Run(before, func(t *testing.T) {
 			name := testenv.SegmentName(t)
-			w := create(t, name, Options{})
+			w := create(t, name, WriterOptions{})
 			came(t, name)
 			w.KeepEnd()
 			w.Close()
 			wantSegment(t, name, true)
-			r := open(t, name, Options{})
+			r := open(t, name, ReaderOptions{})
 			_, err := r.Next(context.Background())
 			wantErr(t, err, io.EOF)
 			r.Close()
@@ -103,7 +103,7 @@ func TestSegment_KeptEnd_FirstReaderTold(t *testing.T) {
 	}
 	t.Run("without KeepEnd", func(t *testing.T) {
 		name := testenv.SegmentName(t)
-		create(t, name, Options{}).Close()
+		create(t, name, WriterOptions{}).Close()
 		wantSegment(t, name, false)
 	})
 }
@@ -112,8 +112,8 @@ func TestSegment_Keep(t *testing.T) {
 	for _, keeps := range []layout.Role{layout.Producer, layout.Consumer} {
 		for _, last := range []layout.Role{layout.Producer, layout.Consumer} {
 			name := testenv.SegmentName(t)
-			w := create(t, name, Options{Keep: keeps == layout.Producer})
-			r := open(t, name, Options{Keep: keeps == layout.Consumer})
+			w := create(t, name, WriterOptions{Keep: keeps == layout.Producer})
+			r := open(t, name, ReaderOptions{Keep: keeps == layout.Consumer})
 			if last == layout.Producer {
 				r.Close()
 				w.Close()
@@ -122,7 +122,7 @@ func TestSegment_Keep(t *testing.T) {
 				r.Close()
 			}
 			wantSegment(t, name, true)
-			w, r = create(t, name, Options{}), open(t, name, Options{}) // who do not ask for it
+			w, r = create(t, name, WriterOptions{}), open(t, name, ReaderOptions{}) // who do not ask for it
 			w.Close()
 			r.Close()
 			wantSegment(t, name, false)
@@ -132,25 +132,25 @@ func TestSegment_Keep(t *testing.T) {
 
 func TestSegment_RoleTaken(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w, r := create(t, name, Options{}), open(t, name, Options{})
-	_, err := Create(canceled, name, Options{})
+	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
+	_, err := Create(canceled, name, WriterOptions{})
 	wantErr(t, err, ErrRoleTaken)
-	_, err = Open(canceled, name, Options{})
+	_, err = Open(canceled, name, ReaderOptions{})
 	wantErr(t, err, ErrRoleTaken)
-	_, err = Create(canceled, name, Options{Fresh: true})
+	_, err = Create(canceled, name, WriterOptions{Fresh: true})
 	wantErr(t, err, ErrRoleTaken)
 	w.Close()
-	_, err = Create(canceled, name, Options{Fresh: true}) // the reader lives
+	_, err = Create(canceled, name, WriterOptions{Fresh: true}) // the reader lives
 	wantErr(t, err, ErrRoleTaken)
 	r.Close()
 }
 
 func TestOpen_WaitsForSegment(t *testing.T) {
 	name := testenv.SegmentName(t)
-	_, err := Open(canceled, name, Options{})
+	_, err := Open(canceled, name, ReaderOptions{})
 	wantErr(t, err, errWaited)
 	opening := background(func() error {
-		r, err := Open(context.Background(), name, Options{})
+		r, err := Open(context.Background(), name, ReaderOptions{})
 		if err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func TestOpen_WaitsForSegment(t *testing.T) {
 		closeErr := r.Close()
 		return errors.Join(err, closeErr)
 	})
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	send(t, w, "hello")
 	if err := opening(); err != nil {
 		t.Error(err)
@@ -170,18 +170,18 @@ func TestOpen_WaitsForSegment(t *testing.T) {
 
 func TestCreate_OtherGeometry_UnreadMessages_Refused(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{Capacity: 8192, Slots: 5})
+	w := create(t, name, WriterOptions{Capacity: 8192, Slots: 5})
 	send(t, w, "kept")
 	w.Close()
 
-	for _, opt := range []Options{{Capacity: 4096}, {Slots: 6}, {Capacity: 8192, Slots: 4}} {
+	for _, opt := range []WriterOptions{{Capacity: 4096}, {Slots: 6}, {Capacity: 8192, Slots: 4}} {
 		_, err := Create(canceled, name, opt)
 		wantErr(t, err, ErrGeometry)
 		if s := layout.State(look(t, name).ProducerStats.State.Load()); s != layout.StateClosed {
 			t.Errorf("the refusal has left its mark: %v", s)
 		}
 	}
-	for _, opt := range []Options{{}, {Capacity: 8192}, {Slots: 5}} { // what it has, or no wish
+	for _, opt := range []WriterOptions{{}, {Capacity: 8192}, {Slots: 5}} { // what it has, or no wish
 		w, err := Create(canceled, name, opt)
 		if err != nil {
 			t.Fatalf("%+v: %v", opt, err)
@@ -191,7 +191,7 @@ func TestCreate_OtherGeometry_UnreadMessages_Refused(t *testing.T) {
 		}
 		w.Close()
 	}
-	fresh := create(t, name, Options{Capacity: 4096, Fresh: true})
+	fresh := create(t, name, WriterOptions{Capacity: 4096, Fresh: true})
 	if g := fresh.Segment().Geometry(); g.Capacity != 4096 || g.Slots != 0 || fresh.Resumed() != 0 {
 		t.Errorf("fresh: %+v, %d resumed", g, fresh.Resumed())
 	}
@@ -199,24 +199,24 @@ func TestCreate_OtherGeometry_UnreadMessages_Refused(t *testing.T) {
 
 func TestCreate_OtherGeometry_Empty_Replaced(t *testing.T) {
 	name := testenv.SegmentName(t)
-	create(t, name, Options{Capacity: 8192, Keep: true}).Close()
+	create(t, name, WriterOptions{Capacity: 8192, Keep: true}).Close()
 	wantSegment(t, name, true)
-	if g := create(t, name, Options{Capacity: 4096}).Segment().Geometry(); g.Capacity != 4096 {
+	if g := create(t, name, WriterOptions{Capacity: 4096}).Segment().Geometry(); g.Capacity != 4096 {
 		t.Errorf("capacity %d", g.Capacity)
 	}
 }
 
 func TestCreate_BadOptions_NothingMade(t *testing.T) {
-	for _, opt := range []Options{{Capacity: 5000}, {Capacity: 2048}, {Capacity: 1 << 40}, {Slots: 1 << 40}} {
+	for _, opt := range []WriterOptions{{Capacity: 5000}, {Capacity: 2048}, {Capacity: 1 << 40}, {Slots: 1 << 40}} {
 		name := testenv.SegmentName(t)
 		if _, err := Create(canceled, name, opt); err == nil {
 			t.Errorf("%+v is accepted", opt)
 		}
 		wantSegment(t, name, false)
 	}
-	_, err := Create(canceled, "../etc", Options{})
+	_, err := Create(canceled, "../etc", WriterOptions{})
 	wantErr(t, err, shm.ErrName)
-	_, err = Open(canceled, "", Options{})
+	_, err = Open(canceled, "", ReaderOptions{})
 	wantErr(t, err, shm.ErrName)
 }
 
@@ -227,7 +227,7 @@ func TestOpen_TransferSegment_Refused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(canceled, name, Options{})
+	_, err = Open(canceled, name, ReaderOptions{})
 	wantErr(t, err, layout.ErrMode)
 	if _, err := seg.Leave(never); err != nil {
 		t.Fatal(err)
@@ -236,14 +236,14 @@ func TestOpen_TransferSegment_Refused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Create(canceled, name, Options{})
+	_, err = Create(canceled, name, WriterOptions{})
 	wantErr(t, err, layout.ErrMode)
 	wantSegment(t, name, true)
 	if _, err := seg.Leave(never); err != nil {
 		t.Fatal(err)
 	}
 	// Nobody is in it, and what it stood for was in its producer's memory.
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	if g := w.Segment().Geometry(); g.Mode != layout.ModeRing {
 		t.Errorf("%+v", g)
 	}
@@ -251,13 +251,13 @@ func TestOpen_TransferSegment_Refused(t *testing.T) {
 
 func TestOpen_DamagedSegment_RefusedAndKept(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{Capacity: 4096})
+	w := create(t, name, WriterOptions{Capacity: 4096})
 	send(t, w, "evidence")
 	w.Segment().Header().Producer.Index.Store(12345)
 	w.Close()
-	_, err := Create(canceled, name, Options{})
+	_, err := Create(canceled, name, WriterOptions{})
 	wantErr(t, err, ErrCorrupt)
-	_, err = Open(canceled, name, Options{})
+	_, err = Open(canceled, name, ReaderOptions{})
 	wantErr(t, err, ErrCorrupt)
 	wantSegment(t, name, true)
 }
@@ -266,7 +266,7 @@ func TestOpen_DamagedSegment_RefusedAndKept(t *testing.T) {
 // with it has ended and the ring with it.
 func TestCancel_AfterClose_TouchesNoMemory(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w, r := create(t, name, Options{}), open(t, name, Options{})
+	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 	ctx, cancel := context.WithCancel(context.Background())
 	waiting := background(func() error { _, err := r.Next(ctx); return err })
 	asleep(t, w.Segment().Header(), layout.Consumer, 1)
@@ -281,7 +281,7 @@ func TestCancel_AfterClose_TouchesNoMemory(t *testing.T) {
 
 func TestSegment_Truncated_Error(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w, r := create(t, name, Options{}), open(t, name, Options{})
+	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 	send(t, w, "a")
 	if err := os.Truncate(shm.Path(name), 0); err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestSegment_Truncated_Error(t *testing.T) {
 
 func TestSegment_Removed_NotCalledKept(t *testing.T) {
 	name := testenv.SegmentName(t)
-	w := create(t, name, Options{})
+	w := create(t, name, WriterOptions{})
 	send(t, w, "a", "b")
 	if err := os.Remove(shm.Path(name)); err != nil {
 		t.Fatal(err)

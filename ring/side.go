@@ -65,20 +65,20 @@ type side struct {
 	gate         gate.Gate // every call of the owner's passes it; Close closes it
 }
 
-func newSide(mem Memory, role layout.Role, opt Options) side {
+func newSide(mem Memory, role layout.Role, spin time.Duration, keep bool, status peerStatus) side {
 	h := mem.Header
 	var peer sleep.PeerStatus // nil = it is there, and so is the way to it
-	if opt.peerStatus != nil {
-		peer = peerOf{role, opt.peerStatus}
+	if status != nil {
+		peer = peerOf{role, status}
 	}
 	return side{
 		mem: mem, role: role,
 		ownCursor: h.Cursor(role), peerCursor: h.Cursor(role.Peer()),
 		ownStats: h.Stats(role), peerStats: h.Stats(role.Peer()),
-		sleeper: sleep.New(sleep.WordsOf(h, role), opt.Spin, peer),
+		sleeper: sleep.New(sleep.WordsOf(h, role), spin, peer),
 
 		closeTimeout: closeTimeout,
-		keepSegment:  opt.Keep,
+		keepSegment:  keep,
 	}
 }
 

@@ -103,7 +103,7 @@ func TestStream_InOrderAndIntact(t *testing.T) {
 					continue // holding one of one is ErrUnreleased; see the reader's tests
 				}
 				t.Run(fmt.Sprintf("%s-%s,slots=%d", send, receive, slots), func(t *testing.T) {
-					w, r, mem := pair(t, 4096, slots, Options{})
+					w, r, mem := pair(t, 4096, slots, WriterOptions{}, ReaderOptions{})
 					if err := stream(w, r, n, give, take); err != nil {
 						t.Fatal(err)
 					}
@@ -117,7 +117,7 @@ func TestStream_InOrderAndIntact(t *testing.T) {
 func TestStream_NoSpin(t *testing.T) {
 	for _, slots := range []uint64{0, 1, 8} {
 		t.Run(fmt.Sprintf("slots=%d", slots), func(t *testing.T) {
-			w, r, mem := pair(t, 4096, slots, Options{Spin: SpinNever})
+			w, r, mem := pair(t, 4096, slots, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 			if err := stream(w, r, 20_000, sends["send"], receives["take"]); err != nil {
 				t.Fatal(err)
 			}
@@ -134,7 +134,7 @@ func TestStream_NoSpin(t *testing.T) {
 // for a message, and then for the end.
 func TestStream_EndAfterLastMessage(t *testing.T) {
 	for range 3000 {
-		w, r, _ := pair(t, 4096, 0, Options{})
+		w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 		writing := background(func() error {
 			err := w.Send(context.Background(), []byte("last"))
 			w.Close()

@@ -11,7 +11,7 @@ import (
 )
 
 func TestWake_OnlyAtRequestedIndex(t *testing.T) {
-	w, _, mem := pair(t, 4096, 0, Options{})
+	w, _, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	bed, side := &mem.Header.ConsumerSleep, &mem.Header.ProducerStats
 	bed.Index.Store(100)
 	bed.Count.Store(2)
@@ -46,7 +46,7 @@ func TestWake_BlockedWriter_Hysteresis(t *testing.T) {
 		{slots: 100, need: 16, index: 8000 + 512 - 4096, laterIndex: 8000 + 16 - 4096, count: 12, laterCnt: 1},
 		{slots: 4, need: 16, index: 8000 + 512 - 4096, laterIndex: 8000 + 16 - 4096, count: 97, laterCnt: 97},
 	} {
-		w, _, _ := pair(t, 4096, c.slots, Options{})
+		w, _, _ := pair(t, 4096, c.slots, WriterOptions{}, ReaderOptions{})
 		w.tail, w.staged, w.need = 8000, 100, c.need
 		index, count, patience := roomFor{w}.WakeAt(0)
 		if index != c.index || c.slots > 0 && count != c.count || patience != hysteresis {
@@ -64,7 +64,7 @@ func TestWake_BlockedWriter_Hysteresis(t *testing.T) {
 // has had already, that sleep would be one with the flag down: nobody wakes it.
 func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 	for _, slots := range []uint64{0, 1} {
-		w, r, mem := pair(t, 4096, slots, Options{Spin: SpinNever})
+		w, r, mem := pair(t, 4096, slots, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 		give := func() { send(t, w, string(make([]byte, 4096-8))) }
 
 		give()
@@ -91,7 +91,7 @@ func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 }
 
 func TestWake_EveryPublish(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	bed := &mem.Header.ConsumerSleep
 	for form, give := range sends {
 		for i := range uint64(100) {
@@ -127,7 +127,7 @@ func TestWake_EveryRelease(t *testing.T) {
 			return err
 		},
 	} {
-		w, r, mem := pair(t, 4096, 0, Options{})
+		w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 		send(t, w, "a", "b")
 		bed := &mem.Header.ProducerSleep
 		bed.Flag.Store(7)
@@ -142,7 +142,7 @@ func TestWake_EveryRelease(t *testing.T) {
 
 // A Reader that never has to wait shows progress with the samples that it takes.
 func TestProgress_SampleTaken(t *testing.T) {
-	_, r, _ := pair(t, 4096, 0, Options{})
+	_, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	r.ownStats.ProgressAt.Store(0)
 	r.noteLatency(0, 1)
 	if r.ownStats.ProgressAt.Load() == 0 {
@@ -153,7 +153,7 @@ func TestProgress_SampleTaken(t *testing.T) {
 // A Reader that holds messages and waits is stuck when the Writer waits for their room,
 // and not when what the Writer has asked for is there: then it is about to wake up.
 func TestReader_Deadlocked_OnlyIfWriterWaitsForIt(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a", "b")
 	wantMessages(t, r, "a")
 	r.Release()
@@ -172,7 +172,7 @@ func TestReader_Deadlocked_OnlyIfWriterWaitsForIt(t *testing.T) {
 // A call may look at the peer while Close is shutting it out, and then no later call may
 // pass.
 func TestReady_DuringClose_Fails(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "a")
 	r.gate.Close()
 	if ok, err := r.refresh(); !ok || err != nil || r.avail.Load() != 0 {
@@ -187,7 +187,7 @@ func TestReady_DuringClose_Fails(t *testing.T) {
 // The flag stays up: a sleeper that the end is no end for (Follow, a full ring)
 // may be about to sleep on.
 func TestWake_Close_AnyRequest(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	for _, bed := range []*layout.SleepState{&mem.Header.ConsumerSleep, &mem.Header.ProducerSleep} {
 		bed.Index.Store(1 << 40)
 		bed.Flag.Store(7)
@@ -201,7 +201,7 @@ func TestWake_Close_AnyRequest(t *testing.T) {
 }
 
 func TestSleep_NumbersUnique(t *testing.T) {
-	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
+	w, r, mem := pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	numbers := map[uint64]bool{}
 	for i := range uint64(5) {
 		send(t, w, "")
@@ -230,7 +230,7 @@ func TestSleep_NumbersUnique(t *testing.T) {
 }
 
 func TestSleep_Canceled_FlagCleared(t *testing.T) {
-	w, r, mem := pair(t, 4096, 1, Options{Spin: SpinNever})
+	w, r, mem := pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	_, err := r.Next(canceled)
 	wantErr(t, err, errWaited)
 	send(t, w, "")
@@ -245,15 +245,15 @@ func TestSleep_Successor_ClearsFlag(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
 	mem.Header.ProducerSleep.Flag.Store(7)
 	mem.Header.ConsumerSleep.Flag.Store(8)
-	writerOn(t, mem, Options{})
-	readerOn(t, mem, Options{})
+	writerOn(t, mem, WriterOptions{})
+	readerOn(t, mem, ReaderOptions{})
 	if p, c := mem.Header.ProducerSleep.Flag.Load(), mem.Header.ConsumerSleep.Flag.Load(); p != 0 || c != 0 {
 		t.Errorf("flags %d and %d", p, c)
 	}
 }
 
 func TestSpin_EndsWithContext(t *testing.T) {
-	w, r, _ := pair(t, 4096, 1, Options{Spin: time.Hour})
+	w, r, _ := pair(t, 4096, 1, WriterOptions{Spin: time.Hour}, ReaderOptions{Spin: time.Hour})
 	send(t, w, "")
 	wantErr(t, w.Send(canceled, nil), errWaited)
 	wantMessages(t, r, "")
@@ -264,7 +264,7 @@ func TestSpin_EndsWithContext(t *testing.T) {
 // Short deadlines must not keep a side from looking around.
 func TestWait_ShortWaits_StillCheckPeer(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
-	r := readerOn(t, mem, Options{peerStatus: lonely{ErrRemoved}})
+	r := readerOn(t, mem, ReaderOptions{peerStatus: lonely{ErrRemoved}})
 	var err error
 	for began := time.Now(); err == nil && time.Since(began) < time.Minute; {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
@@ -282,7 +282,7 @@ func TestWait_Deadlines_Kept(t *testing.T) {
 	var readers []*Reader
 	var deadlines []time.Duration
 	for i := range 40 {
-		_, r, _ := pair(t, 4096, 0, Options{})
+		_, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 		readers, deadlines = append(readers, r), append(deadlines, time.Duration(1+i*5)*time.Millisecond)
 	}
 	const tries = 20
@@ -308,7 +308,7 @@ func TestWait_Deadlines_Kept(t *testing.T) {
 func BenchmarkDeadline(b *testing.B) {
 	var readers []*Reader
 	for range lateness.Waits {
-		_, r, _ := pair(b, 4096, 0, Options{})
+		_, r, _ := pair(b, 4096, 0, WriterOptions{}, ReaderOptions{})
 		readers = append(readers, r)
 	}
 	lateness.Benchmark(b, func(i int, ctx context.Context) { readers[i].Next(ctx) })

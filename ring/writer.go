@@ -56,11 +56,11 @@ type Writer struct {
 }
 
 // NewWriter takes the producer role in any memory with a valid header. The
-// caller makes sure that there is only one. Options.Capacity and Slots are
+// caller makes sure that there is only one. WriterOptions.Capacity and Slots are
 // ignored: the geometry is mem's.
-func NewWriter(mem Memory, opt Options) (*Writer, error) {
+func NewWriter(mem Memory, opt WriterOptions) (*Writer, error) {
 	w := &Writer{
-		side:     newSide(mem, layout.Producer, opt),
+		side:     newSide(mem, layout.Producer, opt.Spin, opt.Keep, opt.peerStatus),
 		data:     mem.Data,
 		mask:     mem.Geometry.Capacity - 1,
 		reserved: -1,

@@ -12,7 +12,7 @@ import (
 )
 
 func TestWriter_Commit_InvisibleBeforePublish(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	buf, err := w.Reserve(canceled, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func TestWriter_Commit_InvisibleBeforePublish(t *testing.T) {
 }
 
 func TestWriter_Publish_EverythingStaged(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	for _, msg := range []string{"a", "", "ccc"} {
 		buf, err := w.Reserve(canceled, len(msg))
 		if err != nil {
@@ -44,7 +44,7 @@ func TestWriter_Publish_EverythingStaged(t *testing.T) {
 
 // Send has a short way for when nothing is staged.
 func TestWriter_Send_PublishesStaged(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	for published := uint64(0); published < 100; published += 3 {
 		for range 2 {
 			if _, err := w.Reserve(canceled, 0); err != nil {
@@ -61,7 +61,7 @@ func TestWriter_Send_PublishesStaged(t *testing.T) {
 }
 
 func TestWriter_Commit_LessThanReserved(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, Options{})
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	for range 100 { // the rest goes back: else 100 of these would not fit
 		buf, err := w.Reserve(canceled, 2000)
 		if err != nil {
@@ -77,7 +77,7 @@ func TestWriter_Commit_LessThanReserved(t *testing.T) {
 }
 
 func TestWriter_Reserve_ReplacesReservation(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	first, err := w.Reserve(canceled, 3000)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestWriter_Reserve_ReplacesReservation(t *testing.T) {
 }
 
 func TestWriter_Reserve_CapacityLimited(t *testing.T) {
-	w, _, _ := pair(t, 4096, 0, Options{})
+	w, _, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	for range 100 { // the first by the slow way, most of the others by the fast one
 		buf, err := w.Reserve(canceled, 5)
 		if err != nil || len(buf) != 5 || cap(buf) != 5 {
@@ -118,7 +118,7 @@ func TestMisuse_Panics(t *testing.T) {
 		"Reserve with room for more": func(w *Writer) { w.Send(canceled, nil); w.Reserve(canceled, -9) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, _, _ := pair(t, 4096, 0, Options{})
+			w, _, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 			defer func() {
 				if recover() == nil {
 					t.Error("no panic")
@@ -130,7 +130,7 @@ func TestMisuse_Panics(t *testing.T) {
 }
 
 func TestWriter_LargestMessage_FillsRing(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	if w.MaxMessage() != 4088 {
 		t.Fatalf("MaxMessage is %d", w.MaxMessage())
 	}
@@ -151,7 +151,7 @@ func TestWriter_LargestMessage_FillsRing(t *testing.T) {
 
 func TestWriter_RingFull(t *testing.T) {
 	full := func(policy Policy) (*Writer, *layout.RoleStats) {
-		w, _, mem := pair(t, 4096, 2, Options{OnFull: policy})
+		w, _, mem := pair(t, 4096, 2, WriterOptions{OnFull: policy}, ReaderOptions{})
 		send(t, w, "1", "2")
 		return w, &mem.Header.ProducerStats
 	}
@@ -187,7 +187,7 @@ func TestWriter_RingFull(t *testing.T) {
 }
 
 func TestWriter_HighWater(t *testing.T) {
-	w, r, mem := pair(t, 4096, 8, Options{OnFull: Fail})
+	w, r, mem := pair(t, 4096, 8, WriterOptions{OnFull: Fail}, ReaderOptions{})
 	for round := range 3 {
 		for w.Send(canceled, nil) == nil {
 		}
@@ -201,7 +201,7 @@ func TestWriter_HighWater(t *testing.T) {
 
 func TestWriter_RingFull_RoomAfterRelease(t *testing.T) {
 	for _, slots := range []uint64{1, 2, 8} {
-		w, r, _ := pair(t, 4096, slots, Options{})
+		w, r, _ := pair(t, 4096, slots, WriterOptions{}, ReaderOptions{})
 		for range slots {
 			send(t, w, "m")
 		}
@@ -218,7 +218,7 @@ func TestWriter_RingFull_RoomAfterRelease(t *testing.T) {
 // cannot see them.
 func TestWriter_Waits_PublishesStagedFirst(t *testing.T) {
 	for _, policy := range []Policy{Block, Drop, Fail} {
-		w, r, _ := pair(t, 4096, 2, Options{OnFull: policy})
+		w, r, _ := pair(t, 4096, 2, WriterOptions{OnFull: policy}, ReaderOptions{})
 		for range 2 {
 			if _, err := w.Reserve(canceled, 0); err != nil {
 				t.Fatal(err)
@@ -233,7 +233,7 @@ func TestWriter_Waits_PublishesStagedFirst(t *testing.T) {
 }
 
 func TestWriter_SendBatch_AcceptedCount(t *testing.T) {
-	w, r, _ := pair(t, 4096, 3, Options{OnFull: Fail})
+	w, r, _ := pair(t, 4096, 3, WriterOptions{OnFull: Fail}, ReaderOptions{})
 	n, err := w.SendBatch(context.Background(), [][]byte{[]byte("1"), []byte("2"), []byte("3"), []byte("4")})
 	if n != 3 || err != ErrFull {
 		t.Errorf("%d, %v", n, err)
@@ -250,7 +250,7 @@ func TestWriter_SendBatch_AcceptedCount(t *testing.T) {
 }
 
 func TestWriter_Reserve_Fails_StreamIntact(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	a, b := strings.Repeat("a", 2000), strings.Repeat("b", 2000)
 	send(t, w, a, b)
 	wantErr(t, w.Send(canceled, []byte(a)), errWaited)
@@ -261,7 +261,7 @@ func TestWriter_Reserve_Fails_StreamIntact(t *testing.T) {
 }
 
 func TestWriter_AfterClose_ErrClosed(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	send(t, w, "last")
 	if err := w.Close(); w.Unread() != 1 || err != nil {
 		t.Errorf("%d unread, %v", w.Unread(), err)
@@ -283,7 +283,7 @@ func TestWriter_AfterClose_ErrClosed(t *testing.T) {
 }
 
 func TestWriter_Close_PublishesStaged(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	buf, err := w.Reserve(canceled, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func TestWriter_Close_PublishesStaged(t *testing.T) {
 }
 
 func TestWriter_EverySizeAndOffset_Intact(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, Options{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 	var seq byte
 	for size := range 1200 {
 		msg := bytes.Repeat([]byte{seq}, size)

@@ -27,7 +27,7 @@ type Common struct {
 	Duration time.Duration
 	Count    uint64
 	Rate     float64
-	Spin     time.Duration // as ring.Options.Spin
+	Spin     time.Duration // as sluice.ProducerOptions.Spin
 	Keep     bool
 	Socket   string // "" = the name's own
 	Access   shm.Access

@@ -100,7 +100,7 @@ func probeRing() (err error) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), probeTimeout, errNotReceived)
 	defer cancel()
 	name := probeName()
-	w, err := ring.Create(ctx, name, ring.Options{})
+	w, err := ring.Create(ctx, name, ring.WriterOptions{})
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func probeRing() (err error) {
 	if untold != nil && !errors.Is(untold, errLivenessUnknown) {
 		return untold
 	}
-	r, err := ring.Open(ctx, name, ring.Options{})
+	r, err := ring.Open(ctx, name, ring.ReaderOptions{})
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ var errLivenessUnknown = errors.New("the kernel does not tell which sides are al
 // checkRoleLock checks that a role that is held cannot be taken again, and that an observer sees
 // which roles are held.
 func checkRoleLock(ctx context.Context, name string) error {
-	second, err := ring.Create(ctx, name, ring.Options{})
+	second, err := ring.Create(ctx, name, ring.WriterOptions{})
 	if err == nil {
 		second.Close()
 		return errors.New("a role was given to two holders at once: a lock was granted twice")
