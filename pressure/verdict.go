@@ -15,8 +15,8 @@ const (
 	ProducerBound Kind = "producer-bound" // the consumer waits for the producer
 	Balanced      Kind = "balanced"       // neither waits much, or both do
 	Idle          Kind = "idle"           // the queue is empty and nothing is produced
-	NoConsumer    Kind = "no-consumer"    // nobody holds the consumer's role, and somebody should
-	NoProducer    Kind = "no-producer"    // nobody holds the producer's role, and somebody should
+	NoConsumer    Kind = "no-consumer"    // no process holds the consumer's role, and one is needed
+	NoProducer    Kind = "no-producer"    // no process holds the producer's role, and one is needed
 	Unconnected   Kind = "unconnected"    // transfer: both sides are alive and have no connection
 	Stopped       Kind = "stopped"        // a side's process is stopped (SIGSTOP, Ctrl-Z)
 	Stalled       Kind = "stalled"        // a live consumer, messages to receive, and no progress
@@ -46,7 +46,7 @@ type Verdict struct {
 	// Advice is what would help, the most useful first; nil when there is nothing to do.
 	Advice []Advice
 
-	// Whole: the verdict is on the whole time that a [Trend] has seen, not on an interval.
+	// Whole: the verdict is on the whole time since the first snapshot of a [Trend], not on an interval.
 	Whole bool
 
 	// Held is how long the verdict has been of this Kind, as far as a [Trend] has seen
@@ -82,16 +82,18 @@ type Figures struct {
 	Limit        uint64 // transfer: most bytes in flight; 0 = no limit, or a ring
 	LimitReached bool   // transfer: at the end a live producer can send no more because of Limit
 
-	ConsumerStayed bool // one and the same consumer was there all the time
+	// ConsumerStayed: the same consumer was alive at both ends; with [CauseOverflow] in a Whole
+	// verdict, while most messages were dropped.
+	ConsumerStayed bool
 
-	// Grows: the queue has become deeper all the time, in any Kind of verdict. FullIn is how
-	// long until a ring is full or a transfer at its limit if that goes on, at least a
+	// Grows: the queue has become deeper all the time, in a verdict of any Kind that is not
+	// Whole. FullIn is how long until a ring is full or a transfer at its limit if that goes on, at least a
 	// nanosecond; 0 without Grows, and where nothing but the machine's memory bounds the
 	// queue.
 	Grows  bool
 	FullIn time.Duration
 
-	// Deepest is the most messages that the queue has held, as far as it was noted. Of a Whole
+	// Deepest is the most messages that the queue has held, as far as is known. Of a Whole
 	// verdict in which a queue is the evidence.
 	Deepest uint64
 
@@ -126,11 +128,11 @@ type Figures struct {
 	NoProgressFor     time.Duration
 
 	// ProducerSocket and ConsumerSocket are the paths that the sides of a transfer connect to
-	// and listen at, as they say themselves: of kind [Unconnected]; "" when they have not.
+	// and listen at, as they have recorded: of kind [Unconnected]; "" when they have not.
 	ProducerSocket, ConsumerSocket string
 
 	// Of a Whole verdict: how long each side's process was seen to be stopped, and how long
-	// nobody held each role, at least. Absences are set where they are a notable part of
+	// no process held each role, at least. Absences are set when they are a notable part of
 	// Elapsed.
 	ProducerStoppedFor, ConsumerStoppedFor time.Duration
 	ProducerAbsentFor, ConsumerAbsentFor   time.Duration
@@ -155,7 +157,7 @@ func figures(i *Interval, after *Snapshot) Figures {
 // ProducerEnd is how the last holder of the producer's role has ended.
 type ProducerEnd string
 
-// The ends of a producer. The zero value is one that lives, or none.
+// The ends of a producer. The zero value is one that is alive, or none.
 const (
 	EndComplete ProducerEnd = "complete" // it ended its stream, or at least in good order
 	EndStopped  ProducerEnd = "stopped"  // it was asked to stop before the end of its stream

@@ -11,7 +11,7 @@ type whole struct {
 	first, last       Snapshot
 	kinds             map[Kind]time.Duration // how long each verdict was the current one
 	stopped           [2]time.Duration       // how long each role's process was seen not to run
-	absent            [2]time.Duration       // how long nobody held each role, at least
+	absent            [2]time.Duration       // how long no process held each role, at least
 	bothRan           time.Duration          // how long both sides were alive and ran
 	blocked           [2]time.Duration       // of that, how long each side slept
 	limited           bool                   // a snapshot showed the queue at its limit
