@@ -3,6 +3,7 @@ package ring
 import (
 	"time"
 
+	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -53,6 +54,6 @@ type ReaderOptions struct {
 
 // Values of WriterOptions.Spin and ReaderOptions.Spin.
 const (
-	SpinAdaptive time.Duration = 0
+	SpinAdaptive time.Duration = sleep.SpinAdaptive
 	SpinNever    time.Duration = -1
 )

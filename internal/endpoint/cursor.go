@@ -66,14 +66,14 @@ func Repair(c *layout.Cursor, at Position) {
 // successor may have set Count back after it was read: then it is read again.
 //
 // All this holds for the publishes of one holder. A successor raises Generation after it
-// has set Count back and before it publishes, so Generation tells that there was only one:
+// has set Count back and before it publishes, so Generation shows that there was only one:
 // a side that is killed inside a publish and has a successor between two of these loads
 // leaves NextIndex, and perhaps Count, as they were.
 func Published(h *layout.Header, role layout.Role) (count uint64) {
 	return published(h, role, (*layout.Uint64).Load)
 }
 
-// published is Published with the load as a parameter, for a test that lets the side go on
+// published is Published with the load as a parameter, for a test in which the side stores
 // between any two of them.
 func published(h *layout.Header, role layout.Role, load func(*layout.Uint64) uint64) (count uint64) {
 	c, generation := h.Cursor(role), &h.Stats(role).Generation

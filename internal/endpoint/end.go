@@ -64,10 +64,9 @@ var (
 	errEarlier = fmt.Errorf("%w: an earlier producer was stopped or failed before it had sent everything", layout.ErrIncomplete)
 )
 
-// EndOf returns how a stream has ended whose end a consumer was told with err: nil for a
-// complete one, else a layout.ErrIncomplete. It is EndNone for one of which something is
-// missing although its last producer need not have stopped or failed: an earlier one has, or
-// messages were lost.
+// EndOf returns how a stream has ended whose consumer got err at the end: nil for a complete
+// one, else a layout.ErrIncomplete. It is EndNone when something is missing for another reason
+// than the last producer: an earlier one was stopped or failed, or messages were lost.
 func EndOf(err error) layout.End {
 	switch {
 	case err == nil:
@@ -81,8 +80,8 @@ func EndOf(err error) layout.End {
 }
 
 // WatchEnds begins where the last consumer has acknowledged an end: an incomplete stream that
-// nobody was told of is reported at the end of the one that follows it, whether some of it is
-// still there to take or not, and however far that one is.
+// nobody was told of is reported at the end of the one that follows it, even if nothing is left
+// of it.
 func WatchEnds(h *layout.Header) EndWatch {
 	e := EndWatch{producer: &h.ProducerStats, consumer: &h.ConsumerStats}
 	e.seen, e.incomplete = e.consumer.EndSeen.Load(), e.consumer.Incomplete.Load()
@@ -130,8 +129,8 @@ func (e *EndWatch) Acknowledge() {
 }
 
 // Leave is Acknowledge for a consumer that leaves; drained says that it has released
-// everything. Then the next one need not be told of a stream that has ended complete, whether
-// this one has asked for more or not. Of another end somebody has to be told.
+// everything. Then the next one need not be told of a stream that has ended complete, even if
+// this one has not asked for more. Any other end has to be reported to a consumer.
 func (e *EndWatch) Leave(drained bool) {
 	if generation, due := e.Due(); due && drained && generation != e.now {
 		now, incomplete := e.now, e.nowIncomplete

@@ -12,21 +12,20 @@ import (
 // was canceled, or the segment is being closed.
 //
 //	for {
-//		n := s.Interrupts()       // first this,
+//		n := w.Interrupts()       // first this,
 //		seen := load(word)        // then the word,
-//		if done() || canceled() { // then whatever a wake or an interrupt tells of
+//		if done() || canceled() { // then what a wake or an interrupt is for
 //			return
 //		}
-//		s.Wait(word, seen, n, patience)
+//		w.Wait(word, seen, n, patience)
 //	}
 //
-// Who ends the sleep stores first what canceled reports and calls Interrupt second. In
-// that order no interrupt is lost: it either comes before the look, or makes Wait
-// return.
+// To end the sleep, store first what canceled reports, and then call Interrupt. In that
+// order no interrupt is lost: it either comes before the check, or makes Wait return.
 //
-// Where the kernel has futex_waitv(2) (Linux 5.16), the sleeper waits on two words at
-// once, the shared one and a private one that Interrupt changes. Elsewhere it waits on
-// the shared word alone, and Interrupt wakes that repeatedly until the sleeper is up.
+// Where the kernel has futex_waitv(2) (Linux 5.16), Wait sleeps on two words at once, the
+// shared one and a private one that Interrupt changes. Elsewhere it sleeps on the shared
+// word alone, and Interrupt wakes that repeatedly until the sleeper is awake.
 //
 // One goroutine at a time may call Wait; Interrupt and Interrupts may be called by any.
 // Make a Waiter with NewWaiter.
@@ -50,27 +49,27 @@ const oneWordSleep = 1 << 32
 func NewWaiter() *Waiter { return &Waiter{} }
 
 // Interrupts returns a number that Interrupt changes, for Wait.
-func (s *Waiter) Interrupts() uint32 { return atomic.LoadUint32(&s.interrupts) }
+func (w *Waiter) Interrupts() uint32 { return atomic.LoadUint32(&w.interrupts) }
 
 // Wait is the function [Wait] that an Interrupt ends as well: it sleeps while *addr ==
 // val and nobody has called Interrupt since Interrupts returned the given number, for at
-// most timeout. It returns OK or NotEqual after an interrupt; who wants to know looks at
-// what the interrupt tells of.
-func (s *Waiter) Wait(addr *uint32, val, interrupts uint32, timeout time.Duration) (Result, error) {
+// most timeout. It returns OK or NotEqual after an interrupt; the caller checks what the
+// interrupt is for.
+func (w *Waiter) Wait(addr *uint32, val, interrupts uint32, timeout time.Duration) (Result, error) {
 	if !noWaitv.Load() {
-		switch errno := waitBoth(addr, val, &s.interrupts, interrupts, timeout); errno {
+		switch errno := waitBoth(addr, val, &w.interrupts, interrupts, timeout); errno {
 		case 0, unix.EINTR, unix.EAGAIN, unix.ETIMEDOUT, unix.EFAULT:
 			return result(errno)
 		default: // ENOSYS: an older kernel; EPERM or what it likes: a sandbox
 			noWaitv.Store(true)
 		}
 	}
-	s.addr.Store(addr)
+	w.addr.Store(addr)
 	// The number before the last look at it, as in Interrupt the other way round: one
 	// of the two sees the other.
-	s.oneWord.Store(oneWordSleep | uint64(interrupts))
-	defer s.oneWord.Store(0)
-	if s.Interrupts() != interrupts {
+	w.oneWord.Store(oneWordSleep | uint64(interrupts))
+	defer w.oneWord.Store(0)
+	if w.Interrupts() != interrupts {
 		return NotEqual, nil
 	}
 	return Wait(addr, val, timeout)
@@ -82,17 +81,17 @@ var noWaitv atomic.Bool
 // Interrupt ends the sleep of a Wait that was given an older number, and makes one that
 // is yet to come return at once. Without futex_waitv(2) it takes until the sleeper is up,
 // about 0.1 ms.
-func (s *Waiter) Interrupt() {
-	number := atomic.AddUint32(&s.interrupts, 1)
-	wakePrivate(&s.interrupts)
+func (w *Waiter) Interrupt() {
+	number := atomic.AddUint32(&w.interrupts, 1)
+	wakePrivate(&w.interrupts)
 	for {
-		asleep := s.oneWord.Load()
+		asleep := w.oneWord.Load()
 		if asleep == 0 || int32(uint32(asleep)-number) >= 0 {
 			return
 		}
 		// It may be about to fall asleep and miss this, hence again and again. When
 		// the word's memory is gone, the sleep ends by that.
-		if _, err := Wake(s.addr.Load(), -1); err != nil {
+		if _, err := Wake(w.addr.Load(), -1); err != nil {
 			return
 		}
 		time.Sleep(rewake)

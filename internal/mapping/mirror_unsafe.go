@@ -32,7 +32,7 @@ func Mirror(f *os.File, offset, size int64) ([]byte, error) {
 	return unsafe.Slice((*byte)(base), 2*size), nil
 }
 
-// Unmap gives back memory that was mapped as one piece.
+// Unmap unmaps memory that was mapped as one piece.
 func Unmap(b []byte) error {
 	return os.NewSyscallError("munmap", unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))))
 }

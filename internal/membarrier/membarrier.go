@@ -25,7 +25,7 @@ func Register() bool { return register() }
 
 var register = sync.OnceValue(func() bool {
 	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierRegisterGlobalExpedited, 0, 0)
-	return errno == 0 && Global() // who may register may still be refused the barrier
+	return errno == 0 && Global() // a process that may register can still be refused the barrier
 })
 
 // Global makes every running thread of every registered process execute a full

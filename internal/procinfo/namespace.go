@@ -1,4 +1,4 @@
-// Package procinfo tells what the kernel shows of a process: the namespaces of this one, and
+// Package procinfo reads what the kernel shows of processes: the namespaces of this one, and
 // whether another one runs.
 package procinfo
 

@@ -6,10 +6,10 @@ import (
 	"os"
 )
 
-// Runs looks whether the process pid of this pid namespace runs, which includes that
-// it sleeps, or is stopped: by SIGSTOP, or by Ctrl-Z in its terminal. Neither is true
-// when that cannot be known: there is no such process, /proc does not show it to this
-// user, or a debugger holds it. It costs three system calls.
+// Runs reports whether the process pid of this pid namespace runs (which includes sleeping), or
+// is stopped: by SIGSTOP, or by Ctrl-Z in its terminal. Both are false when that is unknown:
+// there is no such process, /proc does not show it to this user, or a debugger holds it. It
+// costs three system calls.
 func Runs(pid int) (runs, stopped bool) {
 	if pid <= 0 {
 		return false, false

@@ -17,13 +17,13 @@ const maxSpin = 20_000 // ns
 // waits become short again.
 const minSpin = 500 // ns
 
-// spinner waits without sleeping for as long as that has paid off.
+// spinner waits without sleeping, for a fixed time or for as long as that has paid off.
 type spinner struct {
 	budget   uint64 // ns
 	adaptive bool
 }
 
-// SpinAdaptive as a spin time is as long as has paid off so far.
+// SpinAdaptive is the spin time that adapts: as long as spinning has paid off, 20 us at most.
 const SpinAdaptive time.Duration = 0
 
 func newSpinner(d time.Duration) spinner {
@@ -35,9 +35,9 @@ func newSpinner(d time.Duration) spinner {
 
 // until spins until c is ready, ctx is done or the budget is used up.
 //
-// Every look at the peer's index takes its cache line away from the peer, so
-// the pauses between looks grow: a peer left alone for a moment has published
-// several messages at the next look.
+// Every load of the peer's index takes its cache line away from the peer's processor, so
+// the pauses between loads grow: then the peer has published several messages by the
+// next load.
 func (p *spinner) until(ctx context.Context, c Condition) (bool, error) {
 	if p.budget == 0 {
 		return false, nil
@@ -61,12 +61,11 @@ func (p *spinner) until(ctx context.Context, c Condition) (bool, error) {
 	}
 }
 
-// longestPause is the binary logarithm of the longest run of pauses.
+// maxPauseShift is the binary logarithm of the longest run of pauses.
 const maxPauseShift = 8
 
-// learn takes the length of a wait that the spin did not cover. A short one
-// says that a longer spin would have saved the sleep; a long one that the spin
-// was in vain.
+// learn adapts the budget to a wait, ns, that ended in a sleep. A short one shows that
+// a longer spin would have avoided the sleep; a long one that the spin was wasted.
 func (p *spinner) learn(waited uint64) {
 	switch {
 	case !p.adaptive:

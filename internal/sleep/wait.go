@@ -105,10 +105,8 @@ func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
 		}
 		patience = time.Duration(min(uint64(patience), deadline-now))
 		ended, err := s.waiter.Wait(s.words.PeerIndex.Futex(), seen, interrupts, patience)
-		if errors.Is(err, unix.EFAULT) {
-			return fmt.Errorf("futex wait: %w", shm.ErrTruncated)
-		} else if err != nil {
-			return err
+		if err != nil {
+			return waitError(err)
 		}
 		if ok, err := c.Ready(); ok || err != nil {
 			if ended == futex.TimedOut && patience >= pollInterval {
@@ -127,6 +125,14 @@ func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
 			}
 		}
 	}
+}
+
+// waitError returns the error of a futex wait as shm.ErrTruncated when the word is gone.
+func waitError(err error) error {
+	if errors.Is(err, unix.EFAULT) {
+		return fmt.Errorf("futex wait: %w", shm.ErrTruncated)
+	}
+	return err
 }
 
 // arm tells the peer that this side sleeps and what it wants to be woken for.
@@ -179,8 +185,8 @@ func (s *Sleeper) watch(ctx context.Context) (deadline uint64) {
 	return deadlineOf(ctx)
 }
 
-// StopWatching lets go of the context of the last Wait, which holds this Sleeper's waiter until
-// it is done. It is for a caller that waits no more.
+// StopWatching cancels what watch has arranged, which keeps this Sleeper's waiter in memory until
+// the context is done. It is for a caller that will not wait again.
 func (s *Sleeper) StopWatching() {
 	if s.watched != nil {
 		s.stopWatch()

@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/futex"
 	"sluice/internal/testenv"
 	"sluice/layout"
+	"sluice/shm"
 )
 
 func TestACancelEndsASleep(t *testing.T) {
@@ -113,6 +115,14 @@ func TestAWaitThatIsOverLeavesNoFlag(t *testing.T) {
 	if state := layout.State(h.ConsumerStats.State.Load()); state != layout.StateRunning {
 		t.Errorf("state %v", state)
 	}
+}
+
+// The memory may go between the load of the word and the sleep on it.
+func TestWait_WordIsGone(t *testing.T) {
+	_, err := futex.Wait(nil, 0, 0)
+	testenv.WantErr(t, waitError(err), shm.ErrTruncated)
+	other := errors.New("another error")
+	testenv.WantErr(t, waitError(other), other)
 }
 
 // status is a PeerStatus.

@@ -111,3 +111,59 @@ func TestThisProcessMayWakeOthers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A Sleeper needs no header: here the peer's release of memory is what moves, as for a
+// producer that waits for credit.
+func TestSleeper_WordsOfNoHeader(t *testing.T) {
+	var (
+		released, count, unused layout.Uint64
+		sleeper, none           layout.SleepState
+		fences                  [2]layout.Uint64
+		stats, peerStats        layout.RoleStats
+	)
+	sender := New(Words{
+		PeerIndex: &released, PeerCount: &count, OwnIndex: &unused,
+		Own: &sleeper, Peer: &none, OwnFence: &fences[0], PeerFence: &fences[1], Stats: &stats,
+	}, never, nil)
+	sender.Attach(0)
+	receiver := New(Words{
+		PeerIndex: &unused, PeerCount: &unused, OwnIndex: &released,
+		Own: &none, Peer: &sleeper, OwnFence: &fences[1], PeerFence: &fences[0], Stats: &peerStats,
+	}, never, nil)
+	receiver.Attach(0)
+
+	waiting := background(func() error { return sender.Wait(context.Background(), moved{&released, 4096}) })
+	testenv.Eventually(t, "the sleep", func() bool { return sleeper.Flag.Load() != 0 })
+	for _, c := range []struct {
+		released uint64
+		wakes    uint64
+	}{{1024, 0}, {4095, 0}, {4096, 1}} {
+		if receiver.FullFence() {
+			released.Store(c.released)
+		} else {
+			released.StoreRelease(c.released)
+		}
+		if receiver.PeerSleeps() {
+			receiver.Wake(c.released, 0)
+		}
+		if got := peerStats.WakesSent.Load(); got != c.wakes {
+			t.Errorf("%d bytes released: %d wakes, want %d", c.released, got, c.wakes)
+		}
+	}
+	testenv.WantErr(t, waiting(), nil)
+	if sleeper.Flag.Load() != 0 || stats.Waits.Load() != 1 {
+		t.Errorf("flag %d, %d waits", sleeper.Flag.Load(), stats.Waits.Load())
+	}
+}
+
+// moved is the condition that a word has reached a value.
+type moved struct {
+	word *layout.Uint64
+	to   uint64
+}
+
+func (m moved) Ready() (bool, error) { return m.word.Load() >= m.to, nil }
+func (m moved) Deadlocked() error    { return nil }
+func (m moved) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+	return m.to, 0, 0
+}

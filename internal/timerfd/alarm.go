@@ -1,4 +1,4 @@
-// Package timerfd makes deadlines of contexts come in time, with timerfd_create(2).
+// Package timerfd makes deadlines of contexts precise, with timerfd_create(2).
 package timerfd
 
 import (
@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Alarm makes the Go runtime notice in time that a context's deadline has passed. A thread
-// with nothing to run waits in epoll_wait(2), which counts whole milliseconds, and so the
-// runtime's timers are up to one late. A timerfd(2) that it watches ends that wait within
-// some tens of microseconds, and what is due then runs.
+// Alarm makes the Go runtime notice without delay that a context's deadline has passed. A thread
+// with nothing to run waits in epoll_wait(2), whose timeout is in whole milliseconds, so the
+// runtime's timers are up to one millisecond late. A timerfd(2) in the same epoll set ends that
+// wait within some tens of microseconds, and the runtime then runs the timers that are due.
 //
-// The zero Alarm is ready, and makes its file at the first Set. One goroutine at a time may
-// use it.
+// The zero Alarm is ready to use, and makes its file at the first Set. One goroutine at a time
+// may use it.
 type Alarm struct {
 	file   *os.File
 	at     time.Time // what it is set to
@@ -23,8 +23,8 @@ type Alarm struct {
 }
 
 // Set sets the alarm to the deadline of ctx, if that has one, in place of an earlier
-// Set. Where there cannot be a timer (no descriptor is left, a sandbox forbids it) it does
-// nothing, and timers are as late as they are.
+// Set. Where no timer can be made (no descriptor is left, a sandbox forbids it) it does
+// nothing, and deadlines are as precise as the runtime's timers.
 func (a *Alarm) Set(ctx context.Context) {
 	at, ok := ctx.Deadline()
 	if !ok || a.failed || at.Equal(a.at) {
