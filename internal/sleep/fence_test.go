@@ -8,7 +8,7 @@ import (
 	"sluice/layout"
 )
 
-func TestASideFencesForAPeerThatCannotIssueBarriers(t *testing.T) {
+func TestFence_PeerWithoutBarrier(t *testing.T) {
 	full := uint64(layout.FenceFull)
 	check := func(t *testing.T, e *end, fence *layout.Uint64) {
 		t.Helper()
@@ -37,7 +37,7 @@ func TestASideFencesForAPeerThatCannotIssueBarriers(t *testing.T) {
 }
 
 // A side that cannot issue barriers polls until its peer has said that it fences.
-func TestASideWithoutBarrierPollsAPeerThatDoesNotFence(t *testing.T) {
+func TestFence_WithoutBarrierPolls(t *testing.T) {
 	_, c, h := pair(never)
 	for _, b := range []bool{false, true} {
 		c.barrier = b
@@ -52,7 +52,7 @@ func TestASideWithoutBarrierPollsAPeerThatDoesNotFence(t *testing.T) {
 
 // The kernel may miss a processor for a while: then the peer publishes and does not see the
 // flag.
-func TestASleeperThatWasMissedAsksForFullFences(t *testing.T) {
+func TestFence_MissedSleeperAsksForFullFences(t *testing.T) {
 	p, c, h := pair(never)
 	if !c.barrier {
 		t.Skip("NOT TESTED: there is no barrier to rely on")
@@ -77,7 +77,7 @@ func TestASleeperThatWasMissedAsksForFullFences(t *testing.T) {
 	}
 }
 
-func TestASleepThatEndsWithItsTimeIsNoReasonForFullFences(t *testing.T) {
+func TestFence_TimedOutSleepIsNoReason(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		flag uint64 // that is up, of sleep 7

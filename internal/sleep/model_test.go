@@ -271,7 +271,7 @@ func (m model) explore() (states int, stuck, eager *machine) {
 	return len(known), stuck, eager
 }
 
-func TestNoInterleavingLosesAWakeUp(t *testing.T) {
+func TestModel_NoLostWakeup(t *testing.T) {
 	for name, m := range map[string]model{
 		"asymmetric fence":                           {},
 		"asymmetric fence, asking for more at first": {insist: true},
@@ -299,7 +299,7 @@ func TestNoInterleavingLosesAWakeUp(t *testing.T) {
 
 // A model that finds nothing wrong says something only if it finds what is
 // wrong. Each of these has been a bug of some such protocol.
-func TestTheModelFindsEveryKnownWayToLoseAWakeUp(t *testing.T) {
+func TestModel_FindsEveryKnownFault(t *testing.T) {
 	for name, m := range map[string]model{
 		"release store and no barrier":      {noBarrier: true},
 		"the barrier comes before the flag": {barrierEarly: true},
@@ -320,7 +320,7 @@ func TestTheModelFindsEveryKnownWayToLoseAWakeUp(t *testing.T) {
 	}
 }
 
-func TestTheModelFindsAWakeForEveryMessage(t *testing.T) {
+func TestModel_FindsWakePerMessage(t *testing.T) {
 	if _, _, eager := (model{neverClear: true}).explore(); eager == nil {
 		t.Error("the model sees nothing wrong with it")
 	}

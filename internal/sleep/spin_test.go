@@ -7,7 +7,7 @@ import (
 	"sluice/internal/testenv"
 )
 
-func TestTheSpinLearnsWhatPaysOff(t *testing.T) {
+func TestSpinner_Learn(t *testing.T) {
 	adaptive, fixed := newSpinner(SpinAdaptive), newSpinner(3*time.Microsecond)
 	for range 20 {
 		adaptive.learn(uint64(time.Second))
@@ -28,7 +28,7 @@ func TestTheSpinLearnsWhatPaysOff(t *testing.T) {
 	}
 }
 
-func TestAWaitIsALessonForTheSpin(t *testing.T) {
+func TestWait_TeachesSpin(t *testing.T) {
 	_, c, _ := pair(SpinAdaptive)
 	c.spin.budget = 1000
 	testenv.WantErr(t, c.next(canceled()), errWaited)
@@ -37,7 +37,7 @@ func TestAWaitIsALessonForTheSpin(t *testing.T) {
 	}
 }
 
-func TestASpinEndsWithItsContext(t *testing.T) {
+func TestSpin_ContextDone(t *testing.T) {
 	_, c, h := pair(time.Hour)
 	testenv.WantErr(t, c.next(canceled()), errWaited)
 	if waits := h.ConsumerStats.Waits.Load(); waits != 1 {
@@ -46,7 +46,7 @@ func TestASpinEndsWithItsContext(t *testing.T) {
 }
 
 // A spin that is in time is no wait.
-func TestASpinThatIsInTimeIsCounted(t *testing.T) {
+func TestSpin_InTimeIsCounted(t *testing.T) {
 	p, c, h := pair(time.Hour)
 	next := background(func() error { return c.next(t.Context()) })
 	time.Sleep(time.Millisecond)

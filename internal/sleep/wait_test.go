@@ -12,7 +12,7 @@ import (
 	"sluice/shm"
 )
 
-func TestACancelEndsASleep(t *testing.T) {
+func TestWait_Cancel(t *testing.T) {
 	_, c, h := pair(SpinAdaptive)
 	for n := range uint64(3) {
 		ctx, cancel := context.WithCancelCause(context.Background())
@@ -24,7 +24,7 @@ func TestACancelEndsASleep(t *testing.T) {
 }
 
 // Whoever waits often with one context arranges for its cancel once.
-func TestACancelEndsALaterSleepWithTheSameContext(t *testing.T) {
+func TestWait_CancelOfSameContextLater(t *testing.T) {
 	p, c, h := pair(never)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	for n := range uint64(3) {
@@ -50,7 +50,7 @@ func TestACancelEndsALaterSleepWithTheSameContext(t *testing.T) {
 	}
 }
 
-func TestASleepEndsAtItsDeadline(t *testing.T) {
+func TestWait_Deadline(t *testing.T) {
 	_, c, _ := pair(SpinAdaptive)
 	for _, spin := range []time.Duration{SpinAdaptive, never, time.Hour} {
 		c.spin = newSpinner(spin)
@@ -65,14 +65,14 @@ type late struct{ context.Context }
 
 func (late) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }
 
-func TestASideWaitsForATimerThatIsLate(t *testing.T) {
+func TestWait_LateTimer(t *testing.T) {
 	_, c, _ := pair(SpinAdaptive)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	time.AfterFunc(20*time.Millisecond, func() { cancel(errWaited) })
 	testenv.WantErr(t, background(func() error { return c.Wait(late{ctx}, patient{}) })(), errWaited)
 }
 
-func TestAnInterruptMakesASleeperLookAgain(t *testing.T) {
+func TestInterrupt_ChecksConditionAgain(t *testing.T) {
 	_, c, h := pair(never)
 	closed := make(chan bool)
 	errEnd := errors.New("the condition fails")
@@ -102,9 +102,12 @@ func (until) WakeAt(time.Duration) (index, count uint64, patience time.Duration)
 	return patient{}.WakeAt(0)
 }
 
-func TestAWaitThatIsOverLeavesNoFlag(t *testing.T) {
+func TestWait_LeavesNoFlag(t *testing.T) {
 	p, c, h := pair(never)
 	testenv.WantErr(t, c.next(canceled()), errWaited)
+	if flag := h.ConsumerSleep.Flag.Load(); flag != 0 {
+		t.Errorf("flag %d after a wait that was canceled", flag)
+	}
 	waiting := background(func() error { return c.next(context.Background()) })
 	waitUntilAsleep(t, h, layout.Consumer, 2)
 	p.publish()
@@ -125,6 +128,23 @@ func TestWait_WordIsGone(t *testing.T) {
 	testenv.WantErr(t, waitError(other), other)
 }
 
+func TestWait_SpuriousWakeIsCounted(t *testing.T) {
+	p, c, h := pair(never)
+	waiting := background(func() error { return c.next(context.Background()) })
+	waitUntilAsleep(t, h, layout.Consumer, 1)
+	// A wake for what was published already: the sleeper asks again.
+	testenv.Eventually(t, "the wake", func() bool {
+		p.Wake(1<<40, 0)
+		return h.ConsumerStats.Spurious.Load() > 0
+	})
+	testenv.Eventually(t, "the next sleep", func() bool { return h.ConsumerSleep.Flag.Load() != 0 })
+	p.publish()
+	testenv.WantErr(t, waiting(), nil)
+	if waits := h.ConsumerStats.Waits.Load(); waits != 1 {
+		t.Errorf("%d waits, want one with a wake in between", waits)
+	}
+}
+
 // status is a PeerStatus.
 type status struct {
 	absent bool
@@ -135,7 +155,7 @@ func (s status) Status() (absent bool, err error) { return s.absent, s.err }
 
 // A side that sleeps shows that it runs whenever it looks at its peer: who does not for a
 // while is taken for stopped.
-func TestALookAtThePeerIsProgressAndSaysWhoIsThere(t *testing.T) {
+func TestCheckPeer_StoresProgressAndState(t *testing.T) {
 	gone := errors.New("the memory is gone")
 	for _, c := range []struct {
 		peer PeerStatus
@@ -157,7 +177,7 @@ func TestALookAtThePeerIsProgressAndSaysWhoIsThere(t *testing.T) {
 }
 
 // A side asks its condition whether it waits in vain when nothing came for a while.
-func TestADeadlockEndsAWait(t *testing.T) {
+func TestWait_Deadlocked(t *testing.T) {
 	_, c, _ := pair(never)
 	testenv.WantErr(t, background(func() error { return c.Wait(context.Background(), deadlocked{}) })(), errWaited)
 }

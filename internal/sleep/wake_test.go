@@ -9,7 +9,7 @@ import (
 	"sluice/layout"
 )
 
-func TestASleeperIsWokenForWhatItAskedAndNothingLess(t *testing.T) {
+func TestWake_Threshold(t *testing.T) {
 	p, _, h := pair(never)
 	s, wakes := &h.ConsumerSleep, &h.ProducerStats.WakesSent
 	s.Index.Store(24)
@@ -37,7 +37,7 @@ func TestASleeperIsWokenForWhatItAskedAndNothingLess(t *testing.T) {
 }
 
 // The flag stays up: a sleeper that the end is no end for may be about to sleep on.
-func TestAnEndWakesASleeperWhateverItAsked(t *testing.T) {
+func TestWakeForEnd_AnyThreshold(t *testing.T) {
 	_, c, h := pair(never)
 	h.ConsumerSleep.Index.Store(1 << 40)
 	h.ConsumerSleep.Flag.Store(7)
@@ -53,7 +53,7 @@ func TestAnEndWakesASleeperWhateverItAsked(t *testing.T) {
 	testenv.WantErr(t, waiting(), errWaited)
 }
 
-func TestEverySleepHasANumberOfItsOwn(t *testing.T) {
+func TestArm_NumbersDiffer(t *testing.T) {
 	_, c, h := pair(never)
 	numbers := map[uint64]bool{}
 	for range 5 {
@@ -67,7 +67,7 @@ func TestEverySleepHasANumberOfItsOwn(t *testing.T) {
 }
 
 // What a side leaves when it is killed in its sleep.
-func TestASuccessorIsNotAsleep(t *testing.T) {
+func TestAttach_ClearsFlag(t *testing.T) {
 	var h layout.Header
 	h.ProducerSleep.Flag.Store(7)
 	newEnd(&h, layout.Producer, never)
@@ -77,7 +77,7 @@ func TestASuccessorIsNotAsleep(t *testing.T) {
 }
 
 // Two that do nothing but publish and sleep: each message is waited for by both sides.
-func TestTwoSidesThatSleepInTurnLoseNoWakeUp(t *testing.T) {
+func TestSleepers_RoundTrips(t *testing.T) {
 	for name, spin := range map[string]time.Duration{"asleep": never, "spinning": SpinAdaptive} {
 		t.Run(name, func(t *testing.T) {
 			const rounds = 2000
@@ -106,7 +106,7 @@ func TestTwoSidesThatSleepInTurnLoseNoWakeUp(t *testing.T) {
 	}
 }
 
-func TestThisProcessMayWakeOthers(t *testing.T) {
+func TestCheckWake(t *testing.T) {
 	if err := CheckWake(); err != nil {
 		t.Error(err)
 	}
