@@ -88,7 +88,7 @@ func (t *Trend) Whole(r layout.Role) (Interval, Verdict) {
 	i.Deepest = max(i.Deepest, w.deepest)
 	after := w.last
 	v := w.judge(&i, &after, r)
-	v.Whole, v.Held = true, 0
+	v.Whole, v.Held, v.Grows, v.FullIn = true, 0, false, 0
 	if p := &after.Producer; r == layout.Consumer && v.Kind != NoProducer && (p.End == layout.EndStopped || p.End == layout.EndFailed) {
 		v.LastProducer = after.lastProducer()
 	}

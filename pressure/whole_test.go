@@ -438,6 +438,9 @@ func TestWhole_Verdict(t *testing.T) {
 		{"the sides did not meet for most of the time", layout.Consumer, Unconnected, CauseSockets, func(v *Verdict) bool { return v.ProducerSocket == "/a/s" && v.ConsumerSocket == "/b/s" },
 			func(s *Snapshot) { asTransfer(s); s.Producer.Socket, s.Consumer.Socket = "/a/s", "/b/s" },
 			append(repeat(3, func(s *Snapshot) { s.Produced += 100 }), func(s *Snapshot) { s.Consumer.Socket, s.Consumed = "/a/s", s.Produced })},
+		{"the sides do not meet, and the queue grows until the end", layout.Consumer, Unconnected, CauseSockets, func(v *Verdict) bool { return v.Depth == 3000 },
+			func(s *Snapshot) { asTransfer(s); s.Producer.Socket, s.Consumer.Socket = "/a/s", "/b/s" },
+			repeat(3, func(s *Snapshot) { s.Produced, s.QueueBytes = s.Produced+1000, s.QueueBytes+1<<20 })},
 		{"two paths lead to one socket, and nothing is sent", layout.Consumer, Idle, "", func(v *Verdict) bool { return v.ProducerSocket == "" },
 			func(s *Snapshot) { asTransfer(s); s.Producer.Socket, s.Consumer.Socket = "/a/s", "/b/s" }, repeat(3, func(s *Snapshot) { s.Consumer.Blocked += time.Second })},
 		{"the producer failed", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.LastProducer == EndFailed }, asRing,
@@ -462,7 +465,7 @@ func TestWhole_Verdict(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := judgeRun(c.role, c.first, c.chapters...)
-			if v.Kind != c.want || v.Cause != c.cause || !v.Whole || v.Held != 0 || !c.figures(&v) {
+			if v.Kind != c.want || v.Cause != c.cause || !v.Whole || v.Held != 0 || v.Grows || !c.figures(&v) {
 				t.Errorf("%+v, want %s: %s", v, c.want, c.cause)
 			}
 		})
