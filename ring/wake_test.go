@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/internal/lateness"
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -287,7 +287,7 @@ func TestWait_Deadlines_Kept(t *testing.T) {
 	}
 	const tries = 20
 	for i := range tries {
-		late := lateness.Of(deadlines, func(i int, ctx context.Context) {
+		late := testenv.Lateness(deadlines, func(i int, ctx context.Context) {
 			if _, err := readers[i].Next(ctx); err != context.DeadlineExceeded {
 				t.Error(err)
 			}
@@ -307,9 +307,9 @@ func TestWait_Deadlines_Kept(t *testing.T) {
 // BenchmarkDeadline is by how much deadlines and cancels are missed.
 func BenchmarkDeadline(b *testing.B) {
 	var readers []*Reader
-	for range lateness.Waits {
+	for range testenv.LatenessWaits {
 		_, r, _ := pair(b, 4096, 0, WriterOptions{}, ReaderOptions{})
 		readers = append(readers, r)
 	}
-	lateness.Benchmark(b, func(i int, ctx context.Context) { readers[i].Next(ctx) })
+	testenv.BenchmarkLateness(b, func(i int, ctx context.Context) { readers[i].Next(ctx) })
 }

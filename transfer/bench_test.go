@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/lateness"
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -133,7 +133,7 @@ func benchTransfer(b *testing.B, opt endOptions, size int) {
 // producer, which sends nothing.
 func BenchmarkDeadline(b *testing.B) {
 	var receivers []*Receiver
-	for range lateness.Waits {
+	for range testenv.LatenessWaits {
 		s, r := pair(b, endOptions{})
 		receivers = append(receivers, r)
 		if err := s.Send(b.Context(), nil); err != nil {
@@ -144,5 +144,5 @@ func BenchmarkDeadline(b *testing.B) {
 		}
 		r.Release()
 	}
-	lateness.Benchmark(b, func(i int, ctx context.Context) { receivers[i].Next(ctx) })
+	testenv.BenchmarkLateness(b, func(i int, ctx context.Context) { receivers[i].Next(ctx) })
 }

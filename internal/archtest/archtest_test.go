@@ -174,7 +174,7 @@ func TestImports_KeptOutOfPackages(t *testing.T) {
 				t.Errorf("%s imports %s: the two modes do not know each other", s.path, path)
 			}
 			testing := path == "testing" || path == "sluice/internal/testenv" || strings.HasPrefix(path, "github.com/rogpeppe/go-internal")
-			if testing && s.folder != "internal/testenv" && s.folder != "internal/lateness" {
+			if testing && s.folder != "internal/testenv" {
 				t.Errorf("%s imports %s, which is for tests", s.path, path)
 			}
 			if strings.Contains(path, "urfave/cli") && level(s.folder) < level("internal") {

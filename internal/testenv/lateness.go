@@ -1,6 +1,4 @@
-// Package lateness measures by how much waits with a deadline are late, for the tests and
-// benchmarks of both modes.
-package lateness
+package testenv
 
 import (
 	"context"
@@ -11,11 +9,11 @@ import (
 	"time"
 )
 
-// Of waits until each of many deadlines, all at once but for a millisecond between two
+// Lateness waits until each of many deadlines, all at once but for a millisecond between two
 // beginnings, and returns by how much each was missed, the least first. A deadline is
 // counted from the beginning of its wait; wait is given its number and a context with it.
-func Of(deadlines []time.Duration, wait func(i int, ctx context.Context)) []time.Duration {
-	return each(deadlines, func(i int, at time.Time) time.Duration {
+func Lateness(deadlines []time.Duration, wait func(i int, ctx context.Context)) []time.Duration {
+	return lateEach(deadlines, func(i int, at time.Time) time.Duration {
 		ctx, cancel := context.WithDeadline(context.Background(), at)
 		defer cancel()
 		wait(i, ctx)
@@ -23,10 +21,10 @@ func Of(deadlines []time.Duration, wait func(i int, ctx context.Context)) []time
 	})
 }
 
-// OfCancels is Of for contexts that are canceled at the deadlines. A wait is late by the
+// CancelLateness is [Lateness] for contexts that are canceled at the deadlines. A wait is late by the
 // time since its context was, which may itself have been late.
-func OfCancels(deadlines []time.Duration, wait func(i int, ctx context.Context)) []time.Duration {
-	return each(deadlines, func(i int, at time.Time) time.Duration {
+func CancelLateness(deadlines []time.Duration, wait func(i int, ctx context.Context)) []time.Duration {
+	return lateEach(deadlines, func(i int, at time.Time) time.Duration {
 		ctx, cancel := context.WithCancel(context.Background())
 		canceled := make(chan time.Time, 1)
 		time.AfterFunc(time.Until(at), func() {
@@ -39,7 +37,7 @@ func OfCancels(deadlines []time.Duration, wait func(i int, ctx context.Context))
 	})
 }
 
-func each(deadlines []time.Duration, wait func(i int, at time.Time) time.Duration) []time.Duration {
+func lateEach(deadlines []time.Duration, wait func(i int, at time.Time) time.Duration) []time.Duration {
 	late := make([]time.Duration, len(deadlines))
 	var all sync.WaitGroup
 	for i, d := range deadlines {
@@ -51,17 +49,17 @@ func each(deadlines []time.Duration, wait func(i int, at time.Time) time.Duratio
 	return late
 }
 
-// Waits is how many waits Benchmark has under way at once.
-const Waits = 100
+// LatenessWaits is how many waits [BenchmarkLateness] has under way at once.
+const LatenessWaits = 100
 
-// Benchmark reports by how much 1,000 deadlines from 1 ms to 2 s are missed, how long after
+// BenchmarkLateness reports by how much 1,000 deadlines from 1 ms to 2 s are missed, how long after
 // as many cancels at those times a wait ends, and by how much time.Sleep is late. next is
-// the wait number i, of Waits.
-func Benchmark(b *testing.B, next func(i int, ctx context.Context)) {
+// the wait number i, of LatenessWaits.
+func BenchmarkLateness(b *testing.B, next func(i int, ctx context.Context)) {
 	const rounds = 10
 	var deadlines []time.Duration
-	for i := range Waits {
-		deadlines = append(deadlines, time.Millisecond+time.Duration(i)*2*time.Second/Waits)
+	for i := range LatenessWaits {
+		deadlines = append(deadlines, time.Millisecond+time.Duration(i)*2*time.Second/LatenessWaits)
 	}
 	bare := func(_ int, ctx context.Context) {
 		at, _ := ctx.Deadline()
@@ -72,7 +70,7 @@ func Benchmark(b *testing.B, next func(i int, ctx context.Context)) {
 		of   func([]time.Duration, func(int, context.Context)) []time.Duration
 		wait func(i int, ctx context.Context)
 	}{
-		{"next", Of, next}, {"cancel", OfCancels, next}, {"bare", Of, bare},
+		{"next", Lateness, next}, {"cancel", CancelLateness, next}, {"bare", Lateness, bare},
 	} {
 		b.Run(way.name, func(b *testing.B) {
 			var late []time.Duration
