@@ -20,9 +20,9 @@ type Geometry struct {
 // fails when capacity is not a power of two, is below MinCapacity or the page
 // size, or is above MaxCapacity.
 func RingGeometry(capacity, slots, pageSize uint64) (Geometry, error) {
-	least := max(MinCapacity, pageSize)
-	if bits.OnesCount64(capacity) != 1 || capacity < least || capacity > MaxCapacity {
-		return Geometry{}, fmt.Errorf("capacity %d is not a power of two from %d to %d bytes", capacity, least, uint64(MaxCapacity))
+	minimum := max(MinCapacity, pageSize)
+	if bits.OnesCount64(capacity) != 1 || capacity < minimum || capacity > MaxCapacity {
+		return Geometry{}, fmt.Errorf("capacity %d is not a power of two from %d to %d bytes", capacity, minimum, uint64(MaxCapacity))
 	}
 	if slots > MaxCapacity {
 		return Geometry{}, fmt.Errorf("slots %d is more than %d", slots, uint64(MaxCapacity))

@@ -109,7 +109,7 @@ func TestClose_EndsWaitingCall(t *testing.T) {
 // hourly is a Reader that looks once an hour, if nothing ends its sleep.
 type hourly struct{ nextMessage }
 
-func (h hourly) WakeAt(asleep time.Duration) (index, count uint64, patience time.Duration) {
+func (h hourly) WakeAt(asleep time.Duration) (index, count uint64, timeout time.Duration) {
 	index, count, _ = h.nextMessage.WakeAt(asleep)
 	return index, count, time.Hour
 }

@@ -37,7 +37,7 @@ func (d drained) Ready() (bool, error) {
 	return err == nil && d.w.peerCursor.Index.Load() == d.w.index, err
 }
 
-func (d drained) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+func (d drained) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {
 	return d.w.index, d.w.count - layout.MaxCapacity, 0
 }
 

@@ -387,7 +387,7 @@ func (r *Reader) ready() (bool, error) {
 	if ok || err != nil {
 		return ok, err
 	}
-	holder, due := r.ends.Due()
+	generation, due := r.ends.Due()
 	if !due {
 		return false, nil
 	}
@@ -395,7 +395,7 @@ func (r *Reader) ready() (bool, error) {
 	if ok, err := r.refresh(); ok || err != nil {
 		return ok, err
 	}
-	over, incomplete := r.ends.Report(holder)
+	over, incomplete := r.ends.Report(generation)
 	switch {
 	case !over:
 		return false, nil
@@ -405,8 +405,8 @@ func (r *Reader) ready() (bool, error) {
 	if r.head == r.index { // else a successor takes what is held, and is told then
 		r.ends.Acknowledge()
 	}
-	if holder != r.reported {
-		r.reported = holder
+	if generation != r.reported {
+		r.reported = generation
 		if r.onEnd != nil {
 			r.onEnd(incomplete)
 		}
@@ -420,7 +420,7 @@ type nextMessage struct{ r *Reader }
 func (c nextMessage) Ready() (bool, error) { return c.r.ready() }
 
 // WakeAt asks for any message: the smallest is a header.
-func (c nextMessage) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+func (c nextMessage) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {
 	return c.r.head + layout.RecordHeader, c.r.taken - layout.MaxCapacity, 0
 }
 

@@ -110,19 +110,19 @@ func TestBlocked_SleepCountedDuringAndAfter(t *testing.T) {
 	}
 }
 
-// lonely is a world without a peer.
-type lonely struct{ error }
+// noPeer is a peerStatus without a peer.
+type noPeer struct{ error }
 
-func (lonely) Absent(layout.Role) bool { return true }
-func (l lonely) Check() error          { return l.error }
+func (noPeer) Absent(layout.Role) bool { return true }
+func (l noPeer) Check() error          { return l.error }
 
 func TestWait_NoPeer_SegmentGone_Error(t *testing.T) {
 	for _, gone := range []error{ErrRemoved, ErrTruncated} {
 		mem := heapMemory(t, 4096, 1)
-		w := writerOn(t, mem, WriterOptions{peerStatus: lonely{gone}})
+		w := writerOn(t, mem, WriterOptions{peerStatus: noPeer{gone}})
 		send(t, w, "1")
 		wantErr(t, w.Send(context.Background(), nil), gone)
-		r := readerOn(t, mem, ReaderOptions{peerStatus: lonely{gone}})
+		r := readerOn(t, mem, ReaderOptions{peerStatus: noPeer{gone}})
 		wantMessages(t, r, "1") // first what is there
 		_, err := r.Next(context.Background())
 		wantErr(t, err, gone)
@@ -131,7 +131,7 @@ func TestWait_NoPeer_SegmentGone_Error(t *testing.T) {
 
 func TestWait_NoPeer_StateAlone(t *testing.T) {
 	mem := heapMemory(t, 4096, 1)
-	w := writerOn(t, mem, WriterOptions{Spin: SpinNever, peerStatus: lonely{}})
+	w := writerOn(t, mem, WriterOptions{Spin: SpinNever, peerStatus: noPeer{}})
 	send(t, w, "1")
 	ctx := canceledLater(t)
 	blocked := background(func() error { return w.Send(ctx, []byte("2")) })

@@ -12,23 +12,23 @@ import (
 
 func TestWake_OnlyAtRequestedIndex(t *testing.T) {
 	w, _, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	bed, side := &mem.Header.ConsumerSleep, &mem.Header.ProducerStats
-	bed.Index.Store(100)
-	bed.Count.Store(2)
-	bed.Flag.Store(7)
+	sleeper, side := &mem.Header.ConsumerSleep, &mem.Header.ProducerStats
+	sleeper.Index.Store(100)
+	sleeper.Count.Store(2)
+	sleeper.Flag.Store(7)
 	for i, c := range []struct {
 		msg   int
 		wakes uint64
 	}{{40, 0}, {0, 0}, {40, 1}, {40, 1}} { // index 56, 64, 112, 160
 		send(t, w, string(make([]byte, c.msg)))
-		if got := side.WakesSent.Load(); got != c.wakes || (bed.Flag.Load() == 0) != (got == 1) {
-			t.Errorf("after %d messages: %d wakes, flag %d", i+1, got, bed.Flag.Load())
+		if got := side.WakesSent.Load(); got != c.wakes || (sleeper.Flag.Load() == 0) != (got == 1) {
+			t.Errorf("after %d messages: %d wakes, flag %d", i+1, got, sleeper.Flag.Load())
 		}
 	}
-	bed.Count.Store(100)
-	bed.Flag.Store(8)
+	sleeper.Count.Store(100)
+	sleeper.Flag.Store(8)
 	send(t, w, "")
-	if bed.Flag.Load() != 8 || side.WakesSent.Load() != 1 {
+	if sleeper.Flag.Load() != 8 || side.WakesSent.Load() != 1 {
 		t.Error("woken for an index, without the messages that it asked for")
 	}
 }
@@ -48,13 +48,13 @@ func TestWake_BlockedWriter_Hysteresis(t *testing.T) {
 	} {
 		w, _, _ := pair(t, 4096, c.slots, WriterOptions{}, ReaderOptions{})
 		w.tail, w.staged, w.need = 8000, 100, c.need
-		index, count, patience := roomFor{w}.WakeAt(0)
-		if index != c.index || c.slots > 0 && count != c.count || patience != hysteresis {
-			t.Errorf("%+v: at first index %d, count %d for %v", c, int64(index), count, patience)
+		index, count, timeout := roomFor{w}.WakeAt(0)
+		if index != c.index || c.slots > 0 && count != c.count || timeout != hysteresis {
+			t.Errorf("%+v: at first index %d, count %d for %v", c, int64(index), count, timeout)
 		}
-		index, count, patience = roomFor{w}.WakeAt(hysteresis)
-		if index != c.laterIndex || c.slots > 0 && count != c.laterCnt || patience != 0 {
-			t.Errorf("%+v: later index %d, count %d for %v", c, int64(index), count, patience)
+		index, count, timeout = roomFor{w}.WakeAt(hysteresis)
+		if index != c.laterIndex || c.slots > 0 && count != c.laterCnt || timeout != 0 {
+			t.Errorf("%+v: later index %d, count %d for %v", c, int64(index), count, timeout)
 		}
 	}
 }
@@ -92,15 +92,15 @@ func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 
 func TestWake_EveryPublish(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	bed := &mem.Header.ConsumerSleep
+	sleeper := &mem.Header.ConsumerSleep
 	for form, give := range sends {
 		for i := range uint64(100) {
-			bed.Flag.Store(i + 1)
+			sleeper.Flag.Store(i + 1)
 			if err := give(w, []byte("x")); err != nil {
 				t.Fatal(err)
 			}
 			w.Publish() // batch has its own mind about when
-			if bed.Flag.Load() != 0 {
+			if sleeper.Flag.Load() != 0 {
 				t.Fatalf("%s, message %d: nobody was woken", form, i)
 			}
 			wantMessages(t, r, "x")
@@ -129,12 +129,12 @@ func TestWake_EveryRelease(t *testing.T) {
 	} {
 		w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 		send(t, w, "a", "b")
-		bed := &mem.Header.ProducerSleep
-		bed.Flag.Store(7)
+		sleeper := &mem.Header.ProducerSleep
+		sleeper.Flag.Store(7)
 		if err := release(r); err != nil {
 			t.Errorf("%s: %v", form, err)
 		}
-		if bed.Flag.Load() != 0 || mem.Header.ConsumerStats.WakesSent.Load() != 1 {
+		if sleeper.Flag.Load() != 0 || mem.Header.ConsumerStats.WakesSent.Load() != 1 {
 			t.Errorf("%s: nobody was woken", form)
 		}
 	}
@@ -158,12 +158,12 @@ func TestReader_Deadlocked_OnlyIfWriterWaitsForIt(t *testing.T) {
 	wantMessages(t, r, "a")
 	r.Release()
 	wantMessages(t, r, "b")
-	bed := &mem.Header.ProducerSleep
+	sleeper := &mem.Header.ProducerSleep
 	wantErr(t, nextMessage{r}.Deadlocked(), nil)
-	bed.Flag.Store(7)
-	bed.Index.Store(r.index)
+	sleeper.Flag.Store(7)
+	sleeper.Index.Store(r.index)
 	wantErr(t, nextMessage{r}.Deadlocked(), nil)
-	bed.Index.Store(r.index + 8)
+	sleeper.Index.Store(r.index + 8)
 	wantErr(t, nextMessage{r}.Deadlocked(), ErrUnreleased)
 	r.Release()
 	wantErr(t, nextMessage{r}.Deadlocked(), nil)
@@ -188,9 +188,9 @@ func TestReady_DuringClose_Fails(t *testing.T) {
 // may be about to sleep on.
 func TestWake_Close_AnyRequest(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	for _, bed := range []*layout.SleepState{&mem.Header.ConsumerSleep, &mem.Header.ProducerSleep} {
-		bed.Index.Store(1 << 40)
-		bed.Flag.Store(7)
+	for _, sleeper := range []*layout.SleepState{&mem.Header.ConsumerSleep, &mem.Header.ProducerSleep} {
+		sleeper.Index.Store(1 << 40)
+		sleeper.Flag.Store(7)
 	}
 	w.Close()
 	r.Close()
@@ -264,7 +264,7 @@ func TestSpin_EndsWithContext(t *testing.T) {
 // Short deadlines must not keep a side from looking around.
 func TestWait_ShortWaits_StillCheckPeer(t *testing.T) {
 	mem := heapMemory(t, 4096, 0)
-	r := readerOn(t, mem, ReaderOptions{peerStatus: lonely{ErrRemoved}})
+	r := readerOn(t, mem, ReaderOptions{peerStatus: noPeer{ErrRemoved}})
 	var err error
 	for began := time.Now(); err == nil && time.Since(began) < time.Minute; {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)

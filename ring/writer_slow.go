@@ -191,18 +191,18 @@ const hysteresis = time.Millisecond
 // WakeAt asks for an eighth of the ring at first, so that a fast Reader pays for one wake-up
 // in thousands of messages. A Reader that does not get that far within a millisecond is slow
 // enough to be asked for the first message that makes room.
-func (c roomFor) WakeAt(asleep time.Duration) (index, count uint64, patience time.Duration) {
+func (c roomFor) WakeAt(asleep time.Duration) (index, count uint64, timeout time.Duration) {
 	w, g := c.w, c.w.mem.Geometry
 	free, slots := w.need, uint64(1)
 	if asleep < hysteresis {
-		free, slots, patience = max(w.need, g.Capacity/8), max(1, g.Slots/8), hysteresis
+		free, slots, timeout = max(w.need, g.Capacity/8), max(1, g.Slots/8), hysteresis
 	}
 	index = w.tail + free - g.Capacity
 	count = w.staged - layout.MaxCapacity // long reached
 	if g.Slots > 0 {
 		count = w.staged + slots - g.Slots
 	}
-	return index, count, patience
+	return index, count, timeout
 }
 
 // Deadlocked returns nil: a Writer waits as long as it takes.

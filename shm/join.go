@@ -28,8 +28,8 @@ func CreateOrOpen(ctx context.Context, name string, g layout.Geometry, role layo
 // OpenWait is Open that waits for the segment to appear, until ctx is done: then it returns
 // the cause of ctx.
 func OpenWait(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
-	const longest = 50 * time.Millisecond
-	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
+	const maxPause = 50 * time.Millisecond
+	for pause := time.Millisecond; ; pause = min(2*pause, maxPause) {
 		s, err := Open(ctx, name, role, with...)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return s, err

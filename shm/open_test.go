@@ -130,7 +130,7 @@ func TestOpen_Refused_LeaksNothing(t *testing.T) {
 
 func TestOpen_JoinLockHeld_WaitsForContext(t *testing.T) {
 	name := abandoned(t)
-	door := lockByte(t, name, 2)
+	joinLock := lockByte(t, name, 2)
 	if s, err := Open(testenv.Canceled(), name, layout.Producer); !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v, %v", s, err)
 	}
@@ -145,7 +145,7 @@ func TestOpen_JoinLockHeld_WaitsForContext(t *testing.T) {
 		}
 		opened <- err
 	}()
-	door.Close()
+	joinLock.Close()
 	if err := <-opened; err != nil {
 		t.Error(err)
 	}
@@ -179,8 +179,8 @@ func TestOpen_FileShrinksMeanwhile_Error(t *testing.T) {
 	shrinking.Wait()
 }
 
-// The last side may remove the file between another's open and its turn at the
-// door. What that other one holds then is a file without a name.
+// The last side may remove the file after another has opened it and before that one gets the
+// join lock. Then the other one has a file without a name.
 func TestOpen_FileRemovedMeanwhile_NoRole(t *testing.T) {
 	for what, put := range map[string]func(t *testing.T, name string){
 		"removed":  func(*testing.T, string) {},
@@ -188,7 +188,7 @@ func TestOpen_FileRemovedMeanwhile_NoRole(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			name := abandoned(t)
-			door := lockByte(t, name, 2)
+			joinLock := lockByte(t, name, 2)
 			before := len(testenv.Resources())
 			opened := make(chan error, 1)
 			go func() {
@@ -198,13 +198,13 @@ func TestOpen_FileRemovedMeanwhile_NoRole(t *testing.T) {
 				}
 				opened <- err
 			}()
-			// The file open, its header and its data mapped twice: it is at the door.
+			// The file open, its header and its data mapped twice: it waits for the join lock.
 			testenv.Eventually(t, "the open", func() bool { return len(testenv.Resources()) == before+4 })
 			if err := os.Remove(Path(name)); err != nil {
 				t.Fatal(err)
 			}
 			put(t, name)
-			door.Close()
+			joinLock.Close()
 			if err := <-opened; !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%v, want %v", err, fs.ErrNotExist)
 			}

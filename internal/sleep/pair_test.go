@@ -56,7 +56,7 @@ type beyond struct {
 
 func (c beyond) Ready() (bool, error) { return c.e.words.PeerIndex.Load() > c.seen, nil }
 func (c beyond) Deadlocked() error    { return nil }
-func (c beyond) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+func (c beyond) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {
 	return c.seen + 8, 0, 0
 }
 
@@ -66,7 +66,7 @@ type patient struct{}
 
 func (patient) Ready() (bool, error) { return false, nil }
 func (patient) Deadlocked() error    { return nil }
-func (patient) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+func (patient) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {
 	return 1 << 40, 0, time.Hour
 }
 

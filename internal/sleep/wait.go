@@ -22,11 +22,11 @@ import (
 type Condition interface {
 	// Ready looks at the peer once. An error ends the wait.
 	Ready() (bool, error)
-	// WakeAt returns the peer's position worth being woken for after so long asleep, and how
-	// long to insist on it, 0 = as long as it takes. A peer that is there makes the condition
-	// ready: a side that asked for less could be taken out of a sleep, flag down, that it has
-	// not quite begun (docs/protocol.md).
-	WakeAt(asleep time.Duration) (index, count uint64, patience time.Duration)
+	// WakeAt returns the peer's position to be woken for after that time asleep, and a timeout
+	// after which it is called again, 0 = none. A peer that has reached the position makes the
+	// condition ready: a side that asked for less could have its flag cleared for a sleep that
+	// it is only about to begin (docs/protocol.md).
+	WakeAt(asleep time.Duration) (index, count uint64, timeout time.Duration)
 	// Deadlocked returns a reason not to wait on, after a poll interval in which nothing
 	// came, nil if there is none.
 	Deadlocked() error
@@ -67,18 +67,18 @@ func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
 
 // sleep waits on the peer's index word until c is ready. Three things end a sleep: the
 // peer's wake, an interrupt (a cancel, Interrupt), and the time, which is the poll interval,
-// the patience of c, or what is left until the context's deadline.
+// the timeout of c, or what is left until the context's deadline.
 func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
 	deadline := s.watch(ctx)
 	var asked struct{ index, count uint64 } // what words.Own says, while armed
 	for armed := false; ; {
 		now := monotonic.Now()
 		asleep := time.Duration(now - began)
-		index, count, patience := c.WakeAt(asleep)
-		if patience == 0 {
-			patience = pollInterval
+		index, count, timeout := c.WakeAt(asleep)
+		if timeout == 0 {
+			timeout = pollInterval
 			if asleep > longSleep {
-				patience = longPollInterval
+				timeout = longPollInterval
 			}
 		}
 		if !armed || asked.index != index || asked.count != count {
@@ -86,7 +86,7 @@ func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
 			s.arm(index, count, now)
 		}
 		if s.unfenced() {
-			patience = min(patience, unfencedPoll)
+			timeout = min(timeout, unfencedPoll)
 		}
 
 		// The values to sleep on are read before what they announce: after a cancel
@@ -103,13 +103,13 @@ func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
 			awaitTimer(ctx)
 			continue
 		}
-		patience = time.Duration(min(uint64(patience), deadline-now))
-		ended, err := s.waiter.Wait(s.words.PeerIndex.Futex(), seen, interrupts, patience)
+		timeout = time.Duration(min(uint64(timeout), deadline-now))
+		ended, err := s.waiter.Wait(s.words.PeerIndex.Futex(), seen, interrupts, timeout)
 		if err != nil {
 			return waitError(err)
 		}
 		if ok, err := c.Ready(); ok || err != nil {
-			if ended == futex.TimedOut && patience >= pollInterval {
+			if ended == futex.TimedOut && timeout >= pollInterval {
 				s.checkBarrier()
 			}
 			return err

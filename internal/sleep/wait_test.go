@@ -98,7 +98,7 @@ func (u until) Ready() (bool, error) {
 	}
 }
 func (until) Deadlocked() error { return nil }
-func (until) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+func (until) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {
 	return patient{}.WakeAt(0)
 }
 
@@ -186,6 +186,6 @@ func TestWait_Deadlocked(t *testing.T) {
 type deadlocked struct{ patient }
 
 func (deadlocked) Deadlocked() error { return errWaited }
-func (deadlocked) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+func (deadlocked) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {
 	return 1 << 40, 0, time.Millisecond
 }

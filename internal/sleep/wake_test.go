@@ -164,6 +164,6 @@ type moved struct {
 
 func (m moved) Ready() (bool, error) { return m.word.Load() >= m.to, nil }
 func (m moved) Deadlocked() error    { return nil }
-func (m moved) WakeAt(time.Duration) (index, count uint64, patience time.Duration) {
+func (m moved) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {
 	return m.to, 0, 0
 }
