@@ -309,3 +309,49 @@ func TestCreateAndOpen_Refuse(t *testing.T) {
 		wantErr(t, err, sluice.ErrMode)
 	})
 }
+
+// Without a consumer a ring keeps its messages, and a transfer says how many are lost.
+func TestClose_WithoutConsumer(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		for range 3 {
+			wantErr(t, p.Send(t.Context(), []byte("x")), nil)
+		}
+		err := p.Close()
+		if p.Unread() != 3 {
+			t.Errorf("%d unread, want 3", p.Unread())
+		}
+		if opt.Mode == sluice.ModeTransfer {
+			var undelivered *sluice.UndeliveredError
+			if !errors.As(err, &undelivered) || undelivered.Lost != 3 || !errors.Is(err, sluice.ErrUndelivered) {
+				t.Errorf("error %v, want an UndeliveredError of 3", err)
+			}
+			return
+		}
+		wantErr(t, err, nil)
+		c := open(t, name, sluice.ConsumerOptions{})
+		for range 3 {
+			wantNext(t, c, "x")
+		}
+	})
+}
+
+func TestSend_TooLargeOrAtTheLimit(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		opt.Capacity, opt.OnFull = 4096, sluice.Fail
+		opt.Limit = 64 << 10
+		p := create(t, name, opt)
+		wantErr(t, p.Send(t.Context(), make([]byte, p.MaxMessage()+1)), sluice.ErrTooLarge)
+		full := sluice.ErrFull
+		if opt.Mode == sluice.ModeTransfer {
+			full = sluice.ErrLimit
+		}
+		for range 100 {
+			if err := p.Send(t.Context(), make([]byte, 1000)); err != nil {
+				wantErr(t, err, full)
+				return
+			}
+		}
+		t.Error("100 messages of 1,000 bytes fit")
+	})
+}

@@ -45,6 +45,12 @@ const (
 	EndFailed   = layout.EndFailed   // an error ended it
 )
 
+// LimitError is an ErrLimit with the figures that led to it.
+type LimitError = transfer.LimitError
+
+// UndeliveredError is an ErrUndelivered with the number of messages.
+type UndeliveredError = transfer.UndeliveredError
+
 // Errors, for errors.Is. They are those of the packages beneath.
 var (
 	// ErrIncomplete: the stream has ended and something of it is missing. It is also
@@ -65,10 +71,11 @@ var (
 	// those that the Consumer holds.
 	ErrUnreleased = ring.ErrUnreleased
 	// ErrLimit: the messages of a transfer that are not released take ProducerOptions.Limit.
-	// The error is a *transfer.LimitError.
+	// The error is a *LimitError.
 	ErrLimit = transfer.ErrLimit
 	// ErrUndelivered: messages of a transfer were lost, because no consumer took them. The
-	// error is a *transfer.UndeliveredError, which has their number.
+	// error is an *UndeliveredError, which has their number, unless the segment was
+	// truncated and does not tell it.
 	ErrUndelivered = transfer.ErrUndelivered
 
 	// ErrName: the name is not one of a segment.
