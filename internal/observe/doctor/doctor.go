@@ -26,7 +26,7 @@ type Finding struct {
 // checks are in the order in which they are printed: what everything else needs comes first.
 var checks = []struct {
 	name string
-	look func(*machine) Finding
+	run  func(*machine) Finding
 }{
 	{"/dev/shm", sharedMemory},
 	{"room", room},
@@ -56,7 +56,7 @@ func Examine() []Finding { return examine(thisMachine()) }
 func examine(m *machine) []Finding {
 	var out []Finding
 	for _, c := range checks {
-		f := c.look(m)
+		f := c.run(m)
 		f.Name = c.name
 		out = append(out, f)
 	}

@@ -103,7 +103,7 @@ func listSegments() ([]segment, error) {
 			continue
 		}
 		s := segment{name: name, uid: int(st.Uid)}
-		if s.err = s.look(); !errors.Is(s.err, fs.ErrNotExist) {
+		if s.err = s.observe(); !errors.Is(s.err, fs.ErrNotExist) {
 			all = append(all, s)
 		}
 	}
@@ -121,7 +121,7 @@ func (s *segment) damaged() bool {
 	return false
 }
 
-func (s *segment) look() error {
+func (s *segment) observe() error {
 	now, err := observe(s.name)
 	if err != nil {
 		return err
