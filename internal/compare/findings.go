@@ -8,7 +8,7 @@ import (
 	"sluice/internal/format"
 )
 
-// Findings are sentences that follow from the measurements, each with its figures.
+// Findings returns sentences that follow from the measurements, each with its figures.
 // One that this run does not support is left out.
 func (rep *Report) Findings() (hard, soft, both []string) {
 	return rep.hard(), rep.soft(), rep.both()
@@ -55,7 +55,7 @@ func (rep *Report) soft() (out []string) {
 	return out
 }
 
-// recovery is the time from the end of the stall until the queue was empty again.
+// recovery returns the time from the end of the stall until the queue was empty again.
 func (r *Result) recovery() time.Duration {
 	back := time.Duration(r.Scenario.StallEnd * float64(r.Scenario.Length))
 	for i, t := range r.Series.Time {
@@ -93,10 +93,10 @@ func (rep *Report) both() (out []string) {
 	return out
 }
 
-// Choice is advice for a case.
+// Choice says what to use in a case, and why.
 type Choice struct{ Case, Use, Because string }
 
-// Choices answer what a reader should use, with the measurements behind it.
+// Choices returns what to use in each case, with the measurements that it follows from.
 func (rep *Report) Choices() []Choice {
 	because := func(id, model string, figure func(r *Result) string) string {
 		if r := rep.find(id, model); r != nil {
@@ -135,7 +135,7 @@ func latency(r *Result, q float64) string {
 	return format.Duration(r.Final.Latency.Quantile(q))
 }
 
-// digits is x with about two digits that count.
+// digits returns x with about two significant digits.
 func digits(x float64) string {
 	switch {
 	case x >= 10:

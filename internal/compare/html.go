@@ -12,7 +12,7 @@ var page string
 
 var pageTemplate = template.Must(template.New("report").Parse(page))
 
-// HTML writes the report as one page that needs nothing else.
+// HTML writes the report as one page that loads nothing else.
 func (rep *Report) HTML(out io.Writer, pictures []Picture) error {
 	type figure struct {
 		Title, Load string

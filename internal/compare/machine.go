@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machine is where something was measured.
+// Machine describes the machine that was measured on.
 type Machine struct {
 	Processor string
 	CPUs      int
@@ -17,7 +17,7 @@ type Machine struct {
 	Go        string
 }
 
-// ThisMachine asks the kernel.
+// ThisMachine returns what the kernel says of this machine; what is not known is empty.
 func ThisMachine() Machine {
 	m := Machine{Processor: "unknown processor", CPUs: runtime.NumCPU(), Kernel: "unknown kernel", Go: runtime.Version()}
 	info, _ := os.ReadFile("/proc/cpuinfo")
@@ -36,7 +36,7 @@ func ThisMachine() Machine {
 	return m
 }
 
-// String is all of it in a line.
+// String returns the description on one line.
 func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d processors, %s, %s", m.Processor, m.CPUs, m.Kernel, m.Go)
 }

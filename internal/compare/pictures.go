@@ -9,10 +9,10 @@ import (
 	"sluice/internal/format"
 )
 
-// maxPoints is how many points of a curve a picture shows.
+// maxPoints is the most points of a curve in a picture.
 const maxPoints = 160
 
-// Pictures draws everything that is seen better than read.
+// Pictures draws the plots of the report.
 func (rep *Report) Pictures() (all []Picture, err error) {
 	load := "" // of the pictures that are added next
 	add := func(p Picture, drawErr error) {
@@ -48,8 +48,8 @@ func (rep *Report) Pictures() (all []Picture, err error) {
 	return all, err
 }
 
-// curves is a figure over time for each model, until shortly after the producer's
-// end.
+// curves returns a figure over time for each model, until shortly after the end of the
+// producer.
 func curves(results []*Result, figure func(*Series) []float64) (lines []line) {
 	until := 0.0
 	for _, r := range results {

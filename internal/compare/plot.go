@@ -23,16 +23,16 @@ type Picture struct {
 	SVG   []byte
 }
 
-// line is one model's curve in a plot.
+// line is the curve of one model in a plot.
 type line struct {
 	model  Model
 	points plotter.XYs
-	// limited are those of points whose run reached the memory limit and ended there:
-	// so fast is it only as long as the queue can grow.
+	// limited are the points whose run ended at the memory limit: their rate holds only as
+	// long as the queue can grow.
 	limited plotter.XYs
 }
 
-// styles tell the models apart, by colour and, for those who see none, by dashes.
+// styles distinguish the models by colour, and by dashes for readers who do not see colours.
 var styles = map[string]struct {
 	color  color.Color
 	dashes []vg.Length
@@ -49,7 +49,7 @@ const (
 	height = 3.1 * vg.Inch
 )
 
-// axes names a plot's axes, with units.
+// axes are the names of a plot's axes, with units.
 type axes struct {
 	title, x, y string
 	logX, logY  bool
@@ -58,7 +58,7 @@ type axes struct {
 	yUnit       string // behind the numbers of y
 }
 
-// draw draws the lines into a picture. Without a point to draw it is empty.
+// draw plots the lines. Without points it returns an empty Picture.
 func draw(file string, a axes, lines []line) (Picture, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = a.title, a.x, a.y
@@ -134,7 +134,7 @@ func draw(file string, a axes, lines []line) (Picture, error) {
 	return Picture{File: file + ".svg", Title: a.title, SVG: []byte(fitText(b.String()))}, nil
 }
 
-// positive leaves out what a logarithmic axis cannot show.
+// positive returns the points that a logarithmic axis can show.
 func positive(points plotter.XYs) (out plotter.XYs) {
 	for _, xy := range points {
 		if xy.Y > 0 {
@@ -144,7 +144,7 @@ func positive(points plotter.XYs) (out plotter.XYs) {
 	return out
 }
 
-// logBelow is the power of ten at or below x.
+// logBelow returns the power of ten at or below x.
 func logBelow(x float64) float64 {
 	if x <= 0 || math.IsInf(x, 0) {
 		return 1
@@ -177,7 +177,7 @@ func (t siTicks) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
-// perSecond is bytes a second as people write it: 640 MB/s, 11.1 GB/s.
+// perSecond writes bytes a second: 640 MB/s, 11.1 GB/s.
 func perSecond(bytes float64) string { return format.SI(bytes, "B/s") }
 
 func si(x float64) string {
@@ -205,7 +205,7 @@ func (byteTicks) Ticks(low, high float64) (ticks []plot.Tick) {
 	return ticks
 }
 
-// decimate keeps at most so many points: of each group the one with the highest y.
+// decimate returns at most that many points: of each group the one with the highest y.
 func decimate(points plotter.XYs, most int) plotter.XYs {
 	if len(points) <= most {
 		return points

@@ -22,8 +22,8 @@ type process struct {
 func (r *Runner) command(name string, args ...string) *process {
 	p := &process{cmd: exec.Command(filepath.Join(r.Bin, name), args...), done: make(chan struct{})}
 	p.cmd.Stderr = &p.said
-	// It ends with this process, however that ends. A terminal's Ctrl-C is for
-	// this process alone, which ends the others.
+	// It is killed when this process ends in any way. Ctrl-C in a terminal is for this
+	// process alone, which ends the others.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	return p
 }
@@ -59,7 +59,7 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// lastError returns the last line that it has printed, but for the hint after an error.
+// lastError returns the last line that the process has printed, without the hint after an error.
 func (p *process) lastError() string {
 	lines := strings.Split(strings.TrimSpace(p.said.String()), "\n")
 	if n := len(lines); n > 1 && strings.Contains(lines[n-1], ": hint: ") {
@@ -68,9 +68,9 @@ func (p *process) lastError() string {
 	return lines[len(lines)-1]
 }
 
-// sample notes the peak of the resident memory. It goes with the process, and what
-// wait4 has in its place (ru_maxrss) begins with the memory of this one, in which the
-// command was for the moment between fork and exec.
+// sample records the peak of the resident memory, which is gone with the process. The ru_maxrss of
+// wait4(2) is no substitute: it includes the memory of this process, which the command shares
+// between fork and exec.
 func (p *process) sample() {
 	proc, err := procfs.NewProc(p.cmd.Process.Pid)
 	if err != nil {

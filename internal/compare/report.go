@@ -19,8 +19,8 @@ type Report struct {
 	Results []*Result
 }
 
-// All runs everything. progress is told before each run which one of how many it
-// is.
+// All runs all scenarios with all models. It calls progress before each run, with its number
+// and the number of all runs, and done after it.
 func (r *Runner) All(ctx context.Context, quick bool, progress func(i, of int, s Scenario, m Model), done func(*Result)) (*Report, error) {
 	unit, short := 8*time.Second, 2500*time.Millisecond
 	if quick {
@@ -58,7 +58,7 @@ func (r *Runner) All(ctx context.Context, quick bool, progress func(i, of int, s
 	return rep, nil
 }
 
-// find returns a result, nil if there is none.
+// find returns the result of a scenario with a model, nil if there is none.
 func (rep *Report) find(scenario, model string) *Result {
 	i := slices.IndexFunc(rep.Results, func(r *Result) bool { return r.Scenario.ID == scenario && r.Model.ID == model })
 	if i < 0 {
@@ -77,7 +77,7 @@ func (rep *Report) of(scenario string) (all []*Result) {
 	return all
 }
 
-// loads returns the scenarios that are no part of a sweep.
+// loads returns the scenarios that are not part of a sweep.
 func (rep *Report) loads() (ids []string) {
 	for _, r := range rep.Results {
 		if id := r.Scenario.ID; !strings.HasPrefix(id, "size-") && !strings.HasPrefix(id, "room-") && !slices.Contains(ids, id) {
@@ -87,10 +87,10 @@ func (rep *Report) loads() (ids []string) {
 	return ids
 }
 
-// Load is what was done, for people.
+// Load describes a scenario, or a sweep of them.
 type Load struct{ Title, About string }
 
-// Loads says what each scenario is; each sweep is one.
+// Loads describes all scenarios, and each sweep once.
 func (rep *Report) Loads() (all []Load) {
 	for _, id := range rep.loads() {
 		s := rep.of(id)[0].Scenario
@@ -115,7 +115,7 @@ func (rep *Report) FindingLines() (lines []string) {
 	return lines
 }
 
-// Files is the whole report: names and contents.
+// Files returns the contents of all files of the report by their names.
 func (rep *Report) Files() (map[string][]byte, error) {
 	pictures, err := rep.Pictures()
 	if err != nil {

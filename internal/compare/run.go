@@ -42,20 +42,20 @@ type Result struct {
 	began time.Time
 }
 
-// recordingDelay is how much later than the run the recording began, which was with the
-// segment; negative when it was earlier.
+// recordingDelay returns how much later than the run the recording began, which begins with the
+// segment; it is negative when that was earlier.
 func (r *Result) recordingDelay() time.Duration { return r.Final.Created.Sub(r.began) }
 
-// Throughput is the messages taken a second, while there were any.
+// Throughput returns the messages received a second, from the first to the last.
 func (r *Result) Throughput() float64 { return r.Series.throughput() }
 
-// ProducerBlocked is the share of the run that the producer slept because the queue
+// ProducerBlocked returns the share of the run that the producer slept because the queue
 // was full.
 func (r *Result) ProducerBlocked() float64 {
 	return min(1, r.Final.Producer.Blocked.Seconds()/max(1e-9, r.producing().Seconds()))
 }
 
-// producing is how long the producer was at it.
+// producing returns how long the producer ran.
 func (r *Result) producing() time.Duration {
 	if r.LimitAfter > 0 {
 		return r.LimitAfter
@@ -63,24 +63,23 @@ func (r *Result) producing() time.Duration {
 	return min(r.Elapsed, r.Scenario.Length)
 }
 
-// Verdict is the one that stood longest while the producer was at it.
+// Verdict returns the one that held longest while the producer ran.
 func (r *Result) Verdict() string { return r.Series.commonVerdict(r.producing().Seconds()) }
 
-// PeakMemory is the most bytes that the segment and the messages in flight took.
+// PeakMemory returns the most bytes that the segment and the messages in flight took.
 func (r *Result) PeakMemory() float64 { return maximum(r.Series.Memory) }
 
-// PeakDepth is the most messages that were queued.
+// PeakDepth returns the most messages that were queued.
 func (r *Result) PeakDepth() float64 {
 	return max(maximum(r.Series.Depth), float64(r.Final.HighWater))
 }
 
-// CPUPerMillion is the seconds of processor that both sides used for a million
-// messages.
+// CPUPerMillion returns the seconds of processor time that both sides used for a million messages.
 func (r *Result) CPUPerMillion() float64 {
 	return (r.Producer.CPU + r.Consumer.CPU).Seconds() / max(1, float64(r.Final.Consumed)) * 1e6
 }
 
-// Runner runs scenarios. One at a time.
+// Runner runs scenarios, one at a time.
 type Runner struct {
 	Bin string // folder of producer, consumer and gauge
 	Dir string // folder for the recordings; sockets go there as well
@@ -89,8 +88,8 @@ type Runner struct {
 // poll is the interval at which a run is observed and recorded.
 const poll = 10 * time.Millisecond
 
-// Run runs one scenario with one model. When it returns, also with an error, no
-// process of it is left and no segment.
+// Run runs one scenario with one model. When it returns, with or without an error, none of its
+// processes runs any more, and its segment is removed.
 func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err error) {
 	name := fmt.Sprintf("compare.%d", os.Getpid())
 	// In a directory of its own: the path of a socket has to be short.

@@ -1,6 +1,5 @@
-// Package compare runs the two models of passing messages under the same loads and
-// says what came out: bounded and blocking (a ring) against elastic (a transfer, in
-// three forms).
+// Package compare runs the two models of passing messages under the same loads and reports the
+// results: bounded and blocking (a ring) against elastic (a transfer, in three forms).
 package compare
 
 import (
@@ -18,7 +17,7 @@ type Model struct {
 	Soft  bool
 }
 
-// Models are compared with each other.
+// Models are the ones that are compared.
 var Models = []Model{
 	{"ring", "ring", nil, false},
 	{"transfer", "transfer", []string{"--mode", "transfer"}, true},
@@ -26,7 +25,7 @@ var Models = []Model{
 	{"recycled", "transfer, recycled", []string{"--mode", "transfer", "--recycle"}, true},
 }
 
-// Scenario is a load.
+// Scenario is a load, and what happens during it.
 type Scenario struct {
 	ID    string
 	Title string
@@ -39,11 +38,11 @@ type Scenario struct {
 	Length time.Duration
 	// The consumer is stopped (SIGSTOP) from StallAt to StallEnd, shares of Length.
 	StallAt, StallEnd float64
-	// Cut ends both sides at Length, or when a limit is reached, whatever is queued.
+	// Cut: both sides are killed at Length, or when a limit is reached, whatever is queued.
 	Cut bool
 }
 
-// Loads are the scenarios that every model goes through, unit long or a little more.
+// Loads returns the scenarios that every model runs, unit long or a little longer.
 func Loads(unit time.Duration) []Scenario {
 	return []Scenario{
 		{
@@ -84,7 +83,7 @@ const (
 	roomsAbout = "messages of 64 B as fast as the two sides can, through rings of different bounds"
 )
 
-// sizeLoad moves messages of one size as fast as they go.
+// sizeLoad returns the scenario of messages of one size at full speed.
 func sizeLoad(size int, length time.Duration) Scenario {
 	return Scenario{
 		ID: fmt.Sprintf("size-%d", size), Title: fmt.Sprintf("As fast as it goes, %s", format.Size(size)), About: sizesAbout,
@@ -93,7 +92,7 @@ func sizeLoad(size int, length time.Duration) Scenario {
 	}
 }
 
-// Room is a bound of the ring.
+// Room is a bound of a ring, and its name.
 type Room struct {
 	Name  string
 	Flags []string
@@ -109,7 +108,7 @@ var Rooms = []Room{
 	{"16 MiB", []string{"--capacity", "16MiB"}},
 }
 
-// roomLoad is small messages as fast as they go through a ring with that bound.
+// roomLoad returns the scenario of small messages at full speed through a ring of that bound.
 func roomLoad(i int, length time.Duration) Scenario {
 	return Scenario{
 		ID: fmt.Sprintf("room-%d", i), Title: "As fast as it goes, 64 B, " + Rooms[i].Name, About: roomsAbout,

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Series is what gauge record wrote of a run: a row each interval.
+// Series is the recording of a run by gauge record: a row each interval.
 type Series struct {
 	Time, Depth, Memory              []float64 // seconds, messages, bytes
 	Produced, Consumed               []float64
@@ -15,7 +15,7 @@ type Series struct {
 	Verdict                          []string
 }
 
-// readSeries reads a file of gauge record.
+// readSeries reads the file that gauge record has written.
 func readSeries(path string) (s Series, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -59,8 +59,8 @@ func readSeries(path string) (s Series, err error) {
 	return s, nil
 }
 
-// moving returns the rows between which messages were taken: the first with one,
-// and the first after which there were no more.
+// moving returns the rows between which messages were received: the first with one, and the
+// first after which there were no more.
 func (s *Series) moving() (first, last int) {
 	n := len(s.Consumed) - 1
 	for first < n && s.Consumed[first] == 0 {
@@ -72,7 +72,7 @@ func (s *Series) moving() (first, last int) {
 	return first, last
 }
 
-// throughput is the messages taken a second while there were any.
+// throughput returns the messages received a second between those rows.
 func (s *Series) throughput() float64 {
 	first, last := s.moving()
 	if took := s.Time[last] - s.Time[first]; took > 0 {
@@ -81,7 +81,7 @@ func (s *Series) throughput() float64 {
 	return 0
 }
 
-// lastProduced is the time after which the producer gave nothing more.
+// lastProduced returns the time after which nothing more was produced.
 func (s *Series) lastProduced() float64 {
 	last := len(s.Produced) - 1
 	for last > 0 && s.Produced[last-1] == s.Produced[last] {
@@ -90,8 +90,7 @@ func (s *Series) lastProduced() float64 {
 	return s.Time[last]
 }
 
-// commonVerdict is the one that stood longest until the end of the producer's
-// time.
+// commonVerdict returns the one that held longest until then.
 func (s *Series) commonVerdict(until float64) string {
 	count, best := map[string]int{}, ""
 	for i, v := range s.Verdict {

@@ -11,11 +11,11 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// The plots are laid out with the font that comes with the plotting library. Where a
-// reader's machine has another one, text would be wider or narrower than the room that
-// it was given: cut at the edge, or one label over the next.
+// The plots are laid out with the font of the plotting library. In another font on the reader's
+// machine, text would be wider or narrower than the space for it: cut off at the edge, or over
+// the next label.
 
-// svgText is a text as the library writes it.
+// svgText matches a text as the library writes it.
 var svgText = regexp.MustCompile(`<text (x="[^"]*" y="[^"]*" transform="[^"]*")\s+style="font-family:Liberation Serif;([^"]*)font-size:([0-9.]+)px([^"]*)">([^<]*)</text>`)
 
 // fitText gives each text of a plot the width that it was laid out with, whatever font
@@ -32,7 +32,7 @@ func fitText(svg string) string {
 	})
 }
 
-// textWidth is how wide the library takes a text of that size to be, in points.
+// textWidth returns the width that the library computes for a text of that size, in points.
 func textWidth(text string, size float64) float64 {
 	face := font.DefaultCache.Lookup(font.Font{Typeface: "Liberation", Variant: "Serif"}, vg.Points(size))
 	return face.Width(strings.TrimRight(text, "\n")).Points()

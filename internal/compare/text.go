@@ -8,10 +8,10 @@ import (
 	"sluice/internal/format"
 )
 
-// Head is the headings of Row.
+// Head are the headings of the table, separated by tabs.
 const Head = "scenario\tmodel\tmsg/s\tblocked\tdepth\tmemory\tp50\tp99\tCPU s/M\tverdict\t"
 
-// cells are what a result comes to, in the order of Head.
+// cells returns the figures of a result, in the order of Head.
 func (r *Result) cells() []string {
 	end := r.Verdict()
 	if r.LimitAfter > 0 {
@@ -23,7 +23,7 @@ func (r *Result) cells() []string {
 	}
 }
 
-// Table is all results for a terminal.
+// Table returns all results as text for a terminal.
 func (rep *Report) Table() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -42,7 +42,7 @@ func (rep *Report) Table() string {
 	return b.String()
 }
 
-// Markdown is the report; pictures are named, not contained.
+// Markdown returns the report, with links to the pictures.
 func (rep *Report) Markdown(pictures []Picture) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Hard against soft back-pressure, measured\n\n%s. %s%s.\n\n", rep.Machine, rep.Began.Format("2 January 2006, 15:04"), map[bool]string{true: "; a quick run, whose figures are rough", false: ""}[rep.Quick])
@@ -78,8 +78,8 @@ func (rep *Report) Markdown(pictures []Picture) string {
 	return b.String()
 }
 
-// String is cells of a table: seconds of processor, peak memory, context switches
-// by its own will and against it.
+// String returns cells of a table: seconds of processor time, peak memory, voluntary and
+// involuntary context switches.
 func (u Usage) String() string {
 	return fmt.Sprintf("%.2f s | %s | %s + %s", u.CPU.Seconds(), memory(float64(u.PeakRSS)), count(float64(u.Voluntary)), count(float64(u.Involuntary)))
 }
