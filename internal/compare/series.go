@@ -90,7 +90,7 @@ func (s *Series) lastProduced() float64 {
 	return s.Time[last]
 }
 
-// commonVerdict returns the one that held longest until then.
+// commonVerdict returns the verdict that held longest until that time.
 func (s *Series) commonVerdict(until float64) string {
 	count, best := map[string]int{}, ""
 	for i, v := range s.Verdict {

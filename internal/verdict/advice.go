@@ -14,32 +14,32 @@ func Advice(v *pressure.Verdict) string {
 	if len(v.Advice) == 0 {
 		return nothingToDo(v)
 	}
-	var do []string // alternatives
-	before, after := "", ""
+	var do []string
 	for _, a := range v.Advice {
-		switch a.Kind {
-		case pressure.AdviceKeepCapacity:
-			after = "; more capacity only delays this"
-			if v.Mode == layout.ModeTransfer {
-				after = "; a higher limit (--limit) only delays this"
-			}
-		case pressure.AdviceMoreCapacity:
-			switch {
-			case v.Cause == pressure.CauseBursts:
-				do = append(do, "use more capacity (--capacity, --slots): then the producer waits less in bursts")
-			case v.Cause != pressure.CauseOverflow:
-				do, after = append(do, "use more capacity (--capacity, --slots)"), ": the consumer sleeps at times"
-			case v.Advises(pressure.AdviceKeepConsumer):
-				after = "; more capacity (--capacity, --slots) holds what is sent meanwhile"
-			default:
-				before = "the messages come in bursts: "
-				do = append(do, "with more capacity (--capacity, --slots) fewer are dropped")
-			}
-		default:
-			do = append(do, action(v, a))
+		if text := action(v, a); text != "" {
+			do = append(do, text)
 		}
 	}
-	return before + alternatives(do) + after
+	return alternatives(do) + onCapacity(v)
+}
+
+// onCapacity ends a sentence of advice with why more capacity helps, or that it does not.
+func onCapacity(v *pressure.Verdict) string {
+	switch {
+	case v.Advises(pressure.AdviceKeepCapacity) && v.Mode == layout.ModeTransfer:
+		return "; a higher limit (--limit) only delays this"
+	case v.Advises(pressure.AdviceKeepCapacity):
+		return "; more capacity only delays this"
+	case !v.Advises(pressure.AdviceMoreCapacity):
+		return ""
+	case v.Cause == pressure.CauseBursts:
+		return ": the producer waits only in bursts"
+	case v.Cause == pressure.CauseOverflow && v.Advises(pressure.AdviceKeepConsumer):
+		return " for what is sent meanwhile"
+	case v.Cause == pressure.CauseOverflow:
+		return ": the messages come in bursts"
+	}
+	return ": the consumer sleeps at times"
 }
 
 // nothingToDo says why nothing has to be done.
@@ -61,13 +61,17 @@ func nothingToDo(v *pressure.Verdict) string {
 	return ""
 }
 
-// action is a piece of advice in words.
+// action returns a piece of advice in words; "" where another one, or onCapacity, says it.
 func action(v *pressure.Verdict, a pressure.Advice) string {
 	switch a.Kind {
 	case pressure.AdviceSpeedUpConsumer:
 		return "speed up the consumer"
 	case pressure.AdviceSlowProducer:
 		return "slow down the producer (--rate)"
+	case pressure.AdviceKeepCapacity: // onCapacity says it
+		return ""
+	case pressure.AdviceMoreCapacity:
+		return "use more capacity (--capacity, --slots)"
 	case pressure.AdviceRaiseLimit:
 		return "raise the limit (--limit)"
 	case pressure.AdviceRingMode:
@@ -82,7 +86,7 @@ func action(v *pressure.Verdict, a pressure.Advice) string {
 	case pressure.AdviceStartSooner:
 		return "start the consumer sooner"
 	case pressure.AdviceKeepConsumer:
-		return "keep a consumer running, and start it first"
+		return "start the consumer first and keep it running"
 	case pressure.AdviceStopConsumer:
 		return "stop the consumer"
 	case pressure.AdviceContinue:
@@ -105,16 +109,10 @@ func action(v *pressure.Verdict, a pressure.Advice) string {
 	return string(a.Kind)
 }
 
-// alternatives joins them: "a", "a or b", "a, b or c".
+// alternatives joins them: "a", "a, or b", "a, b, or c".
 func alternatives(all []string) string {
-	var said []string
-	for _, s := range all {
-		if s != "" {
-			said = append(said, s)
-		}
+	if n := len(all); n > 1 {
+		return strings.Join(all[:n-1], ", ") + ", or " + all[n-1]
 	}
-	if n := len(said); n > 1 {
-		return strings.Join(said[:n-1], ", ") + " or " + said[n-1]
-	}
-	return strings.Join(said, "")
+	return strings.Join(all, "")
 }

@@ -52,7 +52,7 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(cb, pressure.CauseWaits, waits(0.9, 0), speedUp, keep), "blocked: producer 90 %, consumer 0 % of the time; queue 50 % full", "speed up the consumer; more capacity only delays this"},
 		{of(cb, pressure.CauseFull, transfer(waits(0, 0)), speedUp, keep), "blocked: producer 0 %, consumer 0 % of the time; queue 50 % full", "speed up the consumer; a higher limit (--limit) only delays this"},
 		{of(cb, pressure.CauseWaits, waits(0.3, 0.12), speedUp, more), "blocked: producer 30 %, consumer 12 % of the time; queue 50 % full",
-			"speed up the consumer or use more capacity (--capacity, --slots): the consumer sleeps at times"},
+			"speed up the consumer, or use more capacity (--capacity, --slots): the consumer sleeps at times"},
 		{of(pressure.ProducerBound, pressure.CauseWaits, waits(0, 0.95)), "blocked: producer 0 %, consumer 95 % of the time; queue 50 % full", "the consumer has time to spare; nothing to do unless it should receive more"},
 		{of(pressure.ProducerBound, pressure.CauseWaits, func(v *pressure.Verdict) { waits(0, 0.95)(v); v.BothRan /= 2 }), "blocked: producer 0 %, consumer 95 % while both sides ran; queue 50 % full",
 			"the consumer has time to spare; nothing to do unless it should receive more"},
@@ -60,11 +60,11 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(pressure.Balanced, pressure.CauseBothWait, waits(0.2, 0.5)), "blocked: producer 20 %, consumer 50 % of the time; queue 50 % full", "each side waited for the other at times"},
 		{of(pressure.Balanced, pressure.CauseTooShort, as), "too short a time to tell", ""},
 		{of(pressure.Balanced, pressure.CauseBursts, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked, v.Missed = 0.08, 0.5, 80 }, more),
-			"the ring was full for 80ms of 1s; about 80 more messages would have been sent; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): then the producer waits less in bursts"},
+			"the ring was full for 80ms of 1s; about 80 more messages would have been sent; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
 		{of(pressure.Balanced, pressure.CauseBursts, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked, v.Missed = 0.08, 0.5, 1 }, more),
-			"the ring was full for 80ms of 1s; about 1 more message would have been sent; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): then the producer waits less in bursts"},
+			"the ring was full for 80ms of 1s; about 1 more message would have been sent; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
 		{of(pressure.Balanced, pressure.CauseBursts, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked = 0.08, 0.5 }, more),
-			"the ring was full for 80ms of 1s; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): then the producer waits less in bursts"},
+			"the ring was full for 80ms of 1s; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
 
 		// What the queue does.
 		{of(cb, pressure.CauseBacklog, func(v *pressure.Verdict) { v.Fill = 0.2 }), "blocked: producer 0 %, consumer 0 % of the time; queue 20 % full", "the queue does not grow, but the consumer has no time to spare"},
@@ -72,21 +72,21 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(cb, pressure.CauseFills, func(v *pressure.Verdict) {
 			v.ProducedPerSec, v.ConsumedPerSec, v.Grows, v.FullIn = 1000, 300.4, true, 8*time.Second
 		}, speedUp, slow, keep),
-			"the producer sends 1,000 msg/s, the consumer receives 300; at this rate the ring is full in about 8.0 s", "speed up the consumer or slow down the producer (--rate); more capacity only delays this"},
+			"the producer sends 1,000 msg/s, the consumer receives 300; at this rate the ring is full in about 8.0 s", "speed up the consumer, or slow down the producer (--rate); more capacity only delays this"},
 		{of(pressure.Growing, pressure.CauseFills, transfer(func(v *pressure.Verdict) { v.ProducedPerSec, v.Grows, v.FullIn = 200, true, 100*time.Second }), slow, speedUp, ring),
-			"the producer sends 200 msg/s, the consumer receives 0; at this rate the limit of 1 MiB is reached in 1m40s", "slow down the producer (--rate), speed up the consumer or use --mode ring, where the producer waits"},
+			"the producer sends 200 msg/s, the consumer receives 0; at this rate the limit of 1 MiB is reached in 1m40s", "slow down the producer (--rate), speed up the consumer, or use --mode ring, where the producer waits"},
 		{of(pressure.Growing, pressure.CauseFills, transfer(func(v *pressure.Verdict) { v.ProducedPerSec, v.Grows, v.Limit = 200, true, 0 }), slow, speedUp, ring),
-			"the producer sends 200 msg/s, the consumer receives 0; there is no limit but the machine's memory", "slow down the producer (--rate), speed up the consumer or use --mode ring, where the producer waits"},
+			"the producer sends 200 msg/s, the consumer receives 0; there is no limit but the machine's memory", "slow down the producer (--rate), speed up the consumer, or use --mode ring, where the producer waits"},
 		{of(cb, pressure.CauseLimit, transfer(func(v *pressure.Verdict) { v.LimitReached, v.Depth, v.ConsumedPerSec = true, 200, 200 }), speedUp, slow, raise, ring),
 			"the limit of 1 MiB was reached and the producer could send no more (the command delivers what is queued and ends with exit code 5); 200 messages are queued, the consumer receives 200 msg/s",
-			"speed up the consumer, slow down the producer (--rate), raise the limit (--limit) or use --mode ring, where the producer waits"},
+			"speed up the consumer, slow down the producer (--rate), raise the limit (--limit), or use --mode ring, where the producer waits"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) { v.Dropped, v.Offered = 50, 250 }, speedUp, keep), "50 of 250 messages dropped because the ring was full", "speed up the consumer; more capacity only delays this"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) { v.Dropped, v.Offered, v.ConsumerBlocked = 50, 250, 0.4 }, more),
-			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time", "the messages come in bursts: with more capacity (--capacity, --slots) fewer are dropped"},
+			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time", "use more capacity (--capacity, --slots): the messages come in bursts"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) {
 			v.Dropped, v.Offered, v.ConsumerBlocked, v.ConsumerStayed = 50, 250, 0.4, false
 		}, pressure.AdviceKeepConsumer, more),
-			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time, but it was not always there", "keep a consumer running, and start it first; more capacity (--capacity, --slots) holds what is sent meanwhile"},
+			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time, but it was not always there", "start the consumer first and keep it running, or use more capacity (--capacity, --slots) for what is sent meanwhile"},
 
 		// Who is not there.
 		{of(pressure.NoConsumer, "", as, pressure.AdviceStartConsumer), "there is no consumer; the queue is empty", "start a consumer"},
@@ -104,9 +104,9 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(pressure.NoConsumer, pressure.CauseLate, func(v *pressure.Verdict) { v.Whole, v.ConsumerAbsentFor = true, 800*time.Millisecond }, pressure.AdviceStartSooner),
 			"there was no consumer for at least 800ms of 1s", "start the consumer sooner"},
 		{of(pressure.NoProducer, "", as, start), "there is no producer; the queue is empty", "start a producer"},
-		{of(pressure.NoProducer, "", func(v *pressure.Verdict) { v.LastProducer = pressure.EndComplete }, start, stop), "there is no producer; the last producer has ended; the queue is empty", "start a producer or stop the consumer"},
+		{of(pressure.NoProducer, "", func(v *pressure.Verdict) { v.LastProducer = pressure.EndComplete }, start, stop), "there is no producer; the last producer has ended; the queue is empty", "start a producer, or stop the consumer"},
 		{of(pressure.NoProducer, "", func(v *pressure.Verdict) { v.LastProducer, v.Whole = pressure.EndStopped, true }, start, stop),
-			"there is no producer; the last producer was stopped before the end of its stream; the queue is empty", "start a producer or stop the consumer"},
+			"there is no producer; the last producer was stopped before the end of its stream; the queue is empty", "start a producer, or stop the consumer"},
 		{of(pressure.NoProducer, "", transfer(func(v *pressure.Verdict) { v.LastProducer, v.Lost = pressure.EndDied, 402 }), start),
 			"there is no producer; the last producer died; the queue is empty; 402 messages were lost with a producer that died or ended before delivery", "start a producer"},
 		{of(pressure.NoProducer, pressure.CauseUndelivered, transfer(func(v *pressure.Verdict) { v.LastProducer, v.Depth = pressure.EndFailed, 402 }), start),
@@ -217,7 +217,7 @@ func constants(t *testing.T, path, typ string) (all []string) {
 func TestWords_EveryAdvice(t *testing.T) {
 	for _, kind := range constants(t, "../../pressure/advice.go", "AdviceKind") {
 		v := of(pressure.ConsumerBound, pressure.CauseWaits, as, pressure.AdviceKind(kind))
-		if got := Advice(&v); got == "" || got == kind {
+		if got := Advice(&v); got == kind || got == "" {
 			t.Errorf("%s: %q", kind, got)
 		}
 	}
