@@ -50,12 +50,7 @@ func TestConsumer_StreamEnd_ReasonAndExitCode(t *testing.T) {
 				name := testenv.SegmentName(t)
 				out := filepath.Join(t.TempDir(), "out")
 				consumer := testenv.Start(t, "consumer", "--name", name, "--report", "0", "--output", out)
-				r, w, err := os.Pipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer r.Close()
-				defer w.Close()
+				r, w := testenv.Pipe(t)
 				args := append([]string{"--name", name, "--mode", mode, "--report", "0"}, c.args...)
 				producer := testenv.StartWith(t, "producer", testenv.Options{Args: args, Stdin: r})
 				if _, err := w.WriteString(c.in); err != nil {
@@ -64,8 +59,8 @@ func TestConsumer_StreamEnd_ReasonAndExitCode(t *testing.T) {
 				if !c.stop {
 					w.Close()
 				} else {
-					testenv.EventuallyHeader(t, name, "what was read to be sent", func(h *layout.Header) bool {
-						return h.Producer.Count.Load() >= uint64(strings.Count(c.in, "\n"))
+					testenv.EventuallyHeader(t, name, "what was read to be sent, and a consumer", func(h *layout.Header) bool {
+						return h.Producer.Count.Load() >= uint64(strings.Count(c.in, "\n")) && h.ConsumerStats.Generation.Load() > 0
 					})
 					time.Sleep(50 * time.Millisecond) // the producer waits for more; sooner would only stop it sooner
 					producer.Signal(unix.SIGTERM)
@@ -150,12 +145,7 @@ func TestConsumer_AfterKilledOne_ToldOfEnd(t *testing.T) {
 	for _, mode := range []string{"ring", "transfer"} {
 		t.Run(mode, func(t *testing.T) {
 			name := testenv.SegmentName(t)
-			r, w, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			defer w.Close()
+			r, w := testenv.Pipe(t)
 			producer := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--report", "0", "--input", "-"}, Stdin: r})
 			first := testenv.Start(t, "consumer", "--name", name, "--report", "0")
 			w.WriteString("one\ntwo\n")
@@ -176,10 +166,7 @@ func TestConsumer_AfterKilledOne_ToldOfEnd(t *testing.T) {
 func TestProducer_StoppedAfterEndOfInput_EndIsComplete(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, w := testenv.Pipe(t)
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", "transfer", "--input", "-"}, Stdin: r})
 	r.Close()
 	io.WriteString(w, "a line\n")
@@ -205,10 +192,7 @@ func TestConsumer_BackAfterEnd_ToldOfEnd(t *testing.T) {
 			t.Run(mode+" "+form, func(t *testing.T) {
 				t.Parallel()
 				name := testenv.SegmentName(t)
-				r, w, err := os.Pipe()
-				if err != nil {
-					t.Fatal(err)
-				}
+				r, w := testenv.Pipe(t)
 				p := testenv.StartWith(t, "producer", testenv.Options{Args: append(strings.Fields(form), "--mode", mode, "--name", name), Stdin: r})
 				r.Close()
 				io.WriteString(w, "a line\n")
@@ -258,11 +242,7 @@ func TestConsumer_UntoldStop_NextStreamIncomplete(t *testing.T) {
 			t.Parallel()
 			name := testenv.SegmentName(t)
 			produce := func(args string) (*testenv.Process, *os.File) {
-				r, w, err := os.Pipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer r.Close()
+				r, w := testenv.Pipe(t)
 				t.Cleanup(func() { w.Close() })
 				args = "--report 0 --input - --name " + name + " --mode " + args
 				return testenv.StartWith(t, "producer", testenv.Options{Args: strings.Fields(args), Stdin: r}), w
@@ -355,11 +335,7 @@ func TestProducer_WaitsToTellEnd_Note(t *testing.T) {
 // The consumer reads the end and leaves while the producer still writes its last report.
 func TestProducer_EndToldDuringLastReport_NotCalledUntold(t *testing.T) {
 	t.Parallel()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	r, w := testenv.Pipe(t)
 	size, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096)
 	if err != nil {
 		t.Fatal(err)

@@ -103,11 +103,7 @@ func TestRing_StdinToStdout(t *testing.T) {
 func TestProducer_EndlessInput_Stopped(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	r, w := testenv.Pipe(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--output", "-")
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: r})
 	io.WriteString(w, "one\n")

@@ -17,10 +17,7 @@ func TestStdout_FullOrClosed_OneErrorOneHint(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	r, broken, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, broken := testenv.Pipe(t)
 	r.Close()
 	defer broken.Close()
 	for _, args := range []string{

@@ -157,10 +157,7 @@ func TestHints_ConsumerAtEndOfStream(t *testing.T) {
 	c.WantHint(7, "not complete|for the whole stream, start both sides again", "kept")
 
 	p = testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "5000")
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, w := testenv.Pipe(t)
 	c = testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-", "--work", "1ms"}, Stdout: w})
 	w.Close()
 	testenv.EventuallyConsumed(t, name, 1)

@@ -26,11 +26,7 @@ func TestFile_InputIsAlsoOutput_ProducerFails(t *testing.T) {
 
 func TestProducer_TwoReadOnePipe_BothStop(t *testing.T) {
 	t.Parallel()
-	in, out, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
+	in, out := testenv.Pipe(t)
 	var all []*testenv.Process
 	var names []string
 	for range 2 {
@@ -82,11 +78,7 @@ func TestProducer_StoppedInsideLine_SendsNoHalf(t *testing.T) {
 	for _, mode := range []string{"ring", "transfer"} {
 		for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
 			t.Run(mode+", "+unix.SignalName(sig), func(t *testing.T) {
-				r, w, err := os.Pipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer w.Close()
+				r, w := testenv.Pipe(t)
 				name, out := testenv.SegmentName(t), filepath.Join(t.TempDir(), "out")
 				p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--input", "-", "--format", "json"}, Stdin: r})
 				r.Close()

@@ -159,11 +159,7 @@ func TestProducer_OtherFraming_UnreadMessagesKept(t *testing.T) {
 func TestProducer_AfterKilledOne_FramingStays(t *testing.T) {
 	t.Parallel()
 	name, out := testenv.SegmentName(t), filepath.Join(t.TempDir(), "out")
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	r, w := testenv.Pipe(t)
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: r})
 	r.Close()
 	if _, err := w.WriteString("one\n"); err != nil {

@@ -104,11 +104,7 @@ func TestService_ReadyWhenRoleTaken(t *testing.T) {
 func TestService_Watchdog_FedWhileLoopWaits(t *testing.T) {
 	t.Parallel()
 	const limit = 4 * time.Second
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	r, _ := testenv.Pipe(t)
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
@@ -210,10 +206,7 @@ func TestService_UnknownVariable_UsageError(t *testing.T) {
 // inJournal starts a command whose standard error is what JOURNAL_STREAM says.
 func inJournal(t *testing.T, command string, args ...string) (*testenv.Process, *os.File) {
 	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, w := testenv.Pipe(t)
 	t.Cleanup(func() { r.Close() })
 	var st unix.Stat_t
 	if err := unix.Fstat(int(w.Fd()), &st); err != nil {
@@ -343,12 +336,7 @@ func TestService_SocketUnitHoldsMessages_NotCalledLost(t *testing.T) {
 
 func TestService_ActivatedSocket_WrongKindRefused(t *testing.T) {
 	t.Parallel()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
+	_, w := testenv.Pipe(t)
 	sh := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`, testenv.Command("consumer"), "--name", testenv.SegmentName(t))
 	sh.ExtraFiles = []*os.File{w}
 	c, err := testenv.StartCommand(t, sh, testenv.Options{})

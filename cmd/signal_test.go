@@ -2,7 +2,6 @@ package cmd_test
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -116,12 +115,7 @@ func TestSignal_Second_Transfer_SaysWhatIsLost(t *testing.T) {
 func TestSignal_Second_Transfer_AllHandedOver(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
+	r, w := testenv.Pipe(t)
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--mode", "transfer", "--name", name, "--input", "-"}, Stdin: r})
 	c := testenv.Start(t, "consumer", "--name", name, "--output", "-", "--format", "json")
 	for i := range uint64(2) {

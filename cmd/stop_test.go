@@ -41,11 +41,7 @@ func TestSignal_EndsEveryWait(t *testing.T) {
 		{"on standard input", "producer", testenv.SegmentName, []string{"--input", "-"}},
 	} {
 		t.Run(c.waits, func(t *testing.T) {
-			r, w, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer w.Close()
+			r, _ := testenv.Pipe(t)
 			p := testenv.StartWith(t, c.command, testenv.Options{Args: append([]string{"--name", c.name(t), "--report", "10ms"}, c.args...), Stdin: r})
 			r.Close()
 			p.EventuallyPrints("\n")
@@ -57,11 +53,7 @@ func TestSignal_EndsEveryWait(t *testing.T) {
 
 func TestSignal_StderrBlocked_Ends(t *testing.T) {
 	t.Parallel()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	r, w := testenv.Pipe(t)
 	name := testenv.SegmentName(t)
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--rate", "100", "--report", "1ms", "--format", "json"}, Stderr: w})
 	w.Close()

@@ -2,7 +2,6 @@ package cmd_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,11 +78,7 @@ func TestTransfer_File_ArrivesUnchanged(t *testing.T) {
 func TestTransfer_PackedMessage_SentWithoutNext(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	in, out, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
+	in, out := testenv.Pipe(t)
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: testenv.TransferArgs(name, "--input", "-", "--buffer", "64KiB"), Stdin: in})
 	c := testenv.Start(t, "consumer", "--name", name, "--output", "-", "--report", "0")
 	in.Close()
@@ -211,7 +206,7 @@ func TestTransfer_Limit_BoundsMemoryOfBothSides(t *testing.T) {
 					running = false
 				case <-time.After(20 * time.Millisecond):
 				}
-				most = max(most, memfds(p.Cmd.Process.Pid, c.Cmd.Process.Pid))
+				most = max(most, testenv.MemfdBytes(p.Cmd.Process.Pid, c.Cmd.Process.Pid))
 			}
 			p.WantExit(5) // the consumer is the slower one
 			c.WantExit(7)
@@ -227,24 +222,4 @@ func TestTransfer_Limit_BoundsMemoryOfBothSides(t *testing.T) {
 			}
 		})
 	}
-}
-
-// memfds returns the memory of all buffers that some processes have open or mapped, in
-// bytes.
-func memfds(pids ...int) (n uint64) {
-	seen := map[uint64]bool{}
-	for _, pid := range pids {
-		for _, dir := range []string{"fd", "map_files"} {
-			files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/%s/*", pid, dir))
-			for _, file := range files {
-				var st unix.Stat_t
-				if target, _ := os.Readlink(file); !strings.HasPrefix(target, "/memfd:sluice") || unix.Stat(file, &st) != nil || seen[st.Ino] {
-					continue
-				}
-				seen[st.Ino] = true
-				n += uint64(st.Blocks) * 512
-			}
-		}
-	}
-	return n
 }

@@ -31,7 +31,7 @@ type closer interface {
 // closeElsewhere closes an end on another goroutine than the test's.
 func closeElsewhere(t *testing.T, end closer) (unread uint64) {
 	t.Helper()
-	wantErr(t, background(end.Close)(), nil)
+	wantErr(t, testenv.Background(end.Close)(), nil)
 	return end.Unread()
 }
 
@@ -89,7 +89,7 @@ func TestClose_EndsWaitingCall(t *testing.T) {
 					end = w
 					wantErr(t, full(w), nil)
 				}
-				waiting := background(func() error { return c.call(w, r) })
+				waiting := testenv.Background(func() error { return c.call(w, r) })
 				if how == "asleep" {
 					asleep(t, w.Segment().Header(), c.role, 1)
 				} else {
@@ -118,7 +118,7 @@ func TestClose_EndsSleep(t *testing.T) {
 	name := testenv.SegmentName(t)
 	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 	r.closeTimeout = time.Hour
-	waiting := background(func() error {
+	waiting := testenv.Background(func() error {
 		r.gate.Enter()
 		return r.endCall(r.await(context.Background(), hourly{nextMessage{r}}))
 	})
@@ -409,7 +409,7 @@ func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
 					wantErr(t, err, nil)
 					w.closeTimeout = patience
 					started := make(chan bool)
-					using := background(func() error {
+					using := testenv.Background(func() error {
 						buf := make([]byte, 128)
 						close(started)
 						for {
@@ -494,7 +494,7 @@ func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
 					r.closeTimeout = patience
 					from := w.Segment().Header().Consumer.Count.Load()
 					started := make(chan bool)
-					using := background(func() error {
+					using := testenv.Background(func() error {
 						want := make([]byte, 128)
 						close(started)
 						for i := from; ; i++ {
@@ -528,7 +528,7 @@ func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
 func TestMisuse_TwoGoroutinesWait_Panics(t *testing.T) {
 	_, r, mem := pair(t, 4096, 0, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	ctx := canceledLater(t)
-	first := background(func() error { _, err := r.Next(ctx); return err })
+	first := testenv.Background(func() error { _, err := r.Next(ctx); return err })
 	asleep(t, mem.Header, layout.Consumer, 1)
 	defer func() {
 		if recover() == nil {

@@ -3,7 +3,6 @@ package ring
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -82,20 +81,6 @@ func asleep(t *testing.T, h *layout.Header, r layout.Role, n uint64) {
 		}
 	}
 	t.Fatalf("the %v did not go to sleep", r)
-}
-
-// background runs fn on another goroutine and returns its error when asked.
-func background(fn func() error) (join func() error) {
-	done := make(chan error, 1)
-	go func() { done <- fn() }()
-	return func() error {
-		select {
-		case err := <-done:
-			return err
-		case <-time.After(time.Minute):
-			return fmt.Errorf("still busy after a minute")
-		}
-	}
 }
 
 // canceledLater is canceled when the test is over, so that a call that waits

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -162,7 +163,7 @@ func TestReader_HoldsEverything_ErrUnreleased(t *testing.T) {
 	send(t, w, "1", "2")
 	wantMessages(t, r, "1", "2")
 	ctx, cancel := context.WithCancelCause(context.Background())
-	blocked := background(func() error { return w.Send(ctx, make([]byte, 4088)) })
+	blocked := testenv.Background(func() error { return w.Send(ctx, make([]byte, 4088)) })
 	asleep(t, mem.Header, layout.Producer, 1)
 	_, err := r.Next(context.Background())
 	wantErr(t, err, ErrUnreleased)
@@ -177,7 +178,7 @@ func TestReader_HoldsLastSlot_ErrUnreleased(t *testing.T) {
 	w, r, mem := pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
 	send(t, w, "1")
 	wantMessages(t, r, "1")
-	blocked := background(func() error { return w.Send(context.Background(), []byte("2")) })
+	blocked := testenv.Background(func() error { return w.Send(context.Background(), []byte("2")) })
 	asleep(t, mem.Header, layout.Producer, 1)
 	_, err := r.Next(context.Background())
 	wantErr(t, err, ErrUnreleased)

@@ -174,7 +174,7 @@ func TestWriter_Drain_WaitsForTheRelease(t *testing.T) {
 	if w.Unread() != 1 {
 		t.Fatalf("%d unread: Drain has not published", w.Unread())
 	}
-	drained := background(func() error { return w.Drain(context.Background()) })
+	drained := testenv.Background(func() error { return w.Drain(context.Background()) })
 	r := open(t, name, ReaderOptions{})
 	asleep(t, r.Segment().Header(), layout.Producer, 2)
 	_, err = r.Next(t.Context())

@@ -7,6 +7,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -88,7 +89,7 @@ func TestBlocked_SleepCountedDuringAndAfter(t *testing.T) {
 	side := &mem.Header.ProducerStats
 	send(t, w, "1")
 	began := monotonic.Now()
-	blocked := background(func() error { return w.Send(canceledLater(t), []byte("2")) })
+	blocked := testenv.Background(func() error { return w.Send(canceledLater(t), []byte("2")) })
 	asleep(t, mem.Header, layout.Producer, 1)
 	open := side.Blocked.Load()
 	if since := -open; int64(open) >= 0 || since < began || since > monotonic.Now() {
@@ -134,7 +135,7 @@ func TestWait_NoPeer_StateAlone(t *testing.T) {
 	w := writerOn(t, mem, WriterOptions{Spin: SpinNever, peerStatus: noPeer{}})
 	send(t, w, "1")
 	ctx := canceledLater(t)
-	blocked := background(func() error { return w.Send(ctx, []byte("2")) })
+	blocked := testenv.Background(func() error { return w.Send(ctx, []byte("2")) })
 	side := &mem.Header.ProducerStats
 	for deadline := time.Now().Add(time.Minute); layout.State(side.State.Load()) != layout.StateAlone; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

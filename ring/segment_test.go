@@ -149,7 +149,7 @@ func TestOpen_WaitsForSegment(t *testing.T) {
 	name := testenv.SegmentName(t)
 	_, err := Open(canceled, name, ReaderOptions{})
 	wantErr(t, err, errWaited)
-	opening := background(func() error {
+	opening := testenv.Background(func() error {
 		r, err := Open(context.Background(), name, ReaderOptions{})
 		if err != nil {
 			return err
@@ -268,7 +268,7 @@ func TestCancel_AfterClose_TouchesNoMemory(t *testing.T) {
 	name := testenv.SegmentName(t)
 	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
 	ctx, cancel := context.WithCancel(context.Background())
-	waiting := background(func() error { _, err := r.Next(ctx); return err })
+	waiting := testenv.Background(func() error { _, err := r.Next(ctx); return err })
 	asleep(t, w.Segment().Header(), layout.Consumer, 1)
 	send(t, w, "a")
 	wantErr(t, waiting(), nil)

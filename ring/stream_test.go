@@ -8,6 +8,7 @@ import (
 	"io"
 	"testing"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -68,7 +69,7 @@ func message(buf []byte, i uint64) []byte {
 
 // stream moves n messages from one goroutine to another and checks each.
 func stream(w *Writer, r *Reader, n uint64, give func(*Writer, []byte) error, take func(*Reader) ([]byte, error)) error {
-	writing := background(func() error {
+	writing := testenv.Background(func() error {
 		buf := make([]byte, 128)
 		for i := range n {
 			if err := give(w, message(buf, i)); err != nil {
@@ -135,7 +136,7 @@ func TestStream_NoSpin(t *testing.T) {
 func TestStream_EndAfterLastMessage(t *testing.T) {
 	for range 3000 {
 		w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-		writing := background(func() error {
+		writing := testenv.Background(func() error {
 			err := w.Send(context.Background(), []byte("last"))
 			w.Close()
 			return err

@@ -70,7 +70,7 @@ func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 		give()
 		wantMessages(t, r, string(make([]byte, 4096-8)))
 		r.Release()
-		next := background(func() error { _, err := r.Next(context.Background()); return err })
+		next := testenv.Background(func() error { _, err := r.Next(context.Background()); return err })
 		asleep(t, mem.Header, layout.Consumer, 1)
 		w.wake()
 		if mem.Header.ConsumerSleep.Flag.Load() == 0 {
@@ -79,7 +79,7 @@ func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
 		give()
 		wantErr(t, next(), nil)
 
-		room := background(func() error { _, err := w.Reserve(context.Background(), 0); return err })
+		room := testenv.Background(func() error { _, err := w.Reserve(context.Background(), 0); return err })
 		asleep(t, mem.Header, layout.Producer, 1)
 		r.wake()
 		if mem.Header.ProducerSleep.Flag.Load() == 0 {
@@ -205,7 +205,7 @@ func TestSleep_NumbersUnique(t *testing.T) {
 	numbers := map[uint64]bool{}
 	for i := range uint64(5) {
 		send(t, w, "")
-		blocked := background(func() error { _, err := w.Reserve(canceledLater(t), 0); return err })
+		blocked := testenv.Background(func() error { _, err := w.Reserve(canceledLater(t), 0); return err })
 		asleep(t, mem.Header, layout.Producer, i+1)
 		// Past the first millisecond the writer asks again, and that is a new
 		// sleep too; look at it until it stays.

@@ -23,17 +23,10 @@ import (
 	"sluice/shm"
 )
 
-// background runs fn on another goroutine. What it returns waits for its result.
-func background(fn func() error) func() error {
-	done := make(chan error, 1)
-	go func() { done <- fn() }()
-	return func() error { return <-done }
-}
-
 // closeElsewhere closes an end on another goroutine than the test's.
 func closeElsewhere(t *testing.T, end any) {
 	t.Helper()
-	testenv.WantErr(t, background(func() error {
+	testenv.WantErr(t, testenv.Background(func() error {
 		switch end := end.(type) {
 		case *Sender:
 			_, err := finish(context.Background(), end)
@@ -71,7 +64,7 @@ func TestClose_EndsWaitingCall(t *testing.T) {
 			send(t, s, "a")
 			wantMessages(t, r, "a")
 			r.Release()
-			waiting := background(func() error { return call(r) })
+			waiting := testenv.Background(func() error { return call(r) })
 			testenv.Eventually(t, "a wait", func() bool { return layout.State(r.own.State.Load()) == layout.StateBlocked })
 			closeElsewhere(t, r)
 			testenv.WantErr(t, waiting(), ErrClosed)
@@ -122,7 +115,7 @@ func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
 		room, err := s.Reserve(t.Context(), 1000)
 		testenv.WantErr(t, err, nil)
 		copy(room, "before")
-		got := background(func() error {
+		got := testenv.Background(func() error {
 			for _, want := range []string{"a", "b"} {
 				if msg, err := r.Next(context.Background()); string(msg) != want || err != nil {
 					return fmt.Errorf("%q, %w", msg, err)
@@ -160,7 +153,7 @@ func TestClose_OpenReservation_CommittedSent(t *testing.T) {
 		send(t, s, "a")
 		room, err := s.Reserve(t.Context(), 100)
 		testenv.WantErr(t, err, nil)
-		closing := background(func() error { _, err := finish(context.Background(), s); return err })
+		closing := testenv.Background(func() error { _, err := finish(context.Background(), s); return err })
 		wantMessages(t, r, "a")
 		copy(room, bytes.Repeat([]byte{99}, 100))
 		fails(t, r, io.EOF)
@@ -346,7 +339,7 @@ func TestSender_Unread_DuringClose(t *testing.T) {
 			send(t, s, "a")
 			started := make(chan bool)
 			var over atomic.Bool
-			asking := background(func() error {
+			asking := testenv.Background(func() error {
 				close(started)
 				for !over.Load() {
 					if n := s.Unread(); n != 1 {
@@ -374,7 +367,7 @@ func TestClose_DuringBatch_EndsBetweenMessages(t *testing.T) {
 			s := create(t, name, opt)
 			patiently(s, nil)
 			var n int
-			sending := background(func() (err error) { n, err = s.SendBatch(context.Background(), batch); return err })
+			sending := testenv.Background(func() (err error) { n, err = s.SendBatch(context.Background(), batch); return err })
 			for s.cursor.Count.Load() == 0 {
 				runtime.Gosched()
 			}
@@ -404,7 +397,7 @@ func TestReceiver_OnEnd_MayClose(t *testing.T) {
 	opt.OnEnd = func(error) { closes(t, r) }
 	r = open(t, name, opt)
 	send(t, s, "a")
-	closing := background(func() error { _, err := finish(context.Background(), s); return err })
+	closing := testenv.Background(func() error { _, err := finish(context.Background(), s); return err })
 	wantMessages(t, r, "a")
 	r.Release()
 	fails(t, r, ErrClosed)
@@ -488,7 +481,7 @@ func TestSender_Close_OtherGoroutineAnytime(t *testing.T) {
 						patiently(s, nil)
 						accepted := uint64(0)
 						started := make(chan bool)
-						using := background(func() error {
+						using := testenv.Background(func() error {
 							buf := make([]byte, 600)
 							close(started)
 							for {
@@ -529,7 +522,7 @@ func TestSender_Close_Anytime_AcceptedDelivered(t *testing.T) {
 					s := create(t, name, opt)
 					r := open(t, name, opt)
 					accepted := uint64(0)
-					using := background(func() error {
+					using := testenv.Background(func() error {
 						buf := make([]byte, 600)
 						for {
 							n, err := give(s, buf, accepted)
@@ -539,7 +532,7 @@ func TestSender_Close_Anytime_AcceptedDelivered(t *testing.T) {
 						}
 					})
 					taken := uint64(0)
-					taking := background(func() error {
+					taking := testenv.Background(func() error {
 						buf := make([]byte, 200)
 						for ; ; taken++ {
 							msg, err := r.Take(context.Background())
@@ -637,7 +630,7 @@ func TestReceiver_Close_OtherGoroutineAnytime(t *testing.T) {
 				opt.Socket = at.Socket
 				s := create(t, name, opt)
 				stop := make(chan bool)
-				sending := background(func() error {
+				sending := testenv.Background(func() error {
 					buf := make([]byte, 200)
 					for n := uint64(0); ; {
 						select {
@@ -661,7 +654,7 @@ func TestReceiver_Close_OtherGoroutineAnytime(t *testing.T) {
 					testenv.WantErr(t, err, nil)
 					patiently(nil, r)
 					from := r.released.messages
-					using := background(func() error {
+					using := testenv.Background(func() error {
 						buf, next := make([]byte, 200), from
 						var wrong error
 						err := take(r, func(msg []byte) {

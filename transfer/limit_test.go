@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"sluice/internal/testenv"
 	"sluice/layout"
@@ -241,11 +238,11 @@ func TestLimit_BoundsRealMemory(t *testing.T) {
 			msg := strings.Repeat("x", size)
 			check := func() {
 				t.Helper()
-				most := max(blocks(t), s.queue.memory.bytes.taken.Load())
+				most := max(testenv.MemfdBytes(os.Getpid()), s.queue.memory.bytes.taken.Load())
 				if most > opt.Limit {
-					t.Fatalf("%d bytes are taken, counted as %d, with a limit of %d", blocks(t), s.own.Memory.Load(), opt.Limit)
+					t.Fatalf("%d bytes are taken, counted as %d, with a limit of %d", testenv.MemfdBytes(os.Getpid()), s.own.Memory.Load(), opt.Limit)
 				}
-				testenv.Eventually(t, "that it counts", func() bool { return blocks(t) <= s.own.Memory.Load() })
+				testenv.Eventually(t, "that it counts", func() bool { return testenv.MemfdBytes(os.Getpid()) <= s.own.Memory.Load() })
 			}
 			sent, taken := 0, 0
 			for round := range 6 {
@@ -277,30 +274,11 @@ func TestLimit_BoundsRealMemory(t *testing.T) {
 			r.Release()
 			ended(t, s, r)
 			closes(t, r)
-			if n := blocks(t); n != 0 {
+			if n := testenv.MemfdBytes(os.Getpid()); n != 0 {
 				t.Errorf("%d bytes are taken at the end", n)
 			}
 		}
 	})
-}
-
-// blocks returns the memory of all buffers that this process has open, in bytes.
-func blocks(t *testing.T) (n uint64) {
-	t.Helper()
-	fds, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[uint64]bool{}
-	for _, fd := range fds {
-		var st unix.Stat_t
-		if file, _ := os.Readlink(fd); !strings.HasPrefix(file, "/memfd:sluice") || unix.Stat(fd, &st) != nil || seen[st.Ino] {
-			continue
-		}
-		seen[st.Ino] = true
-		n += uint64(st.Blocks) * 512
-	}
-	return n
 }
 
 // A peak takes memory, and leaves it when it is over.
@@ -319,7 +297,7 @@ func TestMemory_GivenBackAfterPeak(t *testing.T) {
 			wantMessages(t, r, msg)
 		}
 		r.Release()
-		testenv.Eventually(t, "an end of the peak", func() bool { return blocks(t) <= keptFree && s.own.Memory.Load() <= keptFree })
+		testenv.Eventually(t, "an end of the peak", func() bool { return testenv.MemfdBytes(os.Getpid()) <= keptFree && s.own.Memory.Load() <= keptFree })
 		send(t, s, msg)
 		s.Flush()
 		wantMessages(t, r, msg)

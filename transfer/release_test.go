@@ -242,7 +242,7 @@ func TestSender_Drain_WaitsUntilEverythingIsReleased(t *testing.T) {
 		s, r := pair(t, opt)
 		testenv.WantErr(t, s.Drain(t.Context()), nil) // nothing is there
 		send(t, s, "a", "b")                          // and no Flush
-		draining := background(func() error { return s.Drain(context.Background()) })
+		draining := testenv.Background(func() error { return s.Drain(context.Background()) })
 		wantMessages(t, r, "a", "b")
 		if s.queue.unreleased.len() == 0 && r.Held() != 2 {
 			t.Error("what is held is not waited for")
@@ -264,9 +264,9 @@ func TestSender_Drain_EndsWithItsContextAndWithClose(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(10*time.Millisecond, func() { cancel(why) })
 	testenv.WantErr(t, s.Drain(ctx), why)
-	draining := background(func() error { return s.Drain(context.Background()) })
+	draining := testenv.Background(func() error { return s.Drain(context.Background()) })
 	wantMessages(t, r, "a")
-	closing := background(func() error { return s.Close() })
+	closing := testenv.Background(func() error { return s.Close() })
 	testenv.WantErr(t, draining(), ErrClosed)
 	fails(t, r, io.EOF)
 	r.Release()
@@ -279,7 +279,7 @@ func TestSender_Drain_EndsWithTheSendLoop(t *testing.T) {
 	name, opt := place(t)
 	s := create(t, name, opt)
 	send(t, s, "a")
-	draining := background(func() error { return s.Drain(context.Background()) })
+	draining := testenv.Background(func() error { return s.Drain(context.Background()) })
 	why := errors.New("because")
 	s.loop.err.Store(&why)
 	testenv.WantErr(t, draining(), why)

@@ -86,10 +86,7 @@ func TestOutput_PipeClosed_LosesNothing(t *testing.T) {
 	name := testenv.SegmentName(t)
 	content := testenv.Lines(5000)
 	testenv.Start(t, "producer", "--name", name, "--input", testenv.WriteFile(t, content), "--framing", "lines").WantExit(0)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, w := testenv.Pipe(t)
 	r.Close()
 	defer w.Close()
 	broken := testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-"}, Stdout: w})
@@ -137,11 +134,7 @@ func TestOutput_PipeBlocked_SignalEnds(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1000", "--size", "1000").WantExit(0)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	r, w := testenv.Pipe(t)
 	c := testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-", "--framing", "raw"}, Stdout: w})
 	w.Close()
 	testenv.EventuallyHeader(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
@@ -165,11 +158,7 @@ func TestOutput_PipeFullFromStart_StopsInGoodOrder(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	_, w := testenv.Pipe(t)
 	if _, err := w.Write(make([]byte, 64<<10)); err != nil { // what a pipe holds
 		t.Fatal(err)
 	}
@@ -210,12 +199,7 @@ func TestOutput_SocketBlocked_SignalEnds(t *testing.T) {
 func TestOutput_PipeBlocked_SecondSignalLeavesAtOnce(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
+	r, w := testenv.Pipe(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1000", "--size", "1000").WantExit(0)
 	// Nobody reads the pipe: the write of the output never comes back.
 	c := testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-", "--framing", "raw"}, Stdout: w})
@@ -243,14 +227,8 @@ func TestOutput_PipeBlocked_SecondSignalLeavesAtOnce(t *testing.T) {
 func TestOutput_ReaderEnds_HintAndNextConsumer(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, more, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, w := testenv.Pipe(t)
+	in, more := testenv.Pipe(t)
 	testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: in})
 	in.Close()
 	c := testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-"}, Stdout: w})

@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -318,10 +317,7 @@ func TestDoctor_LeftSegments(t *testing.T) {
 
 func TestDoctor_OutputClosed(t *testing.T) {
 	t.Parallel()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, w := testenv.Pipe(t)
 	r.Close()
 	defer w.Close()
 	p := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"doctor"}, Stdout: w})

@@ -294,11 +294,7 @@ func TestRecord_LastRowIsOfTheEnd(t *testing.T) {
 	}
 	t.Run("removed", func(t *testing.T) {
 		name, file := testenv.SegmentName(t), filepath.Join(dir, "removed")
-		input, lines, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer input.Close()
+		input, lines := testenv.Pipe(t)
 		c := testenv.Start(t, "consumer", "--name", name)
 		p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: input})
 		fmt.Fprintln(lines, "the first")
@@ -431,12 +427,7 @@ func TestRecord_NoReader_Ends(t *testing.T) {
 		t.Errorf("%s", said)
 	}
 
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
+	_, w := testenv.Pipe(t)
 	w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 	for err == nil {
 		_, err = w.Write(make([]byte, 4096))

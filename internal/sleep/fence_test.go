@@ -61,7 +61,7 @@ func TestFence_MissedSleeperAsksForFullFences(t *testing.T) {
 	p.words.Peer = new(layout.SleepState)
 	// A side whose flag is up may not sleep yet, and then sees the message in time.
 	for sleeps := uint64(1); sleeps <= 20 && !c.full; sleeps++ {
-		next := background(func() error { return c.next(context.Background()) })
+		next := testenv.Background(func() error { return c.next(context.Background()) })
 		waitUntilAsleep(t, h, layout.Consumer, sleeps)
 		p.publish()
 		testenv.WantErr(t, next(), nil)

@@ -86,17 +86,3 @@ func waitUntilAsleep(t *testing.T, h *layout.Header, r layout.Role, n uint64) {
 		return h.Stats(r).Waits.Load() >= n && h.Sleep(r).Flag.Load() != 0
 	})
 }
-
-// background runs fn on another goroutine and returns its error when asked.
-func background(fn func() error) (join func() error) {
-	done := make(chan error, 1)
-	go func() { done <- fn() }()
-	return func() error {
-		select {
-		case err := <-done:
-			return err
-		case <-time.After(testenv.Timeout):
-			return errors.New("still busy after a minute")
-		}
-	}
-}

@@ -48,7 +48,7 @@ func TestSpin_ContextDone(t *testing.T) {
 // A spin that is in time is no wait.
 func TestSpin_InTimeIsCounted(t *testing.T) {
 	p, c, h := pair(time.Hour)
-	next := background(func() error { return c.next(t.Context()) })
+	next := testenv.Background(func() error { return c.next(t.Context()) })
 	time.Sleep(time.Millisecond)
 	p.publish()
 	// The condition may have looked after the publish: then it waits for another.

@@ -16,7 +16,7 @@ func TestWait_Cancel(t *testing.T) {
 	_, c, h := pair(SpinAdaptive)
 	for n := range uint64(3) {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		waiting := background(func() error { return c.Wait(ctx, patient{}) })
+		waiting := testenv.Background(func() error { return c.Wait(ctx, patient{}) })
 		waitUntilAsleep(t, h, layout.Consumer, n+1)
 		cancel(errWaited)
 		testenv.WantErr(t, waiting(), errWaited)
@@ -28,7 +28,7 @@ func TestWait_CancelOfSameContextLater(t *testing.T) {
 	p, c, h := pair(never)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	for n := range uint64(3) {
-		waiting := background(func() error { return c.next(ctx) })
+		waiting := testenv.Background(func() error { return c.next(ctx) })
 		waitUntilAsleep(t, h, layout.Consumer, 2*n+1)
 		watched := c.watched
 		p.publish()
@@ -36,12 +36,12 @@ func TestWait_CancelOfSameContextLater(t *testing.T) {
 		if watched != ctx.Done() {
 			t.Error("its cancel is not watched for")
 		}
-		other := background(func() error { return c.next(context.Background()) })
+		other := testenv.Background(func() error { return c.next(context.Background()) })
 		waitUntilAsleep(t, h, layout.Consumer, 2*n+2)
 		p.publish()
 		testenv.WantErr(t, other(), nil)
 	}
-	waiting := background(func() error { return c.Wait(ctx, patient{}) })
+	waiting := testenv.Background(func() error { return c.Wait(ctx, patient{}) })
 	waitUntilAsleep(t, h, layout.Consumer, 7)
 	cancel(errWaited)
 	testenv.WantErr(t, waiting(), errWaited)
@@ -55,7 +55,7 @@ func TestWait_Deadline(t *testing.T) {
 	for _, spin := range []time.Duration{SpinAdaptive, never, time.Hour} {
 		c.spin = newSpinner(spin)
 		ctx, cancel := context.WithTimeoutCause(context.Background(), 20*time.Millisecond, errWaited)
-		testenv.WantErr(t, background(func() error { return c.Wait(ctx, patient{}) })(), errWaited)
+		testenv.WantErr(t, testenv.Background(func() error { return c.Wait(ctx, patient{}) })(), errWaited)
 		cancel()
 	}
 }
@@ -69,14 +69,14 @@ func TestWait_LateTimer(t *testing.T) {
 	_, c, _ := pair(SpinAdaptive)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	time.AfterFunc(20*time.Millisecond, func() { cancel(errWaited) })
-	testenv.WantErr(t, background(func() error { return c.Wait(late{ctx}, patient{}) })(), errWaited)
+	testenv.WantErr(t, testenv.Background(func() error { return c.Wait(late{ctx}, patient{}) })(), errWaited)
 }
 
 func TestInterrupt_ChecksConditionAgain(t *testing.T) {
 	_, c, h := pair(never)
 	closed := make(chan bool)
 	errEnd := errors.New("the condition fails")
-	waiting := background(func() error { return c.Wait(context.Background(), until{closed, errEnd}) })
+	waiting := testenv.Background(func() error { return c.Wait(context.Background(), until{closed, errEnd}) })
 	waitUntilAsleep(t, h, layout.Consumer, 1)
 	close(closed)
 	c.Interrupt()
@@ -108,7 +108,7 @@ func TestWait_LeavesNoFlag(t *testing.T) {
 	if flag := h.ConsumerSleep.Flag.Load(); flag != 0 {
 		t.Errorf("flag %d after a wait that was canceled", flag)
 	}
-	waiting := background(func() error { return c.next(context.Background()) })
+	waiting := testenv.Background(func() error { return c.next(context.Background()) })
 	waitUntilAsleep(t, h, layout.Consumer, 2)
 	p.publish()
 	testenv.WantErr(t, waiting(), nil)
@@ -130,7 +130,7 @@ func TestWait_WordIsGone(t *testing.T) {
 
 func TestWait_SpuriousWakeIsCounted(t *testing.T) {
 	p, c, h := pair(never)
-	waiting := background(func() error { return c.next(context.Background()) })
+	waiting := testenv.Background(func() error { return c.next(context.Background()) })
 	waitUntilAsleep(t, h, layout.Consumer, 1)
 	// A wake for what was published already: the sleeper asks again.
 	testenv.Eventually(t, "the wake", func() bool {
@@ -179,7 +179,7 @@ func TestCheckPeer_StoresProgressAndState(t *testing.T) {
 // A side asks its condition whether it waits in vain when nothing came for a while.
 func TestWait_Deadlocked(t *testing.T) {
 	_, c, _ := pair(never)
-	testenv.WantErr(t, background(func() error { return c.Wait(context.Background(), deadlocked{}) })(), errWaited)
+	testenv.WantErr(t, testenv.Background(func() error { return c.Wait(context.Background(), deadlocked{}) })(), errWaited)
 }
 
 // deadlocked is a condition that is looked at every millisecond.

@@ -46,7 +46,7 @@ func TestWakeForEnd_AnyThreshold(t *testing.T) {
 		t.Errorf("flag %d, %d wakes", flag, wakes)
 	}
 	closed := make(chan bool)
-	waiting := background(func() error { return c.Wait(context.Background(), until{closed, errWaited}) })
+	waiting := testenv.Background(func() error { return c.Wait(context.Background(), until{closed, errWaited}) })
 	waitUntilAsleep(t, h, layout.Consumer, 1)
 	close(closed)
 	WakeForEnd(WordsOf(h, layout.Producer))
@@ -82,7 +82,7 @@ func TestSleepers_RoundTrips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const rounds = 2000
 			p, c, h := pair(spin)
-			echo := background(func() error {
+			echo := testenv.Background(func() error {
 				for n := range uint64(rounds) {
 					if err := c.Wait(context.Background(), beyond{c, 8 * n}); err != nil {
 						return err
@@ -132,7 +132,7 @@ func TestSleeper_WordsOfNoHeader(t *testing.T) {
 	}, never, nil)
 	receiver.Attach(0)
 
-	waiting := background(func() error { return sender.Wait(context.Background(), moved{&released, 4096}) })
+	waiting := testenv.Background(func() error { return sender.Wait(context.Background(), moved{&released, 4096}) })
 	testenv.Eventually(t, "the sleep", func() bool { return sleeper.Flag.Load() != 0 })
 	for _, c := range []struct {
 		released uint64

@@ -10,6 +10,7 @@ package testenv
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"testing"
@@ -74,4 +75,33 @@ func AsUser(t testing.TB, user uint32, groups ...uint32) *syscall.SysProcAttr {
 	t.Helper()
 	RequireRoot(t)
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user, Groups: groups}}
+}
+
+// Background runs fn on another goroutine. join waits for its end and returns its error; an
+// error of its own after [Timeout].
+func Background(fn func() error) (join func() error) {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	return func() error {
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(Timeout):
+			return fmt.Errorf("still busy after %v", Timeout)
+		}
+	}
+}
+
+// Pipe returns both ends of a pipe, which are closed when the test ends.
+func Pipe(t testing.TB) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Close()
+		w.Close()
+	})
+	return r, w
 }
