@@ -80,7 +80,7 @@ func TestAttach_ClearsFlag(t *testing.T) {
 func TestSleepers_RoundTrips(t *testing.T) {
 	for name, spin := range map[string]time.Duration{"asleep": never, "spinning": SpinAdaptive} {
 		t.Run(name, func(t *testing.T) {
-			const rounds = 2000
+			const rounds = 500
 			p, c, h := pair(spin)
 			echo := testenv.Background(func() error {
 				for n := range uint64(rounds) {
