@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +34,7 @@ const (
 //
 // It has a goroutine of its own, and one for each connection that is silent.
 type acceptor struct {
-	socket  *socket
+	socket  *listenSocket
 	access  shm.Access
 	id      uint64        // of the segment
 	wake    chan struct{} // there is something for next; one is enough
@@ -51,18 +52,17 @@ type acceptor struct {
 // pending is a connection whose hello has not come.
 type pending struct {
 	conn *net.UnixConn
-	raw  rawConn
+	raw  syscall.RawConn
 }
 
 // accepted is a producer's connection, or why there cannot be one.
 type accepted struct {
-	conn *net.UnixConn
-	raw  rawConn
-	at   position // where it starts
+	conn *recvConn // nil with err
 	err  error
 }
 
-func newAcceptor(s *socket, access shm.Access, id uint64) *acceptor {
+// newAcceptor owns s from here on.
+func newAcceptor(s *listenSocket, access shm.Access, id uint64) *acceptor {
 	a := &acceptor{
 		socket: s, access: access, id: id,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), closed: make(chan struct{}),
@@ -70,6 +70,27 @@ func newAcceptor(s *socket, access shm.Access, id uint64) *acceptor {
 	a.running.Add(1)
 	go a.run()
 	return a
+}
+
+// renew listens again when somebody has removed the socket: no producer would find this
+// Receiver any more. It returns the acceptor to go on with, which is a itself when nothing is to
+// be done or nothing can be. A socket that was inherited is not renewed, nor judged: who made it
+// may have removed it on purpose, as systemd does when its unit is stopped. ErrSocketRemoved.
+func (a *acceptor) renew() (*acceptor, error) {
+	lost, there := a.socket.lost()
+	switch {
+	case !lost, !there && !a.socket.own:
+		return a, nil
+	case there:
+		return a, fmt.Errorf("%w: something else stands at %s", ErrSocketRemoved, a.socket.path)
+	}
+	next, err := listen(a.socket.path, a.access, a.socket.mkdir)
+	if err != nil {
+		return a, fmt.Errorf("%w: %w", ErrSocketRemoved, err)
+	}
+	// What has come to the old one comes again to the new one.
+	err = a.close()
+	return newAcceptor(next, a.access, a.id), err
 }
 
 // next returns the oldest connection that nobody has taken, if there is one.
@@ -122,7 +143,7 @@ func (a *acceptor) close() error {
 	// Before the wait: one that another's await has heard may have its own still waiting.
 	for _, c := range a.ready {
 		if c.conn != nil {
-			c.conn.Close()
+			c.conn.close()
 		}
 	}
 	a.ready = nil
@@ -189,7 +210,7 @@ func (a *acceptor) put(c accepted) {
 // add begins to wait for what a connection says. One of somebody who is not let in is
 // closed.
 func (a *acceptor) add(conn *net.UnixConn) error {
-	raw, err := newRawConn(conn)
+	raw, err := conn.SyscallConn()
 	if err == nil {
 		err = authorize(conn, a.access)
 	}
@@ -244,9 +265,9 @@ func (a *acceptor) listen() {
 		case err == nil:
 			p.conn.SetReadDeadline(time.Time{})
 			a.remove(p, false)
-			a.put(accepted{conn: p.conn, raw: p.raw, at: at})
+			a.put(accepted{conn: newRecvConn(p.conn, p.raw, a.id, at)})
 			continue
-		case errors.Is(err, errStranger), disconnected(err):
+		case errors.Is(err, errNotProducer), disconnected(err):
 		default:
 			a.put(accepted{err: err})
 		}
@@ -267,11 +288,11 @@ func (a *acceptor) remove(p *pending, closeIt bool) {
 	}
 }
 
-// errStranger is for a connection that is not of this segment's producer.
-var errStranger = errors.New("not this segment's producer")
+// errNotProducer is for a connection that is not of this segment's producer.
+var errNotProducer = errors.New("not this segment's producer")
 
 // hello takes the first packet and returns where the producer's stream starts. Errors:
-// EAGAIN, errStranger, ErrVersion, and the kernel's. No descriptor can come with it.
+// EAGAIN, errNotProducer, ErrVersion, and the kernel's. No descriptor can come with it.
 func (p *pending) hello(id uint64) (at position, err error) {
 	var room [headSize + 1]byte
 	var n, flags int
@@ -283,7 +304,7 @@ func (p *pending) hello(id uint64) (at position, err error) {
 		}
 	})
 	if err != nil {
-		return at, errStranger // it was closed meanwhile
+		return at, errNotProducer // it was closed meanwhile
 	}
 	if recvErr != nil {
 		return at, os.NewSyscallError("recvmsg", recvErr)
@@ -293,7 +314,7 @@ func (p *pending) hello(id uint64) (at position, err error) {
 	case errors.Is(err, ErrVersion):
 		return at, err
 	case err != nil || n != headSize || flags&(unix.MSG_CTRUNC|unix.MSG_TRUNC) != 0 || h.kind != kindHello || h.segment != id:
-		return at, errStranger
+		return at, errNotProducer
 	}
 	return position{h.buffers, h.messages, h.bytes}, nil
 }
@@ -308,23 +329,5 @@ func (a *acceptor) wait(ctx context.Context, stopped <-chan struct{}, timeout ti
 	case <-ctx.Done():
 	case <-stopped:
 	case <-timer.C:
-	}
-}
-
-// nudge signals on a channel with room for one signal.
-func nudge(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// peek looks at what a socket has to be read, and leaves it there.
-func peek(fd int) (n int, err error) {
-	var one [1]byte
-	for {
-		if n, _, err = unix.Recvfrom(fd, one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT); err != unix.EINTR {
-			return n, err
-		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 // nothing is written any more.
 func kills(t *testing.T, r *Receiver) {
 	t.Helper()
-	r.hangUp()
+	r.disconnect()
 	r.accept.close()
 	r.held = 0
 	r.unmapReleased()
@@ -46,7 +46,7 @@ func losesConnection(_ *testing.T, r *Receiver) {
 			return
 		}
 	}
-	r.hangUp()
+	r.disconnect()
 }
 
 func closes(t *testing.T, r *Receiver) {

@@ -105,21 +105,21 @@ func createSegment(ctx context.Context, name string, opt SenderOptions) (*shm.Se
 			return nil, err
 		}
 	}
-	var untold uint64 // endpoint.CarryOver of the segment that this one replaces
+	var carryOver uint64 // endpoint.CarryOver of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer, opt.Access)
 		if err != nil {
 			return nil, err
 		}
-		err = cmp.Or(shm.Guard(func() error { endpoint.AddCarryOver(seg.Header(), untold); return nil }), checkMode(seg))
-		untold = 0
+		err = cmp.Or(shm.Guard(func() error { endpoint.AddCarryOver(seg.Header(), carryOver); return nil }), checkMode(seg))
+		carryOver = 0
 		if err == nil && !abandoned(seg) {
 			return seg, nil
 		}
 		h := seg.Header()
 		removed, leaveErr := seg.Leave(func() (unused bool) {
 			fault := shm.Guard(func() error {
-				untold = endpoint.CarryOver(h, seg.Geometry().Mode)
+				carryOver = endpoint.CarryOver(h, seg.Geometry().Mode)
 				unused = h.Producer.Index.Load() == h.Consumer.Index.Load()
 				if err == nil { // a transfer's: what it had queued is gone
 					unused = h.ConsumerStats.Generation.Load() == 0
@@ -129,7 +129,7 @@ func createSegment(ctx context.Context, name string, opt SenderOptions) (*shm.Se
 			return unused && fault == nil
 		})
 		if err == nil && !removed && leaveErr == nil {
-			untold = 0
+			carryOver = 0
 			continue // a Receiver has come to it
 		}
 		if !removed || leaveErr != nil {

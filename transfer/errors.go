@@ -26,6 +26,10 @@ var (
 	// ErrUndelivered: messages that were accepted will never be delivered. The error is an
 	// *UndeliveredError where their number is known.
 	ErrUndelivered = errors.New("messages were lost")
+	// ErrDescriptors: a packet's descriptors did not fit into this process's table, or there
+	// is none to begin with. What did not fit comes again when the limit (RLIMIT_NOFILE,
+	// ulimit -n) allows it.
+	ErrDescriptors = errors.New("out of descriptors")
 	// ErrPeer: the socket at that path is not the peer's: another user's, or
 	// something that listens there without being a consumer.
 	ErrPeer = errors.New("refused the socket")

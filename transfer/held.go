@@ -27,13 +27,6 @@ type heldBuffer struct {
 	load     uint64 // which of the buffers that were loaded it is
 }
 
-// mark is a place in the stream up to which a Receiver has released, with what belongs to it.
-type mark struct {
-	position
-	payload uint64 // bytes in the messages before it
-	lost    uint64 // of those messages, went with a producer that died
-}
-
 // heldBuffers is what the slices point into that the user of a Receiver has: the buffers
 // before the current one, oldest first, and mappings that are of no other use any more. The
 // memory of what is released is used for the next buffers. The Receiver's goroutine uses it,

@@ -234,8 +234,8 @@ func TestConnection_Order(t *testing.T) {
 	a.mu.Unlock()
 	testenv.Eventually(t, "that they are all heard", func() bool { return heard() == len(conns) })
 	for i, c := range a.ready {
-		if c.at.messages != uint64(i) {
-			t.Errorf("connection %d is the %d", c.at.messages, i)
+		if c.conn.end.messages != uint64(i) {
+			t.Errorf("connection %d is the %d", c.conn.end.messages, i)
 		}
 	}
 	for _, conn := range conns {

@@ -11,19 +11,32 @@ import (
 	"sluice/layout"
 )
 
-// writeOnly reports whether the sender has given a descriptor that cannot be read.
-func writeOnly(f *os.File) bool {
-	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
-	return err == nil && flags&unix.O_ACCMODE == unix.O_WRONLY
+// mappings are the recycled buffers of one connection, by number, mapped by the consumer to be
+// read. One goroutine at a time may use it.
+type mappings map[uint32]mmap.MMap
+
+// content returns the bytes in use of buffer e.number. fd is its descriptor if one came with
+// it, else -1; content owns it. replaced is the mapping that had the number before, nil if none
+// had: the sender has given that buffer up. It is returned also with an error.
+func (m mappings) content(e *entry, fd int) (data []byte, replaced mmap.MMap, err error) {
+	if fd >= 0 {
+		if replaced, err = m.add(e.number, fd, e.size); err != nil {
+			return nil, nil, err
+		}
+	}
+	mem, sent := m[e.number]
+	if !sent {
+		return nil, replaced, fmt.Errorf("%w: buffer %d was never sent", layout.ErrCorrupt, e.number)
+	}
+	if uint64(len(mem)) != e.size {
+		return nil, replaced, fmt.Errorf("%w: buffer %d has %d bytes, its packet says %d", layout.ErrCorrupt, e.number, len(mem), e.size)
+	}
+	return mem[:e.length:e.length], replaced, nil
 }
 
-// mapped is the consumer's side: the recycled buffers of one connection.
-type mapped map[uint32]mmap.MMap
-
 // add maps the file of buffer number. It owns the descriptor, and closes it: the
-// mapping is enough. old is the mapping that had that number before, nil if none
-// had: the sender has given that buffer up.
-func (m mapped) add(number uint32, fd int, size uint64) (old mmap.MMap, err error) {
+// mapping is enough.
+func (m mappings) add(number uint32, fd int, size uint64) (replaced mmap.MMap, err error) {
 	f := os.NewFile(uintptr(fd), "memfd")
 	defer f.Close()
 	if err := checkFile(fd, size, kept); err != nil {
@@ -36,7 +49,13 @@ func (m mapped) add(number uint32, fd int, size uint64) (old mmap.MMap, err erro
 	if err != nil {
 		return nil, fmt.Errorf("map buffer %d: %w", number, os.NewSyscallError("mmap", err))
 	}
-	old = m[number]
+	replaced = m[number]
 	m[number] = mem
-	return old, nil
+	return replaced, nil
+}
+
+// writeOnly reports whether the sender has given a descriptor that cannot be read.
+func writeOnly(f *os.File) bool {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_WRONLY
 }

@@ -55,6 +55,11 @@ type position struct {
 	bytes    uint64 // of memory: see entry.memory
 }
 
+// after is the position behind a buffer.
+func (p position) after(e *entry) position {
+	return position{p.buffers + 1, p.messages + uint64(e.messages), p.bytes + e.memory()}
+}
+
 // head is where in the stream a packet stands.
 type head struct {
 	kind                     kind

@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sluice/internal/endpoint"
 	"sluice/internal/gate"
-	"sluice/internal/monotonic"
 	"sluice/internal/timerfd"
 	"sluice/layout"
 	"sluice/shm"
@@ -23,54 +21,33 @@ import (
 // Receiver is the consumer's end of a transfer. One goroutine at a time may use it; Close
 // may be called from any.
 type Receiver struct {
-	gate    gate.Gate // that every call of the user's passes, closed by Close
+	gate gate.Gate // that every call of the user's passes, closed by Close
+
+	current  inBuffer // that messages are taken from
+	at       int      // where in it the next message is
+	left     uint32   // messages that were not taken from it
+	held     int      // messages that were taken and not released
+	loads    uint64   // buffers that were made the current one
+	buffers  heldBuffers
+	progress // own and cursor are this side's
+
 	segment *shm.Segment
-	own     *layout.RoleStats
 	peer    *layout.RoleStats
-	cursor  *layout.Cursor
-	id      uint64 // of the segment
-	follow  bool
-	access  shm.Access
-	socket  *socket
 	accept  *acceptor
-	alarm   timerfd.Alarm // for the deadline of who waits
+	conn    atomic.Pointer[recvConn] // nil while no producer is connected; interrupt reads it too
+	alarm   timerfd.Alarm            // for the deadline of who waits
+	blocked uint64                   // ns
 
-	conn      *net.UnixConn                // nil while no producer is connected
-	connNow   atomic.Pointer[net.UnixConn] // conn, for interrupt
-	raw       rawConn
-	room      []byte         // for a packet
-	rights    []byte         // for its descriptors
-	entries   []entry        // of the last packet
-	fds       []int          // theirs
-	entry     int            // the first that was not loaded
-	fd        int            // the first that was not used
-	maps      mapped         // recycled buffers of this connection
-	framing   layout.Framing // of the producer of this connection, or of the last one
-	connected bool           // there was one
-	ended     bool           // the producer has sent the end
-	ends      endpoint.EndWatch
-	followed  uint64      // the producer whose end onEnd was told of; 0 = none
-	onEnd     func(error) // nil = nobody wants to know
-
-	current inBuffer // that messages are taken from
-	at      int      // where in it the next message is
-	left    uint32   // messages that were not taken from it
-	loads   uint64   // buffers that were made the current one
-	buffers heldBuffers
-
-	seen    position // after the last loaded buffer
-	taken   uint64   // messages taken, those before this Receiver included
-	payload uint64   // bytes in those messages
-	skip    uint64   // messages before this number were released to an earlier Receiver, or by this one
-
-	released   mark   // as published
-	lost       uint64 // messages that went with dead producers; published with the position
-	wroteOff   bool   // WriteOff was called
-	held       int    // messages that were taken and not released
-	lostBefore uint64 // of lost, before this Receiver, or before the end that it was told of
-	consumed   uint64 // messages released and not lost before this Receiver
-
-	blocked uint64 // ns
+	// How streams end.
+	ends       endpoint.EndWatch
+	follow     bool
+	onEnd      func(error)    // nil = nobody wants to know
+	reported   uint64         // the producer whose end onEnd was told of; 0 = none
+	ended      bool           // the producer has sent the end
+	lostBefore uint64         // of lost, before this Receiver, or before the end that was reported last
+	wroteOff   bool           // WriteOff was called
+	framing    layout.Framing // of the producer of this connection, or of the last one
+	connected  bool           // there was one
 
 	closing      sync.Mutex // held by Close
 	closeTimeout time.Duration
@@ -78,91 +55,7 @@ type Receiver struct {
 	closed       bool          // Close has done its work
 	unread       uint64        // when it had
 	deferred     *deferredUnmap
-}
-
-// Open takes the consumer role in the segment called name, waits for that to appear
-// if there is none, and listens for its producer.
-//
-// Errors: shm.ErrName, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
-// layout.ErrMode when the segment is a ring, layout.ErrNotSegment, ErrVersion,
-// ErrCorrupt and shm.ErrUntrusted for a file that is no healthy segment, ErrPeer for a
-// place where no socket of one's own can be, ErrNoDirectory, and the cause of ctx.
-func Open(ctx context.Context, name string, opt ReceiverOptions) (*Receiver, error) {
-	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
-	if err != nil {
-		closeListener(opt.Listener)
-		return nil, err
-	}
-	return OpenSegment(seg, opt)
-}
-
-// OpenSegment is Open for a segment in which the consumer role is taken already. It
-// owns seg from here on, also when it fails.
-func OpenSegment(seg *shm.Segment, opt ReceiverOptions) (r *Receiver, err error) {
-	err = shm.Guard(func() error { r, err = newReceiver(seg, opt); return err })
-	if err != nil {
-		closeListener(opt.Listener)
-		_, leaveErr := seg.Leave(never)
-		return nil, errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
-	}
-	return r, nil
-}
-
-func newReceiver(seg *shm.Segment, opt ReceiverOptions) (*Receiver, error) {
-	if err := checkMode(seg); err != nil {
-		return nil, err
-	}
-	path, err := resolve(opt.Socket, seg.Name())
-	if err != nil && opt.Listener == nil {
-		return nil, err
-	}
-	if err := probeReceive(); err != nil {
-		return nil, err
-	}
-	h := seg.Header()
-	r := &Receiver{
-		segment: seg, own: &h.ConsumerStats, peer: &h.ProducerStats, cursor: &h.Consumer, follow: opt.Follow, onEnd: opt.OnEnd, access: opt.Access,
-		room: make([]byte, headSize+MaxBatch*entrySize+1), rights: make([]byte, rightsSize), maps: mapped{},
-		stopped: make(chan struct{}), closeTimeout: closeTimeout, deferred: &deferredUnmap{},
-	}
-	// Before anything is written: a consumer that is refused here was none.
-	if opt.Listener != nil {
-		r.socket = inherited(opt.Listener)
-	} else if r.socket, err = listen(path, opt.Access, path == SocketPath(seg.Name())); err != nil {
-		return nil, err
-	}
-	if err := shm.Guard(func() error { r.attach(opt); return nil }); err != nil {
-		return nil, errors.Join(err, r.socket.close())
-	}
-	r.accept = newAcceptor(r.socket, opt.Access, r.id)
-	return r, nil
-}
-
-// attach goes on where the last consumer has released.
-func (r *Receiver) attach(opt ReceiverOptions) {
-	r.id = r.segment.Header().Identity.CreatedAt.Load()
-	at := position{buffers: r.own.Buffers.Load(), messages: r.cursor.Count.Load(), bytes: r.cursor.Index.Load()}
-	r.payload = r.cursor.Bytes.Load()
-	r.lost = recoverCounts(r.own, at.messages)
-	r.released = r.markAt(at)
-	r.seen, r.taken, r.skip = at, at.messages, at.messages
-	r.lostBefore, r.consumed = r.lost, r.released.messages-min(r.lost, r.released.messages)
-	r.ends = endpoint.WatchEnds(r.segment.Header())
-	r.segment.Header().ConsumerSocket.Store(r.socket.path)
-	r.blocked = endpoint.TakeOver(r.own, endpoint.Self(), monotonic.Now, opt.Keep)
-	endpoint.Begin(r.own)
-}
-
-// recoverCounts completes what a Receiver that was killed in publish has begun. Neither
-// count ever falls.
-func recoverCounts(own *layout.RoleStats, count uint64) (lost uint64) {
-	lost, consumed := own.Lost.Load(), own.Consumed.Load()
-	if next := own.NextLost.Load(); next > lost && consumed+next <= count {
-		lost = next
-	}
-	own.Lost.Store(lost)
-	own.Consumed.Store(max(consumed, count-min(lost, count)))
-	return lost
+	heldEnded    int // of held, those that the user has released since: Close may be looking at held
 }
 
 // Segment returns the mapped header page.
@@ -231,7 +124,7 @@ func (r *Receiver) next(ctx context.Context) ([]byte, error) {
 			msg, err := r.unpack()
 			if err != nil {
 				r.left, r.current.data = 0, nil
-				r.hangUp() // what came with it is closed
+				r.disconnect() // what came with it is closed
 				return nil, err
 			}
 			if r.taken < r.skip {
@@ -329,9 +222,14 @@ func (r *Receiver) badRecord(n uint64) error {
 // socket.
 func (r *Receiver) Buffered() bool {
 	r.gate.Enter()
-	some := !r.gate.Closed() && (r.left > 0 || r.entry < len(r.entries))
+	some := !r.gate.Closed() && (r.left > 0 || r.pending())
 	r.gate.Leave()
 	return some
+}
+
+func (r *Receiver) pending() bool {
+	conn := r.conn.Load()
+	return conn != nil && conn.pending()
 }
 
 // Release releases every message taken so far: their slices are invalid from here
@@ -341,15 +239,15 @@ func (r *Receiver) Release() {
 	r.gate.Enter()
 	defer r.gate.Leave()
 	if r.gate.Closed() {
-		r.held = 0
-		r.deferred.drop()
+		r.heldEnded = r.held
+		r.deferred.release()
 		return
 	}
 	r.release()
 }
 
 // Held returns how many messages were taken and not released.
-func (r *Receiver) Held() int { return r.held }
+func (r *Receiver) Held() int { return r.held - r.heldEnded }
 
 // ReleaseN releases the oldest n of the messages that are held, as Release does all of them.
 // The slices of the others stay valid. It is for a pipeline stage that is done with messages in
@@ -358,17 +256,18 @@ func (r *Receiver) Held() int { return r.held }
 //
 // Preconditions: n is from 0 to Held.
 func (r *Receiver) ReleaseN(n int) {
-	if n < 0 || n > r.held {
-		panic(fmt.Sprintf("transfer: ReleaseN(%d) with %d messages held", n, r.held))
+	held := r.Held()
+	if n < 0 || n > held {
+		panic(fmt.Sprintf("transfer: ReleaseN(%d) with %d messages held", n, held))
 	}
-	if n == r.held {
+	if n == held {
 		r.Release()
 		return
 	}
 	r.gate.Enter()
 	defer r.gate.Leave()
 	if r.gate.Closed() {
-		r.held -= n
+		r.heldEnded += n
 		return
 	}
 	r.releaseOldest(n)
@@ -435,34 +334,10 @@ func (r *Receiver) unmapReleased() error {
 	return r.buffers.unmapBefore(r.buffers.oldest().load)
 }
 
-// publish makes a mark visible. Count goes first: a successor skips messages
-// below it, so a buffer that is sent again does not come twice. Count is the sum of
-// Consumed and Lost, which follow it, so that a kill in between leaves no count too
-// high: NextLost tells recoverCounts what Lost was about to be.
-func (r *Receiver) publish(to mark) {
-	to.messages = max(to.messages, r.released.messages)
-	to.buffers = max(to.buffers, r.released.buffers)
-	to.bytes = max(to.bytes, r.released.bytes)
-	if to.messages > r.released.messages {
-		r.own.NextLost.StoreRelaxed(to.lost)
-		r.cursor.Count.StoreRelease(to.messages)
-		r.cursor.Bytes.StoreRelaxed(to.payload)
-		r.own.Lost.StoreRelaxed(to.lost)
-		r.own.Consumed.StoreRelease(to.messages - to.lost)
-	} else {
-		to.payload, to.lost = r.released.payload, r.released.lost
-	}
-	r.cursor.Index.StoreRelaxed(to.bytes)
-	if to.buffers > r.released.buffers {
-		r.own.Buffers.StoreRelease(to.buffers)
-	}
-	r.released = to
-}
-
 // Released returns how many messages this Receiver has released. It counts them itself: the
 // segment need not be readable any more.
 func (r *Receiver) Released() uint64 {
-	return r.released.messages - min(r.released.lost+r.consumed, r.released.messages)
+	return r.releasedHere()
 }
 
 // Unread returns how many published messages are not released, as Close has left them once this
@@ -521,7 +396,7 @@ func (r *Receiver) writeOff() (lost uint64) {
 	if !r.segment.Absent(layout.Producer) {
 		return 0
 	}
-	return r.lose(at)
+	return r.loseUpTo(at)
 }
 
 // writeOffDead is writeOff for a Receiver that goes on, once nothing of a producer that was
@@ -535,7 +410,7 @@ func (r *Receiver) writeOffDead() {
 		return
 	}
 	if r.accept.allCame(holder) && r.peer.Generation.Load() == holder {
-		r.lose(at)
+		r.loseUpTo(at)
 	}
 }
 
@@ -543,16 +418,4 @@ func (r *Receiver) writeOffDead() {
 func (r *Receiver) produced() position {
 	had := &r.segment.Header().Producer
 	return position{r.released.buffers, had.Count.Load(), had.Index.Load()}
-}
-
-// lose moves to a position, and counts what was not released before it as lost.
-func (r *Receiver) lose(at position) (lost uint64) {
-	if at.messages <= r.released.messages {
-		return 0
-	}
-	lost = at.messages - r.released.messages
-	r.lost += lost
-	r.seen, r.taken, r.skip = at, at.messages, at.messages
-	r.publish(r.markAt(at))
-	return lost
 }

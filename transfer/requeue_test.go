@@ -13,7 +13,7 @@ import (
 func TestProgress_PeerCheck(t *testing.T) {
 	_, r := pair(t, endOptions{})
 	r.own.ProgressAt.Store(0)
-	if err := r.lookAround(); err != nil || r.own.ProgressAt.Load() == 0 {
+	if err := r.checkPeer(); err != nil || r.own.ProgressAt.Load() == 0 {
 		t.Errorf("progress at %d, %v", r.own.ProgressAt.Load(), err)
 	}
 }

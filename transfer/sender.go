@@ -109,7 +109,7 @@ func (s *Sender) closedError() error {
 		s.loop.awaitAbort()
 		s.gate.Enter()
 	}
-	s.deferred.drop()
+	s.deferred.release()
 	return ErrClosed
 }
 
@@ -196,10 +196,11 @@ func (s *Sender) limitReached() error {
 func (s *Sender) Discard() {
 	s.gate.Enter()
 	defer s.gate.Leave()
-	s.reserved = -1
-	if s.gate.Closed() {
-		s.deferred.drop()
+	if s.gate.Closed() { // Close may be looking at it
+		s.deferred.release()
+		return
 	}
+	s.reserved = -1
 }
 
 // Commit stages the first n bytes of the reservation as a message. When the Sender is

@@ -112,7 +112,7 @@ func TestSocket_StaleReplacedLiveKept(t *testing.T) {
 	r := open(t, name, opt)
 	_, err := Open(t.Context(), other, opt.receiver())
 	testenv.WantErr(t, err, ErrRoleTaken)
-	r.socket.listener.SetUnlinkOnClose(false) // as when it is killed
+	r.accept.socket.listener.SetUnlinkOnClose(false) // as when it is killed
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,85 @@
+package transfer
+
+import (
+	"cmp"
+	"errors"
+
+	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// Close gives the role back. What was not released stays with the producer, for
+// the next Receiver, or is lost when there is none.
+//
+// Any goroutine may call it, at any time, and several at once: the first closes, and the
+// others wait for it and return nil. A call that waits returns ErrClosed, and so does every
+// later one; Release gives nothing back then. Messages from Next stay readable until the
+// next Release or Take, or until the Receiver is no longer reachable. Those in recycled
+// buffers may change: when the next Receiver has released them, the producer uses the
+// buffers again.
+//
+// ErrBusy when a call is under way that does not end. Then the role is still held, and
+// Close may be called again.
+func (r *Receiver) Close() error {
+	r.closing.Lock()
+	defer r.closing.Unlock()
+	if r.closed {
+		return nil
+	}
+	if !r.gate.Closed() {
+		r.gate.Close()
+		close(r.stopped)
+	}
+	r.interrupt()
+	if !r.gate.Wait(r.closeTimeout) {
+		return shm.InSegment("close", r.segment.Name(), ErrBusy)
+	}
+	r.closed = true
+	truncated := shm.Guard(func() error {
+		if !r.wroteOff {
+			r.writeOff()
+		}
+		return nil
+	})
+	err := errors.Join(r.disconnect(), r.accept.close(), r.alarm.Close())
+	if r.held > 0 {
+		var unmap []func() error
+		for _, m := range r.buffers.retired {
+			unmap = append(unmap, m.mem.Unmap)
+		}
+		err = errors.Join(err, deferUnmap(r, r.deferred, unmap...))
+	} else {
+		err = errors.Join(err, r.unmapReleased())
+	}
+	fault := shm.Guard(func() error {
+		r.unread = r.countUnread()
+		r.acknowledgeEnd()
+		r.segment.Header().ConsumerSocket.Store("")
+		endpoint.EndSleep(r.own, monotonic.Now) // if the last call slept
+		endpoint.Close(r.own, monotonic.Now())
+		return nil
+	})
+	own, peer := r.own, r.peer
+	_, leaveErr := r.segment.Leave(func() bool { return !keepRequested(own, peer) && !unclaimed(r.segment.Header()) })
+	return errors.Join(err, cmp.Or(truncated, fault), leaveErr)
+}
+
+// acknowledgeEnd notes what the next Receiver need not be told of.
+func (r *Receiver) acknowledgeEnd() {
+	if r.held == 0 && r.segment.Header().Producer.Count.Load() == r.released.messages {
+		r.ends.Leave(true)
+	}
+}
+
+// unclaimed reports whether there is something for the next Receiver: messages went with a
+// producer that was killed since the last look, and nobody has counted them, or nobody was
+// told of an end that was not complete.
+func unclaimed(h *layout.Header) (some bool) {
+	_ = shm.Guard(func() error {
+		some = h.Producer.Count.Load() != h.Consumer.Count.Load() || endpoint.EndPending(h)
+		return nil
+	})
+	return some
+}

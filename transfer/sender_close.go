@@ -1,0 +1,264 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
+	"sluice/internal/timerfd"
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// giveUp is the context of a Shutdown that does not wait for a consumer: one that is done.
+var giveUp = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// Shutdown ends the stream: it sends what is left and the end, and waits until the consumer has
+// released everything. When ctx is done and no consumer is there, it gives up: an
+// *UndeliveredError, or an ErrUndelivered without a number where a truncated segment does not
+// tell it. With a consumer it waits on, however slow that is, until Abort. Nothing can be sent
+// any more. The role is held until Close.
+//
+// Any goroutine may call it, at any time, as Close and Abort: it waits for the call that is
+// under way, which waits for nobody itself, and every later one returns ErrClosed. What is
+// committed is sent, published or not. A reservation stays readable and writable until the
+// next Commit, Reserve or Send, or until the Sender is no longer reachable; what is written
+// there goes nowhere. ErrBusy when the call under way does not end.
+//
+// [Sender.Drain] waits for delivery too, and ends nothing.
+func (s *Sender) Shutdown(ctx context.Context) error {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	return s.shutDown(ctx)
+}
+
+// shutDown is Shutdown with s.ending held. It works on once.
+func (s *Sender) shutDown(ctx context.Context) error {
+	if s.isShutDown {
+		return nil
+	}
+	s.gate.Close()
+	if !s.gate.Wait(s.closeTimeout) {
+		return shm.InSegment("close", s.segment.Name(), ErrBusy)
+	}
+	s.isShutDown = true
+	fault := s.publishLast()
+	err := s.loop.finish(ctx)
+	left, closeErr := s.queue.close()
+	err = errors.Join(err, closeErr)
+	s.undelivered = left || err != nil || fault != nil
+	lost := uint64(0)
+	if left {
+		fault = cmp.Or(fault, shm.Guard(func() error { lost = s.unread(); return nil }))
+	}
+	if left && errors.Is(s.segment.Check(), shm.ErrTruncated) { // what the consumer has released stood there
+		return errors.Join(err, fault, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: how many is not known", ErrUndelivered)))
+	}
+	if lost > 0 {
+		s.lost = lost
+		fault = cmp.Or(fault, shm.Guard(func() error { endpoint.SetEnd(s.own, layout.EndFailed, s.end == layout.EndComplete); return nil }))
+		why := "that no consumer was there for"
+		switch {
+		case s.loop.aborted.Load():
+			why = "that no consumer has released"
+		case err != nil:
+			why = "that were not delivered"
+		}
+		err = errors.Join(err, shm.InSegment("", s.segment.Name(), &UndeliveredError{Lost: lost, why: why}))
+	}
+	return errors.Join(err, fault)
+}
+
+// Drain sends what is committed, full buffers or not, and waits until the consumer has released
+// everything, this one or one that is still to come. It returns nil then, and else the cause of
+// ctx, ErrClosed after a Close, or what keeps the Sender from sending for good; what is not
+// released stays queued. A message that is reserved is not waited for. The Sender's goroutine
+// calls it.
+func (s *Sender) Drain(ctx context.Context) error {
+	if err := s.beginDrain(); err != nil {
+		return err
+	}
+	var alarm timerfd.Alarm
+	defer alarm.Close()
+	alarm.Set(ctx)
+	for wait := minDrainPoll; ; wait = min(2*wait, maxDrainPoll) {
+		// Outside of a call, so that Close need not wait for this one.
+		unread, closed := s.drainStep()
+		switch {
+		case closed:
+			return ErrClosed
+		case unread == 0:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		if err := s.loop.failed(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.loop.done:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// How often Drain looks whether everything is released: the first time, and at last.
+const (
+	minDrainPoll = 100 * time.Microsecond
+	maxDrainPoll = 10 * time.Millisecond
+)
+
+// drainStep notes that this side is not hung, and returns how many messages Drain waits for.
+func (s *Sender) drainStep() (unread uint64, closed bool) {
+	s.page.Lock()
+	defer s.page.Unlock()
+	if s.left || s.gate.Closed() {
+		return 0, true
+	}
+	s.stats.progress()
+	return s.unread(), false
+}
+
+// beginDrain queues what is committed.
+func (s *Sender) beginDrain() error {
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if s.gate.Closed() {
+		return ErrClosed
+	}
+	s.flush()
+	return nil
+}
+
+// publishLast is sendLast, unless the Sender has stopped sending: then after Abort, when nobody asks
+// any more what is lost.
+func (s *Sender) publishLast() error {
+	for {
+		s.loop.awaitAbort()
+		s.page.Lock() // not while StopSending counts
+		if !s.loop.stopping.Load() || s.loop.aborted.Load() {
+			defer s.page.Unlock()
+			return shm.Guard(func() error { s.sendLast(); return nil })
+		}
+		s.page.Unlock()
+	}
+}
+
+// sendLast sends what is committed, and gives up what is not. No call is under way.
+func (s *Sender) sendLast() {
+	if s.recycled != nil && s.reserved >= 0 {
+		s.recycled.lent = true
+		mem := s.recycled.mem
+		deferUnmap(s, s.deferred, mem.Unmap)
+	}
+	s.enqueue()
+	s.publishCounts()
+	s.dropStage()
+	// Before the end is sent: the Receiver looks at it then.
+	endpoint.SetEnd(s.own, s.end, s.count != s.countBefore)
+}
+
+// Abort gives up at once, whether a consumer is there or not, and gives the role back: an
+// *UndeliveredError when something was not released; a consumer that is there can still take
+// those messages that were sent. Any goroutine may call it, also while another is in Shutdown
+// or Close, which then returns.
+func (s *Sender) Abort() error {
+	s.loop.abort()
+	return s.Close()
+}
+
+// Close ends the stream and gives the role back. While a consumer lives it waits until that
+// has released everything; without one it gives up, which is an *UndeliveredError if something
+// was not released. To wait for a consumer, call [Sender.Shutdown] first: then Close has nothing
+// to wait for, and does not say again what Shutdown has said.
+//
+// Any goroutine may call it. It waits for a Shutdown or Close that another goroutine is in.
+// After ErrBusy the role is still held, and Close may be called again.
+func (s *Sender) Close() error {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	if s.left {
+		return nil
+	}
+	err := s.shutDown(giveUp)
+	if !s.isShutDown {
+		return err
+	}
+	delivered := err == nil && !s.undelivered
+	s.page.Lock() // nobody is in Unread
+	s.left = true
+	s.page.Unlock()
+	if s.packing > 0 {
+		if detachErr := s.segment.Detach(); detachErr != nil {
+			// The user may still store to the file: the role stays with this process.
+			return errors.Join(err, detachErr)
+		}
+	}
+	var h *layout.Header
+	var own, peer *layout.RoleStats
+	fault := shm.Guard(func() error {
+		h = s.segment.Header()
+		own, peer = &h.ProducerStats, &h.ConsumerStats
+		own.Descriptors.Store(0)
+		own.Memory.Store(0)
+		endpoint.Close(own, monotonic.Now())
+		return nil
+	})
+	_, leaveErr := s.segment.Leave(func() bool {
+		return fault != nil || !s.endUnreported(h, delivered) && !keepRequested(own, peer)
+	})
+	if s.packing > 0 {
+		deferUnmap(s, s.deferred, s.segment.Unmap)
+	}
+	return errors.Join(err, fault, leaveErr)
+}
+
+// endUnreported reports whether the page has to stay for a Receiver that is still to come: it is to
+// be told of the end and nobody was; or the last one has died when it had released
+// everything that was delivered, and its successor waits for the end; or nobody has counted
+// what went with an earlier producer.
+func (s *Sender) endUnreported(h *layout.Header, delivered bool) (some bool) {
+	_ = shm.Guard(func() error {
+		some = s.keepEnd.Load() && endpoint.EndUnreported(h) || delivered && endpoint.Died(&h.ConsumerStats) || h.Consumer.Count.Load() < s.countBefore
+		return nil
+	})
+	return some
+}
+
+// stopTimeout is how long StopSending waits for a call of the user's that is under way, and
+// for the sendLoop, which looks once a pollInterval.
+const stopTimeout = 5 * pollInterval
+
+// StopSending sends nothing more, and returns how many of the messages that were published
+// are lost when this process ends now: those that were not handed over to a consumer that
+// lives. What was handed over is in the socket and in the consumer's hands, and stays
+// there. exact is false when that could not be found out; then n is the most that there
+// can be.
+//
+// Any goroutine may call it, once, and before Close. It is for a process that ends without:
+// every call that would publish something waits until Abort, which alone ends this Sender.
+func (s *Sender) StopSending() (n uint64, exact bool) {
+	s.gate.Close()
+	at, exact := s.loop.stopSending()
+	exact = s.gate.Wait(stopTimeout) && exact
+	s.page.Lock()
+	defer s.page.Unlock()
+	if s.left {
+		return 0, true // Close has said what is lost
+	}
+	if !exact {
+		at = s.peerAt.Count.Load()
+	}
+	count := s.cursor.Count.Load()
+	n = count - min(max(at, s.countBefore), count)
+	return n, exact || n == 0
+}
