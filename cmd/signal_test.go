@@ -64,12 +64,12 @@ var lostAtOnce = regexp.MustCompile(`left at once, asked to stop twice; ([0-9,]+
 // or is stopped at that moment.
 func TestSignal_Second_Transfer_SaysWhatIsLost(t *testing.T) {
 	t.Parallel()
-	for _, form := range []string{"", "--recycle", "--buffer 256", "--recycle --buffer 256"} {
+	for _, form := range []string{"", "--recycle", "--buffer 64", "--recycle --buffer 64"} {
 		for _, stopped := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, stopped: %v", form, stopped), func(t *testing.T) {
 				t.Parallel()
 				name := testenv.SegmentName(t)
-				c := testenv.Start(t, "consumer", "--name", name, "--work", "100us", "--verify", "--format", "json")
+				c := testenv.Start(t, "consumer", "--name", name, "--work", "50us", "--verify", "--format", "json")
 				p := testenv.Start(t, "producer", append(strings.Fields(form), "--mode", "transfer", "--name", name, "--rate", "100000", "--limit", "1GiB")...)
 				testenv.EventuallyConsumed(t, name, 10)
 				if stopped {
@@ -77,7 +77,7 @@ func TestSignal_Second_Transfer_SaysWhatIsLost(t *testing.T) {
 				}
 				queued := uint64(6_000) // more than a socket holds
 				if strings.Contains(form, "--buffer") {
-					queued = 20_000
+					queued = 40_000
 				}
 				testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+queued })
 				p.SignalTwice()
@@ -97,6 +97,7 @@ func TestSignal_Second_Transfer_SaysWhatIsLost(t *testing.T) {
 					c.Continue()
 				}
 				produced := testenv.Header(name).Producer.Count.Load()
+				t.Logf("%s, stopped %v: %d of %d lost", form, stopped, lost, produced)
 				handedOver := produced - lost
 				testenv.EventuallyHeader(t, name, fmt.Sprintf("%d messages taken, of %d: %s", handedOver, produced, p.Stderr.String()), func(h *layout.Header) bool { return h.ConsumerStats.Consumed.Load() >= handedOver })
 				c.Signal(unix.SIGTERM)
