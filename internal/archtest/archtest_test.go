@@ -186,7 +186,7 @@ func TestImports_KeptOutOfPackages(t *testing.T) {
 
 // A process that moves data carries none of what only observes: packages of internal/observe
 // are for gauge. (internal/report is for both.)
-func TestWhatMovesDataImportsNoObserver(t *testing.T) {
+func TestImports_NoObserverInDataPath(t *testing.T) {
 	const observers = "internal/observe/"
 	ours := module(t)
 	for _, s := range sources(t) {
