@@ -98,7 +98,7 @@ func TestEnvironment_FlagsOfOtherCommands_NoWarning(t *testing.T) {
 		}
 		p := testenv.StartWith(t, c.command[0], testenv.Options{Args: append(c.command[1:], c.args...), Env: env})
 		p.WantExit(0)
-		if said := p.Stderr.String(); strings.Count(said, "variable of no flag") != 1 || !strings.Contains(said, "SLUICE_NOSUCH") {
+		if said := p.Stderr.String(); strings.Count(said, "matches no flag") != 1 || !strings.Contains(said, "SLUICE_NOSUCH") {
 			t.Errorf("%v with %v:\n%s", c.command, env, said)
 		}
 	}
@@ -144,7 +144,7 @@ func TestEnvironment_MistypedVariable_Warning(t *testing.T) {
 	} {
 		p := testenv.StartWith(t, c.command, testenv.Options{Args: c.args, Env: []string{"SLUICE_CAPASITY=4KiB"}})
 		p.WantExit(0)
-		want := c.command + ": warning: SLUICE_CAPASITY in the environment is the variable of no flag, and ignored\n" +
+		want := c.command + ": warning: SLUICE_CAPASITY in the environment matches no flag, and is ignored\n" +
 			c.command + ": hint: did you mean SLUICE_CAPACITY?\n"
 		if !strings.HasPrefix(p.Stderr.String(), want) {
 			t.Errorf("%s:\n%swant:\n%s", c.command, p.Stderr.String(), want)
@@ -174,13 +174,13 @@ func TestEnvironment_Gauge(t *testing.T) {
 		}
 	}
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--nope"}, Env: []string{"SLUICE_JSON=true"}}) // which has no --json
-	p.WantError(2, "there is no flag --nope")
+	p.WantError(2, "unknown flag --nope")
 	if json.Valid([]byte(p.Stderr.String())) {
 		t.Errorf("%s", p.Stderr.String())
 	}
 	g := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"ls"}, Env: []string{"SLUICE_VERSION=1"}})
 	g.WantExit(0)
-	if said := g.Stderr.String(); !strings.Contains(said, "SLUICE_VERSION in the environment is the variable of no flag") || strings.Contains(said, "did you mean") {
+	if said := g.Stderr.String(); !strings.Contains(said, "SLUICE_VERSION in the environment matches no flag") || strings.Contains(said, "did you mean") {
 		t.Errorf("%s", said)
 	}
 }

@@ -76,8 +76,8 @@ func TestHints_SegmentInUse(t *testing.T) {
 		return testenv.Start(t, "producer", append(args, "--name", name, "--count", "1")...)
 	}
 	other().WantExit(0)
-	other("--slots", "8").WantHint(2, "another geometry|with 1 unread message and no consumer|let a consumer take what is left|--fresh", "stop its consumer")
-	other("--mode", "transfer").WantHint(2, "ring, not transfer|in --mode ring|let a consumer take what is left|--fresh", "stop its consumer")
+	other("--slots", "8").WantHint(2, "another geometry|with 1 unread message and no consumer|let a consumer drain it|--fresh", "stop its consumer")
+	other("--mode", "transfer").WantHint(2, "ring, not transfer|in --mode ring|let a consumer drain it|--fresh", "stop its consumer")
 	testenv.Start(t, "consumer", "--name", name, "--work", "1m")
 	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	other("--slots", "8").WantHint(2, "another geometry|a live consumer|stop its consumer", "--fresh|let a consumer")
@@ -97,7 +97,7 @@ func TestHints_UnreadMessagesOfAnotherFraming(t *testing.T) {
 		return testenv.Start(t, "producer", append(args, "--name", name, "--count", "1")...)
 	}
 	other("--input", "main_test.go", "--framing", "lines").WantExit(0)
-	const help = "let a consumer take them|--fresh|another --name"
+	const help = "let a consumer receive them|--fresh|another --name"
 	other("--input", "main_test.go").WantHint(2, "another framing: lines|with 1 unread message and no consumer|--framing lines|"+help, "wait until")
 	other().WantHint(2, "another framing: lines|1 unread|no consumer|"+help, "wait until|--framing lines")
 	other("--fresh").WantExit(0)
@@ -154,7 +154,7 @@ func TestHints_ConsumerAtEndOfStream(t *testing.T) {
 	c := testenv.Start(t, "consumer", "--name", name)
 	testenv.EventuallyConsumed(t, name, 1)
 	p.Signal(unix.SIGTERM)
-	c.WantHint(7, "not complete|for the whole stream, start both sides again", "kept")
+	c.WantHint(7, "not complete|restart both sides for the whole stream", "kept")
 
 	p = testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "5000")
 	r, w := testenv.Pipe(t)

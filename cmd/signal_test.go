@@ -57,7 +57,7 @@ func TestSignal_IgnoredAtStart_StaysIgnored(t *testing.T) {
 	}
 }
 
-var lostAtOnce = regexp.MustCompile(`left at once, asked to stop twice; ([0-9,]+) messages that had not been handed over are lost`)
+var lostAtOnce = regexp.MustCompile(`exited at once on a second signal; ([0-9,]+) messages that had not been handed over are lost`)
 
 // What the producer has not handed over of a queue is lost; what is in the socket and in
 // the consumer's hands is not. The consumer gets what it was said to get, whether it runs
@@ -129,7 +129,7 @@ func TestSignal_Second_Transfer_AllHandedOver(t *testing.T) {
 	}
 	testenv.EventuallyHeader(t, name, "a line handed over", func(h *layout.Header) bool { return h.ProducerStats.Buffers.Load() == 2 })
 	p.SignalTwice()
-	p.WantError(1, "left at once", "all that was sent was handed over; ", "lost if the consumer ends before it takes it: 1 message", "; what was read from the input and not sent is lost")
+	p.WantError(1, "exited at once", "all that was sent was handed over; ", "lost if the consumer ends before it takes it: 1 message", "; what was read from the input and not sent is lost")
 	c.Continue()
 	testenv.EventuallyHeader(t, name, "both lines taken", func(h *layout.Header) bool { return h.ConsumerStats.Consumed.Load() == 2 })
 	c.Signal(unix.SIGTERM)

@@ -62,7 +62,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	rep := report.Start(report.Options{
 		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(), Total: -1,
 	})
-	found := cli.SayWaiting("consumer", common.Name)
+	found := cli.NoteWaiting("consumer", common.Name)
 	r, err := open(ctx, common, opt, rep.Ended)
 	found()
 	if err != nil {
@@ -71,7 +71,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		}
 		return err
 	}
-	cli.LosesWhenStoppedTwice(func() string { return losses(r) })
+	cli.SetLossReport(func() string { return losses(r) })
 	var check *sink.Verify
 	seen, err := pressure.Observe(r.Segment())
 	err = errors.Join(err, rep.Attach(r.Segment(), r.Released))
@@ -104,7 +104,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	alone := r.Segment().Absent(layout.Producer)
 	tell.Detach()
-	cli.LosesWhenStoppedTwice(nil)
+	cli.SetLossReport(nil)
 	closeErr := r.Close()
 	if alone {
 		rep.Left(unread(r), layout.EndNone)
@@ -112,7 +112,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	return errors.Join(cli.WithSegment(common.Name, err), closeErr)
 }
 
-const startAgain = "for the whole stream, start both sides again"
+const startAgain = "restart both sides for the whole stream"
 
 // incompleteBy says that messages were lost with a producer that died. untaken of them
 // might have been taken, had this consumer gone on: some may have been in its socket.
@@ -172,7 +172,7 @@ func receive(ctx context.Context, r sluice.Consumer, check *sink.Verify, opt opt
 	if opt.output != "" {
 		held := new(sink.Held)
 		rep.OutputWait(held.For)
-		opened := cli.SayNoReader("consumer", common.Name, opt.output)
+		opened := cli.NoteNoReader("consumer", common.Name, opt.output)
 		out, err := sink.OpenOutput(ctx, opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) }, held)
 		opened()
 		if err != nil {

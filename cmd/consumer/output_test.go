@@ -213,7 +213,7 @@ func TestOutput_PipeBlocked_SecondSignalLeavesAtOnce(t *testing.T) {
 		select {
 		case <-c.Exited:
 			c.WantExit(1)
-			if said := c.Stderr.String(); !strings.Contains(said, "left at once") || !strings.Contains(said, "what was not released is delivered to the next consumer") || strings.Contains(said, "ran for") {
+			if said := c.Stderr.String(); !strings.Contains(said, "exited at once") || !strings.Contains(said, "what was not released is delivered to the next consumer") || strings.Contains(said, "ran for") {
 				t.Errorf("it took the orderly way out:\n%s", said)
 			}
 			return
@@ -238,7 +238,7 @@ func TestOutput_ReaderEnds_HintAndNextConsumer(t *testing.T) {
 	testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
 	r.Close()
 	fmt.Fprintln(more, "not written")
-	c.WantHint(1, "broken pipe|what it had not read of the pipe is lost|the next consumer gets what was not written", "what that did not")
+	c.WantHint(1, "broken pipe|data left in the pipe is lost|the next consumer receives the messages that were not written", "what that did not")
 	more.Close()
 	next := testenv.Start(t, "consumer", "--name", name, "--output", "-")
 	next.WantExit(0)
@@ -265,7 +265,7 @@ func TestOutput_ReaderSlow_VerdictNamesReader(t *testing.T) {
 	}
 	c := consume()
 	blames(c)
-	c.EventuallyPrints(`{"hint":"start its reader","note":"waiting for somebody to read ` + path)
+	c.EventuallyPrints(`{"hint":"start its reader","note":"waiting for a reader of ` + path)
 	c.Signal(unix.SIGINT)
 	c.WantExit(0)
 	if f := c.Final(); !strings.Contains(fmt.Sprint(f["verdictWhy"]), "waited for the reader") {
@@ -282,7 +282,7 @@ func TestOutput_ReaderSlow_VerdictNamesReader(t *testing.T) {
 		t.Errorf("%s", said)
 	}
 	c.Signal(unix.SIGINT)
-	c.WantHint(1, "its reader does not read|comes again as a whole|let its reader read until the consumer has ended", "temporarily")
+	c.WantHint(1, "its reader does not read|comes again as a whole|keep the reader of the output running until the consumer has exited", "temporarily")
 	r.Close()
 
 	c = testenv.Start(t, "consumer", "--name", name, "--output", filepath.Join(t.TempDir(), "out"), "--work", "10ms", "--count", "50", "--format", "json")

@@ -420,7 +420,7 @@ func TestRecord_NoReader_Ends(t *testing.T) {
 	both.Close()
 	testenv.StartWith(t, "gauge", testenv.Options{Args: record, Stdout: left}).WantError(1, "nobody has standard output open for reading", "--output FILE")
 	g := testenv.Start(t, "gauge", "record", "--name", name, "--output", path)
-	g.EventuallyPrints("waiting for somebody to read " + path)
+	g.EventuallyPrints("waiting for a reader of " + path)
 	g.Signal(unix.SIGINT)
 	g.WantExit(1)
 	if said := g.Stderr.String(); !strings.Contains(said, "error: output: nobody has "+path+" open for reading, and nothing was recorded") {

@@ -46,7 +46,7 @@ var errNoSegment = errors.New("there is none")
 
 // noSegment is the error for a name without a segment.
 func noSegment(name string) error {
-	return cli.WithHint(cli.WithSegment(name, errNoSegment), "%s", cli.OtherSegments(name))
+	return cli.WithHint(cli.WithSegment(name, errNoSegment), "%s", cli.SimilarSegments(name))
 }
 
 // openView is shm.OpenView; its error for a name without a segment has a hint.

@@ -56,7 +56,7 @@ func record(ctx context.Context, c *urfave.Context) error {
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
-	opened := cli.SayNoReader("gauge", "", path)
+	opened := cli.NoteNoReader("gauge", "", path)
 	out, err := sink.OpenOutput(ctx, path, func() layout.Framing { return layout.FramingRaw }, new(sink.Held))
 	opened()
 	if err != nil {
@@ -119,7 +119,7 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 		case r.found && !found, r.over && !over:
 			notice.Reset(noticeDelay)
 		case waited && !r.found:
-			cli.Note("gauge", name, fmt.Sprintf("waiting for segment %q", name), cli.OtherSegments(name))
+			cli.Note("gauge", name, fmt.Sprintf("waiting for segment %q", name), cli.SimilarSegments(name))
 		case waited && r.over:
 			cli.Note("gauge", name, fmt.Sprintf("the pair in segment %q has ended already", name), "to record another run in it, start a side within a second, or before")
 			return r.poll(f, true)

@@ -35,7 +35,7 @@ func serveCommand() cli.App {
 		File:   "listen",
 		IsFile: func(arg string) bool { _, _, err := net.SplitHostPort(arg); return err == nil },
 		Run: func(ctx context.Context, c *urfave.Context) error {
-			return serve(ctx, cli.Called(c, "listen"), c.String("listen"))
+			return serve(ctx, cli.FlagSource(c, "listen"), c.String("listen"))
 		},
 	}
 }

@@ -58,7 +58,7 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 	o := options{
 		slots: c.Uint64("slots"), fresh: c.Bool("fresh"),
 		burst: c.Int("burst"), input: c.String("input"), chunkSet: c.IsSet("chunk"),
-		called: func(flag string) string { return cli.Called(c, flag) },
+		called: func(flag string) string { return cli.FlagSource(c, flag) },
 	}
 	if err := o.parseTransfer(c, mode); err != nil {
 		return o, err
@@ -66,7 +66,7 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 	capacity := cli.GetSize(c, "capacity")
 	if _, err := layout.RingGeometry(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
 		flag, text, _ := strings.Cut(err.Error(), " ") // capacity or slots
-		err = cli.UsageError("%s: %s", cli.Called(c, flag), text)
+		err = cli.UsageError("%s: %s", cli.FlagSource(c, flag), text)
 		if near := nearCapacity(capacity); near != "" {
 			err = cli.WithHint(err, "%s", near)
 		}
@@ -107,7 +107,7 @@ func (o *options) parseTransfer(c *urfave.Context, mode layout.Mode) error {
 	}
 	o.buffer = int(buffer)
 	if least := minLimit + buffer; o.limit > 0 && o.limit < least {
-		err := cli.UsageError("%s: invalid size %d: want one >= %d", cli.Called(c, "limit"), o.limit, least)
+		err := cli.UsageError("%s: invalid size %d: want one >= %d", cli.FlagSource(c, "limit"), o.limit, least)
 		return cli.WithHint(err, "it has to hold %d bytes and a --buffer; 0 is no limit", minLimit)
 	}
 	if o.limit == 0 {
@@ -127,7 +127,7 @@ func largest(mode layout.Mode) int {
 // inRange checks a flag of a size against its bounds.
 func inRange(c *urfave.Context, flag string, least, most uint64) error {
 	if n := cli.GetSize(c, flag); n < least || n > most {
-		return cli.UsageError("%s: invalid size %d: want one from %d to %d", cli.Called(c, flag), n, least, most)
+		return cli.UsageError("%s: invalid size %d: want one from %d to %d", cli.FlagSource(c, flag), n, least, most)
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func (o *options) parseInput(c *urfave.Context) error {
 	}
 	o.framing = cmp.Or(cli.GetFraming(c), cli.DefaultFraming(o.input))
 	if cli.SetOnCommandLine(c, "chunk") && o.framing != layout.FramingRaw {
-		return cli.WithHint(cli.UsageError("--chunk has no meaning with %v framing", o.framing), "leave it out, or add --framing raw")
+		return cli.WithHint(cli.UsageError("--chunk has no effect with %v framing", o.framing), "leave it out, or add --framing raw")
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (o *options) parseInput(c *urfave.Context) error {
 func refuse(c *urfave.Context, flags []string, when string) error {
 	for _, f := range flags {
 		if cli.SetOnCommandLine(c, f) {
-			return cli.UsageError("--%s has no meaning %s", f, when)
+			return cli.UsageError("--%s has no effect %s", f, when)
 		}
 	}
 	return nil

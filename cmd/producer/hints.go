@@ -82,7 +82,7 @@ func padding(err error, s *pressure.Snapshot, opt options) string {
 // is there.
 func adviseOpening(err error, common cli.Common, opt options) error {
 	if errors.Is(err, shm.ErrNoSpace) && common.Mode == layout.ModeTransfer {
-		return cli.WithHint(err, "free some, or enlarge it: mount -o remount,size=... /dev/shm")
+		return cli.WithHint(err, "free space there, or enlarge it: mount -o remount,size=... /dev/shm")
 	}
 	if errors.Is(err, unix.EFBIG) && common.Mode == layout.ModeRing {
 		return cli.WithHint(err, "allow larger files (ulimit -f), or choose a smaller --capacity")
@@ -106,7 +106,7 @@ func adviseOpening(err error, common cli.Common, opt options) error {
 	case errors.Is(err, layout.ErrMode) && s.Consumer.Alive:
 		return cli.WithHint(err, "go on with it in --mode %v, choose another --name, or stop its consumer first", s.Geometry.Mode)
 	case errors.Is(err, layout.ErrMode):
-		return cli.WithHint(err, "go on with it in --mode %v, let a consumer take what is left, discard it with --fresh, or choose another --name", s.Geometry.Mode)
+		return cli.WithHint(err, "go on with it in --mode %v, let a consumer drain it, discard it with --fresh, or choose another --name", s.Geometry.Mode)
 	}
 	return err
 }
@@ -116,7 +116,7 @@ func adviseOpening(err error, common cli.Common, opt options) error {
 func otherFraming(h *layout.Header, consumer bool, opt options) string {
 	text := "wait until its consumer has taken them, or choose another --name"
 	if !consumer {
-		text = "let a consumer take them first, discard them with --fresh, or choose another --name"
+		text = "let a consumer receive them first, discard them with --fresh, or choose another --name"
 	}
 	var left layout.Framing
 	_ = shm.Guard(func() error { left = h.ProducerStats.LoadFraming(); return nil })

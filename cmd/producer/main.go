@@ -76,10 +76,10 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	if err != nil {
 		return adviseOpening(cli.IgnoreStop(err), common, opt)
 	}
-	cli.LosesWhenStoppedTwice(losses(w, in))
+	cli.SetLossReport(losses(w, in))
 	move, err := plan(w, in, opt, source.Limits{Count: common.Count, Pace: ratelimit.New(common.Rate, opt.burst)})
 	if err != nil {
-		cli.LosesWhenStoppedTwice(nil)
+		cli.SetLossReport(nil)
 		w.EndAs(layout.EndFailed)
 		closeErr := w.Close()
 		return errors.Join(err, closeErr)
@@ -124,7 +124,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		tells = telling(w.Segment(), end, false)
 	}
 	tell.Detach()
-	cli.LosesWhenStoppedTwice(nil)
+	cli.SetLossReport(nil)
 	closeErr := w.Close()
 	if alone {
 		rep.Left(unread(w), tells)

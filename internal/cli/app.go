@@ -1,5 +1,5 @@
-// Package cli is what the commands share: how flags are parsed, how a
-// command is told to stop, and how an error becomes a line and an exit code.
+// Package cli has what all commands share: flags, signals, and how an error becomes a message
+// and an exit code.
 package cli
 
 import (
@@ -21,46 +21,45 @@ import (
 	"sluice/shm"
 )
 
-// App describes a command, or one of its commands.
+// App describes a command, or a subcommand of one.
 type App struct {
 	Name     string
 	Usage    string // one line
 	About    string // a paragraph or two
 	Examples []string
 	Flags    []urfave.Flag
-	File     string                // the flag that names a file, for those who leave it out
-	IsFile   func(arg string) bool // whether arg may be meant for File; nil = whatever it is
-	Argument string                // the flag whose value may stand alone, "" = none
-	Commands []App                 // each without commands of its own
-	Prints   bool                  // on standard output, which has to be there
-	of       *App                  // whose command it is, nil = nobody's
+	File     string                // the flag that names a file, for a hint when it is missing before one
+	IsFile   func(arg string) bool // whether arg may be a value of File; nil = any may
+	Argument string                // the flag whose value may be given without the flag, "" = none
+	Commands []App                 // subcommands, which have none themselves
+	Prints   bool                  // it writes to standard output, which must not be closed
+	parent   *App                  // nil for a command that is not a subcommand
 
-	// Run does the work until it is done or ctx is. The causes of ctx that
-	// stand for an orderly stop may be returned as they are.
+	// Run runs until the work or ctx is done. ErrStopped may be returned as it is.
 	Run func(ctx context.Context, c *urfave.Context) error
 }
 
-// Main runs the command with the process's arguments and returns its exit
-// code. Errors are printed as Exit does.
+// Main runs the command with the arguments of the process, prints its error as Exit does, and
+// returns the exit code.
 func Main(a App) int {
-	// A closed pipe at the output is an error to report, not a death.
+	// A closed pipe at the output is reported as an error (EPIPE).
 	signal.Ignore(unix.SIGPIPE)
-	hasJSON = a.commands(func(c *App) bool { return slices.Contains(namesOf(c.Flags), "json") }) != ""
+	hasJSON = a.commandsWhere(func(c *App) bool { return slices.Contains(namesOf(c.Flags), "json") }) != ""
 	if err := netpoll.Start(); err != nil {
-		err = fmt.Errorf("open what the runtime needs: %w", err)
-		m := meant(a.Name, err)
+		err = fmt.Errorf("start the runtime's poller: %w", err)
+		m := messageFor(a.Name, err)
 		fmt.Fprintln(os.Stderr, strings.Join(m.lines(wantsJSON()), "\n"))
 		return m.code
 	}
-	dropEmpty()
+	unsetEmptyVariables()
 	a.Flags = withVersion(checked(a.Flags))
 	for i := range a.Commands {
-		a.Commands[i].Flags, a.Commands[i].of = withVersion(checked(a.Commands[i].Flags)), &a
+		a.Commands[i].Flags, a.Commands[i].parent = withVersion(checked(a.Commands[i].Flags)), &a
 	}
 	if done, err := a.generate(os.Args[1:]); done {
 		return Exit(a.Name, false, err)
 	}
-	os.Args = append(os.Args[:1:1], a.arrange(os.Args[1:])...)
+	os.Args = append(os.Args[:1:1], a.reorderArgs(os.Args[1:])...)
 	app := &urfave.App{
 		Name:                  a.Name,
 		Flags:                 a.Flags,
@@ -68,7 +67,7 @@ func Main(a App) int {
 		HideVersion:           true,
 		CustomAppHelpTemplate: a.help(a.Name),
 		OnUsageError:          a.usageError,
-		ExitErrHandler:        func(*urfave.Context, error) {}, // it would exit past every deferred call
+		ExitErrHandler:        func(*urfave.Context, error) {}, // the default one exits, without deferred calls
 		Action:                a.action(a.Name),
 	}
 	for _, sub := range a.Commands {
@@ -80,35 +79,35 @@ func Main(a App) int {
 	}
 	var helpErr error
 	urfave.HelpPrinter = func(out io.Writer, text string, _ any) {
-		if helpErr = canPrint(); helpErr == nil {
+		if helpErr = checkStdout(); helpErr == nil {
 			_, helpErr = io.WriteString(out, text)
 		}
 	}
 	err := errors.Join(app.Run(os.Args), helpErr)
-	return Exit(a.called(os.Args[1:]), wantsJSON(), err)
+	return Exit(a.commandPath(os.Args[1:]), wantsJSON(), err)
 }
 
-// generate prints what is not for people, when args ask for it.
+// generate prints the manual page or completions if args ask for them.
 func (a *App) generate(args []string) (done bool, err error) {
 	switch last := len(args) - 1; {
 	case last == 0 && args[0] == generateMan:
-		return true, errors.Join(canPrint(), a.printMan(os.Stdout))
+		return true, errors.Join(checkStdout(), a.printMan(os.Stdout))
 	case last >= 0 && args[last] == generateCompletion:
-		return true, errors.Join(canPrint(), a.printCompletions(os.Stdout, args[:last]))
+		return true, errors.Join(checkStdout(), a.printCompletions(os.Stdout, args[:last]))
 	}
 	return false, nil
 }
 
 const versionFlag = "version"
 
-// withVersion adds the flag that Main itself sees to. It is the only one without an
-// environment variable.
+// withVersion adds --version, which Main handles. It is the only flag without an environment
+// variable.
 func withVersion(flags []urfave.Flag) []urfave.Flag {
-	return append(flags, &urfave.BoolFlag{Name: versionFlag, Usage: "print version, commit, Go and the version of the segment layout"})
+	return append(flags, &urfave.BoolFlag{Name: versionFlag, Usage: "print the version, the commit, the Go version and the version of the segment layout"})
 }
 
-// called returns the command's name, and after a space that of its command.
-func (a *App) called(args []string) string {
+// commandPath returns the name of the command, with the subcommand in args after a space.
+func (a *App) commandPath(args []string) string {
 	for _, sub := range a.Commands {
 		if len(args) > 0 && args[0] == sub.Name {
 			return a.Name + " " + sub.Name
@@ -118,42 +117,42 @@ func (a *App) called(args []string) string {
 }
 
 func (a *App) usageError(_ *urfave.Context, err error, _ bool) error {
-	return a.withHelp(a.flagOfAnother(mistake(err, a.Flags)))
+	return a.hintFromHelp(a.hintFlagOwners(rewordParseError(err, a.Flags)))
 }
 
 // action runs the command called name.
 func (a *App) action(name string) urfave.ActionFunc {
 	return func(c *urfave.Context) error {
 		if c.Bool(versionFlag) {
-			if err := canPrint(); err != nil {
+			if err := checkStdout(); err != nil {
 				return err
 			}
 			return versionOf(name).print(os.Stdout, wantsJSON())
 		}
-		if err := a.takeArgument(c); err != nil {
+		if err := a.parseArgument(c); err != nil {
 			return err
 		}
-		if !systemd.Started() { // there it is an error
+		if !systemd.Started() { // under systemd, ParseCommon returns an error
 			warnOfVariables(name, a.Flags)
 		}
 		if a.Prints {
-			if err := canPrint(); err != nil {
+			if err := checkStdout(); err != nil {
 				return err
 			}
 		}
-		ctx, stop := untilStopped(name)
+		ctx, stop := withSignals(name)
 		defer stop()
-		return a.withHelp(a.Run(ctx, c))
+		return a.hintFromHelp(a.Run(ctx, c))
 	}
 }
 
-// canPrint is an error where standard output is closed, and what is printed would be gone.
-func canPrint() error {
-	return WithHint(stdio.Check(1), "redirect it to a file or a pipe, or > /dev/null%s", bothWays)
+// checkStdout returns an error if standard output is closed.
+func checkStdout() error {
+	return WithHint(stdio.Check(1), "redirect it to a file or a pipe, or > /dev/null%s", readWriteNote)
 }
 
-// takeArgument takes what stands there without a flag.
-func (a *App) takeArgument(c *urfave.Context) error {
+// parseArgument handles arguments that are not flags.
+func (a *App) parseArgument(c *urfave.Context) error {
 	first, n := c.Args().First(), c.NArg()
 	switch {
 	case n == 0:
@@ -170,19 +169,19 @@ func (a *App) takeArgument(c *urfave.Context) error {
 		}
 		return WithHint(UsageError("unexpected argument %q", second), "give one --%s at a time", a.Argument)
 	case a.Argument != "" && SetOnCommandLine(c, a.Argument):
-		return WithHint(UsageError("unexpected argument %q besides %s", first, dashed(a.Argument)), "give one --%s at a time", a.Argument)
+		return WithHint(UsageError("unexpected argument %q in addition to %s", first, withDashes(a.Argument)), "give one --%s at a time", a.Argument)
 	case a.Argument != "":
 		if err := c.Set(a.Argument, first); err != nil {
-			return WithHint(UsageError("%w", err), "--help says what a name is")
+			return WithHint(UsageError("%w", err), "--help describes valid names")
 		}
 		return nil
 	case a.File != "" && (a.IsFile == nil || a.IsFile(first)):
 		return a.fileWithoutFlag(first)
 	}
-	return a.argumentOfAnother(UsageError("unexpected argument %q", first))
+	return a.hintArgumentOwners(UsageError("unexpected argument %q", first))
 }
 
-// fileWithoutFlag is the error for an argument that may be meant for File.
+// fileWithoutFlag returns the error for an argument that may be a value of File.
 func (a *App) fileWithoutFlag(arg string) error {
 	err := UsageError("unexpected argument %q", arg)
 	switch {
@@ -193,7 +192,7 @@ func (a *App) fileWithoutFlag(arg string) error {
 	case arg == "", arg[0] == '-':
 		return WithHint(err, "--help lists the flags")
 	case a.Argument == "" && slices.Contains(namesOf(a.Flags), "name") && shm.CheckName(arg) == nil:
-		return WithHint(err, "did you mean --%s %s, or --name %[2]s?", a.File, arg) // gauge takes a name that stands alone
+		return WithHint(err, "did you mean --%s %s, or --name %[2]s?", a.File, arg) // for gauge the argument would be a name
 	}
 	return WithHint(err, "did you mean --%s %s?", a.File, arg)
 }

@@ -8,10 +8,10 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-// arrange returns the arguments as the flag parser takes them: "help" is --help, also of a
-// command, "version" is --version, and what is no flag stands behind the flags. Beside
-// --help it is left out, unless it is a command: the parser would look for a topic of that name.
-func (a *App) arrange(args []string) []string {
+// reorderArgs returns the arguments in the form that the flag parser needs: "help" becomes
+// --help, "version" becomes --version, and arguments come after flags. With --help, arguments
+// that are not commands are dropped, because the parser takes them for help topics.
+func (a *App) reorderArgs(args []string) []string {
 	if len(args) == 0 {
 		return args
 	}
@@ -43,36 +43,37 @@ func (a *App) arrange(args []string) []string {
 			return slices.Concat(args[:first], front)
 		case arg == "-" || !strings.HasPrefix(arg, "-"):
 			back = append(back, arg)
-		case takesNext(arg, flags) && len(rest) > 1:
+		case takesValue(arg, flags) && len(rest) > 1:
 			front = append(front, arg, rest[1])
 			rest = rest[1:]
-		case takesNext(arg, flags): // its value is missing, and must not be what is no flag
+		case takesValue(arg, flags): // without its value: an argument must not become it
 			return slices.Concat(args[:first], front, rest)
 		default:
 			front = append(front, arg)
 			help = help || arg == "--help" || arg == "-help" || arg == "-h" || arg == "--h"
 		}
 	}
-	if help && (first > 0 || len(back) == 0 || a.called(back) == a.Name) {
+	if help && (first > 0 || len(back) == 0 || a.commandPath(back) == a.Name) {
 		return slices.Concat(args[:first], front)
 	}
 	return slices.Concat(args[:first], front, back)
 }
 
-// takesNext reports whether the argument after arg is its value.
-func takesNext(arg string, flags []urfave.Flag) bool {
+// takesValue reports whether the argument after arg is its value.
+func takesValue(arg string, flags []urfave.Flag) bool {
 	name := strings.TrimLeft(arg, "-")
 	for _, f := range flags {
 		if slices.Contains(f.Names(), name) {
-			_, is := f.(*urfave.BoolFlag)
-			return !is
+			_, isBool := f.(*urfave.BoolFlag)
+			return !isBool
 		}
 	}
 	return false
 }
 
-// dropEmpty unsets the variables that are empty: for every kind of flag the same as unset.
-func dropEmpty() {
+// unsetEmptyVariables unsets empty variables, because the flag parser rejects an empty value
+// for some kinds of flags.
+func unsetEmptyVariables() {
 	for _, v := range os.Environ() {
 		if name, value, _ := strings.Cut(v, "="); value == "" && strings.HasPrefix(name, "SLUICE_") {
 			os.Unsetenv(name)

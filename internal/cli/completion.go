@@ -10,20 +10,20 @@ import (
 	"sluice/shm"
 )
 
-// generateCompletion is the last argument, not in --help, that makes a command print what
-// may stand on its command line. scripts/completion.* ask for it.
+// generateCompletion as the last argument makes a command print its completions, for
+// scripts/completion.*. It is not in --help.
 const generateCompletion = "--generate-completion"
 
-// printCompletions writes a line for each word that may follow args: the word, what it
-// takes, and what it means, parted by a blank.
+// printCompletions writes a line for each word that may follow args: the word, the kind of its
+// value, and its description, separated by a space.
 //
-//	--fresh none discard what a dead pair left behind
-//	--mode ring|transfer MODE of passing messages
-//	--count value stop in good order after N messages
+//	--fresh none discard a segment left by a dead pair
+//	--mode ring|transfer MODE: ring or transfer
+//	--count value stop cleanly after N messages
 //	--input file read messages from FILE
 //	--name segment NAME of the segment
 //	NAME segment                                           an argument
-//	demo name                                              a segment that is there
+//	demo name                                              an existing segment
 //	stat command show everything about a segment, once
 func (a *App) printCompletions(out io.Writer, args []string) error {
 	var b strings.Builder
@@ -50,11 +50,11 @@ func (a *App) printCompletions(out io.Writer, args []string) error {
 		b.WriteString("NAME segment\n")
 	}
 	for _, f := range of.Flags {
-		takes := takesWhat(f)
+		takes := valueKind(f)
 		named = named || takes == "segment"
 		_, text := describe(f)
 		for _, n := range f.Names() {
-			fmt.Fprintf(&b, "%s %s %s\n", dashed(n), takes, text)
+			fmt.Fprintf(&b, "%s %s %s\n", withDashes(n), takes, text)
 		}
 	}
 	b.WriteString("--help none print the flags\n")
@@ -71,12 +71,12 @@ func (a *App) printCompletions(out io.Writer, args []string) error {
 	return err
 }
 
-// takesWhat says what the value of a flag is, in a word: see printCompletions.
-func takesWhat(f urfave.Flag) string {
+// valueKind returns the kind of a flag's value: see printCompletions.
+func valueKind(f urfave.Flag) string {
 	if generic, ok := f.(*urfave.GenericFlag); ok {
 		switch v := generic.Value.(type) {
 		case *choice:
-			return strings.Join(v.of, "|")
+			return strings.Join(v.words, "|")
 		case *segmentName:
 			return "segment"
 		}

@@ -13,7 +13,7 @@ import (
 
 // Exit codes.
 const (
-	ExitOK        = 0 // done in good order
+	ExitOK        = 0 // completed, or stopped cleanly
 	ExitFailed    = 1 // failed while running
 	ExitUsage     = 2
 	ExitFault     = 3 // --verify found a fault
@@ -33,11 +33,10 @@ type usageError struct{ error }
 func (u usageError) Unwrap() error        { return u.error }
 func (u usageError) Is(target error) bool { return target == errUsage }
 
-// Usage returns an error of wrong usage, for exit code 2.
+// UsageError returns an error of wrong usage, for exit code 2.
 func UsageError(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// hintedError is an error with what to do about it, where that depends on more than
-// the error.
+// hintedError is an error with a hint that depends on more than the error.
 type hintedError struct {
 	error
 	hint string
@@ -45,8 +44,7 @@ type hintedError struct {
 
 func (h hintedError) Unwrap() error { return h.error }
 
-// WithHint returns err with what to do about it, in place of what the command would say
-// by itself; nil for a nil err.
+// WithHint returns err with a hint that replaces the one from errorRules; nil for a nil err.
 func WithHint(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
@@ -54,58 +52,58 @@ func WithHint(err error, format string, args ...any) error {
 	return hintedError{err, fmt.Sprintf(format, args...)}
 }
 
-// Named says which segment an error is about. An orderly stop is no error.
+// WithSegment returns err with the name of the segment that it is about, nil for a clean stop.
 func WithSegment(segment string, err error) error { return shm.InSegment("", segment, IgnoreStop(err)) }
 
-// Exit prints what is wrong and what to do about it, a line each, and returns the exit
-// code. command is the process's name, and after a space that of its command, as in
-// "gauge rm". With asJSON it prints one object.
+// Exit prints the error and its hint, a line each, and returns the exit code. command is the
+// name of the process, with a subcommand after a space ("gauge rm"). With asJSON it prints
+// one object.
 func Exit(command string, asJSON bool, err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	m := meant(command, err)
+	m := messageFor(command, err)
 	m.print(asJSON)
 	return m.code
 }
 
-// meant is the message that an error comes to.
-func meant(command string, err error) message {
-	parts := onlyOnce(split(err))
-	code, hint := judge(command, parts)
-	text, segment := join(parts)
+// messageFor returns the message that Exit prints for an error.
+func messageFor(command string, err error) message {
+	parts := deduplicate(splitError(err))
+	code, hint := codeAndHint(command, parts)
+	text, segment := joinParts(parts)
 	name, _, _ := strings.Cut(command, " ")
 	return message{name, "error", text, hint, segment, code}
 }
 
-// part is one of the errors that were joined: each is said for itself.
+// part is one of several joined errors.
 type part struct {
 	err         error
-	op, segment string // of its shm.SegmentError, "" without one
-	text        string // without them
-	hint        string // of WithHint
+	op, segment string // from its shm.SegmentError, "" without one
+	text        string // without op and segment
+	hint        string // from WithHint
 }
 
-// split takes joined errors apart, and out of each the segment that it is about.
-func split(err error) []part {
+// splitError splits joined errors, and separates the segment from the text of each.
+func splitError(err error) []part {
 	switch e := err.(type) {
 	case nil:
 		return nil
 	case hintedError:
-		parts := split(e.error)
+		parts := splitError(e.error)
 		for i := range parts {
 			parts[i].hint = e.hint
 		}
 		return parts
 	case usageError:
-		parts := split(e.error)
+		parts := splitError(e.error)
 		for i := range parts {
 			parts[i].err = usageError{parts[i].err}
 		}
 		return parts
 	case *shm.SegmentError:
 		var parts []part
-		for _, p := range split(e.Err) {
+		for _, p := range splitError(e.Err) {
 			if p.segment == "" {
 				p.op, p.segment = e.Op, e.Name
 			}
@@ -116,10 +114,10 @@ func split(err error) []part {
 		}
 		return parts
 	}
-	if many := joined(err); many != nil {
+	if many := joinedErrors(err); many != nil {
 		var parts []part
 		for _, e := range many {
-			parts = append(parts, split(e)...)
+			parts = append(parts, splitError(e)...)
 		}
 		return parts
 	}
@@ -135,9 +133,9 @@ func split(err error) []part {
 	return []part{p}
 }
 
-// joined returns what errors.Join has joined, nil if err is something else: fmt.Errorf
-// also wraps several, in a sentence of its own.
-func joined(err error) []error {
+// joinedErrors returns the arguments of errors.Join if err is its result, else nil. An error
+// of fmt.Errorf can wrap several errors too, but its text is one sentence that stays whole.
+func joinedErrors(err error) []error {
 	many, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil
@@ -152,14 +150,13 @@ func joined(err error) []error {
 	return many.Unwrap()
 }
 
-// onlyOnce leaves out what is said already: the same text, and what each step of an end
-// finds again in other words (that the segment was truncated), of which the longest
-// stays.
-func onlyOnce(parts []part) (once []part) {
+// deduplicate drops parts with the same text, and keeps only the longest text for a rule with
+// printOnce: several steps of a shutdown find out that a segment was truncated, for example.
+func deduplicate(parts []part) (once []part) {
 	for _, p := range parts {
-		m := p.meaning()
+		m := p.rule()
 		at := slices.IndexFunc(once, func(q part) bool {
-			return q.text == p.text || m < len(meanings) && meanings[m].once && q.meaning() == m
+			return q.text == p.text || m < len(errorRules) && errorRules[m].printOnce && q.rule() == m
 		})
 		switch {
 		case at < 0:
@@ -171,8 +168,8 @@ func onlyOnce(parts []part) (once []part) {
 	return once
 }
 
-// join puts the parts into one line. A segment is named once for all that follow it.
-func join(parts []part) (text, segment string) {
+// joinParts joins the parts into one line. Consecutive parts about one segment name it once.
+func joinParts(parts []part) (text, segment string) {
 	var b strings.Builder
 	at := ""
 	for i, p := range parts {
@@ -191,50 +188,49 @@ func join(parts []part) (text, segment string) {
 	return b.String(), segment
 }
 
-// judge returns the exit code and the hint of the part whose meaning stands first in the
-// table.
-func judge(command string, parts []part) (code int, hint string) {
-	best := slices.MinFunc(parts, func(a, b part) int { return a.meaning() - b.meaning() })
-	at := best.meaning()
-	if at == len(meanings) {
+// codeAndHint returns the exit code and the hint of the part whose rule comes first in
+// errorRules.
+func codeAndHint(command string, parts []part) (code int, hint string) {
+	best := slices.MinFunc(parts, func(a, b part) int { return a.rule() - b.rule() })
+	at := best.rule()
+	if at == len(errorRules) {
 		return ExitFailed, best.hint
 	}
-	m := meanings[at]
+	m := errorRules[at]
 	if best.hint == "" && m.hint != nil {
 		return m.code, m.hint(command, best)
 	}
 	return m.code, best.hint
 }
 
-// asJSON reports whether the caller reads JSON, also where the flags could not be
-// parsed: --format json, or --json of gauge. format and json are their variables in the
-// environment.
+// asJSON reports whether --format json or gauge's --json was given, even if the flags could
+// not be parsed. format and json are the values of their environment variables.
 func asJSON(args []string, format, json string) bool {
-	is := format == "json" || isTrue(json)
+	want := format == "json" || isTrue(json)
 	for i, arg := range args {
 		name, value, given := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		switch {
 		case arg == "--":
-			return is
+			return want
 		case !strings.HasPrefix(arg, "-"):
 		case name == "json":
-			is = !given || isTrue(value)
+			want = !given || isTrue(value)
 		case name == "format" && given:
-			is = value == "json"
+			want = value == "json"
 		case name == "format" && i+1 < len(args):
-			is = args[i+1] == "json"
+			want = args[i+1] == "json"
 		}
 	}
-	return is
+	return want
 }
 
-// isTrue is how the flag parser reads a flag without a value of its own.
+// isTrue parses a boolean as the flag parser does; false if it is none.
 func isTrue(value string) bool {
 	is, err := strconv.ParseBool(value)
 	return is && err == nil
 }
 
-// hasJSON reports that the process's command has the flag --json, and so its variable.
+// hasJSON reports whether a command of this process has the flag --json, and so SLUICE_JSON.
 var hasJSON bool
 
 func wantsJSON() bool {

@@ -48,69 +48,69 @@ func TestExit_Text_ErrorAndHintLines(t *testing.T) {
 		want          string
 	}{
 		{"nothing", "producer", nil, 0, ""},
-		{"an error that nobody knows", "producer", errors.New("odd"), 1, "producer: error: odd\n"},
+		{"an unknown error", "producer", errors.New("odd"), 1, "producer: error: odd\n"},
 		{"a mistake", "gauge stat", UsageError("--count: bad"), 2, "gauge: error: --count: bad\n"},
-		{"a mistake with its own hint", "gauge stat", WithHint(UsageError("there is no flag --x"), "did you mean --y?"), 2,
-			"gauge: error: there is no flag --x\ngauge: hint: did you mean --y?\n"},
+		{"a mistake with its own hint", "gauge stat", WithHint(UsageError("unknown flag --x"), "did you mean --y?"), 2,
+			"gauge: error: unknown flag --x\ngauge: hint: did you mean --y?\n"},
 		{"the segment, named by each layer", "consumer", WithSegment("x", in("open", fmt.Errorf("%w: a live process is its consumer", shm.ErrRoleTaken))), 4,
 			"consumer: error: open segment \"x\": role is taken: a live process is its consumer\nconsumer: hint: stop that process: a segment has one consumer at a time\n"},
 		{"the same of gauge rm", "gauge rm", in("remove", shm.ErrRoleTaken), 4,
 			"gauge: error: remove segment \"x\": role is taken\ngauge: hint: stop that process first\n"},
 		{"a segment in the middle of an error", "producer", fmt.Errorf("input: %w", in("", shm.ErrRemoved)), 1,
-			"producer: error: segment \"x\": input: segment was removed\nproducer: hint: something deleted it: rm, a clean-up of /dev/shm, or RemoveIPC= of systemd; start both sides again\n"},
-		{"what the loop and the end both find", "producer", errors.Join(in("", fmt.Errorf("%w (fault at 0x7f)", shm.ErrTruncated)), in("leave", fmt.Errorf("%w: it has 0 bytes", shm.ErrTruncated))), 6,
-			"producer: error: segment \"x\": segment was truncated under its mapping (fault at 0x7f)\nproducer: hint: somebody shortened the file; start both sides again, the producer with --fresh\n"},
+			"producer: error: segment \"x\": input: segment was removed\nproducer: hint: it was deleted by rm, by a clean-up of /dev/shm, or by RemoveIPC= of systemd; restart both sides\n"},
+		{"an error of the loop and of Close", "producer", errors.Join(in("", fmt.Errorf("%w (fault at 0x7f)", shm.ErrTruncated)), in("leave", fmt.Errorf("%w: it has 0 bytes", shm.ErrTruncated))), 6,
+			"producer: error: segment \"x\": segment was truncated under its mapping (fault at 0x7f)\nproducer: hint: another program truncated the file; restart both sides, the producer with --fresh\n"},
 		{"the same text twice", "consumer", errors.Join(errors.New("odd"), errors.New("odd")), 1, "consumer: error: odd\n"},
 		{"the longer of two that say the same", "producer", errors.Join(in("leave", shm.ErrRemoved), in("", fmt.Errorf("%w; 5 unread messages are lost", shm.ErrRemoved))), 1,
-			"producer: error: segment \"x\": segment was removed; 5 unread messages are lost\nproducer: hint: something deleted it: rm, a clean-up of /dev/shm, or RemoveIPC= of systemd; start both sides again\n"},
-		{"a hint of its own, in place of the usual one", "producer", WithHint(in("", shm.ErrRoleTaken), "do that"), 4,
+			"producer: error: segment \"x\": segment was removed; 5 unread messages are lost\nproducer: hint: it was deleted by rm, by a clean-up of /dev/shm, or by RemoveIPC= of systemd; restart both sides\n"},
+		{"a hint that replaces the usual one", "producer", WithHint(in("", shm.ErrRoleTaken), "do that"), 4,
 			"producer: error: segment \"x\": role is taken\nproducer: hint: do that\n"},
-		{"a hint for an error that nobody knows", "producer", WithHint(errors.New("odd"), "do that"), 1, "producer: error: odd\nproducer: hint: do that\n"},
+		{"a hint for an unknown error", "producer", WithHint(errors.New("odd"), "do that"), 1, "producer: error: odd\nproducer: hint: do that\n"},
 		{"a hint in the middle of an error", "producer", fmt.Errorf("input: %w", WithHint(errors.New("odd"), "do that")), 1, "producer: error: input: odd\nproducer: hint: do that\n"},
 		{"an error in another segment", "producer", in("", shm.InSegment("open", "y", errors.New("odd"))), 1, "producer: error: open segment \"y\": odd\n"},
 		{"two faults in one segment", "producer", errors.Join(in("", transfer.ErrLimit), in("", fmt.Errorf("%w: 5", transfer.ErrUndelivered))), 5,
 			"producer: error: segment \"x\": memory limit reached; messages were lost: 5\nproducer: hint: speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits\n"},
-		{"the more telling fault gives the code", "producer", errors.Join(errors.New("odd"), in("", ring.ErrFull)), 5,
+		{"the error whose rule comes first sets the code", "producer", errors.Join(errors.New("odd"), in("", ring.ErrFull)), 5,
 			"producer: error: odd; segment \"x\": ring is full\nproducer: hint: speed the consumer up, choose a larger --capacity, or let the producer wait with --on-full block\n"},
 		{"a closed pipe at a consumer", "consumer", in("", fmt.Errorf("output: %w", unix.EPIPE)), 1,
-			"consumer: error: segment \"x\": output: broken pipe\nconsumer: hint: its reader has ended: what it had not read of the pipe is lost, and the next consumer gets what was not written\n"},
-		{"a closed pipe at gauge", "gauge ls", fmt.Errorf("output: %w", unix.EPIPE), 1, "gauge: error: output: broken pipe\ngauge: hint: its reader has ended before it had read everything\n"},
-		{"a closed pipe at gauge record", "gauge record", fmt.Errorf("output: %w", unix.EPIPE), 1, "gauge: error: output: broken pipe\ngauge: hint: its reader has ended; --output FILE records without one\n"},
-		{"a closed pipe at a consumer's help", "consumer", fmt.Errorf("write: %w", unix.EPIPE), 1, "consumer: error: write: broken pipe\nconsumer: hint: its reader has ended before it had read everything\n"},
+			"consumer: error: segment \"x\": output: broken pipe\nconsumer: hint: the reader has exited: data left in the pipe is lost; the next consumer receives the messages that were not written\n"},
+		{"a closed pipe at gauge", "gauge ls", fmt.Errorf("output: %w", unix.EPIPE), 1, "gauge: error: output: broken pipe\ngauge: hint: the reader exited before it had read everything\n"},
+		{"a closed pipe at gauge record", "gauge record", fmt.Errorf("output: %w", unix.EPIPE), 1, "gauge: error: output: broken pipe\ngauge: hint: the reader has exited; to record to a file: --output FILE\n"},
+		{"a closed pipe at a consumer's help", "consumer", fmt.Errorf("write: %w", unix.EPIPE), 1, "consumer: error: write: broken pipe\nconsumer: hint: the reader exited before it had read everything\n"},
 		{"a full disk at a consumer", "consumer", in("", fmt.Errorf("output: %w", unix.ENOSPC)), 1,
-			"consumer: error: segment \"x\": output: no space left on device\nconsumer: hint: free some space, and go on with --output - >> FILE: what was not written is kept for the next consumer\n"},
+			"consumer: error: segment \"x\": output: no space left on device\nconsumer: hint: free some space, and continue with --output - >> FILE: messages that were not written are kept for the next consumer\n"},
 		{"a full disk at a consumer's help", "consumer", fmt.Errorf("write: %w", unix.ENOSPC), 1, "consumer: error: write: no space left on device\nconsumer: hint: free some space\n"},
 		{"no descriptor of this process", "gauge stat", in("look at", &fs.PathError{Op: "open", Path: shm.Path("x"), Err: unix.EMFILE}), 1,
 			"gauge: error: look at segment \"x\": open /dev/shm/sluice.x: too many open files\ngauge: hint: allow more descriptors (ulimit -n)\n"},
 		{"no descriptor of a transfer", "producer", in("create", fmt.Errorf("%w: eventfd2: %w", transfer.ErrDescriptors, unix.EMFILE)), 1,
 			"producer: error: create segment \"x\": out of descriptors: eventfd2: too many open files\nproducer: hint: allow more descriptors (ulimit -n)\n"},
 		{"no descriptor of this machine", "producer", in("create", fmt.Errorf("%w: eventfd2: %w", transfer.ErrDescriptors, unix.ENFILE)), 1,
-			"producer: error: create segment \"x\": out of descriptors: eventfd2: too many open files in system\nproducer: hint: this machine has no more: end what holds them (lsof), or allow more (sysctl fs.file-max)\n"},
+			"producer: error: create segment \"x\": out of descriptors: eventfd2: too many open files in system\nproducer: hint: the limit of this machine is reached: end processes with many open files (lsof), or raise it (sysctl fs.file-max)\n"},
 		{"a call that a sandbox forbids", "producer", in("create", os.NewSyscallError("memfd_create", unix.EPERM)), 1,
 			"producer: error: create segment \"x\": memfd_create: operation not permitted\nproducer: hint: a container's profile or another sandbox (seccomp, AppArmor, SELinux) forbids memfd_create: allow it there; gauge doctor finds other problems\n"},
-		{"a call that nobody knows", "producer", in("create", fmt.Errorf("reserve 9 bytes: %w", os.NewSyscallError("fallocate", unix.ENOSYS))), 1,
+		{"an unknown call", "producer", in("create", fmt.Errorf("reserve 9 bytes: %w", os.NewSyscallError("fallocate", unix.ENOSYS))), 1,
 			"producer: error: create segment \"x\": reserve 9 bytes: fallocate: function not implemented\nproducer: hint: this kernel has no fallocate, or a container's profile or another sandbox (seccomp, AppArmor, SELinux) hides it: allow it there; gauge doctor finds other problems\n"},
-		{"what it costs, after why", "producer", errors.Join(in("", os.NewSyscallError("sendmsg", unix.EPERM)), in("", fmt.Errorf("%w: 5 that were not delivered", transfer.ErrUndelivered))), 1,
+		{"lost messages after their cause", "producer", errors.Join(in("", os.NewSyscallError("sendmsg", unix.EPERM)), in("", fmt.Errorf("%w: 5 that were not delivered", transfer.ErrUndelivered))), 1,
 			"producer: error: segment \"x\": sendmsg: operation not permitted; messages were lost: 5 that were not delivered\nproducer: hint: a container's profile or another sandbox (seccomp, AppArmor, SELinux) forbids sendmsg: allow it there; gauge doctor finds other problems\n"},
-		{"a /dev/shm for others", "producer", in("create", &fs.PathError{Op: "open(O_TMPFILE)", Path: shm.Dir, Err: unix.EACCES}), 1,
-			"producer: error: create segment \"x\": open(O_TMPFILE) /dev/shm: permission denied\nproducer: hint: let this user make files in /dev/shm (as root: chmod 1777 /dev/shm), also where a sandbox forbids it (Landlock, AppArmor, SELinux); gauge doctor finds other problems\n"},
+		{"a /dev/shm without permission", "producer", in("create", &fs.PathError{Op: "open(O_TMPFILE)", Path: shm.Dir, Err: unix.EACCES}), 1,
+			"producer: error: create segment \"x\": open(O_TMPFILE) /dev/shm: permission denied\nproducer: hint: let this user create files in /dev/shm: as root, chmod 1777 /dev/shm, or change the rules of a sandbox (Landlock, AppArmor, SELinux); gauge doctor finds other problems\n"},
 		{"a /dev/shm that is read-only", "producer", in("create", &fs.PathError{Op: "open(O_TMPFILE)", Path: shm.Dir, Err: unix.EROFS}), 1,
 			"producer: error: create segment \"x\": open(O_TMPFILE) /dev/shm: read-only file system\nproducer: hint: as root: mount -o remount,rw /dev/shm; gauge doctor finds other problems\n"},
 		{"an output that is on a read-only file system", "consumer", in("", fmt.Errorf("output: %w", &fs.PathError{Op: "write", Path: "/usr/x", Err: unix.EROFS})), 1,
 			"consumer: error: segment \"x\": output: write /usr/x: read-only file system\nconsumer: hint: choose another path\n"},
-		{"a name that may not be given", "producer", in("create", &fs.PathError{Op: "link", Path: shm.Path("x"), Err: unix.EPERM}), 1,
+		{"a denied link", "producer", in("create", &fs.PathError{Op: "link", Path: shm.Path("x"), Err: unix.EPERM}), 1,
 			"producer: error: create segment \"x\": link /dev/shm/sluice.x: operation not permitted\nproducer: hint: a container's profile or another sandbox (seccomp, AppArmor, SELinux) forbids link: allow it there; gauge doctor finds other problems\n"},
-		{"a socket of somebody else's", "producer", in("", &net.OpError{Op: "dial", Net: "unixpacket", Err: os.NewSyscallError("connect", unix.EACCES)}), 1,
-			"producer: error: segment \"x\": dial unixpacket: connect: permission denied\nproducer: hint: run as a user who may, or choose another --socket\n"},
-		{"a file that is kept from being changed", "consumer", in("", fmt.Errorf("output: %w", &fs.PathError{Op: "open", Path: "/x", Err: unix.EPERM})), 1,
-			"consumer: error: segment \"x\": output: open /x: operation not permitted\nconsumer: hint: run as a user who may, or choose another path\n"},
+		{"another user's socket", "producer", in("", &net.OpError{Op: "dial", Net: "unixpacket", Err: os.NewSyscallError("connect", unix.EACCES)}), 1,
+			"producer: error: segment \"x\": dial unixpacket: connect: permission denied\nproducer: hint: run as a user with permission, or choose another --socket\n"},
+		{"an immutable file", "consumer", in("", fmt.Errorf("output: %w", &fs.PathError{Op: "open", Path: "/x", Err: unix.EPERM})), 1,
+			"consumer: error: segment \"x\": output: open /x: operation not permitted\nconsumer: hint: run as a user with permission, or choose another path\n"},
 		{"no memory", "consumer", in("open", fmt.Errorf("reserve 9 bytes of addresses: %w", os.NewSyscallError("mmap", unix.ENOMEM))), 1,
 			"consumer: error: open segment \"x\": reserve 9 bytes of addresses: mmap: cannot allocate memory\nconsumer: hint: allow more memory (ulimit -v, the limit of the container), or let the producer choose a smaller --capacity\n"},
 		{"a full disk at gauge", "gauge record", fmt.Errorf("output: %w", unix.ENOSPC), 1, "gauge: error: output: no space left on device\ngauge: hint: free some space\n"},
 		{"a segment that may not be opened", "producer", in("open", &fs.PathError{Op: "open", Path: shm.Path("x"), Err: unix.EACCES}), 1,
-			"producer: error: open segment \"x\": permission denied\nproducer: hint: run as a user who may, or choose another --name\n"},
+			"producer: error: open segment \"x\": permission denied\nproducer: hint: run as a user with permission, or choose another --name\n"},
 		{"a file that may not be opened", "producer", in("", fmt.Errorf("input: %w", &fs.PathError{Op: "open", Path: "/f", Err: unix.EACCES})), 1,
-			"producer: error: segment \"x\": input: open /f: permission denied\nproducer: hint: run as a user who may, or choose another path\n"},
+			"producer: error: segment \"x\": input: open /f: permission denied\nproducer: hint: run as a user with permission, or choose another path\n"},
 		{"several lines in one error", "producer", fmt.Errorf("odd: %w", errors.Join(errors.New("a"), errors.New("b"))), 1, "producer: error: odd: a; b\n"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -168,14 +168,14 @@ func TestExit_RefusedCall_Named(t *testing.T) {
 		{path("read", "/x", unix.ENOSYS), "read", false},
 		{errors.New("odd"), "", false},
 	} {
-		if call, known := refusedCall(fmt.Errorf("more: %w", c.err)); call != c.call || known != c.known {
+		if call, known := deniedCall(fmt.Errorf("more: %w", c.err)); call != c.call || known != c.known {
 			t.Errorf("%v: %q, known %v; want %q, %v", c.err, call, known, c.call, c.known)
 		}
 	}
 }
 
 func TestStop_Second_SaysWhatIsLost(t *testing.T) {
-	defer LosesWhenStoppedTwice(nil)
+	defer SetLossReport(nil)
 	for _, c := range []struct {
 		ask  func() string
 		want string
@@ -184,8 +184,8 @@ func TestStop_Second_SaysWhatIsLost(t *testing.T) {
 		{func() string { return "5 messages" }, "5 messages"},
 		{nil, "nothing is lost"},
 	} {
-		LosesWhenStoppedTwice(c.ask)
-		if got := losses.text(); got != c.want {
+		SetLossReport(c.ask)
+		if got := lossReport.text(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
@@ -223,7 +223,7 @@ func TestExit_Hints_OnlyFlagsOfTheCommand(t *testing.T) {
 		"consumer": {"--yes"},
 		"gauge":    {"--fresh", "--capacity", "--limit", "--group", "--socket", "--rate"},
 	} {
-		for _, m := range meanings {
+		for _, m := range errorRules {
 			if command == "gauge" && !errors.Is(m.err, shm.ErrUntrusted) && !errors.Is(m.err, layout.ErrVersion) && !errors.Is(m.err, shm.ErrTruncated) &&
 				!errors.Is(m.err, layout.ErrCorrupt) && !errors.Is(m.err, layout.ErrNotSegment) && !errors.Is(m.err, unix.ENOSPC) && !errors.Is(m.err, unix.EPIPE) {
 				continue // it does not come to these

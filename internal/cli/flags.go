@@ -18,10 +18,10 @@ import (
 	"sluice/shm"
 )
 
-// Common is what both commands take.
+// Common has the values of the flags of both producer and consumer.
 type Common struct {
 	Name     string
-	Mode     layout.Mode // 0 = not said
+	Mode     layout.Mode // 0 = not given
 	Report   time.Duration
 	JSON     bool
 	Duration time.Duration
@@ -29,31 +29,31 @@ type Common struct {
 	Rate     float64
 	Spin     time.Duration // as sluice.ProducerOptions.Spin
 	Keep     bool
-	Socket   string // "" = the name's own
+	Socket   string // "" = the default for Name
 	Access   shm.Access
 }
 
-// CommonFlags returns the flags that ParseCommon reads. mode is what --help calls the
-// default of --mode.
+// CommonFlags returns the flags that ParseCommon reads. mode is the default of --mode that
+// --help shows.
 func CommonFlags(mode string) []urfave.Flag {
 	return []urfave.Flag{
 		NameFlag("demo"),
-		ChoiceFlag("mode", []string{"m"}, "", mode, "`MODE` of passing messages: ring (bounded, the producer waits) or transfer (the queue grows); the consumer finds out by itself", "ring", "transfer"),
-		&urfave.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics on standard error each `INTERVAL`; 0 = only at the end"},
-		ChoiceFlag("format", nil, "text", "", "`FORMAT` of the metrics: text, or json with one object a line", "text", "json"),
-		&urfave.DurationFlag{Name: "duration", Usage: "stop in good order after this `TIME`; 0 = no limit"},
-		&urfave.Uint64Flag{Name: "count", Usage: "stop in good order after `N` messages; 0 = no limit"},
-		&urfave.Float64Flag{Name: "rate", Usage: "`N` messages a second; 0 = as fast as possible"},
-		&urfave.DurationFlag{Name: "spin", DefaultText: "adaptive", Usage: "spin for this `TIME` before sleeping; 0 = never spin"},
-		&urfave.StringFlag{Name: "group", DefaultText: "this user alone", Usage: "let the members of `GROUP` take part, if both sides ask for it"},
-		&urfave.BoolFlag{Name: "keep", Usage: "leave the segment in place when done"},
-		&urfave.StringFlag{Name: "socket", DefaultText: "in the user's runtime directory", Usage: "transfer: `PATH` of the socket, the same for both sides"},
+		ChoiceFlag("mode", []string{"m"}, "", mode, "`MODE`: ring (bounded queue; the producer waits while it is full) or transfer (the queue grows); a consumer detects it", "ring", "transfer"),
+		&urfave.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics to standard error every `INTERVAL`; 0 = only at the end"},
+		ChoiceFlag("format", nil, "text", "", "`FORMAT` of the metrics: text, or json with one object per line", "text", "json"),
+		&urfave.DurationFlag{Name: "duration", Usage: "stop cleanly after `TIME`; 0 = no limit"},
+		&urfave.Uint64Flag{Name: "count", Usage: "stop cleanly after `N` messages; 0 = no limit"},
+		&urfave.Float64Flag{Name: "rate", Usage: "`N` messages per second on average; 0 = as fast as possible"},
+		&urfave.DurationFlag{Name: "spin", DefaultText: "adaptive", Usage: "spin for `TIME` before sleeping; 0 = never spin"},
+		&urfave.StringFlag{Name: "group", DefaultText: "this user only", Usage: "share the segment with the members of `GROUP`; both sides must set it"},
+		&urfave.BoolFlag{Name: "keep", Usage: "keep the segment on exit"},
+		&urfave.StringFlag{Name: "socket", DefaultText: "in the user's runtime directory", Usage: "transfer: `PATH` of the socket; both sides need the same one"},
 	}
 }
 
 // NameFlag returns the flag that GetName reads; "" is for all segments.
 func NameFlag(value string) urfave.Flag {
-	f := &urfave.GenericFlag{Name: "name", Aliases: []string{"n"}, Value: &segmentName{value}, Usage: "`NAME` of the segment: 1 to 64 of A-Z a-z 0-9 . _ -, not a dot first"}
+	f := &urfave.GenericFlag{Name: "name", Aliases: []string{"n"}, Value: &segmentName{value}, Usage: "`NAME` of the segment: 1 to 64 characters of A-Z a-z 0-9 . _ -, not starting with a dot"}
 	if value == "" {
 		f.DefaultText = "all"
 	}
@@ -63,7 +63,7 @@ func NameFlag(value string) urfave.Flag {
 // segmentName is the value of a NameFlag.
 type segmentName struct{ name string }
 
-// Set takes a name that a segment can have.
+// Set sets the name if it is valid for a segment.
 func (v *segmentName) Set(s string) error {
 	if err := shm.CheckName(s); err != nil {
 		return err
@@ -87,23 +87,23 @@ func ParseCommon(c *urfave.Context) (Common, error) {
 		JSON: GetChoice(c, "format") == "json",
 		Spin: ring.SpinAdaptive,
 	}
-	if systemd.Started() { // the variables are a file that somebody wrote for this pair
-		if err := unknownVariable(c.App.Flags, os.Environ()); err != nil {
+	if systemd.Started() { // the variables are from a file for this pair, so an unknown one is a mistake
+		if err := firstUnknownVariable(c.App.Flags, os.Environ()); err != nil {
 			return o, err
 		}
 	}
 	o.Mode = modes[GetChoice(c, "mode")]
 	var err error
-	if o.Access, err = parseGroup(c.String("group"), Called(c, "group")); err != nil {
+	if o.Access, err = parseGroup(c.String("group"), FlagSource(c, "group")); err != nil {
 		return o, err
 	}
 	for _, flag := range []string{"group", "socket"} {
 		if SetOnCommandLine(c, flag) && c.String(flag) == "" {
-			return o, UsageError("%s: a value is missing", dashed(flag))
+			return o, UsageError("%s: a value is missing", withDashes(flag))
 		}
 	}
 	if o.Mode == layout.ModeTransfer && SetOnCommandLine(c, "spin") {
-		return o, WithHint(UsageError("--spin has no meaning in transfer mode"), "leave it out: the kernel wakes whoever waits for a socket")
+		return o, WithHint(UsageError("--spin has no effect in transfer mode"), "leave it out: in transfer mode both sides wait on a socket and do not spin")
 	}
 	if c.IsSet("spin") {
 		if o.Spin = c.Duration("spin"); o.Spin == 0 {
@@ -113,10 +113,10 @@ func ParseCommon(c *urfave.Context) (Common, error) {
 	return o, nil
 }
 
-// modes are the values of --mode; "" is none.
+// modes are the values of --mode; "" is not given.
 var modes = map[string]layout.Mode{"ring": layout.ModeRing, "transfer": layout.ModeTransfer}
 
-// parseGroup takes a group's name or number; "" is nobody. flag is how the user called it.
+// parseGroup parses the name or number of a group; "" is no group. flag is its FlagSource.
 func parseGroup(s, flag string) (shm.Access, error) {
 	if s == "" {
 		return shm.Access{}, nil
@@ -125,7 +125,7 @@ func parseGroup(s, flag string) (shm.Access, error) {
 	if err != nil || gid < 0 {
 		g, err := user.LookupGroup(s)
 		if err != nil {
-			return shm.Access{}, UsageError("%s: there is no group %q", flag, s)
+			return shm.Access{}, UsageError("%s: unknown group %q", flag, s)
 		}
 		if gid, err = strconv.Atoi(g.Gid); err != nil {
 			return shm.Access{}, UsageError("%s: %w", flag, err)
@@ -138,8 +138,8 @@ func parseGroup(s, flag string) (shm.Access, error) {
 	return a, nil
 }
 
-// Said reports whether a flag was given on the command line, and not only in the
-// environment, which two commands may share.
+// SetOnCommandLine reports whether a flag was given on the command line. An environment
+// variable may be meant for another command.
 func SetOnCommandLine(c *urfave.Context, flag string) bool {
 	if !c.IsSet(flag) {
 		return false
@@ -160,15 +160,15 @@ type Size struct{ Bytes uint64 }
 // Set parses s.
 func (z *Size) Set(s string) error {
 	n, err := humanize.ParseBytes(s)
-	less := n == 0 && strings.ContainsAny(s, "123456789") // than a byte
-	if err != nil || less || strings.ContainsAny(s, "-+") || strings.TrimSpace(s) == "" {
+	underOne := n == 0 && strings.ContainsAny(s, "123456789") // such as 0.5
+	if err != nil || underOne || strings.ContainsAny(s, "-+") || strings.TrimSpace(s) == "" {
 		return fmt.Errorf("invalid size %q (examples: 4096, 64KiB)", s)
 	}
 	z.Bytes = n
 	return nil
 }
 
-// String returns the size as a person would write it.
+// String returns the size with a unit where it has one, such as 64KiB.
 func (z *Size) String() string {
 	if z == nil {
 		return "0"
@@ -199,8 +199,8 @@ func GetFraming(c *urfave.Context) layout.Framing {
 	return layout.FramingNone
 }
 
-// DefaultFraming returns the framing of a file that nobody told more about:
-// lines for standard input and output, else raw.
+// DefaultFraming returns the framing of a file without --framing: lines for standard input and
+// output, else raw.
 func DefaultFraming(path string) layout.Framing {
 	if path == "-" {
 		return layout.FramingLines

@@ -26,34 +26,34 @@ const otherGroup = "Other"
 
 const (
 	helpWidth  = 100 // columns
-	helpIndent = 28  // of what a flag means
+	helpIndent = 28  // columns before the description of a flag
 )
 
-// exitCode is what --help says of one.
+// exitCode is an exit code as --help shows it.
 type exitCode struct {
 	code     int
 	means    string
-	commands string // that have it, those of gauge without gauge; "" = all
+	commands string // the commands that have it, those of gauge without gauge; "" = all
 }
 
 var exitCodes = []exitCode{
-	{ExitOK, "done in good order", ""},
+	{ExitOK, "completed, or stopped cleanly", ""},
 	{ExitFailed, "failed while running", ""},
 	{ExitUsage, "wrong usage", ""},
 	{ExitFault, "--verify found a fault", "consumer"},
 	{ExitRoleTaken, "the role is taken by a live process", "producer consumer gauge rm"},
 	{ExitLimit, "a limit was reached (--on-full fail, --limit)", "producer"},
 	{ExitCorrupt, "the segment or the peer is corrupt or of another version", ""},
-	{ExitIncomplete, "the stream is not complete: its producer failed, or was stopped before its end, or messages were lost", "consumer"},
+	{ExitIncomplete, "the stream is incomplete: its producer failed or was stopped early, or messages were lost", "consumer"},
 }
 
-// What --help and the manual page say of the environment and of values.
+// Notes in --help and in the manual page.
 const (
-	environmentNote = "Each flag has an environment variable: --on-full is SLUICE_ON_FULL. An empty one counts as unset."
+	environmentNote = "Each flag has an environment variable: --on-full is SLUICE_ON_FULL. An empty variable is ignored."
 	valuesNote      = "Sizes are 4096, 64KiB, 1MiB; times 250ms, 5s, 1m; numbers are decimal."
 )
 
-// usage is what may follow the name of the command.
+// usage returns the synopsis without the name of the command.
 func (a *App) usage() string {
 	switch {
 	case a.Argument != "":
@@ -64,7 +64,7 @@ func (a *App) usage() string {
 	return "[options]"
 }
 
-// help returns the text of --help. command is as Exit has it.
+// help returns the text of --help. command is as for Exit.
 func (a *App) help(command string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s - %s\n\nUsage: %s %s\n", command, a.Usage, command, a.usage())
@@ -77,27 +77,27 @@ func (a *App) help(command string) string {
 	if len(a.Commands) > 0 {
 		fmt.Fprintf(&b, "\nCommands (%s help COMMAND shows the flags of one):\n", command)
 		for _, sub := range a.Commands {
-			entry(&b, sub.Name, sub.Usage)
+			writeEntry(&b, sub.Name, sub.Usage)
 		}
 	}
 	for _, g := range a.flagGroups() {
 		fmt.Fprintf(&b, "\n%s:\n", g.title)
 		for _, f := range g.flags {
 			title, text := describe(f)
-			entry(&b, title, text)
+			writeEntry(&b, title, text)
 		}
 		if g.title == otherGroup {
-			entry(&b, "--help, -h", "print this")
+			writeEntry(&b, "--help, -h", "print this help")
 		}
 	}
 	fmt.Fprintf(&b, "\n%s\n%s\n", environmentNote, valuesNote)
 	b.WriteString("\nExit codes:\n")
 	for _, e := range exitCodesOf(command) {
-		entry(&b, fmt.Sprint(e.code), e.means)
+		writeEntry(&b, fmt.Sprint(e.code), e.means)
 	}
 	b.WriteString("\nSignals:\n")
 	for _, s := range signalsOf(command) {
-		entry(&b, s.names, s.means)
+		writeEntry(&b, s.names, s.means)
 	}
 	return b.String()
 }
@@ -113,21 +113,21 @@ func exitCodesOf(command string) (codes []exitCode) {
 	return codes
 }
 
-// signalMeaning is what signals do.
+// signalMeaning is what some signals do, as --help shows it.
 type signalMeaning struct{ names, means string }
 
 func signalsOf(command string) []signalMeaning {
-	order, atOnce := "stop in good order", "leave at once"
+	first, second := "stop cleanly", "exit at once"
 	switch command {
 	case "producer":
-		order += "; what a transfer has queued is delivered, or lost where there is no consumer"
+		first += "; in transfer mode, queued messages are delivered first, or lost if there is no consumer"
 		fallthrough
 	case "consumer":
-		atOnce += ", and say what that loses"
+		second += ", and print what is lost"
 	}
 	return []signalMeaning{
-		{"INT, TERM, HUP", order + "; one that was ignored at the start stays ignored"},
-		{"a second one", atOnce},
+		{"INT, TERM, HUP", first + "; a signal that was ignored at startup stays ignored"},
+		{"a second one", second},
 	}
 }
 
@@ -168,14 +168,14 @@ func groupOf(f urfave.Flag) string {
 	return otherGroup
 }
 
-// describe returns the names of a flag with what it takes, which stands in back quotes in
-// the text, and the text with the default.
+// describe returns the names of a flag with the name of its value, which is in back quotes in
+// the usage text, and that text with the default.
 func describe(f urfave.Flag) (title, text string) {
 	doc := f.(urfave.DocGenerationFlag)
 	_, text = cutValue(doc.GetUsage())
 	var names []string
 	for _, n := range f.Names() {
-		names = append(names, dashed(n))
+		names = append(names, withDashes(n))
 	}
 	title = strings.Join(names, ", ")
 	value, takes := metavar(f)
@@ -188,7 +188,7 @@ func describe(f urfave.Flag) (title, text string) {
 	return title, text
 }
 
-// metavar returns what stands for the value of a flag, and whether it takes one.
+// metavar returns the name of a flag's value, and whether the flag has one.
 func metavar(f urfave.Flag) (value string, takes bool) {
 	_, alone := f.(*urfave.BoolFlag)
 	value, _ = cutValue(f.(urfave.DocGenerationFlag).GetUsage())
@@ -213,8 +213,8 @@ func defaultOf(f urfave.DocGenerationFlag) string {
 	}
 }
 
-// entry writes a name, and beside it the text, as many lines as it takes.
-func entry(b *strings.Builder, name, text string) {
+// writeEntry writes a name and its description, wrapped, in two columns.
+func writeEntry(b *strings.Builder, name, text string) {
 	line := fmt.Sprintf("  %-*s", helpIndent-2, name)
 	if len(name) > helpIndent-4 {
 		fmt.Fprintf(b, "  %s\n", name)

@@ -15,7 +15,7 @@ import (
 // `make man` and the packages use it.
 const generateMan = "--generate-man"
 
-// printMan writes the manual page, in the man(7) macros, from what --help is made of.
+// printMan writes the manual page, in man(7) macros, from the same texts as --help.
 func (a *App) printMan(out io.Writer) error {
 	p := &manPage{}
 	build := versionOf(a.Name)
@@ -80,8 +80,8 @@ func (a *App) printMan(out io.Writer) error {
 	return err
 }
 
-// buildDate is the day of the commit that the command was built from, today when the build
-// does not know it. The day that man shows at the foot of the page.
+// buildDate returns the date of the commit that the command was built from, today's if the
+// build has none. man shows it at the bottom of the page.
 func buildDate() string {
 	day := time.Now()
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -94,7 +94,7 @@ func buildDate() string {
 	return day.UTC().Format(time.DateOnly)
 }
 
-// variables returns those of the flags of a and of its commands, sorted.
+// variables returns the environment variables of a and its subcommands, sorted.
 func (a *App) variables() (names []string) {
 	flags := slices.Clone(a.Flags)
 	for _, sub := range a.Commands {
@@ -114,7 +114,7 @@ type manPage struct{ strings.Builder }
 
 func (p *manPage) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
 
-// text writes words, on lines that are not longer than man pages have them.
+// text writes words, wrapped.
 func (p *manPage) text(words string) {
 	const width = 78
 	line := ""
@@ -135,7 +135,7 @@ func (p *manPage) text(words string) {
 	p.line("%s", line)
 }
 
-// paragraphs writes text whose paragraphs are parted by empty lines.
+// paragraphs writes text whose paragraphs are separated by empty lines.
 func (p *manPage) paragraphs(text string) {
 	for i, paragraph := range strings.Split(text, "\n\n") {
 		if i > 0 {
@@ -145,7 +145,7 @@ func (p *manPage) paragraphs(text string) {
 	}
 }
 
-// item writes a tagged paragraph. title is man(7) already, text is not.
+// item writes a tagged paragraph. title is in man(7) already, text is plain.
 func (p *manPage) item(title, text string) {
 	p.line(".TP\n%s", title)
 	p.text(prose(text))
@@ -155,7 +155,7 @@ func (p *manPage) flags(flags []urfave.Flag) {
 	for _, f := range flags {
 		var names []string
 		for _, n := range f.Names() {
-			names = append(names, code(dashed(n)))
+			names = append(names, code(withDashes(n)))
 		}
 		title := strings.Join(names, ", ")
 		if value, takes := metavar(f); takes {
@@ -166,7 +166,7 @@ func (p *manPage) flags(flags []urfave.Flag) {
 	}
 }
 
-// command writes a command of gauge.
+// command writes the section of a subcommand.
 func (p *manPage) command(name string, sub *App) {
 	p.line(".SS %s", synopsis(name+" "+sub.Name, sub.usage()))
 	p.text(prose(sentence(sub.Usage)))
@@ -180,7 +180,7 @@ func (p *manPage) command(name string, sub *App) {
 	p.examples(".PP\nExamples:", sub.Examples)
 }
 
-// examples are commands, and behind two blanks or more what each does.
+// examples writes commands, each with its description, which two or more spaces separate.
 func (p *manPage) examples(heading string, examples []string) {
 	if len(examples) == 0 {
 		return
@@ -204,20 +204,20 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// synopsis shows the words of a command that stand for themselves in bold.
+// synopsis returns a synopsis with the command in bold.
 func synopsis(command, rest string) string {
 	return code(command) + " " + strings.NewReplacer("-", `\-`).Replace(rest)
 }
 
-// code is text as it is typed.
+// code returns text in bold, for what is typed literally.
 func code(s string) string {
 	return `\fB` + strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(s) + `\fR`
 }
 
-// variable is what stands for something that is typed.
+// variable returns text in italics, for what is replaced by a value.
 func variable(s string) string { return `\fI` + s + `\fR` }
 
-// prose is text with flags in it, which keep their hyphens.
+// prose escapes plain text; the hyphens of flags in it stay hyphens.
 func prose(s string) string {
 	words := strings.Fields(strings.ReplaceAll(s, `\`, `\e`))
 	for i, w := range words {

@@ -10,18 +10,18 @@ import (
 	"github.com/coreos/go-systemd/v22/journal"
 )
 
-// message is something to tell the user besides the reports.
+// message is a line for the user that is not part of a report.
 type message struct {
 	name    string // of the command
 	kind    string // error, warning or note
 	text    string
 	hint    string // "" = none
-	segment string // "" = it is about none
+	segment string // "" = about no segment
 	code    int    // exit code of an error
 }
 
-// Note tells the user of the command called name something that is no error, and what to do
-// about it, if anything. segment is the one that it is about, "" for none.
+// Note prints a message of the command called name that is not an error. hint and segment may
+// be "".
 func Note(name, segment, text, hint string) {
 	message{name: name, kind: "note", text: text, hint: hint, segment: segment}.print(wantsJSON())
 }
@@ -29,7 +29,7 @@ func Note(name, segment, text, hint string) {
 // print prints the message on standard error.
 func (m message) print(asJSON bool) { logLines(m.priority(), m.lines(asJSON)...) }
 
-// lines is the message, and its hint on a line of its own; as JSON both in one object.
+// lines returns the message and its hint, a line each; as JSON both in one object.
 func (m message) lines(asJSON bool) []string {
 	if !asJSON {
 		lines := []string{fmt.Sprintf("%s: %s: %s", m.name, m.kind, m.text)}
@@ -38,38 +38,38 @@ func (m message) lines(asJSON bool) []string {
 		}
 		return lines
 	}
-	object := map[string]any{m.kind: m.text, "hint": orNull(m.hint), "segment": orNull(m.segment)}
+	object := map[string]any{m.kind: m.text, "hint": nullIfEmpty(m.hint), "segment": nullIfEmpty(m.segment)}
 	if m.kind == "error" {
 		object["exitCode"] = m.code
 	}
 	line, err := json.Marshal(object)
 	if err != nil {
-		panic(err) // strings and numbers
+		panic(err) // cannot happen: it has only strings and numbers
 	}
 	return []string{string(line)}
 }
 
-func orNull(s string) any {
+func nullIfEmpty(s string) any {
 	if s == "" {
 		return nil
 	}
 	return s
 }
 
-// priority is that of the message in the journal, as in sd-daemon(3).
+// priority returns the prefix for the priority in the journal, see sd-daemon(3).
 func (m message) priority() string {
 	return map[string]string{"error": "<3>", "warning": "<4>", "note": "<5>"}[m.kind]
 }
 
-// InJournal reports whether standard error is the systemd journal, which notes time
-// and program by itself.
+// InJournal reports whether standard error is the systemd journal, which adds the time and
+// the name of the program to each line.
 var InJournal = sync.OnceValue(func() bool {
 	is, err := journal.StderrIsJournalStream()
 	return is && err == nil
 })
 
-// logLines prints to standard error, in the journal with the priority on each line. It
-// does not wait for ever where that is a pipe that nobody reads.
+// logLines prints to standard error, in the journal with the priority before each line. It
+// gives up after a second, because standard error may be a full pipe.
 func logLines(priority string, lines ...string) {
 	var text []byte
 	for _, l := range lines {

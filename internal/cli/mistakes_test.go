@@ -12,11 +12,11 @@ import (
 // parser as Main does.
 func parse(t *testing.T, args ...string) (got error) {
 	t.Helper()
-	dropEmpty()
+	unsetEmptyVariables()
 	flags := checked(append(CommonFlags("ring"), SizeFlag("capacity", 4096, ""), IntegerFlag("burst", 1, 1, 100, "")))
 	app := &urfave.App{
 		Flags:          flags,
-		OnUsageError:   func(_ *urfave.Context, err error, _ bool) error { return mistake(err, flags) },
+		OnUsageError:   func(_ *urfave.Context, err error, _ bool) error { return rewordParseError(err, flags) },
 		ExitErrHandler: func(*urfave.Context, error) {},
 		Action:         func(*urfave.Context) error { return nil },
 	}
@@ -54,12 +54,12 @@ func TestMistakes_NameFlagValueAndWanted(t *testing.T) {
 		{[]string{"-n", "ä"}, `-n: bad segment name "ä": only A-Z a-z 0-9 . _ - are allowed`},
 		{[]string{"-n", "a", "--name", "b"}, `--name and -n are the same flag: want one of them`},
 		{[]string{"--capacity", "much"}, `--capacity: invalid size "much" (examples: 4096, 64KiB)`},
-		{[]string{"--capasity", "4096"}, `there is no flag --capasity`},
-		{[]string{"--foo"}, `there is no flag --foo`},
-		{[]string{"-x"}, `there is no flag -x`},
-		{[]string{"---"}, `there is no flag ---`},
-		{[]string{"--=5"}, `there is no flag --=5`},
-		{[]string{"---rate=5"}, `there is no flag ---rate=5`},
+		{[]string{"--capasity", "4096"}, `unknown flag --capasity`},
+		{[]string{"--foo"}, `unknown flag --foo`},
+		{[]string{"-x"}, `unknown flag -x`},
+		{[]string{"---"}, `unknown flag ---`},
+		{[]string{"--=5"}, `unknown flag --=5`},
+		{[]string{"---rate=5"}, `unknown flag ---rate=5`},
 		{[]string{"--verify"}, `--verify is a flag of the consumer`},
 		{[]string{"--name"}, `--name: a value is missing`},
 		{[]string{"-n"}, `-n: a value is missing`},
@@ -79,7 +79,7 @@ func TestMistakes_FlagOfOtherCommand_Named(t *testing.T) {
 		{Name: "serve", Flags: []urfave.Flag{&urfave.StringFlag{Name: "listen"}}},
 	}}
 	for i := range app.Commands {
-		app.Commands[i].Flags, app.Commands[i].of = withVersion(app.Commands[i].Flags), &app
+		app.Commands[i].Flags, app.Commands[i].parent = withVersion(app.Commands[i].Flags), &app
 	}
 	app.Flags = withVersion(nil)
 	ls, rm := &app.Commands[0], &app.Commands[2]
@@ -90,16 +90,16 @@ func TestMistakes_FlagOfOtherCommand_Named(t *testing.T) {
 		err  error
 		want string
 	}{
-		{unknown(&app, "json"), "there is no flag --json; it is a flag of gauge ls and stat"},
-		{unknown(rm, "json"), "there is no flag --json; it is a flag of gauge ls and stat"},
-		{unknown(ls, "listen"), "there is no flag --listen; it is a flag of gauge serve"},
-		{unknown(ls, "jsn"), "there is no flag --jsn; did you mean --json?"},
-		{rm.usageError(nil, errors.New("bad flag syntax: ---"), false), "there is no flag ---; --help lists the flags"},
-		{rm.usageError(nil, errors.New("bad flag syntax: ---name=x"), false), "there is no flag ---name=x; did you mean --name?"},
-		{unknown(rm, "foo"), "there is no flag --foo; --help lists the flags"},
-		{ls.argumentOfAnother(UsageError("unexpected argument %q", "demo")), `unexpected argument "demo"; a name is an argument of gauge stat and rm`},
+		{unknown(&app, "json"), "unknown flag --json; it is a flag of gauge ls and stat"},
+		{unknown(rm, "json"), "unknown flag --json; it is a flag of gauge ls and stat"},
+		{unknown(ls, "listen"), "unknown flag --listen; it is a flag of gauge serve"},
+		{unknown(ls, "jsn"), "unknown flag --jsn; did you mean --json?"},
+		{rm.usageError(nil, errors.New("bad flag syntax: ---"), false), "unknown flag ---; --help lists the flags"},
+		{rm.usageError(nil, errors.New("bad flag syntax: ---name=x"), false), "unknown flag ---name=x; did you mean --name?"},
+		{unknown(rm, "foo"), "unknown flag --foo; --help lists the flags"},
+		{ls.hintArgumentOwners(UsageError("unexpected argument %q", "demo")), `unexpected argument "demo"; a name is an argument of gauge stat and rm`},
 	} {
-		if _, hint := judge("gauge", split(c.err)); c.err.Error()+"; "+hint != c.want || !errors.Is(c.err, errUsage) {
+		if _, hint := codeAndHint("gauge", splitError(c.err)); c.err.Error()+"; "+hint != c.want || !errors.Is(c.err, errUsage) {
 			t.Errorf("%v; %s\nwant %s", c.err, hint, c.want)
 		}
 	}
@@ -144,11 +144,11 @@ func TestMistakes_Environment_NameVariable(t *testing.T) {
 func TestEnvironment_UnknownVariable(t *testing.T) {
 	flags := withVersion(checked(append(CommonFlags("ring"), SizeFlag("capacity", 0, ""))))
 	for variable, want := range map[string]string{
-		"SLUICE_CAPASITY=4096": `SLUICE_CAPASITY in the environment is the variable of no flag; did you mean SLUICE_CAPACITY?`,
-		"SLUICE_ON_FUL=drop":   `SLUICE_ON_FUL in the environment is the variable of no flag; did you mean SLUICE_ON_FULL?`, // the producer's
-		"SLUICE_name=x":        `SLUICE_name in the environment is the variable of no flag; did you mean SLUICE_NAME?`,
-		"SLUICE_=1":            `SLUICE_ in the environment is the variable of no flag; `,
-		"SLUICE_VERSION=1":     `SLUICE_VERSION in the environment is the variable of no flag; `,
+		"SLUICE_CAPASITY=4096": `SLUICE_CAPASITY in the environment matches no flag; did you mean SLUICE_CAPACITY?`,
+		"SLUICE_ON_FUL=drop":   `SLUICE_ON_FUL in the environment matches no flag; did you mean SLUICE_ON_FULL?`, // the producer's
+		"SLUICE_name=x":        `SLUICE_name in the environment matches no flag; did you mean SLUICE_NAME?`,
+		"SLUICE_=1":            `SLUICE_ in the environment matches no flag; `,
+		"SLUICE_VERSION=1":     `SLUICE_VERSION in the environment matches no flag; `,
 		"SLUICE_ON_FULL=drop":  "", // the producer's
 		"SLUICE_DRAIN=1s":      "", // the consumer's
 		"SLUICE_LISTEN=:1":     "", // gauge's
@@ -157,8 +157,8 @@ func TestEnvironment_UnknownVariable(t *testing.T) {
 		"PATH=/bin":            "",
 	} {
 		got := ""
-		if err := unknownVariable(flags, []string{"HOME=/", variable}); err != nil {
-			_, hint := judge("producer", split(err))
+		if err := firstUnknownVariable(flags, []string{"HOME=/", variable}); err != nil {
+			_, hint := codeAndHint("producer", splitError(err))
 			got = err.Error() + "; " + hint
 		}
 		if got != want {
@@ -199,7 +199,7 @@ func TestArguments_AnyPosition(t *testing.T) {
 		"stat demo --name":         "stat --name",
 		"stat demo --json -n":      "stat --json -n",
 	} {
-		if got := strings.Join(app.arrange(strings.Fields(args)), " "); got != want {
+		if got := strings.Join(app.reorderArgs(strings.Fields(args)), " "); got != want {
 			t.Errorf("%q: %q, want %q", args, got, want)
 		}
 	}

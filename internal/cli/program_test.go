@@ -45,7 +45,7 @@ Usage: storm [options]
 
   --kills N                 kill N processes (default: 1000)
   --quick                   in under a minute
-  --help, -h                print this
+  --help, -h                print this help
 `
 	if got := programHelp(flags, "kill the sides"); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)

@@ -13,17 +13,16 @@ import (
 	"sluice/shm"
 )
 
-// ErrStopped is the cause of a context that ended because somebody asked the
-// command to stop, by a signal or by --duration.
+// ErrStopped is the cause of a context that was canceled by a signal or by --duration.
 var ErrStopped = errors.New("asked to stop")
 
-// Orderly returns err without what says no more than that the command was asked to
-// stop; nil when nothing else is left.
+// IgnoreStop removes ErrStopped from err and from joined errors in it; nil when no other
+// error remains.
 func IgnoreStop(err error) error {
 	if !errors.Is(err, ErrStopped) {
 		return err
 	}
-	many := joined(err)
+	many := joinedErrors(err)
 	if many == nil {
 		return nil
 	}
@@ -34,13 +33,12 @@ func IgnoreStop(err error) error {
 	return errors.Join(others...)
 }
 
-// echo is how long a second signal is taken for the first one's: timeout(1)
-// sends its signal to the process and then to the group that it is in.
+// signalDebounce is how long after the first signal another one is ignored: timeout(1) sends
+// its signal to the process and then again to the process group.
 const signalDebounce = 100 * time.Millisecond
 
-// stopSignals returns the signals that ask a command to stop, without those that were
-// ignored when it was started: nohup(1) and shells without job control see to that, and
-// mean it.
+// stopSignals returns the signals that stop a command. Those that were ignored at startup are
+// left out, as nohup(1) and shells without job control expect.
 func stopSignals() (signals []os.Signal) {
 	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		if !signal.Ignored(s) {
@@ -50,12 +48,12 @@ func stopSignals() (signals []os.Signal) {
 	return signals
 }
 
-// untilStopped returns a context that the first of the signals ends. A second one ends
-// the process at once.
-func untilStopped(name string) (_ context.Context, stop func()) {
+// withSignals returns a context that the first of the signals cancels with ErrStopped. A
+// second one ends the process at once.
+func withSignals(name string) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
-	if all := stopSignals(); len(all) > 0 { // none would stand for all that there are
+	if all := stopSignals(); len(all) > 0 { // signal.Notify without signals is for all of them
 		signal.Notify(signals, all...)
 	}
 	go func() {
@@ -64,44 +62,44 @@ func untilStopped(name string) (_ context.Context, stop func()) {
 		for first := time.Now(); time.Since(first) < signalDebounce; {
 			<-signals
 		}
-		message{name: name, kind: "error", text: "left at once, asked to stop twice; " + losses.text(), code: ExitFailed}.print(wantsJSON())
+		message{name: name, kind: "error", text: "exited at once on a second signal; " + lossReport.text(), code: ExitFailed}.print(wantsJSON())
 		os.Exit(ExitFailed)
 	}()
-	// The handler stays: a signal that comes while the last lines are written
-	// must not take the exit code with it.
+	// The handler is not removed: a signal during the last report must not change the exit
+	// code.
 	return ctx, func() { cancel(nil) }
 }
 
-// losses knows what is lost when the process leaves at once.
-var losses lossCount
+// lossReport describes what is lost when a second signal ends the process.
+var lossReport lossReporter
 
-type lossCount struct {
-	mu  sync.Mutex
-	ask func() string // nil = nothing
+type lossReporter struct {
+	mu       sync.Mutex
+	describe func() string // nil = nothing is lost
 }
 
-// LosesWhenStoppedTwice says what to ask for what is lost when a second signal ends the
-// process from here on; nil = nothing any more, and ask is not running when it returns.
-// It is asked from another goroutine, perhaps while the segment is being truncated.
-func LosesWhenStoppedTwice(ask func() string) {
-	losses.mu.Lock()
-	defer losses.mu.Unlock()
-	losses.ask = ask
+// SetLossReport sets the function that describes what is lost when a second signal ends the
+// process; nil = nothing is lost. When SetLossReport returns, the function set before is not
+// running. It is called on another goroutine, and may fault if the segment is truncated.
+func SetLossReport(describe func() string) {
+	lossReport.mu.Lock()
+	defer lossReport.mu.Unlock()
+	lossReport.describe = describe
 }
 
-func (l *lossCount) text() (text string) {
+func (l *lossReporter) text() (text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ask == nil {
+	if l.describe == nil {
 		return "nothing is lost"
 	}
-	if shm.Guard(func() error { text = l.ask(); return nil }) != nil {
+	if shm.Guard(func() error { text = l.describe(); return nil }) != nil {
 		return "the segment was truncated, so what is lost is not known"
 	}
 	return text
 }
 
-// WithDuration returns a context that also ends after d; 0 = never.
+// WithDuration returns a context that is also canceled with ErrStopped after d; 0 = never.
 func WithDuration(ctx context.Context, d time.Duration) (_ context.Context, stop func()) {
 	if d <= 0 {
 		return ctx, func() {}

@@ -13,10 +13,10 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-// A kind of flag has one parser and one check, for all commands: what the values of the
-// flag library let through (negative times, octal numbers, NaN) stops here.
+// Each kind of flag has one parser for all commands. They reject values that the flag library
+// accepts: negative times, octal numbers, NaN.
 
-// timeValue is a time >= min. A min of a nanosecond is any time but 0.
+// timeValue is a time >= min. A min of a nanosecond means any time > 0.
 type timeValue struct {
 	time.Duration
 	min time.Duration
@@ -41,7 +41,7 @@ func (v *timeValue) Set(s string) error {
 	return nil
 }
 
-// wellFormed is a time in which nothing but its length can be wrong.
+// wellFormed matches a time that can only be too long.
 var wellFormed = regexp.MustCompile(`^\+?([0-9]+(\.[0-9]*)?(ns|us|ms|s|m|h))+$`)
 
 // integer is a decimal number from min to max.
@@ -71,7 +71,7 @@ type decimal struct{ x float64 }
 // Set parses 200, 0.5, 1e6.
 func (v *decimal) Set(s string) error {
 	x, err := strconv.ParseFloat(s, 64)
-	if err != nil || strings.Trim(s, "+-.0123456789eE") != "" { // hexadecimal, infinite, no number
+	if err != nil || strings.Trim(s, "+-.0123456789eE") != "" { // rejects hexadecimal numbers, infinities and NaN
 		return fmt.Errorf("invalid number %q (examples: 200, 1e6)", s)
 	}
 	if x < 0 {
@@ -84,17 +84,17 @@ func (v *decimal) Set(s string) error {
 // String returns the number as Set parses it.
 func (v *decimal) String() string { return strconv.FormatFloat(v.x, 'g', -1, 64) }
 
-// choice is one of a few words; "" is none of them, the default of some flags.
+// choice is one of a few words; "" is the default of some flags.
 type choice struct {
-	word string
-	of   []string
+	word  string
+	words []string
 }
 
-// Set takes one of the words.
+// Set sets the word if it is one of words.
 func (v *choice) Set(s string) error {
-	if !slices.Contains(v.of, s) {
-		last := len(v.of) - 1
-		return fmt.Errorf("invalid value %q: want %s or %s", s, strings.Join(v.of[:last], ", "), v.of[last])
+	if !slices.Contains(v.words, s) {
+		last := len(v.words) - 1
+		return fmt.Errorf("invalid value %q: want %s or %s", s, strings.Join(v.words[:last], ", "), v.words[last])
 	}
 	v.word = s
 	return nil
@@ -103,7 +103,7 @@ func (v *choice) Set(s string) error {
 // String returns the word.
 func (v *choice) String() string { return v.word }
 
-// ChoiceFlag returns a flag that takes one of the given words.
+// ChoiceFlag returns a flag whose value is one of the given words.
 func ChoiceFlag(name string, aliases []string, value, defaultText, usage string, words ...string) urfave.Flag {
 	return &urfave.GenericFlag{Name: name, Aliases: aliases, Value: &choice{value, words}, DefaultText: defaultText, Usage: usage}
 }
@@ -116,14 +116,13 @@ func IntegerFlag(name string, value, min, max uint64, usage string) urfave.Flag 
 	return &urfave.GenericFlag{Name: name, Value: &integer{value, min, max}, Usage: usage}
 }
 
-// TimeFlag returns a flag for a time >= min; a min of a nanosecond stands for any time but
-// 0.
+// TimeFlag returns a flag for a time >= min; a min of a nanosecond means any time > 0.
 func TimeFlag(name string, value, min time.Duration, usage string) urfave.Flag {
 	return &urfave.GenericFlag{Name: name, Value: &timeValue{value, min}, Usage: usage}
 }
 
-// checked returns the flags with the parsers and the checks of their kinds, and their
-// environment variables.
+// checked returns the flags with our parsers for their kinds, and with their environment
+// variables.
 func checked(flags []urfave.Flag) []urfave.Flag {
 	out := make([]urfave.Flag, 0, len(flags))
 	for _, f := range flags {
@@ -144,7 +143,7 @@ func checked(flags []urfave.Flag) []urfave.Flag {
 		case *urfave.GenericFlag:
 			f.EnvVars = env
 		default:
-			panic(fmt.Sprintf("flag --%s is of type %T, which has no check", f.Names()[0], f))
+			panic(fmt.Sprintf("flag --%s has the unsupported type %T", f.Names()[0], f))
 		}
 		out = append(out, f)
 	}
@@ -156,11 +155,11 @@ func envOf(flag string) string {
 	return "SLUICE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// Called returns a flag as the user gave it: --rate, or SLUICE_RATE when it came from the
-// environment.
-func Called(c *urfave.Context, flag string) string {
+// FlagSource returns where the value of a flag is from, for errors: --rate, or SLUICE_RATE in
+// the environment.
+func FlagSource(c *urfave.Context, flag string) string {
 	if c.IsSet(flag) && !SetOnCommandLine(c, flag) {
 		return envOf(flag) + " in the environment"
 	}
-	return dashed(flag)
+	return withDashes(flag)
 }

@@ -10,7 +10,7 @@ import (
 	"sluice/layout"
 )
 
-// version is what --version tells, as a program reads it.
+// version is the output of --version with --format json.
 type version struct {
 	Command       string `json:"command"`
 	Version       string `json:"version"`
