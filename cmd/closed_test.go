@@ -23,7 +23,7 @@ func TestConsumer_ClosedStdout_LosesNothing(t *testing.T) {
 	for _, output := range []string{"-", "/dev/stdout", "/proc/self/fd/1"} {
 		name := testenv.SegmentName(t)
 		testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
-		shell(t, ">&-", "consumer", "--name", name, "--output", output).WantError(1, name, "standard output: it is closed")
+		shell(t, ">&-", "consumer", "--name", name, "--output", output).WantError(1, name, "standard output is closed")
 		c := testenv.Start(t, "consumer", "--name", name, "--verify", "--format", "json")
 		c.WantExit(0)
 		if n := c.Final().Num("consumedCount"); n != 1000 {
@@ -36,7 +36,7 @@ func TestProducer_ClosedStdin_Refused(t *testing.T) {
 	t.Parallel()
 	for _, input := range []string{"-", "/dev/stdin"} {
 		name := testenv.SegmentName(t)
-		shell(t, "<&-", "producer", "--name", name, "--input", input).WantError(1, name, "standard input: it is closed")
+		shell(t, "<&-", "producer", "--name", name, "--input", input).WantError(1, name, "standard input is closed")
 		testenv.WantNoSegment(t, name)
 	}
 }
@@ -46,7 +46,7 @@ func TestGauge_ClosedStdout_Refused(t *testing.T) {
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
 	for _, args := range []string{"", "ls", "ls --json", "stat --name " + name, "doctor", "layout", "rm --yes --name " + name, "watch", "record --name " + name} {
-		shell(t, ">&-", "gauge", strings.Fields(args)...).WantError(1, "standard output: it is closed")
+		shell(t, ">&-", "gauge", strings.Fields(args)...).WantError(1, "standard output is closed")
 	}
 	if testenv.Header(name) == nil {
 		t.Error("it was removed")
@@ -57,7 +57,7 @@ func TestHelpAndVersion_ClosedStdout_Refused(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{"producer --help", "producer help", "producer --version", "consumer -h", "consumer version", "gauge --help", "gauge help rm", "gauge stat --help", "gauge version"} {
 		fields := strings.Fields(args)
-		shell(t, ">&-", fields[0], fields[1:]...).WantError(1, "standard output: it is closed", "redirect it to a file or a pipe, or > /dev/null")
+		shell(t, ">&-", fields[0], fields[1:]...).WantError(1, "standard output is closed", "redirect it to a file or a pipe, or > /dev/null")
 	}
 }
 
@@ -67,9 +67,9 @@ func TestStdio_DevNullOpenReadWrite_CountsAsClosed(t *testing.T) {
 	const why = "opened for both reading and writing counts as closed"
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1").WantExit(0)
-	shell(t, "1<>/dev/null", "consumer", "--name", name, "--output", "-").WantError(1, "standard output: it is closed", "> /dev/null", why)
-	shell(t, "1<>/dev/null", "gauge").WantError(1, "standard output: it is closed", "> /dev/null", why)
-	shell(t, "<>/dev/null", "producer", "--name", name, "--input", "-").WantError(1, "standard input: it is closed", "< /dev/null", why)
+	shell(t, "1<>/dev/null", "consumer", "--name", name, "--output", "-").WantError(1, "standard output is closed", "> /dev/null", why)
+	shell(t, "1<>/dev/null", "gauge").WantError(1, "standard output is closed", "> /dev/null", why)
+	shell(t, "<>/dev/null", "producer", "--name", name, "--input", "-").WantError(1, "standard input is closed", "< /dev/null", why)
 }
 
 // What somebody redirected to /dev/null is to be discarded.

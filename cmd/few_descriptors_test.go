@@ -83,7 +83,7 @@ func TestGaugeServe_NoDescriptorsForConnections_Recovers(t *testing.T) {
 	g := testenv.StartWithDescriptors(t, 30, nil, "gauge", "serve", "--listen", "127.0.0.1:0")
 	var addr string
 	testenv.Eventually(t, "gauge serve says where it listens", func() bool {
-		_, rest, found := strings.Cut(g.Stderr.String(), "a live page on http://")
+		_, rest, found := strings.Cut(g.Stderr.String(), "a live page at http://")
 		addr, _, _ = strings.Cut(rest, "/")
 		return found && strings.Contains(rest, "\n")
 	})

@@ -168,7 +168,7 @@ func TestEnvironment_Gauge(t *testing.T) {
 	testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"serve"}, Env: []string{"SLUICE_LISTEN=nowhere"}}).WantError(2, `SLUICE_LISTEN in the environment: invalid address "nowhere"`)
 	for _, value := range []string{"true", "1"} {
 		g := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", testenv.SegmentName(t)}, Env: []string{"SLUICE_JSON=" + value}})
-		g.WantError(1, "there is none")
+		g.WantError(1, "not found")
 		if !json.Valid([]byte(g.Stderr.String())) {
 			t.Errorf("SLUICE_JSON=%s: %s", value, g.Stderr.String())
 		}

@@ -26,7 +26,7 @@ func TestStdout_FullOrClosed_OneErrorOneHint(t *testing.T) {
 	} {
 		for output, says := range map[*os.File][2]string{
 			full:   {"no space left on device", "free some space"},
-			broken: {"broken pipe", "its reader has ended"},
+			broken: {"broken pipe", "the reader"},
 		} {
 			fields := strings.Fields(args)
 			p := testenv.StartWith(t, fields[0], testenv.Options{Args: fields[1:], Stdout: output})

@@ -102,7 +102,7 @@ func TestGroup_Refused(t *testing.T) {
 		{"a member who does not ask", 6, "--group", testenv.Options{Args: []string{"--name", name}, Attr: testenv.AsUser(t, bob, shared)}},
 		{"a member who asks for another group of his", 6, "belongs to user", testenv.Options{Args: []string{"--name", name, "--group", fmt.Sprint(bob)}, Attr: testenv.AsUser(t, bob, shared)}},
 		{"somebody else", 2, "not in group", testenv.Options{Args: []string{"--name", name, "--group", group}, Attr: testenv.AsUser(t, mallory)}},
-		{"who asks for a group that there is not", 2, "there is no group", testenv.Options{Args: []string{"--name", name, "--group", "no-such-group"}}},
+		{"a group that does not exist", 2, "unknown group", testenv.Options{Args: []string{"--name", name, "--group", "no-such-group"}}},
 	} {
 		t.Run(c.what, func(t *testing.T) { testenv.StartWith(t, "consumer", c.opt).WantError(c.code, c.says) })
 	}

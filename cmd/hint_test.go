@@ -38,9 +38,9 @@ func TestHints_LimitReachedByPages(t *testing.T) {
 		return p
 	}
 	limited(testenv.SegmentName(t), "--size", "3000").WantHint(5, "memory limit|start a consumer", "counts")
-	limited(testenv.SegmentName(t)).WantHint(5, "memory limit|a message counts for whole pages: --buffer", "")
+	limited(testenv.SegmentName(t)).WantHint(5, "memory limit|a message counts in whole pages: --buffer", "")
 	const rate = "--rate=20" // so that each is sent by itself
-	limited(testenv.SegmentName(t), rate, "--buffer", "64KiB", "--recycle").WantHint(5, "memory limit|start a consumer|a recycled buffer counts whole|smaller --buffer", "")
+	limited(testenv.SegmentName(t), rate, "--buffer", "64KiB", "--recycle").WantHint(5, "memory limit|start a consumer|a recycled buffer counts with its full size|smaller --buffer", "")
 	limited(testenv.SegmentName(t), "--size", "1000", "--buffer", "64KiB", "--recycle").WantHint(5, "memory limit", "counts")
 
 	name := testenv.SegmentName(t)
@@ -51,7 +51,7 @@ func TestHints_LimitReachedByPages(t *testing.T) {
 	p.EventuallyPrints("no more is sent")
 	c.Kill()
 	p.Signal(unix.SIGTERM)
-	p.WantHint(5, "memory limit|speed the consumer up|a recycled buffer counts whole|smaller --buffer", "start a consumer")
+	p.WantHint(5, "memory limit|speed the consumer up|a recycled buffer counts with its full size|smaller --buffer", "start a consumer")
 }
 
 // The slots are what is full.
@@ -77,17 +77,17 @@ func TestHints_SegmentInUse(t *testing.T) {
 	}
 	other().WantExit(0)
 	other("--slots", "8").WantHint(2, "another geometry|with 1 unread message and no consumer|let a consumer drain it|--fresh", "stop its consumer")
-	other("--mode", "transfer").WantHint(2, "ring, not transfer|in --mode ring|let a consumer drain it|--fresh", "stop its consumer")
+	other("--mode", "transfer").WantHint(2, "ring, not transfer|reuse it with --mode ring|let a consumer drain it|--fresh", "stop its consumer")
 	testenv.Start(t, "consumer", "--name", name, "--work", "1m")
 	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	other("--slots", "8").WantHint(2, "another geometry|a live consumer|stop its consumer", "--fresh|let a consumer")
 	other("--input", "main_test.go").WantHint(2, "another framing|none|a live consumer|wait until its consumer", "--framing|--fresh|let a consumer")
-	other("--mode", "transfer").WantHint(2, "in --mode ring|stop its consumer", "--fresh|let a consumer")
-	other("--fresh").WantHint(4, "is its consumer|leave --fresh out", "--name")
+	other("--mode", "transfer").WantHint(2, "reuse it with --mode ring|stop its consumer", "--fresh|let a consumer")
+	other("--fresh").WantHint(4, "is its consumer|omit --fresh", "--name")
 	testenv.Start(t, "consumer", "--name", name).WantHint(4, "is its consumer|one consumer at a time", "--name")
 	testenv.Start(t, "producer", "--name", name)
 	testenv.EventuallyHeader(t, name, "the producer", func(h *layout.Header) bool { return layout.State(h.ProducerStats.State.Load()) == layout.StateBlocked })
-	other("--fresh").WantHint(4, "is its producer|another --name", "--fresh out")
+	other("--fresh").WantHint(4, "is its producer|another --name", "omit --fresh")
 }
 
 func TestHints_UnreadMessagesOfAnotherFraming(t *testing.T) {
@@ -164,7 +164,7 @@ func TestHints_ConsumerAtEndOfStream(t *testing.T) {
 	testenv.EventuallyHeader(t, name, "more than is handed over at once", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+500 })
 	p.Kill()
 	r.Close()
-	c.WantHint(1, "broken pipe|lost with the producer, which has died", "next consumer")
+	c.WantHint(1, "broken pipe|lost because the producer has died", "next consumer")
 }
 
 // A consumer that was there and has ended did come.
@@ -187,7 +187,7 @@ func TestProducer_Delivery_SaysWhatEndsIt(t *testing.T) {
 	t.Parallel()
 	alone := testenv.Start(t, "producer", "--mode", "transfer", "--name", testenv.SegmentName(t), "--count", "1", "--duration", "1500ms")
 	alone.WantHint(1, "1 that no consumer was there for|keep a consumer running until the producer has ended", "")
-	if said := alone.Stderr.String(); !strings.Contains(said, "(until --duration 1.5s is over; what is left then is lost)") {
+	if said := alone.Stderr.String(); !strings.Contains(said, "(until --duration 1.5s is over; the rest is then lost)") {
 		t.Errorf("%s", said)
 	}
 	name := testenv.SegmentName(t)
@@ -195,7 +195,7 @@ func TestProducer_Delivery_SaysWhatEndsIt(t *testing.T) {
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "5000")
 	testenv.EventuallyConsumed(t, name, 2)
 	p.Signal(unix.SIGTERM)
-	p.EventuallyPrints("(stop it again to lose what is left)")
+	p.EventuallyPrints("(stop it again to discard the rest)")
 	p.SignalTwice()
 	p.WantExit(1)
 	c.Kill()

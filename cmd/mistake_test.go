@@ -20,7 +20,7 @@ func TestFile_InputIsAlsoOutput_ProducerFails(t *testing.T) {
 	p := testenv.Start(t, "producer", "--name", name, "--input", file, "--rate", "100")
 	testenv.EventuallyHeader(t, name, "something to take", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
 	c := testenv.Start(t, "consumer", "--name", name, "--output", file)
-	p.WantError(1, name, file, "became shorter", "is it the consumer's output as well?")
+	p.WantError(1, name, file, "was truncated after", "is it also the consumer's output?")
 	c.Wait()
 }
 

@@ -203,7 +203,7 @@ func TestVerify_Faults(t *testing.T) {
 	t.Run("messages that nobody generated", func(t *testing.T) {
 		name := testenv.SegmentName(t)
 		testenv.Start(t, "producer", "--name", name, "--input", "main_test.go", "--framing", "lines").WantExit(0)
-		testenv.Start(t, "consumer", "--name", name, "--verify").WantHint(3, "is not what the generator writes|--verify is for generated messages|--input", "")
+		testenv.Start(t, "consumer", "--name", name, "--verify").WantHint(3, "is not a generated message|--verify checks generated messages|--input", "")
 	})
 }
 

@@ -34,7 +34,7 @@ func TestProducer_MessageLargerThanRing(t *testing.T) {
 		t.Errorf("output %q: what came before the long line should be there", got)
 	}
 	cut := testenv.WriteFile(t, []byte("\x03\x00\x00\x00abc\x09\x00\x00\x00de"))
-	testenv.Start(t, "producer", "--name", name, "--framing", "length", "--input", cut).WantError(1, "message 2", "cut short")
+	testenv.Start(t, "producer", "--name", name, "--framing", "length", "--input", cut).WantError(1, "inside message 2", "truncated")
 }
 
 func TestSegment_Damaged_Refused(t *testing.T) {

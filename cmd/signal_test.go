@@ -83,7 +83,7 @@ func TestSignal_Second_Transfer_SaysWhatIsLost(t *testing.T) {
 				p.SignalTwice()
 				p.WantExit(1)
 				var lost uint64
-				if said := p.Stderr.String(); !strings.Contains(said, "twice; all that was sent was handed over; ") && !strings.Contains(said, "twice; nothing that was sent is lost") { // on a slow machine
+				if said := p.Stderr.String(); !strings.Contains(said, "signal; all messages were handed over; ") && !strings.Contains(said, "signal; no sent message is lost") { // on a slow machine
 					m := lostAtOnce.FindStringSubmatch(said)
 					if m == nil {
 						t.Fatalf("%s", said)
@@ -129,7 +129,7 @@ func TestSignal_Second_Transfer_AllHandedOver(t *testing.T) {
 	}
 	testenv.EventuallyHeader(t, name, "a line handed over", func(h *layout.Header) bool { return h.ProducerStats.Buffers.Load() == 2 })
 	p.SignalTwice()
-	p.WantError(1, "exited at once", "all that was sent was handed over; ", "lost if the consumer ends before it takes it: 1 message", "; what was read from the input and not sent is lost")
+	p.WantError(1, "exited at once", "all messages were handed over; ", "lost if the consumer exits before it receives them: 1 message", "; input that was read but not sent is lost")
 	c.Continue()
 	testenv.EventuallyHeader(t, name, "both lines taken", func(h *layout.Header) bool { return h.ConsumerStats.Consumed.Load() == 2 })
 	c.Signal(unix.SIGTERM)

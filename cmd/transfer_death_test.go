@@ -274,7 +274,7 @@ func TestTransfer_SegmentTruncated_BothExit6(t *testing.T) {
 			}
 			for _, side := range []*testenv.Process{p, c} {
 				side.WantExit(6)
-				if said := side.Stderr.String(); strings.Contains(said, "goroutine ") || !strings.Contains(said, "somebody shortened the file") {
+				if said := side.Stderr.String(); strings.Contains(said, "goroutine ") || !strings.Contains(said, "another program truncated the file") {
 					t.Errorf("%v %v: %s", side.Cmd.Args[0], flags, said)
 				}
 			}
@@ -347,11 +347,11 @@ func TestTransfer_ConsumerStoppedAfterProducerKilled_Hints(t *testing.T) {
 		c.Signal(unix.SIGTERM)
 		switch drain {
 		case "":
-			c.WantHint(7, "this consumer ended before it had taken what a producer that died has left; |messages were lost|to take first what such a producer has left: --drain TIME", "start both sides")
+			c.WantHint(7, "this consumer stopped before it had received all messages of a producer that died; |messages were lost|--drain TIME receives such messages before the consumer stops", "restart both sides")
 		case "10ms":
-			c.WantHint(7, "this consumer ended before|allow more than 10ms", "start both sides")
+			c.WantHint(7, "this consumer stopped before|choose a longer --drain than 10ms", "restart both sides")
 		default: // and not for an hour: what was never handed over does not come
-			c.WantHint(7, "messages were lost with a producer that died|start both sides again", "--drain")
+			c.WantHint(7, "messages were lost with a producer that died|restart both sides", "--drain")
 		}
 		testenv.WantNoSegment(t, name)
 	}

@@ -10,9 +10,9 @@ import (
 	"sluice/shm"
 )
 
-// draining returns a context for the loop that outlives ctx, for at most the given time, while
-// there are messages whose producer has ended. Else the loop is to stop: a producer that
-// lives keeps them for the next consumer.
+// draining returns a context for the loop that is done at most the given time after ctx, as long
+// as there are messages of a producer that has ended. While the producer is alive it is done
+// with ctx: the messages are kept for the next consumer.
 func draining(ctx context.Context, seg *shm.Segment, most time.Duration) (_ context.Context, stop func()) {
 	if most <= 0 {
 		return ctx, func() {}
@@ -24,13 +24,13 @@ func draining(ctx context.Context, seg *shm.Segment, most time.Duration) (_ cont
 		const look = 10 * time.Millisecond
 		began := time.Now()
 		for until := began.Add(most); time.Now().Before(until) && loop.Err() == nil; time.Sleep(look) {
-			if alive, waiting := left(seg); !waiting || alive && time.Since(began) > dying {
+			if alive, waiting := producerState(seg); !waiting || alive && time.Since(began) > exitDelay {
 				break
 			}
 		}
 		cancel(context.Cause(ctx))
 	})
-	// The segment is not looked at once stop has returned.
+	// The segment is not read after stop has returned: it may be unmapped.
 	return loop, func() {
 		cancel(nil)
 		if !unwatch() {
@@ -39,20 +39,21 @@ func draining(ctx context.Context, seg *shm.Segment, most time.Duration) (_ cont
 	}
 }
 
-// drainHint is for a consumer that was asked to stop and left what it could have taken.
+// drainHint is the hint for a consumer that was stopped before it had received the messages of
+// an ended producer.
 func drainHint(most time.Duration) string {
 	if most > 0 {
-		return fmt.Sprintf("allow more than %v for it: --drain", most)
+		return fmt.Sprintf("choose a longer --drain than %v", most)
 	}
-	return "to take first what such a producer has left: --drain TIME"
+	return "--drain TIME receives such messages before the consumer stops"
 }
 
-// dying is how long a producer may seem to live that is killed together with this consumer:
-// with ten thousand buffers in its queue, the kernel needs a tenth of a second to end it.
-const dying = 500 * time.Millisecond
+// exitDelay is how long a producer that is killed together with this consumer may still seem
+// alive: with ten thousand buffers in its queue, the kernel takes 0.1 s to end it.
+const exitDelay = 500 * time.Millisecond
 
-// left reports whether a producer lives, who keeps what waits, and whether something does.
-func left(seg *shm.Segment) (alive, waiting bool) {
+// producerState reports whether the producer is alive, and whether messages are waiting.
+func producerState(seg *shm.Segment) (alive, waiting bool) {
 	alive = !seg.Absent(layout.Producer)
 	s, err := pressure.Observe(seg)
 	return alive, err == nil && s.Depth() > 0

@@ -9,11 +9,11 @@ import (
 	"sluice/layout"
 )
 
-// options is what only the consumer takes.
+// options are the values of the flags that only consumer has.
 type options struct {
 	work    time.Duration
 	output  string         // "" = none
-	framing layout.Framing // FramingNone = as the producer's
+	framing layout.Framing // FramingNone = the producer's
 	verify  bool
 	follow  bool
 	drain   time.Duration
@@ -21,12 +21,12 @@ type options struct {
 
 func flags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.DurationFlag{Name: "work", Usage: "spend this `TIME` on each message: a slow consumer"},
+		&urfave.DurationFlag{Name: "work", Usage: "spend `TIME` on each message, to simulate a slow consumer"},
 		&urfave.StringFlag{Name: "output", DefaultText: "discard", Usage: "write messages to `FILE`, which is replaced; - for standard output"},
-		cli.FramingFlag("as the producer's", "`HOW` the output is cut: lines, length (4 bytes little-endian before each message), raw"),
+		cli.FramingFlag("the producer's", "`FRAMING` of the output: lines, length (4-byte little-endian length before each message), or raw"),
 		&urfave.BoolFlag{Name: "verify", Usage: "check generated messages: order, gaps, duplicates, content"},
 		&urfave.BoolFlag{Name: "follow", Usage: "when the producer ends, wait for the next one"},
-		&urfave.DurationFlag{Name: "drain", Usage: "when asked to stop after the producer has ended, first take what it has left, for at most this `TIME`"},
+		&urfave.DurationFlag{Name: "drain", Usage: "when stopped after the producer has ended, first receive the messages it left, for at most `TIME`"},
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"sluice/transfer"
 )
 
-// open waits for the segment and takes part in its mode. ended is told of each end of a stream
-// that --follow goes on after.
+// open waits for the segment and opens it in its mode. ended is called at each end of a stream
+// that --follow continues after.
 func open(ctx context.Context, common cli.Common, opt options, ended func(error)) (sluice.Consumer, error) {
 	listener, err := systemd.Listener()
 	if err != nil {
@@ -24,8 +24,8 @@ func open(ctx context.Context, common cli.Common, opt options, ended func(error)
 	})
 }
 
-// maxHeld returns how much to take before it is released together. Of a ring it is an eighth, so
-// that the producer always has room.
+// maxHeld returns how much to hold before it is released together. In a ring it is an eighth, so
+// that the producer is not blocked by held messages.
 func maxHeld(seg *shm.Segment) (bytes, messages int) {
 	bytes, messages = 1<<20, 512
 	g := seg.Geometry()
@@ -38,37 +38,36 @@ func maxHeld(seg *shm.Segment) (bytes, messages int) {
 	return bytes, messages
 }
 
-// losses says what is lost when the process leaves at once. It may be called from any goroutine
-// until the consumer is closed.
-func losses(r sluice.Consumer) string {
+// lossReport describes what is lost when the process exits at once. It may be called from any
+// goroutine until the consumer is closed.
+func lossReport(r sluice.Consumer) string {
 	if r.Segment().Geometry().Mode == layout.ModeRing {
-		return "what was not released is delivered to the next consumer"
+		return "unreleased messages are delivered to the next consumer"
 	}
 	seen, err := sluice.Stats(r)
 	switch {
 	case err != nil || seen.Producer.Alive:
-		return "the producer sends again what was not released"
+		return "the producer resends unreleased messages"
 	case seen.Depth() == 0:
 		return "nothing is lost"
 	}
-	return "what was not released is lost with the producer, which has died"
+	return "unreleased messages are lost because the producer has died"
 }
 
-// writeOff counts what nobody will ever take, now that this consumer takes no more, and returns
-// how many messages that are: the last report has them. What is in a ring is kept for the next
-// consumer.
+// writeOff counts the messages that are lost when this consumer closes, before the last report,
+// and returns their number. Messages in a ring are kept for the next consumer.
 func writeOff(r sluice.Consumer) (lost uint64) {
 	if t, ok := r.(*transfer.Receiver); ok {
-		_ = shm.Guard(func() error { lost = t.WriteOff(); return nil }) // Close says what is wrong
+		_ = shm.Guard(func() error { lost = t.WriteOff(); return nil }) // Close returns the error
 	}
 	return lost
 }
 
-// unread returns how many messages a closed consumer has left for the next one, whether or not
-// a producer is there: a ring keeps them.
+// unread returns how many messages of a closed consumer remain in the ring for the next one,
+// with or without a producer.
 func unread(r sluice.Consumer) uint64 {
 	if r.Segment().Geometry().Mode == layout.ModeTransfer {
-		return 0 // they are the producer's
+		return 0 // the producer has them
 	}
 	return r.Unread()
 }

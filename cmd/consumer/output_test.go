@@ -17,7 +17,7 @@ import (
 
 func TestOutput_BadPath_RefusedBeforeProducerComes(t *testing.T) {
 	t.Parallel()
-	for path, hint := range map[string]string{"/nosuch/x": "check the path", "/dev/null/x": "check the path", t.TempDir(): "name a file"} {
+	for path, hint := range map[string]string{"/nosuch/x": "check the path", "/dev/null/x": "check the path", t.TempDir(): "choose a file"} {
 		testenv.Start(t, "consumer", "--name", testenv.SegmentName(t), "--output", path).WantError(1, path, hint)
 		testenv.Start(t, "gauge", "record", "--name", testenv.SegmentName(t), "--output", path).WantError(1, path, hint)
 	}
@@ -32,8 +32,8 @@ func TestOutput_Segment_Refused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{shm.Path(name), link, shm.Path(testenv.SegmentName(t))} {
-		testenv.Start(t, "consumer", "--name", name, "--output", path).WantError(1, path, "it is a segment", "another file")
-		testenv.Start(t, "gauge", "record", "--name", name, "--output", path).WantError(1, path, "it is a segment", "another file")
+		testenv.Start(t, "consumer", "--name", name, "--output", path).WantError(1, path, "the file is a segment", "another file")
+		testenv.Start(t, "gauge", "record", "--name", name, "--output", path).WantError(1, path, "the file is a segment", "another file")
 	}
 	testenv.Start(t, "consumer", "--name", name, "--verify").WantExit(0)
 }
@@ -144,7 +144,7 @@ func TestOutput_PipeBlocked_SignalEnds(t *testing.T) {
 	}
 	c.Signal(unix.SIGTERM)
 	c.WantExit(1)
-	if said := c.Stderr.String(); !strings.Contains(said, "comes again") {
+	if said := c.Stderr.String(); !strings.Contains(said, "is delivered again") {
 		t.Errorf("%s", said)
 	}
 	if h := testenv.Header(name); h.Producer.Count.Load()-h.Consumer.Count.Load() == 0 {
@@ -191,7 +191,7 @@ func TestOutput_SocketBlocked_SignalEnds(t *testing.T) {
 	}
 	c.Signal(unix.SIGTERM)
 	c.WantExit(1)
-	if said := c.Stderr.String(); !strings.Contains(said, "comes again") {
+	if said := c.Stderr.String(); !strings.Contains(said, "is delivered again") {
 		t.Errorf("%s", said)
 	}
 }
@@ -213,7 +213,7 @@ func TestOutput_PipeBlocked_SecondSignalLeavesAtOnce(t *testing.T) {
 		select {
 		case <-c.Exited:
 			c.WantExit(1)
-			if said := c.Stderr.String(); !strings.Contains(said, "exited at once") || !strings.Contains(said, "what was not released is delivered to the next consumer") || strings.Contains(said, "ran for") {
+			if said := c.Stderr.String(); !strings.Contains(said, "exited at once") || !strings.Contains(said, "unreleased messages are delivered to the next consumer") || strings.Contains(said, "ran for") {
 				t.Errorf("it took the orderly way out:\n%s", said)
 			}
 			return
@@ -238,7 +238,7 @@ func TestOutput_ReaderEnds_HintAndNextConsumer(t *testing.T) {
 	testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
 	r.Close()
 	fmt.Fprintln(more, "not written")
-	c.WantHint(1, "broken pipe|data left in the pipe is lost|the next consumer receives the messages that were not written", "what that did not")
+	c.WantHint(1, "broken pipe|data left in the pipe is lost|the next consumer receives the messages that were not written", "are kept")
 	more.Close()
 	next := testenv.Start(t, "consumer", "--name", name, "--output", "-")
 	next.WantExit(0)
@@ -278,11 +278,11 @@ func TestOutput_ReaderSlow_VerdictNamesReader(t *testing.T) {
 	}
 	c = consume()
 	blames(c) // a pipe that is full
-	if said := c.Stderr.String(); strings.Contains(said, "somebody") {
+	if said := c.Stderr.String(); strings.Contains(said, "waiting for a reader") {
 		t.Errorf("%s", said)
 	}
 	c.Signal(unix.SIGINT)
-	c.WantHint(1, "its reader does not read|comes again as a whole|keep the reader of the output running until the consumer has exited", "temporarily")
+	c.WantHint(1, "the reader of the output does not read|is delivered again as a whole|keep the reader of the output running until the consumer has exited", "temporarily")
 	r.Close()
 
 	c = testenv.Start(t, "consumer", "--name", name, "--output", filepath.Join(t.TempDir(), "out"), "--work", "10ms", "--count", "50", "--format", "json")

@@ -21,15 +21,15 @@ func doctorCommand() cli.App {
 		Prints: true,
 		Usage:  "check this machine for problems and print fixes",
 		About: "Tries what producer and consumer need, as this user and with the limits of this\n" +
-			"shell, and leaves nothing behind. Each line is ok, a note (it works, but there is\n" +
-			"something to know) or FIX (it has to be fixed), with what to do about it. The exit\n" +
-			"code is 1 when there is something to fix.",
+			"shell, and cleans up after itself. Each line is ok, a note (it works, but there is\n" +
+			"something to know) or FIX (it must be fixed), with the fix. The exit code is 1 if\n" +
+			"there is something to fix.",
 		Examples: []string{
 			"gauge doctor",
 			"gauge doctor --json | jq -r 'select(.state != \"ok\") | .remedy'",
 			"docker run ... gauge doctor      as in the container",
 		},
-		Flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object a line, with name, state (ok, note or problem), says and remedy"}},
+		Flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object per line, with name, state (ok, note or problem), says and remedy"}},
 		Run: func(_ context.Context, c *urfave.Context) error {
 			findings := doctor.Examine()
 			print := printFindings
@@ -63,7 +63,7 @@ func problemsError(findings []doctor.Finding) error {
 
 func encodeFindings(w io.Writer, findings []doctor.Finding) error {
 	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false) // < and & are for people here
+	enc.SetEscapeHTML(false) // keep < and & readable
 	for _, f := range findings {
 		if err := enc.Encode(f); err != nil {
 			return err
@@ -73,8 +73,8 @@ func encodeFindings(w io.Writer, findings []doctor.Finding) error {
 }
 
 const (
-	stateColumn = 6  // "note", and room
-	nameColumn  = 16 // "unnamed files", likewise
+	stateColumn = 6  // width of "note" and a gap
+	nameColumn  = 16 // width of "unnamed files" and a gap
 )
 
 func printFindings(w io.Writer, findings []doctor.Finding) error {

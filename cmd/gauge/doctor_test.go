@@ -208,7 +208,7 @@ func TestDoctor_FileSizeLimit(t *testing.T) {
 	producer(63, "--mode", "transfer").WantHint(1, "file too large|ulimit -f", "--capacity")
 	// What can never be handed over is refused before it is made.
 	for _, args := range []string{"--size 262145", "--size 262145 --recycle", "--size 262144 --buffer 4KiB"} {
-		producer(256, append([]string{"--mode", "transfer"}, strings.Fields(args)...)...).WantHint(2, "a message has at most 2621|ulimit -f", "--limit")
+		producer(256, append([]string{"--mode", "transfer"}, strings.Fields(args)...)...).WantHint(2, "a message can have at most 2621|ulimit -f", "--limit")
 	}
 	producer(256, "--mode", "transfer", "--buffer", "1MiB").WantHint(1, "buffers of 1048576 bytes: file too large|ulimit -f", "")
 	for _, args := range []string{"--size 262144", "--size 262144 --recycle", "--size 240000 --recycle", "--size 262129 --buffer 4KiB", "--buffer 256KiB"} {

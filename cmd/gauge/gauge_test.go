@@ -114,8 +114,8 @@ func TestRm_OnlyUnusedSegments(t *testing.T) {
 		t.Errorf("%q", out)
 	}
 	testenv.WantNoSegment(t, name)
-	testenv.Start(t, "gauge", "rm", "--name", name).WantError(1, name, "there is none", "gauge ls")
-	testenv.Start(t, "gauge", "watch", "--name", name).WantError(1, name, "there is none", "gauge ls")
+	testenv.Start(t, "gauge", "rm", "--name", name).WantError(1, name, "not found", "gauge ls")
+	testenv.Start(t, "gauge", "watch", "--name", name).WantError(1, name, "not found", "gauge ls")
 
 	if err := os.WriteFile(shm.Path(name), []byte("no segment"), 0o600); err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestGauge_SegmentMissingOrDamaged(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	for _, args := range [][]string{{"stat"}, {"rm"}} {
-		testenv.Start(t, "gauge", append(args, "--name", name)...).WantError(1, name, "there is none", "gauge ls")
+		testenv.Start(t, "gauge", append(args, "--name", name)...).WantError(1, name, "not found", "gauge ls")
 	}
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	testenv.Overwrite(t, name, 8, 99) // the version
@@ -209,7 +209,7 @@ func TestGauge_MistypedName_ListsSegments(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"stat"}, {"rm"}, {"watch"}} {
-		testenv.Start(t, "gauge", append(args, "--name", name+"x")...).WantError(1, "there is none", "gauge ls shows "+name)
+		testenv.Start(t, "gauge", append(args, "--name", name+"x")...).WantError(1, "not found", "gauge ls shows "+name)
 	}
 	g := testenv.Start(t, "gauge", "record", "--name", name+"x", "--output", filepath.Join(t.TempDir(), "rows.csv"))
 	testenv.Eventually(t, "gauge record says what it waits for", func() bool { return strings.Contains(g.Stderr.String(), "\n") })
@@ -407,7 +407,7 @@ func TestRecord_NoReader_Ends(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := []string{"record", "--name", name, "--duration", "100ms"}
-	testenv.Start(t, "gauge", append(record, "--output", path)...).WantError(1, "nobody has "+path+" open for reading", "nothing was recorded", "--output FILE")
+	testenv.Start(t, "gauge", append(record, "--output", path)...).WantError(1, "no process has "+path+" open for reading", "nothing was recorded", "--output FILE")
 	both, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -418,12 +418,12 @@ func TestRecord_NoReader_Ends(t *testing.T) {
 	}
 	defer left.Close()
 	both.Close()
-	testenv.StartWith(t, "gauge", testenv.Options{Args: record, Stdout: left}).WantError(1, "nobody has standard output open for reading", "--output FILE")
+	testenv.StartWith(t, "gauge", testenv.Options{Args: record, Stdout: left}).WantError(1, "no process has standard output open for reading", "--output FILE")
 	g := testenv.Start(t, "gauge", "record", "--name", name, "--output", path)
 	g.EventuallyPrints("waiting for a reader of " + path)
 	g.Signal(unix.SIGINT)
 	g.WantExit(1)
-	if said := g.Stderr.String(); !strings.Contains(said, "error: output: nobody has "+path+" open for reading, and nothing was recorded") {
+	if said := g.Stderr.String(); !strings.Contains(said, "error: output: no process has "+path+" open for reading; nothing was recorded") {
 		t.Errorf("%s", said)
 	}
 
@@ -433,7 +433,7 @@ func TestRecord_NoReader_Ends(t *testing.T) {
 		_, err = w.Write(make([]byte, 4096))
 	}
 	g = testenv.StartWith(t, "gauge", testenv.Options{Args: record, Stdout: w})
-	g.WantError(1, "its reader does not read", "the last rows are not written", "--output FILE")
+	g.WantError(1, "the reader of the output does not read", "the last rows were not written", "--output FILE")
 }
 
 func TestLayout_MatchesDocs(t *testing.T) {

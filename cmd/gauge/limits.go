@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits on what clients can cost. A browser asks once a second, Prometheus a few times a
-// minute; the limits are for clients that misbehave.
+// Limits for clients. A browser sends a request once a second, Prometheus a few times a minute;
+// the limits are for clients that misbehave.
 const (
 	maxConnections = 128 // accepted at once; more wait in the kernel's queue
 	maxRequests    = 32  // answered at once; more are refused (503)
@@ -36,7 +36,7 @@ func limitRequests(next http.Handler, n int) http.Handler {
 		default:
 			w.Header().Set("Retry-After", "1")
 			w.Header().Set("Connection", "close")
-			http.Error(w, "too many requests at once; ask again in a second", http.StatusServiceUnavailable)
+			http.Error(w, "too many requests at once; try again in a second", http.StatusServiceUnavailable)
 		}
 	})
 }
@@ -49,7 +49,7 @@ func limitConnections(l net.Listener, n int) net.Listener {
 
 type limitedListener struct {
 	net.Listener
-	open   chan struct{} // holds an element for each connection
+	open   chan struct{} // has an element for each connection
 	closed chan struct{}
 	once   sync.Once
 	warned time.Time // when it was last logged that there are no descriptors
@@ -70,8 +70,8 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	return &limitedConn{Conn: c, done: sync.OnceFunc(func() { <-l.open })}, nil
 }
 
-// accept accepts a connection. While there is no descriptor for one it logs that once a minute
-// and tries again: connections that end give theirs back.
+// accept accepts a connection. While the process has no free descriptor it tries again, and logs
+// that once a minute.
 func (l *limitedListener) accept() (net.Conn, error) {
 	const retryInterval = 100 * time.Millisecond
 	for {

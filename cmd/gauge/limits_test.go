@@ -82,7 +82,7 @@ func TestServe_ManySegmentsAndIdleClients_Bounded(t *testing.T) {
 	g := crowded(t, `exec "$0" serve --listen 127.0.0.1:0`)
 	var addr string
 	testenv.Eventually(t, "gauge serve says where it listens", func() bool {
-		_, rest, found := strings.Cut(g.Stderr.String(), "a live page on http://")
+		_, rest, found := strings.Cut(g.Stderr.String(), "a live page at http://")
 		addr, _, _ = strings.Cut(rest, "/")
 		return found && strings.Contains(rest, "\n")
 	})

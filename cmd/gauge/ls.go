@@ -24,7 +24,7 @@ func listCommand() cli.App {
 		Name:   "ls",
 		Prints: true,
 		Usage:  "list the segments, with the processes in them and the verdict",
-		Flags:  []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object a line, as stat does"}},
+		Flags:  []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object per line, as stat does"}},
 		Run:    func(ctx context.Context, c *urfave.Context) error { return list(ctx, c.Bool("json")) },
 	}
 }
@@ -68,7 +68,7 @@ func list(ctx context.Context, asJSON bool) error {
 	return out.Flush()
 }
 
-// listJSON prints an object for each segment; of one that cannot be read, the name and the error.
+// listJSON prints an object for each segment; for one that cannot be read, the name and the error.
 func listJSON(pairs []*monitor.Pair) error {
 	var errs []error
 	for _, p := range pairs {

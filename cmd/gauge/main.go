@@ -1,5 +1,5 @@
-// Command gauge shows the state of segments, whether they are in use or left over: which side is
-// slower, how full the queue is, how long messages wait. It only reads; gauge rm alone removes.
+// Command gauge shows the state of segments, in use or left over: which side is slower, how full
+// the queue is, how long messages wait. It only reads, except for gauge rm.
 package main
 
 import (
@@ -21,28 +21,28 @@ func main() {
 	os.Exit(cli.Main(cli.App{
 		Name:   "gauge",
 		Prints: true,
-		Usage:  "see the pressure in segments: who is slower, how full the queue is, how long messages wait",
-		About: "Reads the counters that producers and consumers keep in shared memory. It does not take\n" +
-			"part: it may start and end at any time, and works on a pair that runs, is stopped or was\n" +
-			"killed.",
+		Usage:  "show the pressure in segments: which side is slower, how full the queue is, how long messages wait",
+		About: "Reads the counters that producers and consumers keep in shared memory. It does not affect\n" +
+			"them: it can be started and stopped at any time, and works for a pair that is running,\n" +
+			"stopped or killed.",
 		Examples: []string{
 			"gauge                            list the segments",
 			"gauge watch                      live, in the terminal",
 			"gauge stat --name demo           everything, once",
-			"gauge record --output demo.csv   a row each 10 ms, for plots",
+			"gauge record --output demo.csv   a row every 10 ms, for plots",
 			"gauge serve                      Prometheus metrics, and a live page, on localhost:9464",
 			"gauge doctor                     check this machine for problems and print fixes",
-			"gauge rm --name demo             remove the segment of a pair that is gone",
+			"gauge rm --name demo             remove the segment of a pair that has exited",
 		},
 		Commands: []cli.App{listCommand(), statCommand(), watchCommand(), recordCommand(), serveCommand(), doctorCommand(), removeCommand(), layoutCommand()},
 		Run:      func(ctx context.Context, c *urfave.Context) error { return list(ctx, false) },
 	}))
 }
 
-// logger writes what is not an error that ends the command.
+// logger is for messages other than the error that ends the command.
 var logger = log.New(os.Stderr, "gauge: ", 0)
 
-var errNoSegment = errors.New("there is none")
+var errNoSegment = errors.New("not found")
 
 // noSegment is the error for a name without a segment.
 func noSegment(name string) error {
@@ -61,7 +61,7 @@ func openView(name string) (*shm.View, error) {
 // rateInterval is the time between the two samples that rates are computed from.
 const rateInterval = 250 * time.Millisecond
 
-// sampleTwice reads the segments, waits, and reads them again, so that there are rates.
+// sampleTwice reads the segments twice, so that rates can be computed.
 func sampleTwice(ctx context.Context, f *monitor.Monitor, wait time.Duration) ([]*monitor.Pair, error) {
 	if pairs, err := f.Poll(); err != nil || len(pairs) == 0 {
 		return pairs, err

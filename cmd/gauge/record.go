@@ -20,8 +20,8 @@ import (
 func recordCommand() cli.App {
 	return cli.App{
 		Name:  "record",
-		Usage: "write a row of metrics each interval until the pair ends",
-		About: "Waits for the segment if there is none yet, and for a side if no process is in it. A pair that\nhas ended already is waited for a second, and gets two rows. The last row is of the end,\nwhatever the interval.\n\nThe output is CSV with a header line. timeSec is seconds since the first row; the other\ncolumns are keys of the reports (docs/metrics.md). Latency is in nanoseconds. What is of an\ninterval is of the time since the row before; what is unknown is an empty field.",
+		Usage: "write a row of metrics every interval until the pair ends",
+		About: "Waits for the segment if there is none yet, and for a side if no process is in it. If the\npair has ended already, it waits a second for another run and writes two rows. The last row\nis written when the pair ends, whatever the interval.\n\nThe output is CSV with a header line. timeSec is seconds since the first row; the other\ncolumns are keys of the reports (docs/metrics.md). Latency is in nanoseconds. Values of\nan interval are for the time since the previous row; an unknown value is an empty field.",
 		Examples: []string{
 			"gauge record --name demo --output demo.csv",
 			"gauge record --interval 1s --output - | column -ts,",
@@ -29,7 +29,7 @@ func recordCommand() cli.App {
 		Flags: []urfave.Flag{
 			cli.NameFlag("demo"),
 			cli.TimeFlag("interval", 10*time.Millisecond, 1, "`TIME` between two rows"),
-			&urfave.DurationFlag{Name: "duration", Usage: "stop after this `TIME`; 0 = no limit"},
+			&urfave.DurationFlag{Name: "duration", Usage: "stop after `TIME`; 0 = no limit"},
 			&urfave.StringFlag{Name: "output", Value: "-", Usage: "write to `FILE`, which is replaced; - for standard output"},
 		},
 		Argument: "name",
@@ -56,12 +56,12 @@ func record(ctx context.Context, c *urfave.Context) error {
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
-	opened := cli.NoteNoReader("gauge", "", path)
-	out, err := sink.OpenOutput(ctx, path, func() layout.Framing { return layout.FramingRaw }, new(sink.Held))
-	opened()
+	stopNote := cli.NoteNoReader("gauge", "", path)
+	out, err := sink.OpenOutput(ctx, path, func() layout.Framing { return layout.FramingRaw }, new(sink.WaitTime))
+	stopNote()
 	if err != nil {
 		if cli.IgnoreStop(err) == nil {
-			err = cli.WithHint(fmt.Errorf("output: nobody has %s open for reading, and nothing was recorded", sink.NameOf(path)), "start its reader first, or record without one: --output FILE")
+			err = cli.WithHint(fmt.Errorf("output: no process has %s open for reading; nothing was recorded", sink.NameOf(path)), "start the reader first, or record to a file: --output FILE")
 		}
 		return err
 	}
@@ -74,7 +74,7 @@ func record(ctx context.Context, c *urfave.Context) error {
 	return errors.Join(err, out.Close())
 }
 
-// output writes rows. A reader that does not read delays no signal.
+// output writes rows. A blocked write ends when the command is stopped.
 type output struct{ *sink.Output }
 
 // Write implements io.Writer.
@@ -84,17 +84,17 @@ func (o output) Write(rows []byte) (int, error) {
 	case err == nil:
 		return len(rows), nil
 	case cli.IgnoreStop(err) == nil, errors.Is(err, sink.ErrNotRead):
-		return 0, cli.WithHint(errors.New("output: its reader does not read, and the last rows are not written"), "let it read until gauge has ended, or record without it: --output FILE")
+		return 0, cli.WithHint(errors.New("the reader of the output does not read: the last rows were not written"), "keep the reader running until gauge has exited, or record to a file: --output FILE")
 	default:
 		return 0, err
 	}
 }
 
-// noticeDelay is how long record waits for its segment, or for a side, before it says so: a side
-// that is started together with it is there by then.
+// noticeDelay is how long record waits for its segment, or for a side, before it prints a notice:
+// it is long enough for a side that is started together with it.
 const noticeDelay = time.Second
 
-// rows writes a row at each tick until the pair has ended or ctx is done, and one then.
+// rows writes a row at each tick until the pair has ended or ctx is done, and then a last one.
 func rows(ctx context.Context, name string, interval time.Duration, w *csv.Writer) error {
 	head := append([]string{"timeSec"}, metrics.Columns()...)
 	if err := w.Write(head); err != nil {
@@ -154,8 +154,8 @@ type recorder struct {
 	err      error  // of the output
 }
 
-// poll writes a row if there is a segment. Of a pair that is over it writes only the first row, and
-// the last.
+// poll writes a row if there is a segment. For a pair that is over it writes only the first and
+// the last row.
 func (r *recorder) poll(f *monitor.Monitor, last bool) error {
 	pairs, err := f.Poll()
 	switch {

@@ -24,12 +24,12 @@ func removeCommand() cli.App {
 	return cli.App{
 		Name:   "rm",
 		Prints: true,
-		Usage:  "remove a segment that no process uses any more",
-		About: "Refuses while a producer or a consumer is alive, and, without --yes, while there are\n" +
-			"unread messages in it. Also removes the socket that a transfer has left.",
+		Usage:  "remove a segment that no process uses",
+		About: "Fails while a producer or a consumer is alive, and, without --yes, while there are unread\n" +
+			"messages in it. Also removes the socket of a transfer if no process listens on it.",
 		Flags: []urfave.Flag{
 			cli.NameFlag("demo"),
-			&urfave.BoolFlag{Name: "yes", Usage: "discard unread messages, or a file that is no segment"},
+			&urfave.BoolFlag{Name: "yes", Usage: "discard unread messages, or a file that is not a segment"},
 		},
 		Argument: "name",
 		Run:      remove,
@@ -42,12 +42,12 @@ func remove(ctx context.Context, c *urfave.Context) error {
 	damaged := errors.Is(err, layout.ErrNotSegment) || errors.Is(err, layout.ErrVersion) || errors.Is(err, layout.ErrCorrupt)
 	switch {
 	case damaged && !c.Bool("yes"):
-		return cli.WithHint(cli.UsageError("%w", err), "--yes removes it all the same")
+		return cli.WithHint(cli.UsageError("%w", err), "--yes removes it anyway")
 	case err != nil && !damaged:
 		return err
 	case unread > 0 && !c.Bool("yes"):
 		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", format.Messages(unread)))),
-			"consumer --name %s takes them; --yes discards them", name)
+			"consumer --name %s receives them; --yes discards them", name)
 	}
 	socket := socketOf(name)
 	if err := shm.Remove(ctx, name); errors.Is(err, fs.ErrNotExist) {
@@ -69,8 +69,8 @@ func remove(ctx context.Context, c *urfave.Context) error {
 	return nil
 }
 
-// socketOf returns where the consumer of a transfer listens, or has listened: what the segment says
-// if segment and consumer belong to this user, else the default path for the name.
+// socketOf returns the socket path of a transfer's consumer: the one in the segment if segment and
+// consumer belong to this user, else the default path for the name.
 func socketOf(name string) string {
 	var st unix.Stat_t
 	if v, err := shm.OpenView(name); err == nil {
@@ -118,7 +118,7 @@ func unreadIn(name string) (uint64, error) {
 	case err != nil:
 		return 0, shm.InSegment("read", name, err)
 	case s.Producer.Alive || s.Consumer.Alive:
-		return 0, nil // which shm.Remove refuses, and says why
+		return 0, nil // shm.Remove returns the error
 	case s.Geometry.Mode != layout.ModeRing:
 		return 0, nil
 	}

@@ -21,9 +21,9 @@ func serveCommand() cli.App {
 	return cli.App{
 		Name:  "serve",
 		Usage: "serve Prometheus metrics and a live page of all segments",
-		About: "Metrics are on /metrics, read at each scrape; the page on / shows which side is slower,\n" +
-			"now and in the last five minutes. There is no password: on an address that is not a\n" +
-			"loopback one, everybody who can connect can read it. Nothing can be changed.",
+		About: "Metrics are at /metrics, read at each scrape; the page at / shows which side is slower,\n" +
+			"now and in the last five minutes. There is no password: on an address other than\n" +
+			"loopback, anyone who can connect can read them. The server is read-only.",
 		Examples: []string{
 			"gauge serve",
 			"gauge serve --listen 127.0.0.1:0         on any free port",
@@ -66,9 +66,9 @@ func serve(ctx context.Context, flagName, addr string) error {
 	if at := l.Addr().(*net.TCPAddr); at.IP.IsLoopback() {
 		s.Handler = webui.LoopbackHostsOnly(s.Handler)
 	} else {
-		logger.Printf("everybody who can connect to %v can read the names and metrics of all segments; there is no password", at)
+		logger.Printf("anyone who can connect to %v can read the names and metrics of all segments; there is no password", at)
 	}
-	logger.Printf("a live page on http://%v/, Prometheus metrics on http://%[1]v/metrics", l.Addr())
+	logger.Printf("a live page at http://%v/, Prometheus metrics at http://%[1]v/metrics", l.Addr())
 
 	ctx, stop := context.WithCancelCause(ctx)
 	go live.Run(ctx)
@@ -77,7 +77,7 @@ func serve(ctx context.Context, flagName, addr string) error {
 	shutdownCtx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if s.Shutdown(shutdownCtx) != nil {
-		s.Close() // browsers open connections ahead of need
+		s.Close() // browsers keep unused connections open, which Shutdown waits for
 	}
 	return cli.IgnoreStop(context.Cause(ctx))
 }
@@ -96,7 +96,7 @@ func listen(ctx context.Context, flagName, addr string) (net.Listener, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.Is(err, unix.EADDRINUSE):
-		return nil, cli.WithHint(fmt.Errorf("listen on %s: another process listens there already", addr), "choose another address with --listen; port 0 is any that is free")
+		return nil, cli.WithHint(fmt.Errorf("listen on %s: another process already listens there", addr), "choose another address with --listen; port 0 is any that is free")
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return nil, cli.UsageError("%s: invalid address %q: this machine has no such address", flagName, addr)
 	case errors.As(err, &unknown):

@@ -22,7 +22,7 @@ func serving(t *testing.T, host string) (g *testenv.Process, addr string) {
 	t.Helper()
 	g = testenv.Start(t, "gauge", "serve", "--listen", host+":0")
 	testenv.Eventually(t, "gauge serve says where it listens", func() bool {
-		_, rest, found := strings.Cut(g.Stderr.String(), "a live page on http://")
+		_, rest, found := strings.Cut(g.Stderr.String(), "a live page at http://")
 		addr, _, _ = strings.Cut(rest, "/")
 		return found && strings.Contains(rest, "\n")
 	})
@@ -184,7 +184,7 @@ func TestServe_PortInUse(t *testing.T) {
 	second := testenv.Start(t, "gauge", "serve", "--listen", addr)
 	second.WantExit(1)
 	said := second.Stderr.String()
-	if strings.Count(said, "\n") != 2 || !strings.Contains(said, addr) || !strings.Contains(said, "another process listens there already") || !strings.Contains(said, "--listen") {
+	if strings.Count(said, "\n") != 2 || !strings.Contains(said, addr) || !strings.Contains(said, "another process already listens there") || !strings.Contains(said, "--listen") {
 		t.Errorf("%s", said)
 	}
 }

@@ -22,8 +22,8 @@ func statCommand() cli.App {
 		},
 		Flags: []urfave.Flag{
 			cli.NameFlag("demo"),
-			&urfave.BoolFlag{Name: "json", Usage: "print an object with the keys of the sides' reports; latency in nanoseconds, other times in seconds"},
-			cli.TimeFlag("interval", rateInterval, 1, "measure rates over this `TIME`"),
+			&urfave.BoolFlag{Name: "json", Usage: "print an object with the keys of the reports of both sides; latency in nanoseconds, other times in seconds"},
+			cli.TimeFlag("interval", rateInterval, 1, "measure rates over `TIME`"),
 		},
 		Argument: "name",
 		Run:      stat,

@@ -43,7 +43,7 @@ func (s stopSignals) listen() { signal.Notify(s, unix.SIGTSTP, unix.SIGCONT) }
 // stopProcess is run while the terminal is restored: it stops the process group, as Ctrl-Z does
 // with other programs, so that a pipeline stops and continues as one.
 type stopProcess struct {
-	noFiles
+	ignoreFiles
 	signals stopSignals
 }
 
@@ -78,7 +78,7 @@ func hasShell() bool {
 }
 
 // retakeTerminal does nothing: bubbletea sets the terminal up again after it.
-type retakeTerminal struct{ noFiles }
+type retakeTerminal struct{ ignoreFiles }
 
 // Run implements tea.ExecCommand.
 func (retakeTerminal) Run() error { time.Sleep(rendererDelay); return nil }
@@ -89,8 +89,8 @@ func (retakeTerminal) Run() error { time.Sleep(rendererDelay); return nil }
 const rendererDelay = 50 * time.Millisecond
 
 // noFiles ignores the files that tea.ExecCommand offers.
-type noFiles struct{}
+type ignoreFiles struct{}
 
-func (noFiles) SetStdin(io.Reader)  {}
-func (noFiles) SetStdout(io.Writer) {}
-func (noFiles) SetStderr(io.Writer) {}
+func (ignoreFiles) SetStdin(io.Reader)  {}
+func (ignoreFiles) SetStdout(io.Writer) {}
+func (ignoreFiles) SetStderr(io.Writer) {}

@@ -22,7 +22,7 @@ func watchCommand() cli.App {
 	return cli.App{
 		Name:   "watch",
 		Prints: true,
-		Usage:  "see segments live, in the terminal",
+		Usage:  "show segments live in the terminal",
 		About: "Shows every segment, and the chosen one in full: throughput, depth and the share of the\n" +
 			"time that each side was blocked, over the last minutes. Without a terminal it prints\n" +
 			"the segments once. Segments with a problem come first.\n\n" +
@@ -58,7 +58,7 @@ func watch(ctx context.Context, c *urfave.Context) error {
 		_, err = fmt.Println(s.Draw())
 		return err
 	}
-	m := &watcher{follower: f, screen: s, signals: make(stopSignals, 4)}
+	m := &watcher{monitor: f, screen: s, signals: make(stopSignals, 4)}
 	program := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(20))
 	defer m.signals.forward(program)()
 	_, err = program.Run()
@@ -68,13 +68,13 @@ func watch(ctx context.Context, c *urfave.Context) error {
 	return errors.Join(err, m.err)
 }
 
-// watcher is the bubbletea model: the screen, and what keys do.
+// watcher is the bubbletea model: the screen and its keys.
 type watcher struct {
-	follower *monitor.Monitor
-	screen   tui.Screen
-	chosen   string // name of the pair that is shown in full
-	signals  stopSignals
-	err      error
+	monitor *monitor.Monitor
+	screen  tui.Screen
+	chosen  string // name of the pair that is shown in full
+	signals stopSignals
+	err     error
 }
 
 type tick struct{}
@@ -84,17 +84,17 @@ func (w *watcher) Init() tea.Cmd { return w.poll() }
 
 // poll reads the segments and schedules the next poll.
 func (w *watcher) poll() tea.Cmd {
-	if _, err := unix.IoctlGetTermios(unix.Stdout, unix.TCGETS); err != nil { // SIGHUP tells, but may be ignored
+	if _, err := unix.IoctlGetTermios(unix.Stdout, unix.TCGETS); err != nil { // SIGHUP may be ignored
 		w.err = fmt.Errorf("the terminal is gone: %w", err)
 		return tea.Quit
 	}
 	if !w.screen.Paused {
-		pairs, err := w.follower.Poll()
+		pairs, err := w.monitor.Poll()
 		if w.err = err; err != nil {
 			return tea.Quit
 		}
 		w.show(monitor.TroubledFirst(pairs))
-		w.screen.Omitted, w.screen.Now = w.follower.Omitted, time.Now()
+		w.screen.Omitted, w.screen.Now = w.monitor.Omitted, time.Now()
 	}
 	return tea.Tick(w.screen.Interval, func(time.Time) tea.Msg { return tick{} })
 }
@@ -141,7 +141,7 @@ func (w *watcher) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return w, nil
 }
 
-// choose moves the choice by that many pairs.
+// choose moves the selection by that many pairs.
 func (w *watcher) choose(by int) {
 	if n := len(w.screen.Pairs); n > 0 {
 		w.screen.Chosen = min(max(0, w.screen.Chosen+by), n-1)

@@ -17,7 +17,7 @@ import (
 	"sluice/transfer"
 )
 
-// options is what only the producer takes.
+// options are the values of the flags that only producer has.
 type options struct {
 	capacity, slots uint64 // 0 = not given
 	onFull          ring.Policy
@@ -34,23 +34,23 @@ type options struct {
 	chunk    int
 	chunkSet bool
 
-	called func(flag string) string // a flag as the user gave it
+	flagSource func(flag string) string // cli.FlagSource
 }
 
 func flags() []urfave.Flag {
 	return []urfave.Flag{
-		cli.SizeFlag("capacity", layout.DefaultCapacity, "`BYTES` of ring: a power of two from 4KiB to 2GiB"),
-		&urfave.Uint64Flag{Name: "slots", Usage: "at most `N` messages in flight; 0 = bytes alone"},
+		cli.SizeFlag("capacity", layout.DefaultCapacity, "size of the ring in `BYTES`: a power of two from 4KiB to 2GiB"),
+		&urfave.Uint64Flag{Name: "slots", Usage: "at most `N` messages in flight; 0 = limited by --capacity only"},
 		cli.ChoiceFlag("on-full", nil, "block", "", "`POLICY` when the ring is full: block, drop the newest message, or fail", "block", "drop", "fail"),
-		cli.SizeFlag("size", payload.MinSize, "`BYTES` of a generated message, at least 8"),
-		cli.IntegerFlag("burst", 1, 1, math.MaxInt32, "send `N` messages at once and wait as much longer; --rate stays the average"),
-		&urfave.StringFlag{Name: "input", DefaultText: "generate messages", Usage: "read messages from `FILE`, - for standard input"},
-		cli.FramingFlag("lines for -, else raw", "`HOW` the input is cut: lines, length (4 bytes little-endian before each message), raw"),
-		cli.SizeFlag("chunk", 64<<10, "`BYTES` of a message with raw framing"),
-		cli.SizeFlag("buffer", 0, "transfer: pack messages into buffers of so many `BYTES`; 0 = one buffer a message"),
-		&urfave.BoolFlag{Name: "recycle", Usage: "transfer: get buffers back and use them again; faster, but the kernel does not guarantee that the producer can no longer modify them"},
-		cli.SizeFlag("limit", transfer.DefaultLimit, "transfer: most `BYTES` of memory in flight; 0 = none"),
-		&urfave.BoolFlag{Name: "fresh", Usage: "discard what a dead pair left behind instead of resuming it"},
+		cli.SizeFlag("size", payload.MinSize, "size of a generated message in `BYTES`, at least 8"),
+		cli.IntegerFlag("burst", 1, 1, math.MaxInt32, "send messages in bursts of `N`; --rate stays the average"),
+		&urfave.StringFlag{Name: "input", DefaultText: "generate messages", Usage: "read messages from `FILE`; - for standard input"},
+		cli.FramingFlag("lines for -, else raw", "`FRAMING` of the input: lines, length (4-byte little-endian length before each message), or raw (chunks)"),
+		cli.SizeFlag("chunk", 64<<10, "size of a message in `BYTES` with raw framing"),
+		cli.SizeFlag("buffer", 0, "transfer: pack messages into buffers of `BYTES`; 0 = one buffer per message"),
+		&urfave.BoolFlag{Name: "recycle", Usage: "transfer: reuse buffers that the consumer returns; faster, but the kernel does not guarantee that the producer can no longer modify them"},
+		cli.SizeFlag("limit", transfer.DefaultLimit, "transfer: at most `BYTES` of memory in flight; 0 = no limit"),
+		&urfave.BoolFlag{Name: "fresh", Usage: "discard a segment left by a dead pair instead of resuming it"},
 	}
 }
 
@@ -58,16 +58,16 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 	o := options{
 		slots: c.Uint64("slots"), fresh: c.Bool("fresh"),
 		burst: c.Int("burst"), input: c.String("input"), chunkSet: c.IsSet("chunk"),
-		called: func(flag string) string { return cli.FlagSource(c, flag) },
+		flagSource: func(flag string) string { return cli.FlagSource(c, flag) },
 	}
 	if err := o.parseTransfer(c, mode); err != nil {
 		return o, err
 	}
 	capacity := cli.GetSize(c, "capacity")
 	if _, err := layout.RingGeometry(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
-		flag, text, _ := strings.Cut(err.Error(), " ") // capacity or slots
+		flag, text, _ := strings.Cut(err.Error(), " ") // the error begins with "capacity" or "slots"
 		err = cli.UsageError("%s: %s", cli.FlagSource(c, flag), text)
-		if near := nearCapacity(capacity); near != "" {
+		if near := capacityHint(capacity); near != "" {
 			err = cli.WithHint(err, "%s", near)
 		}
 		return o, err
@@ -77,38 +77,38 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 	}
 	o.onFull = map[string]ring.Policy{"block": ring.Block, "drop": ring.Drop, "fail": ring.Fail}[cli.GetChoice(c, "on-full")]
 	size, chunk := cli.GetSize(c, "size"), cli.GetSize(c, "chunk")
-	most := uint64(largest(mode))
-	if err := errors.Join(inRange(c, "size", payload.MinSize, most), inRange(c, "chunk", 1, most)); err != nil {
+	most := uint64(maxMessage(mode))
+	if err := errors.Join(checkRange(c, "size", payload.MinSize, most), checkRange(c, "chunk", 1, most)); err != nil {
 		return o, err
 	}
 	o.size, o.chunk = int(size), int(chunk)
-	if most := layout.MaxMessage(capacity); mode == layout.ModeRing && o.fresh { // later it would have discarded what is there
-		if err := errors.Join(o.fits("size", most), o.fits("chunk", most)); err != nil {
+	if most := layout.MaxMessage(capacity); mode == layout.ModeRing && o.fresh { // newLoop checks too, but by then --fresh has discarded the old segment
+		if err := errors.Join(o.checkFits("size", most), o.checkFits("chunk", most)); err != nil {
 			return o, cli.WithHint(err, "choose a larger --capacity")
 		}
 	}
 	return o, o.parseInput(c)
 }
 
-// parseTransfer reads the flags of transfer mode, and refuses those of the other.
+// parseTransfer parses the flags of transfer mode, and rejects those of the other mode.
 func (o *options) parseTransfer(c *urfave.Context, mode layout.Mode) error {
 	if mode == layout.ModeRing {
-		return cli.WithHint(refuse(c, []string{"buffer", "recycle", "limit", "socket"}, "in ring mode"), "add --mode transfer")
+		return cli.WithHint(rejectFlags(c, []string{"buffer", "recycle", "limit", "socket"}, "in ring mode"), "add --mode transfer")
 	}
-	if err := cli.WithHint(refuse(c, []string{"capacity", "slots", "on-full"}, "in transfer mode"), "--limit bounds the queue there"); err != nil {
+	if err := cli.WithHint(rejectFlags(c, []string{"capacity", "slots", "on-full"}, "in transfer mode"), "--limit bounds the queue there"); err != nil {
 		return err
 	}
 	o.recycle, o.limit = c.Bool("recycle"), cli.GetSize(c, "limit")
 	buffer := cli.GetSize(c, "buffer")
 	if buffer > 0 {
-		if err := inRange(c, "buffer", 2*layout.RecordHeader, math.MaxInt32); err != nil {
-			return cli.WithHint(err, "0 is one buffer a message")
+		if err := checkRange(c, "buffer", 2*layout.RecordHeader, math.MaxInt32); err != nil {
+			return cli.WithHint(err, "0 = one buffer per message")
 		}
 	}
 	o.buffer = int(buffer)
 	if least := minLimit + buffer; o.limit > 0 && o.limit < least {
 		err := cli.UsageError("%s: invalid size %d: want one >= %d", cli.FlagSource(c, "limit"), o.limit, least)
-		return cli.WithHint(err, "it has to hold %d bytes and a --buffer; 0 is no limit", minLimit)
+		return cli.WithHint(err, "the limit must hold %d bytes and one --buffer; 0 = no limit", minLimit)
 	}
 	if o.limit == 0 {
 		o.limit = transfer.NoLimit
@@ -116,25 +116,25 @@ func (o *options) parseTransfer(c *urfave.Context, mode layout.Mode) error {
 	return nil
 }
 
-// largest is the size of the largest message that there can be in a mode, bytes.
-func largest(mode layout.Mode) int {
+// maxMessage returns the size of the largest possible message in a mode, in bytes.
+func maxMessage(mode layout.Mode) int {
 	if mode == layout.ModeTransfer {
 		return transfer.MaxMessage
 	}
 	return int(layout.MaxMessage(layout.MaxCapacity))
 }
 
-// inRange checks a flag of a size against its bounds.
-func inRange(c *urfave.Context, flag string, least, most uint64) error {
+// checkRange checks the value of a size flag against its bounds.
+func checkRange(c *urfave.Context, flag string, least, most uint64) error {
 	if n := cli.GetSize(c, flag); n < least || n > most {
 		return cli.UsageError("%s: invalid size %d: want one from %d to %d", cli.FlagSource(c, flag), n, least, most)
 	}
 	return nil
 }
 
-// fits checks the size of a message, where the flag decides it, against the largest
-// one that a segment takes.
-func (o *options) fits(flag string, most uint64) error {
+// checkFits checks the size of messages against the maximum of a segment, if this flag (size or
+// chunk) sets it.
+func (o *options) checkFits(flag string, most uint64) error {
 	n, decides := o.size, o.input == ""
 	if flag == "chunk" {
 		n, decides = o.chunk, o.input != "" && o.chunkSet
@@ -142,15 +142,15 @@ func (o *options) fits(flag string, most uint64) error {
 	if !decides || uint64(n) <= most {
 		return nil
 	}
-	return cli.UsageError("%s: invalid size %d: a message has at most %d bytes here", o.called(flag), n, most)
+	return cli.UsageError("%s: invalid size %d: a message can have at most %d bytes here", o.flagSource(flag), n, most)
 }
 
-// minLimit leaves room for a few buffers of a page.
+// minLimit is enough for a few buffers of a page.
 const minLimit = 64 << 10
 
-// nearCapacity is what somebody may have meant, such as 1MiB by 1M, which is 1,000,000; ""
-// for a capacity that is right.
-func nearCapacity(capacity uint64) string {
+// capacityHint returns the nearest valid capacity, such as 1MiB for 1M, which is 1,000,000; ""
+// for a valid one.
+func capacityHint(capacity uint64) string {
 	least := max(layout.MinCapacity, uint64(os.Getpagesize()))
 	next := uint64(1) << bits.Len64(capacity)
 	switch {
@@ -170,9 +170,9 @@ func (o *options) parseInput(c *urfave.Context) error {
 		if cli.SetOnCommandLine(c, "input") {
 			return cli.UsageError("--input: want the name of a file, or - for standard input")
 		}
-		return cli.WithHint(refuse(c, reading, "without an input"), "add --input FILE")
+		return cli.WithHint(rejectFlags(c, reading, "without an input"), "add --input FILE")
 	}
-	if err := refuse(c, generating, "with --input"); err != nil {
+	if err := rejectFlags(c, generating, "with --input"); err != nil {
 		return cli.WithHint(err, "leave it out: it is for generated messages")
 	}
 	o.framing = cmp.Or(cli.GetFraming(c), cli.DefaultFraming(o.input))
@@ -182,9 +182,9 @@ func (o *options) parseInput(c *urfave.Context) error {
 	return nil
 }
 
-// refuse rejects flags that would be ignored. In the environment they may be
-// meant for another command.
-func refuse(c *urfave.Context, flags []string, when string) error {
+// rejectFlags returns an error for the first of flags on the command line, where they have no
+// effect. In the environment they may be meant for another command.
+func rejectFlags(c *urfave.Context, flags []string, when string) error {
 	for _, f := range flags {
 		if cli.SetOnCommandLine(c, f) {
 			return cli.UsageError("--%s has no effect %s", f, when)

@@ -1,5 +1,5 @@
-// Command producer puts messages into a segment in /dev/shm: generated ones, or
-// the contents of a file. It waits while the ring is full, and shows it.
+// Command producer sends messages through a segment in /dev/shm: generated ones, or the
+// contents of a file. It waits while the ring is full, and reports for how long.
 package main
 
 import (
@@ -25,16 +25,16 @@ import (
 func main() {
 	os.Exit(cli.Main(cli.App{
 		Name:  "producer",
-		Usage: "put messages into a bounded ring in shared memory, or hand them over a socket",
-		About: "Takes messages from a file, or makes them up, and waits while the ring is full.\n" +
-			"Start a consumer with the same --name, before or after. What a killed producer had\n" +
-			"read from a pipe and not sent is lost; all that was in the ring is not.",
+		Usage: "send messages through a bounded ring in shared memory, or as buffers over a socket",
+		About: "Reads messages from a file or generates them, and waits while the ring is full.\n" +
+			"Start a consumer with the same --name, before or after it. When a producer is killed,\n" +
+			"input that it had read from a pipe but not sent is lost; messages in the ring are not.",
 		Examples: []string{
 			"producer                                  numbered messages, as fast as the consumer takes them",
 			"producer --slots 8 --rate 200             at most 8 in flight, 200 a second",
 			"producer --input big.iso --capacity 4MiB  a file, in chunks",
-			"journalctl -f | producer --input -        lines, as they come",
-			"producer --on-full drop --rate 1e6        lose messages rather than wait",
+			"journalctl -f | producer --input -        lines, as they arrive",
+			"producer --on-full drop --rate 1e6        drop messages instead of waiting",
 			"producer --mode transfer --limit 64MiB    never wait: let the queue grow, up to a limit",
 		},
 		Flags: append(cli.CommonFlags("ring"), flags()...), File: "input",
@@ -42,8 +42,7 @@ func main() {
 	}))
 }
 
-// run opens the segment, moves messages, and closes it, with reports all the
-// way.
+// run creates or joins the segment, sends messages and closes it, and prints reports.
 func run(ctx context.Context, c *urfave.Context) (err error) {
 	common, err := cli.ParseCommon(c)
 	if err != nil {
@@ -56,7 +55,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	tell := systemd.New(ctx, layout.Producer, "waiting for its input")
+	notifier := systemd.New(ctx, layout.Producer, "waiting for its input")
 	signalled := ctx
 	ctx, stop := cli.WithDuration(ctx, common.Duration)
 	defer stop()
@@ -74,10 +73,10 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	w, err := open(ctx, common, opt)
 	if err != nil {
-		return adviseOpening(cli.IgnoreStop(err), common, opt)
+		return withOpenHint(cli.IgnoreStop(err), common, opt)
 	}
-	cli.SetLossReport(losses(w, in))
-	move, err := plan(w, in, opt, source.Limits{Count: common.Count, Pace: ratelimit.New(common.Rate, opt.burst)})
+	cli.SetLossReport(lossReport(w, in))
+	move, err := newLoop(w, in, opt, source.Limits{Count: common.Count, Rate: ratelimit.New(common.Rate, opt.burst)})
 	if err != nil {
 		cli.SetLossReport(nil)
 		w.EndAs(layout.EndFailed)
@@ -90,28 +89,28 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	rep.Resumed(w.Unread(), !w.Segment().Absent(layout.Consumer))
 	err = rep.Attach(w.Segment(), w.Published)
 	if err == nil {
-		tell.Ready(w.Segment())
+		notifier.Ready(w.Segment())
 		err = shm.Guard(func() error { return move(ctx) })
 	}
 	endless := in == nil && common.Count == 0
 	end := endOf(err, endless)
 	w.EndAs(end)
-	toTell := end == layout.EndComplete && in != nil // something to deliver even when there is no message
-	err = advise(cli.WithSegment(common.Name, err), w.Segment(), opt)
-	// Else it gives up at once, or nobody will ever come.
-	if taken := meets(w.Segment()); taken || ctx.Err() == nil && w.Segment().Check() == nil {
-		queued, tells := undelivered(w, toTell)
-		if queued == 0 && tells && !taken {
+	deliverEnd := end == layout.EndComplete && in != nil // so that a consumer of an empty input ends
+	err = withRunHint(cli.WithSegment(common.Name, err), w.Segment(), opt)
+	// Otherwise deliver returns at once: nothing is waited for.
+	if taken := hasConsumer(w.Segment()); taken || ctx.Err() == nil && w.Segment().Check() == nil {
+		queued, waits := undelivered(w, deliverEnd)
+		if queued == 0 && waits && !taken {
 			rep.WaitingToTell(common.Duration)
 		}
-		rep.Delivering(queued, taken, sooner(taken, signalled.Err() != nil, common.Duration))
+		rep.Delivering(queued, taken, abandonHint(taken, signalled.Err() != nil, common.Duration))
 	}
-	if lost := deliver(ctx, w, toTell); lost != nil {
+	if lost := deliver(ctx, w, deliverEnd); lost != nil {
 		end = layout.EndFailed
-		err = errors.Join(err, advise(lost, w.Segment(), opt))
+		err = errors.Join(err, withRunHint(lost, w.Segment(), opt))
 	}
-	tells := telling(w.Segment(), end, endless && signalled.Err() != nil)
-	if tells != layout.EndNone {
+	pending := pendingEnd(w.Segment(), end, endless && signalled.Err() != nil)
+	if pending != layout.EndNone {
 		w.KeepEnd()
 	}
 	rep.EndingAs(end)
@@ -120,35 +119,34 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	rep.Finish()
 	alone := w.Segment().Absent(layout.Consumer)
-	if tells != layout.EndNone && alone { // it may have been told while the last report was written
-		tells = telling(w.Segment(), end, false)
+	if pending != layout.EndNone && alone { // a consumer may have seen the end during the last report
+		pending = pendingEnd(w.Segment(), end, false)
 	}
-	tell.Detach()
+	notifier.Detach()
 	cli.SetLossReport(nil)
 	closeErr := w.Close()
 	if alone {
-		rep.Left(unread(w), tells)
+		rep.Left(unread(w), pending)
 	}
 	return errors.Join(err, closeErr)
 }
 
-// sooner says what ends a delivery before everything is taken. Without a consumer that is
-// the first thing that asks the producer to stop, with one a second signal.
-func sooner(consumer, signalled bool, duration time.Duration) string {
+// abandonHint describes how to end a delivery early: without a consumer by the first signal or
+// --duration, with one by the second signal.
+func abandonHint(consumer, signalled bool, duration time.Duration) string {
 	switch {
 	case signalled:
-		return "stop it again to lose what is left"
+		return "stop it again to discard the rest"
 	case consumer:
-		return "stop it twice to lose what is left"
+		return "stop it twice to discard the rest"
 	case duration > 0:
-		return fmt.Sprintf("until --duration %v is over; what is left then is lost", duration)
+		return fmt.Sprintf("until --duration %v is over; the rest is then lost", duration)
 	}
 	return "stop it to lose what is left"
 }
 
-// endOf returns how the stream has ended, given what ended the loop. A load that is
-// generated without a count has no end of its own: whenever it is stopped, it is
-// complete.
+// endOf returns how the stream has ended, given the error of the loop. An endless stream
+// (generated, without --count) is complete whenever it is stopped.
 func endOf(err error, endless bool) layout.End {
 	switch {
 	case err == nil, endless && cli.IgnoreStop(err) == nil:
@@ -159,20 +157,20 @@ func endOf(err error, endless bool) layout.End {
 	return layout.EndFailed
 }
 
-// plan returns what moves the messages, or what is wrong with the flags now that
-// the ring is known.
-func plan(w sluice.Producer, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
+// newLoop returns the function that sends the messages. Its errors are about flags that do not
+// fit the segment.
+func newLoop(w sluice.Producer, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
 	most := w.MaxMessage()
 	if in == nil {
-		if err := opt.fits("size", uint64(most)); err != nil {
-			return nil, cli.WithHint(err, "%s", allowLarger(w))
+		if err := opt.checkFits("size", uint64(most)); err != nil {
+			return nil, cli.WithHint(err, "%s", sizeHint(w))
 		}
 		seen, err := pressure.Observe(w.Segment())
 		if err != nil {
 			return nil, err
 		}
-		// Go on after all numbers that this segment has seen, so that a
-		// consumer can check across restarts.
+		// Continue the sequence numbers of this segment, so that a consumer can verify them
+		// across restarts of the producer.
 		first := seen.Produced + seen.Dropped
 		return func(ctx context.Context) error { return source.Generate(ctx, w, first, opt.size, lim) }, nil
 	}
@@ -183,28 +181,28 @@ func plan(w sluice.Producer, in *source.Input, opt options, lim source.Limits) (
 	case layout.FramingLength:
 		cut = source.Lengths(in, most)
 	default:
-		if err := opt.fits("chunk", uint64(most)); err != nil {
-			return nil, cli.WithHint(err, "%s", allowLarger(w))
+		if err := opt.checkFits("chunk", uint64(most)); err != nil {
+			return nil, cli.WithHint(err, "%s", sizeHint(w))
 		}
 		cut = source.Chunks(in, min(opt.chunk, most))
 	}
 	return func(ctx context.Context) error {
-		return withRemedy(source.Copy(ctx, w, in, cut, lim), opt.framing, w)
+		return withInputHint(source.Copy(ctx, w, in, cut, lim), opt.framing, w)
 	}, nil
 }
 
-// withRemedy says what to do about input that does not fit, or is not framed as was
-// said.
-func withRemedy(err error, framing layout.Framing, w sluice.Producer) error {
-	larger, or := allowLarger(w), ", or "
-	if w.MaxMessage() >= largest(w.Segment().Geometry().Mode) {
+// withInputHint adds a hint to an error about a message that is too large, or about input that
+// does not have the given framing.
+func withInputHint(err error, framing layout.Framing, w sluice.Producer) error {
+	larger, or := sizeHint(w), ", or "
+	if w.MaxMessage() >= maxMessage(w.Segment().Geometry().Mode) {
 		larger, or = "", ""
 	}
 	switch {
 	case errors.Is(err, source.ErrTooLarge) && framing == layout.FramingLength:
 		return cli.WithHint(err, "%s%sif the input has no length before each message, choose --framing lines or raw", larger, or)
 	case errors.Is(err, source.ErrTooLarge):
-		return cli.WithHint(err, "%s%scut the input into chunks: --framing raw", larger, or)
+		return cli.WithHint(err, "%s%ssplit the input into chunks with --framing raw", larger, or)
 	case errors.Is(err, source.ErrCutShort):
 		return cli.WithHint(err, "check the input; if it has no length before each message, choose --framing lines or raw")
 	}

@@ -27,8 +27,8 @@ func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer,
 	})
 }
 
-// allowLarger says what to do for a message that is too large.
-func allowLarger(w sluice.Producer) string {
+// sizeHint returns the hint for a message that is too large.
+func sizeHint(w sluice.Producer) string {
 	if w.Segment().Geometry().Mode == layout.ModeRing {
 		return "choose a larger --capacity"
 	}
@@ -39,34 +39,35 @@ func allowLarger(w sluice.Producer) string {
 	return "choose a larger --limit"
 }
 
-// deliver waits until what is sent is safe from the end of this process. A ring keeps it; a
-// transfer delivers it, and the end of the stream too, if that is to be told.
-func deliver(ctx context.Context, w sluice.Producer, tellEnd bool) error {
+// deliver waits until the sent messages are not lost when this process exits. A ring keeps them;
+// in a transfer they must be delivered, and with withEnd the end of the stream too.
+func deliver(ctx context.Context, w sluice.Producer, withEnd bool) error {
 	s, ok := w.(*transfer.Sender)
 	if !ok {
 		return nil
 	}
-	if tellEnd {
+	if withEnd {
 		s.DeliverEnd()
 	}
 	return s.Shutdown(ctx)
 }
 
-// undelivered returns how many messages deliver will wait for, and whether it waits for a
-// consumer to tell it of the end as well.
-func undelivered(w sluice.Producer, tellEnd bool) (n uint64, waits bool) {
+// undelivered returns how many messages deliver will wait for, and whether it also waits for a
+// consumer that receives the end.
+func undelivered(w sluice.Producer, withEnd bool) (n uint64, waits bool) {
 	if w.Segment().Geometry().Mode == layout.ModeRing {
 		return 0, false
 	}
-	_ = shm.Guard(func() error { n = w.Unread(); return nil }) // deliver says what is wrong
-	return n, tellEnd
+	_ = shm.Guard(func() error { n = w.Unread(); return nil }) // deliver returns the error
+	return n, withEnd
 }
 
-const nothingLost = "nothing that was sent is lost"
+const nothingLost = "no sent message is lost"
 
-// losses returns what stops a producer where it is, and says what is lost when the process
-// leaves at once. It may be called from any goroutine, once, until the producer is closed.
-func losses(w sluice.Producer, in *source.Input) func() string {
+// lossReport returns a function that stops a producer from sending and describes what is lost
+// when the process exits at once. It may be called once, from any goroutine, until the producer
+// is closed.
+func lossReport(w sluice.Producer, in *source.Input) func() string {
 	return func() string {
 		lost := lostFromRing
 		if s, ok := w.(*transfer.Sender); ok {
@@ -74,7 +75,7 @@ func losses(w sluice.Producer, in *source.Input) func() string {
 		}
 		text := lost(w.Segment())
 		if in != nil && in.Size() < 0 {
-			text += "; what was read from the input and not sent is lost"
+			text += "; input that was read but not sent is lost"
 		}
 		return text
 	}
@@ -88,9 +89,9 @@ func lostFromRing(seg *shm.Segment) string {
 	case seen.Depth() == 0:
 		return nothingLost
 	case errors.Is(seg.Check(), shm.ErrRemoved):
-		return "what is in the ring is lost: the segment was removed"
+		return "the messages in the ring are lost: the segment was removed"
 	}
-	return "what is in the ring is kept for the next consumer"
+	return "the messages in the ring are kept for the next consumer"
 }
 
 func lostFromTransfer(s *transfer.Sender) string {
@@ -102,7 +103,7 @@ func lostFromTransfer(s *transfer.Sender) string {
 	switch n {
 	case 0:
 		if seen, err := sluice.Stats(s); err == nil && seen.Depth() > 0 {
-			return fmt.Sprintf("all that was sent was handed over; lost if the consumer ends before it takes it: %s", format.Messages(seen.Depth()))
+			return fmt.Sprintf("all messages were handed over; lost if the consumer exits before it receives them: %s", format.Messages(seen.Depth()))
 		}
 		return nothingLost
 	case 1:
@@ -111,10 +112,10 @@ func lostFromTransfer(s *transfer.Sender) string {
 	return fmt.Sprintf("%s%s that had not been handed over %s lost", most, format.Messages(n), are)
 }
 
-// unread returns how many messages a closed producer has left for the next consumer.
+// unread returns how many messages of a closed producer remain for the next consumer.
 func unread(w sluice.Producer) uint64 {
 	if w.Segment().Geometry().Mode == layout.ModeTransfer {
-		return 0 // none: they are lost, which Close says
+		return 0 // undelivered messages are lost; Close returns an error for them
 	}
 	return w.Unread()
 }

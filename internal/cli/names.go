@@ -25,7 +25,7 @@ func SimilarSegments(name string) string {
 	case err != nil:
 		return err.Error()
 	case n == 0:
-		return "there are no segments; start a producer to create one"
+		return "gauge ls shows no segments; start a producer to create one"
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(a, name), distance(b, name)) })
 	const few = 4

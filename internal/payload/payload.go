@@ -1,6 +1,6 @@
-// Package payload is the content of a generated message: an 8-byte sequence
-// number, then words that follow from it and from their place, so that a
-// consumer can tell a message that was lost, repeated or damaged on the way.
+// Package payload is the content of a generated message: an 8-byte sequence number, then words
+// computed from it and from their position, so that a consumer detects lost, repeated and
+// damaged messages.
 package payload
 
 import "encoding/binary"
@@ -22,8 +22,7 @@ func Fill(buf []byte, seq uint64) {
 	}
 }
 
-// Seq returns the number that msg claims to have; false when it is too short
-// to have one.
+// Seq returns the sequence number of msg; false if msg is too short for one.
 func Seq(msg []byte) (uint64, bool) {
 	if len(msg) < MinSize {
 		return 0, false
@@ -51,6 +50,6 @@ func Check(msg []byte) bool {
 	return true
 }
 
-// step is odd and large, so neighbouring words of a message and equal places
-// of neighbouring messages differ in many bits (2^64 over the golden ratio).
+// step is 2^64 divided by the golden ratio. It is odd and large, so consecutive words of a
+// message, and the same word of consecutive messages, differ in many bits.
 const step = 0x9e3779b97f4a7c15

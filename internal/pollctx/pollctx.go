@@ -1,6 +1,5 @@
-// Package pollctx lets a context end what waits for a file: poll(2) with a
-// descriptor that becomes readable when the context is done. A read or a write
-// that sleeps in the kernel can be interrupted by no context.
+// Package pollctx waits for a file until a context is done: poll(2) with a second descriptor
+// that becomes readable then. A context cannot interrupt a blocking read or write.
 package pollctx
 
 import (
@@ -13,42 +12,41 @@ import (
 	"sluice/internal/liveness"
 )
 
-// Poller waits for descriptors as long as its context allows. It is for one
-// goroutine.
+// Poller waits for descriptors until its context is done. It is for one goroutine.
 type Poller struct {
-	ctx    context.Context
-	stop   *os.File // an eventfd, readable when ctx is done
-	unstop func() bool
-	since  time.Time // when Wait has first seen that ctx is done
+	ctx             context.Context
+	stop            *os.File // an eventfd, readable when ctx is done
+	cancelAfterFunc func() bool
+	doneSince       time.Time // when Wait first found that ctx is done
 }
 
-// New returns a Poller for ctx. Close it.
+// New returns a Poller for ctx. The caller must close it.
 func New(ctx context.Context) (*Poller, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	p := &Poller{ctx: ctx, stop: os.NewFile(uintptr(fd), "stop")}
-	p.unstop = context.AfterFunc(ctx, func() { p.stop.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) })
+	p.cancelAfterFunc = context.AfterFunc(ctx, func() { p.stop.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) })
 	return p, nil
 }
 
-// Wait returns nil when one of the poll(2) events, or an error or hang-up, is
-// there on fd, and the cause of the context when that is done first. grace is
-// how much longer all calls together wait then.
+// Wait returns nil when fd has one of the poll(2) events, an error or a hang-up. When the
+// context is done, it returns the cause of the context, after up to grace more: that is the
+// total for all calls.
 func (p *Poller) Wait(fd int, events int16, grace time.Duration) error {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: int32(p.stop.Fd()), Events: unix.POLLIN}}
 	for {
 		left, stopping := int(liveness.Every.Milliseconds()), p.ctx.Err() != nil
 		if stopping {
-			if p.since.IsZero() {
-				p.since = time.Now()
+			if p.doneSince.IsZero() {
+				p.doneSince = time.Now()
 			}
-			fds, left = fds[:1], int(max(0, grace-time.Since(p.since)).Milliseconds())
+			fds, left = fds[:1], int(max(0, grace-time.Since(p.doneSince)).Milliseconds())
 		}
 		n, err := unix.Poll(fds, left)
 		switch {
-		case err == unix.EINTR: // a signal that is somebody else's
+		case err == unix.EINTR: // a signal, such as the runtime's for preemption
 		case err != nil:
 			return os.NewSyscallError("poll", err)
 		case fds[0].Revents != 0:
@@ -60,12 +58,12 @@ func (p *Poller) Wait(fd int, events int16, grace time.Duration) error {
 	}
 }
 
-// Retry calls open until it returns another error than again, or the context is
+// Retry calls open every 20 ms until it returns an error other than retryOn, or the context is
 // done.
-func (p *Poller) Retry(again error, open func() error) error {
+func (p *Poller) Retry(retryOn error, open func() error) error {
 	const pause = 20 * time.Millisecond
 	for {
-		if err := open(); err != again {
+		if err := open(); err != retryOn {
 			return err
 		}
 		liveness.Beat()
@@ -77,8 +75,8 @@ func (p *Poller) Retry(again error, open func() error) error {
 	}
 }
 
-// Close ends the Poller. The context may go on.
+// Close closes the Poller. It does not affect the context.
 func (p *Poller) Close() error {
-	p.unstop()
+	p.cancelAfterFunc()
 	return p.stop.Close()
 }

@@ -1,5 +1,4 @@
-// Package ratelimit slows a loop down: to a rate, or by a time of work for each
-// message.
+// Package ratelimit slows down a loop: to a rate, or by a fixed time for each message.
 package ratelimit
 
 import (
@@ -11,59 +10,57 @@ import (
 	"sluice/internal/liveness"
 )
 
-// Pace lets bursts of messages through at a steady average rate. A nil *Pace
-// lets everything through.
-type Pace struct {
-	limiter *rate.Limiter
-	burst   int
-	left    int // messages of this tick
-	idle    func()
+// Limiter allows bursts of messages at a steady average rate. A nil *Limiter allows all.
+type Limiter struct {
+	limiter     *rate.Limiter
+	burst       int
+	burstLeft   int // messages of the present burst that are still allowed
+	beforeSleep func()
 }
 
-// BeforeSleep makes Wait call fn before it waits.
-func (p *Pace) BeforeSleep(fn func()) {
+// BeforeSleep sets a function that Wait calls before it sleeps.
+func (p *Limiter) BeforeSleep(fn func()) {
 	if p != nil {
-		p.idle = fn
+		p.beforeSleep = fn
 	}
 }
 
-// New returns a Pace of perSecond messages a second, burst of them at a time;
-// nil when perSecond is 0. After a delay it catches up by 10 ms worth at most,
-// so that a short stall does not lower the average and a long one brings no
-// flood.
-func New(perSecond float64, burst int) *Pace {
+// New returns a Limiter for perSecond messages per second in bursts of burst; nil if perSecond is
+// 0. After a delay it catches up by at most 10 ms of messages, so that a short stall does not
+// lower the average and a long one does not cause a large burst.
+func New(perSecond float64, burst int) *Limiter {
 	if perSecond <= 0 {
 		return nil
 	}
-	spare := max(burst, int(perSecond/100))
-	l := rate.NewLimiter(rate.Limit(perSecond), spare)
-	l.AllowN(time.Now(), spare-burst) // nothing to catch up with at the start
-	return &Pace{limiter: l, burst: burst}
+	maxBurst := max(burst, int(perSecond/100))
+	l := rate.NewLimiter(rate.Limit(perSecond), maxBurst)
+	l.AllowN(time.Now(), maxBurst-burst) // start with one burst
+	return &Limiter{limiter: l, burst: burst}
 }
 
-// Wait returns when the next message may go, or with the cause of ctx.
-func (p *Pace) Wait(ctx context.Context) error {
+// Wait waits until the next message is allowed, or returns the cause of ctx.
+func (p *Limiter) Wait(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	if p.left == 0 {
+	if p.burstLeft == 0 {
 		if delay := p.limiter.ReserveN(time.Now(), p.burst).Delay(); delay > 0 {
-			if p.idle != nil {
-				p.idle()
+			if p.beforeSleep != nil {
+				p.beforeSleep()
 			}
 			sleep(ctx, delay)
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		p.left = p.burst
+		p.burstLeft = p.burst
 	}
-	p.left--
+	p.burstLeft--
 	return nil
 }
 
-// Work takes d of time, or less when ctx is done. Below a millisecond it keeps
-// the processor busy: a timer would be late by more than that.
+// Work takes the time d, or less when ctx is done. Below a millisecond it spins: a timer could
+// be late by more than d.
 func Work(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
@@ -76,7 +73,7 @@ func Work(ctx context.Context, d time.Duration) {
 	sleep(ctx, d)
 }
 
-// sleep takes d of time, or less when ctx is done.
+// sleep sleeps for d, or less when ctx is done. It calls liveness.Beat for the watchdog.
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(min(d, liveness.Every))
 	defer t.Stop()

@@ -21,69 +21,67 @@ import (
 	"sluice/shm"
 )
 
-// Output writes messages to a file straight from ring memory, many with one
-// system call.
+// Output writes messages to a file directly from ring memory, many with one system call.
 type Output struct {
 	fd      int
 	socket  bool
 	name    string
 	framing func() layout.Framing
 
-	parts  [][]byte // what the next Flush writes, in order
-	ragged bool     // the last line put lacks its line feed
-	length []byte   // length prefixes of the messages in parts
+	parts    [][]byte // what the next Flush writes, in order
+	lineOpen bool     // the last message put has no line feed at its end
+	length   []byte   // length prefixes of the messages in parts
 
-	// at is where a regular file ends when everything put has been flushed, -1
-	// when the output is something else. A failed Flush cuts the file back to
-	// it, because its messages are delivered again.
-	at   int64
-	poll *pollctx.Poller
-	held *Held
+	// flushedTo is the end of a regular file after the last Flush, -1 for any other output. A
+	// failed Flush truncates the file to it, because its messages are delivered again.
+	flushedTo int64
+	poll      *pollctx.Poller
+	waits     *WaitTime
 }
 
-// Held is how long an output was held up by its other end: a pipe that is full, a FIFO that
-// nobody has open. The zero Held was not; it may be read while an output counts in it.
-type Held struct {
+// WaitTime is how long an output waited for its reader: for a full pipe, or for a FIFO without
+// one. The zero WaitTime is ready to use. It may be read while an output adds to it.
+type WaitTime struct {
 	mu    sync.Mutex
 	total time.Duration
-	since time.Time // it is held up now; zero = it is not
+	since time.Time // start of the present wait; zero = none
 }
 
-// For returns how long that was, until now.
-func (h *Held) For() time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.since.IsZero() {
-		return h.total
+// Total returns the time waited until now.
+func (w *WaitTime) Total() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since.IsZero() {
+		return w.total
 	}
-	return h.total + time.Since(h.since)
+	return w.total + time.Since(w.since)
 }
 
-// during counts the time that wait takes.
-func (h *Held) during(wait func() error) error {
-	h.mu.Lock()
-	h.since = time.Now()
-	h.mu.Unlock()
+// measure adds the time that wait takes.
+func (w *WaitTime) measure(wait func() error) error {
+	w.mu.Lock()
+	w.since = time.Now()
+	w.mu.Unlock()
 	defer func() {
-		h.mu.Lock()
-		h.total, h.since = h.total+time.Since(h.since), time.Time{}
-		h.mu.Unlock()
+		w.mu.Lock()
+		w.total, w.since = w.total+time.Since(w.since), time.Time{}
+		w.mu.Unlock()
 	}()
 	return wait()
 }
 
-// ErrNotRead is for an output whose other end did not take all of a batch before the
-// command had to end.
-var ErrNotRead = errors.New("its reader does not read")
+// ErrNotRead is for an output whose reader did not read all of a batch before the command had
+// to exit.
+var ErrNotRead = errors.New("the reader of the output does not read")
 
-// maxParts is what one writev takes (UIO_MAXIOV).
+// maxParts is the maximum for one writev (UIO_MAXIOV).
 const maxParts = 1024
 
-// grace is how long a Flush goes on trying once the command is to stop.
+// grace is how long a Flush waits for its reader after the command was stopped.
 const grace = time.Second
 
-// CheckOutput reports what would keep OpenOutput from opening path, as far as
-// that can be told without touching anything.
+// CheckOutput returns the error that OpenOutput would return for path, as far as this can be
+// found out without changing anything.
 func CheckOutput(path string) error {
 	closed := stdio.CheckPath(path)
 	if path == "-" {
@@ -115,14 +113,14 @@ func CheckOutput(path string) error {
 	return nil
 }
 
-// ErrSegment is for an output that would take the place of a segment.
-var ErrSegment = errors.New("it is a segment, and would be overwritten")
+// ErrSegment is for an output path that is a segment.
+var ErrSegment = errors.New("the file is a segment and would be overwritten")
 
-// notSegment refuses the path of a segment: to open it as an output cuts it to nothing
-// under whoever uses it.
+// notSegment returns ErrSegment for the path of a segment: opening it as an output would truncate
+// it while other processes use it.
 func notSegment(path string) error {
 	at, err := filepath.EvalSymlinks(path)
-	if err != nil { // it is not there
+	if err != nil { // no such file
 		at, err = filepath.Abs(path)
 	}
 	if name, in := strings.CutPrefix(at, shm.Path("")); err == nil && in && shm.CheckName(name) == nil {
@@ -131,7 +129,7 @@ func notSegment(path string) error {
 	return nil
 }
 
-// NameOf is what an output is called in messages.
+// NameOf returns the name of an output for messages to the user.
 func NameOf(path string) string {
 	if path == "-" {
 		return "standard output"
@@ -139,22 +137,18 @@ func NameOf(path string) string {
 	return path
 }
 
-// OpenOutput creates or truncates the file at path, or takes standard output
-// when path is "-". What waits for the other end of a pipe returns the cause of
-// ctx when ctx is done.
+// OpenOutput creates or truncates the file at path, or uses standard output for "-". A wait for
+// the reader of a pipe returns the cause of ctx when ctx is done, and is added to waits.
 //
-// framing says what stands between messages; it is asked for each one, because
-// producers come and go. Lines: a line feed, where the message before lacks
-// one. Length: 4 bytes of little-endian length before each message. Raw:
-// nothing.
-//
-// The time that the other end takes is counted in held.
-func OpenOutput(ctx context.Context, path string, framing func() layout.Framing, held *Held) (*Output, error) {
+// framing returns how messages are separated; it is called for each message, because it may
+// change with the producer. Lines: a line feed, if the previous message does not end with one.
+// Length: 4 bytes of little-endian length before each message. Raw: nothing.
+func OpenOutput(ctx context.Context, path string, framing func() layout.Framing, waits *WaitTime) (*Output, error) {
 	poll, err := pollctx.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
-	o := &Output{name: NameOf(path), framing: framing, at: -1, poll: poll, held: held}
+	o := &Output{name: NameOf(path), framing: framing, flushedTo: -1, poll: poll, waits: waits}
 	if err := o.open(path); err != nil {
 		poll.Close()
 		return nil, fmt.Errorf("output: %w", err)
@@ -162,9 +156,9 @@ func OpenOutput(ctx context.Context, path string, framing func() layout.Framing,
 	return o, nil
 }
 
-// open opens without blocking, so that a Flush can be interrupted: a FIFO has no
-// reader yet (ENXIO), a pipe may be full. Standard output is shared with others
-// who may not expect that of it, so a pipe or a terminal there is opened once more.
+// open opens the file with O_NONBLOCK, so that waits can be interrupted: a FIFO may have no
+// reader yet (ENXIO), a pipe may be full. Standard output is shared with other processes, which
+// O_NONBLOCK would affect, so a pipe or a terminal there is opened a second time.
 func (o *Output) open(path string) error {
 	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NONBLOCK | unix.O_CLOEXEC
 	if path == "-" {
@@ -181,12 +175,12 @@ func (o *Output) open(path string) error {
 	if err := notSegment(path); err != nil {
 		return err
 	}
-	again := unix.ENXIO
+	retryOn := unix.ENXIO
 	if info, err := os.Stat(path); err == nil && info.Mode().Type() != fs.ModeNamedPipe {
-		again = unix.Errno(0) // a terminal that is not there, which is another ENXIO
+		retryOn = unix.Errno(0) // for a terminal, ENXIO means that there is none
 	}
-	err := o.held.during(func() error {
-		return o.poll.Retry(again, func() (err error) {
+	err := o.waits.measure(func() error {
+		return o.poll.Retry(retryOn, func() (err error) {
 			o.fd, err = unix.Open(path, flags, 0o666)
 			return err
 		})
@@ -205,7 +199,7 @@ func (o *Output) open(path string) error {
 	return o.mark()
 }
 
-// mark notes where a regular file ends, or will be written to.
+// mark sets flushedTo for a regular file.
 func (o *Output) mark() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(o.fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -213,10 +207,10 @@ func (o *Output) mark() error {
 	}
 	flags, err := unix.FcntlInt(uintptr(o.fd), unix.F_GETFL, 0)
 	if err == nil && flags&unix.O_APPEND != 0 {
-		o.at = st.Size
+		o.flushedTo = st.Size
 		return nil
 	}
-	o.at, err = unix.Seek(o.fd, 0, unix.SEEK_CUR)
+	o.flushedTo, err = unix.Seek(o.fd, 0, unix.SEEK_CUR)
 	return err
 }
 
@@ -226,10 +220,10 @@ var lineFeed = []byte{'\n'}
 func (o *Output) Put(msg []byte) error {
 	switch o.framing() {
 	case layout.FramingLines:
-		if o.ragged {
+		if o.lineOpen {
 			o.parts = append(o.parts, lineFeed)
 		}
-		o.ragged = len(msg) == 0 || msg[len(msg)-1] != '\n'
+		o.lineOpen = len(msg) == 0 || msg[len(msg)-1] != '\n'
 	case layout.FramingLength:
 		at := len(o.length)
 		o.length = binary.LittleEndian.AppendUint32(o.length, uint32(len(msg)))
@@ -241,19 +235,19 @@ func (o *Output) Put(msg []byte) error {
 	return nil
 }
 
-// Flush writes everything that was put. When ctx is done and the other end does
-// not take it, it returns the cause of ctx; an error when only a part went out.
+// Flush writes all messages put since the last Flush. If ctx is done and the reader does not
+// read, it returns the cause of ctx if nothing was written, and ErrNotRead after a part.
 func (o *Output) Flush() error {
 	total := int64(0)
 	for parts := o.parts; len(parts) > 0; {
 		n, err := o.write(parts[:min(len(parts), maxParts)])
 		if err == unix.EAGAIN {
-			if err = o.held.during(func() error { return o.poll.Wait(o.fd, unix.POLLOUT, grace) }); err == nil {
+			if err = o.waits.measure(func() error { return o.poll.Wait(o.fd, unix.POLLOUT, grace) }); err == nil {
 				continue
 			} else if total == 0 {
-				return err // nothing happened
+				return err // nothing was written
 			}
-			err = fmt.Errorf("%w: stopped after %s bytes of a batch, which comes again as a whole", ErrNotRead, format.Count(total))
+			err = fmt.Errorf("%w: stopped after %s bytes of a batch, which is delivered again as a whole", ErrNotRead, format.Count(total))
 		}
 		if err == unix.EINTR {
 			continue
@@ -264,15 +258,15 @@ func (o *Output) Flush() error {
 		total += int64(n)
 		parts = skip(parts, n)
 	}
-	if o.at >= 0 {
-		o.at += total
+	if o.flushedTo >= 0 {
+		o.flushedTo += total
 	}
 	o.parts, o.length = o.parts[:0], o.length[:0]
 	return nil
 }
 
-// write writes what the other end takes now. A socket cannot be opened once more
-// as a pipe can, but told with each call not to wait.
+// write writes without blocking. A socket cannot be opened a second time as a pipe can, but
+// sendmsg has a flag for that.
 func (o *Output) write(parts [][]byte) (int, error) {
 	if o.socket {
 		return unix.SendmsgBuffers(o.fd, parts, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
@@ -280,19 +274,19 @@ func (o *Output) write(parts [][]byte) (int, error) {
 	return unix.Writev(o.fd, parts)
 }
 
-// undo cuts a regular file back to what was flushed, unless somebody else has
-// written to it meanwhile.
+// undo truncates a regular file to flushedTo, unless another process has written to it meanwhile.
+// It returns an error for cause.
 func (o *Output) undo(total int64, cause error) error {
 	if cause == unix.EFAULT {
 		cause = shm.ErrTruncated // the messages are ring memory
 	}
 	err := fmt.Errorf("output: write %s: %w", o.name, cause)
 	var st unix.Stat_t
-	if o.at < 0 || unix.Fstat(o.fd, &st) != nil || st.Size != o.at+total {
+	if o.flushedTo < 0 || unix.Fstat(o.fd, &st) != nil || st.Size != o.flushedTo+total {
 		return err
 	}
-	_, seekErr := unix.Seek(o.fd, o.at, unix.SEEK_SET)
-	return errors.Join(err, unix.Ftruncate(o.fd, o.at), seekErr)
+	_, seekErr := unix.Seek(o.fd, o.flushedTo, unix.SEEK_SET)
+	return errors.Join(err, unix.Ftruncate(o.fd, o.flushedTo), seekErr)
 }
 
 // skip drops the first n bytes of parts.
@@ -307,8 +301,8 @@ func skip(parts [][]byte, n int) [][]byte {
 	return parts
 }
 
-// Close closes the file; standard output too, so that a write error that the
-// system kept for the end is not lost.
+// Close closes the file, and standard output too, because a file system may report a write error
+// only in close.
 func (o *Output) Close() error {
 	o.poll.Close()
 	err := unix.Close(o.fd)

@@ -1,5 +1,4 @@
-// Package sink is where a consumer's messages go: nowhere, through a check, or
-// into a file or standard output.
+// Package sink has the destinations of a consumer's messages: a check, a file or standard output.
 package sink
 
 import (
@@ -12,21 +11,21 @@ import (
 	"sluice/internal/ratelimit"
 )
 
-// Sink takes messages.
+// Sink receives messages.
 type Sink interface {
-	// Put takes a message, which stays valid until Flush has returned.
+	// Put adds a message, which stays valid until Flush has returned.
 	Put(msg []byte) error
-	// Flush is done with all messages when it returns nil. They are given back
-	// then; after an error they are not, and come again to the next consumer.
+	// Flush processes all messages put. When it returns nil, they are released; after an
+	// error they are not, and the next consumer receives them again.
 	Flush() error
-	// Close ends it. The error may be a verdict on all messages.
+	// Close closes the Sink.
 	Close() error
 }
 
-// Limits says how fast and for how long messages are taken.
+// Limits are how fast and for how long messages are received.
 type Limits struct {
 	Count uint64 // messages; 0 = no limit
-	Pace  *ratelimit.Pace
+	Rate  *ratelimit.Limiter
 	Work  time.Duration // spent on each message
 
 	// HoldBytes and HoldMessages bound what is held before it is flushed
@@ -34,22 +33,22 @@ type Limits struct {
 	HoldBytes, HoldMessages int
 }
 
-// Drain moves messages into the sink until the limit is reached, or with the
-// error of the consumer, the Sink, or the cause of ctx. It holds several only
-// while more are waiting and no message takes time: a slow consumer gives every
-// one back at once, so that the pressure it makes is where it belongs.
+// Drain moves messages into the sink until the limit is reached (nil), or returns the error of
+// the consumer, of the Sink, or the cause of ctx. It holds several messages only while more are
+// waiting and there is no Rate or Work: a slow consumer releases each message at once, so that
+// the producer is not blocked by messages that are already processed.
 func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) error {
-	slow := lim.Pace != nil || lim.Work > 0
-	held, bytes, unseen := 0, 0, 0
+	slow := lim.Rate != nil || lim.Work > 0
+	held, bytes, untilCheck := 0, 0, 0
 	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; taken++ {
-		// Next looks at ctx only when it has to wait.
-		if unseen -= 1; unseen <= 0 || slow {
-			unseen = 1024
+		// Next checks ctx only when it has to wait.
+		if untilCheck -= 1; untilCheck <= 0 || slow {
+			untilCheck = 1024
 			if ctx.Err() != nil {
 				return cmp.Or(flush(from, into), context.Cause(ctx))
 			}
 		}
-		if err := lim.Pace.Wait(ctx); err != nil {
+		if err := lim.Rate.Wait(ctx); err != nil {
 			return err
 		}
 		msg, err := from.Next(ctx)
@@ -60,7 +59,7 @@ func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) err
 		if err := into.Put(msg); err != nil {
 			return err
 		}
-		held, bytes, unseen = held+1, bytes+len(msg), unseen-len(msg)/1024 // or a MiB
+		held, bytes, untilCheck = held+1, bytes+len(msg), untilCheck-len(msg)/1024 // at least each MiB
 		if slow || held >= lim.HoldMessages || bytes >= lim.HoldBytes || !from.Buffered() {
 			if err := flush(from, into); err != nil {
 				return err
@@ -79,11 +78,10 @@ func flush(from sluice.Consumer, into Sink) error {
 	return nil
 }
 
-// Sinks gives every message to all of its sinks; without any, messages are
-// discarded.
+// Sinks passes each message to all of its sinks; an empty Sinks discards it.
 type Sinks []Sink
 
-// Put gives msg to the sinks in turn until one fails.
+// Put passes msg to the sinks in order until one fails.
 func (all Sinks) Put(msg []byte) error {
 	for _, s := range all {
 		if err := s.Put(msg); err != nil {
@@ -93,7 +91,7 @@ func (all Sinks) Put(msg []byte) error {
 	return nil
 }
 
-// Flush flushes the sinks in turn until one fails.
+// Flush flushes the sinks in order until one fails.
 func (all Sinks) Flush() error {
 	for _, s := range all {
 		if err := s.Flush(); err != nil {
@@ -103,7 +101,7 @@ func (all Sinks) Flush() error {
 	return nil
 }
 
-// Close closes all sinks and returns what they have to say at the end.
+// Close closes all sinks and joins their errors.
 func (all Sinks) Close() error {
 	var errs []error
 	for _, s := range all {

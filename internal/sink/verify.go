@@ -8,38 +8,38 @@ import (
 	"sluice/internal/payload"
 )
 
-// ErrFault is for messages that were not what the generator sent.
+// ErrFault is for messages that differ from what the generator sent.
 var ErrFault = errors.New("verify found a fault")
 
-// Counts is what the counters of a segment say of its messages, since it was made.
+// Counts are counters of a segment, since it was created.
 type Counts struct {
 	Consumed uint64
-	Dropped  uint64 // given up by the producer: their numbers are never seen
-	Lost     uint64 // gone with a producer, likewise
+	Dropped  uint64 // by the producer's policy: a consumer never sees their sequence numbers
+	Lost     uint64 // with a producer that died, likewise
 }
 
-// Verify checks generated messages: their order, their number, their content.
-// It goes on after a fault and says at the end what it has seen.
+// Verify checks generated messages: their order, number and content. It continues after a fault;
+// Verdict returns all faults.
 //
-// The generator numbers all messages of a segment, the dropped ones too, so that the
-// numbers that are left out can be held against the counters: nobody knows before which
-// message one was dropped, but what no counter accounts for is a fault.
+// The generator numbers all messages of a segment, dropped ones too. So missing sequence numbers
+// are compared with the counters: it is unknown which message was dropped, but more missing
+// numbers than the counters account for are a fault.
 type Verify struct {
-	before  Counts // when it began
-	next    uint64 // sequence number that is due
-	started bool   // a message has come
+	before  Counts // at the start
+	next    uint64 // expected sequence number
+	started bool   // a message was checked
 
 	Checked  uint64 // messages
-	Missing  uint64 // sequence numbers that were left out
-	Repeated uint64 // messages from further back than expected
-	Damaged  uint64 // messages with other content than was generated
-	gap      string // the first one
-	fault    string // the first that is no gap
+	Missing  uint64 // sequence numbers
+	Repeated uint64 // messages with a lower sequence number than expected
+	Damaged  uint64 // messages whose content differs from the generated one
+	gap      string // text of the first gap
+	fault    string // text of the first other fault
 }
 
 // NewVerify returns a Verify for the messages that a segment has not yet delivered.
 func NewVerify(before Counts) *Verify {
-	// As if nothing had been dropped: where numbers are left out, Dropped accounts for it.
+	// As if no message had been dropped: Dropped accounts for the missing numbers.
 	return &Verify{before: before, next: before.Consumed + before.Lost}
 }
 
@@ -49,7 +49,7 @@ func (v *Verify) Put(msg []byte) error {
 	seq, ok := payload.Seq(msg)
 	if !ok || !payload.Check(msg) {
 		v.Damaged++
-		note(&v.fault, "message %d (%d bytes) is not what the generator writes", v.next, len(msg))
+		note(&v.fault, "message %d (%d bytes) is not a generated message", v.next, len(msg))
 		v.next++
 		return nil
 	}
@@ -60,10 +60,10 @@ func (v *Verify) Put(msg []byte) error {
 	switch {
 	case seq > v.next:
 		v.Missing += seq - v.next
-		note(&v.gap, "message %d came where %d was due", seq, v.next)
+		note(&v.gap, "received message %d, expected %d", seq, v.next)
 	case seq < v.next:
 		v.Repeated++
-		note(&v.fault, "message %d came again where %d was due", seq, v.next)
+		note(&v.fault, "received message %d again, expected %d", seq, v.next)
 	}
 	v.next = seq + 1
 	return nil
@@ -75,15 +75,15 @@ func (v *Verify) Flush() error { return nil }
 // Close does nothing: Verdict needs the counters.
 func (v *Verify) Close() error { return nil }
 
-// note keeps the first text.
+// note sets first if it is empty.
 func note(first *string, format string, args ...any) {
 	if *first == "" {
 		*first = fmt.Sprintf(format, args...)
 	}
 }
 
-// Verdict returns ErrFault with the figures, or nil when all messages were right, and all
-// that are missing were dropped or lost by the counters as they are now.
+// Verdict returns ErrFault with the figures, or nil if all messages were correct and the present
+// counters account for all missing ones as dropped or lost.
 func (v *Verify) Verdict(now Counts) error {
 	first, missing := v.fault, v.Missing
 	if accounted := now.Dropped + now.Lost - v.before.Lost; missing > accounted {
@@ -95,13 +95,13 @@ func (v *Verify) Verdict(now Counts) error {
 	if first == "" {
 		return nil
 	}
-	return fmt.Errorf("%w in %s: %s missing, %s repeated or out of order, %s damaged; the first: %s",
+	return fmt.Errorf("%w in %s: %s missing, %s repeated or out of order, %s damaged; the first fault: %s",
 		ErrFault, format.Messages(v.Checked), format.Count(missing), format.Count(v.Repeated), format.Count(v.Damaged), first)
 }
 
-// GivenUp returns how many messages the producer has dropped, and how many were lost,
-// since this Verify began; with those that were dropped before and were still due.
-func (v *Verify) GivenUp(now Counts) (dropped, lost uint64) {
+// DroppedAndLost returns how many messages were dropped and how many were lost since the start
+// of this Verify, including messages that were dropped before but were still to be received.
+func (v *Verify) DroppedAndLost(now Counts) (dropped, lost uint64) {
 	lost = now.Lost - v.before.Lost
 	return max(now.Dropped-v.before.Dropped, v.Missing-min(v.Missing, lost)), lost
 }

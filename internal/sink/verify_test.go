@@ -81,7 +81,7 @@ func TestVerify_GapsComparedWithCounters(t *testing.T) {
 				}
 				return
 			}
-			if dropped, lost := v.GivenUp(c.now); err != nil || dropped != c.dropped || lost != c.lost {
+			if dropped, lost := v.DroppedAndLost(c.now); err != nil || dropped != c.dropped || lost != c.lost {
 				t.Errorf("%d dropped, want %d; %d lost, want %d; %v", dropped, c.dropped, lost, c.lost, err)
 			}
 		})

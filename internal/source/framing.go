@@ -13,19 +13,17 @@ import (
 	"sluice/ring"
 )
 
-// ErrTooLarge is for a message of the input that is larger than the segment takes.
+// ErrTooLarge is for a message of the input that is larger than the segment allows.
 var ErrTooLarge = errors.New("message is too large")
 
 // ErrCutShort is for an input with length framing that ends inside a message.
-var ErrCutShort = errors.New("input ends too early")
+var ErrCutShort = errors.New("input is truncated")
 
-// buffered is how much is read at once where the messages are not known before
-// they are read.
-const buffered = 256 << 10
+// readSize is how many bytes are read at once with framing lines or length.
+const readSize = 256 << 10
 
-// lines makes each line with its line feed a message; the last may lack one. A
-// record's length stands before it in the ring, so a line cannot be read into
-// its place: it is copied once.
+// lines makes a message of each line with its line feed; the last line may have none. The length
+// of a message must be known before space is reserved in the ring, so a line is copied once.
 type lines struct {
 	in   *Input
 	scan *bufio.Scanner
@@ -33,18 +31,18 @@ type lines struct {
 	n    int
 }
 
-// Lines cuts in at line feeds. No line may be longer than max bytes. What is read of a
-// line that a stop or an error keeps from being read to its end is not sent.
+// Lines splits in after line feeds. A line has at most max bytes. If a stop or an error
+// interrupts the read of a line, its first part is not sent.
 func Lines(in *Input, max int) Cutter {
 	scan := bufio.NewScanner(in)
-	scan.Buffer(make([]byte, min(buffered, max+1)), max+1) // the Scanner's limit is the buffer's
+	scan.Buffer(make([]byte, min(readSize, max+1)), max+1) // the Scanner's limit is the buffer's
 	l := &lines{in: in, scan: scan, max: max}
 	scan.Split(l.wholeLine)
 	return l
 }
 
-// wholeLine is bufio.ScanLines that leaves the line ends on. The Scanner says atEOF after
-// any error of the input; only its end makes a line of what has no line feed.
+// wholeLine is like bufio.ScanLines but keeps line feeds. The Scanner sets atEOF after any error
+// of the input, but only at its end is text without a line feed a line.
 func (l *lines) wholeLine(data []byte, atEOF bool) (int, []byte, error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i+1], nil
@@ -68,7 +66,7 @@ func (l *lines) next(ctx context.Context, to sluice.Producer) error {
 		return err
 	}
 	line := l.scan.Bytes()
-	if len(line) > l.max { // by one, which is the Scanner's to find the end of a last line
+	if len(line) > l.max { // max+1: the Scanner needs one byte more to find the end of the last line
 		return l.tooLong()
 	}
 	buf, err := to.Reserve(ctx, len(line))
@@ -86,7 +84,7 @@ func (l *lines) tooLong() error {
 	return fmt.Errorf("%w: line %d of the input has more than %d bytes", ErrTooLarge, l.n, l.max)
 }
 
-// lengths takes messages with a 4-byte little-endian length before each.
+// lengths reads messages with a 4-byte little-endian length before each.
 type lengths struct {
 	file *Input
 	in   *bufio.Reader
@@ -94,25 +92,25 @@ type lengths struct {
 	n    int
 }
 
-// Lengths cuts in by the length before each message, of at most max bytes.
+// Lengths splits in by the length before each message. A message has at most max bytes.
 func Lengths(in *Input, max int) Cutter {
-	return &lengths{file: in, in: bufio.NewReaderSize(in, buffered), max: max}
+	return &lengths{file: in, in: bufio.NewReaderSize(in, readSize), max: max}
 }
 
 func (l *lengths) next(ctx context.Context, to sluice.Producer) error {
 	l.n++
 	var prefix [4]byte
 	if _, err := io.ReadFull(l.in, prefix[:]); err != nil {
-		return l.cut(err)
+		return l.endError(err)
 	}
 	n := int(binary.LittleEndian.Uint32(prefix[:]))
 	if n > l.max {
-		return fmt.Errorf("%w: message %d of the input has %d bytes by the length before it, at most %d fit", ErrTooLarge, l.n, n, l.max)
+		return fmt.Errorf("%w: message %d of the input has %d bytes, at most %d are allowed", ErrTooLarge, l.n, n, l.max)
 	}
 	buf, err := to.Reserve(ctx, n)
 	if errors.Is(err, ring.ErrDropped) {
 		if _, err := l.in.Discard(n); err != nil {
-			return l.cut(noEOF(err))
+			return l.endError(unexpectedEOF(err))
 		}
 		l.file.sent += int64(len(prefix) + n)
 		return err
@@ -121,7 +119,7 @@ func (l *lengths) next(ctx context.Context, to sluice.Producer) error {
 		return err
 	}
 	if _, err := io.ReadFull(l.in, buf); err != nil {
-		return l.cut(noEOF(err))
+		return l.endError(unexpectedEOF(err))
 	}
 	to.Commit(n)
 	to.Publish()
@@ -129,37 +127,36 @@ func (l *lengths) next(ctx context.Context, to sluice.Producer) error {
 	return nil
 }
 
-// cut says where an input ended that ended too early.
-func (l *lengths) cut(err error) error {
+// endError returns ErrCutShort for an end of the input inside a message, else err.
+func (l *lengths) endError(err error) error {
 	if err == io.ErrUnexpectedEOF {
-		return fmt.Errorf("%w: message %d of the input is cut short", ErrCutShort, l.n)
+		return fmt.Errorf("%w: it ends inside message %d", ErrCutShort, l.n)
 	}
 	return err
 }
 
-func noEOF(err error) error {
+func unexpectedEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// chunks makes messages of size bytes, the last of what is left, and reads
-// them straight into the ring.
+// chunks reads messages of size bytes directly into the ring; the last one may be shorter.
 type chunks struct {
 	in   *Input
 	size int
 }
 
-// Chunks cuts in into messages of size bytes.
+// Chunks splits in into messages of size bytes.
 func Chunks(in *Input, size int) Cutter { return &chunks{in, size} }
 
 func (c *chunks) next(ctx context.Context, to sluice.Producer) error {
-	// At the end of the input nobody should wait for room, or be told that
-	// there is none. Where the end is not known ahead, a byte is read first.
+	// Space must not be reserved at the end of the input: that would wait, or fail, for no
+	// message. If the size of the input is unknown, a byte is read first.
 	var ahead [1]byte
 	n := 0
-	if !c.in.more() {
+	if !c.in.hasMore() {
 		if _, err := io.ReadFull(c.in, ahead[:]); err != nil {
 			return err
 		}
@@ -179,14 +176,13 @@ func (c *chunks) next(ctx context.Context, to sluice.Producer) error {
 	}
 	copy(buf, ahead[:n])
 	more, err := io.ReadFull(c.in, buf[n:])
-	// What was read is sent, also when the rest cannot be: a pipe gives it
-	// only once.
+	// What was read is sent even after an error: it cannot be read from a pipe again.
 	if n += more; n > 0 {
 		to.Commit(n)
 		to.Publish()
 		c.in.sent += int64(n)
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			err = nil // the next call finds the end again
+			err = nil // the next call returns io.EOF
 		}
 	}
 	return err

@@ -103,11 +103,11 @@ func TestFraming_MessageBoundaries(t *testing.T) {
 		{"a dropped line", "a\nb\nc\n", byLine(10), 2, []string{"a\n", "c\n"}, nil, ""},
 		{"lengths", lengthFramed("a", "", "bcd"), byLength(3), 0, []string{"a", "", "bcd"}, nil, ""},
 		{"a length that is too large", lengthFramed("a", "bcde"), byLength(3), 0, []string{"a"}, ErrTooLarge, "message 2 of the input has 4 bytes"},
-		{"an end in a message", lengthFramed("a", "bcd")[:10], byLength(3), 0, []string{"a"}, ErrCutShort, "message 2 of the input is cut short"},
-		{"an end before a message", lengthFramed("a", "bcd")[:9], byLength(3), 0, []string{"a"}, ErrCutShort, "message 2 of the input is cut short"},
-		{"an end in a length", lengthFramed("a", "bcd")[:7], byLength(3), 0, []string{"a"}, ErrCutShort, "message 2 of the input is cut short"},
+		{"an end in a message", lengthFramed("a", "bcd")[:10], byLength(3), 0, []string{"a"}, ErrCutShort, "it ends inside message 2"},
+		{"an end before a message", lengthFramed("a", "bcd")[:9], byLength(3), 0, []string{"a"}, ErrCutShort, "it ends inside message 2"},
+		{"an end in a length", lengthFramed("a", "bcd")[:7], byLength(3), 0, []string{"a"}, ErrCutShort, "it ends inside message 2"},
 		{"a dropped message", lengthFramed("a", "bcd", "e"), byLength(3), 2, []string{"a", "e"}, nil, ""},
-		{"an end in a dropped message", lengthFramed("a", "bcd")[:10], byLength(3), 2, []string{"a"}, ErrCutShort, "message 2 of the input is cut short"},
+		{"an end in a dropped message", lengthFramed("a", "bcd")[:10], byLength(3), 2, []string{"a"}, ErrCutShort, "it ends inside message 2"},
 		{"chunks", "abcdefg", byChunk(3), 0, []string{"abc", "def", "g"}, nil, ""},
 		{"whole chunks", "abcdef", byChunk(3), 0, []string{"abc", "def"}, nil, ""},
 		{"a dropped chunk", "abcdefg", byChunk(3), 2, []string{"abc", "g"}, nil, ""},
@@ -119,7 +119,7 @@ func TestFraming_MessageBoundaries(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, fifo=%v", c.name, fifo), func(t *testing.T) {
 				in, to := input(t, c.content, fifo), &recorder{drop: c.drop}
-				err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(0, 1)})
+				err := Copy(t.Context(), to, in, c.cut(in), Limits{Rate: ratelimit.New(0, 1)})
 				if !errors.Is(err, c.err) || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("error %v, want %v with %q", err, c.err, c.says)
 				}
@@ -140,7 +140,7 @@ func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 	byLine := func(in *Input) Cutter { return Lines(in, 1<<20) }
 	byLength := func(in *Input) Cutter { return Lengths(in, 1<<20) }
 	byChunk := func(in *Input) Cutter { return Chunks(in, 6) }
-	long := strings.Repeat("x", buffered+1000) // more than is read at once
+	long := strings.Repeat("x", readSize+1000) // more than is read at once
 	for _, c := range []struct {
 		name, content string
 		cut           func(*Input) Cutter
@@ -156,7 +156,7 @@ func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 		{"the end of a length", lengthFramed("one", "two")[:11], byLength, 0, []string{"one"}, 4},
 		{"a message with a length", lengthFramed("one", "two")[:13], byLength, 0, []string{"one"}, 6},
 		{"a dropped message with a length", lengthFramed("one", "two")[:13], byLength, 2, []string{"one"}, 6},
-		{"a long message with a length", lengthFramed("one", long)[:buffered+50], byLength, 0, []string{"one"}, buffered + 43},
+		{"a long message with a length", lengthFramed("one", long)[:readSize+50], byLength, 0, []string{"one"}, readSize + 43},
 		{"the end of a message with a length", lengthFramed("one", "two"), byLength, 0, []string{"one", "two"}, 0},
 		{"a chunk, which may be shorter", "one, two", byChunk, 0, []string{"one, t", "wo"}, 0},
 	} {
@@ -169,7 +169,7 @@ func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 					stop(stopped)
 				}
 			}}
-			err := Copy(ctx, to, in, c.cut(in), Limits{Pace: ratelimit.New(0, 1)})
+			err := Copy(ctx, to, in, c.cut(in), Limits{Rate: ratelimit.New(0, 1)})
 			if err != stopped {
 				t.Errorf("error %v, want the cause of the context", err)
 			}
@@ -185,8 +185,8 @@ func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 			if err := os.Truncate(in.name, int64(len(c.content))); err != nil {
 				t.Fatal(err)
 			}
-			err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(0, 1)})
-			if err == nil || !strings.Contains(err.Error(), "became shorter") {
+			err := Copy(t.Context(), to, in, c.cut(in), Limits{Rate: ratelimit.New(0, 1)})
+			if err == nil || !strings.Contains(err.Error(), "was truncated after") {
 				t.Errorf("error %v", err)
 			}
 			if !slices.Equal(to.got, c.want) {
@@ -236,7 +236,7 @@ func TestFraming_PipeBytesNotSent_Unsent(t *testing.T) {
 			content, took = lengthFramed("a", "b", "c"), 5
 		}
 		in := input(t, content, true)
-		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: ratelimit.New(0, 1)}); err != nil {
+		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Rate: ratelimit.New(0, 1)}); err != nil {
 			t.Fatal(err)
 		}
 		want := int64(len(content)) - took
@@ -247,7 +247,7 @@ func TestFraming_PipeBytesNotSent_Unsent(t *testing.T) {
 			t.Errorf("%s: %d bytes are unsent, want %d", framing, got, want)
 		}
 		in = input(t, content, false) // a file can be read again
-		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: ratelimit.New(0, 1)}); err != nil {
+		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Rate: ratelimit.New(0, 1)}); err != nil {
 			t.Fatal(err)
 		}
 		if got := in.Unsent(); got != 0 {

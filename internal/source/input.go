@@ -14,23 +14,22 @@ import (
 	"sluice/shm"
 )
 
-// Input is a file or standard input whose reads end when ctx does.
+// Input is a file or standard input whose reads end when its context is done.
 type Input struct {
 	fd   int
 	name string
-	size int64 // what a regular file has from here on, as it was opened, else -1
-	end  int64 // where that ends in the file
+	size int64 // bytes from the present offset to the end of a regular file at open, else -1
+	end  int64 // offset of that end
 
 	read, sent int64 // bytes: read from the file; of those, sent
 	ended      bool  // Read has returned io.EOF
 
-	poll *pollctx.Poller // nil for a regular file
-	idle func()          // called before a wait for more
+	poll       *pollctx.Poller // nil for a regular file
+	beforeWait func()          // called before each wait for input
 }
 
-// OpenInput opens the file at path, or takes standard input when path is "-". What
-// waits for a file that is none yet or gives nothing now (a pipe, a terminal)
-// returns the cause of ctx when ctx is done.
+// OpenInput opens the file at path, or uses standard input for "-". A read that waits for a
+// pipe, FIFO or terminal returns the cause of ctx when ctx is done.
 func OpenInput(ctx context.Context, path string) (*Input, error) {
 	in := &Input{name: path, size: -1}
 	err := stdio.CheckPath(path)
@@ -52,7 +51,7 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 	case unix.S_IFDIR:
 		err = &os.PathError{Op: "read", Path: in.name, Err: unix.EISDIR}
 	case unix.S_IFREG:
-		at, _ := unix.Seek(in.fd, 0, unix.SEEK_CUR) // standard input may be in its middle
+		at, _ := unix.Seek(in.fd, 0, unix.SEEK_CUR) // standard input may be at any offset
 		in.size, in.end = max(0, st.Size-at), st.Size
 	default:
 		in.poll, err = pollctx.New(ctx)
@@ -64,10 +63,10 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 	return in, nil
 }
 
-// open opens without blocking: an open of a FIFO would wait for a writer, and a
-// read for whatever another reader of the same pipe has taken. Standard input is
-// shared with others who may not expect that of it, so what is there is opened once
-// more, where that can be done (not a socket, not another user's).
+// open opens the file with O_NONBLOCK, because an open of a FIFO would block until it has a
+// writer, and a read could block if another reader of the pipe took the data. Standard input is
+// shared with other processes, which O_NONBLOCK would affect, so it is opened a second time if
+// possible (not for a socket or another user's file).
 func (in *Input) open(path string) (err error) {
 	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
 	if path != "-" {
@@ -85,11 +84,11 @@ func (in *Input) open(path string) (err error) {
 	return nil
 }
 
-// Size returns the bytes that a regular file has; -1 when that is unknown.
+// Size returns the size in bytes of a regular file, -1 for any other.
 func (in *Input) Size() int64 { return in.size }
 
-// Unsent returns the bytes that were read and will not come again, because they
-// came out of a pipe or a terminal, and were given to nobody.
+// Unsent returns how many bytes were read from a pipe or a terminal, and so cannot be read again,
+// but were not sent.
 func (in *Input) Unsent() int64 {
 	if in.size >= 0 {
 		return 0
@@ -101,8 +100,8 @@ func (in *Input) Unsent() int64 {
 func (in *Input) Read(p []byte) (n int, err error) {
 	for {
 		if in.poll != nil {
-			if in.idle != nil {
-				in.idle()
+			if in.beforeWait != nil {
+				in.beforeWait()
 			}
 			if err := in.poll.Wait(in.fd, unix.POLLIN, 0); err != nil {
 				return 0, err
@@ -115,14 +114,14 @@ func (in *Input) Read(p []byte) (n int, err error) {
 	}
 	switch {
 	case err == unix.EFAULT:
-		err = shm.ErrTruncated // it cannot be p of our own
+		err = shm.ErrTruncated // p is ring memory
 	case err != nil:
 		err = &os.PathError{Op: "read", Path: in.name, Err: err}
 	case n > 0 || len(p) == 0:
 		in.read += int64(n)
 		return n, nil
 	case in.read < in.size && in.shrunk():
-		err = fmt.Errorf("%s became shorter, %s of %s bytes were read: is it the consumer's output as well?", in.name, format.Count(in.read), format.Count(in.size))
+		err = fmt.Errorf("%s was truncated after %s of %s bytes were read: is it also the consumer's output?", in.name, format.Count(in.read), format.Count(in.size))
 	default:
 		in.ended = true
 		return 0, io.EOF
@@ -130,15 +129,15 @@ func (in *Input) Read(p []byte) (n int, err error) {
 	return 0, fmt.Errorf("input: %w", err)
 }
 
-// shrunk reports whether a regular file has become shorter than it was. Those of sysfs
-// say that they have a page, and end where their text does.
+// shrunk reports whether a regular file is shorter than at open. A file that only ends before its
+// size, as in sysfs, has not shrunk.
 func (in *Input) shrunk() bool {
 	var st unix.Stat_t
 	return unix.Fstat(in.fd, &st) == nil && st.Size < in.end
 }
 
-// more reports whether a regular file is known to go on here.
-func (in *Input) more() bool { return in.read < in.size }
+// hasMore reports whether a regular file has more bytes, by its size at open.
+func (in *Input) hasMore() bool { return in.read < in.size }
 
 // Close closes the file. Standard input stays open.
 func (in *Input) Close() error {

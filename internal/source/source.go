@@ -1,5 +1,5 @@
-// Package source is where a producer's messages come from: generated, or cut
-// out of a file or standard input.
+// Package source has the sources of a producer's messages: a generator, and a file or standard
+// input that is split into messages.
 package source
 
 import (
@@ -13,24 +13,23 @@ import (
 	"sluice/ring"
 )
 
-// Limits says how fast and for how long messages are sent.
+// Limits are how fast and for how long messages are sent.
 type Limits struct {
 	Count uint64 // messages; 0 = no limit
-	Pace  *ratelimit.Pace
+	Rate  *ratelimit.Limiter
 }
 
-// Generate sends messages of size bytes with sequence numbers from seq on,
-// until the limit is reached or ctx is done (its cause is returned). A message
-// that a full ring dropped is a gap in the sequence.
+// Generate sends messages of size bytes with sequence numbers from seq on, until the limit is
+// reached, or ctx is done (its cause is returned). A dropped message is a gap in the sequence.
 func Generate(ctx context.Context, to sluice.Producer, seq uint64, size int, lim Limits) error {
-	lim.Pace.BeforeSleep(to.Flush)
-	look := max(1, min(1024, (1<<20)/uint64(size))) // messages, at most a MiB
+	lim.Rate.BeforeSleep(to.Flush)
+	checkEvery := max(1, min(1024, (1<<20)/uint64(size))) // messages, at most a MiB
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
-		// The producer looks at ctx only when it has to wait.
-		if sent%look == 0 && ctx.Err() != nil {
+		// Reserve checks ctx only when it has to wait.
+		if sent%checkEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := lim.Pace.Wait(ctx); err != nil {
+		if err := lim.Rate.Wait(ctx); err != nil {
 			return err
 		}
 		buf, err := to.Reserve(ctx, size)
@@ -45,24 +44,23 @@ func Generate(ctx context.Context, to sluice.Producer, seq uint64, size int, lim
 	return nil
 }
 
-// Cutter takes input apart into messages.
+// Cutter splits input into messages.
 type Cutter interface {
-	// next sends the next message, or returns io.EOF. It looks whether there
-	// is one before it asks for room.
+	// next sends the next message, or returns io.EOF. It does not reserve space before it
+	// knows that there is a message: at the end of the input it must not wait for space.
 	next(ctx context.Context, to sluice.Producer) error
 }
 
-// Copy sends the messages that cut finds in the input, until its end, the limit, or
-// ctx is done (its cause is returned). A message that a full ring dropped is lost,
-// as the policy says.
+// Copy splits the input with cut and sends the messages, until the input ends, the limit is
+// reached, or ctx is done (its cause is returned). A message dropped by a full ring is skipped.
 func Copy(ctx context.Context, to sluice.Producer, in *Input, cut Cutter, lim Limits) error {
-	in.idle = to.Flush
-	lim.Pace.BeforeSleep(to.Flush)
+	in.beforeWait = to.Flush
+	lim.Rate.BeforeSleep(to.Flush)
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := lim.Pace.Wait(ctx); err != nil {
+		if err := lim.Rate.Wait(ctx); err != nil {
 			return err
 		}
 		switch err := cut.next(ctx, to); {

@@ -1,4 +1,4 @@
-// Package stdio tells a standard input or output that is closed from one that is there.
+// Package stdio detects a closed standard input, output or error.
 package stdio
 
 import (
@@ -11,18 +11,17 @@ import (
 
 // ErrClosed is for a standard input or output that was closed when the process was
 // started.
-var ErrClosed = errors.New("it is closed")
+var ErrClosed = errors.New("closed")
 
 var names = [...]string{"standard input", "standard output", "standard error"}
 
 // Check returns ErrClosed when descriptor fd, 0 to 2, was closed when the process was
 // started.
 //
-// The runtime opens /dev/null for reading and writing at such a descriptor before main
-// (so that no other file gets its number), and what is written there is gone. Shells open
-// it for one of the two: with > /dev/null somebody meant it. What is said of a /dev/null
-// that somebody opened for both (<> /dev/null, daemon(3)) is wrong, but such an output is
-// nothing to write to either.
+// The Go runtime opens /dev/null for reading and writing at a closed descriptor before main (so
+// that no other file gets its number). A shell opens /dev/null for only one of the two, so
+// > /dev/null is not taken for closed. A /dev/null opened for both by another program
+// (<> /dev/null, daemon(3)) cannot be told from a closed descriptor.
 func Check(fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -30,13 +29,13 @@ func Check(fd int) error {
 	}
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3) && flags&unix.O_ACCMODE == unix.O_RDWR {
-		return fmt.Errorf("%s: %w", names[fd], ErrClosed)
+		return fmt.Errorf("%s is %w", names[fd], ErrClosed)
 	}
 	return nil
 }
 
-// CheckPath is Check for a file by one of the names that a standard input or output has;
-// any other is fine.
+// CheckPath is Check for a path that names a standard descriptor, such as /dev/stdin; nil for any
+// other path.
 func CheckPath(path string) error {
 	for fd, paths := range [...][]string{
 		{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"},

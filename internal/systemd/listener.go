@@ -8,11 +8,11 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// Started reports whether systemd has started this process and waits to hear of it.
+// Started reports whether systemd has started this process as a service with notifications.
 func Started() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
-// Listener returns the socket that systemd has made for this process, nil when there
-// is none. It is the caller's. Only the first call sees it.
+// Listener returns the socket that systemd has passed to this process, nil if there is none. The
+// caller must close it. Later calls return nil.
 func Listener() (*net.UnixListener, error) {
 	all, err := activation.Listeners()
 	if err != nil || len(all) == 0 {
@@ -27,5 +27,5 @@ func Listener() (*net.UnixListener, error) {
 			l.Close()
 		}
 	}
-	return nil, fmt.Errorf("socket activation with %d sockets: one is wanted, of ListenSequentialPacket=", len(all))
+	return nil, fmt.Errorf("socket activation: got %d sockets, want one with ListenSequentialPacket=", len(all))
 }

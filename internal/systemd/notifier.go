@@ -1,6 +1,5 @@
-// Package systemd is how a side behaves when systemd has started it: it says when
-// it is ready, how it is doing and that it makes progress, and takes the socket
-// that was made for it. Started in any other way, none of this happens.
+// Package systemd connects a side to systemd when that has started it: readiness, status,
+// watchdog and socket activation. Otherwise it does nothing.
 package systemd
 
 import (
@@ -18,44 +17,43 @@ import (
 	"sluice/shm"
 )
 
-// Notifier tells systemd about one side. A nil *Notifier tells nobody, and is what
-// New returns when systemd does not listen. Its methods are for one goroutine.
+// Notifier sends the state of one side to systemd. The methods of a nil *Notifier do nothing; New
+// returns nil if systemd does not expect notifications. Its methods are for one goroutine.
 type Notifier struct {
-	role     layout.Role
-	watchdog watchdog
-	said     string // the last STATUS, of the goroutine that looks
-	stopping atomic.Bool
+	role       layout.Role
+	watchdog   watchdog
+	lastStatus string // the last STATUS; for Ready, then for run
+	stopping   atomic.Bool
 
 	mu      sync.Mutex
 	segment *shm.Segment // nil before Ready and after Detach
 	trend   pressure.Trend
 
-	left chan struct{}
+	detached chan struct{}
 
-	unasked func() bool   // nobody has asked this side to stop, and none will be told
-	told    chan struct{} // closed when systemd was told that it stops
+	cancelStopping func() bool   // false if the side was stopped before
+	stoppingSent   chan struct{} // closed when STOPPING=1 was sent
 }
 
-// New returns a Notifier if this process was started as a service of Type=notify,
-// else nil. status says what the side does until it is Ready. When ctx is done, which
-// a signal sees to, systemd is told that the side is stopping.
+// New returns a Notifier if this process was started as a service of Type=notify, else nil.
+// status is the STATUS until Ready. When ctx is done, after a signal, STOPPING=1 is sent.
 func New(ctx context.Context, role layout.Role, status string) *Notifier {
 	if !Started() {
 		return nil
 	}
-	n := &Notifier{role: role, left: make(chan struct{}), told: make(chan struct{})}
-	n.watchdog.limit, _ = daemon.SdWatchdogEnabled(false) // what cannot be read is no watchdog
+	n := &Notifier{role: role, detached: make(chan struct{}), stoppingSent: make(chan struct{})}
+	n.watchdog.limit, _ = daemon.SdWatchdogEnabled(false) // after an error there is no watchdog
 	send("STATUS=" + status)
-	n.unasked = context.AfterFunc(ctx, func() {
-		defer close(n.told)
+	n.cancelStopping = context.AfterFunc(ctx, func() {
+		defer close(n.stoppingSent)
 		n.stopping.Store(true)
 		send(daemon.SdNotifyStopping)
 	})
 	return n
 }
 
-// Ready says that the role is taken and the segment can be used. From here on, until
-// Detach, the status is what the segment shows, and the watchdog is fed.
+// Ready sends READY=1: the role is taken and the segment can be used. From then until Detach the
+// status is read from the segment, and the watchdog is notified.
 func (n *Notifier) Ready(seg *shm.Segment) {
 	if n == nil {
 		return
@@ -63,14 +61,14 @@ func (n *Notifier) Ready(seg *shm.Segment) {
 	n.mu.Lock()
 	n.segment = seg
 	n.mu.Unlock()
-	status, _ := n.look()
-	n.said = status
+	status, _ := n.poll()
+	n.lastStatus = status
 	send(daemon.SdNotifyReady, "STATUS="+status)
 	go n.run()
 }
 
-// Detach looks at the segment for the last time; after it that may be left. A side that was
-// asked to stop has told systemd so by then, however soon it ends.
+// Detach ends all reads of the segment, which may be closed then. If the side was stopped,
+// STOPPING=1 has been sent when it returns.
 func (n *Notifier) Detach() {
 	if n == nil {
 		return
@@ -81,42 +79,42 @@ func (n *Notifier) Detach() {
 		return
 	}
 	n.segment = nil
-	close(n.left)
-	if !n.unasked() {
-		<-n.told
+	close(n.detached)
+	if !n.cancelStopping() {
+		<-n.stoppingSent
 	}
 }
 
-// statusEvery is how old a status gets.
-const statusEvery = time.Second
+// statusInterval is the maximum age of a status.
+const statusInterval = time.Second
 
 func (n *Notifier) run() {
-	t := time.NewTicker(n.watchdog.interval(statusEvery))
+	t := time.NewTicker(n.watchdog.interval(statusInterval))
 	defer t.Stop()
 	for {
 		select {
-		case <-n.left:
+		case <-n.detached:
 			return
 		case <-t.C:
 		}
-		var say []string
-		status, alive := n.look()
-		if status != "" && status != n.said {
-			n.said = status
-			say = append(say, "STATUS="+status)
+		var states []string
+		status, alive := n.poll()
+		if status != "" && status != n.lastStatus {
+			n.lastStatus = status
+			states = append(states, "STATUS="+status)
 		}
 		if alive {
-			say = append(say, daemon.SdNotifyWatchdog)
+			states = append(states, daemon.SdNotifyWatchdog)
 		}
-		if len(say) > 0 {
-			send(say...)
+		if len(states) > 0 {
+			send(states...)
 		}
 	}
 }
 
-// look returns the status, empty when the segment cannot be read, and whether the
-// watchdog is due and deserved.
-func (n *Notifier) look() (status string, alive bool) {
+// poll returns the status, empty if the segment cannot be read, and whether to notify the
+// watchdog.
+func (n *Notifier) poll() (status string, alive bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.segment == nil {
@@ -129,9 +127,8 @@ func (n *Notifier) look() (status string, alive bool) {
 			status = "stopping; " + status
 		}
 	}
-	return status, n.watchdog.fed(n.segment, n.role, time.Now())
+	return status, n.watchdog.due(n.segment, n.role, time.Now())
 }
 
-// send tells systemd. When that cannot be told anything, there is nobody else to
-// tell it to, and systemd draws its own conclusions.
+// send sends states to systemd. An error is ignored: systemd finds out by its timeouts.
 func send(state ...string) { daemon.SdNotify(false, strings.Join(state, "\n")) }

@@ -145,7 +145,7 @@ func TestWatchdog_FedByLoopOnly(t *testing.T) {
 	h := s.Header()
 	w := watchdog{limit: 4 * time.Second}
 	now := time.Now()
-	if w.fed(s, layout.Producer, now); w.fed(s, layout.Producer, now.Add(time.Hour)) {
+	if w.due(s, layout.Producer, now); w.due(s, layout.Producer, now.Add(time.Hour)) {
 		t.Error("fed without progress, because time went by")
 	}
 	for what, progress := range map[string]func(){
@@ -158,25 +158,25 @@ func TestWatchdog_FedByLoopOnly(t *testing.T) {
 	} {
 		now = now.Add(time.Hour)
 		progress()
-		if !w.fed(s, layout.Producer, now) {
+		if !w.due(s, layout.Producer, now) {
 			t.Errorf("not fed after %s", what)
 		}
 		progress()
-		if w.fed(s, layout.Producer, now.Add(w.limit/share-1)) {
+		if w.due(s, layout.Producer, now.Add(w.limit/pollsPerLimit-1)) {
 			t.Errorf("fed too often after %s", what)
 		}
-		if !w.fed(s, layout.Producer, now.Add(w.limit/share)) {
+		if !w.due(s, layout.Producer, now.Add(w.limit/pollsPerLimit)) {
 			t.Errorf("%s was forgotten", what)
 		}
 	}
 	h.Consumer.Count.Store(1)
 	h.ConsumerStats.ProgressAt.Store(1)
-	if w.fed(s, layout.Producer, now.Add(time.Hour)) {
+	if w.due(s, layout.Producer, now.Add(time.Hour)) {
 		t.Error("fed by the peer's progress")
 	}
 	w.limit = 0
 	h.Producer.Count.Store(99)
-	if w.fed(s, layout.Producer, now.Add(2*time.Hour)) {
+	if w.due(s, layout.Producer, now.Add(2*time.Hour)) {
 		t.Error("fed where there is no watchdog")
 	}
 }

@@ -8,59 +8,57 @@ import (
 	"sluice/shm"
 )
 
-// watchdog decides when systemd may be told that the side is well. Not a timer, but
-// what the side's loop leaves behind says so, and it comes by at least once a second
-// however slow its peer is:
+// watchdog decides when to send WATCHDOG=1. It depends on the progress of the side's loop, not on
+// a timer. The loop leaves a trace at least once a second, however slow its peer is:
 //
-//   - working, it moves its count (or drops, and counts that);
-//   - asleep for its peer, it looks around and notes the time in ProgressAt;
-//   - in a wait that is meant (--work, --rate, its input, its output), it beats.
+//   - while it moves messages, its count (or its count of dropped messages) changes;
+//   - while it sleeps until its peer acts, it wakes up and stores the time in ProgressAt;
+//   - in an intended wait (--work, --rate, its input, its output) it calls liveness.Beat.
 //
-// A loop that hangs does none of these, whatever its process's other threads do. So
-// a --work of an hour is fine with a watchdog of ten seconds.
+// A loop that hangs does none of these, whatever the other threads of its process do. And a
+// --work of an hour works with a watchdog of ten seconds.
 type watchdog struct {
-	limit time.Duration // 0 = there is none
-	last  evidence
-	moved bool      // since it was fed last
-	at    time.Time // when it was fed last
+	limit time.Duration // WatchdogSec=; 0 = no watchdog
+	last  progress
+	moved bool      // last changed since the last notification
+	fedAt time.Time // time of the last notification
 }
 
-// evidence is what the loop of a side has left behind. It stays the same only while
-// the loop does not come round.
-type evidence struct{ count, dropped, progressAt, beats uint64 }
+// progress is the trace of a side's loop. It is unchanged only while the loop does not run.
+type progress struct{ count, dropped, progressAt, beats uint64 }
 
-// share is how many times in its limit the watchdog is looked after.
-const share = 4
+// pollsPerLimit is how often progress is checked within the limit.
+const pollsPerLimit = 4
 
-// interval returns how often to call fed, at least as often as every.
+// interval returns how often to call due, at least as often as every.
 func (w *watchdog) interval(every time.Duration) time.Duration {
 	if w.limit > 0 {
-		return max(min(every, w.limit/share), time.Millisecond)
+		return max(min(every, w.limit/pollsPerLimit), time.Millisecond)
 	}
 	return every
 }
 
-// fed reports whether to feed the watchdog now: the loop has come by since the last
-// time, which was a while ago.
-func (w *watchdog) fed(seg *shm.Segment, role layout.Role, now time.Time) bool {
+// due reports whether to send WATCHDOG=1 now: there was progress since the last notification, which
+// is at least limit/pollsPerLimit ago.
+func (w *watchdog) due(seg *shm.Segment, role layout.Role, now time.Time) bool {
 	if w.limit == 0 {
 		return false
 	}
-	if e, err := gather(seg, role); err == nil && e != w.last {
+	if e, err := readProgress(seg, role); err == nil && e != w.last {
 		w.last, w.moved = e, true
 	}
-	if !w.moved || now.Sub(w.at) < w.limit/share {
+	if !w.moved || now.Sub(w.fedAt) < w.limit/pollsPerLimit {
 		return false
 	}
-	w.moved, w.at = false, now
+	w.moved, w.fedAt = false, now
 	return true
 }
 
-func gather(seg *shm.Segment, role layout.Role) (e evidence, err error) {
+func readProgress(seg *shm.Segment, role layout.Role) (e progress, err error) {
 	err = shm.Guard(func() error {
 		h := seg.Header()
 		side := h.Stats(role)
-		e = evidence{h.Cursor(role).Count.Load(), side.Dropped.Load(), side.ProgressAt.Load(), liveness.Beats()}
+		e = progress{h.Cursor(role).Count.Load(), side.Dropped.Load(), side.ProgressAt.Load(), liveness.Beats()}
 		return nil
 	})
 	return e, err
