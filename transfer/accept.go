@@ -28,9 +28,8 @@ const (
 )
 
 // acceptor takes connections at the Receiver's socket, and waits for their first
-// packets beside it: whoever connects and says nothing holds nobody up. What the
-// Receiver is given are connections of this segment's producers, in the order in
-// which they came.
+// packets beside it: a peer that connects and sends nothing delays nobody. The
+// Receiver gets connections of this segment's producers, in the order in which they came.
 //
 // It has a goroutine of its own, and one for each connection that is silent.
 type acceptor struct {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Buffer is a message that its owner fills and then gives away, as an ArrayBuffer in
-// a transfer list: afterwards it is detached, and its bytes are the receiver's alone.
+// Buffer is a message that its owner fills and then transfers, as an ArrayBuffer in a
+// transfer list: afterwards it is detached, and its bytes are the receiver's alone.
 // Reserve, Commit and Publish do the same without an object that could be used
 // again by mistake. One goroutine at a time may use it.
 type Buffer struct {

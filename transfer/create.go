@@ -179,23 +179,3 @@ func (s *Sender) attach(opt SenderOptions) {
 	s.end = layout.EndComplete
 	endpoint.Begin(s.own)
 }
-
-// EndAs says how Shutdown and Close will have ended the stream; without it, complete. With
-// layout.EndStopped and layout.EndFailed the Receiver gets ErrIncomplete for its end.
-func (s *Sender) EndAs(end layout.End) {
-	s.gate.Enter()
-	defer s.gate.Leave()
-	if !s.gate.Closed() {
-		s.end = end
-	}
-}
-
-// KeepEnd makes Close leave the header page, even with nothing in flight, when no Receiver
-// was told that the stream has ended. The next one is, where it would else wait for a
-// stream to begin; if another Sender comes first, its Receiver is told that a stream was not
-// complete. It may be called until Close, also after Shutdown.
-func (s *Sender) KeepEnd() { s.keepEnd.Store(true) }
-
-// DeliverEnd makes Shutdown wait for a consumer even when there is nothing to deliver
-// but the end.
-func (s *Sender) DeliverEnd() { s.loop.mustEnd.Store(true) }

@@ -20,7 +20,7 @@ func killsSender(t *testing.T, s *Sender) {
 	if _, err := s.queue.close(); err != nil {
 		t.Error(err)
 	}
-	s.left, s.isShutDown = true, true
+	s.pageGone, s.isShutDown = true, true
 	if _, err := s.segment.Leave(never); err != nil {
 		t.Error(err)
 	}

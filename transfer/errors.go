@@ -46,8 +46,9 @@ var (
 	// ErrSocketRemoved: the consumer's socket was removed or replaced while it listened,
 	// and cannot be made again.
 	ErrSocketRemoved = errors.New("the consumer's socket was removed")
-	// ErrElsewhere: the consumer lives, and listens where this producer does not
-	// connect. What it says of where that is cannot be trusted, or leads nowhere.
+	// ErrElsewhere: the consumer lives, and listens at a path to which this producer does
+	// not connect: what the header page says of it is not to be trusted, or nobody listens
+	// there.
 	ErrElsewhere = errors.New("the consumer listens elsewhere")
 	// ErrClosed, ErrEmpty and ErrTooLarge are the same in both modes: the end was closed by
 	// its owner (also os.ErrClosed), there is no message now, and a message that can never
@@ -55,7 +56,7 @@ var (
 	ErrClosed   = endpoint.ErrClosed
 	ErrEmpty    = endpoint.ErrEmpty
 	ErrTooLarge = endpoint.ErrTooLarge
-	// ErrBusy: Close has waited for a call of another goroutine that does not end.
+	// ErrBusy: Close has waited in vain for a call of another goroutine to return.
 	ErrBusy = errors.New("a call of another goroutine is under way and does not end")
 
 	// ErrCorrupt, ErrVersion and ErrRoleTaken are those of packages layout and

@@ -30,10 +30,10 @@ const (
 	packetVersion = 1
 	headSize      = 40
 	entrySize     = 32
-
-	// MaxBatch is how many descriptors Linux lets one packet carry (SCM_MAX_FD).
-	MaxBatch = 253
 )
+
+// MaxBatch is how many descriptors Linux lets one packet carry (SCM_MAX_FD).
+const MaxBatch = 253
 
 type kind uint16
 

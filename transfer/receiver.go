@@ -49,7 +49,7 @@ type Receiver struct {
 	framing    layout.Framing // of the producer of this connection, or of the last one
 	connected  bool           // there was one
 
-	closing      sync.Mutex // held by Close
+	closeMu      sync.Mutex // held by Close
 	closeTimeout time.Duration
 	stopped      chan struct{} // closed with the gate
 	closed       bool          // Close has done its work
@@ -85,9 +85,8 @@ func (r *Receiver) Framing() layout.Framing {
 // Follow is set). ErrCorrupt and ErrVersion are for what the producer may not
 // send; what came with it is closed. After an error nothing was taken.
 //
-// What is held is the producer's to wait for: it has 1024 recycled buffers at most,
-// and as many others as its descriptors allow. Who holds them all and asks for more
-// waits for ever.
+// A producer has 1024 recycled buffers at most, and as many others as its descriptors
+// allow. A Receiver that holds them all and asks for more waits for ever.
 func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
 	r.gate.Enter()
 	if r.gate.Closed() || r.left == 0 || !r.current.packed || r.taken < r.skip || len(r.current.data) < r.at+layout.RecordHeader {
@@ -169,7 +168,7 @@ func (r *Receiver) Take(ctx context.Context) ([]byte, error) {
 }
 
 // Messages ranges over messages without copying them, releasing each after the body of
-// the loop has run. It ends in silence at io.EOF; any other error is the last pair.
+// the loop has run. It ends without an error at io.EOF; any other error is the last pair.
 func (r *Receiver) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {
@@ -349,8 +348,8 @@ func (r *Receiver) Unread() uint64 {
 		return r.countUnread()
 	}
 	r.gate.Leave() // Close waits for that
-	r.closing.Lock()
-	defer r.closing.Unlock()
+	r.closeMu.Lock()
+	defer r.closeMu.Unlock()
 	return r.unread
 }
 

@@ -23,8 +23,8 @@ import (
 // ErrBusy when a call is under way that does not end. Then the role is still held, and
 // Close may be called again.
 func (r *Receiver) Close() error {
-	r.closing.Lock()
-	defer r.closing.Unlock()
+	r.closeMu.Lock()
+	defer r.closeMu.Unlock()
 	if r.closed {
 		return nil
 	}

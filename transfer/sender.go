@@ -51,14 +51,14 @@ type Sender struct {
 	end     layout.End  // how the stream ends
 	keepEnd atomic.Bool // leave the page for a Receiver that is still to come
 
-	ending       sync.Mutex // held by Shutdown and Close
+	endMu        sync.Mutex // held by Shutdown and Close
 	closeTimeout time.Duration
 	isShutDown   bool   // Shutdown has done its work
 	undelivered  bool   // it gave up, or failed
 	lost         uint64 // messages that it gave up
 	deferred     *deferredUnmap
-	page         sync.Mutex // held by Unread and StopSending, and by Close when it sets left
-	left         bool       // the header page is not mapped any more
+	pageMu       sync.Mutex // held by Unread and StopSending, and by Close when it sets pageGone
+	pageGone     bool       // the header page is not mapped any more
 }
 
 // MaxMessage returns the largest message, in bytes: what fits below the limit, and into a
@@ -368,9 +368,9 @@ func (s *Sender) sealStage() (fd int) {
 // Close has left them once it is closed: those are lost. Any goroutine that does not send at the
 // same time may call it.
 func (s *Sender) Unread() uint64 {
-	s.page.Lock()
-	defer s.page.Unlock()
-	if s.left {
+	s.pageMu.Lock()
+	defer s.pageMu.Unlock()
+	if s.pageGone {
 		return s.lost
 	}
 	return s.unread()

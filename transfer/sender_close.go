@@ -21,6 +21,26 @@ var giveUp = func() context.Context {
 	return ctx
 }()
 
+// EndAs says how Shutdown and Close will have ended the stream; without it, complete. With
+// layout.EndStopped and layout.EndFailed the Receiver gets ErrIncomplete for its end.
+func (s *Sender) EndAs(end layout.End) {
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if !s.gate.Closed() {
+		s.end = end
+	}
+}
+
+// KeepEnd makes Close leave the header page, even with nothing in flight, when no Receiver
+// was told that the stream has ended. The next one is, where it would else wait for a
+// stream to begin; if another Sender comes first, its Receiver is told that a stream was not
+// complete. It may be called until Close, also after Shutdown.
+func (s *Sender) KeepEnd() { s.keepEnd.Store(true) }
+
+// DeliverEnd makes Shutdown wait for a consumer even when there is nothing to deliver
+// but the end.
+func (s *Sender) DeliverEnd() { s.loop.mustEnd.Store(true) }
+
 // Shutdown ends the stream: it sends what is left and the end, and waits until the consumer has
 // released everything. When ctx is done and no consumer is there, it gives up: an
 // *UndeliveredError, or an ErrUndelivered without a number where a truncated segment does not
@@ -35,12 +55,12 @@ var giveUp = func() context.Context {
 //
 // [Sender.Drain] waits for delivery too, and ends nothing.
 func (s *Sender) Shutdown(ctx context.Context) error {
-	s.ending.Lock()
-	defer s.ending.Unlock()
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
 	return s.shutDown(ctx)
 }
 
-// shutDown is Shutdown with s.ending held. It works on once.
+// shutDown is Shutdown with s.endMu held. It works on once.
 func (s *Sender) shutDown(ctx context.Context) error {
 	if s.isShutDown {
 		return nil
@@ -119,9 +139,9 @@ const (
 
 // drainStep notes that this side is not hung, and returns how many messages Drain waits for.
 func (s *Sender) drainStep() (unread uint64, closed bool) {
-	s.page.Lock()
-	defer s.page.Unlock()
-	if s.left || s.gate.Closed() {
+	s.pageMu.Lock()
+	defer s.pageMu.Unlock()
+	if s.pageGone || s.gate.Closed() {
 		return 0, true
 	}
 	s.stats.progress()
@@ -144,12 +164,12 @@ func (s *Sender) beginDrain() error {
 func (s *Sender) publishLast() error {
 	for {
 		s.loop.awaitAbort()
-		s.page.Lock() // not while StopSending counts
+		s.pageMu.Lock() // not while StopSending counts
 		if !s.loop.stopping.Load() || s.loop.aborted.Load() {
-			defer s.page.Unlock()
+			defer s.pageMu.Unlock()
 			return shm.Guard(func() error { s.sendLast(); return nil })
 		}
-		s.page.Unlock()
+		s.pageMu.Unlock()
 	}
 }
 
@@ -184,9 +204,9 @@ func (s *Sender) Abort() error {
 // Any goroutine may call it. It waits for a Shutdown or Close that another goroutine is in.
 // After ErrBusy the role is still held, and Close may be called again.
 func (s *Sender) Close() error {
-	s.ending.Lock()
-	defer s.ending.Unlock()
-	if s.left {
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
+	if s.pageGone {
 		return nil
 	}
 	err := s.shutDown(giveUp)
@@ -194,9 +214,9 @@ func (s *Sender) Close() error {
 		return err
 	}
 	delivered := err == nil && !s.undelivered
-	s.page.Lock() // nobody is in Unread
-	s.left = true
-	s.page.Unlock()
+	s.pageMu.Lock() // nobody is in Unread
+	s.pageGone = true
+	s.pageMu.Unlock()
 	if s.packing > 0 {
 		if detachErr := s.segment.Detach(); detachErr != nil {
 			// The user may still store to the file: the role stays with this process.
@@ -250,9 +270,9 @@ func (s *Sender) StopSending() (n uint64, exact bool) {
 	s.gate.Close()
 	at, exact := s.loop.stopSending()
 	exact = s.gate.Wait(stopTimeout) && exact
-	s.page.Lock()
-	defer s.page.Unlock()
-	if s.left {
+	s.pageMu.Lock()
+	defer s.pageMu.Unlock()
+	if s.pageGone {
 		return 0, true // Close has said what is lost
 	}
 	if !exact {
