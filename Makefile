@@ -47,8 +47,8 @@ vet: ## go vet, for this machine and for arm64
 	GOARCH=arm64 $(GO) vet ./...
 
 .PHONY: lint
-lint: ## staticcheck, and shellcheck for the scripts
-	$(GO) tool staticcheck ./...
+lint: ## golangci-lint (.golangci.yml; the first time it is compiled for minutes) and shellcheck
+	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
 	shellcheck .ci/run scripts/*.sh scripts/completion.bash scripts/peers/*.sh scripts/systemd/*.sh \
 		scripts/systemd/test/*.sh scripts/systemd/producer-first
 

@@ -152,55 +152,6 @@ func TestImports_RunOneWay(t *testing.T) {
 	}
 }
 
-// The ring and the counters' meaning are independent of each other, and layout
-// of everything, the operating system too.
-func TestImports_KeptOutOfPackages(t *testing.T) {
-	for _, s := range sources(t) {
-		if s.test {
-			continue
-		}
-		for _, path := range s.imports() {
-			system := path == "os" || path == "syscall" || path == "net" || strings.HasPrefix(path, "golang.org/x/sys")
-			if s.folder == "layout" && (system || strings.Contains(path, ".")) {
-				t.Errorf("%s imports %s: layout makes no system calls", s.path, path)
-			}
-			if s.folder == "pressure" && (path == "sluice/ring" || path == "sluice/transfer") {
-				t.Errorf("%s imports %s: an observer needs neither end", s.path, path)
-			}
-			if s.folder == "pressure" && (path == "fmt" || strings.Contains(path, "humanize") || strings.HasSuffix(path, "/internal/format")) {
-				t.Errorf("%s imports %s: a verdict is data, its words are in internal/verdict", s.path, path)
-			}
-			if s.folder == "transfer" && path == "sluice/ring" {
-				t.Errorf("%s imports %s: the two modes do not know each other", s.path, path)
-			}
-			testing := path == "testing" || path == "sluice/internal/testenv" || strings.HasPrefix(path, "github.com/rogpeppe/go-internal")
-			if testing && s.folder != "internal/testenv" {
-				t.Errorf("%s imports %s, which is for tests", s.path, path)
-			}
-			if strings.Contains(path, "urfave/cli") && level(s.folder) < level("internal") {
-				t.Errorf("%s imports %s: flags are the commands'", s.path, path)
-			}
-		}
-	}
-}
-
-// A process that moves data carries none of what only observes: packages of internal/observe
-// are for gauge. (internal/report is for both.)
-func TestImports_NoObserverInDataPath(t *testing.T) {
-	const observers = "internal/observe/"
-	ours := module(t)
-	for _, s := range sources(t) {
-		if s.test || s.folder == "cmd/gauge" || strings.HasPrefix(s.folder, observers) {
-			continue
-		}
-		for _, path := range s.imports() {
-			if strings.HasPrefix(path, ours+"/"+observers) {
-				t.Errorf("%s imports %s", s.path, path)
-			}
-		}
-	}
-}
-
 func TestDocs_EveryPackageAndExportedName(t *testing.T) {
 	documented := map[string]bool{}
 	for _, s := range sources(t) {
