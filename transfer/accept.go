@@ -31,7 +31,9 @@ const (
 // packets beside it: a peer that connects and sends nothing delays nobody. The
 // Receiver gets connections of this segment's producers, in the order in which they came.
 //
-// It has a goroutine of its own, and one for each connection that is silent.
+// It has a goroutine of its own, which accepts, and one for each connection that is silent; mu
+// guards what they and the Receiver share. The Receiver's goroutine calls next, allCame, wait and
+// renew, and close when it needs no more.
 type acceptor struct {
 	socket  *listenSocket
 	access  shm.Access
@@ -41,7 +43,7 @@ type acceptor struct {
 	closed  chan struct{}
 	running sync.WaitGroup
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	pending []*pending // that have said nothing so far, in the order in which they came
 	ready   []accepted // for next
 	asked   uint64     // the producer that allCame asks about; 0 = none

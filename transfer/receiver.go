@@ -21,41 +21,46 @@ import (
 // Receiver is the consumer's end of a transfer. One goroutine at a time may use it; Close
 // may be called from any.
 type Receiver struct {
-	gate gate.Gate // that every call of the user's passes, closed by Close
-
-	current  inBuffer // that messages are taken from
-	at       int      // where in it the next message is
-	left     uint32   // messages that were not taken from it
-	held     int      // messages that were taken and not released
-	loads    uint64   // buffers that were made the current one
+	// Of the user's goroutine, within the gate; Close has it when that is closed. What is used
+	// with each message comes first, together.
+	gate     gate.Gate // that every call of the user's passes, closed by Close
+	current  inBuffer  // that messages are taken from
+	at       int       // where in it the next message is
+	left     uint32    // messages that were not taken from it
+	held     int       // messages that were taken and not released
+	loads    uint64    // buffers that were made the current one
 	buffers  heldBuffers
 	progress // own and cursor are this side's
 
-	segment *shm.Segment
-	peer    *layout.RoleStats
 	accept  *acceptor
 	conn    atomic.Pointer[recvConn] // nil while no producer is connected; interrupt reads it too
-	alarm   timerfd.Alarm            // for the deadline of who waits
+	alarm   timerfd.Alarm            // for the deadline of a wait
 	blocked uint64                   // ns
 
-	// How streams end.
 	ends       endpoint.EndWatch
-	follow     bool
-	onEnd      func(error)    // nil = nobody wants to know
-	reported   uint64         // the producer whose end onEnd was told of; 0 = none
+	reported   uint64         // the producer whose end onEnd got; 0 = none
 	ended      bool           // the producer has sent the end
 	lostBefore uint64         // of lost, before this Receiver, or before the end that was reported last
 	wroteOff   bool           // WriteOff was called
 	framing    layout.Framing // of the producer of this connection, or of the last one
 	connected  bool           // there was one
 
-	closeMu      sync.Mutex // held by Close
-	closeTimeout time.Duration
-	stopped      chan struct{} // closed with the gate
-	closed       bool          // Close has done its work
-	unread       uint64        // when it had
+	// These do not change.
+	segment      *shm.Segment
+	peer         *layout.RoleStats
+	follow       bool
+	onEnd        func(error) // nil = nobody wants to know
 	deferred     *deferredUnmap
-	heldEnded    int // of held, those that the user has released since: Close may be looking at held
+	stopped      chan struct{} // closed with the gate
+	closeTimeout time.Duration
+
+	closeMu sync.Mutex // held by Close; guards what follows
+	closed  bool       // Close has done its work
+	unread  uint64     // when it had
+
+	// Of the user's goroutine, once the Receiver is closed: of held, those that it has released
+	// since. Close may still be looking at held.
+	heldEnded int
 }
 
 // Segment returns the mapped header page.

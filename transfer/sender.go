@@ -17,9 +17,10 @@ import (
 // Sender is the producer's end of a transfer. It never waits for the consumer:
 // what the socket does not take is queued, until the limit. One goroutine at a
 // time may use it; Shutdown, Close and Abort may be called from any. A goroutine of its
-// own, the sendLoop, sends what is in the outQueue.
+// own sends what is queued.
 type Sender struct {
-	// What is used with each message comes first, together.
+	// Of the user's goroutine, within the gate; Shutdown has it when that is closed. What is
+	// used with each message comes first, together.
 	gate     gate.Gate // that every call of the user's passes, closed by Shutdown
 	cursor   *layout.Cursor
 	packing  int             // bytes of a packed buffer, 0 = one message a buffer
@@ -33,32 +34,33 @@ type Sender struct {
 	recycled *recycledBuffer // nil = none
 	spare    []byte          // ordinary memory for the next stage
 	charged  uint64          // memory that stage counts for; that of recycled counts in its pool
+	next     position        // after everything that was queued
+	end      layout.End      // how the stream ends
 
-	next    position // after everything that was queued
-	segment *shm.Segment
-	own     *layout.RoleStats
-	peer    *layout.RoleStats
-	peerAt  *layout.Cursor
-	limit   uint64
-	maxSize int // bytes of the largest message
-	queue   *outQueue
-	loop    *sendLoop
-	stats   *senderStats
-
+	// These do not change.
+	segment                     *shm.Segment
+	own                         *layout.RoleStats
+	peer                        *layout.RoleStats
+	peerAt                      *layout.Cursor
+	limit                       uint64
+	maxSize                     int // bytes of the largest message
+	queue                       *outQueue
+	loop                        *sendLoop
+	stats                       *senderStats
+	deferred                    *deferredUnmap
 	began                       time.Time
 	countBefore, consumedBefore uint64 // messages published and consumed before this Sender
+	closeTimeout                time.Duration
 
-	end     layout.End  // how the stream ends
 	keepEnd atomic.Bool // leave the page for a Receiver that is still to come
 
-	endMu        sync.Mutex // held by Shutdown and Close
-	closeTimeout time.Duration
-	isShutDown   bool   // Shutdown has done its work
-	undelivered  bool   // it gave up, or failed
-	lost         uint64 // messages that it gave up
-	deferred     *deferredUnmap
-	pageMu       sync.Mutex // held by Unread and StopSending, and by Close when it sets pageGone
-	pageGone     bool       // the header page is not mapped any more
+	endMu       sync.Mutex // held by Shutdown and Close; guards what follows
+	isShutDown  bool       // Shutdown has done its work
+	undelivered bool       // it gave up, or failed
+
+	pageMu   sync.Mutex // held by Unread, Drain and StopSending, and by Close when it sets pageGone
+	pageGone bool       // the header page is not mapped any more
+	lost     uint64     // messages that Shutdown gave up; read when pageGone is set
 }
 
 // MaxMessage returns the largest message, in bytes: what fits below the limit, and into a
@@ -365,8 +367,8 @@ func (s *Sender) sealStage() (fd int) {
 }
 
 // Unread returns how many messages this Sender has sent that the consumer has not released, as
-// Close has left them once it is closed: those are lost. Any goroutine that does not send at the
-// same time may call it.
+// Close has left them once it is closed: those are lost. Any goroutine may call it while no call
+// sends something.
 func (s *Sender) Unread() uint64 {
 	s.pageMu.Lock()
 	defer s.pageMu.Unlock()
