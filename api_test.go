@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -305,8 +306,54 @@ func TestCreateAndOpen_Refuse(t *testing.T) {
 		open(t, name, sluice.ConsumerOptions{Mode: opt.Mode}) // the role is free again
 		_, err = sluice.Open(t.Context(), name, sluice.ConsumerOptions{})
 		wantErr(t, err, sluice.ErrRoleTaken)
-		_, err = sluice.Create(t.Context(), name+".x", sluice.ProducerOptions{Mode: 7})
-		wantErr(t, err, sluice.ErrMode)
+	})
+}
+
+func TestCreate_InvalidOption(t *testing.T) {
+	for want, opt := range map[string]sluice.ProducerOptions{
+		"Mode 7 is neither":            {Mode: 7},
+		"OnFull 9 is none of":          {OnFull: 9},
+		"Spin -2ns is negative":        {Spin: -2},
+		"Buffer -9 is negative":        {Mode: sluice.ModeTransfer, Buffer: -9},
+		"Limit 1 is less than 65536":   {Mode: sluice.ModeTransfer, Limit: 1},
+		"Capacity is for ring mode":    {Mode: sluice.ModeTransfer, Capacity: 4096},
+		"OnFull is for ring mode":      {Mode: sluice.ModeTransfer, OnFull: sluice.Drop},
+		"Limit is for transfer mode":   {Limit: 1 << 20},
+		"Recycle is for transfer mode": {Recycle: true},
+		"Socket is for transfer mode":  {Socket: "/run/x"},
+	} {
+		p, err := sluice.Create(t.Context(), "api.invalid", opt)
+		if p != nil || !errors.Is(err, sluice.ErrOption) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, %v, want %q", opt, p, err, want)
+		}
+	}
+}
+
+// Stats may be asked for at any time, also while the end is being closed and after that.
+func TestStats_WhileClosing(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		for range 20 {
+			p := create(t, name, opt)
+			c := open(t, name, sluice.ConsumerOptions{})
+			asked := make(chan error, 2)
+			for _, end := range []interface{ Segment() *shm.Segment }{p, c} {
+				go func() {
+					for {
+						if _, err := sluice.Stats(end); err != nil {
+							asked <- err
+							return
+						}
+					}
+				}()
+			}
+			msg, err := p.Reserve(t.Context(), 8) // which Close keeps readable
+			wantErr(t, err, nil)
+			wantErr(t, c.Close(), nil)
+			wantErr(t, p.Close(), nil)
+			_ = msg[7]
+			wantErr(t, <-asked, sluice.ErrClosed)
+			wantErr(t, <-asked, sluice.ErrClosed)
+		}
 	})
 }
 
@@ -338,14 +385,14 @@ func TestClose_WithoutConsumer(t *testing.T) {
 
 func TestSend_TooLargeOrAtTheLimit(t *testing.T) {
 	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
-		opt.Capacity, opt.OnFull = 4096, sluice.Fail
-		opt.Limit = 64 << 10
-		p := create(t, name, opt)
-		wantErr(t, p.Send(t.Context(), make([]byte, p.MaxMessage()+1)), sluice.ErrTooLarge)
 		full := sluice.ErrFull
 		if opt.Mode == sluice.ModeTransfer {
-			full = sluice.ErrLimit
+			opt.Limit, full = 64<<10, sluice.ErrLimit
+		} else {
+			opt.Capacity, opt.OnFull = 4096, sluice.Fail
 		}
+		p := create(t, name, opt)
+		wantErr(t, p.Send(t.Context(), make([]byte, p.MaxMessage()+1)), sluice.ErrTooLarge)
 		for range 100 {
 			if err := p.Send(t.Context(), make([]byte, 1000)); err != nil {
 				wantErr(t, err, full)

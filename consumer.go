@@ -19,7 +19,8 @@ import (
 //
 // Every call that can wait takes a context. It returns the cause of a context that is done,
 // within about a millisecond of a cancel or of the deadline. After a Close every call returns
-// [ErrClosed], and those that have no error do nothing.
+// [ErrClosed], and those that have no error do nothing. Two goroutines that use a Consumer at once
+// are not always found out.
 type Consumer interface {
 	// Next returns the next message without a copy. The slice is memory of the segment or of
 	// a buffer: valid until the message is released, and not to be written to. Its address
@@ -28,8 +29,9 @@ type Consumer interface {
 	//
 	// Without a message it waits for one. It returns [io.EOF] at the end of a complete
 	// stream and [ErrIncomplete] at that of another, [ErrUnreleased] when the producer waits
-	// for messages that the caller holds, [ErrCorrupt], or the cause of ctx. After an error
-	// nothing was taken.
+	// (for room, or in Drain) until messages that the caller holds are released, [ErrCorrupt],
+	// or the cause of ctx. After an error nothing was taken. A producer that was killed, or
+	// that exits without Close, has not ended its stream: Next waits for the next producer.
 	Next(ctx context.Context) ([]byte, error)
 	// TryNext is Next that never waits: [ErrEmpty] when there is no message now.
 	TryNext() ([]byte, error)
@@ -79,8 +81,8 @@ var (
 type ConsumerOptions struct {
 	// Mode makes a segment of another mode an ErrMode; 0 takes either.
 	Mode Mode
-	// Follow waits for the next producer when one has ended, instead of returning io.EOF or
-	// ErrIncomplete.
+	// Follow waits for the next producer when one has ended its stream, instead of returning
+	// io.EOF or ErrIncomplete. There is one producer at a time.
 	Follow bool
 	// OnEnd is called with Follow when a stream has ended and all of it was taken: with nil,
 	// or an ErrIncomplete. It is called by Next, on the goroutine that called that.
@@ -88,8 +90,8 @@ type ConsumerOptions struct {
 	// Keep leaves the segment in /dev/shm when both sides have gone, even if everything was
 	// read.
 	Keep bool
-	// Access lets other users take part, if both sides ask for it; the zero value lets
-	// nobody.
+	// Access lets other users take part, if both sides ask for it: shm.GroupAccess. The zero
+	// value lets nobody.
 	Access shm.Access
 
 	// Spin is how long to spin before sleeping while a ring is empty; 0 adapts to the
@@ -97,7 +99,7 @@ type ConsumerOptions struct {
 	Spin time.Duration
 
 	// Socket is the path of the Unix socket at which this consumer of a transfer listens;
-	// "" means one that follows from the name, the same on both sides.
+	// "" means that of transfer.SocketPath, the same on both sides.
 	Socket string
 	// Listener is a socket of type SOCK_SEQPACKET that somebody else has made for this
 	// consumer of a transfer, as systemd does; Socket is not used then. Open owns it: it is

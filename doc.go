@@ -32,8 +32,8 @@
 //
 // A consumer that has taken everything gets [io.EOF] after a producer that closed, and
 // [ErrIncomplete] after one that said it had not sent everything ([Producer].EndAs, Abort), or
-// that lost messages. A producer that is killed has not ended its stream: the consumer waits for
-// the next producer, which goes on.
+// that lost messages. A producer that is killed, or exits without Close, has not ended its stream:
+// the consumer waits for the next producer, which goes on.
 //
 // # Faults
 //
@@ -49,5 +49,6 @@
 // mode has, and saves the nanosecond or two that a call through an interface costs. [Stats]
 // reads the counters of both sides, and package pressure says what they mean.
 //
-// ProducerOf and ConsumerOf are reserved for ends that carry values of one type.
+// The names ProducerOf and ConsumerOf are kept free for ends that carry values of one type. They
+// do not exist yet.
 package sluice

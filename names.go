@@ -1,6 +1,8 @@
 package sluice
 
 import (
+	"errors"
+
 	"sluice/layout"
 	"sluice/ring"
 	"sluice/shm"
@@ -32,7 +34,7 @@ const (
 	SpinNever    = ring.SpinNever
 )
 
-// NoLimit is a ProducerOptions.Limit.
+// NoLimit is a value of ProducerOptions.Limit: as much memory as the machine has.
 const NoLimit = transfer.NoLimit
 
 // End says how a producer has ended its stream.
@@ -80,6 +82,8 @@ var (
 
 	// ErrName: the name is not one of a segment.
 	ErrName = shm.ErrName
+	// ErrOption: an option has a value that makes no sense, or none in that mode.
+	ErrOption = errors.New("invalid option")
 	// ErrRoleTaken: a live process has that role.
 	ErrRoleTaken = shm.ErrRoleTaken
 	// ErrNoSpace: /dev/shm has no room for the segment.
@@ -101,6 +105,7 @@ var (
 	ErrPeer = transfer.ErrPeer
 	// ErrTruncated: somebody has truncated the segment's file.
 	ErrTruncated = shm.ErrTruncated
-	// ErrRemoved: somebody has removed the segment's file; whoever is not in it cannot join.
+	// ErrRemoved: somebody has removed the segment's file. Close returns it when messages are
+	// lost with it: who is not in it cannot join.
 	ErrRemoved = shm.ErrRemoved
 )

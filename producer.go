@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 //
 // Every call that can wait takes a context. It returns the cause of a context that is done,
 // within about a millisecond of a cancel or of the deadline. After a Close every call returns
-// [ErrClosed], and those that have no error do nothing.
+// [ErrClosed], and those that have no error do nothing. Two goroutines that use a Producer at once
+// are not always found out, and can corrupt the segment.
 type Producer interface {
 	// Send copies msg and publishes it, with whatever was committed before. On an error msg
 	// was not sent: that is [ErrFull] or [ErrDropped] by the policy of a full ring,
@@ -26,7 +28,7 @@ type Producer interface {
 	// once. It returns how many were sent before an error.
 	SendBatch(ctx context.Context, msgs [][]byte) (int, error)
 
-	// Reserve returns room for a message of n bytes, 0 to MaxMessage, in the memory that the
+	// Reserve returns room for a message of n bytes, n at least 0, in the memory that the
 	// consumer will read. The room is the caller's until Commit, Discard, Send or the next
 	// Reserve; its content is unspecified, and its address a multiple of 8. It fails as Send
 	// does; then nothing is reserved.
@@ -44,7 +46,8 @@ type Producer interface {
 	// for now.
 	Flush()
 
-	// MaxMessage returns the largest message, in bytes.
+	// MaxMessage returns the largest message, in bytes: 8 less than the capacity of a ring,
+	// and about as much as the limit of a transfer.
 	MaxMessage() int
 	// Published returns how many messages this Producer has sent.
 	Published() uint64
@@ -92,11 +95,13 @@ type ProducerOptions struct {
 	// Keep leaves the segment in /dev/shm when both sides have gone, even if everything was
 	// read.
 	Keep bool
-	// Access lets other users take part, if both sides ask for it; the zero value lets
-	// nobody.
+	// Access lets other users take part, if both sides ask for it: shm.GroupAccess. The zero
+	// value lets nobody.
 	Access shm.Access
 	// Framing tells the consumer how messages were cut from an input.
 	Framing layout.Framing
+
+	// The next four are for ModeRing.
 
 	// Capacity is the size of a ring in bytes, a power of two from 4096 to 2^31; 0 means 1
 	// MiB, or whatever an existing segment has.
@@ -110,8 +115,10 @@ type ProducerOptions struct {
 	// waits, SpinNever sleeps at once.
 	Spin time.Duration
 
-	// Limit is the most memory of a transfer's messages that are not released, in bytes; 0
-	// means 1 GiB, NoLimit as much as the machine has.
+	// The next four are for ModeTransfer.
+
+	// Limit is the most memory of a transfer's messages that are not released, in bytes, at
+	// least 64 KiB; 0 means 1 GiB, NoLimit as much as the machine has.
 	Limit uint64
 	// Buffer packs the messages of a transfer into buffers of that many bytes; 0 gives each
 	// message a buffer of its own.
@@ -120,7 +127,7 @@ type ProducerOptions struct {
 	// and without the kernel's guarantee that the producer can no longer modify a message.
 	Recycle bool
 	// Socket is the path of the Unix socket at which the consumer of a transfer listens; ""
-	// means one that follows from the name, the same on both sides.
+	// means that of [transfer.SocketPath], the same on both sides.
 	Socket string
 }
 
@@ -128,10 +135,13 @@ type ProducerOptions struct {
 // without a dot in front. It makes the segment, or goes on in one that an earlier producer has
 // left: published messages of a ring are still delivered.
 //
-// Errors: [ErrName], [ErrRoleTaken] when a producer lives, [ErrNoSpace], [ErrGeometry],
+// Errors: [ErrName], [ErrOption], [ErrRoleTaken] when a producer lives, [ErrNoSpace], [ErrGeometry],
 // [ErrFraming] and [ErrMode] when the segment is in use as something else, [ErrVersion],
 // [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, and the cause of ctx.
 func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
 	switch opt.Mode {
 	case 0, ModeRing:
 		w, err := ring.Create(ctx, name, ring.WriterOptions{
@@ -152,5 +162,36 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 		}
 		return s, nil
 	}
-	return nil, fmt.Errorf("%w: %d is neither ModeRing nor ModeTransfer", ErrMode, opt.Mode)
+	panic("checked")
+}
+
+// minLimit is the smallest Limit: less has no room for a message and what the kernel needs.
+const minLimit = 64 << 10
+
+// check returns an ErrOption for a value that no mode has, and for one that the mode does not
+// use: it would be ignored, and its absence is found out only when it is too late.
+func (opt *ProducerOptions) check() error {
+	unused := func(of Mode, name string, set bool) error {
+		if !set {
+			return nil
+		}
+		return fmt.Errorf("%w: %s is for %v mode", ErrOption, name, of)
+	}
+	switch {
+	case opt.Mode > ModeTransfer:
+		return fmt.Errorf("%w: Mode %d is neither ModeRing nor ModeTransfer", ErrOption, opt.Mode)
+	case opt.OnFull < Block || opt.OnFull > Fail:
+		return fmt.Errorf("%w: OnFull %d is none of Block, Drop and Fail", ErrOption, opt.OnFull)
+	case opt.Spin < SpinNever:
+		return fmt.Errorf("%w: Spin %v is negative", ErrOption, opt.Spin)
+	case opt.Buffer < 0:
+		return fmt.Errorf("%w: Buffer %d is negative", ErrOption, opt.Buffer)
+	case opt.Limit != 0 && opt.Limit < minLimit:
+		return fmt.Errorf("%w: Limit %d is less than %d", ErrOption, opt.Limit, minLimit)
+	case opt.Mode == ModeTransfer:
+		return errors.Join(unused(ModeRing, "Capacity", opt.Capacity != 0), unused(ModeRing, "Slots", opt.Slots != 0),
+			unused(ModeRing, "OnFull", opt.OnFull != Block), unused(ModeRing, "Spin", opt.Spin != SpinAdaptive))
+	}
+	return errors.Join(unused(ModeTransfer, "Limit", opt.Limit != 0), unused(ModeTransfer, "Buffer", opt.Buffer != 0),
+		unused(ModeTransfer, "Recycle", opt.Recycle), unused(ModeTransfer, "Socket", opt.Socket != ""))
 }

@@ -13,21 +13,24 @@ type Segment interface {
 	Header() *layout.Header
 	Geometry() layout.Geometry
 	Alive(layout.Role) (bool, error)
+	WhileMapped(func() error) error
 }
 
-// Observe takes a snapshot of a mapped segment. It may be called from any goroutine until the
-// segment is left or the view closed. The error is [shm.ErrTruncated]: the file was truncated, and
-// its counters cannot be read.
+// Observe takes a snapshot of a mapped segment. Any goroutine may call it, at any time. Errors:
+// [shm.ErrClosed] once the segment is left or the view closed, and [shm.ErrTruncated] when the file
+// was truncated, so that its counters cannot be read.
 func Observe(seg Segment) (s Snapshot, err error) {
-	err = shm.Guard(func() error {
-		h := seg.Header()
-		producer, producerErr := alive(seg, layout.Producer)
-		consumer, consumerErr := alive(seg, layout.Consumer)
-		s = Read(h, seg.Geometry(), LiveRoles{Producer: producer, Consumer: consumer}, monotonic.Now())
-		s.Producer.AliveUnknown, s.Consumer.AliveUnknown = producerErr != nil, consumerErr != nil
-		s.Producer.observe(&h.ProducerStats)
-		s.Consumer.observe(&h.ConsumerStats)
-		return nil
+	err = seg.WhileMapped(func() error {
+		return shm.Guard(func() error {
+			h := seg.Header()
+			producer, producerErr := alive(seg, layout.Producer)
+			consumer, consumerErr := alive(seg, layout.Consumer)
+			s = Read(h, seg.Geometry(), LiveRoles{Producer: producer, Consumer: consumer}, monotonic.Now())
+			s.Producer.AliveUnknown, s.Consumer.AliveUnknown = producerErr != nil, consumerErr != nil
+			s.Producer.observe(&h.ProducerStats)
+			s.Consumer.observe(&h.ConsumerStats)
+			return nil
+		})
 	})
 	return s, err
 }

@@ -10,9 +10,10 @@ import (
 // withoutLocks is a segment of whose roles the kernel does not tell.
 type withoutLocks struct{ h *layout.Header }
 
-func (s withoutLocks) Header() *layout.Header        { return s.h }
-func (withoutLocks) Geometry() layout.Geometry       { return layout.Geometry{Mode: layout.ModeTransfer} }
-func (withoutLocks) Alive(layout.Role) (bool, error) { return false, errors.New("refused") }
+func (s withoutLocks) Header() *layout.Header          { return s.h }
+func (withoutLocks) Geometry() layout.Geometry         { return layout.Geometry{Mode: layout.ModeTransfer} }
+func (withoutLocks) Alive(layout.Role) (bool, error)   { return false, errors.New("refused") }
+func (withoutLocks) WhileMapped(fn func() error) error { return fn() }
 
 func TestObserve_LockQueryRefused_AliveUnknown(t *testing.T) {
 	var h layout.Header

@@ -20,6 +20,8 @@ import (
 // Leave then keeps the private memory mapped, until Unmap. After an error the caller must keep
 // the role as long as the memory may be in use.
 func (s *Segment) Detach(keep ...[]byte) error {
+	s.mu.Lock() // Header changes
+	defer s.mu.Unlock()
 	if s.detached != nil {
 		return s.detachErr
 	}

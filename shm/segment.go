@@ -15,9 +15,10 @@ import (
 
 // Segment is a mapped segment in which the caller holds one role. The memory is valid until
 // Leave. A Segment is for one goroutine, except that any may call Alive, Absent and Check
-// until Leave.
+// until Leave, and WhileMapped at any time.
 type Segment struct {
 	segmentFile
+	mapped
 	data []byte
 	role layout.Role
 
@@ -71,7 +72,7 @@ func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 		}
 		return errors.Join(err, ofdlock.Unlock(s.file, int64(s.role)))
 	})
-	if err = errors.Join(err, s.unmap()); err != nil {
+	if err = errors.Join(err, s.close(s.unmap)); err != nil {
 		err = InSegment("leave", s.name, err)
 	}
 	return removed, err

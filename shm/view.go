@@ -13,8 +13,12 @@ import (
 )
 
 // View is a segment as an observer sees it: its header, mapped read-only. Neither side can
-// notice it. Any number of goroutines may use a View until Close.
-type View struct{ segmentFile }
+// notice it. Any number of goroutines may use a View until Close,
+// and WhileMapped at any time.
+type View struct {
+	segmentFile
+	mapped
+}
 
 // OpenView maps the header of the segment called name, of any user that lets this one read
 // it. Errors: ErrName, fs.ErrNotExist, fs.ErrPermission, ErrUntrusted,
@@ -25,7 +29,7 @@ func OpenView(name string) (*View, error) {
 	}
 	file, size, err := openFile(name, unix.O_RDONLY, Access{})
 	if err == nil {
-		v := &View{segmentFile{name: name, file: file}}
+		v := &View{segmentFile: segmentFile{name: name, file: file}}
 		if err = v.check(size, readable); err == nil {
 			return v, nil
 		}
@@ -46,7 +50,7 @@ func (v *View) Gone() bool {
 }
 
 // Close unmaps the header, which is invalid from here on.
-func (v *View) Close() error { return v.unmap() }
+func (v *View) Close() error { return v.close(v.unmap) }
 
 // List returns the names of the files in Dir that are named as segments are, sorted. OpenView
 // finds out which of them are segments that this user may read.

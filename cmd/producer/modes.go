@@ -20,11 +20,15 @@ import (
 
 // open creates the producer that the flags ask for.
 func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer, error) {
-	return sluice.Create(ctx, common.Name, sluice.ProducerOptions{
+	with := sluice.ProducerOptions{
 		Mode: common.Mode, Access: common.Access, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
-		Capacity: opt.capacity, Slots: opt.slots, OnFull: opt.onFull, Spin: common.Spin,
-		Limit: opt.limit, Buffer: opt.buffer, Recycle: opt.recycle, Socket: common.Socket,
-	})
+	}
+	if common.Mode == layout.ModeRing {
+		with.Capacity, with.Slots, with.OnFull, with.Spin = opt.capacity, opt.slots, opt.onFull, common.Spin
+	} else {
+		with.Limit, with.Buffer, with.Recycle, with.Socket = opt.limit, opt.buffer, opt.recycle, common.Socket
+	}
+	return sluice.Create(ctx, common.Name, with)
 }
 
 // sizeHint returns the hint for a message that is too large.

@@ -2,14 +2,14 @@ package endpoint
 
 import (
 	"errors"
-	"fmt"
-	"os"
+
+	"sluice/shm"
 )
 
 // Errors that both modes return, under these names in packages ring and transfer.
 var (
 	// ErrClosed: the end was closed by its owner. It is also os.ErrClosed.
-	ErrClosed = fmt.Errorf("sluice: %w", os.ErrClosed)
+	ErrClosed = shm.ErrClosed
 	// ErrEmpty: there is no message now, and the call does not wait for one.
 	ErrEmpty = errors.New("no message now")
 	// ErrTooLarge: the message can never fit.
