@@ -40,7 +40,7 @@ func TestInstall_CommandsOnPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // again, as for an update
-		if out := script("install.sh"); !strings.Contains(out, "/opt/sluice/bin/producer is something else and stays") || strings.Contains(out, "bin/gauge is something else") {
+		if out := script("install.sh"); !strings.Contains(out, "/opt/sluice/bin/producer is another program and was not replaced") || strings.Contains(out, "bin/gauge is another program") {
 			t.Errorf("%s", out)
 		}
 	}

@@ -50,7 +50,7 @@ func TestScripts_Bench_UnwritableOutRefusedFirst(t *testing.T) {
 	t.Parallel()
 	for _, out := range []string{"/dev/null", "/proc/none/page"} {
 		code, _, complaint := script(t, os.Getenv("PATH"), "bench.sh", "--quick", "--cpus", "0,1", "--rounds", "1", "--out", out)
-		if code != 1 || complaint != "bench.sh: error: no page can be written to "+out+"\nbench.sh: hint: choose another --out\n" {
+		if code != 1 || complaint != "bench.sh: error: cannot write to "+out+"\nbench.sh: hint: choose another --out\n" {
 			t.Errorf("%s: exit code %d\n%s", out, code, complaint)
 		}
 	}

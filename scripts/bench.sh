@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measures sluice and what a user would take instead of it, in one run: the same
-# messages, written and read in full by two sides that are pinned to a processor
-# each. What is not installed is named. Takes 5 to 9 minutes, and cleans up.
+# Measures sluice and its alternatives in one run: the same messages, written and read
+# in full by two sides, each pinned to a processor. Prints which alternatives are not
+# installed. Takes 5 to 9 minutes and cleans up.
 #
 #   scripts/bench.sh [--quick] [--rounds N] [--cpus A,B] [--out DIR]
 #
-# The page is DIR/bench.md, in a new temporary folder unless DIR is given. --quick
-# takes a minute or so and is less exact. Nothing else should run meanwhile.
+# Writes DIR/bench.md, in a new temporary directory without --out. --quick takes about
+# a minute and is less exact. No other work should run at the same time.
 set -euo pipefail
 
 usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; }
@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
     --quick) target=100000 rounds=${rounds:-3} ;;
     --help | -h) usage && exit ;;
     --rounds | --cpus | --out)
-        [ -n "${2:-}" ] || mistake "$1 without a value"
+        [ -n "${2:-}" ] || mistake "$1: a value is missing"
         case $1 in
         --rounds) rounds=$2 ;;
         --cpus) IFS=, read -r -a cpus <<<"$2" ;;
@@ -33,7 +33,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 rounds=${rounds:-5}
-[[ $rounds =~ ^[1-9][0-9]?$ ]] || mistake "--rounds $rounds: a number from 1 to 99"
+[[ $rounds =~ ^[1-9][0-9]?$ ]] || mistake "--rounds: invalid number \"$rounds\": want an integer from 1 to 99"
 cd "$(dirname "$0")/.."
 # shellcheck source=/dev/null
 . scripts/go.sh
@@ -42,25 +42,25 @@ need_go bench.sh
 . scripts/peers/page.sh
 [ ${#cpus[@]} -gt 0 ] || read -r -a cpus <<<"$(two_processors)"
 if ! [[ "${cpus[*]}" =~ ^[0-9]+\ [0-9]+$ ]] || [ "${cpus[0]}" = "${cpus[1]}" ]; then
-    echo "bench: needs two processors, one for each side" >&2
+    echo "bench.sh: error: needs two processors, one for each side" >&2
     exit 1
 fi
 
-if [ -n "${out:-}" ]; then # said now, not after minutes of measuring
+if [ -n "${out:-}" ]; then # fail now, not after minutes of measuring
     folder=$out
     until [ -e "$folder" ]; do folder=$(dirname "$folder"); done
     if ! { try=$(mktemp -d "$folder/.bench-XXXXXX") && rmdir "$try"; } 2>/dev/null; then
-        printf 'bench.sh: error: no page can be written to %s\nbench.sh: hint: choose another --out\n' "$out" >&2
+        printf 'bench.sh: error: cannot write to %s\nbench.sh: hint: choose another --out\n' "$out" >&2
         exit 1
     fi
 fi
 work=$(mktemp -d)
 mkdir -m 700 "$work/sockets"
-export PEER_NAME=bench-$$ XDG_RUNTIME_DIR=$work/sockets # of all peers
+export PEER_NAME=bench-$$ XDG_RUNTIME_DIR=$work/sockets # for all peers
 running=
 tidy() { rm -f "/dev/shm/sluice.$PEER_NAME"{,.back} "/dev/shm/$PEER_NAME".queue*; }
 finish() {
-    if [ -n "$running" ]; then # its other process dies with it
+    if [ -n "$running" ]; then # its child process is killed with it
         kill "$running" 2>/dev/null || true
         wait "$running" 2>/dev/null || true
     fi
@@ -77,8 +77,8 @@ labels=() commands=() missing=() # in the order of the tables
 . scripts/peers/list.sh
 [ ${#missing[@]} -eq 0 ] || printf '%s\n' "${missing[@]}"
 
-# measure PEER JOB MESSAGES runs a peer once. It sets seconds, cpu and us, or
-# fails and says in outcome why.
+# measure PEER JOB MESSAGES runs a peer once. It sets seconds, cpu and us, or fails and
+# sets outcome to the reason.
 measure() {
     local command kind bytes spin code=0
     read -r -a command <<<"${commands[$1]}"
@@ -97,31 +97,31 @@ measure() {
     tidy
     case $code in
     0) outcome=${seconds:-no answer} ;; # "unsupported"
-    124 | 137) outcome="not done after 20 s" ;;
+    124 | 137) outcome="not finished after 20 s" ;;
     *) outcome="exit code $code, $(head -n 1 "$work/complaint")" ;;
     esac
     outcome=${outcome//"$work/"/}
     return 1
 }
 
-# attempt PEER JOB notes the figures of one measurement that takes about the
-# target, if there are any to be had.
+# attempt PEER JOB records one measurement that takes about the target time, if the peer
+# supports the job.
 jobs=("throughput 8" "throughput 64" "throughput 1024" "throughput 65536" "throughput 1048576" "roundtrip 8" "roundtrip 8 spin")
-declare -A counts # messages the next time
+declare -A counts # messages for the next measurement; none = unsupported or failed
 failed=()
 attempt() {
-    local messages factor again=${counts["$1 $2"]:-}
-    case $again,$2 in
+    local messages factor count=${counts["$1 $2"]:-}
+    case $count,$2 in
     none,*) return ;;
     ,*1048576) messages=20 ;;
     ,*65536) messages=200 ;;
     ,*) messages=1000 ;;
-    *) messages=$again ;;
+    *) messages=$count ;;
     esac
     while measure "$1" "$2" "$messages"; do
         factor=$((target * 1000 / (us + 1)))
         counts["$1 $2"]=$((messages * (factor < 100000 ? factor : 100000) / 1000 + 10))
-        if [ -n "$again" ] || [ $factor -lt 3000 ]; then
+        if [ -n "$count" ] || [ $factor -lt 3000 ]; then
             printf '%s|%s|%s|%s|%s|%s\n' "${labels[$1]}" "$2" "$round" "$messages" "$seconds" "$cpu" >>"$work/figures"
             return
         fi
@@ -131,7 +131,7 @@ attempt() {
     [ "$outcome" = unsupported ] || failed+=("${labels[$1]}: failed in $2, $outcome")
 }
 
-# A table of the medians so far: a live one where there is room for it, else one a round.
+# A table of the medians so far: updated in place if the terminal is large enough, else printed after each round.
 tables() { awk -v peers="$(IFS='|' && echo "${labels[*]}")" -f scripts/peers/figures.awk -f "scripts/peers/$1.awk" "$work/figures"; }
 live=false clear='' height=$((${#labels[@]} + 2))
 if [ -t 1 ]; then
@@ -154,7 +154,7 @@ for ((round = 1; round <= rounds; round++)); do
 done
 
 busy=$(elsewhere "$before" $((SECONDS - began)))
-[ "$busy" -lt 10 ] || echo "other work took $busy % of a processor meanwhile: figures are worse and less exact than they should be"
+[ "$busy" -lt 10 ] || echo "other work took $busy % of a processor during the run: the figures are worse and less exact"
 mkdir -p "${out:=$(mktemp -d)}"
 page >"$work/bench.md"
 mv "$work/bench.md" "$out/bench.md"

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Hard against soft back-pressure, measured: runs a ring and a transfer in three
-# forms under the same loads, and writes a report with pictures.
+# Compares hard and soft back-pressure: runs a ring, and a transfer in three forms,
+# under the same loads and writes a report with pictures.
 #
 #   scripts/compare.sh [--quick] [--out DIR]
 #
-# The report goes to DIR, a new temporary folder unless DIR is given.
-# Needs Go and nothing else. --quick takes under a minute, the full run under ten.
-# Ctrl-C leaves nothing behind.
+# Writes the report to DIR, a new temporary directory without --out. Needs only Go.
+# --quick takes less than a minute, the full run less than ten. Ctrl-C cleans up.
 set -euo pipefail
 
 args=()
@@ -14,7 +13,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --quick) args+=(-quick) ;;
     --out)
-        [ $# -gt 1 ] || { echo "compare.sh: error: --out: a folder is missing" >&2; exit 2; }
+        [ $# -gt 1 ] || { echo "compare.sh: error: --out: a directory is missing" >&2; exit 2; }
         args+=(-out "$(realpath -m "$2")")
         shift
         ;;

@@ -1,6 +1,6 @@
 # Completes commands, flags, values and names of segments in bash. Source it:
 #     source scripts/completion.bash
-# What there is to complete comes from the command itself (COMMAND --generate-completion).
+# The completions come from the command itself (COMMAND --generate-completion).
 
 _sluice() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} sub=()
@@ -11,7 +11,7 @@ _sluice() {
     fi
     [[ $COMP_CWORD -lt 2 ]] || sub=("${COMP_WORDS[1]}")
 
-    # A line has a word, what it takes, and its meaning.
+    # A line has a word, the kind of its value, and its description.
     local one takes value=none words=() segments=() named=false
     while read -r one takes _; do
         case $takes in
@@ -34,7 +34,7 @@ _sluice() {
         ;;
     *) IFS='|' read -r -a words <<<"$value" ;;
     esac
-    # Names of files are data, which compgen -W would take for shell.
+    # Not compgen -W, which would expand the names of files as shell words.
     COMPREPLY=()
     for one in "${words[@]}"; do
         [[ $one != "$word"* ]] || COMPREPLY+=("$one")

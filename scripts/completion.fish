@@ -1,6 +1,6 @@
 # Completes commands, flags, values and names of segments in fish. Source it:
 #     source scripts/completion.fish
-# What there is to complete comes from the command itself (COMMAND --generate-completion).
+# The completions come from the command itself (COMMAND --generate-completion).
 
 function __sluice_complete
     set -l words (commandline -opc)
@@ -19,7 +19,7 @@ function __sluice_complete
         set sub $words[2]
     end
 
-    # A line has a word, what it takes, and its meaning.
+    # A line has a word, the kind of its value, and its description.
     set -l value none
     set -l described
     set -l segments

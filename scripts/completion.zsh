@@ -2,7 +2,7 @@
 # Completes commands, flags, values and names of segments in zsh. Copy it as _sluice into a
 # folder of $fpath, or source it after compinit:
 #     source scripts/completion.zsh
-# What there is to complete comes from the command itself (COMMAND --generate-completion).
+# The completions come from the command itself (COMMAND --generate-completion).
 
 _sluice() {
     local command=${${(Q)words[1]}/#\~\//$HOME/} before=$words[CURRENT-1] line one takes text value=none
@@ -14,7 +14,7 @@ _sluice() {
     fi
     (( CURRENT < 3 )) || sub=("$words[2]")
 
-    # A line has a word, what it takes, and its meaning.
+    # A line has a word, the kind of its value, and its description.
     for line in ${(f)"$($command "${(Q)sub[@]}" --generate-completion 2>/dev/null)"}; do
         read -r one takes text <<<$line
         case $takes in

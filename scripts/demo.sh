@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds the commands and shows what they are for: a producer that is held back
-# by a slow consumer, and a file that goes through a small ring unharmed.
+# Builds the commands and demonstrates them: a slow consumer blocks its producer, and a
+# file is copied through a small ring.
 #
 #   scripts/demo.sh
 #
-# Needs Go and nothing else. Takes about 15 seconds and cleans up; the first time, Go
-# also downloads and compiles what the commands import, which takes about a minute.
+# Needs only Go. Takes about 15 seconds and cleans up. The first time, Go also downloads
+# and compiles the dependencies, which takes about a minute.
 set -euo pipefail
 
 case ${1:-} in
@@ -15,7 +15,7 @@ case ${1:-} in
     exit 0
     ;;
 *)
-    printf 'demo.sh: error: unknown argument "%s"\ndemo.sh: hint: it takes none; see --help\n' "$1" >&2
+    printf 'demo.sh: error: unknown argument "%s"\ndemo.sh: hint: it has no arguments; see --help\n' "$1" >&2
     exit 2
     ;;
 esac
@@ -36,7 +36,7 @@ trap finish EXIT
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }
 
-# pair PRODUCER-FLAGS -- CONSUMER-FLAGS: runs both, shows what the producer says.
+# pair PRODUCER-FLAGS -- CONSUMER-FLAGS: runs both and shows the producer's output.
 pair() {
     local producer=() consumer=()
     while [ "$1" != -- ]; do producer+=("$1"); shift; done
@@ -58,33 +58,33 @@ pair() {
 say "Building producer, consumer and gauge into bin/"
 go build -o bin/ ./cmd/...
 
-say "1. A free consumer. 200 messages a second, at most 8 in flight."
+say "1. A fast consumer: 200 messages per second, at most 8 in flight."
 pair --slots 8 --rate 200 --duration 3s --
 cat <<'EOF'
 
-  The queue stays empty. The consumer sleeps nearly all the time (consumer waits)
-  and is woken once a message: the producer is the slower side.
+  The queue stays empty. The consumer sleeps most of the time (consumer waits) and is
+  woken for each message: the producer is the slower side.
 EOF
 
-say "2. A slow consumer, 20 ms a message. The producer is held back."
+say "2. A slow consumer, 20 ms per message, blocks the producer."
 pair --slots 8 --rate 200 --duration 4s -- --work 20ms
 cat <<'EOF'
 
-  200 a second were asked for, 50 arrive: the producer sleeps until a slot is
-  free (producer waits), the queue never holds more than its 8. Nothing is lost
-  and no memory grows; that is hard back-pressure. A larger ring would fill up
-  as well, only later. A message waits for the seven before it: see the latency.
+  The producer asks for 200 messages per second, but only 50 arrive: it sleeps until a
+  slot is free (producer waits), and the queue never has more than 8 messages. No
+  message is lost and memory does not grow: this is hard back-pressure. A larger ring
+  would also fill up, only later. Each message waits for seven others: see the latency.
 EOF
 
-say "3. As fast as it goes, every message checked."
+say "3. As fast as possible, every message verified."
 pair --duration 3s -- --verify
 cat <<'EOF'
 
-  Numbered messages of 8 bytes, each published for itself; the consumer has
-  checked order, number and content. Whoever has nothing to do sleeps.
+  Numbered messages of 8 bytes, each published separately; the consumer has checked
+  order, number and content. A side that has to wait sleeps.
 EOF
 
-say "4. A file of 64 MiB through a ring of 1 MiB."
+say "4. A file of 64 MiB is copied through a ring of 1 MiB."
 head -c 67108864 /dev/urandom >"$work/in"
 pair --input "$work/in" --report 0 -- --output "$work/out"
 cmp "$work/in" "$work/out"
@@ -93,7 +93,7 @@ echo "  $(cksum <"$work/in")  before"
 echo "  $(cksum <"$work/out")  after"
 
 if [ -e "/dev/shm/sluice.$name" ]; then
-    echo "demo: /dev/shm/sluice.$name was left behind" >&2
+    echo "demo.sh: error: /dev/shm/sluice.$name was left behind" >&2
     exit 1
 fi
 say "Done. Now try it in two terminals: bin/producer, and bin/consumer --work 1ms"

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What the CI and the pages for people call is there, and make alone says what it does.
+// The make targets that the CI and the pages call exist, and make without a target lists them.
 func TestMakefile_Targets(t *testing.T) {
 	needs(t, "make", "awk")
 	list := do(t, "..", "make")

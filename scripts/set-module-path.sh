@@ -4,9 +4,9 @@
 #   scripts/set-module-path.sh [--force] PATH
 #
 # PATH is where the module will be fetched from, such as github.com/you/sluice. The
-# names of packages and commands stay. The tree has to be without changes that are not
-# committed, so that `git diff` shows what this has done and `git checkout .` undoes
-# it; --force goes on all the same. Needs Go, and neither builds nor commits anything.
+# names of packages and commands do not change. The tree must have no uncommitted
+# changes, so that `git diff` shows the changes of this script and `git checkout .`
+# reverts them; --force skips this check. Needs Go; does not build or commit anything.
 set -euo pipefail
 
 die() { # CODE ERROR HINT
@@ -34,18 +34,18 @@ done
 
 # What module paths are made of, see https://go.dev/ref/mod#module-path.
 case $path in
-*[!a-zA-Z0-9._~/-]*) die 2 "invalid path \"$path\": letters, digits and . _ ~ - alone, between slashes" "a URL has https:// before the path; leave that out" ;;
+*[!a-zA-Z0-9._~/-]*) die 2 "invalid path \"$path\": want letters, digits and . _ ~ - between slashes" "omit the https:// of a URL" ;;
 /* | */ | *//*) die 2 "invalid path \"$path\": an element between slashes is empty" "for example github.com/you/sluice" ;;
 esac
 IFS=/ read -r -a elements <<<"$path"
 for element in "${elements[@]}"; do
     case $element in
     .* | *. | -*) die 2 "invalid path \"$path\": \"$element\" begins or ends with a dot, or begins with a dash" "for example github.com/you/sluice" ;;
-    internal | vendor) die 2 "invalid path \"$path\": \"$element\" keeps other modules from importing it" "choose another" ;;
+    internal | vendor) die 2 "invalid path \"$path\": with \"$element\" other modules cannot import it" "choose another path" ;;
     esac
 done
 if [[ ${elements[-1]} =~ ^v[0-9]+$ ]] && [ "${#elements[@]}" -gt 1 ]; then
-    die 2 "invalid path \"$path\": /${elements[-1]} is for major versions from 2 on, and this is 0" "leave it out"
+    die 2 "invalid path \"$path\": /${elements[-1]} is for major versions from 2 on, this is version 0" "omit it"
 fi
 
 cd "$(dirname "$0")/.."
@@ -53,12 +53,12 @@ cd "$(dirname "$0")/.."
 . scripts/go.sh
 need_go set-module-path.sh
 old=$(go list -m)
-[ "$path" != "$old" ] || die 1 "the module path is $old already" "nothing was changed"
+[ "$path" != "$old" ] || die 1 "the module path is already $old" "nothing was changed"
 if ! $force && [ -e .git ] && changed=$(git status --porcelain --untracked-files=no) && [ -n "$changed" ]; then
-    die 1 "there are changes that are not committed" "commit them first, or see --force"
+    die 1 "there are uncommitted changes" "commit them first, or use --force"
 fi
-[ ! -e "$(go env GOROOT)/src/${elements[0]}" ] || die 2 "\"${elements[0]}\" is a folder of Go's standard library" "choose another"
-! grep -qE "^(require)?[[:space:]]*$path v" go.mod || die 2 "$path is a module that this one needs" "choose another"
+[ ! -e "$(go env GOROOT)/src/${elements[0]}" ] || die 2 "\"${elements[0]}\" is a directory of Go's standard library" "choose another path"
+! grep -qE "^(require)?[[:space:]]*$path v" go.mod || die 2 "$path is a dependency of this module" "choose another path"
 mistake=$(go mod edit -module "$path" -print 2>&1 >/dev/null) || die 2 "invalid path \"$path\": $mistake" "for example github.com/you/sluice"
 
 mapfile -t files < <(
@@ -66,9 +66,8 @@ mapfile -t files < <(
         while read -r file; do [ ! -f "$file" ] || echo "$file"; done |
         grep -E '\.(go|md|sh|bash|zsh|fish|yml|yaml)$|^(go\.mod|Makefile|\.ci/.*)$'
 )
-# A package is the old path, a slash, and a folder of this tree; what stands before may be
-# part of no longer path. The module itself stands alone in an import, and beside replace
-# and require.
+# A package is the old path, a slash and a directory of this tree, not preceded by a character
+# of a longer path. The module itself appears alone in imports, and after replace and require.
 folders=$(for f in */; do find "$f" -name '*.go' -print -quit; done | cut -d/ -f1 | paste -sd'|')
 was=${old//./\\.}
 sed -E -i \
@@ -80,7 +79,7 @@ sed -E -i \
     "${files[@]}"
 go mod edit -module "$path"
 mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep '\.go$')
-"$(go env GOROOT)/bin/gofmt" -w "${sources[@]}" # an import may have another place in its group
+"$(go env GOROOT)/bin/gofmt" -w "${sources[@]}" # the order of imports may change
 
 echo "The module path was $old and is $path."
 case ${elements[0]} in *.*) ;; *) echo "Its first element has no dot, so no other machine can fetch it." ;; esac

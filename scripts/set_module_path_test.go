@@ -202,16 +202,16 @@ func TestSetModulePath_Refuses(t *testing.T) {
 		{2, "PATH is empty", []string{""}},
 		{2, `unknown argument "--nosuch"`, []string{"--nosuch", newPath}},
 		{2, "more than one PATH", []string{newPath, "example.com/b"}},
-		{2, "a URL has https://", []string{"https://example.com/a"}},
+		{2, "omit the https:// of a URL", []string{"https://example.com/a"}},
 		{2, "letters, digits", []string{"example.com/a b"}},
 		{2, "letters, digits", []string{"example.com/a&b"}},
 		{2, "is empty", []string{"example.com//a"}},
 		{2, "is empty", []string{"example.com/a/"}},
 		{2, "begins or ends with a dot", []string{"example.com/../a"}},
-		{2, "keeps other modules from importing it", []string{"example.com/internal/a"}},
+		{2, "other modules cannot import it", []string{"example.com/internal/a"}},
 		{2, "for major versions", []string{"example.com/a/v2"}},
 		{2, "standard library", []string{"net/sluice"}},
-		{2, "is a module that this one needs", []string{"golang.org/x/sys"}},
+		{2, "is a dependency of this module", []string{"golang.org/x/sys"}},
 		{1, "already", []string{old}},
 	} {
 		code, out := setPath(t, root, c.args...)
@@ -228,7 +228,7 @@ func TestSetModulePath_Refuses(t *testing.T) {
 	if err := os.WriteFile(readme, files["README.md"], 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := setPath(t, root, newPath); code != 1 || !strings.Contains(out, "not committed") {
+	if code, out := setPath(t, root, newPath); code != 1 || !strings.Contains(out, "uncommitted") {
 		t.Errorf("with a change that is not committed: exit code %d\n%s", code, out)
 	}
 	for rel, text := range tree(t, root) {

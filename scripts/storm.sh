@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Kills the sides of transfers again and again, and holds what arrived against what was
-# sent: finite, numbered streams, one buffer a message, packed, recycled, and with a limit.
+# Kills the sides of transfers repeatedly, and compares the received messages with those
+# sent: finite, numbered streams, with one buffer per message, packed, recycled, and limited.
 #
 #   scripts/storm.sh [--kills N] [--seed N]
 #
-# 1,000 kills unless said otherwise; they take about five minutes. It needs Go and
-# nothing else, uses segments and sockets of its own, and leaves nothing behind. The
-# exit code is 1 when a message is missing that nobody has counted as lost.
+# The default is 1,000 kills, which take about five minutes. Needs only Go, uses its own
+# segments and sockets, and cleans up. The exit code is 1 if more messages are missing
+# than were counted as lost.
 set -euo pipefail
 
 args=()

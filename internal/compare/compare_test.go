@@ -252,7 +252,7 @@ func TestCompare_UnwritableOut_RefusedFirst(t *testing.T) {
 	for _, out := range []string{file, filepath.Join(file, "report"), "/proc/none/report"} {
 		cmd := exec.Command(testenv.Command("compare"), "-quick", "-bin", bin, "-out", out)
 		said, _ := cmd.CombinedOutput()
-		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(said), "error: no report can be written to "+out) || strings.Contains(strings.ReplaceAll(string(said), out, ""), "1/") {
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(said), "error: cannot write the report to "+out) || strings.Contains(strings.ReplaceAll(string(said), out, ""), "1/") {
 			t.Errorf("%s: exit code %d, %q", out, code, said)
 		}
 	}
@@ -274,7 +274,7 @@ func TestCompare_Interrupted_LeavesNothing(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said.String(), "nothing is left behind") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said.String(), "no report was written") {
 		t.Errorf("exit code %d, %q", code, said.String())
 	}
 	entries, err := os.ReadDir(tmp)

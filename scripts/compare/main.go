@@ -1,5 +1,5 @@
-// Command compare runs the two models of passing messages under the same loads and
-// writes a report. scripts/compare.sh builds what it needs and starts it.
+// Command compare runs a ring and a transfer under the same loads and writes a report.
+// scripts/compare.sh builds what it needs and starts it.
 package main
 
 import (
@@ -22,11 +22,11 @@ import (
 )
 
 func main() {
-	// The processes that it starts end with the thread that has started them.
+	// Pdeathsig kills the started processes when the thread that started them ends.
 	runtime.LockOSThread()
-	quick := flag.Bool("quick", false, "rough figures in under a minute")
-	out := flag.String("out", "", "write the report to `FOLDER`, a new temporary one if this is not given")
-	bin := flag.String("bin", "bin", "`FOLDER` of producer, consumer and gauge")
+	quick := flag.Bool("quick", false, "less exact figures, in less than a minute")
+	out := flag.String("out", "", "write the report to `DIR`; a new temporary directory without it")
+	bin := flag.String("bin", "bin", "`DIR` of producer, consumer and gauge")
 	flag.CommandLine.Init("compare", flag.ContinueOnError)
 	if done, err := cli.ParseProgram(flag.CommandLine, "run the two modes under the same loads, and write a report", os.Args[1:]); done {
 		os.Exit(cli.Exit("compare", false, err))
@@ -37,7 +37,7 @@ func main() {
 	switch {
 	case err == nil:
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(os.Stderr, "compare: stopped; nothing is left behind, and no report was written")
+		fmt.Fprintln(os.Stderr, "compare: stopped; no report was written")
 		os.Exit(130)
 	default:
 		os.Exit(cli.Exit("compare", false, err))
@@ -79,12 +79,12 @@ func run(ctx context.Context, quick bool, out, bin string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nwritten in %.0f s: %s and report.md, pictures and recordings beside it\n", time.Since(began).Seconds(), filepath.Join(out, "report.html"))
+	fmt.Printf("\nwritten after %.0f s: %s and, in the same directory, report.md, pictures and recordings\n", time.Since(began).Seconds(), filepath.Join(out, "report.html"))
 	return nil
 }
 
-// canSave is an error where save could not make files in out: to say so after minutes of
-// measuring is late. It makes nothing that stays, because a run may be stopped.
+// canSave returns an error if save cannot create files in out, so that this is known before
+// minutes of measuring. It creates nothing that stays, because the run may be stopped.
 func canSave(out string) error {
 	if out == "" {
 		return nil
@@ -100,14 +100,15 @@ func canSave(out string) error {
 	try, err := os.MkdirTemp(dir, ".sluice-report-")
 	if err != nil {
 		if e := (*fs.PathError)(nil); errors.As(err, &e) {
-			err = e.Err // its path is of no use
+			err = e.Err // its path is a temporary name
 		}
-		return fmt.Errorf("no report can be written to %s: %w", out, err)
+		return fmt.Errorf("cannot write the report to %s: %w", out, err)
 	}
 	return os.Remove(try)
 }
 
-// save writes everything, and into the folder only when all of it is written.
+// save writes all files under temporary names, then renames them, so that an error leaves no
+// incomplete report.
 func save(rep *compare.Report, out string) (string, error) {
 	if out == "" {
 		var err error

@@ -1,11 +1,11 @@
 // boost_queue: boost::interprocess::message_queue, a bounded queue with
-// priorities in shared memory, guarded by one mutex. Blocks like a ring does.
+// priorities in shared memory, protected by one mutex. Blocks as a ring does.
 //
 //   g++ -O3 -std=c++17 scripts/peers/boost_queue.cpp -o boost_queue
 //   ./boost_queue throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
 //
-// 1 MiB of messages, at least 4 and at most 1024. The name is gone before the
-// first message; $PEER_NAME is what it is made of.
+// 1 MiB of messages, at least 4 and at most 1024. The name, which begins with
+// $PEER_NAME, is removed before the first message.
 #include "loops.h"
 #include <algorithm>
 #include <boost/interprocess/ipc/message_queue.hpp>

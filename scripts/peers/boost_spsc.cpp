@@ -1,13 +1,13 @@
-// boost_spsc: boost::lockfree::spsc_queue between two processes, in shared
-// memory, both sides spinning. What a C++ programmer would reach for first.
+// boost_spsc: boost::lockfree::spsc_queue between two processes, in shared memory, with
+// both sides spinning.
 //
 //   g++ -O3 -std=c++17 scripts/peers/boost_spsc.cpp -o boost_spsc
 //   ./boost_spsc throughput 8|64|1024 MESSAGES CPU_A CPU_B
 //   ./boost_spsc roundtrip 8|64|1024 MESSAGES CPU_A CPU_B spin
 //
-// Elements are of a size that the compiler knows, so larger ones are left out,
-// and it has no way to sleep. Pushed and popped one at a time; as many fit as
-// into a ring of 1 MiB.
+// Elements have a size known at compile time, so only small ones are measured. There is
+// no way to sleep. Elements are pushed and popped one at a time; the queue has about as
+// many as fit into a ring of 1 MiB.
 #include "peer.h"
 #include <boost/lockfree/spsc_queue.hpp>
 #include <new>

@@ -1,6 +1,6 @@
-# figures.awk: reads what bench.sh has noted, a line a measurement:
-# LABEL|JOB|ROUND|MESSAGES|SECONDS|PROCESSOR-SECONDS. peers has all labels, with | in between;
-# the first is what the others are compared with.
+# figures.awk: reads the measurements of bench.sh, one per line:
+# LABEL|JOB|ROUND|MESSAGES|SECONDS|PROCESSOR-SECONDS. peers has all labels, separated by |;
+# the others are compared with the first.
 BEGIN {
     FS = "|"
     many = split(peers, peer, "|")
@@ -15,12 +15,12 @@ BEGIN {
     else
         got = $4 / $5 / 1e6 # M msg/s
     value[$1, $2, $3] = got
-    cpu[$1, $2, $3] = $6 / $4 * 1e6 # us a message, or seconds a million
+    cpu[$1, $2, $3] = $6 / $4 * 1e6 # us per message, or seconds per million
     if ($3 + 0 > rounds) rounds = $3 + 0
 }
 
-# middle is the median of the rounds of figure[label, job]; it sets low and high.
-# Without any it is -1.
+# middle returns the median of the rounds of figure[label, job], -1 if there are none. It
+# sets low and high.
 function middle(figure, label, job,    n, r, i, v, sorted) {
     for (r = 1; r <= rounds; r++) {
         if (!((label, job, r) in figure)) continue
@@ -34,7 +34,7 @@ function middle(figure, label, job,    n, r, i, v, sorted) {
     return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
 }
 
-# digits writes a figure with three digits that count.
+# digits formats a figure with three significant digits.
 function digits(v) {
     if (v >= 99.95) return sprintf("%.0f", v)
     if (v >= 9.995) return sprintf("%.1f", v)

@@ -1,6 +1,6 @@
-/* futex_words: a round trip on two shared words, a futex each: the floor of
- * everything that sleeps. With spin it is the time that a cache line takes from
- * one processor to the other and back, the floor of everything that does not.
+/* futex_words: a round trip on two shared words, each a futex: the minimum for every
+ * peer that sleeps. With spin it is the round trip of a cache line between the
+ * processors, the minimum for every peer that spins.
  *
  *   gcc -O3 -std=c99 scripts/peers/futex_words.c -o futex_words
  *   ./futex_words roundtrip 8 MESSAGES CPU_A CPU_B [spin]
@@ -11,7 +11,7 @@
 
 struct word {
     uint64_t value; /* messages so far; its low half is the futex */
-    char apart[120]; /* from the other: processors fetch lines in pairs */
+    char apart[120]; /* keeps the words apart: processors fetch lines in pairs */
 };
 
 static void set(struct word *w, uint64_t value) {

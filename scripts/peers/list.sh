@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # what bench.sh, which sources this file, has set
-# Who takes part in scripts/bench.sh: builds the peers into $work, and fills labels,
-# whats, commands and missing. All are compared with the first.
+# shellcheck disable=SC2154 # set by bench.sh, which sources this file
+# The peers of scripts/bench.sh: builds them into $work, and sets labels, whats, commands
+# and missing. All are compared with the first.
 
-# peer LABEL COMMAND... -- WHAT: one that is ready to run, in $work.
+# peer LABEL COMMAND... -- WHAT: adds a peer that is ready to run in $work.
 peer() {
     labels+=("$1")
     commands+=("${*:2:$#-3}")
     whats+=("${!#}")
 }
 
-# native LABEL PACKAGE HEADER PROGRAM SOURCE FLAGS... -- WHAT: one to be compiled.
-# PACKAGE is Debian's name of what brings HEADER, where not every system has it.
+# native LABEL PACKAGE HEADER PROGRAM SOURCE FLAGS... -- WHAT: compiles a peer and adds it.
+# PACKAGE is the Debian package of HEADER, "" if every system has it.
 native() {
     local label=$1 package=$2 header=$3 program=$4 source=scripts/peers/$5 flags=("${@:6:$#-7}") what=${!#}
     local compiler=gcc language=c standard=c99 brings="gcc libc6-dev"
@@ -29,33 +29,33 @@ native() {
 
 go build -o "$work/sluice" ./scripts/peers/sluice
 peer "sluice ring" ./sluice send -- \
-    "one publish a message: \`Send\` copies it in, \`Take\` reads it in place. The ring has 1 MiB, for messages of 1 MiB 4 MiB"
+    "one publish per message: \`Send\` copies it in, \`Take\` reads it in place. The ring has 1 MiB, for messages of 1 MiB 4 MiB"
 peer "sluice ring, zero-copy" ./sluice reserve -- \
     "\`Reserve\`, \`Commit\`, \`Publish\` and \`Next\`, \`Release\`, each for one message: written and read in the ring"
 peer "sluice ring, batched" ./sluice batch -- \
     "the same, with a publish and a release for 64 messages or a quarter of the ring, whichever is less"
-peer "sluice transfer, sealed" ./sluice sealed -- "a sealed memfd a message, up to 64 in a packet; at most 256 MiB in flight"
+peer "sluice transfer, sealed" ./sluice sealed -- "a sealed memfd per message, up to 64 in a packet; at most 256 MiB in flight"
 peer "sluice transfer, packed" ./sluice packed -- "messages packed into sealed memfds of 64 KiB"
-peer "sluice transfer, recycled" ./sluice recycled -- "a memfd a message, which comes back and is used again, without the seal against writing; the first 2048 messages, which make them, are not measured"
+peer "sluice transfer, recycled" ./sluice recycled -- "a memfd per message, which is returned and reused, without the seal against writing; the first 2048 messages, which create them, are not measured"
 
-native pipe "" stdio.h pipe pipe.c -- "1 MiB of buffer (\`F_SETPIPE_SZ\`), a write and a read a message"
+native pipe "" stdio.h pipe pipe.c -- "1 MiB of buffer (\`F_SETPIPE_SZ\`), a write and a read per message"
 native "AF_UNIX stream" "" stdio.h unix_stream unix_socket.c -DKIND=SOCK_STREAM -- \
-    "1 MiB of send buffer, twice the message if that is more; a send and a recv a message"
+    "1 MiB of send buffer, twice the message if that is more; a send and a recv per message"
 native "AF_UNIX seqpacket" "" stdio.h unix_seqpacket unix_socket.c -DKIND=SOCK_SEQPACKET -- "the same, in packets"
 native "boost::lockfree::spsc_queue" libboost-dev boost/lockfree/spsc_queue.hpp boost_spsc boost_spsc.cpp -- \
-    "in shared memory, about as many elements as fit into a ring of 1 MiB; both sides only ever spin"
+    "in shared memory, about as many elements as fit into a ring of 1 MiB; both sides always spin"
 native "boost message_queue" libboost-dev boost/interprocess/ipc/message_queue.hpp boost_queue boost_queue.cpp -- \
     "boost::interprocess: 1 MiB of messages, 4 to 1024 of them, behind one mutex"
 native "ZeroMQ PUSH/PULL" libzmq3-dev zmq.h zmq_push zmq_push.c -lzmq -- \
-    "over ipc://, at most 1000 messages or 64 MiB a side; its I/O threads share the processor of their side"
+    "over ipc://, at most 1000 messages or 64 MiB per side; its I/O threads share the processor of their side"
 native "nng push/pull" libnng-dev nng/nng.h nng_push nng_push.c -lnng -- "over ipc://, buffers as with ZeroMQ; its threads share the processor of their side"
-native "futex words, in C" "" stdio.h futex_words futex_words.c -- "a store and a wake on one shared word, a wait on another: the floor of a round trip"
-native "memfd + SCM_RIGHTS, in C" "" stdio.h memfd_pass memfd_pass.c -- "a memfd a message, mapped, filled and passed, without seals, checks and accounts"
+native "futex words, in C" "" stdio.h futex_words futex_words.c -- "a store and a wake on one shared word, a wait on another: the minimum of a round trip"
+native "memfd + SCM_RIGHTS, in C" "" stdio.h memfd_pass memfd_pass.c -- "a memfd per message, mapped, filled and passed, without seals, checks and counters"
 
 if command -v node >/dev/null && command -v taskset >/dev/null; then
     cp scripts/peers/node/*.js "$work"
     peer "Node.js SharedArrayBuffer" node shared_ring.js -- "a ring of 8 slots between two threads, \`Atomics.wait\` and \`Atomics.notify\`"
-    peer "Node.js postMessage" node post_message.js -- "a new ArrayBuffer a message, transferred to the other thread; at most 10,000 or 64 MiB ahead"
+    peer "Node.js postMessage" node post_message.js -- "a new ArrayBuffer per message, transferred to the other thread; at most 10,000 messages or 64 MiB in flight"
 else
     missing+=("Node.js SharedArrayBuffer, Node.js postMessage: not installed (\`apt-get install nodejs util-linux\`)")
 fi

@@ -1,10 +1,10 @@
-/* loops.h: the main of every peer that passes messages of any size. The peer
- * defines the functions below; static as they are, the compiler inlines them. */
+/* loops.h: main for the peers that pass messages of any size. The peer defines the
+ * functions below; they are static, so the compiler inlines them. */
 #include "peer.h"
 
-/* Way 0 leads from A to B, way 1 back. */
-static void prepare(void);        /* before the fork; unsupported() if the peer cannot do it */
-static void attach(int b);        /* in each process after it, A first */
+/* Way 0 is from A to B, way 1 from B to A. */
+static void prepare(void);        /* before the fork; calls unsupported() if the peer cannot run the job */
+static void attach(int b);        /* in each process after the fork, A first */
 static char *room(int way);       /* where to write a message of peer.bytes */
 static void give(int way);        /* sends it */
 static char *take(int way);       /* waits for the next message */
@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
     if (fork_b()) {
         meet(1);
         attach(1);
-        peer.roundtrip ? echo_all(1) : read_all(1); /* connects, and counts for nothing: its number is 0 */
+        peer.roundtrip ? echo_all(1) : read_all(1); /* connects the sides; number 0 does not change the sum */
         meet(2);
         end_b(peer.roundtrip ? echo_all(peer.messages) : read_all(peer.messages));
     }

@@ -1,6 +1,5 @@
-/* memfd_pass: one memfd a message, passed over a Unix socket by SCM_RIGHTS, the
- * straight way: no seals, no checks, no accounts, no packing, no recycling. It is
- * what transfer mode is measured against.
+/* memfd_pass: one memfd per message, passed over a Unix socket by SCM_RIGHTS, without
+ * seals, checks, counters, packing or recycling: the baseline for transfer mode.
  *
  *   gcc -O3 -std=c99 scripts/peers/memfd_pass.c -o memfd_pass
  *   ./memfd_pass throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
@@ -12,7 +11,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-static int ends[2]; /* A's and B's; each carries both ways */
+static int ends[2]; /* A's and B's; both are bidirectional */
 static int fd;
 static char *message;
 

@@ -1,8 +1,8 @@
 # page.awk, after figures.awk: the tables of bench.md.
 
-# table prints one job: what is measured, in which unit, and whether more is better.
+# table prints the results of a job. more: larger values are better.
 function table(job, unit, more,    p, v, text, r, ratio, better, each) {
-    printf "| | %s | lowest to highest | times sluice ring | CPU s a million |\n|---|---|---|---|---|\n", unit
+    printf "| | %s | lowest to highest | times sluice ring | CPU s per million |\n|---|---|---|---|---|\n", unit
     for (p = 1; p <= many; p++) {
         v = middle(value, peer[p], job)
         if (v < 0) {
@@ -27,7 +27,7 @@ function table(job, unit, more,    p, v, text, r, ratio, better, each) {
 }
 
 END {
-    printf "\n## Medians\n\n| | 8 B | 64 B | 1 KiB | 64 KiB | 1 MiB | there and back, asleep | awake |\n|---|---|---|---|---|---|---|---|\n"
+    printf "\n## Medians\n\n| | 8 B | 64 B | 1 KiB | 64 KiB | 1 MiB | round trip, both sides sleeping | both spinning |\n|---|---|---|---|---|---|---|---|\n"
     printf "| | M msg/s | M msg/s | M msg/s | GB/s | GB/s | us | us |\n"
     for (p = 1; p <= many; p++) {
         printf "| %s |", peer[p]
@@ -42,8 +42,8 @@ END {
         printf "\n## %s\n\n", title[j]
         table(job[j], j <= 3 ? "M msg/s" : "GB/s", 1)
     }
-    printf "\n## There and back\n\n8 bytes to the other side and their echo, one at a time. Asleep: who waits sleeps each time.\n\n"
-    table(job[6], "us, asleep", 0)
-    printf "\nAwake: who waits looks again and again.\n\n"
-    table(job[7], "us, awake", 0)
+    printf "\n## Round trip\n\n8 bytes to the other side and back, one at a time. With both sides sleeping in each wait:\n\n"
+    table(job[6], "us, sleeping", 0)
+    printf "\nWith both sides spinning:\n\n"
+    table(job[7], "us, spinning", 0)
 }

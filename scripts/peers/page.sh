@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # what bench.sh, which sources this file, has set
-# The processors that scripts/bench.sh pins to, and the page that it writes.
+# shellcheck disable=SC2154 # set by bench.sh, which sources this file
+# Sourced by scripts/bench.sh: the choice of processors, and the page.
 
-# numbers turns a list of the kernel's, like 0,2-3, into lines.
+# numbers prints the numbers of a kernel list such as 0,2-3, one per line.
 numbers() {
     local part
     for part in ${1//,/ }; do seq "${part%-*}" "${part#*-}"; done
@@ -23,7 +23,7 @@ two_processors() {
     done
 }
 
-# others prints how much processor time everybody else has used so far, in ticks.
+# others prints the processor time that all other processes have used so far, in ticks.
 others() {
     local busy own
     busy=$(awk '/^cpu / {print $2 + $3 + $4 + $7 + $8 + $9}' /proc/stat)
@@ -31,14 +31,14 @@ others() {
     echo $((busy - own))
 }
 
-# elsewhere OTHERS SECONDS prints what they have used since others printed OTHERS,
+# elsewhere OTHERS SECONDS prints how much they have used since others printed OTHERS,
 # SECONDS ago, in percent of one processor.
 elsewhere() {
     local ticks=$(($(others) - $1))
     echo $((ticks > 0 ? ticks * 100 / $(getconf CLK_TCK) / ($2 + 1) : 0))
 }
 
-# expand HEADER MACROS: their values, as the C preprocessor sees them.
+# expand HEADER MACROS prints their values, by the C preprocessor.
 expand() { printf '#include <%s>\n%s\n' "$1" "$2" | gcc -E -P - 2>/dev/null | tail -n 1 | tr -d ' "' | tr _ .; }
 
 machine() {
@@ -60,7 +60,7 @@ machine() {
     version=$(expand nng/nng.h NNG_MAJOR_VERSION.NNG_MINOR_VERSION.NNG_PATCH_VERSION) && libraries+=("nng $version")
     [ ${#libraries[@]} -gt 0 ] && echo "| libraries | $(printf '%s; ' "${libraries[@]}" | sed 's/; $//') |"
     awk -F'|' '$1 ~ /^futex/ && $2 ~ /spin/ {print $5 / $4 * 1e9}' "$work/figures" | sort -n |
-        awk '{v[NR] = $1} END {if (NR) printf "| cache line, there and back | %.0f ns (%.0f to %.0f) |\n", v[int((NR + 1) / 2)], v[1], v[NR]}'
+        awk '{v[NR] = $1} END {if (NR) printf "| cache line, round trip | %.0f ns (%.0f to %.0f) |\n", v[int((NR + 1) / 2)], v[1], v[NR]}'
     echo "| other work meanwhile | $busy % of one processor |"
     echo "| date | $(date -u +%F) |"
 }
@@ -70,27 +70,26 @@ page() {
     cat <<END
 # sluice and its peers
 
-What \`scripts/bench.sh\` has measured on the machine below; it measures yours in the same way. Compare within a table: machines differ, and a virtual
-one differs from hour to hour, as its host moves its cores.
+Measured by \`scripts/bench.sh\` on the machine below. Compare figures only within a table: machines differ, and a virtual
+machine changes from hour to hour, because its host moves its cores.
 
 END
     machine
-    [ "$busy" -lt 10 ] || printf '\nOther work took some of the time, so figures are worse and less exact than they should be.\n'
+    [ "$busy" -lt 10 ] || printf '\nOther work used a processor during the run, so the figures are worse and less exact.\n'
     cat <<END
 
-Side A writes every byte of a message and side B reads it, each in a process of its own (of Node.js: a thread) that is pinned to a core of its own; the clock runs from when both
-are connected until the last message was read, and a sum over all bytes must be right. In each of $rounds rounds the peers take turns, size by size, with so many messages that it takes
-about $((target / 1000)) ms. Figures are medians of the rounds, a ratio is the median of each round's ratio to *sluice ring*, in bold where it is better than sluice, and
-processor time is that of both sides.
+Side A writes every byte of a message and side B reads it. Each side is a process (with Node.js: a thread) that is pinned to its own core. The time is measured from when both
+are connected until the last message was read, and a sum over all bytes must be correct. In each of $rounds rounds the peers take turns, size by size, with as many messages as take
+about $((target / 1000)) ms. Figures are medians of the rounds. A ratio is the median of each round's ratio to *sluice ring*, in bold if it is better than sluice. Processor time is that of both sides.
 END
     tables page
-    printf '\n## What is what\n\n'
+    printf '\n## The peers\n\n'
     for i in "${!labels[@]}"; do printf -- '- **%s**: %s.\n' "${labels[$i]}" "${whats[$i]}"; done
     printf '\n## Not measured\n\n'
     for i in "${missing[@]}" "${failed[@]}"; do printf -- '- %s.\n' "$i"; done
     cat <<'END'
-- A dash: what a peer does not do. `spsc_queue` has elements of one size, known to the compiler (here up to 1 KiB), and cannot sleep; packing is for
-  small messages; the futex words carry nothing; who waits for a socket of sluice's, of ZeroMQ's or of nng's, or for `postMessage`, sleeps; without a
-  right to larger buffers a packet of 1 MiB does not fit a socket.
+- A dash: the peer does not support it. `spsc_queue` has elements of one size, known to the compiler (here up to 1 KiB), and cannot sleep; packing is for
+  small messages; the futex words carry no data; a wait for a socket of sluice, ZeroMQ or nng, or for `postMessage`, always sleeps; without the
+  permission for larger buffers a packet of 1 MiB does not fit into a socket.
 END
 }

@@ -1,6 +1,6 @@
-/* payload.h: what is in a message. BYTES is a multiple of 8, and every 8-byte word
- * is the number of the message. B adds up all words of all messages, so none can be
- * missing or unread.
+/* payload.h: the content of a message. BYTES is a multiple of 8, and every 8-byte word
+ * is the number of the message. B adds up all words of all messages, which shows that
+ * it has read all of them.
  */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
@@ -21,7 +21,7 @@ static inline uint64_t words(const char *p, size_t bytes) {
     return sum;
 }
 
-/* sum_of_all is what the words of all messages add up to, modulo 2^64. */
+/* sum_of_all returns the sum of the words of all messages, modulo 2^64. */
 static inline uint64_t sum_of_all(size_t bytes, uint64_t messages) {
     return bytes / 8 * (messages * (messages - 1) / 2);
 }

@@ -1,13 +1,12 @@
-/* peer.h: what the peer programs share: a command line, two processes pinned to a
- * processor each, and their clocks. payload.h is what they send.
+/* peer.h: shared by the peer programs: the command line, two processes, each pinned to a
+ * processor, and their clocks. payload.h has the content of messages.
  *
  *   PEER throughput BYTES MESSAGES CPU_A CPU_B
  *   PEER roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
  *
- * A sends MESSAGES to B, or sends each and waits for its echo: asleep, or with
- * spin awake. One line is printed: seconds, and processor seconds of both together,
- * from when both are ready until the last message was read. What a peer cannot do
- * is the word "unsupported".
+ * A sends MESSAGES to B, or sends each and waits for its echo, sleeping or, with spin,
+ * spinning. It prints one line: seconds, and processor seconds of both sides, from when
+ * both are ready until the last message was read; or the word "unsupported".
  */
 #ifndef PEER_H
 #define PEER_H
@@ -29,9 +28,9 @@
 #include <unistd.h>
 
 struct shared {
-    uint32_t met;       /* sides that came to meet */
-    uint32_t done;      /* B has ended well */
-    uint32_t over;      /* A has nothing left to do */
+    uint32_t met;       /* sides that have called meet */
+    uint32_t done;      /* B has succeeded */
+    uint32_t over;      /* A has finished */
     double ended, used; /* B's clock and processor seconds */
 };
 
@@ -93,7 +92,7 @@ static inline void *shared_memory(size_t bytes) {
 
 static inline void child_ended(int sig) {
     (void)sig;
-    if (!__atomic_load_n(&peer.shared->done, __ATOMIC_ACQUIRE)) _exit(1); /* it has said why */
+    if (!__atomic_load_n(&peer.shared->done, __ATOMIC_ACQUIRE)) _exit(1); /* B has printed an error */
 }
 
 /* fork_b starts B and pins both sides. It returns 1 in B and 0 in A. */
@@ -105,7 +104,7 @@ static inline int fork_b(void) {
     int b = peer.child == 0;
     if (b) {
         must(prctl(PR_SET_PDEATHSIG, SIGKILL));
-        if (getppid() != a) _exit(1); /* A died before that took hold */
+        if (getppid() != a) _exit(1); /* A died before prctl */
     }
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -114,7 +113,7 @@ static inline int fork_b(void) {
     return b;
 }
 
-/* meet waits for the other side, the time-th time. */
+/* meet waits for the other side; time counts the calls. */
 static inline void meet(uint32_t time) {
     __atomic_add_fetch(&peer.shared->met, 1, __ATOMIC_ACQ_REL);
     while (__atomic_load_n(&peer.shared->met, __ATOMIC_ACQUIRE) < 2 * time)
@@ -123,7 +122,7 @@ static inline void meet(uint32_t time) {
     peer.began = now();
 }
 
-/* end_b is B's end: sum is of all it has read. */
+/* end_b ends B: sum is the sum of all words read. */
 static inline void end_b(uint64_t sum) {
     peer.shared->ended = now();
     peer.shared->used = used() - peer.used;
@@ -134,11 +133,11 @@ static inline void end_b(uint64_t sum) {
     }
     __atomic_store_n(&peer.shared->done, 1, __ATOMIC_RELEASE);
     while (!__atomic_load_n(&peer.shared->over, __ATOMIC_ACQUIRE))
-        usleep(100); /* the last echo may still be with a thread of a library */
+        usleep(100); /* a library's thread may still be sending the last echo */
     _exit(0);
 }
 
-/* end_a is A's end: it prints the result. */
+/* end_a ends A: it prints the result. */
 static inline void end_a(void) {
     double ended = now();
     __atomic_store_n(&peer.shared->over, 1, __ATOMIC_RELEASE);

@@ -16,7 +16,7 @@ static void prepare(void) {
     for (int way = 0; way < 2; way++) {
         must(pipe2(ends[way], peer.spin ? O_NONBLOCK : 0));
         if (fcntl(ends[way][1], F_SETPIPE_SZ, 1 << 20) < 0)
-            perror("pipe: the buffer stays small"); /* above pipe-max-size, or the user's share is used up */
+            perror("pipe: the buffer stays small"); /* above pipe-max-size, or the user's limit is reached */
     }
 }
 

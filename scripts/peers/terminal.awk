@@ -1,6 +1,6 @@
 # terminal.awk, after figures.awk: the medians so far, for the terminal.
 END {
-    printf "%-28s%7s%7s%7s%7s%7s%8s%8s\n", "", "8 B", "64 B", "1 KiB", "64 KiB", "1 MiB", "asleep", "awake"
+    printf "%-28s%7s%7s%7s%7s%7s%8s%8s\n", "", "8 B", "64 B", "1 KiB", "64 KiB", "1 MiB", "sleep", "spin"
     printf "%-28s%7s%7s%7s%7s%7s%8s%8s\n", "medians", "M/s", "M/s", "M/s", "GB/s", "GB/s", "us", "us"
     for (p = 1; p <= many; p++) {
         printf "%-28s", peer[p]

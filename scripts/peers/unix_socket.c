@@ -1,6 +1,5 @@
-/* unix_socket: a message is BYTES through a connected pair of Unix sockets, of the
- * kind that it was built for. The reader of the stream knows the size; a packet
- * has its own.
+/* unix_socket: a message is BYTES through a connected pair of Unix sockets of the type
+ * KIND. The reader of a stream knows the size; a packet has its own.
  *
  *   gcc -O3 -std=c99 -DKIND=SOCK_STREAM scripts/peers/unix_socket.c -o unix_stream
  *   gcc -O3 -std=c99 -DKIND=SOCK_SEQPACKET scripts/peers/unix_socket.c -o unix_seqpacket
@@ -10,7 +9,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-static int ends[2]; /* A's and B's; each carries both ways */
+static int ends[2]; /* A's and B's; both are bidirectional */
 static char *buffer;
 
 static void prepare(void) {
@@ -22,7 +21,7 @@ static void prepare(void) {
             must(setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room));  /* up to wmem_max */
     socklen_t size = sizeof room;
     must(getsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, &size));
-    if (KIND == SOCK_SEQPACKET && (size_t)room < peer.bytes + peer.bytes / 8) unsupported(); /* a packet must fit whole */
+    if (KIND == SOCK_SEQPACKET && (size_t)room < peer.bytes + peer.bytes / 8) unsupported(); /* a whole packet must fit */
 }
 
 static void attach(int b) { (void)b; }

@@ -1,6 +1,6 @@
-// Command storm kills the sides of transfers and checks what arrived. Its oracle knows
-// nothing of sluice but the files that consumers write: each message begins with its
-// number, and a stream is finite. scripts/storm.sh builds and runs it.
+// Command storm kills the sides of transfers and checks the messages that arrived. The check
+// uses only the files that consumers write: each message begins with its number, and a stream
+// is finite. scripts/storm.sh builds and runs it.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 	"sluice/internal/cli"
 )
 
-// forms are the ways in which a transfer gives its buffers away.
+// forms are the ways in which a producer packs messages into buffers.
 var forms = []struct {
 	name string
 	args []string
@@ -37,24 +37,24 @@ var forms = []struct {
 	{"limit", []string{"--limit", "256MiB"}},
 }
 
-// mostHeld is how many messages a consumer takes before it releases them, and one packed
-// buffer more: what a killed one held comes again.
+// maxHeld is how many messages can be delivered again after a consumer was killed: those that
+// it receives before a release, and one packed buffer.
 const maxHeld = 512 + 4096/16
 
-// patience bounds each step of a round.
-const patience = 60 * time.Second
+// stepTimeout bounds each step of a round.
+const stepTimeout = 60 * time.Second
 
 func main() {
 	kills := flag.Int("kills", 1000, "kill `N` processes")
-	seed := flag.Uint64("seed", 0, "`N` for the random choices; 0 = another one each time")
+	seed := flag.Uint64("seed", 0, "seed `N` of the random choices; 0 = a different one each time")
 	flag.CommandLine.Init("storm", flag.ContinueOnError)
-	if done, err := cli.ParseProgram(flag.CommandLine, "kill the sides of transfers, and check that nothing is lost uncounted", os.Args[1:]); done {
+	if done, err := cli.ParseProgram(flag.CommandLine, "kill the sides of transfers, and check that all lost messages are counted", os.Args[1:]); done {
 		os.Exit(cli.Exit("storm", false, err))
 	}
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	runtime.LockOSThread() // the processes end with the thread that started them
+	runtime.LockOSThread() // Pdeathsig kills the processes when the thread that started them ends
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	dir, err := os.MkdirTemp("", "sluice-storm-")
@@ -66,7 +66,7 @@ func main() {
 	fmt.Printf("seed %d\n", *seed)
 	err = s.run(ctx, *kills)
 	os.RemoveAll(dir)
-	fmt.Printf("%d streams, %d kills of consumers, %d of producers: %d messages sent, %d arrived, %d of them again, %d lost and counted\n",
+	fmt.Printf("%d streams, %d kills of consumers, %d of producers: %d messages sent, %d arrived, %d of them repeated, %d lost and counted\n",
 		s.streams, s.consumerKills, s.producerKills, s.sent, s.arrived, s.again, s.lost)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "storm: error:", err)
@@ -99,7 +99,7 @@ func (s *storm) run(ctx context.Context, kills int) error {
 	return context.Cause(ctx)
 }
 
-// round is one segment, from its first producer to the end of its last.
+// round is one segment, from its first producer to the exit of its last.
 type round struct {
 	*storm
 	name    string
@@ -112,10 +112,11 @@ type round struct {
 type process struct {
 	*exec.Cmd
 	log   string        // the file with its standard error
-	ended chan struct{} // closed when it has
+	ended chan struct{} // closed when the process has exited
 }
 
-func (p *process) said() string {
+// stderr returns the process's standard error so far.
+func (p *process) stderr() string {
 	b, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
@@ -137,11 +138,11 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// succeeded is an error when the process, which has ended, has any other exit code than
-// 0 and those in also.
-func (p *process) succeeded(role string, also ...int) error {
+// checkExit returns an error if the exit code of the process, which has exited, is neither 0
+// nor in also.
+func (p *process) checkExit(role string, also ...int) error {
 	if code := p.ProcessState.ExitCode(); code != 0 && !slices.Contains(also, code) {
-		return fmt.Errorf("the %s: %v: %s", role, p.ProcessState, p.said())
+		return fmt.Errorf("the %s: %v: %s", role, p.ProcessState, p.stderr())
 	}
 	return nil
 }
@@ -204,7 +205,7 @@ func (r *round) run(form []string) error {
 				return err
 			}
 			if now := r.inodeOf(producer); before != 0 && now != before {
-				return nil // the killed one was at its end, and this one begins a stream of its own
+				return nil // the killed producer had finished its stream, so this one began another
 			}
 			time.Sleep(time.Duration(r.rand.IntN(30)) * time.Millisecond)
 		}
@@ -213,46 +214,46 @@ func (r *round) run(form []string) error {
 	}
 	if r.over(producer) {
 		if producer.ProcessState.ExitCode() < 0 {
-			return nil // killed at its very end: it has told nobody what it had sent
+			return nil // killed after the end of the stream, before its report: the number of sent messages is unknown
 		}
 		return r.check(producer)
 	}
-	// The last of each comes to its end by itself.
+	// The last process of each side is not killed.
 	last, err := r.consumer()
 	if err != nil {
 		return err
 	}
 	for began := time.Now(); producer.running() || last.running(); time.Sleep(10 * time.Millisecond) {
-		if r.over(producer) && last.running() && strings.Contains(last.said(), "waiting for segment") {
-			last.kill() // it came when all was over, and would wait for a next stream
+		if r.over(producer) && last.running() && strings.Contains(last.stderr(), "waiting for segment") {
+			last.kill() // it started after the end of the stream, and waits for another
 			return r.check(producer)
 		}
-		if time.Since(began) > patience {
-			return fmt.Errorf("still running after %v; the producer says %q, the consumer %q", patience, producer.said(), last.said())
+		if time.Since(began) > stepTimeout {
+			return fmt.Errorf("still running after %v; output of the producer: %q, of the consumer: %q", stepTimeout, producer.stderr(), last.stderr())
 		}
 	}
 	var incomplete []int
 	if r.mixed {
 		incomplete = append(incomplete, 7)
 	}
-	if err := last.succeeded("consumer", incomplete...); err != nil {
+	if err := last.checkExit("consumer", incomplete...); err != nil {
 		return err
 	}
 	return r.check(producer, last)
 }
 
-// over reports whether the stream has come to its end, and the segment was removed.
+// over reports whether the producer has exited and the segment was removed.
 func (r *round) over(producer *process) bool {
 	_, err := os.Stat("/dev/shm/sluice." + r.name)
 	return err != nil && !producer.running()
 }
 
-// inode returns the segment's, 0 when there is none.
+// inode returns the inode of the segment, 0 if there is none.
 func (r *round) inode() uint64 { return inode("/dev/shm/sluice." + r.name) }
 
-// inodeOf returns the inode of the segment that a producer has opened, 0 when it has ended.
+// inodeOf waits for a producer to open its segment and returns the inode, 0 if it has exited.
 func (r *round) inodeOf(p *process) uint64 {
-	for began := time.Now(); p.running() && time.Since(began) < patience; time.Sleep(time.Millisecond) {
+	for began := time.Now(); p.running() && time.Since(began) < stepTimeout; time.Sleep(time.Millisecond) {
 		dir := fmt.Sprintf("/proc/%d/fd", p.Process.Pid)
 		files, _ := os.ReadDir(dir)
 		for _, f := range files {
@@ -273,8 +274,8 @@ func inode(path string) uint64 {
 	return st.Ino
 }
 
-// totals returns the messages that were sent since the segment was made, and those that
-// were lost: what the last reports say.
+// totals returns how many messages were sent and lost since the segment was created, from the
+// reports.
 func totals(reports ...string) (sent, lost uint64, err error) {
 	known := false
 	for _, text := range reports {
@@ -298,15 +299,15 @@ func totals(reports ...string) (sent, lost uint64, err error) {
 	return sent, lost, nil
 }
 
-// check holds the files of all consumers against the stream, and against what the last
-// producer and the last consumer say of it.
+// check compares the files of all consumers with the stream, and with the reports of the last
+// producer and the last consumer.
 func (r *round) check(producer *process, last ...*process) error {
-	if err := producer.succeeded("producer"); err != nil {
+	if err := producer.checkExit("producer"); err != nil {
 		return err
 	}
-	reports := []string{producer.said()}
+	reports := []string{producer.stderr()}
 	for _, p := range last {
-		reports = append(reports, p.said())
+		reports = append(reports, p.stderr())
 	}
 	sent, lost, err := totals(reports...)
 	if err != nil {
@@ -337,7 +338,7 @@ func (r *round) check(producer *process, last ...*process) error {
 			}
 		}
 		if repeated > maxHeld {
-			return fmt.Errorf("%s: %d messages from %d on came again, a consumer holds at most %d", filepath.Base(out), repeated, first, maxHeld)
+			return fmt.Errorf("%s: %d messages from %d on were delivered again, a consumer holds at most %d", filepath.Base(out), repeated, first, maxHeld)
 		}
 	}
 	r.sent, r.arrived, r.again, r.lost = r.sent+sent, r.arrived+arrived+again, r.again+again, r.lost+lost
@@ -350,12 +351,12 @@ func (r *round) check(producer *process, last ...*process) error {
 	return nil
 }
 
-// read returns the numbers of the messages in a consumer's output. A killed consumer may
-// have left half a message at its end.
+// read returns the numbers of the messages in a consumer's output. A killed consumer may have
+// left a part of a message at its end.
 func read(path string) (numbers []uint64, err error) {
 	b, err := os.ReadFile(path)
 	if os.IsNotExist(err) {
-		return nil, nil // killed before it began
+		return nil, nil // killed before it created the file
 	}
 	for len(b) >= 4 {
 		n := int(binary.LittleEndian.Uint32(b))
@@ -371,7 +372,7 @@ func read(path string) (numbers []uint64, err error) {
 	return numbers, err
 }
 
-// clean removes whatever the round has left.
+// clean kills the processes of the round and removes its files.
 func (r *round) clean() {
 	for _, p := range r.running {
 		p.kill()

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC1091,SC2154 # paths.sh is not followed
-# Installs the commands, their manual pages, completions and units; starts nothing. uninstall.sh removes it all again.
+# Installs the commands, their manual pages, completions and units; starts nothing. uninstall.sh removes them.
 #
 #   [PREFIX=DIR] [DESTDIR=DIR] [BIN=DIR] scripts/systemd/install.sh
 #
-# PREFIX   where to install, /usr/local unless set; not below a home or a temporary directory
-# DESTDIR  a directory that stands for /, to make a package in
-# BIN      where the built commands are, bin/ of this repository unless set
+# PREFIX   where to install (default: /usr/local); not below a home or a temporary directory
+# DESTDIR  a directory to use in place of /, for packages
+# BIN      directory of the built commands (default: bin/ of this repository)
 set -euo pipefail
 case ${1:-} in
 '') ;;
@@ -24,18 +24,18 @@ cd "$(dirname "$0")"
 bin=${BIN:-../../bin}
 
 for b in "${binaries[@]}"; do
-    [ -x "$bin/$b" ] || die "$bin/$b is not there; build it first: go build -o bin/ ./cmd/..."
+    [ -x "$bin/$b" ] || die "$bin/$b does not exist; build it first: go build -o bin/ ./cmd/..."
 done
 [ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can install into $prefix; or set DESTDIR"
 
-# put MODE FILE PLACE: copies a file that names places under /usr/local.
+# put MODE FILE PATH: copies a file, with its paths below /usr/local changed to PREFIX.
 put() {
     sed "s#/usr/local/#$prefix/#g" "$2" | install -D -m "$1" /dev/stdin "$root$3"
 }
 
 for b in "${binaries[@]}"; do install -D -m 755 -t "$root$lib" "$bin/$b"; done
 put 755 producer-first "$lib/producer-first"
-# For people, by name; the units do not need it. A command of that name that is not ours stays.
+# Links for interactive use; the units do not need them. Another program's command is not replaced.
 install -d -m 755 "$root$path"
 linked=()
 for b in "${binaries[@]}"; do
@@ -43,16 +43,16 @@ for b in "${binaries[@]}"; do
         ln -sfn "../lib/sluice/$b" "$root$path/$b"
         linked+=("$b")
     else
-        echo "install.sh: $path/$b is something else and stays; this one is $lib/$b" >&2
+        echo "install.sh: $path/$b is another program and was not replaced; use $lib/$b" >&2
     fi
 done
-# Manual pages and completions of those commands. folder DIR makes it, and remembers what was not there.
+# Manual pages and completions of those commands. folder DIR creates directories, and records them for uninstall.sh.
 folder() {
     [ -d "$root$1" ] || { folder "${1%/*}"; install -d -m 755 "$root$1"; echo "$1" >>"$root$made"; }
 }
-add() { # PLACE, and the file as standard input
+add() { # PATH; the content is standard input
     if [ -e "$root$1" ] && ! grep -q sluice "$root$1"; then
-        echo "install.sh: $1 is something else and stays" >&2
+        echo "install.sh: $1 is another program's and was not replaced" >&2
         return
     fi
     folder "${1%/*}"
@@ -60,12 +60,12 @@ add() { # PLACE, and the file as standard input
 }
 for b in "${linked[@]}"; do
     read -r page bash fish <<<"$(shares "$b")"
-    # A package for another kind of machine is made without pages: its commands do not run here.
+    # A package for another architecture has no manual pages, because its commands do not run here.
     if text=$("$bin/$b" --generate-man); then add "$page" <<<"$text"; fi
     add "$bash" <../completion.bash
     add "$fish" <../completion.fish
 done
-[ "${linked[*]}" != "${binaries[*]}" ] || add "$zsh_completion" <../completion.zsh # one file for all of them
+[ "${linked[*]}" != "${binaries[*]}" ] || add "$zsh_completion" <../completion.zsh # one file for all commands
 for u in "${unit_files[@]}"; do put 644 "$u" "$units/$u"; done
 put 644 sluice.sysusers "$share/sysusers.d/sluice.conf"
 put 644 sluice.tmpfiles "$share/tmpfiles.d/sluice.conf"
@@ -79,12 +79,12 @@ if live; then
     systemctl daemon-reload
 fi
 cat <<NEXT
-Installed. A pair is named by its file of flags:
+Installed. The name of a pair is the name of its environment file:
 
     cp $doc/example.env /etc/sluice/NAME.env
     systemctl enable --now sluice@NAME.target
     systemctl status 'sluice-*@NAME.*'
     $path/gauge watch
 
-$doc/systemd.md has the rest.
+For more, see $doc/systemd.md.
 NEXT

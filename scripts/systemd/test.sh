@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tests the units with a systemd of their own, which boots as PID 1 in namespaces over a throwaway overlay of / (test/boot.sh) and
-# runs the scenarios of test/. Takes half a minute, needs root, systemd with dbus, python3 and Go, and leaves nothing behind.
+# Tests the units with a separate systemd, which boots as PID 1 in new namespaces over a temporary overlay of / (test/boot.sh) and
+# runs the scenarios of test/. Takes 30 seconds; needs root, systemd with dbus, python3 and Go; cleans up.
 #
 #   scripts/systemd/test.sh
 #
-# JOURNAL_LINES  how much of the journal to show after a failure, 60 lines unless set
+# JOURNAL_LINES  lines of the journal to show after a failure (default: 60)
 #
-# Where that cannot be, it says so and exits with 77: nothing was tested.
+# If the test cannot run on this machine, it prints the reason and exits with 77.
 set -euo pipefail
 case ${1:-} in
 '') ;;
@@ -15,7 +15,7 @@ case ${1:-} in
     exit 0
     ;;
 *)
-    printf 'test.sh: error: unknown argument "%s"\ntest.sh: hint: it takes none; see --help\n' "$1" >&2
+    printf 'test.sh: error: unknown argument "%s"\ntest.sh: hint: it has no arguments; see --help\n' "$1" >&2
     exit 2
     ;;
 esac
@@ -23,7 +23,7 @@ cd "$(dirname "$0")/../.."
 
 skip() { echo "SKIPPED, NOTHING WAS TESTED: $*" >&2; exit 77; }
 [ "$(uname -s)" = Linux ] || skip "this is not Linux"
-[ "$(id -u)" = 0 ] || skip "only root can boot a systemd"
+[ "$(id -u)" = 0 ] || skip "booting systemd needs root"
 [ -x /lib/systemd/systemd ] || skip "there is no systemd on this machine"
 command -v dbus-daemon >/dev/null || skip "there is no dbus on this machine"
 command -v python3 >/dev/null || skip "there is no python3 on this machine"

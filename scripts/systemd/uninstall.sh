@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC1091,SC2154 # paths.sh is not followed
-# Stops the pairs and removes all that install.sh has put here, the user and what was configured included.
+# Stops the pairs and removes everything that install.sh has installed, and the user and the configuration.
 #
 #   [PREFIX=DIR] [DESTDIR=DIR] scripts/systemd/uninstall.sh [--keep-config] [--discard]
 #
-#   PREFIX, DESTDIR as they were at the installation
-#   --keep-config   leave /etc/sluice and the units' drop-ins
-#   --discard       also when segments hold messages that nobody has taken; else nothing is removed then
+#   PREFIX, DESTDIR as for install.sh
+#   --keep-config   keep /etc/sluice and the drop-ins of the units
+#   --discard       discard unread messages in segments; without it, nothing is removed if there are any
 set -euo pipefail
 
 config=remove unread=keep
@@ -28,7 +28,7 @@ cd "$(dirname "$0")"
 . ./paths.sh
 [ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can uninstall from $prefix; or set DESTDIR"
 
-# segments removes what the services' user has in /dev/shm, and what others have shared with its group.
+# segments removes the segments of the services' user, and those that other users share with its group.
 segments() {
     local file owner yes=()
     [ "$unread" = keep ] || yes=(--yes)
@@ -44,7 +44,7 @@ segments() {
 }
 
 if live; then
-    # The pairs first, so that they drain.
+    # Pairs first, so that consumers receive all messages.
     for these in 'sluice@*.target' 'sluice-producer@*.service' 'sluice-consumer@*.socket' 'sluice-consumer@*.service' sluice-gauge.service; do
         systemctl stop "$these" 2>/dev/null || true # not loaded
     done
@@ -80,7 +80,7 @@ done
 if live; then
     rm -rf /run/sluice
     systemctl daemon-reload
-    if getent passwd sluice | grep -q ':sluice pairs:'; then # made by sluice.sysusers, not by somebody else
+    if getent passwd sluice | grep -q ':sluice pairs:'; then # created by sluice.sysusers
         userdel sluice
         ! getent group sluice >/dev/null || groupdel sluice
     fi

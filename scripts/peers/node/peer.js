@@ -1,7 +1,7 @@
-// What the two programs for Node.js share: the command line, the payload and the
-// output of ../peer.h. Side A is the main thread and side B a worker, in one
-// process; each is pinned to its processor by taskset. The words of a message are
-// doubles here, because that is what JavaScript reads fastest.
+// Shared by the two programs for Node.js: the command line, the payload and the output
+// of ../peer.h. Side A is the main thread and side B a worker of one process; each is
+// pinned to its processor by taskset. The words of a message are doubles, which
+// JavaScript reads fastest.
 'use strict';
 const { execFileSync } = require('child_process');
 const { readlinkSync, writeSync } = require('fs');
@@ -45,14 +45,14 @@ function fail(what) {
   process.kill(process.pid); // the main thread may be waiting for this one
 }
 
-// warmUp is how many messages, all with the number 0, go before the first that is
-// measured: the compiler needs some to see what is hot.
+// warmUp is how many messages, all with the number 0, are sent before the first measured
+// one, so that the code is compiled.
 const warmUp = ({ bytes }) => Math.max(10, Math.min(5000, Math.floor(2 ** 24 / bytes)));
 
 // main runs a(job, memory, worker, watch) in the main thread and b(job, memory,
-// check, port) in the worker. memory(job) is what both share. a calls watch.start
-// when B has taken the warm-up and watch.end when all was read; b calls check with the
-// sum of all before that.
+// check, port) in the worker. memory(job) is shared by both. a calls watch.start when B
+// has received the warm-up and watch.end when B has read all messages; before that, b
+// calls check with the sum of all messages.
 function main(file, memory, a, b) {
   if (!isMainThread) {
     const { job, shared } = workerData;

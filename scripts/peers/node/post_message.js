@@ -1,10 +1,10 @@
-// post_message: a new ArrayBuffer a message, transferred to the other thread by
-// postMessage. What sluice's transfer mode is between processes.
+// post_message: a new ArrayBuffer per message, transferred to the other thread by
+// postMessage. sluice's transfer mode does the same between processes.
 //
 //   node scripts/peers/node/post_message.js throughput|roundtrip BYTES MESSAGES CPU_A CPU_B
 //
-// postMessage never blocks. So that memory stays bounded, A waits for B after
-// every 10,000 messages or 64 MiB, whichever comes first.
+// postMessage never blocks. To bound memory, A waits for B after every 10,000 messages
+// or 64 MiB, whichever comes first.
 'use strict';
 const { main, warmUp, words, fail } = require('./peer.js');
 

@@ -1,13 +1,13 @@
-// shared_ring: SharedArrayBuffer, a ring of 8 slots between two threads, a full
-// one blocking the producer and an empty one the consumer by Atomics.wait. What
-// sluice's ring mode is between processes.
+// shared_ring: a ring of 8 slots in a SharedArrayBuffer between two threads. A full ring
+// blocks the producer and an empty one the consumer, by Atomics.wait. sluice's ring mode
+// does the same between processes.
 //
 //   node scripts/peers/node/shared_ring.js throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
 'use strict';
 const { main, warmUp, words, fail } = require('./peer.js');
 
 const SLOTS = 8;
-const WRITE = 0, READ = 32; // apart, so that they lie on cache lines of their own
+const WRITE = 0, READ = 32; // on separate cache lines
 const CONTROL = 256; // bytes
 
 class Ring {
@@ -16,7 +16,7 @@ class Ring {
     this.control = new Int32Array(memory, start, CONTROL / 4);
     this.slots = Array.from({ length: SLOTS }, (_, i) => new Float64Array(memory, start + CONTROL + i * bytes, bytes / 8));
     this.spin = spin;
-    this.at = 0; // messages put, or taken
+    this.at = 0; // messages sent or received
   }
 
   put(number) {

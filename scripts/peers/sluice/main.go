@@ -1,20 +1,19 @@
-// Command sluice is sluice among the peers that scripts/bench.sh measures: the
-// payload, the output and the command line of the C programs beside it (peer.h), and
-// one word more.
+// Command sluice is sluice as a peer of scripts/bench.sh. It has the payload, the output
+// and the command line of the C programs (peer.h), with FORM as an additional argument.
 //
 //	go build -o sluice ./scripts/peers/sluice
 //	./sluice FORM throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
 //
 // FORM is one of these:
 //
-//	send      ring: Send and Take, one publish a message
+//	send      ring: Send and Take, one publish per message
 //	reserve   ring: Reserve, Commit, Publish and Next, Release: no copy
-//	batch     ring: the same, up to 64 messages a publish and a release
-//	sealed    transfer: a sealed memfd a message
+//	batch     ring: the same, up to 64 messages per publish and release
+//	sealed    transfer: a sealed memfd per message
 //	packed    transfer: packed into buffers of 64 KiB
-//	recycled  transfer: a buffer a message, which comes back
+//	recycled  transfer: a buffer per message, which is returned and reused
 //
-// Segments are called $PEER_NAME, and $PEER_NAME.back on the way back.
+// The segments are $PEER_NAME, and $PEER_NAME.back for echoes.
 package main
 
 import (
@@ -28,7 +27,7 @@ import (
 	"sluice/transfer"
 )
 
-// job is a command line.
+// job is a parsed command line.
 type job struct {
 	form      string
 	roundtrip bool
@@ -64,17 +63,17 @@ func (j job) supported() (bool, error) {
 	case "send":
 		return true, nil
 	case "reserve", "batch":
-		return !j.roundtrip, nil // with 8 bytes, one at a time, it is that of send
+		return !j.roundtrip, nil // with single messages of 8 bytes it is the same as send
 	case "sealed", "recycled":
-		return !j.spin, nil // who waits for a socket sleeps
+		return !j.spin, nil // a wait for a socket always sleeps
 	case "packed":
-		return !j.roundtrip && j.bytes < packed/2, nil // a larger message gets a buffer of its own
+		return !j.roundtrip && j.bytes < packed/2, nil // a larger message has a separate buffer
 	}
 	return false, fmt.Errorf("no form %q\n%w", j.form, errUsage)
 }
 
-// warmUp is how many messages go before those that are measured: one connects, and
-// in transfer mode buffers are made until there are enough.
+// warmUp is how many messages are sent before the measured ones: one to connect, and in
+// transfer mode enough to create the buffers.
 func (j job) warmUp() uint64 {
 	if j.isRing() || j.roundtrip {
 		return 1
@@ -108,7 +107,7 @@ func (j job) sendAll(p sluice.Producer, n uint64) error {
 	return fmt.Errorf("no loop for a %T", p)
 }
 
-// readAll takes n messages and returns the sum of their words.
+// readAll receives n messages and returns the sum of their words.
 func (j job) readAll(c sluice.Consumer, n uint64) (sum uint64, err error) {
 	switch c := c.(type) {
 	case *ring.Reader:

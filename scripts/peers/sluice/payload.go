@@ -2,9 +2,9 @@ package main
 
 import "encoding/binary"
 
-// The payload of peer.h, at the pace of a C compiler's loops (64 KiB: 1 to 2 us
-// each way): gc does not vectorise, so large messages are filled with copy and
-// read four sums at a time.
+// The payload of peer.h, as fast as the loops of a C compiler (64 KiB: 1 to 2 us for each
+// side): gc does not vectorise, so large messages are filled with copy, and read with four
+// sums in parallel.
 
 // fill writes the number into every word of a message.
 func fill(msg []byte, number uint64) {

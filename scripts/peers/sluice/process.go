@@ -13,8 +13,8 @@ import (
 
 var ctx = context.Background()
 
-// side is the environment variable that says which side a process is: unset in
-// the one that was started from outside.
+// side is the environment variable with the side of a process; unset in side A, which the
+// user starts.
 const side = "SLUICE_PEER_SIDE"
 
 func pin(cpu int) error {
@@ -26,10 +26,10 @@ func pin(cpu int) error {
 	return nil
 }
 
-// pinProcess pins all threads of the process. Those that the runtime has started
-// already can only be had by starting again, from a thread that is pinned.
+// pinProcess pins all threads of the process. Threads that the runtime has already started
+// keep their processors, so it executes the program again from a pinned thread.
 func pinProcess(cpu int) error {
-	runtime.LockOSThread() // for good: startB needs it
+	runtime.LockOSThread() // never unlocked: startB needs it
 	if err := pin(cpu); err != nil || os.Getenv(side) == "A" {
 		return err
 	}
@@ -39,10 +39,10 @@ func pinProcess(cpu int) error {
 // sideB is the other process, as A sees it.
 type sideB struct {
 	from *os.File
-	gone chan struct{} // closed when it has ended well
+	gone chan struct{} // closed when it has exited successfully
 }
 
-// startB starts B on a processor of its own; it dies with A, and A with it.
+// startB starts B on its processor. If A or B dies, the other one ends too.
 func startB(cpu int) (*sideB, error) {
 	from, to, err := os.Pipe()
 	if err != nil {
@@ -56,7 +56,7 @@ func startB(cpu int) (*sideB, error) {
 	if err := unix.SchedGetaffinity(0, &here); err != nil {
 		return nil, err
 	}
-	if err := pin(cpu); err != nil { // which the new process inherits
+	if err := pin(cpu); err != nil { // the new process inherits it
 		return nil, err
 	}
 	if err := b.Start(); err != nil {
@@ -65,14 +65,14 @@ func startB(cpu int) (*sideB, error) {
 	gone := make(chan struct{})
 	go func() {
 		if b.Wait() != nil {
-			os.Exit(1) // B has said why
+			os.Exit(1) // B has printed an error
 		}
 		close(gone)
 	}()
 	return &sideB{from, gone}, unix.SchedSetaffinity(0, &here)
 }
 
-// report waits for two figures from B.
+// report reads two figures from B.
 func (b *sideB) report() (ended, used float64, err error) {
 	if _, err = fmt.Fscanln(b.from, &ended, &used); err != nil {
 		err = fmt.Errorf("report of side B: %w", err)
@@ -84,7 +84,7 @@ func (b *sideB) report() (ended, used float64, err error) {
 func now() float64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic(err) // every Linux has it
+		panic(err) // cannot fail on Linux
 	}
 	return float64(t.Nano()) / 1e9
 }

@@ -7,7 +7,7 @@ import (
 	"sluice/ring"
 )
 
-// capacity is 1 MiB, or what three messages take.
+// capacity is 1 MiB, or enough for three messages.
 func (j job) capacity() uint64 {
 	capacity := uint64(1 << 20)
 	for capacity < 3*uint64(j.bytes+8) {
@@ -27,8 +27,8 @@ func (j job) spinFor() time.Duration {
 	return sluice.SpinAdaptive
 }
 
-// batch is how many messages go with one publish: at most 64, at most a quarter
-// of the ring.
+// batch is how many messages are sent with one publish: at most 64, and at most a quarter of
+// the ring.
 func (j job) batch() int {
 	if j.form != "batch" {
 		return 1

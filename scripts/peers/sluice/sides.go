@@ -6,7 +6,7 @@ import (
 	"sluice"
 )
 
-// runA sends to B, or asks B, and prints the result.
+// runA sends to B, or measures round trips, and prints the result.
 func runA(j job, name string) error {
 	if err := pinProcess(j.cpu[0]); err != nil {
 		return err
@@ -19,7 +19,7 @@ func runA(j job, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := b.report(); err != nil { // it has its ends
+	if _, _, err := b.report(); err != nil { // B has opened its segments
 		return err
 	}
 	send := func(n uint64) error { return j.sendAll(there, n) }
@@ -34,7 +34,7 @@ func runA(j job, name string) error {
 	if err := send(j.warmUp()); err != nil {
 		return err
 	}
-	if _, _, err := b.report(); err != nil { // it has read that
+	if _, _, err := b.report(); err != nil { // B has read the warm-up
 		return err
 	}
 	watch := startWatch()

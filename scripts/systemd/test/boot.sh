@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2016,SC2317 # what another bash expands; what a trap calls
-# boot.sh FOLDER PROGRAM [SECONDS]: runs FOLDER/PROGRAM as root on a machine of its own, and exits as it does.
+# shellcheck disable=SC2016,SC2317 # expanded by another bash; called by a trap
+# boot.sh DIR PROGRAM [SECONDS]: runs DIR/PROGRAM as root under a separate systemd, and exits with its exit code.
 #
-# The machine is the systemd of this one, as PID 1 in namespaces of its own (processes, mounts, network, cgroups,
-# host name), over an overlay of / that is memory and goes with it. FOLDER is there as /lab, and what the program writes
-# into it stays: output.txt, and journal.txt at the end. Nothing else of the host can be reached or changed, and however
-# this script ends, by kill -9 too, everything in the machine ends with it.
+# The "machine" is the systemd of this host, as PID 1 in new namespaces (processes, mounts, network, cgroups, host name),
+# over a temporary overlay of / in memory. DIR is mounted at /lab; files that the program writes there stay: output.txt,
+# and journal.txt at the end. Nothing else of the host can be reached or changed. When this script ends, even by kill -9,
+# all processes of the machine are killed.
 #
-# Exit codes of its own: 77 = this host cannot have such a machine (the reason is printed), 99 = it did not boot, or the
+# Other exit codes: 77 = this host cannot run such a machine (the reason is printed), 99 = it did not boot, or the
 # program took longer than SECONDS.
 set -euo pipefail
 
@@ -21,13 +21,13 @@ enter_cgroup() {
     umount "$room"
 }
 
-# leave_cgroup removes the machine's cgroup, and those of runs that were killed, from a mount that nobody else sees.
+# leave_cgroup removes the machine's cgroup, and those of killed runs, through a private mount.
 leave_cgroup() {
     unshare --mount --propagation private bash -c '
         mount -t cgroup2 none "$1" || exit 0
         for d in "$1"/sluice-lab.*; do
             [ -d "$d" ] || continue
-            [ "$d" = "$1/$2" ] || [ ! -d "/proc/${d##*.}" ] || continue # somebody else is in it
+            [ "$d" = "$1/$2" ] || [ ! -d "/proc/${d##*.}" ] || continue # another run uses it
             echo 1 >"$d/cgroup.kill"
             for _ in {1..100}; do
                 find "$d" -depth -type d -exec rmdir {} + 2>/dev/null
@@ -52,7 +52,7 @@ make_dev() {
     ln -s /proc/self/fd "$dev/fd"
 }
 
-# A root in which nothing of the host's own services starts.
+# A root in which no service of the host starts.
 make_root() {
     local root=$1
     mount -t tmpfs -o mode=755 tmpfs "$room"
@@ -72,7 +72,7 @@ make_root() {
     mount --bind "$lab" "$root/lab"
 }
 
-# The one unit that the machine boots for. It ends the machine.
+# The only unit of the machine. When it ends, the machine stops.
 make_unit() {
     cat >"$1/etc/systemd/system/lab.service" <<UNIT
 [Unit]
@@ -106,7 +106,7 @@ case ${1:-} in
     pivot_root . old
     umount --lazy old
     rmdir old
-    mount --make-rshared / # systemd leaves that alone in a container, and its units need it
+    mount --make-rshared / # systemd does not do this in a container, but its units need it
     exec env -i container=sluice-lab PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         setpriv --bounding-set=-sys_module,-sys_time,-sys_rawio,-syslog,-mac_admin,-wake_alarm,-block_suspend \
         /lib/systemd/systemd --system --unit=lab.service --log-target=journal --show-status=no
@@ -114,7 +114,7 @@ case ${1:-} in
 esac
 
 cannot() { echo "boot.sh: $*" >&2; exit 77; }
-[ "$(id -u)" = 0 ] || cannot "only root can boot a machine"
+[ "$(id -u)" = 0 ] || cannot "booting a machine needs root"
 [ -x /lib/systemd/systemd ] || cannot "there is no systemd here"
 for tool in unshare setpriv pivot_root mount timeout; do
     command -v $tool >/dev/null || cannot "there is no $tool here"
@@ -129,12 +129,12 @@ finish() {
 }
 trap finish EXIT
 unshare --mount --propagation private bash -c 'mount -t cgroup2 none "$1" && mkdir "$1/$2" && rmdir "$1/$2"' - "$room" "$cgroup" 2>/dev/null ||
-    cannot "no right to namespaces, or to cgroup2: is this a container without privileges?"
+    cannot "no permission for namespaces or cgroup2: is this an unprivileged container?"
 
 rm -f "$lab/booted" "$lab/journal.txt"
 : >"$lab/output.txt"
 code=0
-# Whoever dies first takes the rest along: this script, timeout, unshare, PID 1.
+# When one of them dies, the others are killed: this script, timeout, unshare, PID 1.
 setpriv --pdeathsig KILL timeout --signal=KILL "$((limit + 15))" \
     setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child=KILL --uts --ipc --net --propagation private \
     bash "$self" --first </dev/null &

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # repo is of tools.sh
 # Sides that die or hang, one at a time: by kill -9, and by the watchdog.
 
-# killed NAME SIDE: kill -9 restarts that side alone, and the stream goes on.
+# killed NAME SIDE: after kill -9 only that side is restarted, and the stream continues.
 killed() {
     local name=$1 side=$2 other=producer pid peer
     [ "$side" = consumer ] || other=consumer
@@ -31,14 +31,14 @@ aTransferSurvivesKills() {
     killed tkills consumer
     is "messages lost with the consumer" "$(header tkills consumer Lost)" 0
     killed tkills producer 1
-    # What the killed producer had in its own memory is gone, and counted.
+    # Messages in the memory of the killed producer are lost and counted.
     lost=$(header tkills consumer Lost)
     note "lost with the killed producer: $lost"
     stop_pair tkills
     verified tkills
 }
 
-# The file descriptor store could keep nothing that the producer does not keep: what was sent and not released.
+# No file descriptor store is needed: the producer keeps sent buffers until they are released.
 aKilledConsumerLosesNothingThatWasSent() {
     pair store SLUICE_MODE=transfer SLUICE_VERIFY=true producer SLUICE_RATE=2000 consumer SLUICE_WORK=5ms
     start sluice@store.target
@@ -54,7 +54,7 @@ aKilledConsumerLosesNothingThatWasSent() {
 
 slowIsHealthy() {
     local name
-    pair slow SLUICE_SLOTS=8 SLUICE_DRAIN=0s consumer SLUICE_WORK=7s # the producer waits for room, the consumer works on
+    pair slow SLUICE_SLOTS=8 SLUICE_DRAIN=0s consumer SLUICE_WORK=7s # the producer waits for space, the consumer works
     pair quiet producer SLUICE_RATE=0.01             # the producer waits for its turn, the consumer for a message
     pair alone
     for name in slow quiet alone; do watchdog "$name" 3s; done
@@ -69,8 +69,8 @@ slowIsHealthy() {
     systemctl stop sluice-consumer@slow sluice-producer@{slow,alone} sluice@quiet.target
 }
 
-# bitten NAME SIDE: the watchdog ends a side, with its stacks in the journal, and it is started again.
-bitten() {
+# aborted NAME SIDE PID: the watchdog aborts a side, with its stacks in the journal, and systemd restarts it.
+aborted() {
     local name=$1 side=$2 pid=$3
     within 20 "the watchdog sees that the $side hangs" logged "$side" "$name" 'Watchdog timeout'
     within 10 "the $side is back" back "$side" "$name" "$pid"
@@ -87,7 +87,7 @@ aStoppedSideIsRestarted() {
     for side in consumer producer; do
         pid=$(main_pid $side dog)
         systemctl kill --kill-who=main --signal=STOP sluice-$side@dog
-        bitten dog $side "$pid"
+        aborted dog $side "$pid"
     done
     is "restarts of the producer" "$(show producer dog NRestarts)" 1
     is "restarts of the consumer" "$(show consumer dog NRestarts)" 1
@@ -95,7 +95,7 @@ aStoppedSideIsRestarted() {
     verified dog
 }
 
-# Its other threads live, the reports go on, timers tick: only the loop hangs.
+# Only the loop hangs: other threads, reports and timers keep running.
 aHungLoopIsRestarted() {
     local pid holder
     pair hung SLUICE_REPORT=500ms producer SLUICE_RATE=5

@@ -1,6 +1,6 @@
-"""freeze-loop.py PID: stops the one thread of a side that sleeps on a word of its segment, and holds it until it is killed.
+"""freeze-loop.py PID: stops the thread of a side that sleeps on a word of its segment, until this program is killed.
 
-What is left is a process in which everything goes on but its loop.
+All other threads of the process keep running.
 """
 import ctypes
 import os
@@ -26,7 +26,7 @@ def segment():
 def asleep():
     for tid in os.listdir(f"/proc/{pid}/task"):
         call = open(f"/proc/{pid}/task/{tid}/syscall").read().split()
-        if call[0] == FUTEX_WAITV:  # its words lie behind a pointer; Go's runtime does not use it
+        if call[0] == FUTEX_WAITV:  # its words are behind a pointer; the Go runtime does not use this call
             return int(tid)
         if len(call) > 1 and any(int(call[1], 16) in mapping for mapping in mappings):
             return int(tid)

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # repo is of tools.sh
-# A pair that runs: start, order, stop, what is kept and what is left.
+# A running pair: start, order, stop, kept messages and leftovers.
 
 unitsAreSound() {
     local out unit
@@ -11,7 +11,7 @@ unitsAreSound() {
     done
 }
 
-# aPairThatRuns NAME MODE: start of the target returns when both sides can be used, and stop leaves nothing.
+# aPairThatRuns NAME MODE: start of the target returns when both sides are ready, and stop leaves no files.
 aPairThatRuns() {
     local name=$1 mode=$2 side before
     pair "$name" SLUICE_MODE="$mode" SLUICE_VERIFY=true producer SLUICE_RATE=500
@@ -110,7 +110,7 @@ socketActivation() {
     expect "no socket is left" test ! -e /run/sluice/socket.sock
 }
 
-# docs/systemd.md has it so: systemd opens the output, and a restart goes on in it.
+# As in docs/systemd.md: systemd opens the output, and a restarted consumer appends to it.
 aFileGoesThrough() {
     local pid
     seq 20000 >/var/tmp/numbers
@@ -120,7 +120,7 @@ aFileGoesThrough() {
     start sluice@file.target
     within 10 "some are written" moved file 0 3000
     pid=$(main_pid consumer file)
-    systemctl kill --kill-who=main --signal=STOP sluice-consumer@file # so that no line is torn
+    systemctl kill --kill-who=main --signal=STOP sluice-consumer@file # so that it is not killed inside a write
     systemctl kill --kill-who=main --signal=KILL sluice-consumer@file
     within 10 "the consumer is back" back consumer file "$pid"
     within 10 "the end of the input" ended producer file
@@ -138,7 +138,7 @@ theJournalHasOneTime() {
     stop_pair log
     lines=$(journalctl -q -u sluice-producer@log -o cat)
     expect "reports are there" grep -q 'msg/s, ' <<<"$lines"
-    ! grep -En '^[0-9]{4}[-/][0-9]{2}|[0-9]{2}:[0-9]{2}:[0-9]{2}|^producer +[0-9.]+ s|time +msg/s' <<<"$lines" || fail "lines with a time of their own"
+    ! grep -En '^[0-9]{4}[-/][0-9]{2}|[0-9]{2}:[0-9]{2}:[0-9]{2}|^producer +[0-9.]+ s|time +msg/s' <<<"$lines" || fail "lines with a timestamp"
     is "errors of a pair that runs well" "$(journalctl -q -u 'sluice-*@log.*' -p err -o cat | grep -c .)" 0
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # repo is of tools.sh
-# What is refused, what is allowed to whom, and what is left in the end.
+# Wrong flags, other users and groups, packages and uninstallation.
 
 wrongFlagsFail() {
     pair value SLUICE_CAPACITY=much
@@ -19,7 +19,7 @@ wrongFlagsFail() {
     within 5 "a reason" logged producer nofile 'Failed to load environment files'
 }
 
-# Into a folder that stands for /, as packages are made, and for another place than /usr/local.
+# With DESTDIR, as for a package, and with a PREFIX other than /usr/local.
 aPackageCanBeMade() {
     local to
     to=$(mktemp -d)
@@ -33,10 +33,10 @@ aPackageCanBeMade() {
     DESTDIR=$to PREFIX=/usr "$repo/scripts/systemd/install.sh" >/dev/null || fail "install.sh fails"
     expect "and with PREFIX=/usr" test -e "$to/usr/lib/systemd/system/sluice-consumer@.socket"
     PREFIX=/home/x "$repo/scripts/systemd/install.sh" 2>/dev/null && fail "a PREFIX that the units hide"
-    PREFIX=here "$repo/scripts/systemd/install.sh" 2>/dev/null && fail "a PREFIX that is no place"
+    PREFIX=here "$repo/scripts/systemd/install.sh" 2>/dev/null && fail "a PREFIX that is not an absolute path"
 }
 
-# anotherUser MODE: a consumer of user reader is refused, and takes part when it is of the group and both ask for that.
+# anotherUser MODE: a consumer of user reader fails; with the group set on both sides it works.
 anotherUser() {
     local name=guest$1
     pair "$name" SLUICE_MODE="$1" SLUICE_VERIFY=true producer SLUICE_RATE=500
@@ -65,7 +65,7 @@ anotherUsersRing() { anotherUser ring; }
 
 anotherUsersTransfer() { anotherUser transfer; }
 
-# The socket is systemd's, and the other user's side the producer.
+# With socket activation, and the producer as the other user.
 anotherUsersProducer() {
     pair guestsocket SLUICE_MODE=transfer SLUICE_GROUP=sluice SLUICE_VERIFY=true producer SLUICE_RATE=500
     drop_in sluice-consumer@guestsocket.socket '[Socket]' SocketMode=0660
@@ -78,7 +78,7 @@ anotherUsersProducer() {
     verified guestsocket
 }
 
-# Why there is a user of its own.
+# Why the units have a fixed user.
 aDynamicUserWouldLoseItsSegment() {
     local user
     for user in sluice dynamic; do
@@ -94,7 +94,7 @@ aDynamicUserWouldLoseItsSegment() {
     stop_pair sluice
 }
 
-# By hand, outside of the units: reader is in the group, stranger is not.
+# Started by hand, outside of the units: reader is in the group, stranger is not.
 groupByHand() {
     local as=(setpriv --reuid=reader --regid=reader --init-groups /usr/local/lib/sluice/consumer --name hand --socket /run/sluice/hand.sock --report 0)
     pair hand SLUICE_MODE=transfer SLUICE_GROUP=sluice producer SLUICE_RATE=500
@@ -103,22 +103,22 @@ groupByHand() {
     "${as[@]}" --count 50 2>/dev/null
     is "exit code of a member who does not ask" $? 6
     setpriv --reuid=stranger --regid=stranger --init-groups /usr/local/lib/sluice/consumer --name hand --group sluice 2>/dev/null
-    is "exit code of who is no member" $? 2
+    is "exit code for a user outside of the group" $? 2
     start sluice-consumer@hand
     stop_pair hand
 }
 
-# The machine is as it was before install.sh. This one runs last, and alone.
+# The machine is as before install.sh. This scenario runs last, and alone.
 uninstallLeavesNothing() {
     pair left producer SLUICE_COUNT=5
     systemctl enable --quiet sluice@left.target sluice-gauge.service
     start sluice-producer@left
     within 10 "the end of a producer" ended producer left
-    is "messages that nobody takes" "$(produced left)" 5
+    is "unread messages" "$(produced left)" 5
     "$repo/scripts/systemd/uninstall.sh" 2>/dev/null && fail "it discards messages unasked"
     expect "nothing was removed" test -x /usr/local/lib/sluice/producer
     "$repo/scripts/systemd/uninstall.sh" --discard >/dev/null || fail "uninstall.sh fails"
-    # The test's own users are gone with the machine.
+    # Not the users that the test itself has created.
     diff <(sed '/^reader:/d; /^stranger:/d' /lab/before) <(inventory | sed '/^reader:/d; /^stranger:/d') || fail "this is left, or gone"
     is "segments" "$(find /dev/shm -name 'sluice*' | wc -l)" 0
     is "units" "$(systemctl list-units --all --no-legend 'sluice*' | grep -vc '\.slice')" 0

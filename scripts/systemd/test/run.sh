@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the scenarios as root on a machine that is made for it (boot.sh) and thrown away afterwards. /lab/repo is
-# this repository's scripts/systemd and docs, /lab/bin the built commands. What takes long runs beside each other.
+# Runs the scenarios as root on a temporary machine (boot.sh). /lab/repo has scripts/systemd and docs of this
+# repository, /lab/bin the built commands. Scenarios run in parallel.
 # shellcheck disable=SC1091,SC2154 # tools.sh and its neighbours are not followed
 set -uo pipefail
 cd /lab/repo/scripts/systemd/test || exit

@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2034 # repo is for those that source it
-# What the scenarios are written in. Each scenario runs in a subshell of its own, several at a time.
+# Functions for the scenarios. Each scenario runs in a subshell, several at a time.
 
 repo=/lab/repo
 export BIN=/lab/bin
 reports=$(mktemp -d)
 
-# fail notes what is wrong; the scenario goes on.
+# fail records a failure; the scenario continues.
 fail() { echo "    $*" >&3; return 1; }
 
-# note tells a figure.
+# note prints a figure.
 note() { echo "    ($*)" >&4; }
 
 # is WHAT GOT WANT
@@ -31,7 +31,7 @@ within() {
     done
 }
 
-# together SCENARIO...: runs them at once and prints how each went, in this order.
+# together SCENARIO...: runs them in parallel and prints their results, in this order.
 together() {
     local scenario
     for scenario; do
@@ -53,7 +53,7 @@ together() {
     done
 }
 
-# verdict ends the test.
+# verdict exits with 1 if a scenario has failed.
 verdict() {
     local bad
     bad=$(find "$reports" -name '*.bad' -size +0 | wc -l)
@@ -89,7 +89,7 @@ watchdog() {
     drop_in "sluice-consumer@$1.service" '[Service]' "WatchdogSec=$2"
 }
 
-# start UNIT...: a start that hangs is a failed one.
+# start UNIT...: a start that takes longer than 30 s fails.
 start() { timeout 30 systemctl start "$@"; }
 
 show_unit() { systemctl show --property="$2" --value "$1"; }
@@ -98,10 +98,10 @@ main_pid() { show "$1" "$2" MainPID; }
 status() { show "$1" "$2" StatusText; }
 state() { systemctl is-active "sluice-$1@$2"; }
 
-# says SIDE NAME PATTERN: its status has that.
+# says SIDE NAME PATTERN: its status matches.
 says() { status "$1" "$2" | grep -Eq -- "$3"; }
 
-# back SIDE NAME PID: it is active again, as another process than that.
+# back SIDE NAME PID: it is active again, with a PID other than this.
 back() { [ "$(state "$1" "$2")" = active ] && [ "$(main_pid "$1" "$2")" != "$3" ]; }
 
 # ended SIDE NAME
@@ -110,20 +110,20 @@ ended() { [ "$(state "$1" "$2")" = inactive ]; }
 # logged SIDE NAME PATTERN
 logged() { journalctl -q -u "sluice-$1@$2" -o cat | grep -Eq -- "$3"; }
 
-# complained SIDE NAME PATTERN: with the priority of an error.
+# complained SIDE NAME PATTERN: it has logged that with the priority of an error.
 complained() { journalctl -q -p err -u "sluice-$1@$2" -o cat | grep -Eq -- "$3"; }
 
 # reported_since SIDE NAME TIME
 reported_since() { journalctl -q -u "sluice-$1@$2" --since "$3" -o cat | grep -q msg/s; }
 
-# scraped PATTERN: sluice-gauge serves that.
+# scraped PATTERN: the metrics of sluice-gauge match.
 scraped() {
     exec 5<>/dev/tcp/127.0.0.1/9464 || return
     printf 'GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n' >&5
     grep -Eq -- "$1" <&5
 }
 
-# stop_pair NAME: stops it and waits for the end, which must be a good one.
+# stop_pair NAME: stops it, waits for both sides, and checks that they succeeded.
 stop_pair() {
     local side
     systemctl stop "sluice@$1.target" "sluice-producer@$1.service" "sluice-consumer@$1.service"
@@ -136,7 +136,7 @@ stop_pair() {
 # verified NAME: its last consumer has checked every message and found no fault.
 verified() {
     journalctl --sync
-    expect "--verify is content" logged consumer "$1" 'verified [0-9,]+ messages: none missing'
+    expect "--verify found no fault" logged consumer "$1" 'verified [0-9,]+ messages: none missing'
     ! logged consumer "$1" 'found a fault' || fail "$(journalctl -q -u "sluice-consumer@$1" -o cat | grep 'found a fault')"
 }
 
@@ -158,13 +158,13 @@ header() {
     word "$1" $((block + offset))
 }
 
-# queued NAME MANY: so many are waiting, or more.
+# queued NAME N: at least N messages are waiting.
 queued() { [ $(($(produced "$1") - $(consumed "$1"))) -ge "$2" ]; }
 
-# moved NAME BEFORE MANY: the consumer has released so many since it had that count.
+# moved NAME BEFORE N: the consumer has released N messages since its count was BEFORE.
 moved() { [ $(($(consumed "$1") - $2)) -ge "$3" ]; }
 
-# inventory lists everything that an installation may touch.
+# inventory lists everything that an installation may change.
 inventory() {
     find /usr /opt /srv /var/lib /var/spool -xdev -not -path '/var/lib/systemd/*' -not -path '/usr/*/__pycache__*' | sort
     find /etc -xdev -not -name '*-' -not -name '.pwd.lock' -not -name '.updated' | sort
