@@ -93,7 +93,7 @@ func TestStop_Drain_ProducerKilledMeanwhile_TakesRest(t *testing.T) {
 	t.Error("never drained")
 }
 
-// A producer that lives keeps its messages, so nobody need wait for them.
+// A live producer keeps its messages for the next consumer, so this one need not wait.
 func TestStop_Drain_LiveProducer_EndsAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"ring", "transfer"} {

@@ -128,7 +128,7 @@ func TestOutput_FileFillsUp_EndsAtMessage(t *testing.T) {
 	}
 }
 
-// Nobody reads the pipe. What was written of the batch comes again; that it was
+// The pipe has no reader. What was written of the batch is delivered again; that it was
 // torn is worth an exit code.
 func TestOutput_PipeBlocked_SignalEnds(t *testing.T) {
 	t.Parallel()
@@ -148,7 +148,7 @@ func TestOutput_PipeBlocked_SignalEnds(t *testing.T) {
 		t.Errorf("%s", said)
 	}
 	if h := testenv.Header(name); h.Producer.Count.Load()-h.Consumer.Count.Load() == 0 {
-		t.Error("messages were released that nobody got")
+		t.Error("messages were released that were not written")
 	}
 }
 
@@ -201,7 +201,7 @@ func TestOutput_PipeBlocked_SecondSignalLeavesAtOnce(t *testing.T) {
 	name := testenv.SegmentName(t)
 	r, w := testenv.Pipe(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "1000", "--size", "1000").WantExit(0)
-	// Nobody reads the pipe: the write of the output never comes back.
+	// The pipe is not read: the write of the output never returns.
 	c := testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-", "--framing", "raw"}, Stdout: w})
 	testenv.EventuallyHeader(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	testenv.Eventually(t, "a full pipe", func() bool {
@@ -214,7 +214,7 @@ func TestOutput_PipeBlocked_SecondSignalLeavesAtOnce(t *testing.T) {
 		case <-c.Exited:
 			c.WantExit(1)
 			if said := c.Stderr.String(); !strings.Contains(said, "exited at once") || !strings.Contains(said, "unreleased messages are delivered to the next consumer") || strings.Contains(said, "ran for") {
-				t.Errorf("it took the orderly way out:\n%s", said)
+				t.Errorf("it stopped cleanly:\n%s", said)
 			}
 			return
 		default:

@@ -396,8 +396,8 @@ func TestRecord_WaitsForSide_Note(t *testing.T) {
 	}
 }
 
-// Neither a pipe that is full nor one that nobody has opened keeps it from being stopped;
-// nobody has its rows.
+// It can be stopped while its output is a full pipe, or a FIFO without a reader; the rows are
+// lost.
 func TestRecord_NoReader_Ends(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)

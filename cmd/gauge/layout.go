@@ -16,7 +16,7 @@ func layoutCommand() cli.App {
 	return cli.App{
 		Name:   "layout",
 		Prints: true,
-		Usage:  "print where each field of a segment's header lies",
+		Usage:  "print the offset and the size of each field of a segment's header",
 		Flags:  []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print an array of objects with name, offset, size and doc"}},
 		Run: func(_ context.Context, c *urfave.Context) error {
 			if !c.Bool("json") {

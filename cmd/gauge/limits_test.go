@@ -17,20 +17,20 @@ import (
 	"sluice/shm"
 )
 
-// planted is how many segments somebody has put into /dev/shm, and unread how many
+// planted is how many segments another user has put into /dev/shm, and unread how many
 // clients ask and do not read.
 const planted, unread = 3000, 400
 
-// crowded starts a script in a /dev/shm of its own ($0 is gauge) and plants segments
+// crowded starts a script with a separate /dev/shm ($0 is gauge) and plants segments
 // there, before the script goes on.
 func crowded(t *testing.T, script string) *testenv.Process {
 	t.Helper()
 	p := testenv.StartWithMounts(t, "gauge", `mount -t tmpfs -o size=1g,mode=1777 tmpfs /dev/shm && "${0%/*}/producer" --name zz-mine --count 12 --capacity 64KiB --report 0 &&
 		"${0%/*}/producer" --name seed --mode ring --capacity 4KiB --count 3 --report 0 && echo ready >&2 && while [ -e /dev/shm/sluice.seed ]; do sleep 0.05; done && `+script)
-	testenv.Eventually(t, "a /dev/shm of its own", func() bool { return strings.Contains(p.Stderr.String(), "ready") })
+	testenv.Eventually(t, "a separate /dev/shm", func() bool { return strings.Contains(p.Stderr.String(), "ready") })
 	dir := fmt.Sprintf("/proc/%d/root", p.Cmd.Process.Pid)
 	seed := dir + shm.Path("seed")
-	if os.Geteuid() == 0 { // it is somebody else's
+	if os.Geteuid() == 0 { // they belong to another user
 		if err := os.Chown(seed, 65534, 65534); err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func recordCommand() cli.App {
 		},
 		Flags: []urfave.Flag{
 			cli.NameFlag("demo"),
-			cli.TimeFlag("interval", 10*time.Millisecond, 1, "`TIME` between two rows"),
+			cli.TimeFlag("interval", 10*time.Millisecond, 1, "`TIME` between two rows, more than 0"),
 			&urfave.DurationFlag{Name: "duration", Usage: "stop after `TIME`; 0 = no limit"},
 			&urfave.StringFlag{Name: "output", Value: "-", Usage: "write to `FILE`, which is replaced; - for standard output"},
 		},

@@ -23,7 +23,7 @@ func statCommand() cli.App {
 		Flags: []urfave.Flag{
 			cli.NameFlag("demo"),
 			&urfave.BoolFlag{Name: "json", Usage: "print an object with the keys of the reports of both sides; latency in nanoseconds, other times in seconds"},
-			cli.TimeFlag("interval", rateInterval, 1, "measure rates over `TIME`"),
+			cli.TimeFlag("interval", rateInterval, 1, "measure rates over `TIME`, more than 0"),
 		},
 		Argument: "name",
 		Run:      stat,

@@ -64,7 +64,7 @@ func (s stopProcess) Run() error {
 	return nil
 }
 
-// stopDelay is longer than it takes until a process is stopped by a signal of its own.
+// stopDelay is longer than it takes until a signal that a process sends to itself stops it.
 const stopDelay = 100 * time.Millisecond
 
 // hasShell reports whether there is a parent that can continue the process: in the same session,

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a pseudo-terminal with a shell in it, as somebody who types sees it.
+// terminal is a pseudo-terminal with a shell in it.
 type terminal struct {
 	t      *testing.T
 	master *os.File

@@ -43,13 +43,13 @@ func flags() []urfave.Flag {
 		&urfave.Uint64Flag{Name: "slots", Usage: "at most `N` messages in flight; 0 = limited by --capacity only"},
 		cli.ChoiceFlag("on-full", nil, "block", "", "`POLICY` when the ring is full: block, drop the newest message, or fail", "block", "drop", "fail"),
 		cli.SizeFlag("size", payload.MinSize, "size of a generated message in `BYTES`, at least 8"),
-		cli.IntegerFlag("burst", 1, 1, math.MaxInt32, "send messages in bursts of `N`; --rate stays the average"),
+		cli.IntegerFlag("burst", 1, 1, math.MaxInt32, "send messages in bursts of `N`, at least 1; --rate stays the average"),
 		&urfave.StringFlag{Name: "input", DefaultText: "generate messages", Usage: "read messages from `FILE`; - for standard input"},
 		cli.FramingFlag("lines for -, else raw", "`FRAMING` of the input: lines, length (4-byte little-endian length before each message), or raw (chunks)"),
 		cli.SizeFlag("chunk", 64<<10, "size of a message in `BYTES` with raw framing"),
 		cli.SizeFlag("buffer", 0, "transfer: pack messages into buffers of `BYTES`; 0 = one buffer per message"),
 		&urfave.BoolFlag{Name: "recycle", Usage: "transfer: reuse buffers that the consumer returns; faster, but the kernel does not guarantee that the producer can no longer modify them"},
-		cli.SizeFlag("limit", transfer.DefaultLimit, "transfer: at most `BYTES` of memory in flight; 0 = no limit"),
+		cli.SizeFlag("limit", transfer.DefaultLimit, "transfer: at most `BYTES` of memory in flight, at least 64KiB; 0 = no limit"),
 		&urfave.BoolFlag{Name: "fresh", Usage: "discard a segment left by a dead pair instead of resuming it"},
 	}
 }

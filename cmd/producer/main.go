@@ -30,8 +30,8 @@ func main() {
 			"Start a consumer with the same --name, before or after it. When a producer is killed,\n" +
 			"input that it had read from a pipe but not sent is lost; messages in the ring are not.",
 		Examples: []string{
-			"producer                                  numbered messages, as fast as the consumer takes them",
-			"producer --slots 8 --rate 200             at most 8 in flight, 200 a second",
+			"producer                                  numbered messages, as fast as the consumer receives them",
+			"producer --slots 8 --rate 200             at most 8 in flight, 200 per second",
 			"producer --input big.iso --capacity 4MiB  a file, in chunks",
 			"journalctl -f | producer --input -        lines, as they arrive",
 			"producer --on-full drop --rate 1e6        drop messages instead of waiting",

@@ -226,7 +226,7 @@ func TestExit_Hints_OnlyFlagsOfTheCommand(t *testing.T) {
 		for _, m := range errorRules {
 			if command == "gauge" && !errors.Is(m.err, shm.ErrUntrusted) && !errors.Is(m.err, layout.ErrVersion) && !errors.Is(m.err, shm.ErrTruncated) &&
 				!errors.Is(m.err, layout.ErrCorrupt) && !errors.Is(m.err, layout.ErrNotSegment) && !errors.Is(m.err, unix.ENOSPC) && !errors.Is(m.err, unix.EPIPE) {
-				continue // it does not come to these
+				continue // gauge cannot return these
 			}
 			got, _ := printed(t, command, false, m.err)
 			for _, flag := range lacks {

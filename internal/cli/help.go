@@ -50,7 +50,7 @@ var exitCodes = []exitCode{
 // Notes in --help and in the manual page.
 const (
 	environmentNote = "Each flag has an environment variable: --on-full is SLUICE_ON_FULL. An empty variable is ignored."
-	valuesNote      = "Sizes are 4096, 64KiB, 1MiB; times 250ms, 5s, 1m; numbers are decimal."
+	valuesNote      = "Examples of sizes: 4096, 64KiB, 1MiB; of times: 250ms, 5s, 1m. Numbers are decimal."
 )
 
 // usage returns the synopsis without the name of the command.

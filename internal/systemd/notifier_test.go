@@ -100,8 +100,7 @@ func TestNotifier_ReadyStatusStopping(t *testing.T) {
 	n.Detach()
 }
 
-// A process that ends at once after it was asked to stop has told so: whoever is told
-// afterwards is told after that.
+// A process that exits right after a stop signal has sent STOPPING=1 before Detach returns.
 func TestNotifier_ShortRun_SaysStopping(t *testing.T) {
 	told := listening(t)
 	s := segment(t)
@@ -123,7 +122,7 @@ func TestNotifier_ShortRun_SaysStopping(t *testing.T) {
 	}
 }
 
-// Whatever it is told, systemd gets one line a status.
+// Each status is one line, whatever the text.
 func TestNotifier_SegmentGone_NoStatus(t *testing.T) {
 	told := listening(t)
 	t.Setenv("WATCHDOG_USEC", "1000000")
@@ -177,7 +176,7 @@ func TestWatchdog_FedByLoopOnly(t *testing.T) {
 	w.limit = 0
 	h.Producer.Count.Store(99)
 	if w.due(s, layout.Producer, now.Add(2*time.Hour)) {
-		t.Error("fed where there is no watchdog")
+		t.Error("notified without a watchdog")
 	}
 }
 
