@@ -20,7 +20,7 @@ func TestHints_NoConsumer(t *testing.T) {
 	ring, soft := testenv.SegmentName(t), testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", ring, "--on-full", "fail", "--slots", "3").WantHint(5, "ring is full|start a consumer|--on-full block", "speed|--capacity")
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", soft, "--limit", "64KiB")
-	p.EventuallyPrints("no more is sent; waiting for a consumer of what is queued, 16 messages (stop it to lose what is left)")
+	p.EventuallyPrints("no more is sent; waiting for a consumer of what is queued, 16 messages (stop it to discard the rest)")
 	p.Signal(unix.SIGTERM)
 	p.WantHint(5, "memory limit|16 that no consumer was there for|start a consumer, allow more (--limit)", "speed|--rate")
 	if said := p.Stderr.String(); !strings.Contains(said, "no consumer was told that the stream failed before its end; ") || strings.Contains(said, "complete") {

@@ -82,14 +82,14 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		notifier.Ready(r.Segment())
 		err = receive(ctx, r, check, opt, common, rep)
 	}
-	untaken := writeOff(r)
+	unreceived := writeOff(r)
 	if lost, lookErr := lostSince(seen, r.Segment()); lost > 0 && lookErr == nil && !errors.Is(err, layout.ErrIncomplete) && !opt.follow {
 		// Unlike the hint of the output's error: they are not kept for the next consumer.
 		err = cli.WithHint(err, "unwritten messages are lost because the producer has died: restart both sides")
-		incomplete := incompleteError(lost, untaken)
+		incomplete := incompleteError(lost, unreceived)
 		rep.EndedAs(incomplete)
 		switch {
-		case untaken > 0 && ctx.Err() != nil:
+		case unreceived > 0 && ctx.Err() != nil:
 			incomplete = cli.WithHint(incomplete, "%s", drainHint(opt.drain))
 		case opt.output == "":
 			incomplete = cli.WithHint(incomplete, restartHint)
@@ -115,9 +115,9 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 const restartHint = "restart both sides for the whole stream"
 
 // incompleteError returns the error for messages that were lost with a producer that died. This
-// consumer could have received untaken of them.
-func incompleteError(lost, untaken uint64) error {
-	if untaken > 0 {
+// consumer could have received unreceived of them.
+func incompleteError(lost, unreceived uint64) error {
+	if unreceived > 0 {
 		return fmt.Errorf("%w: this consumer stopped before it had received all messages of a producer that died; %s", layout.ErrIncomplete, report.Lost(lost))
 	}
 	return fmt.Errorf("%w: %s with a producer that died", layout.ErrIncomplete, report.Lost(lost))

@@ -79,8 +79,7 @@ func paddingHint(err error, s *pressure.Snapshot, opt options) string {
 	return "; a message counts in whole pages: --buffer packs small ones together"
 }
 
-// adviseOpening is advise for what has kept this producer from its role in a segment that
-// is there.
+// withOpenHint adds a hint to an error of open, from the state of the existing segment.
 func withOpenHint(err error, common cli.Common, opt options) error {
 	if errors.Is(err, shm.ErrNoSpace) && common.Mode == layout.ModeTransfer {
 		return cli.WithHint(err, "free space there, or enlarge it: mount -o remount,size=... /dev/shm")

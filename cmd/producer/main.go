@@ -142,7 +142,7 @@ func abandonHint(consumer, signalled bool, duration time.Duration) string {
 	case duration > 0:
 		return fmt.Sprintf("until --duration %v is over; the rest is then lost", duration)
 	}
-	return "stop it to lose what is left"
+	return "stop it to discard the rest"
 }
 
 // endOf returns how the stream has ended, given the error of the loop. An endless stream

@@ -50,7 +50,7 @@ var errorRules = []errorRule{
 	{err: unix.ENFILE, code: ExitFailed, hint: fixedHint("the limit of this machine is reached: end processes with many open files (lsof), or raise it (sysctl fs.file-max)")},
 	{err: transfer.ErrDescriptors, code: ExitFailed, hint: hintByCommand{
 		"":         moreDescriptors,
-		"consumer": moreDescriptors + " and restart the consumer: the producer resends what was not released",
+		"consumer": moreDescriptors + " and restart the consumer: the producer resends unreleased messages",
 	}.hint},
 	{err: unix.EMFILE, code: ExitFailed, hint: fixedHint(moreDescriptors)},
 	{err: transfer.ErrTooLarge, code: ExitFailed, hint: fixedHint("choose a larger --limit, or cut the input into smaller messages")},
