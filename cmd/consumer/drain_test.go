@@ -67,7 +67,7 @@ func TestStop_Drain_SecondSignalEndsIt(t *testing.T) {
 	}
 }
 
-// A producer that is killed together with its consumer still seems to live for a moment: here
+// A producer that is killed together with its consumer still seems alive for a short time: here
 // it does, until the consumer was asked to stop. On a machine that stands still it may live
 // for longer than that moment.
 func TestStop_Drain_ProducerKilledMeanwhile_TakesRest(t *testing.T) {

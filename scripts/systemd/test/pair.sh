@@ -81,7 +81,7 @@ restartKeepsUnread() {
     start sluice@keep.target
     pair keep SLUICE_SLOTS=100 SLUICE_VERIFY=true
     systemctl restart sluice-consumer@keep
-    within 10 "they are taken" moved keep "$oldest" 200
+    within 10 "they are received" moved keep "$oldest" 200
     stop_pair keep
     verified keep
 }
@@ -92,7 +92,7 @@ socketActivation() {
     start sluice-consumer@socket.socket
     inode=$(stat -c '%i %a %U' /run/sluice/socket.sock)
     is "the socket" "${inode#* }" "600 sluice"
-    is "the consumer before anybody connects" "$(state consumer socket)" inactive
+    is "the consumer before a connection" "$(state consumer socket)" inactive
     start sluice-producer@socket
     within 10 "the consumer is started by a connection" systemctl --quiet is-active sluice-consumer@socket
     within 10 "messages move" moved socket 0 200

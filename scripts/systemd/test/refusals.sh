@@ -90,7 +90,7 @@ aDynamicUserWouldLoseItsSegment() {
     within 10 "the end of a dynamic user's segment" test ! -e /dev/shm/sluice.dynamic
     is "messages in the fixed user's" "$(produced sluice)" 5
     start sluice-consumer@sluice
-    within 10 "they are taken" moved sluice 0 5
+    within 10 "they are received" moved sluice 0 5
     stop_pair sluice
 }
 
