@@ -402,3 +402,31 @@ func TestSend_TooLargeOrAtTheLimit(t *testing.T) {
 		t.Error("100 messages of 1,000 bytes fit")
 	})
 }
+
+// A consumer that holds messages and waits for more, and a producer that waits for those: the
+// consumer is told.
+func TestDrain_ConsumerHoldsMessages(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		for range 3 {
+			wantErr(t, p.Send(t.Context(), []byte("x")), nil)
+		}
+		drained := make(chan error, 1)
+		go func() { drained <- p.Drain(context.Background()) }()
+		for range 3 {
+			wantNext(t, c, "x")
+		}
+		_, err := c.Next(t.Context())
+		wantErr(t, err, sluice.ErrUnreleased)
+		c.Release()
+		wantErr(t, <-drained, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+		defer cancel()
+		wantErr(t, p.Send(t.Context(), []byte("x")), nil)
+		p.Flush()
+		wantNext(t, c, "x")
+		_, err = c.Next(ctx) // nobody waits for it now
+		wantErr(t, err, context.DeadlineExceeded)
+	})
+}

@@ -69,8 +69,8 @@ var (
 	ErrDropped = ring.ErrDropped
 	// ErrTooLarge: the message is larger than MaxMessage.
 	ErrTooLarge = ring.ErrTooLarge
-	// ErrUnreleased: the Consumer waits for a message, and the Producer for the room of
-	// those that the Consumer holds.
+	// ErrUnreleased: the Consumer waits for a message, and the Producer (for room, or in
+	// Drain) until messages that the Consumer holds are released.
 	ErrUnreleased = ring.ErrUnreleased
 	// ErrLimit: the messages of a transfer that are not released take ProducerOptions.Limit.
 	// The error is a *LimitError.

@@ -22,7 +22,7 @@ func TestHints_NoConsumer(t *testing.T) {
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", soft, "--limit", "64KiB")
 	p.EventuallyPrints("no more is sent; waiting for a consumer of what is queued, 16 messages (stop it to discard the rest)")
 	p.Signal(unix.SIGTERM)
-	p.WantHint(5, "memory limit|16 that no consumer was there for|start a consumer, allow more (--limit)", "speed|--rate")
+	p.WantHint(5, "memory limit|16 that no consumer has released|start a consumer, allow more (--limit)", "speed|--rate")
 	if said := p.Stderr.String(); !strings.Contains(said, "no consumer was told that the stream failed before its end; ") || strings.Contains(said, "complete") {
 		t.Errorf("messages were lost:\n%s", said)
 	}
@@ -176,7 +176,7 @@ func TestHints_ConsumerHasEnded(t *testing.T) {
 	c.WantExit(0)
 	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 20 })
 	p.Signal(unix.SIGTERM)
-	p.WantHint(1, "messages were lost|that no consumer was there for|keep a consumer running until the producer has ended", "came|start a consumer")
+	p.WantHint(1, "messages were lost|that no consumer has released|keep a consumer running until the producer has ended", "came|start a consumer")
 	if said := p.Stderr.String(); !strings.Contains(said, "there is no consumer for") || strings.Contains(said, "came for") {
 		t.Errorf("the verdict:\n%s", said)
 	}
@@ -186,7 +186,7 @@ func TestHints_ConsumerHasEnded(t *testing.T) {
 func TestProducer_Delivery_SaysWhatEndsIt(t *testing.T) {
 	t.Parallel()
 	alone := testenv.Start(t, "producer", "--mode", "transfer", "--name", testenv.SegmentName(t), "--count", "1", "--duration", "1500ms")
-	alone.WantHint(1, "1 that no consumer was there for|keep a consumer running until the producer has ended", "")
+	alone.WantHint(1, "1 that no consumer has released|keep a consumer running until the producer has ended", "")
 	if said := alone.Stderr.String(); !strings.Contains(said, "(until --duration 1.5s is over; the rest is then lost)") {
 		t.Errorf("%s", said)
 	}

@@ -183,7 +183,7 @@ func TestTransfer_SocketPath_Refused(t *testing.T) {
 	missing := filepath.Join(testenv.PrivateDir(t), "missing")
 	testenv.Start(t, "consumer", "--name", name, "--socket", filepath.Join(missing, "s")).WantError(1, name, "there is no directory for the socket: "+missing, "mkdir")
 	p.Signal(unix.SIGINT)
-	p.WantError(1, name, "messages were lost: 1 that no consumer was there for")
+	p.WantError(1, name, "messages were lost: 1 that no consumer has released")
 	if testenv.Header(name) == nil { // the refused consumer was none; the next one is told
 		t.Error("nobody would learn that the stream has ended")
 	}

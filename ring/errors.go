@@ -19,9 +19,6 @@ var (
 	// ErrDropped: no room, and the message was given up and counted as
 	// dropped. It is also ErrFull.
 	ErrDropped = fmt.Errorf("message was dropped: %w", ErrFull)
-	// ErrUnreleased: the Reader waits for a message while it holds so many that
-	// the Writer has no room for another. Release some.
-	ErrUnreleased = errors.New("unreleased messages fill the ring")
 	// ErrGeometry: an existing segment has another capacity or other slots
 	// than were asked for, and cannot be replaced.
 	ErrGeometry = errors.New("segment exists with another geometry")
@@ -29,12 +26,14 @@ var (
 	// framing than was asked for.
 	ErrFraming = errors.New("segment exists with another framing")
 
-	// ErrClosed, ErrEmpty and ErrTooLarge are the same in both modes: the end was closed by
-	// its owner (also os.ErrClosed), there is no message now, and a message that can never
-	// fit.
-	ErrClosed   = endpoint.ErrClosed
-	ErrEmpty    = endpoint.ErrEmpty
-	ErrTooLarge = endpoint.ErrTooLarge
+	// These are the same in both modes. ErrClosed: the end was closed by its owner; it is also
+	// os.ErrClosed. ErrEmpty: there is no message now. ErrTooLarge: the message can never
+	// fit. ErrUnreleased: the Reader waits for a message, and the Writer, for room or in
+	// Drain, until messages that the Reader holds are released.
+	ErrClosed     = endpoint.ErrClosed
+	ErrEmpty      = endpoint.ErrEmpty
+	ErrTooLarge   = endpoint.ErrTooLarge
+	ErrUnreleased = endpoint.ErrUnreleased
 
 	// ErrCorrupt, ErrVersion, ErrRoleTaken, ErrTruncated and ErrRemoved are
 	// those of packages layout and shm, repeated for convenience.

@@ -11,6 +11,7 @@ import (
 
 	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
+	"sluice/internal/format"
 	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/shm"
@@ -428,7 +429,7 @@ func (c nextMessage) WakeAt(time.Duration) (index, count uint64, timeout time.Du
 // bytes or slots than were released: it waits for the caller, and the caller for it.
 func (c nextMessage) Deadlocked() error {
 	if r := c.r; r.head != r.index && r.sleeper.PeerWaitsFor(r.index, r.count) {
-		return fmt.Errorf("%w: %d bytes in %d messages", ErrUnreleased, r.head-r.index, r.taken-r.count)
+		return fmt.Errorf("%w: %s", ErrUnreleased, format.Messages(r.taken-r.count))
 	}
 	return nil
 }

@@ -164,6 +164,7 @@ func never() bool { return false }
 // the consumer finds the gap in the numbers and counts it as lost.
 func (s *Sender) attach(opt SenderOptions) {
 	endpoint.TakeOver(s.own, endpoint.Self(), monotonic.Now, opt.Keep)
+	s.segment.Header().Sleep(layout.Producer).Flag.Store(0) // that of one that was killed in Drain
 	s.count, s.bytes = s.cursor.Count.Load(), s.cursor.Bytes.Load()
 	s.next = position{buffers: max(s.own.Buffers.Load(), s.peer.Buffers.Load()), messages: s.count, bytes: s.cursor.Index.Load()}
 	s.countBefore, s.consumedBefore = s.count, s.peerAt.Count.Load()

@@ -339,22 +339,19 @@ func TestEnd_Taken_NotTakenAgain(t *testing.T) {
 
 // The reason stands in the segment, and in the error.
 func TestEnd_SenderGivesUp_Failed(t *testing.T) {
-	for why, end := range map[string]func(s *Sender) (uint64, error){
-		"1 that no consumer was there for": func(s *Sender) (uint64, error) { return lostIn(s.Close()) },
-		"1 that no consumer has released":  func(s *Sender) (uint64, error) { return lostIn(s.Abort()) },
-	} {
+	for _, end := range []func(s *Sender) error{(*Sender).Close, (*Sender).Abort} {
 		name, opt := place(t)
 		opt.Keep = true
 		s := create(t, name, opt)
 		send(t, s, "a")
-		lost, err := end(s)
+		lost, err := lostIn(end(s))
 		testenv.WantErr(t, err, ErrUndelivered)
-		if lost != 1 || !strings.Contains(fmt.Sprint(err), why) {
-			t.Errorf("%d lost, %v; want %q", lost, err, why)
+		if want := "1 that no consumer has released"; lost != 1 || !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%d lost, %v; want %q", lost, err, want)
 		}
 		r := open(t, name, opt)
 		if end := layout.End(r.peer.End.Load()); end != layout.EndFailed {
-			t.Errorf("%s: it has ended as %v", why, end)
+			t.Errorf("it has ended as %v", end)
 		}
 	}
 }

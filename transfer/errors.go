@@ -50,12 +50,14 @@ var (
 	// not connect: what the header page says of it is not to be trusted, or nobody listens
 	// there.
 	ErrElsewhere = errors.New("the consumer listens elsewhere")
-	// ErrClosed, ErrEmpty and ErrTooLarge are the same in both modes: the end was closed by
-	// its owner (also os.ErrClosed), there is no message now, and a message that can never
-	// fit.
-	ErrClosed   = endpoint.ErrClosed
-	ErrEmpty    = endpoint.ErrEmpty
-	ErrTooLarge = endpoint.ErrTooLarge
+	// These are the same in both modes. ErrClosed: the end was closed by its owner; it is also
+	// os.ErrClosed. ErrEmpty: there is no message now. ErrTooLarge: the message can never
+	// fit. ErrUnreleased: the Receiver waits for a message, and the Sender, in Drain, until
+	// messages that the Receiver holds are released.
+	ErrClosed     = endpoint.ErrClosed
+	ErrEmpty      = endpoint.ErrEmpty
+	ErrTooLarge   = endpoint.ErrTooLarge
+	ErrUnreleased = endpoint.ErrUnreleased
 	// ErrBusy: Close has waited in vain for a call of another goroutine to return.
 	ErrBusy = errors.New("a call of another goroutine is under way and does not end")
 

@@ -141,9 +141,19 @@ func (r *Receiver) wait(ctx context.Context) error {
 	}
 	err := conn.wait(pollInterval, func() bool { return ctx.Err() != nil || r.gate.Closed() })
 	if timedOut(err) {
-		return r.checkPeer()
+		return cmp.Or(r.checkPeer(), r.deadlocked())
 	}
 	return err
+}
+
+// deadlocked returns ErrUnreleased if the Sender waits in Drain for messages that the caller holds,
+// who has taken everything and waits for more.
+func (r *Receiver) deadlocked() error {
+	h := r.segment.Header()
+	if r.held > 0 && h.ProducerSleep.Flag.Load() != 0 && r.taken == h.Producer.Count.Load() && !r.segment.Absent(layout.Producer) {
+		return fmt.Errorf("%w: %s", ErrUnreleased, format.Messages(uint64(r.held)))
+	}
+	return nil
 }
 
 // interrupt ends a wait at the connection. Any goroutine may call it.

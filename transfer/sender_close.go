@@ -85,11 +85,8 @@ func (s *Sender) shutDown(ctx context.Context) error {
 	if lost > 0 {
 		s.lost = lost
 		fault = cmp.Or(fault, shm.Guard(func() error { endpoint.SetEnd(s.own, layout.EndFailed, s.end == layout.EndComplete); return nil }))
-		why := "that no consumer was there for"
-		switch {
-		case s.loop.aborted.Load():
-			why = "that no consumer has released"
-		case err != nil:
+		why := "that no consumer has released"
+		if err != nil && !s.loop.aborted.Load() {
 			why = "that were not delivered"
 		}
 		err = errors.Join(err, shm.InSegment("", s.segment.Name(), &UndeliveredError{Lost: lost, why: why}))
@@ -106,6 +103,7 @@ func (s *Sender) Drain(ctx context.Context) error {
 	if err := s.beginDrain(); err != nil {
 		return err
 	}
+	defer s.endDrain()
 	var alarm timerfd.Alarm
 	defer alarm.Close()
 	alarm.Set(ctx)
@@ -156,7 +154,20 @@ func (s *Sender) beginDrain() error {
 		return ErrClosed
 	}
 	s.flush()
+	// A Receiver that holds messages and waits for more is told: see Receiver.deadlocked.
+	sleep := s.segment.Header().Sleep(layout.Producer)
+	sleep.Index.Store(s.next.bytes)
+	sleep.Count.Store(s.count)
+	sleep.Flag.Store(monotonic.Now())
 	return nil
+}
+
+func (s *Sender) endDrain() {
+	s.pageMu.Lock()
+	defer s.pageMu.Unlock()
+	if !s.pageGone {
+		s.segment.Header().Sleep(layout.Producer).Flag.Store(0)
+	}
 }
 
 // publishLast is sendLast, unless the Sender has stopped sending: then after Abort, when nobody asks

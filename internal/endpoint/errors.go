@@ -12,6 +12,9 @@ var (
 	ErrClosed = shm.ErrClosed
 	// ErrEmpty: there is no message now, and the call does not wait for one.
 	ErrEmpty = errors.New("no message now")
+	// ErrUnreleased: the consumer waits for a message, and the producer (for room, or in Drain)
+	// until messages that the consumer holds are released.
+	ErrUnreleased = errors.New("the producer waits for messages that are not released")
 	// ErrTooLarge: the message can never fit.
 	ErrTooLarge = errors.New("message is too large")
 )
