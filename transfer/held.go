@@ -11,8 +11,8 @@ import (
 
 // inBuffer is a buffer that was received.
 type inBuffer struct {
-	data   []byte // its content, in memory or in a mapping; nil = it is not wanted, or was released
-	memory []byte // ordinary memory, nil = data is in a mapping
+	data   []byte // its content; nil = it is not wanted, or was released
+	pooled bool   // data is ordinary memory, of the pool; else in a mapping
 	packed bool
 	weight uint64   // what it counts for in the stream: see entry.memory
 	end    position // of the stream, after it
@@ -23,8 +23,15 @@ type inBuffer struct {
 type heldBuffer struct {
 	inBuffer
 	messages int    // that are held, at least one
-	after    mark   // when the last of them is released
+	taken    uint64 // up to the last of them, as progress counts
+	payload  uint64
+	lost     uint64
 	load     uint64 // which of the buffers that were loaded it is
+}
+
+// after is the mark with all of it released.
+func (b *heldBuffer) after() mark {
+	return mark{position{b.end.buffers, b.taken, b.end.bytes}, b.payload, b.lost}
 }
 
 // heldBuffers is what the slices point into that the user of a Receiver has: the buffers
@@ -54,7 +61,7 @@ func (h *heldBuffers) last() (to position, ok bool) {
 	if h.empty() {
 		return to, false
 	}
-	return h.queue[len(h.queue)-1].after.position, true
+	return h.queue[len(h.queue)-1].after().position, true
 }
 
 func (h *heldBuffers) push(b heldBuffer) {
@@ -66,10 +73,7 @@ func (h *heldBuffers) push(b heldBuffer) {
 func (h *heldBuffers) pop() {
 	b := h.oldest()
 	h.messages -= b.messages
-	if b.memory != nil {
-		h.memory.put(b.memory)
-	}
-	*b = heldBuffer{}
+	h.free(&b.inBuffer)
 	if h.head++; h.head > len(h.queue)/2 {
 		n := copy(h.queue, h.queue[h.head:])
 		clear(h.queue[n:])
@@ -79,13 +83,18 @@ func (h *heldBuffers) pop() {
 
 // clear drops all.
 func (h *heldBuffers) clear() {
-	for i := range h.queue[h.head:] {
-		if b := &h.queue[h.head+i]; b.memory != nil {
-			h.memory.put(b.memory)
-		}
+	for i := h.head; i < len(h.queue); i++ {
+		h.free(&h.queue[i].inBuffer)
 	}
-	clear(h.queue)
 	h.queue, h.head, h.messages = h.queue[:0], 0, 0
+}
+
+// free gives back the memory of a buffer in which no message is held.
+func (h *heldBuffers) free(b *inBuffer) {
+	if b.pooled {
+		h.memory.put(b.data)
+	}
+	b.data, b.pooled = nil, false
 }
 
 // retire takes over a mapping that the buffers up to number load may be in.

@@ -71,14 +71,14 @@ func newOutQueue(stats *senderStats, consumer *layout.RoleStats, limit uint64, r
 }
 
 // push adds a buffer. The Sender's goroutine calls it.
-func (q *outQueue) push(b outBuffer) {
+func (q *outQueue) push(b *outBuffer) {
 	q.mu.Lock()
 	if b.data != nil {
 		q.unbacked.Add(1)
 		q.unbackedBytes += cap(b.data)
 		q.peakUnbackedBytes = max(q.peakUnbackedBytes, q.unbackedBytes)
 	}
-	q.unsent.push(b)
+	q.unsent.push(*b)
 	q.mu.Unlock()
 	nudge(q.wake)
 }

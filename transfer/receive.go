@@ -50,11 +50,9 @@ func (r *Receiver) load(ctx context.Context) error {
 // message of it is held.
 func (r *Receiver) shelve() {
 	if n := r.held - r.buffers.messages; n > 0 {
-		after := r.current.end
-		after.messages = r.taken
-		r.buffers.push(heldBuffer{inBuffer: r.current, messages: n, load: r.loads, after: r.markAt(after)})
-	} else if r.current.memory != nil {
-		r.buffers.memory.put(r.current.memory)
+		r.buffers.push(heldBuffer{inBuffer: r.current, messages: n, taken: r.taken, payload: r.payload, lost: r.lost, load: r.loads})
+	} else {
+		r.buffers.free(&r.current)
 	}
 	r.current, r.at = inBuffer{}, 0
 }
@@ -68,8 +66,7 @@ func (r *Receiver) open(conn *recvConn, e *entry, fd int, wanted bool) (err erro
 			return err
 		}
 		const minSize = 4096
-		r.current.memory = r.buffers.memory.get(max(int(e.length), minSize))
-		r.current.data = r.current.memory[:e.length:e.length]
+		r.current.data, r.current.pooled = r.buffers.memory.get(max(int(e.length), minSize))[:e.length], true
 		return read(fd, r.current.data)
 	}
 	data, replaced, err := conn.maps.content(e, fd)

@@ -127,7 +127,7 @@ func (r *Receiver) next(ctx context.Context) ([]byte, error) {
 		for r.left > 0 {
 			msg, err := r.unpack()
 			if err != nil {
-				r.left, r.current.data = 0, nil
+				r.left = 0
 				r.disconnect() // what came with it is closed
 				return nil, err
 			}
@@ -201,7 +201,7 @@ var (
 
 // unpack takes the next message out of the current buffer.
 func (r *Receiver) unpack() ([]byte, error) {
-	msg := r.current.data
+	msg := r.current.data[:len(r.current.data):len(r.current.data)]
 	if r.current.packed {
 		rest := r.current.data[r.at:]
 		if len(rest) < layout.RecordHeader {
@@ -287,13 +287,13 @@ func (r *Receiver) releaseOldest(n int) {
 			to.payload += b.skipRecords(n)
 			b.messages -= n
 			r.buffers.messages -= n
-			to.position = position{b.end.buffers - 1, b.after.messages - uint64(b.messages), b.end.bytes - b.weight}
-			to.lost = b.after.lost
+			to.position = position{b.end.buffers - 1, b.taken - uint64(b.messages), b.end.bytes - b.weight}
+			to.lost = b.lost
 			n = 0
 			break
 		}
 		n -= b.messages
-		to = b.after
+		to = b.after()
 		r.buffers.pop()
 	}
 	if n > 0 { // of the current one
@@ -318,9 +318,8 @@ func (r *Receiver) release() {
 		at.buffers--
 		at.bytes -= r.current.weight
 		r.current.first = r.at
-	} else if r.current.memory != nil {
-		r.buffers.memory.put(r.current.memory)
-		r.current.memory, r.current.data = nil, nil
+	} else {
+		r.buffers.free(&r.current)
 	}
 	r.unmapReleased()
 	at.messages = messages

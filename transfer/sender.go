@@ -346,7 +346,7 @@ func (s *Sender) enqueue() {
 	if depth := s.count - s.peerAt.Count.Load(); int64(depth) > int64(s.own.HighWater.LoadRelaxed()) {
 		s.own.HighWater.StoreRelaxed(depth)
 	}
-	s.queue.push(b)
+	s.queue.push(&b)
 }
 
 // sealStage moves the stage into a sealed memfd. It is -1 when there can be none now:
