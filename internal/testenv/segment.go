@@ -87,7 +87,8 @@ func Header(name string) *layout.Header {
 func EventuallyHeader(t testing.TB, name, what string, ok func(h *layout.Header) bool) {
 	t.Helper()
 	began, taken := time.Now(), uint64(0)
-	for deadline := began.Add(Timeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	pause := poll{}
+	for deadline := began.Add(Timeout); time.Now().Before(deadline); pause.sleep() {
 		h := Header(name)
 		if h == nil {
 			continue

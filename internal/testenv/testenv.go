@@ -25,11 +25,21 @@ const Timeout = 60 * time.Second
 // [Timeout]; what completes the sentence "... did not happen".
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(Timeout); !ok(); time.Sleep(time.Millisecond) {
+	pause := poll{}
+	for deadline := time.Now().Add(Timeout); !ok(); pause.sleep() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s did not happen", what)
 		}
 	}
+}
+
+// poll sleeps between two looks: for a millisecond at first, and up to ten when something
+// takes long, so that several tests that wait leave the processors to what they wait for.
+type poll struct{ last time.Duration }
+
+func (p *poll) sleep() {
+	p.last = min(max(p.last*5/4, time.Millisecond), 10*time.Millisecond)
+	time.Sleep(p.last)
 }
 
 // WantErr expects that err is want, as errors.Is understands it. A nil want is no error.
