@@ -13,9 +13,6 @@ func (u *Uint64) Load() uint64 { return atomic.LoadUint64(&u.v) }
 // which drains the store buffer: fine for fields that change rarely.
 func (u *Uint64) Store(v uint64) { atomic.StoreUint64(&u.v, v) }
 
-// Swap writes the field and returns what it held.
-func (u *Uint64) Swap(v uint64) uint64 { return atomic.SwapUint64(&u.v, v) }
-
 // CompareAndSwap writes new if the field holds old, and reports whether it did.
 // Either way it is a full fence.
 func (u *Uint64) CompareAndSwap(old, new uint64) bool {
@@ -26,7 +23,7 @@ func (u *Uint64) CompareAndSwap(old, new uint64) bool {
 // store, not an atomic addition: the single writer makes that enough.
 func (u *Uint64) AddRelaxed(d uint64) { u.StoreRelaxed(u.v + d) }
 
-// Add adds to a field that several goroutines of one side write.
+// Add adds to a field that several goroutines of one side write, in one atomic step.
 func (u *Uint64) Add(d uint64) { atomic.AddUint64(&u.v, d) }
 
 // LoadRelaxed reads a field that only the caller's side writes.

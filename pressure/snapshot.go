@@ -14,7 +14,6 @@ type RoleStats struct {
 	Alive        bool // a live process holds the role
 	AliveUnknown bool // the kernel does not tell whether one does (F_OFD_GETLK is refused): Alive is what the segment says
 	PID          int  // of the last holder; for people
-	UID          int  // of the last holder, as it says
 	State        layout.State
 	Generation   uint64        // times the role was taken
 	Waits        uint64        // times it slept, full for a producer, empty for a consumer
@@ -160,7 +159,6 @@ func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
 		Wakes:      s.WakesSent.Load(),
 		Spurious:   s.Spurious.Load(),
 		Progress:   s.ProgressAt.Load(),
-		UID:        int(s.UID.Load()),
 		End:        layout.End(s.End.Load()),
 		EndSeen:    s.EndSeen.Load(),
 	}

@@ -14,7 +14,6 @@ import (
 type Report struct {
 	Machine Machine
 	Began   time.Time
-	Took    time.Duration
 	Quick   bool
 	Results []*Result
 }
@@ -54,7 +53,6 @@ func (r *Runner) All(ctx context.Context, quick bool, progress func(i, of int, s
 		rep.Results = append(rep.Results, res)
 		done(res)
 	}
-	rep.Took = time.Since(rep.Began)
 	return rep, nil
 }
 

@@ -115,17 +115,6 @@ func StartWith(t testing.TB, command string, opt Options) *Process {
 	return p
 }
 
-// StartInShell starts a command as the shell does at the end of a script: script is sh, and
-// has the command and its arguments as "$0" and "$@".
-func StartInShell(t testing.TB, script, command string, args ...string) *Process {
-	t.Helper()
-	p, err := StartCommand(t, exec.Command("sh", append([]string{"-c", script, Command(command)}, args...)...), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // StartWithDescriptors starts a command that may have at most n descriptors.
 func StartWithDescriptors(t testing.TB, n int, attr *syscall.SysProcAttr, command string, args ...string) *Process {
 	t.Helper()

@@ -85,7 +85,7 @@ func (p *Process) WantHint(code int, words, not string) {
 // error, in either format, and how many there are of each.
 func ErrorAndHint(stderr string) (text string, errors, hints int) {
 	for l := range strings.Lines(stderr) {
-		var object struct{ Error, Hint, Segment string }
+		var object struct{ Error, Hint string }
 		switch err := json.Unmarshal([]byte(l), &object); {
 		case err == nil && object.Error != "":
 			text += object.Error + "\n" + object.Hint + "\n"

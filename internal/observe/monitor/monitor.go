@@ -18,7 +18,6 @@ type Point struct {
 	At         time.Time
 	Throughput float64 // messages consumed a second
 	Depth      uint64  // messages
-	Fill       float64 // share of the tighter bound, 0 to 1
 
 	// The shares of the time that each side was blocked, 0 to 1.
 	ProducerBlocked, ConsumerBlocked float64
@@ -162,7 +161,7 @@ func (p *Pair) step(keep int) error {
 		return nil
 	}
 	p.History = append(p.History, Point{
-		At: time.Now(), Throughput: p.Step.Throughput, Depth: now.Depth(), Fill: now.Fill(),
+		At: time.Now(), Throughput: p.Step.Throughput, Depth: now.Depth(),
 		ProducerBlocked: p.Step.ProducerBlocked, ConsumerBlocked: p.Step.ConsumerBlocked,
 	})
 	if extra := len(p.History) - keep; extra > 0 {
