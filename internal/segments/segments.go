@@ -39,7 +39,7 @@ func Names() (names []string, omitted int, err error) {
 	if omitted = len(names) - n; omitted > 0 {
 		names = chooseFairly(names, n, os.Geteuid(), owner)
 	}
-	slices.SortFunc(names, Compare)
+	slices.SortFunc(names, compare)
 	return names, max(0, omitted), nil
 }
 
@@ -62,7 +62,7 @@ func chooseFairly(names []string, n, me int, owner func(name string) int) []stri
 	}
 	var users []int
 	for uid, all := range of {
-		slices.SortFunc(all, Compare)
+		slices.SortFunc(all, compare)
 		if uid != me {
 			users = append(users, uid)
 		}
@@ -78,9 +78,9 @@ func chooseFairly(names []string, n, me int, owner func(name string) int) []stri
 	return chosen
 }
 
-// Compare orders names as people do: numbers in them by their value, so that pair-2
+// compare orders names as people do: numbers in them by their value, so that pair-2
 // comes before pair-10. Names of equal value are in the order of their bytes.
-func Compare(a, b string) int {
+func compare(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
 		m, n := leadingDigits(x), leadingDigits(y)

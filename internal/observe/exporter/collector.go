@@ -16,22 +16,20 @@ import (
 	"sluice/shm"
 )
 
-// Collector is a prometheus.Collector of the segments there are. Any number of
-// goroutines may use it. The zero value collects nothing: use New.
-type Collector struct {
+// collector is a prometheus.Collector of the segments there are. Any number of
+// goroutines may use it.
+type collector struct {
 	list    func() (names []string, omitted int, err error)
 	verdict func(name string) (pressure.Kind, bool)
 }
 
-// New returns a collector of everything in /dev/shm that is a segment, segments.Max
-// of them at most. verdict returns the current verdict on a segment, false while there is none: it
-// comes from an observer that reads the segments all the time, as the collector does not. If
-// verdict is nil, none are collected.
-func New(verdict func(name string) (pressure.Kind, bool)) *Collector {
+// newCollector returns a collector of the segments in /dev/shm, segments.Max of them at most.
+// verdict is as in Handler.
+func newCollector(verdict func(name string) (pressure.Kind, bool)) *collector {
 	if verdict == nil {
 		verdict = func(string) (pressure.Kind, bool) { return "", false }
 	}
-	return &Collector{segments.Names, verdict}
+	return &collector{segments.Names, verdict}
 }
 
 // unreadable has no label: who may write to /dev/shm could make any number of
@@ -43,7 +41,7 @@ var omittedSegments = prometheus.NewDesc("sluice_omitted_segments",
 	fmt.Sprintf("Segments that are not read because there are more than %d; those of the user that gauge runs as come first.", segments.Max), nil, nil)
 
 // Describe implements prometheus.Collector.
-func (c *Collector) Describe(out chan<- *prometheus.Desc) {
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	out <- unreadable
 	out <- omittedSegments
 	out <- build
@@ -54,7 +52,7 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector. A segment that cannot be read is counted
 // and left out; the others are collected.
-func (c *Collector) Collect(out chan<- prometheus.Metric) {
+func (c *collector) Collect(out chan<- prometheus.Metric) {
 	names, omitted, err := c.list()
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(unreadable, fmt.Errorf("list segments: %w", err))

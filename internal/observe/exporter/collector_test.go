@@ -323,7 +323,7 @@ func TestHandler_ListsDevShm(t *testing.T) {
 }
 
 func TestHandler_UnlistableDirectory_Fails(t *testing.T) {
-	c := New(nil)
+	c := newCollector(nil)
 	c.list = func() ([]string, int, error) { return nil, 0, context.DeadlineExceeded }
 	if _, err := registry(t, c).Gather(); err == nil || !strings.Contains(err.Error(), "list segments") {
 		t.Errorf("%v", err)

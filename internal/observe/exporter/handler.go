@@ -13,15 +13,20 @@ import (
 	"sluice/pressure"
 )
 
-// Handler answers scrapes with what [New] collects. It fails (500) only when /dev/shm itself
-// cannot be listed; errors are also written to logger.
+// Handler answers scrapes with the metrics of the segments in /dev/shm, segments.Max of them
+// at most. It fails (500) only when /dev/shm itself cannot be listed; errors are also written
+// to logger.
+//
+// verdict returns the current verdict on a segment, false while there is none: it comes from
+// an observer that reads the segments all the time, as the handler does not. Any goroutine
+// may call it. If it is nil, there are no verdicts.
 //
 // One scrape at a time is collected, and its text is complete before a byte of it is sent: a
 // client that does not read costs no more than that text. Requests that arrive while another one
 // is collected share the next text.
 func Handler(logger *log.Logger, verdict func(name string) (pressure.Kind, bool)) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(New(verdict))
+	registry.MustRegister(newCollector(verdict))
 	return &shared{collect: promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: logger})}
 }
 

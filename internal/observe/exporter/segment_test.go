@@ -45,13 +45,13 @@ func ring(t *testing.T) layout.Geometry {
 var transfer = layout.Geometry{Mode: layout.ModeTransfer}
 
 // of collects those segments only, whatever else is in /dev/shm.
-func of(names ...string) *Collector {
-	c := New(nil)
+func of(names ...string) *collector {
+	c := newCollector(nil)
 	c.list = func() ([]string, int, error) { return names, 0, nil }
 	return c
 }
 
-func registry(t *testing.T, c *Collector) *prometheus.Registry {
+func registry(t *testing.T, c *collector) *prometheus.Registry {
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
 	if err := r.Register(c); err != nil {
@@ -62,7 +62,7 @@ func registry(t *testing.T, c *Collector) *prometheus.Registry {
 
 // answers expects that a scrape gives exactly want, in which NAME stands for the
 // segment, and HELP for the text of its metric, for the metrics that it mentions or those named.
-func answers(t *testing.T, c *Collector, name, want string, metrics ...string) {
+func answers(t *testing.T, c *collector, name, want string, metrics ...string) {
 	t.Helper()
 	want = regexp.MustCompile(`HELP (\w+) HELP`).ReplaceAllStringFunc(want, func(line string) string {
 		series := strings.Fields(line)[1]
