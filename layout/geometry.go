@@ -18,7 +18,7 @@ type Geometry struct {
 
 // RingGeometry returns the geometry of a ring on a machine with that page size. It
 // fails when capacity is not a power of two, is below MinCapacity or the page
-// size, or is above MaxCapacity.
+// size, or is above MaxCapacity, and when slots is above MaxCapacity.
 func RingGeometry(capacity, slots, pageSize uint64) (Geometry, error) {
 	minimum := max(MinCapacity, pageSize)
 	if bits.OnesCount64(capacity) != 1 || capacity < minimum || capacity > MaxCapacity {

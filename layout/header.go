@@ -18,8 +18,9 @@ const Block = 128
 //	Samples         the holder of the producer role
 //
 // Everything in it is readable by anybody who can open the file, at any time.
-// Some parts are not written yet, so that they can be without a new version: Identity.SlotSize and Fingerprint, Schedule,
-// Bridge, Response, Lateness, Samples, Cursor.Samples, RoleStats.RefusedMessages and Unsent.
+// Some parts are reserved: they are not written yet, and can be without a new version.
+// These are Identity.SlotSize and Fingerprint, Schedule, Bridge, Response, Lateness,
+// Samples, Cursor.Samples, RoleStats.RefusedMessages and Unsent.
 type Header struct {
 	Identity Identity
 
@@ -167,7 +168,7 @@ type Sample struct {
 	Messages    Uint64 // that it stands for
 }
 
-// Side returns the block of counters that belongs to role r.
+// Stats returns the block of counters that belongs to role r.
 func (h *Header) Stats(r Role) *RoleStats {
 	if r == Producer {
 		return &h.ProducerStats

@@ -4,8 +4,8 @@ package layout
 
 import "sync/atomic"
 
-// StoreReleaseOvertaken says whether a load that follows Release may be done before
-// the store of Release is visible to others. Go's atomics do not allow it: on
+// StoreReleaseOvertaken says whether a load that follows StoreRelease may be done before
+// that store is visible to others. Go's atomics do not allow it: on
 // arm64, for one, they are STLR and LDAR, which are ordered with each other.
 const StoreReleaseOvertaken = false
 

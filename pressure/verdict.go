@@ -87,9 +87,9 @@ type Figures struct {
 	ConsumerStayed bool
 
 	// Grows: the queue has become deeper all the time, in a verdict of any Kind that is not
-	// Whole. FullIn is how long until a ring is full or a transfer at its limit if that goes on, at least a
-	// nanosecond; 0 without Grows, and where nothing but the machine's memory bounds the
-	// queue.
+	// Whole. FullIn is how long until a ring is full or a transfer at its limit if that goes
+	// on, at least a nanosecond; 0 without Grows, and where nothing but the machine's memory
+	// bounds the queue.
 	Grows  bool
 	FullIn time.Duration
 

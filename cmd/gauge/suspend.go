@@ -88,7 +88,7 @@ func (retakeTerminal) Run() error { time.Sleep(rendererDelay); return nil }
 // the ticker of the new one: then nothing is drawn any more.
 const rendererDelay = 50 * time.Millisecond
 
-// noFiles ignores the files that tea.ExecCommand offers.
+// ignoreFiles ignores the files that tea.ExecCommand offers.
 type ignoreFiles struct{}
 
 func (ignoreFiles) SetStdin(io.Reader)  {}

@@ -41,7 +41,7 @@ func Wait(addr *uint32, val uint32, timeout time.Duration) (Result, error) {
 	return wait(addr, val, timeout)
 }
 
-// Notify wakes at most n waiters on addr, all of them when n is negative, and
+// Wake wakes at most n waiters on addr, all of them when n is negative, and
 // returns how many it woke. It is unix.EFAULT, or forbidden, as in Wait.
 func Wake(addr *uint32, n int) (int, error) {
 	if n < 0 || n > math.MaxInt32 {

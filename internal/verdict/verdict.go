@@ -154,7 +154,7 @@ func dropped(v *pressure.Verdict, add func(string, ...any)) {
 
 func noConsumer(v *pressure.Verdict, add func(string, ...any)) {
 	switch v.Cause {
-	case pressure.CauseLate: // ConsumerAbsent says it
+	case pressure.CauseLate: // the sentence about ConsumerAbsentFor says it
 		return
 	case pressure.CauseUndelivered:
 		add("there is no consumer for %s; they are lost when the producer ends", format.Messages(v.Depth))

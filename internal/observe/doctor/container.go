@@ -11,7 +11,8 @@ const (
 	firstCgroup = "4026531835"
 )
 
-// container checks whether this process has the same /dev/shm and process ids as the others on the machine.
+// container checks whether this process has the same /dev/shm and process ids as the others
+// on the machine.
 func container(m *machine) Finding {
 	own := func(kind, first string) bool {
 		number := m.namespace(kind)

@@ -25,7 +25,7 @@ type machine struct {
 
 	processors      int    // that this process may run on
 	release         string // of the kernel
-	storesOvertaken bool   // layout.ReleaseOvertaken
+	storesOvertaken bool   // layout.StoreReleaseOvertaken
 
 	statfs    func(path string, st *unix.Statfs_t) error
 	mayWrite  func(path string) error // nil when this user may make files there

@@ -29,8 +29,8 @@ type Screen struct {
 	Now           time.Time
 }
 
-// minHeightForDetails is the least height at which the details of a pair are shown, and minRows how many
-// lines of the list remain then.
+// minHeightForDetails is the least height at which the details of a pair are shown, and
+// minRows how many lines of the list remain then.
 const (
 	minHeightForDetails = 14
 	minRows             = 4
