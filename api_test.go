@@ -77,7 +77,7 @@ func wantNext(t *testing.T, c sluice.Consumer, want string) []byte {
 	return msg
 }
 
-func TestMessagesArriveInOrderAndEndWithEOF(t *testing.T) {
+func TestNext_MessagesInOrderThenEOF(t *testing.T) {
 	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
 		p := create(t, name, opt)
 		c := open(t, name, sluice.ConsumerOptions{})

@@ -322,7 +322,7 @@ func TestProducer_WaitsToTellEnd_Note(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--mode", "transfer", "--input", os.DevNull, "--report", "100ms")
-	p.EventuallyPrints("producer: no more is sent, and everything was delivered; waiting for a consumer to tell it the end (stop it to keep that for the next one)\n")
+	p.EventuallyPrints("producer: sending has ended and everything was delivered; waiting for a consumer to report the end to (stop it to keep that for the next one)\n")
 	// A report explains a verdict once, and the first may have been before the end.
 	if out := testenv.GaugeOutput(t, "stat", name); !strings.Contains(out, "the producer has sent everything and waits to tell one that its stream has ended") {
 		t.Errorf("gauge stat:\n%s", out)

@@ -20,7 +20,7 @@ func TestHints_NoConsumer(t *testing.T) {
 	ring, soft := testenv.SegmentName(t), testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", ring, "--on-full", "fail", "--slots", "3").WantHint(5, "ring is full|start a consumer|--on-full block", "speed|--capacity")
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", soft, "--limit", "64KiB")
-	p.EventuallyPrints("no more is sent; waiting for a consumer of what is queued, 16 messages (stop it to discard the rest)")
+	p.EventuallyPrints("sending has ended; waiting for a consumer of 16 queued messages (stop the producer to discard the rest)")
 	p.Signal(unix.SIGTERM)
 	p.WantHint(5, "memory limit|16 that no consumer has released|start a consumer, allow more (--limit)", "speed|--rate")
 	if said := p.Stderr.String(); !strings.Contains(said, "no consumer was told that the stream failed before its end; ") || strings.Contains(said, "complete") {
@@ -33,7 +33,7 @@ func TestHints_LimitReachedByPages(t *testing.T) {
 	t.Parallel()
 	limited := func(name string, args ...string) *testenv.Process {
 		p := testenv.Start(t, "producer", append(args, "--mode", "transfer", "--name", name, "--limit", "256KiB")...)
-		p.EventuallyPrints("no more is sent")
+		p.EventuallyPrints("sending has ended")
 		p.Signal(unix.SIGTERM)
 		return p
 	}
@@ -48,7 +48,7 @@ func TestHints_LimitReachedByPages(t *testing.T) {
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "1m", "--follow")
 	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--limit", "256KiB", rate, "--buffer", "64KiB", "--recycle")
-	p.EventuallyPrints("no more is sent")
+	p.EventuallyPrints("sending has ended")
 	c.Kill()
 	p.Signal(unix.SIGTERM)
 	p.WantHint(5, "memory limit|speed the consumer up|a recycled buffer counts with its full size|smaller --buffer", "start a consumer")
@@ -197,7 +197,7 @@ func TestProducer_Delivery_SaysWhatEndsIt(t *testing.T) {
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "5000")
 	testenv.EventuallyConsumed(t, name, 2)
 	p.Signal(unix.SIGTERM)
-	p.EventuallyPrints("(stop it again to discard the rest)")
+	p.EventuallyPrints("(stop the producer again to discard the rest)")
 	p.SignalTwice()
 	p.WantExit(1)
 	c.Kill()

@@ -64,7 +64,7 @@ func TestSummary_SecondRun_Transfer(t *testing.T) {
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--count", "30", "--keep")
 	p.WantExit(0)
 	said := p.Stderr.String()
-	if m := regexp.MustCompile(`delivering what is queued, ([0-9,]+) messages`).FindStringSubmatch(said); m != nil {
+	if m := regexp.MustCompile(`delivering ([0-9,]+) queued messages`).FindStringSubmatch(said); m != nil {
 		if n, err := strconv.Atoi(strings.ReplaceAll(m[1], ",", "")); err != nil || n > 30 {
 			t.Errorf("it had 30:\n%s", said)
 		}

@@ -127,7 +127,7 @@ func TestTransfer_Limit_AcceptedMessagesDelivered(t *testing.T) {
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "5ms", "--verify", "--format", "json")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--size", "64KiB", "--limit", "16MiB", "--rate", "500")...) // the consumer comes before the limit
-	p.WantError(5, name, "memory limit reached: 16 MiB in flight", "the consumer took", "times less", "--rate", "--limit")
+	p.WantError(5, name, "memory limit reached: 16 MiB in flight", "the consumer received", "times less", "--rate", "--limit")
 	c.WantExit(7) // the producer had more to send
 	if f := c.Final(); f.Num("consumedCount") < 256 || f.Num("consumedCount") != f.Num("producedCount") {
 		t.Errorf("%v produced, %v consumed", f["producedCount"], f["consumedCount"])

@@ -85,14 +85,14 @@ func (e *LimitError) Error() string {
 	text := fmt.Sprintf("%v: %s in flight after %s, %s of it unread", ErrLimit,
 		format.Size(e.Limit), format.Duration(e.After), format.Messages(e.Waiting))
 	if e.Consumed == 0 {
-		return fmt.Sprintf("%s; the producer gave %s, the consumer took none", text, per(e.Produced))
+		return fmt.Sprintf("%s; the producer sent %s, the consumer received none", text, per(e.Produced))
 	}
 	less := float64(e.Produced) / float64(e.Consumed)
 	times := fmt.Sprintf("%.1f", less)
 	if less >= 10 {
 		times = format.Count(int64(math.Round(less)))
 	}
-	return fmt.Sprintf("%s; the producer gave %s, the consumer took %s, %s times less", text, per(e.Produced), per(e.Consumed), times)
+	return fmt.Sprintf("%s; the producer sent %s, the consumer received %s, %s times less", text, per(e.Produced), per(e.Consumed), times)
 }
 
 // Is makes it ErrLimit.

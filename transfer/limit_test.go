@@ -85,7 +85,7 @@ func TestLimit_MemoryInFlight(t *testing.T) {
 			t.Errorf("%+v", *limit)
 		}
 		if text := limit.Error(); !strings.Contains(text, "64 KiB in flight") || !strings.Contains(text, "16 messages") ||
-			!strings.Contains(text, "the consumer took none") {
+			!strings.Contains(text, "the consumer received none") {
 			t.Error(text)
 		}
 		if s.own.Limit.Load() != 16*pageSize {
@@ -157,11 +157,11 @@ func TestLimit_Error_ShortFigures(t *testing.T) {
 		want string
 	}{
 		{LimitError{Limit: 1 << 20, Waiting: 256, Produced: 256, After: 36412345 * time.Nanosecond},
-			"memory limit reached: 1 MiB in flight after 36.4ms, 256 messages of it unread; the producer gave 7,031 msg/s, the consumer took none"},
+			"memory limit reached: 1 MiB in flight after 36.4ms, 256 messages of it unread; the producer sent 7,031 msg/s, the consumer received none"},
 		{LimitError{Limit: 1 << 20, Waiting: 1, Produced: 5, Consumed: 4, After: 2 * time.Second},
-			"memory limit reached: 1 MiB in flight after 2s, 1 message of it unread; the producer gave 3 msg/s, the consumer took 2 msg/s, 1.2 times less"},
+			"memory limit reached: 1 MiB in flight after 2s, 1 message of it unread; the producer sent 3 msg/s, the consumer received 2 msg/s, 1.2 times less"},
 		{LimitError{Limit: 1 << 30, Waiting: 4096, Produced: 4097, Consumed: 1, After: 3612 * time.Second},
-			"memory limit reached: 1 GiB in flight after 1h0m10s, 4,096 messages of it unread; the producer gave 1 msg/s, the consumer took 0 msg/s, 4,097 times less"},
+			"memory limit reached: 1 GiB in flight after 1h0m10s, 4,096 messages of it unread; the producer sent 1 msg/s, the consumer received 0 msg/s, 4,097 times less"},
 	} {
 		if got := c.e.Error(); got != c.want {
 			t.Errorf("%s\nwant %s", got, c.want)

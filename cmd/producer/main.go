@@ -136,13 +136,13 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 func abandonHint(consumer, signalled bool, duration time.Duration) string {
 	switch {
 	case signalled:
-		return "stop it again to discard the rest"
+		return "stop the producer again to discard the rest"
 	case consumer:
-		return "stop it twice to discard the rest"
+		return "stop the producer twice to discard the rest"
 	case duration > 0:
 		return fmt.Sprintf("until --duration %v is over; the rest is then lost", duration)
 	}
-	return "stop it to discard the rest"
+	return "stop the producer to discard the rest"
 }
 
 // endOf returns how the stream has ended, given the error of the loop. An endless stream

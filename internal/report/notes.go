@@ -64,12 +64,12 @@ func (r *Reporter) Verified(n, dropped, lost uint64) {
 // Delivering prints that the producer sends no more and ends when the n messages in its queue are
 // delivered; consumer says whether there is a consumer, and sooner what ends it before that.
 func (r *Reporter) Delivering(n uint64, consumer bool, sooner string) {
-	doing := "waiting for a consumer of what is queued"
+	doing := "waiting for a consumer of"
 	if consumer {
-		doing = "delivering what is queued"
+		doing = "delivering"
 	}
 	if n > 0 {
-		r.note("no more is sent; %s, %s (%s)", doing, format.Messages(n), sooner)
+		r.note("sending has ended; %s %s (%s)", doing, format.Number(n, "queued message"), sooner)
 	}
 }
 
@@ -90,7 +90,7 @@ func (r *Reporter) WaitingToTell(most time.Duration) {
 	if most > 0 {
 		until = fmt.Sprintf("until --duration %v is over; then that is kept for the next one", most)
 	}
-	r.note("no more is sent, and everything was delivered; waiting for a consumer to tell it the end (%s)", until)
+	r.note("sending has ended and everything was delivered; waiting for a consumer to report the end to (%s)", until)
 }
 
 // Left prints what the last side leaves in the segment: n unread messages, or else the end of a
