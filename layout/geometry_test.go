@@ -67,7 +67,7 @@ func TestInit_BytesAsDocumented(t *testing.T) {
 	}
 }
 
-func TestCheck_BadHeader_Refused(t *testing.T) {
+func TestGeometry_BadHeader_Refused(t *testing.T) {
 	good := ring(t, 1<<16, 8, page)
 	for _, c := range []struct {
 		name   string
@@ -120,7 +120,7 @@ func TestCheck_BadHeader_Refused(t *testing.T) {
 	}
 }
 
-func TestCheck_FileSize_Refused(t *testing.T) {
+func TestGeometry_FileSize_Refused(t *testing.T) {
 	for _, g := range []Geometry{ring(t, 1<<16, 0, page), {Mode: ModeTransfer}} {
 		var h Header
 		h.Init(g, 0)
@@ -132,7 +132,7 @@ func TestCheck_FileSize_Refused(t *testing.T) {
 	}
 }
 
-func TestCheck_OtherPageSize_Refused(t *testing.T) {
+func TestGeometry_OtherPageSize_Refused(t *testing.T) {
 	var h Header
 	g := ring(t, 1<<17, 0, page)
 	h.Init(g, 0)

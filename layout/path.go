@@ -2,8 +2,8 @@ package layout
 
 import "encoding/binary"
 
-// maxPath is the longest path of a Unix socket, bytes. The 107 of sockaddr_un, which ends it with
-// a zero, fit.
+// maxPath is how many bytes of path the field holds, a multiple of 8: no less than the 107
+// that a sockaddr_un holds before its last zero.
 const maxPath = 112
 
 // Path is the path of a side's socket. One side writes it, anybody may read it.
@@ -13,8 +13,9 @@ type Path struct {
 	_      [Block - 8 - maxPath]byte
 }
 
-// Store writes path, or nothing when it is longer than a socket's can be. Length is 0
-// while the text changes, so nobody reads half of two paths.
+// Store writes path, or the empty path when it is longer than a socket's can be. Length is
+// 0 while the text changes, so nobody reads half of two paths. Only the holder of the role
+// may call it.
 func (p *Path) Store(path string) {
 	p.Length.Store(0)
 	if len(path) > maxPath {

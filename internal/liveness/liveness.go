@@ -1,7 +1,8 @@
-// Package liveness tells a loop that waits from one that hangs. A side whose message
-// takes a minute of --work, or whose input is a quiet pipe, leaves no trace in its
-// segment for that long; the waits that are meant beat instead, once a second.
-// Nothing beats that is not the loop itself: a loop that hangs has no pulse.
+// Package liveness counts heartbeats, by which a watchdog tells a loop that waits from one
+// that hangs. A side whose message takes a minute of --work, or whose input is a pipe
+// without data, changes nothing in its segment for that long; an intended wait calls Beat
+// instead, once a second. Only the goroutine of the loop may call it, never a timer or
+// another goroutine, which would go on while the loop hangs.
 package liveness
 
 import (
@@ -9,13 +10,13 @@ import (
 	"time"
 )
 
-// Every is the longest that a wait may be without a beat.
+// Every is the longest time that an intended wait may take between two calls of Beat.
 const Every = time.Second
 
 var beats atomic.Uint64
 
-// Beat says that the loop of this process has come by.
+// Beat records that the loop of this process runs.
 func Beat() { beats.Add(1) }
 
-// Beats returns how often it has.
+// Beats returns how often Beat was called. Any goroutine may call it.
 func Beats() uint64 { return beats.Load() }

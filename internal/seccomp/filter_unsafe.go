@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrUnavailable: the kernel takes no filter.
-var ErrUnavailable = errors.New("no filter to be had")
+// ErrUnavailable: the kernel does not accept a seccomp filter.
+var ErrUnavailable = errors.New("seccomp filters are not available")
 
 // Rule is what is refused: a system call, or only such calls of it of which an argument
 // has a certain value.

@@ -18,10 +18,10 @@ import (
 // A loop that hangs does none of these, whatever the other threads of its process do. And a
 // --work of an hour works with a watchdog of ten seconds.
 type watchdog struct {
-	limit time.Duration // WatchdogSec=; 0 = no watchdog
-	last  progress
-	moved bool      // last changed since the last notification
-	fedAt time.Time // time of the last notification
+	limit      time.Duration // WatchdogSec=; 0 = no watchdog
+	last       progress
+	moved      bool      // last changed since the last notification
+	notifiedAt time.Time // time of the last notification
 }
 
 // progress is the trace of a side's loop. It is unchanged only while the loop does not run.
@@ -47,10 +47,10 @@ func (w *watchdog) due(seg *shm.Segment, role layout.Role, now time.Time) bool {
 	if e, err := readProgress(seg, role); err == nil && e != w.last {
 		w.last, w.moved = e, true
 	}
-	if !w.moved || now.Sub(w.fedAt) < w.limit/pollsPerLimit {
+	if !w.moved || now.Sub(w.notifiedAt) < w.limit/pollsPerLimit {
 		return false
 	}
-	w.moved, w.fedAt = false, now
+	w.moved, w.notifiedAt = false, now
 	return true
 }
 
