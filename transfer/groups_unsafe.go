@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mostGroups is more than anybody is in, and the kernel's NGROUPS_MAX.
+// maxGroups is more than anybody is in, and the kernel's NGROUPS_MAX.
 const maxGroups = 1 << 16
 
 // peerGroups returns the supplementary groups of who is at the other end of a socket.

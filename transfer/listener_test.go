@@ -40,7 +40,7 @@ func TestListener_Given_Used(t *testing.T) {
 	send(t, s, "before anybody accepts")
 	l := handOver(t, keeper(t, opt.Socket))
 	given := opt
-	given.Listener, given.Socket = l, strings.Repeat("x", longestPath+1) // which is not looked at
+	given.Listener, given.Socket = l, strings.Repeat("x", maxPath+1) // which is not looked at
 	r := open(t, name, given)
 	wantMessages(t, r, "before anybody accepts")
 	r.Release()

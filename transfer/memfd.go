@@ -43,7 +43,7 @@ var memfdFlags = sync.OnceValue(func() int {
 	return all
 })
 
-// largestFile returns how large a file this process may make (RLIMIT_FSIZE), in whole
+// maxFileSize returns how large a file this process may make (RLIMIT_FSIZE), in whole
 // pages.
 func maxFileSize() uint64 {
 	var size unix.Rlimit

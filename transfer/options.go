@@ -33,9 +33,9 @@ type SenderOptions struct {
 	// Batch is the most buffers in a packet, 1 to MaxBatch; 0 takes
 	// DefaultBatch.
 	Batch int
-	// Fresh discards what a dead pair left behind.
+	// Fresh removes what a dead pair left behind instead of resuming it.
 	Fresh bool
-	// Framing is noted in the segment for the consumer.
+	// Framing is stored in the segment for the consumer.
 	Framing layout.Framing
 }
 

@@ -76,7 +76,7 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 //
 // It does not wait. Errors: a *LimitError when the memory in flight is at the
 // limit, ErrTooLarge, ErrClosed, the cause of ctx if that is done, and whatever keeps
-// the sendLoop from going on for good. After an error nothing is reserved. While a
+// the Sender from sending for good. After an error nothing is reserved. While a
 // packed buffer has room for the message none of this but ErrClosed is looked at.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	network     = socketfile.Network
-	longestPath = socketfile.MaxPath
+	network = socketfile.Network
+	maxPath = socketfile.MaxPath
 )
 
 // SocketPath returns where the consumer of segment name listens by default: under
@@ -37,8 +37,8 @@ func resolve(path, name string) (string, error) {
 	if path == "" {
 		path = SocketPath(name)
 	}
-	if len(path) > longestPath {
-		return "", fmt.Errorf("socket %s: %w: it has %d bytes, at most %d fit", path, unix.ENAMETOOLONG, len(path), longestPath)
+	if len(path) > maxPath {
+		return "", fmt.Errorf("socket %s: %w: it has %d bytes, at most %d fit", path, unix.ENAMETOOLONG, len(path), maxPath)
 	}
 	return path, nil
 }

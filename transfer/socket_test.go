@@ -143,7 +143,7 @@ func TestSocket_UnsafeDirectory_Refused(t *testing.T) {
 		}, ErrPeer},
 		"everybody may write there": {func(t *testing.T) string { return filepath.Join(directory(t, 0o777, -1), "socket") }, ErrPeer},
 		"a group may write there":   {func(t *testing.T) string { return filepath.Join(directory(t, 0o770, -1), "socket") }, ErrPeer},
-		"a path that is too long":   {func(t *testing.T) string { return "/tmp/" + strings.Repeat("x", longestPath) }, unix.ENAMETOOLONG},
+		"a path that is too long":   {func(t *testing.T) string { return "/tmp/" + strings.Repeat("x", maxPath) }, unix.ENAMETOOLONG},
 		"no directory":              {func(t *testing.T) string { return "/dev/null/socket" }, unix.ENOTDIR},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestSocket_WrongKind_SenderEnds(t *testing.T) {
 	s := create(t, name, opt)
 	testenv.Eventually(t, "an error", func() bool { return s.loop.failed() != nil })
 	testenv.WantErr(t, s.Send(t.Context(), []byte("x")), unix.EPROTOTYPE)
-	_, err = Create(t.Context(), name, SenderOptions{Socket: strings.Repeat("x", longestPath+1)})
+	_, err = Create(t.Context(), name, SenderOptions{Socket: strings.Repeat("x", maxPath+1)})
 	testenv.WantErr(t, err, unix.ENAMETOOLONG)
 }
 
