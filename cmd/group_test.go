@@ -144,7 +144,7 @@ func TestGroup_SocketNotYetOpen_ProducerWaits(t *testing.T) {
 	args := testenv.TransferArgs(name, "--group", strconv.Itoa(shared), "--socket", socket, "--count", "10")
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: args, Attr: testenv.AsUser(t, alice, shared)})
 	testenv.EventuallyHeader(t, name, "messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 10 })
-	time.Sleep(200 * time.Millisecond) // it has found the door closed by then
+	time.Sleep(200 * time.Millisecond) // by then it has tried to connect, and was refused
 	open(shared, 0o660)
 	l.SetDeadline(time.Now().Add(testenv.Timeout))
 	conn, err := l.Accept()

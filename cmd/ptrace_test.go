@@ -28,8 +28,8 @@ func holdLoop(t *testing.T, p *testenv.Process) (letGo func()) {
 	pid := p.Cmd.Process.Pid
 	held, release, released := make(chan error), make(chan struct{}), make(chan struct{})
 	go func() {
-		// Who holds a thread is a thread. It has to let go by itself: the first thread of a
-		// process does not end with its goroutine, and what it holds cannot even die.
+		// A tracer is a thread, and has to detach by itself: the first thread of a process
+		// does not end with its goroutine, and what it traces cannot even be killed.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(released)

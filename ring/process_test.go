@@ -105,7 +105,7 @@ func start(t testing.TB, name, words string) *exec.Cmd {
 // both. Nobody spins, so that everything hangs on the wake-ups.
 func TestFence_ProcessesAgree(t *testing.T) {
 	if !layout.StoreReleaseOvertaken || !membarrier.Register() {
-		t.Skip("SKIPPED: no membarrier to be had (the kernel, a sandbox, or the race detector), so there is only one kind of fence")
+		t.Skip("SKIPPED: membarrier is not available (the kernel, a sandbox, or the race detector), so there is only one kind of fence")
 	}
 	const free, forbidden = "never-spin ", "forbid-barriers never-spin "
 	for _, c := range []struct {

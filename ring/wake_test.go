@@ -150,7 +150,7 @@ func TestProgress_SampleTaken(t *testing.T) {
 	}
 }
 
-// A Reader that holds messages and waits is stuck when the Writer waits for their room,
+// A Reader that holds messages and waits is deadlocked when the Writer waits for their room,
 // and not when what the Writer has asked for is there: then it is about to wake up.
 func TestReader_Deadlocked_OnlyIfWriterWaitsForIt(t *testing.T) {
 	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})

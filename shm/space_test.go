@@ -16,7 +16,7 @@ import (
 func TestCreate_NoRoom_ErrorAndNothingLeft(t *testing.T) {
 	c, err := testenv.StartChildWith(t, &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}, "nospace")
 	if err != nil {
-		t.Skipf("NOT TESTED: no mount namespace of its own to be had: %v", err)
+		t.Skipf("NOT TESTED: cannot create a mount namespace: %v", err)
 	}
 	line := c.ReadLine()
 	err = c.Wait()

@@ -16,7 +16,7 @@ import (
 	"sluice/shm"
 )
 
-// line returns what gauge doctor has to say about one thing, remedy and all.
+// line returns what gauge doctor prints about one check, its remedy included.
 func line(out, name string) string {
 	var found strings.Builder
 	inside := false

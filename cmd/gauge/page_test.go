@@ -18,8 +18,8 @@ import (
 )
 
 // browse opens a page in a browser without a window, lets it run for some seconds of
-// its own clock, and returns the document as it is then. What the browser has to
-// complain about fails the test.
+// its own clock, and returns the document as it is then. An error
+// that the browser logs fails the test.
 func browse(t *testing.T, url string) string {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")

@@ -31,7 +31,7 @@ func openTerminal(t *testing.T) *terminal {
 	}
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("SKIPPED, NOT TESTED: no terminal to be had: %v", err)
+		t.Skipf("SKIPPED, NOT TESTED: cannot open a terminal: %v", err)
 	}
 	t.Cleanup(func() { master.Close() })
 	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)

@@ -48,7 +48,7 @@ func TestNamespace_OtherPIDNamespace_OtherNumber(t *testing.T) {
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
 	out, err := c.Output()
 	if err != nil {
-		t.Skipf("NOT TESTED: no pid namespace of its own to be had: %v", err)
+		t.Skipf("NOT TESTED: cannot create a pid namespace: %v", err)
 	}
 	theirs, err := strconv.ParseUint(strings.TrimSpace(string(out)), 10, 64)
 	if err != nil || theirs == PIDNamespace() {

@@ -25,7 +25,6 @@ func becomes(t *testing.T, pid int, runs, stopped bool) {
 }
 
 func TestRuns_StoppedProcess(t *testing.T) {
-	// A name that looks like the end of it and a state.
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +32,7 @@ func TestRuns_StoppedProcess(t *testing.T) {
 	if sleep, err = filepath.EvalSymlinks(sleep); err != nil {
 		t.Fatal(err)
 	}
+	// The second name looks like the end of a name and a state in /proc/PID/stat.
 	for _, name := range []string{"sleep", ") T 1 1"} {
 		program := filepath.Join(t.TempDir(), name)
 		if err := os.Symlink(sleep, program); err != nil {
