@@ -22,8 +22,9 @@ import (
 var errFirstThread = errors.New("the first thread of the process sleeps on a word of the segment")
 
 // holdLoop stops the thread of a command that sleeps on a word of its segment, and
-// that alone. It is the one in the loop. It is nil where that is the first thread.
-func holdLoop(t *testing.T, p *testenv.Process) (letGo func()) {
+// that alone. It is the one in the loop. resume lets it run again, and is nil where that is
+// the first thread.
+func holdLoop(t *testing.T, p *testenv.Process) (resume func()) {
 	t.Helper()
 	pid := p.Cmd.Process.Pid
 	held, release, released := make(chan error), make(chan struct{}), make(chan struct{})
@@ -65,9 +66,9 @@ func holdLoop(t *testing.T, p *testenv.Process) (letGo func()) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	letGo = sync.OnceFunc(func() { close(release); <-released })
-	t.Cleanup(letGo) // before the process is to be killed
-	return letGo
+	resume = sync.OnceFunc(func() { close(release); <-released })
+	t.Cleanup(resume) // before the process is to be killed
+	return resume
 }
 
 const (

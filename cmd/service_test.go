@@ -155,7 +155,7 @@ func TestService_Watchdog_NotFedWhileLoopHangs(t *testing.T) {
 	t.Parallel()
 	name, m := testenv.SegmentName(t), manage(t, time.Second)
 	testenv.Start(t, "producer", "--name", name, "--rate", "0.001")
-	c, letGo := holdConsumer(t, m, name)
+	c, resume := holdConsumer(t, m, name)
 	before := len(c.Reports())
 	time.Sleep(1500 * time.Millisecond) // what it had left behind counts once more
 	for len(m.feed) > 0 {
@@ -168,20 +168,20 @@ func TestService_Watchdog_NotFedWhileLoopHangs(t *testing.T) {
 	if len(c.Reports()) < before+10 {
 		t.Error("this was to show a process that goes on but for its loop")
 	}
-	letGo()
+	resume()
 	testenv.Eventually(t, "food again", func() bool { return len(m.feed) > 0 })
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
 }
 
 // holdConsumer starts a consumer and stops the thread that its loop is on.
-func holdConsumer(t *testing.T, m *manager, name string) (c *testenv.Process, letGo func()) {
+func holdConsumer(t *testing.T, m *manager, name string) (c *testenv.Process, resume func()) {
 	t.Helper()
 	for range 10 { // a consumer in fifty has its loop on the first thread, on a busy machine
 		c = m.start("consumer", "--name", name, "--report", "100ms", "--format", "json")
 		m.hears("WATCHDOG=1")
-		if letGo = holdLoop(t, c); letGo != nil {
-			return c, letGo
+		if resume = holdLoop(t, c); resume != nil {
+			return c, resume
 		}
 		c.Signal(unix.SIGTERM)
 		c.WantExit(0)

@@ -58,7 +58,7 @@ var (
 	ErrEmpty      = endpoint.ErrEmpty
 	ErrTooLarge   = endpoint.ErrTooLarge
 	ErrUnreleased = endpoint.ErrUnreleased
-	// ErrBusy: Close has waited in vain for a call of another goroutine to return.
+	// ErrBusy: Close has timed out while it waited for a call of another goroutine to return.
 	ErrBusy = errors.New("a call of another goroutine is under way and does not end")
 
 	// ErrCorrupt, ErrVersion and ErrRoleTaken are those of packages layout and

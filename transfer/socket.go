@@ -66,8 +66,8 @@ func disconnected(err error) bool {
 	return false
 }
 
-// pollInterval is the longest wait without a look at the world: the peer's life, the
-// context, the file.
+// pollInterval is the longest wait without a check of what wakes nobody: whether the peer
+// lives, the context, the file.
 const pollInterval = 100 * time.Millisecond
 
 // peek looks at what a socket has to be read, and leaves it there.

@@ -233,10 +233,10 @@ func (m model) cancel(s machine) []machine {
 	return []machine{s}
 }
 
-// explore visits every state that can be reached. stuck is one from which
-// nothing moves although messages were not taken, or a sleep that a cancel has missed;
+// explore visits every state that can be reached. deadlocked is one from which
+// nothing can go on although messages were not taken, or a sleep that a cancel has missed;
 // eager, one with more wakes than the sleeper asked for.
-func (m model) explore() (states int, stuck, eager *machine) {
+func (m model) explore() (states int, deadlocked, eager *machine) {
 	start := machine{publisher: "store", sleeper: "look"}
 	if m.cancels {
 		start.canceler = "announce"
@@ -259,7 +259,7 @@ func (m model) explore() (states int, stuck, eager *machine) {
 		}
 		next = slices.DeleteFunc(next, func(n machine) bool { return n == s }) // nothing moved
 		if len(next) == 0 && s.sleeper != "done" || s.asleep && s.canceled && s.canceler == "gone" {
-			stuck = &s
+			deadlocked = &s
 		}
 		for _, n := range next {
 			if !known[n] {
@@ -268,7 +268,7 @@ func (m model) explore() (states int, stuck, eager *machine) {
 			}
 		}
 	}
-	return len(known), stuck, eager
+	return len(known), deadlocked, eager
 }
 
 func TestModel_NoLostWakeup(t *testing.T) {
@@ -282,16 +282,16 @@ func TestModel_NoLostWakeup(t *testing.T) {
 		"with a cancel, on one word":                 {cancels: true, oneWord: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			states, stuck, eager := m.explore()
-			if stuck != nil {
-				t.Errorf("asleep for ever: %+v", *stuck)
+			states, deadlocked, eager := m.explore()
+			if deadlocked != nil {
+				t.Errorf("asleep for ever: %+v", *deadlocked)
 			}
 			if eager != nil {
 				t.Errorf("woken more often than asked: %+v", *eager)
 			}
 			t.Log(states, "states")
 			if states < 500 {
-				t.Errorf("only %d states: the model has come apart", states)
+				t.Errorf("only %d states: parts of the model are not reached", states)
 			}
 		})
 	}
@@ -313,7 +313,7 @@ func TestModel_FindsEveryKnownFault(t *testing.T) {
 		"one word and no look again":        {cancels: true, oneWord: true, noLookAgain: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, stuck, _ := m.explore(); stuck == nil {
+			if _, deadlocked, _ := m.explore(); deadlocked == nil {
 				t.Error("the model sees nothing wrong with it")
 			}
 		})
