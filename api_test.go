@@ -321,12 +321,27 @@ func TestCreate_InvalidOption(t *testing.T) {
 		"Limit is for transfer mode":   {Limit: 1 << 20},
 		"Recycle is for transfer mode": {Recycle: true},
 		"Socket is for transfer mode":  {Socket: "/run/x"},
+		"capacity 5000 is not a power": {Capacity: 5000},
+		"slots 1099511627776 is more":  {Slots: 1 << 40},
 	} {
 		p, err := sluice.Create(t.Context(), "api.invalid", opt)
 		if p != nil || !errors.Is(err, sluice.ErrOption) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, %v, want %q", opt, p, err, want)
 		}
 	}
+}
+
+func TestCreateAndOpen_NotSegment_Refused(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		if err := os.WriteFile(shm.Path(name), []byte("text"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Remove(shm.Path(name))
+		_, err := sluice.Create(t.Context(), name, opt)
+		wantErr(t, err, sluice.ErrNotSegment)
+		_, err = sluice.Open(t.Context(), name, sluice.ConsumerOptions{})
+		wantErr(t, err, sluice.ErrNotSegment)
+	})
 }
 
 // Stats may be asked for at any time, also while the end is being closed and after that.

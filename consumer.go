@@ -110,9 +110,9 @@ type ConsumerOptions struct {
 // Open takes the consumer's role in the segment called name, and waits for a producer to make it
 // if there is none. It begins with the oldest message that was not released.
 //
-// Errors: [ErrName], [ErrRoleTaken] when a consumer lives, [ErrMode], [ErrVersion],
-// [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, [ErrPeer] for a socket that cannot be used,
-// and the cause of ctx.
+// Errors: [ErrName], [ErrRoleTaken] when a consumer lives, [ErrMode], [ErrNotSegment],
+// [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, [ErrPeer] for a socket that
+// cannot be used, and the cause of ctx.
 func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, error) {
 	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {

@@ -96,6 +96,8 @@ var (
 	ErrFraming = ring.ErrFraming
 	// ErrVersion: the segment was made by another version of sluice.
 	ErrVersion = layout.ErrVersion
+	// ErrNotSegment: the file of that name was not made by sluice.
+	ErrNotSegment = layout.ErrNotSegment
 	// ErrCorrupt: the segment, or what the peer sent, makes no sense.
 	ErrCorrupt = layout.ErrCorrupt
 	// ErrUntrusted: the file of that name is not safe to use, because of its owner or its

@@ -1,9 +1,11 @@
 package sluice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"sluice/layout"
@@ -136,8 +138,9 @@ type ProducerOptions struct {
 // left: published messages of a ring are still delivered.
 //
 // Errors: [ErrName], [ErrOption], [ErrRoleTaken] when a producer lives, [ErrNoSpace], [ErrGeometry],
-// [ErrFraming] and [ErrMode] when the segment is in use as something else, [ErrVersion],
-// [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, and the cause of ctx.
+// [ErrFraming] and [ErrMode] when the segment is in use as something else, [ErrTooLarge] for a
+// Buffer that is larger than Limit, [ErrNotSegment], [ErrVersion], [ErrCorrupt],
+// [ErrUntrusted], fs.ErrPermission, and the cause of ctx.
 func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, error) {
 	if err := opt.check(); err != nil {
 		return nil, err
@@ -191,6 +194,9 @@ func (opt *ProducerOptions) check() error {
 	case opt.Mode == ModeTransfer:
 		return errors.Join(unused(ModeRing, "Capacity", opt.Capacity != 0), unused(ModeRing, "Slots", opt.Slots != 0),
 			unused(ModeRing, "OnFull", opt.OnFull != Block), unused(ModeRing, "Spin", opt.Spin != SpinAdaptive))
+	}
+	if _, err := layout.RingGeometry(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize())); err != nil {
+		return fmt.Errorf("%w: %w", ErrOption, err)
 	}
 	return errors.Join(unused(ModeTransfer, "Limit", opt.Limit != 0), unused(ModeTransfer, "Buffer", opt.Buffer != 0),
 		unused(ModeTransfer, "Recycle", opt.Recycle), unused(ModeTransfer, "Socket", opt.Socket != ""))
