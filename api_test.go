@@ -331,6 +331,20 @@ func TestCreate_InvalidOption(t *testing.T) {
 	}
 }
 
+func TestOpen_InvalidOption(t *testing.T) {
+	for want, opt := range map[string]sluice.ConsumerOptions{
+		"Mode 7 is neither":     {Mode: 7},
+		"Spin -2ns is negative": {Spin: -2},
+	} {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("it waits for a segment"))
+		c, err := sluice.Open(ctx, "api.invalid", opt)
+		cancel()
+		if c != nil || !errors.Is(err, sluice.ErrOption) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, %v, want %q", opt, c, err, want)
+		}
+	}
+}
+
 func TestCreateAndOpen_NotSegment_Refused(t *testing.T) {
 	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
 		if err := os.WriteFile(shm.Path(name), []byte("text"), 0o600); err != nil {

@@ -110,10 +110,13 @@ type ConsumerOptions struct {
 // Open takes the consumer's role in the segment called name, and waits for a producer to make it
 // if there is none. It begins with the oldest message that was not released.
 //
-// Errors: [ErrName], [ErrRoleTaken] when a consumer lives, [ErrMode], [ErrNotSegment],
-// [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, [ErrPeer] for a socket that
-// cannot be used, and the cause of ctx.
+// Errors: [ErrName], [ErrOption], [ErrRoleTaken] when a consumer lives, [ErrMode],
+// [ErrNotSegment], [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, [ErrPeer] for
+// a socket that cannot be used, and the cause of ctx.
 func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, error) {
+	if err := opt.check(); err != nil {
+		return nil, errors.Join(err, closeListener(opt.Listener))
+	}
 	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
 		return nil, errors.Join(err, closeListener(opt.Listener))
@@ -141,6 +144,11 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 		return nil, errors.Join(err, closeListener(opt.Listener))
 	}
 	return r, closeListener(opt.Listener)
+}
+
+// check returns an ErrOption for a value that no mode has. Which mode it is, the segment says.
+func (opt *ConsumerOptions) check() error {
+	return errors.Join(checkMode(opt.Mode), checkSpin(opt.Spin))
 }
 
 func closeListener(l *net.UnixListener) error {

@@ -180,13 +180,12 @@ func (opt *ProducerOptions) check() error {
 		}
 		return fmt.Errorf("%w: %s is for %v mode", ErrOption, name, of)
 	}
+	if err := errors.Join(checkMode(opt.Mode), checkSpin(opt.Spin)); err != nil {
+		return err
+	}
 	switch {
-	case opt.Mode > ModeTransfer:
-		return fmt.Errorf("%w: Mode %d is neither ModeRing nor ModeTransfer", ErrOption, opt.Mode)
 	case opt.OnFull < Block || opt.OnFull > Fail:
 		return fmt.Errorf("%w: OnFull %d is none of Block, Drop and Fail", ErrOption, opt.OnFull)
-	case opt.Spin < SpinNever:
-		return fmt.Errorf("%w: Spin %v is negative", ErrOption, opt.Spin)
 	case opt.Buffer < 0:
 		return fmt.Errorf("%w: Buffer %d is negative", ErrOption, opt.Buffer)
 	case opt.Limit != 0 && opt.Limit < minLimit:
@@ -200,4 +199,18 @@ func (opt *ProducerOptions) check() error {
 	}
 	return errors.Join(unused(ModeTransfer, "Limit", opt.Limit != 0), unused(ModeTransfer, "Buffer", opt.Buffer != 0),
 		unused(ModeTransfer, "Recycle", opt.Recycle), unused(ModeTransfer, "Socket", opt.Socket != ""))
+}
+
+func checkMode(m Mode) error {
+	if m > ModeTransfer {
+		return fmt.Errorf("%w: Mode %d is neither ModeRing nor ModeTransfer", ErrOption, m)
+	}
+	return nil
+}
+
+func checkSpin(d time.Duration) error {
+	if d < SpinNever {
+		return fmt.Errorf("%w: Spin %v is negative", ErrOption, d)
+	}
+	return nil
 }
