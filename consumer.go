@@ -66,7 +66,8 @@ type Consumer interface {
 	// Segment returns the segment: its name, its geometry, and who is there.
 	Segment() *shm.Segment
 
-	// Close gives up the role. What is not released is for the next consumer.
+	// Close gives up the role. What is not released is for the next consumer. [ErrRemoved]: the
+	// file of a ring was removed, and what is not released is lost. [ErrBusy] in a transfer.
 	Close() error
 }
 

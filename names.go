@@ -105,6 +105,21 @@ var (
 	ErrUntrusted = shm.ErrUntrusted
 	// ErrPeer: the socket of a transfer is not safe to use, or not one of sluice.
 	ErrPeer = transfer.ErrPeer
+	// ErrNoDirectory: the directory in which the consumer of a transfer is to listen does not
+	// exist.
+	ErrNoDirectory = transfer.ErrNoDirectory
+	// ErrElsewhere: the consumer of a transfer listens at a path to which the producer does not
+	// connect; both need the same Socket.
+	ErrElsewhere = transfer.ErrElsewhere
+	// ErrSocketRemoved: the socket of a transfer's consumer was removed, and cannot be made
+	// again.
+	ErrSocketRemoved = transfer.ErrSocketRemoved
+	// ErrDescriptors: this process has no descriptors left for the buffers of a transfer
+	// (ulimit -n). The messages are not lost: the next call may get them.
+	ErrDescriptors = transfer.ErrDescriptors
+	// ErrBusy: Close has timed out while a call of another goroutine was under way. The role
+	// is still held; call Close again.
+	ErrBusy = transfer.ErrBusy
 	// ErrTruncated: somebody has truncated the segment's file.
 	ErrTruncated = shm.ErrTruncated
 	// ErrRemoved: somebody has removed the segment's file. Close returns it when messages are

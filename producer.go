@@ -74,7 +74,8 @@ type Producer interface {
 	// Close sends what is committed, ends the stream and gives up the role. In a ring it waits
 	// for nobody: messages stay for the next consumer. In a transfer it waits until a
 	// consumer that lives has released everything; without one it returns [ErrUndelivered],
-	// and the messages are lost. To wait for a consumer, call Drain first.
+	// and the messages are lost. To wait for a consumer, call Drain first. [ErrRemoved]: the
+	// file of a ring was removed, and messages are lost with it. [ErrBusy] in a transfer.
 	Close() error
 	// Abort is Close that gives up at once: what was not published, and in a transfer what
 	// was not delivered, is lost, and the stream ends as [EndFailed].
