@@ -256,7 +256,7 @@ func TestConsumer_UntoldStop_NextStreamIncomplete(t *testing.T) {
 			p.Signal(unix.SIGTERM)
 			lost := map[bool]int{true: 0, false: 1}[c.came]
 			p.WantExit(lost)
-			if said := p.Stderr.String(); !strings.Contains(said, "kept to tell the next one") {
+			if said := p.Stderr.String(); !strings.Contains(said, "kept for the next consumer") {
 				t.Error(said)
 			}
 
@@ -308,7 +308,7 @@ func TestProducer_EndlessLoad_KeepsUntoldEarlierEnd(t *testing.T) {
 				testenv.Start(t, "consumer", "--name", name, "--report", "0", "--count", "1").WantExit(0)
 				p.Signal(unix.SIGTERM)
 				p.WantExit(0)
-				if said := p.Stderr.String(); !strings.Contains(said, "kept to tell the next one") {
+				if said := p.Stderr.String(); !strings.Contains(said, "kept for the next consumer") {
 					t.Error(said)
 				}
 			}
@@ -353,7 +353,7 @@ func TestProducer_EndToldDuringLastReport_NotCalledUntold(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.WantExit(5)
-	if strings.Contains(string(said), "no consumer was told") {
+	if strings.Contains(string(said), "no consumer has received the end") {
 		t.Errorf("%s", strings.Trim(string(said), "\x00"))
 	}
 }

@@ -23,7 +23,7 @@ func TestHints_NoConsumer(t *testing.T) {
 	p.EventuallyPrints("sending has ended; waiting for a consumer of 16 queued messages (stop the producer to discard the rest)")
 	p.Signal(unix.SIGTERM)
 	p.WantHint(5, "memory limit|16 that no consumer has released|start a consumer, allow more (--limit)", "speed|--rate")
-	if said := p.Stderr.String(); !strings.Contains(said, "no consumer was told that the stream failed before its end; ") || strings.Contains(said, "complete") {
+	if said := p.Stderr.String(); !strings.Contains(said, "no consumer has received the end of the stream, which failed before its end; ") || strings.Contains(said, "complete") {
 		t.Errorf("messages were lost:\n%s", said)
 	}
 }

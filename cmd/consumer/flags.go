@@ -36,7 +36,7 @@ func parse(c *urfave.Context) (o options, err error) {
 		return o, cli.UsageError("--output: want the name of a file, or - for standard output")
 	}
 	if o.output == "" && cli.SetOnCommandLine(c, "framing") {
-		return o, cli.WithHint(cli.UsageError("--framing has no effect without an output"), "add --output FILE")
+		return o, cli.WithHint(cli.UsageError("--framing cannot be used without an output"), "add --output FILE")
 	}
 	o.framing = cli.GetFraming(c)
 	return o, nil

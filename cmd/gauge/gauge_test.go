@@ -388,7 +388,7 @@ func TestRecord_WaitsForSide_Note(t *testing.T) {
 	name, file := testenv.SegmentName(t), filepath.Join(t.TempDir(), "rows")
 	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
 	g := testenv.Start(t, "gauge", "record", "--name", name, "--output", file)
-	g.EventuallyPrints("waiting for a side: no process is in segment \"" + name + "\"")
+	g.EventuallyPrints("waiting for a producer or a consumer: no process is in segment \"" + name + "\"")
 	testenv.Start(t, "consumer", "--name", name).WantExit(0)
 	g.WantExit(0)
 	if r := readRecorded(t, file); r.cell(len(r.rows)-1, "consumedCount") != 100 {

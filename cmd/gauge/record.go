@@ -124,7 +124,7 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 			cli.Note("gauge", name, fmt.Sprintf("the pair in segment %q has ended already", name), "to record another run in it, start a side within a second, or before")
 			return r.poll(f, true)
 		case waited:
-			cli.Note("gauge", name, fmt.Sprintf("waiting for a side: no process is in segment %q", name), "gauge stat shows its state")
+			cli.Note("gauge", name, fmt.Sprintf("waiting for a producer or a consumer: no process is in segment %q", name), "gauge stat shows its state")
 		}
 		waited = false
 		select {

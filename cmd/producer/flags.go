@@ -177,7 +177,7 @@ func (o *options) parseInput(c *urfave.Context) error {
 	}
 	o.framing = cmp.Or(cli.GetFraming(c), cli.DefaultFraming(o.input))
 	if cli.SetOnCommandLine(c, "chunk") && o.framing != layout.FramingRaw {
-		return cli.WithHint(cli.UsageError("--chunk has no effect with %v framing", o.framing), "leave it out, or add --framing raw")
+		return cli.WithHint(cli.UsageError("--chunk cannot be used with %v framing", o.framing), "leave it out, or add --framing raw")
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (o *options) parseInput(c *urfave.Context) error {
 func rejectFlags(c *urfave.Context, flags []string, when string) error {
 	for _, f := range flags {
 		if cli.SetOnCommandLine(c, f) {
-			return cli.UsageError("--%s has no effect %s", f, when)
+			return cli.UsageError("--%s cannot be used %s", f, when)
 		}
 	}
 	return nil

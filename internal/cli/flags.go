@@ -103,7 +103,7 @@ func ParseCommon(c *urfave.Context) (Common, error) {
 		}
 	}
 	if o.Mode == layout.ModeTransfer && SetOnCommandLine(c, "spin") {
-		return o, WithHint(UsageError("--spin has no effect in transfer mode"), "leave it out: in transfer mode both sides wait on a socket and do not spin")
+		return o, WithHint(UsageError("--spin cannot be used in transfer mode"), "leave it out: in transfer mode both sides wait on a socket and do not spin")
 	}
 	if c.IsSet("spin") {
 		if o.Spin = c.Duration("spin"); o.Spin == 0 {

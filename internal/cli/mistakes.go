@@ -136,7 +136,8 @@ func (a *App) hintFromHelp(err error) error {
 	for _, f := range a.Flags {
 		if slices.Contains(f.Names(), m[1]) || m[2] == envOf(f.Names()[0]) {
 			title, text := describe(f)
-			return WithHint(err, "%s: %s", title, text)
+			value, _ := metavar(f) // the text has it as well
+			return WithHint(err, "%s: %s", strings.TrimSuffix(title, " "+value), strings.TrimPrefix(text, value+": "))
 		}
 	}
 	return err

@@ -105,7 +105,7 @@ func (r *Reporter) Left(n uint64, end layout.End) {
 		if end == layout.EndComplete && r.last.UntoldEnds > 0 {
 			was[end] = "is complete, and an earlier one was not"
 		}
-		r.note("no consumer was told that the stream %s; %s is kept to tell the next one", was[end], shm.Path(r.opt.Name))
+		r.note("no consumer has received the end of the stream, which %s; %s is kept for the next consumer", was[end], shm.Path(r.opt.Name))
 	}
 }
 

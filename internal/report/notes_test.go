@@ -41,8 +41,8 @@ func TestNotes_Text(t *testing.T) {
 		{"an incomplete one", func(r *Reporter) { r.Ended(fmt.Errorf("%w: x", layout.ErrIncomplete)) }, fmt.Sprintf("%v: x; waiting for the next producer", layout.ErrIncomplete)},
 		{"messages are left", func(r *Reporter) { r.Left(4, layout.EndNone) }, "4 messages unread in " + path + ", kept for the next consumer"},
 		{"in a segment that nobody finds", func(r *Reporter) { r.removed = true; r.Left(4, layout.EndNone) }, ""},
-		{"nobody was told of the end", func(r *Reporter) { r.Left(0, layout.EndStopped) }, "no consumer was told that the stream was stopped before its end; " + path + " is kept to tell the next one"},
-		{"nor of an earlier one", func(r *Reporter) { r.last.UntoldEnds = 1; r.Left(0, layout.EndComplete) }, "no consumer was told that the stream is complete, and an earlier one was not; " + path + " is kept to tell the next one"},
+		{"nobody was told of the end", func(r *Reporter) { r.Left(0, layout.EndStopped) }, "no consumer has received the end of the stream, which was stopped before its end; " + path + " is kept for the next consumer"},
+		{"nor of an earlier one", func(r *Reporter) { r.last.UntoldEnds = 1; r.Left(0, layout.EndComplete) }, "no consumer has received the end of the stream, which is complete, and an earlier one was not; " + path + " is kept for the next consumer"},
 		{"a consumer leaves nothing", func(r *Reporter) { r.Left(0, layout.EndNone) }, ""},
 	} {
 		var b strings.Builder
