@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/ring"
 	"sluice/shm"
@@ -147,9 +148,10 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 	return r, closeListener(opt.Listener)
 }
 
-// check returns an ErrOption for a value that no mode has. Which mode it is, the segment says.
+// check returns an ErrOption for a value that no mode has, before Open waits. Which mode it is,
+// the segment says.
 func (opt *ConsumerOptions) check() error {
-	return errors.Join(checkMode(opt.Mode), checkSpin(opt.Spin))
+	return errors.Join(checkMode(opt.Mode), sleep.CheckSpin(opt.Spin))
 }
 
 func closeListener(l *net.UnixListener) error {

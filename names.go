@@ -1,8 +1,7 @@
 package sluice
 
 import (
-	"errors"
-
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/ring"
 	"sluice/shm"
@@ -83,7 +82,7 @@ var (
 	// ErrName: the name is not one of a segment.
 	ErrName = shm.ErrName
 	// ErrOption: an option has a value that makes no sense, or none in that mode.
-	ErrOption = errors.New("invalid option")
+	ErrOption = endpoint.ErrOption
 	// ErrRoleTaken: a live process has that role.
 	ErrRoleTaken = shm.ErrRoleTaken
 	// ErrNoSpace: /dev/shm has no room for the segment.

@@ -1,11 +1,9 @@
 package sluice
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"sluice/layout"
@@ -124,7 +122,7 @@ type ProducerOptions struct {
 	// least 64 KiB; 0 means 1 GiB, NoLimit as much as the machine has.
 	Limit uint64
 	// Buffer packs the messages of a transfer into buffers of that many bytes; 0 gives each
-	// message a buffer of its own.
+	// message a buffer of its own. It is at most Limit.
 	Buffer int
 	// Recycle lets the buffers of a transfer come back and be used again. That is faster,
 	// and without the kernel's guarantee that the producer can no longer modify a message.
@@ -139,9 +137,8 @@ type ProducerOptions struct {
 // left: published messages of a ring are still delivered.
 //
 // Errors: [ErrName], [ErrOption], [ErrRoleTaken] when a producer lives, [ErrNoSpace], [ErrGeometry],
-// [ErrFraming] and [ErrMode] when the segment is in use as something else, [ErrTooLarge] for a
-// Buffer that is larger than Limit, [ErrNotSegment], [ErrVersion], [ErrCorrupt],
-// [ErrUntrusted], fs.ErrPermission, and the cause of ctx.
+// [ErrFraming] and [ErrMode] when the segment is in use as something else, [ErrNotSegment],
+// [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, and the cause of ctx.
 func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, error) {
 	if err := opt.check(); err != nil {
 		return nil, err
@@ -169,11 +166,9 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 	panic("checked")
 }
 
-// minLimit is the smallest Limit: less has no room for a message and what the kernel needs.
-const minLimit = 64 << 10
-
-// check returns an ErrOption for a value that no mode has, and for one that the mode does not
-// use: it would be ignored, and its absence is found out only when it is too late.
+// check returns an ErrOption for a Mode that there is not, and for an option of the other mode:
+// it would be ignored, and its absence is found out only when it is too late. What the options
+// of a mode may be, its package checks.
 func (opt *ProducerOptions) check() error {
 	unused := func(of Mode, name string, set bool) error {
 		if !set {
@@ -181,22 +176,12 @@ func (opt *ProducerOptions) check() error {
 		}
 		return fmt.Errorf("%w: %s is for %v mode", ErrOption, name, of)
 	}
-	if err := errors.Join(checkMode(opt.Mode), checkSpin(opt.Spin)); err != nil {
+	if err := checkMode(opt.Mode); err != nil {
 		return err
 	}
-	switch {
-	case opt.OnFull < Block || opt.OnFull > Fail:
-		return fmt.Errorf("%w: OnFull %d is none of Block, Drop and Fail", ErrOption, opt.OnFull)
-	case opt.Buffer < 0:
-		return fmt.Errorf("%w: Buffer %d is negative", ErrOption, opt.Buffer)
-	case opt.Limit != 0 && opt.Limit < minLimit:
-		return fmt.Errorf("%w: Limit %d is less than %d", ErrOption, opt.Limit, minLimit)
-	case opt.Mode == ModeTransfer:
+	if opt.Mode == ModeTransfer {
 		return errors.Join(unused(ModeRing, "Capacity", opt.Capacity != 0), unused(ModeRing, "Slots", opt.Slots != 0),
 			unused(ModeRing, "OnFull", opt.OnFull != Block), unused(ModeRing, "Spin", opt.Spin != SpinAdaptive))
-	}
-	if _, err := layout.RingGeometry(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize())); err != nil {
-		return fmt.Errorf("%w: %w", ErrOption, err)
 	}
 	return errors.Join(unused(ModeTransfer, "Limit", opt.Limit != 0), unused(ModeTransfer, "Buffer", opt.Buffer != 0),
 		unused(ModeTransfer, "Recycle", opt.Recycle), unused(ModeTransfer, "Socket", opt.Socket != ""))
@@ -205,13 +190,6 @@ func (opt *ProducerOptions) check() error {
 func checkMode(m Mode) error {
 	if m > ModeTransfer {
 		return fmt.Errorf("%w: Mode %d is neither ModeRing nor ModeTransfer", ErrOption, m)
-	}
-	return nil
-}
-
-func checkSpin(d time.Duration) error {
-	if d < SpinNever {
-		return fmt.Errorf("%w: Spin %v is negative", ErrOption, d)
 	}
 	return nil
 }

@@ -28,11 +28,12 @@ var (
 
 	// These are the same in both modes. ErrClosed: the end was closed by its owner; it is also
 	// os.ErrClosed. ErrEmpty: there is no message now. ErrTooLarge: the message can never
-	// fit. ErrUnreleased: the Reader waits for a message, and the Writer, for room or in
+	// fit. ErrOption: an option has a value that makes no sense. ErrUnreleased: the Reader waits for a message, and the Writer, for room or in
 	// Drain, until messages that the Reader holds are released.
 	ErrClosed     = endpoint.ErrClosed
 	ErrEmpty      = endpoint.ErrEmpty
 	ErrTooLarge   = endpoint.ErrTooLarge
+	ErrOption     = endpoint.ErrOption
 	ErrUnreleased = endpoint.ErrUnreleased
 
 	// ErrCorrupt, ErrVersion, ErrRoleTaken, ErrTruncated and ErrRemoved are

@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"fmt"
 	"time"
 
 	"sluice/internal/sleep"
@@ -36,6 +37,15 @@ type WriterOptions struct {
 	peerStatus peerStatus
 }
 
+// check returns an ErrOption for what a Writer has no use for. What depends on the memory,
+// Create and NewWriter check.
+func (opt *WriterOptions) check() error {
+	if opt.OnFull < Block || opt.OnFull > Fail {
+		return fmt.Errorf("%w: OnFull %d is none of Block, Drop and Fail", ErrOption, opt.OnFull)
+	}
+	return sleep.CheckSpin(opt.Spin)
+}
+
 // ReaderOptions says how to open a Reader. The zero value gives the defaults.
 type ReaderOptions struct {
 	// Spin, Keep and Access are as in WriterOptions.
@@ -54,6 +64,6 @@ type ReaderOptions struct {
 
 // Values of WriterOptions.Spin and ReaderOptions.Spin.
 const (
-	SpinAdaptive time.Duration = sleep.SpinAdaptive
-	SpinNever    time.Duration = -1
+	SpinAdaptive = sleep.SpinAdaptive
+	SpinNever    = sleep.SpinNever
 )

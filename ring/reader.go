@@ -13,6 +13,7 @@ import (
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
 	"sluice/internal/monotonic"
+	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -46,8 +47,12 @@ type Reader struct {
 }
 
 // NewReader takes the consumer role in any memory with a valid header. The
-// caller makes sure that there is only one.
+// caller makes sure that there is only one. Errors: ErrOption, and ErrCorrupt for cursors that
+// make no sense.
 func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
+	if err := sleep.CheckSpin(opt.Spin); err != nil {
+		return nil, err
+	}
 	r := &Reader{
 		side:   newSide(mem, layout.Consumer, opt.Spin, opt.Keep, opt.peerStatus),
 		data:   mem.Data,

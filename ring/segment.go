@@ -18,16 +18,19 @@ import (
 // when one exists whose producer is gone, in that one, going on where the last
 // producer ended. Everything published before is still delivered.
 //
-// Errors: shm.ErrName, shm.ErrNoSpace, fs.ErrPermission, ErrRoleTaken when a
+// Errors: shm.ErrName, ErrOption, shm.ErrNoSpace, fs.ErrPermission, ErrRoleTaken when a
 // producer is alive, ErrGeometry when Capacity or Slots are given and an
 // existing segment has others and a live consumer or unread messages, ErrFraming when it
 // has unread messages and Framing is not that of their producer. With Fresh,
 // a live consumer is ErrRoleTaken too. layout.ErrNotSegment, ErrVersion, ErrCorrupt and
 // shm.ErrUntrusted for whatever else is found at that name.
 func Create(ctx context.Context, name string, opt WriterOptions) (*Writer, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
 	g, err := layout.RingGeometry(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize()))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrOption, err)
 	}
 	if err := sleep.CheckWake(); err != nil {
 		return nil, shm.InSegment("create", name, err)
@@ -142,10 +145,13 @@ func describeUse(unread uint64, seg *shm.Segment) string {
 // segment to appear if there is none yet. It starts at the oldest message that
 // was not released, so what a killed consumer held is delivered again.
 //
-// Errors: shm.ErrName, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
+// Errors: shm.ErrName, ErrOption, fs.ErrPermission, ErrRoleTaken when a consumer is alive,
 // layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrUntrusted for a file
 // that is no healthy segment, and the cause of ctx.
 func Open(ctx context.Context, name string, opt ReaderOptions) (*Reader, error) {
+	if err := sleep.CheckSpin(opt.Spin); err != nil {
+		return nil, err // before it waits
+	}
 	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
 		return nil, err

@@ -57,8 +57,12 @@ type Writer struct {
 
 // NewWriter takes the producer role in any memory with a valid header. The
 // caller makes sure that there is only one. WriterOptions.Capacity and Slots are
-// ignored: the geometry is mem's.
+// ignored: the geometry is mem's. Errors: ErrOption, and ErrCorrupt for cursors that make no
+// sense.
 func NewWriter(mem Memory, opt WriterOptions) (*Writer, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
 	w := &Writer{
 		side:     newSide(mem, layout.Producer, opt.Spin, opt.Keep, opt.peerStatus),
 		data:     mem.Data,

@@ -91,13 +91,6 @@ func TestReceiver_Release_InsidePackedBuffer(t *testing.T) {
 	}
 }
 
-func TestBuffer_LargerThanLimit_Refused(t *testing.T) {
-	name, opt := place(t)
-	opt.Buffer, opt.Limit = 1<<20, 64<<10
-	_, err := Create(t.Context(), name, opt.sender())
-	testenv.WantErr(t, err, ErrTooLarge)
-}
-
 func TestSocket_NotSeqpacket_SenderFails(t *testing.T) {
 	name, opt := place(t)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)

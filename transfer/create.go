@@ -20,11 +20,14 @@ import (
 // Create takes the producer role in the segment called name, makes the segment if
 // there is none, and connects to its consumer as soon as there is one.
 //
-// Errors: shm.ErrName, shm.ErrNoSpace, fs.ErrPermission, ErrRoleTaken when a
+// Errors: shm.ErrName, ErrOption, shm.ErrNoSpace, fs.ErrPermission, ErrRoleTaken when a
 // producer is alive (or, with Fresh, a consumer), layout.ErrMode when the segment
 // is a ring in use, layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrUntrusted for
 // whatever else is found at that name.
 func Create(ctx context.Context, name string, opt SenderOptions) (*Sender, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
 	s, err := newSender(ctx, name, opt)
 	if err != nil {
 		return nil, err
@@ -33,16 +36,14 @@ func Create(ctx context.Context, name string, opt SenderOptions) (*Sender, error
 	return s, nil
 }
 
-// newSender is Create but for the sendLoop's goroutine, which is the caller's to start.
+// newSender is Create but for the sendLoop's goroutine, which is the caller's to start, and for options
+// that are not checked: tests use a smaller Limit.
 func newSender(ctx context.Context, name string, opt SenderOptions) (*Sender, error) {
 	path, err := resolve(opt.Socket, name)
 	if err != nil {
 		return nil, err
 	}
 	limit := cmp.Or(opt.Limit, DefaultLimit)
-	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > limit {
-		return nil, fmt.Errorf("%w: buffers of %d bytes with a limit of %d", ErrTooLarge, opt.Buffer, limit)
-	}
 	file := maxFileSize()
 	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > file {
 		return nil, shm.InSegment("create", name, fmt.Errorf("buffers of %d bytes: %w", opt.Buffer, unix.EFBIG))

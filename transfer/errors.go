@@ -52,11 +52,12 @@ var (
 	ErrElsewhere = errors.New("the consumer listens elsewhere")
 	// These are the same in both modes. ErrClosed: the end was closed by its owner; it is also
 	// os.ErrClosed. ErrEmpty: there is no message now. ErrTooLarge: the message can never
-	// fit. ErrUnreleased: the Receiver waits for a message, and the Sender, in Drain, until
+	// fit. ErrOption: an option has a value that makes no sense. ErrUnreleased: the Receiver waits for a message, and the Sender, in Drain, until
 	// messages that the Receiver holds are released.
 	ErrClosed     = endpoint.ErrClosed
 	ErrEmpty      = endpoint.ErrEmpty
 	ErrTooLarge   = endpoint.ErrTooLarge
+	ErrOption     = endpoint.ErrOption
 	ErrUnreleased = endpoint.ErrUnreleased
 	// ErrBusy: Close has timed out while it waited for a call of another goroutine to return.
 	ErrBusy = errors.New("a call of another goroutine is under way and does not end")

@@ -73,14 +73,14 @@ func Example() {
 	// there
 }
 
-// Many small messages, a page for each 4 KiB of them, and at most four pages in
+// Many small messages, a page for each 4 KiB of them, and at most 16 pages in
 // flight.
 func ExampleSender_Reserve() {
 	ctx, name := context.Background(), exampleName("reserve")
 	path, remove := socket()
 	defer remove()
 
-	s, err := transfer.Create(ctx, name, transfer.SenderOptions{Socket: path, Buffer: 4096, Limit: 4 * 4096})
+	s, err := transfer.Create(ctx, name, transfer.SenderOptions{Socket: path, Buffer: 4096, Limit: 16 * 4096})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -102,6 +102,6 @@ func ExampleSender_Reserve() {
 	var undelivered *transfer.UndeliveredError
 	fmt.Println(errors.As(err, &undelivered), undelivered.Lost, "lost")
 	// Output:
-	// 256 messages in flight
-	// true 256 lost
+	// 1024 messages in flight
+	// true 1024 lost
 }

@@ -87,10 +87,11 @@ func place(t testing.TB) (name string, opt endOptions) {
 
 func create(t testing.TB, name string, opt endOptions) *Sender {
 	t.Helper()
-	s, err := Create(t.Context(), name, opt.sender())
+	s, err := newSender(t.Context(), name, opt.sender()) // any Limit
 	if err != nil {
 		t.Fatal(err)
 	}
+	go s.loop.run()
 	// Not Close, which waits for a Receiver that is still there when a test has failed. An
 	// error when the test has closed it.
 	t.Cleanup(func() { s.Abort() })

@@ -1,6 +1,8 @@
 package transfer
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"net"
 
@@ -20,11 +22,12 @@ type SenderOptions struct {
 	// lets nobody.
 	Access shm.Access
 
-	// Limit is the most memory in flight, bytes; 0 takes DefaultLimit, and
+	// Limit is the most memory in flight, bytes, MinLimit or more; 0 takes DefaultLimit, and
 	// NoLimit goes on until the machine has no more.
 	Limit uint64
 	// Buffer packs messages into buffers of that many bytes; 0 gives each
-	// message a buffer of its own. A larger message gets its own all the same.
+	// message a buffer of its own. A larger message gets its own all the same. It is at
+	// most Limit.
 	Buffer int
 	// Recycle lets buffers come back and be used again, mapped on both sides
 	// all the time: faster, and without the kernel's guarantee that the producer can no
@@ -37,6 +40,22 @@ type SenderOptions struct {
 	Fresh bool
 	// Framing is stored in the segment for the consumer.
 	Framing layout.Framing
+}
+
+// check returns an ErrOption for a value that makes no sense.
+func (opt *SenderOptions) check() error {
+	limit := cmp.Or(opt.Limit, DefaultLimit)
+	switch {
+	case opt.Batch < 0 || opt.Batch > MaxBatch:
+		return fmt.Errorf("%w: Batch %d is not from 1 to %d", ErrOption, opt.Batch, MaxBatch)
+	case opt.Buffer < 0:
+		return fmt.Errorf("%w: Buffer %d is negative", ErrOption, opt.Buffer)
+	case limit < MinLimit:
+		return fmt.Errorf("%w: Limit %d is less than %d", ErrOption, limit, MinLimit)
+	case pages(uint64(opt.Buffer)) > limit:
+		return fmt.Errorf("%w: Buffer %d is larger than Limit %d", ErrOption, opt.Buffer, limit)
+	}
+	return nil
 }
 
 // ReceiverOptions says how to open the consumer's end of a transfer. The zero value is a good
@@ -68,6 +87,7 @@ type ReceiverOptions struct {
 // Values of SenderOptions.
 const (
 	DefaultLimit = 1 << 30
+	MinLimit     = 64 << 10 // room for a few buffers of a page
 	NoLimit      = math.MaxUint64
 	DefaultBatch = 64
 )

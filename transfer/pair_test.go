@@ -57,7 +57,7 @@ func content(buf []byte, i int) []byte {
 }
 
 func TestPair_InOrderAndIntact(t *testing.T) {
-	for _, batch := range []int{1, 0, MaxBatch, MaxBatch + 1} {
+	for _, batch := range []int{1, 0, MaxBatch} {
 		inEveryForm(t, func(t *testing.T, opt endOptions) {
 			opt.Batch = batch
 			s, r := pair(t, opt)

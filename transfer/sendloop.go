@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -46,12 +47,8 @@ type sendLoop struct {
 }
 
 func newSendLoop(seg *shm.Segment, queue *outQueue, stats *senderStats, at position, path string, opt SenderOptions) *sendLoop {
-	batch := opt.Batch
-	if batch <= 0 {
-		batch = DefaultBatch
-	}
 	return &sendLoop{
-		queue: queue, stats: stats, segment: seg, id: seg.Header().Identity.CreatedAt.Load(), batch: min(batch, MaxBatch),
+		queue: queue, stats: stats, segment: seg, id: seg.Header().Identity.CreatedAt.Load(), batch: cmp.Or(opt.Batch, DefaultBatch),
 		giveUp: make(chan struct{}), stopped: make(chan uint64, 1), done: make(chan struct{}),
 		dialer: dialer{segment: seg, path: path, access: opt.Access}, sent: at,
 	}

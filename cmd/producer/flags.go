@@ -106,9 +106,9 @@ func (o *options) parseTransfer(c *urfave.Context, mode layout.Mode) error {
 		}
 	}
 	o.buffer = int(buffer)
-	if least := minLimit + buffer; o.limit > 0 && o.limit < least {
+	if least := transfer.MinLimit + buffer; o.limit > 0 && o.limit < least {
 		err := cli.UsageError("%s: invalid size %d: want one >= %d", cli.FlagSource(c, "limit"), o.limit, least)
-		return cli.WithHint(err, "the limit must hold %d bytes and one --buffer; 0 = no limit", minLimit)
+		return cli.WithHint(err, "the limit must hold %d bytes and one --buffer; 0 = no limit", transfer.MinLimit)
 	}
 	if o.limit == 0 {
 		o.limit = transfer.NoLimit
@@ -144,9 +144,6 @@ func (o *options) checkFits(flag string, most uint64) error {
 	}
 	return cli.UsageError("%s: invalid size %d: a message can have at most %d bytes here", o.flagSource(flag), n, most)
 }
-
-// minLimit is enough for a few buffers of a page.
-const minLimit = 64 << 10
 
 // capacityHint returns the nearest valid capacity, such as 1MiB for 1M, which is 1,000,000; ""
 // for a valid one.

@@ -15,6 +15,8 @@ var (
 	// ErrUnreleased: the consumer waits for a message, and the producer (for room, or in Drain)
 	// until messages that the consumer holds are released.
 	ErrUnreleased = errors.New("the producer waits for messages that are not released")
+	// ErrOption: an option has a value that makes no sense.
+	ErrOption = errors.New("invalid option")
 	// ErrTooLarge: the message can never fit.
 	ErrTooLarge = errors.New("message is too large")
 )

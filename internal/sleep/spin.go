@@ -2,9 +2,11 @@ package sleep
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"sluice/internal/cpu"
+	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
 )
 
@@ -25,6 +27,17 @@ type spinner struct {
 
 // SpinAdaptive is the spin time that adapts: as long as spinning has paid off, 20 us at most.
 const SpinAdaptive time.Duration = 0
+
+// SpinNever is the spin time of a side that sleeps at once.
+const SpinNever time.Duration = -1
+
+// CheckSpin returns endpoint.ErrOption for a negative time that is not SpinNever.
+func CheckSpin(d time.Duration) error {
+	if d < SpinNever {
+		return fmt.Errorf("%w: Spin %v is negative", endpoint.ErrOption, d)
+	}
+	return nil
+}
 
 func newSpinner(d time.Duration) spinner {
 	if d != SpinAdaptive {
