@@ -13,8 +13,8 @@ import (
 	"sluice/ring"
 )
 
-// ErrTooLarge is for a message of the input that is larger than the segment allows.
-var ErrTooLarge = errors.New("message is too large")
+// ErrTooLarge is the sluice.ErrTooLarge of a message of the input.
+var ErrTooLarge = fmt.Errorf("%w", sluice.ErrTooLarge)
 
 // ErrCutShort is for an input with length framing that ends inside a message.
 var ErrCutShort = errors.New("input is truncated")

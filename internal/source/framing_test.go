@@ -99,7 +99,7 @@ func TestFraming_MessageBoundaries(t *testing.T) {
 		{"lines, the last without its end", "a\n\nb", byLine(10), 0, []string{"a\n", "\n", "b"}, nil, ""},
 		{"a long line", long + "\nb\n", byLine(1 << 20), 0, []string{long + "\n", "b\n"}, nil, ""},
 		{"a line of the most bytes", "a\n123456789\n", byLine(10), 0, []string{"a\n", "123456789\n"}, nil, ""},
-		{"a line that is too long", "a\n1234567890\n", byLine(10), 0, []string{"a\n"}, ErrTooLarge, "line 2 of the input has more than 10 bytes"},
+		{"a line that is too long", "a\n1234567890\n", byLine(10), 0, []string{"a\n"}, sluice.ErrTooLarge, "line 2 of the input has more than 10 bytes"},
 		{"a dropped line", "a\nb\nc\n", byLine(10), 2, []string{"a\n", "c\n"}, nil, ""},
 		{"lengths", lengthFramed("a", "", "bcd"), byLength(3), 0, []string{"a", "", "bcd"}, nil, ""},
 		{"a length that is too large", lengthFramed("a", "bcde"), byLength(3), 0, []string{"a"}, ErrTooLarge, "message 2 of the input has 4 bytes"},
