@@ -104,7 +104,7 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	}
 	at := r.head & r.mask
 	word := binary.LittleEndian.Uint64(r.data[at:]) // read once; the peer may change it
-	size := (word + layout.RecordHeader + 7) &^ 7
+	size := layout.RecordSize(word)
 	if word > r.max || size > avail-r.head {
 		return r.takeStamped(at, word)
 	}

@@ -156,7 +156,7 @@ func (w *Writer) Commit(n int) {
 		w.endCall(ErrClosed)
 		return
 	}
-	// The body of commit.
+	// The body of commit, which the compiler does not inline: no second call for every message.
 	at := w.tail & w.mask
 	word := uint64(n)
 	if w.head != layout.RecordHeader {
@@ -170,7 +170,7 @@ func (w *Writer) Commit(n int) {
 	w.gate.Leave()
 }
 
-// commit is Commit within another call.
+// commit is Commit within another call. Its body is in Commit once more: see there.
 func (w *Writer) commit(n int) {
 	at := w.tail & w.mask
 	word := uint64(n)
@@ -196,7 +196,7 @@ func (w *Writer) Discard() {
 func (w *Writer) Publish() {
 	w.gate.Enter()
 	if !w.gate.Closed() && w.tail != w.index {
-		// The body of publish.
+		// The body of publish, which the compiler does not inline either.
 		if w.stamped {
 			w.putStamp()
 		}
@@ -212,7 +212,8 @@ func (w *Writer) Publish() {
 // Flush is Publish: a ring holds nothing back that was published.
 func (w *Writer) Flush() { w.Publish() }
 
-// publish is Publish with something staged, and while the Writer is not closed.
+// publish is Publish with something staged, and while the Writer is not closed. Its body is in
+// Publish once more: see there.
 func (w *Writer) publish() {
 	if w.stamped {
 		w.putStamp()
