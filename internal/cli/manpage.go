@@ -3,12 +3,13 @@ package cli
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
+
+	"sluice/internal/buildinfo"
 )
 
 // generateMan is the argument, not in --help, that makes a command print its manual page.
@@ -83,13 +84,9 @@ func (a *App) printMan(out io.Writer) error {
 // buildDate returns the date of the commit that the command was built from, today's if the
 // build has none. man shows it at the bottom of the page.
 func buildDate() string {
-	day := time.Now()
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if at, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
-				day = at
-			}
-		}
+	day := buildinfo.Read().Time
+	if day.IsZero() {
+		day = time.Now()
 	}
 	return day.UTC().Format(time.DateOnly)
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 
+	"sluice/internal/buildinfo"
 	"sluice/layout"
 )
 
@@ -14,7 +14,7 @@ import (
 type version struct {
 	Command       string `json:"command"`
 	Version       string `json:"version"`
-	Commit        string `json:"commit"` // "" = not known
+	Commit        string `json:"commit"`
 	Modified      bool   `json:"modified"`
 	Go            string `json:"go"`
 	Platform      string `json:"platform"`
@@ -22,21 +22,11 @@ type version struct {
 }
 
 func versionOf(name string) version {
-	v := version{Command: name, Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, LayoutVersion: layout.Version}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
+	b := buildinfo.Read()
+	return version{
+		Command: name, Version: b.Version, Commit: b.Commit, Modified: b.Modified,
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, LayoutVersion: layout.Version,
 	}
-	v.Version = info.Main.Version
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			v.Commit = s.Value
-		case "vcs.modified":
-			v.Modified = s.Value == "true"
-		}
-	}
-	return v
 }
 
 func (v version) print(out io.Writer, asJSON bool) error {
@@ -44,10 +34,7 @@ func (v version) print(out io.Writer, asJSON bool) error {
 		return json.NewEncoder(out).Encode(v)
 	}
 	commit := v.Commit
-	switch {
-	case commit == "":
-		commit = "unknown"
-	case v.Modified:
+	if v.Modified {
 		commit += ", modified"
 	}
 	_, err := fmt.Fprintf(out, "%s %s\ncommit %s\n%s, %s\nsegment layout version %d\n", v.Command, v.Version, commit, v.Go, v.Platform, v.LayoutVersion)
