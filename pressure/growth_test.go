@@ -29,7 +29,7 @@ func TestGrowing_Forecast(t *testing.T) {
 	}{
 		{"a slower consumer", Growing, 8 * time.Second, func(_, _ *Snapshot) {}},
 		{"a consumer that takes nothing", Stalled, 8 * time.Second, func(_, s *Snapshot) {
-			s.Consumed, s.Consumer.Progress = 1000, s.At-uint64(time.Minute)
+			s.Consumed, s.Consumer.ProgressAt = 1000, s.At-uint64(time.Minute)
 		}},
 		{"a few messages, and nobody takes them", Growing, 8 * time.Second, func(_, s *Snapshot) { s.Produced, s.Consumed = 1010, 1000 }},
 		{"nobody there", NoConsumer, 8 * time.Second, func(b, s *Snapshot) {
@@ -136,7 +136,7 @@ func TestForecast_SmoothsBatches(t *testing.T) {
 		if second%2 == 1 { // the consumer gives back what it took in two
 			s.Consumed += 1000
 		}
-		s.QueueBytes, s.Consumer.Progress = (s.Produced-s.Consumed)*1024, s.At
+		s.QueueBytes, s.Consumer.ProgressAt = (s.Produced-s.Consumed)*1024, s.At
 		_, v = trend.Add(s)
 		if left := 200*time.Second - time.Duration(second)*time.Second; second >= 4 && (v.FullIn-left).Abs() > left/4 {
 			t.Errorf("second %d: %v left, want about %v (%+v)", second, v.FullIn, left, v)

@@ -19,9 +19,9 @@ type RoleStats struct {
 	Waits        uint64        // times it slept, full for a producer, empty for a consumer
 	Blocked      time.Duration // time asleep, a sleep that still goes on included
 	Spins        uint64        // waits satisfied by spinning
-	Wakes        uint64        // times it woke the other side
+	WakesSent    uint64        // times it woke the other side
 	Spurious     uint64        // wakes after which there was nothing to do
-	Progress     uint64        // monotonic ns of the last noted progress
+	ProgressAt   uint64        // CLOCK_MONOTONIC when it last showed progress, or that it runs, ns
 
 	End     layout.End // producer: how its last stream ended
 	EndSeen uint64     // consumer: the producer's Generation whose end it was told of; 0 = none
@@ -31,7 +31,7 @@ type RoleStats struct {
 	Running           bool // it is not stopped
 	Stopped           bool // it is (SIGSTOP, Ctrl-Z)
 	OtherPIDNamespace bool // PID is a number of another pid namespace
-	OtherClock        bool // Progress is of the clock of another time namespace
+	OtherClock        bool // ProgressAt is of the clock of another time namespace
 }
 
 // Snapshot is the counters of a segment at one time. Counts are totals since the segment was
@@ -156,9 +156,9 @@ func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
 		Generation: s.Generation.Load(),
 		Waits:      s.Waits.Load(),
 		Spins:      s.Spins.Load(),
-		Wakes:      s.WakesSent.Load(),
+		WakesSent:  s.WakesSent.Load(),
 		Spurious:   s.Spurious.Load(),
-		Progress:   s.ProgressAt.Load(),
+		ProgressAt: s.ProgressAt.Load(),
 		End:        layout.End(s.End.Load()),
 		EndSeen:    s.EndSeen.Load(),
 	}

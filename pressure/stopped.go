@@ -98,7 +98,7 @@ func (s *Snapshot) noProgressFor(side *RoleStats) time.Duration {
 	if side.OtherClock {
 		return 0
 	}
-	return time.Duration(max(0, int64(s.At-side.Progress)))
+	return time.Duration(max(0, int64(s.At-side.ProgressAt)))
 }
 
 func (s *Snapshot) side(r layout.Role) *RoleStats {

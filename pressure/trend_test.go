@@ -16,7 +16,7 @@ func verdictsOf(t *testing.T, chapters ...func(s *Snapshot)) (verdicts []Verdict
 	var trend Trend
 	for _, change := range chapters {
 		s.At += uint64(250 * time.Millisecond)
-		s.Consumer.Progress = s.At
+		s.Consumer.ProgressAt = s.At
 		change(&s)
 		_, v := trend.Add(s)
 		verdicts = append(verdicts, v)
@@ -124,7 +124,7 @@ func TestTrend_Bursts(t *testing.T) {
 		// Two minutes of ease and two of overload are no pause of two minutes.
 		{"a whole run", CauseBursts, 0, []AdviceKind{AdviceMoreCapacity}, func(b, s *Snapshot) {
 			s.At = b.At + uint64(4*time.Minute)
-			s.Consumed, s.Produced, s.Consumer.Progress = b.Consumed+100_000, b.Produced+100_008, s.At
+			s.Consumed, s.Produced, s.Consumer.ProgressAt = b.Consumed+100_000, b.Produced+100_008, s.At
 			s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = time.Minute, 100, 2*time.Minute
 		}},
 		{"no waits", CauseWaits, 0, nil, func(b, s *Snapshot) { s.Consumer.Blocked = 500 * time.Millisecond }},

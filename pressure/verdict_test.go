@@ -20,7 +20,7 @@ func oneSecond(change func(before, after *Snapshot)) (before, after Snapshot) {
 	}
 	after = before
 	after.At += uint64(time.Second)
-	after.Consumer.Progress = after.At
+	after.Consumer.ProgressAt = after.At
 	after.Produced, after.Consumed = 1200, 1200
 	change(&before, &after)
 	return before, after
@@ -83,63 +83,63 @@ func TestVerdict_Kinds(t *testing.T) {
 		{"a live consumer that has taken nothing for ten seconds", Stalled, func(_, s *Snapshot) {
 			s.Consumed, s.Produced = 1000, 1008
 			s.Producer.Blocked = time.Second
-			s.Consumer.Progress = s.At - uint64(10*time.Second)
+			s.Consumer.ProgressAt = s.At - uint64(10*time.Second)
 		}},
 		{"of a ring that fills", Stalled, func(b, s *Snapshot) {
 			b.Geometry.Slots, s.Geometry.Slots = 0, 0
-			s.Consumed, s.Produced, s.Consumer.Progress = 1000, 2000, s.At-uint64(10*time.Second)
+			s.Consumed, s.Produced, s.Consumer.ProgressAt = 1000, 2000, s.At-uint64(10*time.Second)
 		}},
 		{"of a ring that drops", Stalled, func(_, s *Snapshot) {
-			s.Consumed, s.Produced, s.Dropped, s.Consumer.Progress = 1000, 1008, 200, s.At-uint64(10*time.Second)
+			s.Consumed, s.Produced, s.Dropped, s.Consumer.ProgressAt = 1000, 1008, 200, s.At-uint64(10*time.Second)
 		}},
 		{"of a transfer at its limit", Stalled, func(b, s *Snapshot) {
 			b.Geometry, s.Geometry = layout.Geometry{Mode: layout.ModeTransfer}, layout.Geometry{Mode: layout.ModeTransfer}
 			s.Limit, s.QueueBytes, s.RefuseReason = 1<<20, 1<<20, layout.RefuseMemoryLimit
-			s.Consumed, s.Consumer.Progress = 1000, s.At-uint64(10*time.Second)
+			s.Consumed, s.Consumer.ProgressAt = 1000, s.At-uint64(10*time.Second)
 		}},
 		{"of what a producer that has ended has left", Stalled, func(b, s *Snapshot) {
 			s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
-			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
+			b.Produced, s.Consumed, s.Consumer.ProgressAt = 1200, 1000, s.At-uint64(10*time.Second)
 		}},
 		{"of what a producer that died has left", Stalled, func(b, s *Snapshot) {
 			s.Producer = RoleStats{Generation: 1, State: layout.StateRunning}
-			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
+			b.Produced, s.Consumed, s.Consumer.ProgressAt = 1200, 1000, s.At-uint64(10*time.Second)
 		}},
 		{"at work on a message that a producer that has ended has left", ConsumerBound, func(b, s *Snapshot) {
 			s.Producer = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}
-			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(2*time.Second)
+			b.Produced, s.Consumed, s.Consumer.ProgressAt = 1200, 1000, s.At-uint64(2*time.Second)
 		}},
 		{"a stopped consumer of what a producer that has ended has left", Stopped, func(b, s *Snapshot) {
 			s.Producer, s.Consumer.Stopped = RoleStats{Generation: 1, State: layout.StateClosed, End: layout.EndComplete}, true
-			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
+			b.Produced, s.Consumed, s.Consumer.ProgressAt = 1200, 1000, s.At-uint64(10*time.Second)
 		}},
 		{"a consumer that has only just taken the role of a dead one", ConsumerBound, func(b, s *Snapshot) {
 			b.Consumer.Alive = false
 			s.Consumed, s.Produced = 1000, 1008
 			s.Producer.Blocked = time.Second
-			s.Consumer.Progress = s.At - uint64(time.Hour)
+			s.Consumer.ProgressAt = s.At - uint64(time.Hour)
 		}},
 		{"a consumer that takes the role of a dead one, looked at for a moment", ConsumerBound, func(b, s *Snapshot) {
 			s.At = b.At + uint64(50*time.Millisecond)
 			s.Consumed, s.Produced = 1000, 1003
 			s.Producer.Blocked = 50 * time.Millisecond
-			s.Consumer.Progress = s.At - uint64(time.Hour)
+			s.Consumer.ProgressAt = s.At - uint64(time.Hour)
 		}},
 		{"a slow consumer at work on a message", ConsumerBound, func(_, s *Snapshot) {
 			s.Consumed, s.Produced = 1000, 1008
 			s.Producer.Blocked = time.Second
-			s.Consumer.Progress = s.At - uint64(2*time.Second)
+			s.Consumer.ProgressAt = s.At - uint64(2*time.Second)
 		}},
 		{"a consumer that was stopped while it slept", Stopped, func(b, s *Snapshot) {
 			b.Produced, s.Consumed, s.Produced = 1008, 1000, 1008
 			s.Consumer.State = layout.StateBlocked
 			s.Producer.Blocked, s.Consumer.Blocked = time.Second, time.Second
-			s.Consumer.Progress = s.At - uint64(2*time.Second)
+			s.Consumer.ProgressAt = s.At - uint64(2*time.Second)
 		}},
 		{"a consumer that sleeps beside a full queue, looked at for a moment", ProducerBound, func(b, s *Snapshot) {
 			s.At = b.At + uint64(50*time.Millisecond)
 			b.Produced, s.Consumed, s.Produced = 1008, 1000, 1008
-			s.Consumer.State, s.Consumer.Blocked, s.Consumer.Progress = layout.StateBlocked, 50*time.Millisecond, s.At
+			s.Consumer.State, s.Consumer.Blocked, s.Consumer.ProgressAt = layout.StateBlocked, 50*time.Millisecond, s.At
 		}},
 		{"a consumer that sleeps beside a queue that has only just filled", ProducerBound, func(_, s *Snapshot) {
 			s.Consumed, s.Produced = 1000, 1008
@@ -163,12 +163,12 @@ func TestVerdict_Kinds(t *testing.T) {
 		}},
 		{"a producer that sleeps beside a queue that has only just been emptied", ConsumerBound, func(b, s *Snapshot) {
 			b.Produced, s.Produced, s.Consumed = 1008, 1008, 1008
-			s.Producer.State, s.Producer.Blocked, s.Producer.Progress = layout.StateBlocked, time.Second, s.At
+			s.Producer.State, s.Producer.Blocked, s.Producer.ProgressAt = layout.StateBlocked, time.Second, s.At
 		}},
 		{"a producer of a transfer, which sleeps for other reasons than room", Idle, func(b, s *Snapshot) {
 			b.Geometry = layout.Geometry{Mode: layout.ModeTransfer}
 			s.Geometry, s.Produced, s.Consumed = b.Geometry, 1000, 1000
-			s.Producer.State, s.Producer.Progress = layout.StateBlocked, s.At
+			s.Producer.State, s.Producer.ProgressAt = layout.StateBlocked, s.At
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestVerdict_CountersGoBack_NoNonsense(t *testing.T) {
 		s.Consumed, s.Produced = b.Consumed-10, b.Produced+8
 		s.Producer.Waits, b.Producer.Waits = 0, 5
 		s.Producer.Blocked, b.Producer.Blocked = 0, time.Second
-		s.Consumer.Progress = s.At + 5
+		s.Consumer.ProgressAt = s.At + 5
 	})
 	i := Between(&before, &after)
 	if i.Consumed != 0 || i.Throughput != 0 || i.ProducerWaits != 0 || i.ProducerBlocked != 0 {

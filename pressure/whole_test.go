@@ -143,10 +143,10 @@ func TestJudge_CausesAndAdvice(t *testing.T) {
 		{"a process of another pid namespace", Stopped, CauseNoProgress, []AdviceKind{AdviceContinue}, func(v *Verdict) bool {
 			return v.Role == layout.Consumer && v.PID == 7 && v.OtherPIDNamespace && v.NoProgressFor == 3*time.Second && v.Advice[0].PID == 0
 		}, func(_, s *Snapshot) {
-			s.Consumer.PID, s.Consumer.OtherPIDNamespace, s.Consumer.State, s.Consumer.Progress = 7, true, layout.StateBlocked, s.At-uint64(3*time.Second)
+			s.Consumer.PID, s.Consumer.OtherPIDNamespace, s.Consumer.State, s.Consumer.ProgressAt = 7, true, layout.StateBlocked, s.At-uint64(3*time.Second)
 		}},
 		{"a side with another clock", Idle, "", nil, any, func(_, s *Snapshot) {
-			s.Consumer.OtherClock, s.Consumer.State, s.Consumer.Progress = true, layout.StateBlocked, s.At-uint64(time.Hour)
+			s.Consumer.OtherClock, s.Consumer.State, s.Consumer.ProgressAt = true, layout.StateBlocked, s.At-uint64(time.Hour)
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a producer that was stopped early", NoProducer, "", []AdviceKind{AdviceStartProducer, AdviceStopConsumer}, func(v *Verdict) bool { return v.LastProducer == EndStopped }, func(_, s *Snapshot) {
@@ -183,29 +183,29 @@ func TestJudge_CausesAndAdvice(t *testing.T) {
 			s.Consumer.State = layout.StateBlocked
 		}},
 		{"a side that sleeps and does not look around", Stopped, CauseNoProgress, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.NoProgressFor == 3*time.Second }, func(_, s *Snapshot) {
-			s.Consumer.State, s.Consumer.Progress = layout.StateBlocked, s.At-uint64(3*time.Second)
+			s.Consumer.State, s.Consumer.ProgressAt = layout.StateBlocked, s.At-uint64(3*time.Second)
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a side that waits for nobody in particular and does not look around", Stopped, CauseNoProgress, []AdviceKind{AdviceContinue}, func(v *Verdict) bool { return v.NoProgressFor == 3*time.Second }, func(_, s *Snapshot) {
-			s.Consumer.State, s.Consumer.Progress = layout.StateAlone, s.At-uint64(3*time.Second)
+			s.Consumer.State, s.Consumer.ProgressAt = layout.StateAlone, s.At-uint64(3*time.Second)
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a side that does not look around, and runs", Idle, "", nil, any, func(_, s *Snapshot) {
-			s.Consumer.State, s.Consumer.Progress, s.Consumer.Running = layout.StateBlocked, s.At-uint64(3*time.Second), true
+			s.Consumer.State, s.Consumer.ProgressAt, s.Consumer.Running = layout.StateBlocked, s.At-uint64(3*time.Second), true
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a side that works and notes nothing", Idle, "", nil, any, func(_, s *Snapshot) {
-			s.Producer.Progress = s.At - uint64(time.Minute)
+			s.Producer.ProgressAt = s.At - uint64(time.Minute)
 			s.Produced, s.Consumed = 1000, 1000
 		}},
 		{"a stalled consumer of a ring that drops", Stalled, CauseNoProgress, []AdviceKind{AdviceInspectConsumer}, func(v *Verdict) bool {
 			return v.Role == layout.Consumer && v.NoProgressFor == 10*time.Second && v.Dropped == 200 && v.Offered == 208 && v.LastProducer == ""
 		}, func(b, s *Snapshot) {
-			s.Consumed, s.Produced, s.Dropped, s.Consumer.Progress = 1000, 1008, 200, s.At-uint64(10*time.Second)
+			s.Consumed, s.Produced, s.Dropped, s.Consumer.ProgressAt = 1000, 1008, 200, s.At-uint64(10*time.Second)
 		}},
 		{"a stalled consumer of what a producer that died has left", Stalled, CauseNoProgress, []AdviceKind{AdviceInspectConsumer}, func(v *Verdict) bool { return v.LastProducer == EndDied && v.Dropped == 0 }, func(b, s *Snapshot) {
 			s.Producer = RoleStats{Generation: 1, State: layout.StateRunning}
-			b.Produced, s.Consumed, s.Consumer.Progress = 1200, 1000, s.At-uint64(10*time.Second)
+			b.Produced, s.Consumed, s.Consumer.ProgressAt = 1200, 1000, s.At-uint64(10*time.Second)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -232,7 +232,7 @@ func judgeRun(r layout.Role, first func(s *Snapshot), chapters ...func(s *Snapsh
 	trend.Add(s)
 	for _, change := range chapters {
 		s.At += uint64(time.Second)
-		s.Producer.Progress, s.Consumer.Progress = s.At, s.At
+		s.Producer.ProgressAt, s.Consumer.ProgressAt = s.At, s.At
 		change(&s)
 		trend.Add(s)
 	}
@@ -373,7 +373,7 @@ func TestWhole_Verdict(t *testing.T) {
 			}), repeat(3, fills)...),
 				func(s *Snapshot) { s.Consumed = s.Produced; s.Consumer.Blocked += 500 * time.Millisecond }, easy)},
 		{"the consumer stalls most of the time", layout.Producer, ConsumerBound, CauseBehind, func(v *Verdict) bool { return v.SlowerFor == 4*time.Second && v.Elapsed == 6*time.Second }, asTransfer,
-			append(append(repeat(1, func(s *Snapshot) { easy(s); s.Produced += 5 }), repeat(4, func(s *Snapshot) { s.Consumer.Progress = s.At - uint64(10*time.Second) })...),
+			append(append(repeat(1, func(s *Snapshot) { easy(s); s.Produced += 5 }), repeat(4, func(s *Snapshot) { s.Consumer.ProgressAt = s.At - uint64(10*time.Second) })...),
 				func(s *Snapshot) { s.Consumed += 5; easy(s) })},
 		{"the limit was reached for a while", layout.Producer, ConsumerBound, CauseLimit, func(v *Verdict) bool { return v.Limit == 1<<30 && v.Advises(AdviceRaiseLimit) && !v.LimitReached }, asTransfer,
 			append(repeat(2, easy), func(s *Snapshot) { s.RefuseReason = layout.RefuseMemoryLimit; s.Produced += 100 }, func(s *Snapshot) { s.RefuseReason = layout.RefuseNone; s.Consumed += 100; easy(s) })},

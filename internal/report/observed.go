@@ -62,7 +62,7 @@ func perSecond(n uint64, d time.Duration) float64 { return float64(n) / max(d.Se
 
 func side(row func(name, text string, args ...any), name string, s *pressure.RoleStats, blocked float64) {
 	row(name, "%s%s; blocked %s, %s in total, %s of the time now", metrics.Holder(s), state(s), format.Times(s.Waits), format.Duration(s.Blocked), format.Percent(blocked))
-	row("", "%s satisfied by spinning; woke the other side %s; spurious wakes: %s", format.Number(s.Spins, "wait"), format.Times(s.Wakes), format.Count(s.Spurious))
+	row("", "%s satisfied by spinning; woke the other side %s; spurious wakes: %s", format.Number(s.Spins, "wait"), format.Times(s.WakesSent), format.Count(s.Spurious))
 }
 
 // state returns what a live side says that it does.
