@@ -192,6 +192,15 @@ func (h *Header) Sleep(r Role) *SleepState {
 	return &h.ConsumerSleep
 }
 
+// Socket returns the path that belongs to role r: where the producer connects to, or
+// where the consumer listens.
+func (h *Header) Socket(r Role) *Path {
+	if r == Producer {
+		return &h.ProducerSocket
+	}
+	return &h.ConsumerSocket
+}
+
 // LoadFraming returns how the producer says that it has cut its input into messages,
 // FramingNone for a value that is no framing.
 func (s *RoleStats) LoadFraming() Framing {

@@ -30,6 +30,8 @@ func LatencyBucket(ns uint64) int {
 
 // LatencyBounds returns the lowest and the highest value of bucket i, in
 // nanoseconds, both inclusive.
+//
+// Preconditions: i is from 0 to LatencyBuckets-1.
 func LatencyBounds(i int) (low, high uint64) {
 	if i < latencySub {
 		return uint64(i), uint64(i)

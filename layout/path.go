@@ -42,12 +42,3 @@ func (p *Path) Load() string {
 	}
 	return string(text[:n])
 }
-
-// Socket returns the path that belongs to role r: where the producer connects to, or
-// where the consumer listens.
-func (h *Header) Socket(r Role) *Path {
-	if r == Producer {
-		return &h.ProducerSocket
-	}
-	return &h.ConsumerSocket
-}

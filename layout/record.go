@@ -31,18 +31,22 @@ const (
 // RecordSize returns the bytes that a plain record of n payload bytes takes.
 func RecordSize(n uint64) uint64 { return (n + RecordHeader + 7) &^ 7 }
 
-// MaxMessage returns the largest payload that a ring of that capacity takes.
+// MaxMessage returns the largest payload that a ring of that capacity takes, in bytes.
+//
+// Preconditions: capacity is at least RecordHeader, as that of every valid Geometry of a ring is.
 func MaxMessage(capacity uint64) uint64 { return capacity - RecordHeader }
 
-// StampedWord builds the word of a sampled record: n payload bytes, standing
-// for weight messages since the sample before it.
-func StampedWord(n, weight uint64) uint64 {
+// SampledWord builds the word of a sampled record: n payload bytes, standing
+// for weight messages since the sample before it, at most MaxWeight of them.
+//
+// Preconditions: n is less than 2^32.
+func SampledWord(n, weight uint64) uint64 {
 	return n | stampBit | min(weight, MaxWeight)<<weightShift
 }
 
-// Stamped splits a record word. ok is false when it is not the word of a
+// ParseSampledWord splits a record word. ok is false when it is not the word of a
 // sampled record: a plain one, or one with bits that no version sets.
-func Stamped(word uint64) (n, weight uint64, ok bool) {
+func ParseSampledWord(word uint64) (n, weight uint64, ok bool) {
 	weight = word >> weightShift
 	return word & lengthMask, weight, word&stampBit != 0 && weight <= MaxWeight
 }

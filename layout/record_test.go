@@ -31,7 +31,7 @@ func TestRecord_LargestFillsRing(t *testing.T) {
 }
 
 func TestSample_Word_AsDocumented(t *testing.T) {
-	if got := StampedWord(0x1234, 3); got != 0x7_0000_1234 {
+	if got := SampledWord(0x1234, 3); got != 0x7_0000_1234 {
 		t.Errorf("%#x", got)
 	}
 }
@@ -40,7 +40,7 @@ func TestSample_LengthAndWeight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := uint64(rapid.Uint32().Draw(t, "n"))
 		weight := rapid.Uint64().Draw(t, "weight")
-		gotN, gotWeight, ok := Stamped(StampedWord(n, weight))
+		gotN, gotWeight, ok := ParseSampledWord(SampledWord(n, weight))
 		if !ok || gotN != n || gotWeight != min(weight, 1<<24-1) {
 			t.Fatalf("%d of weight %d came back as %d of weight %d, %v", n, weight, gotN, gotWeight, ok)
 		}
@@ -50,7 +50,7 @@ func TestSample_LengthAndWeight(t *testing.T) {
 func TestSample_PlainWord_NoSample(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := uint64(rapid.Uint32().Draw(t, "n"))
-		if got, _, ok := Stamped(n); ok || got != n {
+		if got, _, ok := ParseSampledWord(n); ok || got != n {
 			t.Fatalf("the word %#x is a sample of length %d", n, got)
 		}
 	})
@@ -58,12 +58,12 @@ func TestSample_PlainWord_NoSample(t *testing.T) {
 
 func TestSample_ReservedBits_NoSample(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		word := StampedWord(uint64(rapid.Uint32().Draw(t, "n")), rapid.Uint64().Draw(t, "weight"))
+		word := SampledWord(uint64(rapid.Uint32().Draw(t, "n")), rapid.Uint64().Draw(t, "weight"))
 		bit := rapid.IntRange(57, 63).Draw(t, "bit")
-		if _, _, ok := Stamped(word | 1<<bit); ok {
+		if _, _, ok := ParseSampledWord(word | 1<<bit); ok {
 			t.Fatalf("bit %d passes", bit)
 		}
-		if _, _, ok := Stamped(word &^ (1 << 32)); ok {
+		if _, _, ok := ParseSampledWord(word &^ (1 << 32)); ok {
 			t.Fatal("a weight without the S bit passes")
 		}
 	})

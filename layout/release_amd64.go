@@ -8,7 +8,7 @@ const StoreReleaseOvertaken = true
 
 // StoreRelease writes the field after all earlier loads and stores of this
 // goroutine, and does not wait until the store is visible: a later load may
-// overtake it.
+// overtake it. One goroutine of the field's writer at a time may call it.
 //
 // A MOV is enough on amd64, where stores become visible in program
 // order and never before older loads are done (Intel SDM volume 3, 9.2.3). Go's

@@ -10,5 +10,5 @@ import "sync/atomic"
 const StoreReleaseOvertaken = false
 
 // StoreRelease writes the field after all earlier loads and stores of this
-// goroutine.
+// goroutine. One goroutine of the field's writer at a time may call it.
 func (u *Uint64) StoreRelease(v uint64) { atomic.StoreUint64(&u.v, v) }

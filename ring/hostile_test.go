@@ -32,10 +32,10 @@ func TestPeer_InvalidValues_ErrCorrupt(t *testing.T) {
 		"a length that overflows":           {func(_ *layout.Header, m Memory) { word(m, 0, math.MaxUint64) }, next},
 		"a length that just overflows":      {func(_ *layout.Header, m Memory) { word(m, 0, math.MaxUint64-14) }, next},
 		"the largest length of 32 bits":     {func(_ *layout.Header, m Memory) { word(m, 0, math.MaxUint32) }, next},
-		"a sample of that length":           {func(_ *layout.Header, m Memory) { word(m, 0, layout.StampedWord(math.MaxUint32, 1)) }, next},
-		"a sample without room for a stamp": {func(_ *layout.Header, m Memory) { word(m, 0, layout.StampedWord(20, 1)) }, next},
+		"a sample of that length":           {func(_ *layout.Header, m Memory) { word(m, 0, layout.SampledWord(math.MaxUint32, 1)) }, next},
+		"a sample without room for a stamp": {func(_ *layout.Header, m Memory) { word(m, 0, layout.SampledWord(20, 1)) }, next},
 		"a weight without a sample":         {func(_ *layout.Header, m Memory) { word(m, 0, 8|1<<40) }, next},
-		"bits that no version sets":         {func(_ *layout.Header, m Memory) { word(m, 0, layout.StampedWord(4, 1)|1<<60) }, next},
+		"bits that no version sets":         {func(_ *layout.Header, m Memory) { word(m, 0, layout.SampledWord(4, 1)|1<<60) }, next},
 
 		"more read than was written":    {func(h *layout.Header, _ Memory) { h.Consumer.Index.Store(1 << 20) }, reserve},
 		"read back to long ago":         {func(h *layout.Header, _ Memory) { h.Consumer.Index.Store(math.MaxUint64 - 4095) }, reserve},
@@ -93,7 +93,7 @@ func FuzzHostileHeader(f *testing.F) {
 		f.Add([]byte{}, store(at, 1<<32+3))
 	}
 	for at := range 16 {
-		f.Add([]byte{}, store(layout.HeaderSize/8+at, layout.StampedWord(uint64(at)<<8, 5)))
+		f.Add([]byte{}, store(layout.HeaderSize/8+at, layout.SampledWord(uint64(at)<<8, 5)))
 	}
 
 	f.Fuzz(func(t *testing.T, before, between []byte) {

@@ -106,7 +106,7 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	word := binary.LittleEndian.Uint64(r.data[at:]) // read once; the peer may change it
 	size := layout.RecordSize(word)
 	if word > r.max || size > avail-r.head {
-		return r.takeStamped(at, word)
+		return r.takeSampled(at, word)
 	}
 	r.head += size
 	r.taken++
@@ -130,7 +130,7 @@ func (r *Reader) takeNext() ([]byte, error) {
 	word := binary.LittleEndian.Uint64(r.data[at:])
 	size := layout.RecordSize(word)
 	if word > r.max || size > r.seen-r.head {
-		return r.takeStamped(at, word)
+		return r.takeSampled(at, word)
 	}
 	r.head += size
 	r.taken++
@@ -168,10 +168,10 @@ func (r *Reader) TryNext() ([]byte, error) {
 // Writer. A batch is: Next until Buffered says no, then one Release.
 func (r *Reader) Buffered() bool { return r.head < r.avail.Load() }
 
-// takeStamped takes a record whose word is not a plain length: a sample, or
+// takeSampled takes a record whose word is not a plain length: a sample, or
 // something that no Writer wrote.
-func (r *Reader) takeStamped(at, word uint64) ([]byte, error) {
-	n, weight, ok := layout.Stamped(word)
+func (r *Reader) takeSampled(at, word uint64) ([]byte, error) {
+	n, weight, ok := layout.ParseSampledWord(word)
 	size := layout.RecordSize(n) + layout.StampSize
 	if left := r.seen - r.head; !ok || size > left {
 		r.gate.Leave()
@@ -220,7 +220,7 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 	word := binary.LittleEndian.Uint64(r.data[at:])
 	size := layout.RecordSize(word)
 	if word > r.max || size > avail-r.head {
-		return r.takeStamped(at, word)
+		return r.takeSampled(at, word)
 	}
 	r.head += size
 	r.taken++
@@ -295,7 +295,7 @@ func (r *Reader) ReleaseN(n int) {
 // but a hostile peer has changed it since it was taken; then size may be any number.
 func (r *Reader) recordAt(index uint64) (size, payload uint64) {
 	word := binary.LittleEndian.Uint64(r.data[index&r.mask:])
-	if n, _, ok := layout.Stamped(word); ok {
+	if n, _, ok := layout.ParseSampledWord(word); ok {
 		return layout.RecordSize(n) + layout.StampSize, n
 	}
 	return layout.RecordSize(min(word, layout.MaxCapacity)), word

@@ -145,7 +145,7 @@ func (w *Writer) take(n int) []byte {
 // and remembers where its stamp goes.
 func (w *Writer) commitSample(at, n uint64) (word uint64) {
 	w.stamp, w.stamped = at+layout.RecordHeader, true
-	word = layout.StampedWord(n, w.sampler.take(w.staged))
+	word = layout.SampledWord(n, w.sampler.take(w.staged))
 	w.setStop()
 	return word
 }

@@ -1,0 +1,177 @@
+package layout
+
+// Mode says what the segment carries.
+type Mode uint64
+
+// The modes.
+const (
+	ModeRing     Mode = 1 // a data region with a bounded ring follows the header
+	ModeTransfer Mode = 2 // header only; messages travel over a Unix socket
+)
+
+// String returns the mode as the commands spell it.
+func (m Mode) String() string {
+	switch m {
+	case ModeRing:
+		return "ring"
+	case ModeTransfer:
+		return "transfer"
+	}
+	return "unknown"
+}
+
+// Role is one of the two sides of a segment. Its value is also the offset of
+// the byte whose file lock stands for the role.
+type Role int
+
+// The roles.
+const (
+	Producer Role = 0
+	Consumer Role = 1
+)
+
+// String returns the role as the commands spell it.
+func (r Role) String() string {
+	if r == Producer {
+		return "producer"
+	}
+	return "consumer"
+}
+
+// Peer returns the other role.
+func (r Role) Peer() Role { return 1 - r }
+
+// State is what a side stores about itself. It is for people and for advice; only
+// its file lock tells whether a side is alive.
+type State uint64
+
+// The states.
+const (
+	StateNone    State = 0 // never held
+	StateRunning State = 1
+	StateBlocked State = 2 // asleep: full for a producer, empty for a consumer
+	StateAlone   State = 3 // asleep and the other side is not there
+	StateClosed  State = 4 // left in good order
+)
+
+// String returns the state in a word or two.
+func (s State) String() string {
+	switch s {
+	case StateNone:
+		return "none"
+	case StateRunning:
+		return "running"
+	case StateBlocked:
+		return "blocked"
+	case StateAlone:
+		return "alone"
+	case StateClosed:
+		return "closed"
+	}
+	return "unknown"
+}
+
+// RefuseReason is why a transfer producer could not send at once. It is for people: the
+// producer tries again by itself, except for RefuseMemoryLimit, which is an error of the
+// caller's next message, and RefuseElsewhere, which ends the producer after two seconds.
+type RefuseReason uint64
+
+// The refuse reasons.
+const (
+	RefuseNone         RefuseReason = 0
+	RefuseNoConsumer   RefuseReason = 1 // nobody listens
+	RefuseSocketFull   RefuseReason = 2 // EAGAIN: the socket holds what it can
+	RefuseInFlight     RefuseReason = 3 // ETOOMANYREFS: too many descriptors in sockets
+	RefuseNoDescriptor RefuseReason = 4 // EMFILE, ENFILE: no descriptor for another buffer
+	RefuseMemoryLimit  RefuseReason = 5 // the producer's own limit
+	// RefuseElsewhere: the consumer listens where the producer does not connect.
+	RefuseElsewhere RefuseReason = 6
+	// RefuseNoConnectionDescriptor: EMFILE, ENFILE: no descriptor for the connection itself.
+	RefuseNoConnectionDescriptor RefuseReason = 7
+)
+
+// String returns the reason in a few words.
+func (r RefuseReason) String() string {
+	switch r {
+	case RefuseNone:
+		return "none"
+	case RefuseNoConsumer:
+		return "no consumer"
+	case RefuseSocketFull:
+		return "socket full"
+	case RefuseInFlight:
+		return "too many descriptors in flight"
+	case RefuseNoDescriptor:
+		return "out of descriptors"
+	case RefuseMemoryLimit:
+		return "memory limit"
+	case RefuseElsewhere:
+		return "consumer listens elsewhere"
+	case RefuseNoConnectionDescriptor:
+		return "no descriptor to connect with"
+	}
+	return "unknown"
+}
+
+// End is how a producer ended its stream. A producer that was killed has not ended
+// it: the next one goes on with it.
+type End uint64
+
+// The ends.
+const (
+	EndNone     End = 0 // not yet
+	EndComplete End = 1 // everything there was to send was sent
+	EndStopped  End = 2 // it was stopped before the end of its input or its count
+	EndFailed   End = 3 // an error ended it
+)
+
+// String returns the end in a word.
+func (e End) String() string {
+	switch e {
+	case EndNone:
+		return "none"
+	case EndComplete:
+		return "complete"
+	case EndStopped:
+		return "stopped"
+	case EndFailed:
+		return "failed"
+	}
+	return "unknown"
+}
+
+// Framing is how the producer's input was cut into messages. By default a consumer
+// writes its output in the same way.
+type Framing uint64
+
+// The framings.
+const (
+	FramingNone   Framing = 0 // generated messages, or another program's
+	FramingLines  Framing = 1 // a message is a line with its line feed
+	FramingLength Framing = 2 // 4-byte little-endian length before each message
+	FramingRaw    Framing = 3 // chunks without meaning
+)
+
+// String returns the framing as the commands spell it.
+func (f Framing) String() string {
+	switch f {
+	case FramingLines:
+		return "lines"
+	case FramingLength:
+		return "length"
+	case FramingRaw:
+		return "raw"
+	}
+	return "none"
+}
+
+// Fence is how a side orders the store of its index before the load of the peer's
+// flag. docs/protocol.md has the argument.
+type Fence uint64
+
+// The fences.
+const (
+	FenceUnknown    Fence = 0 // never attached
+	FenceAsymmetric Fence = 1 // release store; the sleeper issues a membarrier
+	FenceFull       Fence = 2 // sequentially consistent store on both sides
+)
