@@ -178,10 +178,6 @@ func OpenSegment(seg *shm.Segment, opt ReaderOptions) (r *Reader, err error) {
 	return r, nil
 }
 
-func memory(seg *shm.Segment) Memory {
-	return Memory{Header: seg.Header(), Data: seg.Data(), Geometry: seg.Geometry()}
-}
-
 func checkMode(seg *shm.Segment) error {
 	if m := seg.Geometry().Mode; m != layout.ModeRing {
 		return fmt.Errorf("%w: %v, not ring", layout.ErrMode, m)

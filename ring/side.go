@@ -14,17 +14,6 @@ import (
 	"sluice/layout"
 )
 
-// Memory is a ring's memory: a header and a data region of 2*Capacity bytes.
-// In a segment the second half of Data is the first again; in plain memory
-// it need not be, because a record is written and read at the same offset.
-// Messages begin at addresses that are multiples of 8 if Data does, as that of a
-// segment does.
-type Memory struct {
-	Header   *layout.Header
-	Data     []byte
-	Geometry layout.Geometry
-}
-
 // peerStatus is what only the operating system knows; *shm.Segment is one.
 type peerStatus interface {
 	Absent(layout.Role) bool // nobody holds the role; false where that is unknown
