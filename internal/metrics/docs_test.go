@@ -1,15 +1,14 @@
 package metrics
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the table of metrics into docs/metrics.md")
+	"sluice/internal/testenv"
+)
 
 // markdown is the table of docs/metrics.md.
 func markdown() string {
@@ -39,29 +38,7 @@ func markdown() string {
 }
 
 func TestDocument_ShowsTheTable(t *testing.T) {
-	const (
-		path  = "../../docs/metrics.md"
-		begin = "<!-- table of metrics -->\n"
-		end   = "<!-- end of table of metrics -->"
-	)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, hasBegin := strings.Cut(string(text), begin)
-	shown, after, hasEnd := strings.Cut(rest, end)
-	if !hasBegin || !hasEnd {
-		t.Fatalf("%s has no lines %q and %q", path, begin, end)
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(before+begin+markdown()+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if shown != markdown() {
-		t.Errorf("%s does not show the table as it is; after a change on purpose run go test ./internal/metrics -update", path)
-	}
+	testenv.DocumentTable(t, "../../docs/metrics.md", "table of metrics", markdown())
 }
 
 // The README shows some of the metrics, in the same words.
