@@ -1,14 +1,10 @@
 package exporter
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"math"
 	"math/rand/v2"
-	"net/http/httptest"
 	"os"
 	"regexp"
 	"runtime"
@@ -226,7 +222,7 @@ sluice_omitted_segments 19744
 }
 
 // The series that are not of a segment are in the document by hand.
-func TestDocument_NamesTheSeriesOfTheExporter(t *testing.T) {
+func TestDocument_OtherSeries(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
@@ -251,8 +247,8 @@ func TestCollector_RandomHeaders_NeverFails(t *testing.T) {
 	for what, value := range fill {
 		for _, g := range []layout.Geometry{ring(t), transfer} {
 			t.Run(what+" "+g.Mode.String(), func(t *testing.T) {
-				name, h := segment(t, g)
-				scribble(h, value)
+				name, _ := segment(t, g)
+				scribble(t, name, value)
 				families, err := registry(t, of(name)).Gather()
 				if err != nil {
 					t.Fatal(err)
@@ -313,25 +309,8 @@ func TestCollector_Names_Conventional(t *testing.T) {
 	}
 }
 
-func TestHandler_ListsDevShm(t *testing.T) {
-	name, _ := segment(t, ring(t))
-	w := httptest.NewRecorder()
-	Handler(log.New(io.Discard, "", 0), nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	if want := fmt.Sprintf("sluice_slots{mode=\"ring\",name=%q} 64\n", name); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
-		t.Errorf("code %d, no %q in\n%s", w.Code, want, w.Body)
-	}
-}
-
-func TestHandler_UnlistableDirectory_Fails(t *testing.T) {
-	c := newCollector(nil)
-	c.list = func() ([]string, int, error) { return nil, 0, context.DeadlineExceeded }
-	if _, err := registry(t, c).Gather(); err == nil || !strings.Contains(err.Error(), "list segments") {
-		t.Errorf("%v", err)
-	}
-}
-
-// Scrapes at a time do not get into each other's way.
-func TestHandler_ConcurrentScrapes(t *testing.T) {
+// Several scrapes at once all succeed.
+func TestCollector_ConcurrentScrapes(t *testing.T) {
 	name, h := segment(t, ring(t))
 	r := registry(t, of(name))
 	done := make(chan error)

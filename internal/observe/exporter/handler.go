@@ -25,8 +25,12 @@ import (
 // client that does not read costs no more than that text. Requests that arrive while another one
 // is collected share the next text.
 func Handler(logger *log.Logger, verdict func(name string) (pressure.Kind, bool)) http.Handler {
+	return handler(logger, newCollector(verdict))
+}
+
+func handler(logger *log.Logger, c *collector) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(verdict))
+	registry.MustRegister(c)
 	return &shared{collect: promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: logger})}
 }
 

@@ -2,6 +2,9 @@ package exporter
 
 import (
 	"fmt"
+	"io"
+	"io/fs"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -80,4 +83,29 @@ func TestHandler_SharesAnswerByKind(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestHandler_ListsDevShm(t *testing.T) {
+	name, _ := segment(t, ring(t))
+	w := httptest.NewRecorder()
+	Handler(log.New(io.Discard, "", 0), nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if want := fmt.Sprintf("sluice_slots{mode=\"ring\",name=%q} 64\n", name); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+		t.Errorf("code %d, no %q in\n%s", w.Code, want, w.Body)
+	}
+}
+
+func TestHandler_UnlistableDirectory_500(t *testing.T) {
+	var logged strings.Builder
+	c := of()
+	c.list = func() ([]string, int, error) { return nil, 0, fs.ErrPermission }
+	w := httptest.NewRecorder()
+	handler(log.New(&logged, "", 0), c).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for where, text := range map[string]string{"the answer": w.Body.String(), "the log": logged.String()} {
+		if !strings.Contains(text, "list segments") || !strings.Contains(text, fs.ErrPermission.Error()) {
+			t.Errorf("%s: %q", where, text)
+		}
+	}
+	if w.Code != http.StatusInternalServerError {
+		t.Errorf("code %d", w.Code)
+	}
 }

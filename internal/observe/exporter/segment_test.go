@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"regexp"
@@ -111,27 +112,25 @@ func help(series string) string {
 	return "(no such series)"
 }
 
-// scribble stores values all over what follows the identity.
-func scribble(h *layout.Header, value func() uint64) {
-	for _, c := range []*layout.Cursor{&h.Producer, &h.Consumer} {
-		for _, f := range []*layout.Uint64{&c.Index, &c.Count, &c.NextIndex, &c.CountBefore, &c.Bytes} {
-			f.Store(value())
+// scribble stores values in every field of the header but those of the identity that make it
+// a segment.
+func scribble(t *testing.T, name string, value func() uint64) {
+	t.Helper()
+	file, err := os.OpenFile(shm.Path(name), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for _, f := range layout.Fields() {
+		if strings.HasPrefix(f.Name, "Identity.") && f.Name != "Identity.CreatedAt" {
+			continue
+		}
+		var words []byte
+		for range f.Size / 8 {
+			words = binary.LittleEndian.AppendUint64(words, value())
+		}
+		if _, err := file.WriteAt(words, int64(f.Offset)); err != nil {
+			t.Fatal(err)
 		}
 	}
-	for _, s := range []*layout.RoleStats{&h.ProducerStats, &h.ConsumerStats} {
-		for _, f := range []*layout.Uint64{
-			&s.PID, &s.State, &s.Fence, &s.Generation, &s.StartedAt, &s.ProgressAt, &s.Blocked, &s.Waits, &s.Spins, &s.WakesSent,
-			&s.Spurious, &s.Dropped, &s.Refused, &s.HighWater, &s.Framing, &s.Memory, &s.Keep, &s.Buffers, &s.Descriptors,
-			&s.MaxDescriptors, &s.Limit, &s.RefuseReason, &s.Lost,
-		} {
-			f.Store(value())
-		}
-	}
-	for i := range h.Latency.Buckets {
-		h.Latency.Buckets[i].Store(value())
-	}
-	h.Latency.Count.Store(value())
-	h.Latency.Sum.Store(value())
-	h.Latency.Max.Store(value())
-	h.Identity.CreatedAt.Store(value())
 }
