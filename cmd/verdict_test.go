@@ -84,7 +84,7 @@ func TestVerdict_ProcessPaused_Stopped(t *testing.T) {
 				if out := testenv.GaugeOutput(t, "ls"); !strings.Contains(out, fmt.Sprintf("pid %d, stopped", pid)) {
 					t.Errorf("gauge ls:\n%s", out)
 				}
-				if d := doctorOnPairs(t); !strings.Contains(d.Says, fmt.Sprintf("%s: the %s (pid %d) is stopped", name, who, pid)) || !strings.Contains(d.Remedy, fmt.Sprintf("kill -CONT %d", pid)) {
+				if d := doctorOnPairs(t); !strings.Contains(d.Text, fmt.Sprintf("%s: the %s (pid %d) is stopped", name, who, pid)) || !strings.Contains(d.Fix, fmt.Sprintf("kill -CONT %d", pid)) {
 					t.Errorf("gauge doctor: %+v", d)
 				}
 				stopped.Continue()
@@ -132,7 +132,7 @@ func TestVerdict_LimitReached_NoConsumer(t *testing.T) {
 }
 
 // diagnosis is a line of gauge doctor --json.
-type diagnosis struct{ Name, State, Says, Remedy string }
+type diagnosis struct{ Name, State, Text, Fix string }
 
 // doctorOnPairs returns what gauge doctor finds about the pairs that there are. Its exit
 // code depends on everything else, too.
@@ -169,7 +169,7 @@ func TestVerdict_DifferentSockets_Unconnected(t *testing.T) {
 	select {
 	case <-p.Exited: // it gives up after two seconds, perhaps before doctor looked
 	default:
-		if d.State != "problem" || !strings.Contains(d.Says, name+": both sides are alive") || !strings.Contains(d.Says, paths) || !strings.Contains(d.Remedy, "--socket") {
+		if d.State != "problem" || !strings.Contains(d.Text, name+": both sides are alive") || !strings.Contains(d.Text, paths) || !strings.Contains(d.Fix, "--socket") {
 			t.Errorf("gauge doctor: %+v", d)
 		}
 	}

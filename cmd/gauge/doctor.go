@@ -26,10 +26,10 @@ func doctorCommand() cli.App {
 			"there is something to fix.",
 		Examples: []string{
 			"gauge doctor",
-			"gauge doctor --json | jq -r 'select(.state != \"ok\") | .remedy'",
+			"gauge doctor --json | jq -r 'select(.state != \"ok\") | .fix'",
 			"docker run ... gauge doctor      as in the container",
 		},
-		Flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object per line, with name, state (ok, note or problem), says and remedy"}},
+		Flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object per line, with name, state (ok, note or problem), text and fix"}},
 		Run: func(_ context.Context, c *urfave.Context) error {
 			findings := doctor.Examine()
 			print := printFindings
@@ -83,10 +83,10 @@ func printFindings(w io.Writer, findings []doctor.Finding) error {
 	var b strings.Builder
 	for _, f := range findings {
 		fmt.Fprintf(&b, "%-*s%-*s", stateColumn, words[f.State], nameColumn, f.Name)
-		wrap(&b, f.Says, stateColumn+nameColumn, width)
-		if f.Remedy != "" {
+		wrap(&b, f.Text, stateColumn+nameColumn, width)
+		if f.Fix != "" {
 			fmt.Fprintf(&b, "%*s", stateColumn+nameColumn, "")
-			wrap(&b, "-> "+f.Remedy, stateColumn+nameColumn+len("-> "), width)
+			wrap(&b, "-> "+f.Fix, stateColumn+nameColumn+len("-> "), width)
 		}
 	}
 	if problemsError(findings) == nil {

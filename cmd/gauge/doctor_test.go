@@ -16,7 +16,7 @@ import (
 	"sluice/shm"
 )
 
-// line returns what gauge doctor prints about one check, its remedy included.
+// line returns what gauge doctor prints about one check, its fix included.
 func line(out, name string) string {
 	var found strings.Builder
 	inside := false
@@ -46,7 +46,7 @@ func has(t *testing.T, out, name string, words ...string) {
 }
 
 // diagnosis is a line of --json.
-type diagnosis struct{ Name, State, Says, Remedy string }
+type diagnosis struct{ Name, State, Text, Fix string }
 
 func diagnoses(t *testing.T, out string) map[string]diagnosis {
 	t.Helper()
@@ -91,7 +91,7 @@ func TestDoctor_ThisMachine(t *testing.T) {
 	out := p.Stdout.String()
 	for name, d := range all {
 		word, ok := map[string]string{"ok": "ok ", "note": "note ", "problem": "FIX "}[d.State]
-		if !ok || d.Says == "" || d.State == "problem" && d.Remedy == "" {
+		if !ok || d.Text == "" || d.State == "problem" && d.Fix == "" {
 			t.Errorf("%+v", d)
 		}
 		passing := name == "segments" || name == "pairs" || name == "open files" // others come and go
@@ -116,7 +116,7 @@ func TestDoctor_DevShm(t *testing.T) {
 	for _, row := range []struct {
 		name, mount string
 		problem     string
-		says        []string // in this order
+		text        []string // in this order
 	}{
 		{"Docker's", "mount -t tmpfs -o size=64m,mode=1777 shm /dev/shm", "room",
 			[]string{"FIX", "64 MiB free of 64 MiB", "--capacity 32MiB", "-> in a container", "--shm-size=1g", "--ipc=host"}},
@@ -142,7 +142,7 @@ func TestDoctor_DevShm(t *testing.T) {
 				code, name = 0, "room"
 			}
 			p.WantExit(code)
-			has(t, p.Stdout.String(), name, row.says...)
+			has(t, p.Stdout.String(), name, row.text...)
 			said := p.Stderr.String()
 			if row.problem != "" && !strings.Contains(said, "gauge: error: 1 problem found: "+row.problem+"\n") {
 				t.Errorf("standard error:\n%s", said)
@@ -157,7 +157,7 @@ func TestDoctor_DevShm(t *testing.T) {
 func TestDoctor_NoDevShm(t *testing.T) {
 	t.Parallel()
 	all, problems := examined(t, testenv.StartWithMounts(t, "gauge", `mount -t tmpfs tmpfs /dev && "$0" doctor --json`))
-	if d := all["/dev/shm"]; d.State != "problem" || !strings.Contains(d.Remedy, "mkdir") {
+	if d := all["/dev/shm"]; d.State != "problem" || !strings.Contains(d.Fix, "mkdir") {
 		t.Errorf("%+v", d)
 	}
 	if len(problems) > 1 { // one cause, one problem
@@ -189,10 +189,10 @@ func TestDoctor_FileSizeLimit(t *testing.T) {
 	}
 	for kibibytes, transfer := range map[int]string{256: "ok", 63: "note", 0: "note"} {
 		all, problems := examined(t, limited(kibibytes, "gauge", "doctor", "--json"))
-		if d := all["ring"]; d.State != "problem" || !strings.Contains(d.Says, "file too large") || !strings.Contains(d.Remedy, "ulimit -f") {
+		if d := all["ring"]; d.State != "problem" || !strings.Contains(d.Text, "file too large") || !strings.Contains(d.Fix, "ulimit -f") {
 			t.Errorf("%d KiB: %+v", kibibytes, d)
 		}
-		if d := all["transfer"]; d.State != transfer || transfer == "note" && !strings.Contains(d.Says, "file too large") {
+		if d := all["transfer"]; d.State != transfer || transfer == "note" && !strings.Contains(d.Text, "file too large") {
 			t.Errorf("%d KiB: %+v", kibibytes, d)
 		}
 		problems = slices.DeleteFunc(problems, func(name string) bool { return name == "pairs" }) // whoever else is on this machine
@@ -228,10 +228,10 @@ func TestDoctor_FewDescriptors(t *testing.T) {
 		all, _ := examined(t, p)
 		return all["descriptors"]
 	}
-	if d := doctor("64"); d.State != "problem" || !strings.HasPrefix(d.Says, "64 a process") || !strings.Contains(d.Remedy, "LimitNOFILE=") {
+	if d := doctor("64"); d.State != "problem" || !strings.HasPrefix(d.Text, "64 a process") || !strings.Contains(d.Fix, "LimitNOFILE=") {
 		t.Errorf("%+v", d)
 	}
-	if d := doctor("1024"); d.State != "note" || !strings.Contains(d.Says, "896 buffers") || !strings.Contains(d.Remedy, "--buffer 64KiB") {
+	if d := doctor("1024"); d.State != "note" || !strings.Contains(d.Text, "896 buffers") || !strings.Contains(d.Fix, "--buffer 64KiB") {
 		t.Errorf("%+v", d)
 	}
 }
@@ -248,10 +248,10 @@ func TestDoctor_OrdinaryUser(t *testing.T) {
 			t.Errorf("%+v", all[name])
 		}
 	}
-	if d := all["segments"]; !strings.Contains(d.Says, "of other users") || strings.Contains(d.Says, mine) {
+	if d := all["segments"]; !strings.Contains(d.Text, "of other users") || strings.Contains(d.Text, mine) {
 		t.Errorf("%+v", d)
 	}
-	if d := all["descriptors"]; !strings.Contains(d.Says, "for all processes of this user") {
+	if d := all["descriptors"]; !strings.Contains(d.Text, "for all processes of this user") {
 		t.Errorf("%+v", d)
 	}
 
@@ -264,8 +264,8 @@ func TestDoctor_RefusedCalls(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		call               string
-		check, state, says string
-		remedy             string
+		check, state, text string
+		fix                string
 	}{
 		{"membarrier", "membarrier", "note", "full fence", "seccomp"},
 		{"memfd_create", "transfer", "problem", "memfd_create: operation not permitted", "--mode ring"},
@@ -285,7 +285,7 @@ func TestDoctor_RefusedCalls(t *testing.T) {
 			t.Parallel()
 			p := testenv.StartSandboxed(t, unix.EPERM, []seccomp.Rule{testenv.Calls[row.call]}, "gauge", "doctor", "--json")
 			all, problems := examined(t, p)
-			if d := all[row.check]; d.State != row.state || !strings.Contains(d.Says, row.says) || !strings.Contains(d.Remedy, row.remedy) {
+			if d := all[row.check]; d.State != row.state || !strings.Contains(d.Text, row.text) || !strings.Contains(d.Fix, row.fix) {
 				t.Errorf("%+v", d)
 			}
 			named := strings.Contains(p.Stderr.String(), row.check)
@@ -306,11 +306,11 @@ func TestDoctor_LeftSegments(t *testing.T) {
 	text, rest, _ := strings.Cut(p.Stdout.String(), "no problems found\n")
 	has(t, text, "segments", "note", "0 in use", "left (12 unread)", "-> use one again", "gauge rm --yes --name left")
 	broken, whole, _ := strings.Cut(rest, "removed /dev/shm/sluice.broken\n")
-	if d := diagnoses(t, broken)["segments"]; d.State != "note" || !strings.Contains(d.Says, "damaged or not a segment: broken") || !strings.Contains(d.Remedy, "gauge rm --yes --name broken; gauge rm --yes --name left") {
+	if d := diagnoses(t, broken)["segments"]; d.State != "note" || !strings.Contains(d.Text, "damaged or not a segment: broken") || !strings.Contains(d.Fix, "gauge rm --yes --name broken; gauge rm --yes --name left") {
 		t.Errorf("%+v", d)
 	}
 	_, whole, _ = strings.Cut(whole, "\n")
-	if d := diagnoses(t, whole)["segments"]; d.State != "ok" || !strings.Contains(d.Says, "none left behind") {
+	if d := diagnoses(t, whole)["segments"]; d.State != "ok" || !strings.Contains(d.Text, "none left behind") {
 		t.Errorf("%+v", d)
 	}
 }

@@ -48,8 +48,8 @@ func TestCgroup_QuotaAndMemory(t *testing.T) {
 		own    string
 		files  map[string]string
 		state  State
-		says   string
-		remedy string
+		text   string
+		fix    string
 	}{
 		{"no quota", "processors", newGroups, "0::/a/b", map[string]string{"/sys/fs/cgroup/a/b/cpu.max": "max 100000\n"}, OK, "4, no quota", ""},
 		{"a quota for both", "processors", newGroups, "0::/a/b", map[string]string{"/sys/fs/cgroup/a/b/cpu.max": "200000 100000\n"}, OK, "quota of 2", ""},
@@ -74,7 +74,7 @@ func TestCgroup_QuotaAndMemory(t *testing.T) {
 			for path, text := range row.files {
 				m.put(t, path, text)
 			}
-			m.finding(t, row.check).expect(t, row.state, row.says, row.remedy)
+			m.finding(t, row.check).expect(t, row.state, row.text, row.fix)
 		})
 	}
 }

@@ -24,20 +24,20 @@ func container(m *machine) Finding {
 	if !pids && (what == "" || !apart) { // the file alone may come from an image
 		return ok("none: process ids and /dev/shm are those of the machine")
 	}
-	says := "this is a container"
+	found := "this is a container"
 	if what != "" {
-		says += " (" + what + ")"
+		found += " (" + what + ")"
 	}
 	if m.mountOf(m.dir).source == "shm" { // as Docker, Podman and containerd call it
-		says += " with a /dev/shm of its own: processes outside do not see the segments"
+		found += " with a /dev/shm of its own: processes outside do not see the segments"
 	} else {
-		says += "; whether processes outside share its /dev/shm cannot be seen from here (compare gauge ls)"
+		found += "; whether processes outside share its /dev/shm cannot be seen from here (compare gauge ls)"
 	}
 	if pids {
-		says += "; process ids in reports are those of the container (which side is alive is known anyway)"
+		found += "; process ids in reports are those of the container (which side is alive is known anyway)"
 	}
 	return note("to reach a process outside, use the same user on both sides and one /dev/shm: docker run --ipc=host, or --ipc=shareable and --ipc=container:NAME; "+
-		"transfer mode needs a --socket in a directory that both mount (-v)", "%s", says)
+		"transfer mode needs a --socket in a directory that both mount (-v)", "%s", found)
 }
 
 // containerRuntime names what runs the container, as far as files show it; "" when none does.

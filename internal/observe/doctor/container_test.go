@@ -12,7 +12,7 @@ func TestContainer_Detected(t *testing.T) {
 		name  string
 		spoil func(m *machine)
 		state State
-		says  string
+		text  string
 	}{
 		{"none", func(m *machine) {}, OK, "none"},
 		{"only a file of an image", func(m *machine) { m.put(t, "/.dockerenv", "") }, OK, "none"},
@@ -31,11 +31,11 @@ func TestContainer_Detected(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			m := healthy(t)
 			row.spoil(m)
-			remedy := ""
+			fix := ""
 			if row.state == Note {
-				remedy = "--ipc=host|--ipc=container:NAME|--socket|same user"
+				fix = "--ipc=host|--ipc=container:NAME|--socket|same user"
 			}
-			m.finding(t, "container").expect(t, row.state, row.says, remedy)
+			m.finding(t, "container").expect(t, row.state, row.text, fix)
 		})
 	}
 }

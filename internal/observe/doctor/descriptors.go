@@ -31,12 +31,12 @@ func descriptors(m *machine) Finding {
 	// Go has raised the soft limit to the hard one before main began, here and in
 	// the producer.
 	n := limit.Cur
-	const remedy = moreDescriptors
+	const fix = moreDescriptors
 	switch {
 	case n < minDescriptors:
-		return problem(remedy, "%d a process (the hard limit counts): transfer mode needs at least %d", n, minDescriptors)
+		return problem(fix, "%d a process (the hard limit counts): transfer mode needs at least %d", n, minDescriptors)
 	case n < fewDescriptors:
-		return note("pack messages (producer --buffer 64KiB); or "+remedy,
+		return note("pack messages (producer --buffer 64KiB); or "+fix,
 			"%s a process (the hard limit counts): at most %s buffers in flight in transfer mode, %s; the rest of the queue is copied once more",
 			count(n), count(transfer.MaxDescriptors(n)), m.socketDescriptors(n))
 	}

@@ -17,10 +17,10 @@ const (
 
 // Finding is the result of one check.
 type Finding struct {
-	Name   string `json:"name"`
-	State  State  `json:"state"`
-	Says   string `json:"says"`   // what was found, a clause without a full stop
-	Remedy string `json:"remedy"` // "" where there is nothing to do
+	Name  string `json:"name"`
+	State State  `json:"state"`
+	Text  string `json:"text"` // what was found, a clause without a full stop
+	Fix   string `json:"fix"`  // "" where there is nothing to do
 }
 
 // checks are in the order in which they are printed: what everything else needs comes first.
@@ -64,13 +64,13 @@ func examine(m *machine) []Finding {
 }
 
 func ok(format string, args ...any) Finding {
-	return Finding{State: OK, Says: fmt.Sprintf(format, args...)}
+	return Finding{State: OK, Text: fmt.Sprintf(format, args...)}
 }
 
-func note(remedy, format string, args ...any) Finding {
-	return Finding{State: Note, Says: fmt.Sprintf(format, args...), Remedy: remedy}
+func note(fix, format string, args ...any) Finding {
+	return Finding{State: Note, Text: fmt.Sprintf(format, args...), Fix: fix}
 }
 
-func problem(remedy, format string, args ...any) Finding {
-	return Finding{State: Problem, Says: fmt.Sprintf(format, args...), Remedy: remedy}
+func problem(fix, format string, args ...any) Finding {
+	return Finding{State: Problem, Text: fmt.Sprintf(format, args...), Fix: fix}
 }

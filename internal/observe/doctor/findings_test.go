@@ -18,12 +18,12 @@ import (
 
 // Each row spoils one thing on a healthy machine.
 var brokenMachines = []struct {
-	name   string
-	check  string
-	spoil  func(t *testing.T, m *machine)
-	state  State
-	says   string
-	remedy string
+	name  string
+	check string
+	spoil func(t *testing.T, m *machine)
+	state State
+	text  string
+	fix   string
 }{
 	{"no /dev/shm", "/dev/shm", func(t *testing.T, m *machine) { m.dir += "/none" }, Problem, "does not exist", "mount -t tmpfs"},
 	{"a file at /dev/shm", "/dev/shm", func(t *testing.T, m *machine) { m.dir += "/file"; os.WriteFile(m.dir, nil, 0o600) }, Problem, "not a directory", "remove it|mount"},
@@ -231,7 +231,7 @@ func TestFindings_Table(t *testing.T) {
 		t.Run(row.check+": "+row.name, func(t *testing.T) {
 			m := healthy(t)
 			row.spoil(t, m)
-			m.finding(t, row.check).expect(t, row.state, row.says, row.remedy)
+			m.finding(t, row.check).expect(t, row.state, row.text, row.fix)
 		})
 	}
 }
@@ -239,11 +239,11 @@ func TestFindings_Table(t *testing.T) {
 func TestFindings_SocketPath(t *testing.T) {
 	me := os.Geteuid()
 	for _, row := range []struct {
-		name   string
-		spoil  func(t *testing.T, m *machine, dir string)
-		state  State
-		says   string
-		remedy string
+		name  string
+		spoil func(t *testing.T, m *machine, dir string)
+		state State
+		text  string
+		fix   string
 	}{
 		{"not made yet", func(t *testing.T, m *machine, dir string) {}, OK, "sluice/NAME.sock", ""},
 		{"there", func(t *testing.T, m *machine, dir string) { os.Mkdir(dir, 0o700) }, OK, "sluice/NAME.sock", ""},
@@ -279,7 +279,7 @@ func TestFindings_SocketPath(t *testing.T) {
 			parent := shortDir(t)
 			m.socketIn(parent)
 			row.spoil(t, m, parent+"/sluice")
-			m.finding(t, "socket path").expect(t, row.state, row.says, row.remedy)
+			m.finding(t, "socket path").expect(t, row.state, row.text, row.fix)
 			if left, _ := filepath.Glob(parent + "/.sluice*"); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}

@@ -26,9 +26,9 @@ const (
 // with it both sides, may have. Where Go's runtime cannot get address space or a thread, it ends
 // the process with a stack trace, and no command can print an error of its own.
 func limits(m *machine) Finding {
-	var says, remedies []string
-	add := func(remedy, text string, args ...any) {
-		says, remedies = append(says, fmt.Sprintf(text, args...)), append(remedies, remedy)
+	var found, fixes []string
+	add := func(fix, text string, args ...any) {
+		found, fixes = append(found, fmt.Sprintf(text, args...)), append(fixes, fix)
 	}
 	report := note
 	if n := m.softLimit(unix.RLIMIT_AS); n < math.MaxUint64 {
@@ -44,10 +44,10 @@ func limits(m *machine) Finding {
 		add("allow more (ulimit -u, nproc in /etc/security/limits.conf, TasksMax= of a unit, docker run --pids-limit)", "room for %d more threads: two sides need %d", n, 2*threadsPerSide)
 		report = problem
 	}
-	if len(says) == 0 {
+	if len(found) == 0 {
 		return ok("none on address space and file sizes, and room for threads")
 	}
-	return report(strings.Join(remedies, "; "), "%s", strings.Join(says, "; "))
+	return report(strings.Join(fixes, "; "), "%s", strings.Join(found, "; "))
 }
 
 // softLimit returns a limit of this process, MaxUint64 when there is none or it is not

@@ -25,15 +25,15 @@ func pairs(m *machine) Finding {
 		return ok("no live side is stopped, and no pair uses different sockets")
 	}
 	report := note
-	var says, remedy []string
+	var found, fix []string
 	for _, t := range all {
-		says = append(says, t.name+": "+verdict.Reason(&t.verdict))
-		remedy = append(remedy, t.name+": "+verdict.Advice(&t.verdict))
+		found = append(found, t.name+": "+verdict.Reason(&t.verdict))
+		fix = append(fix, t.name+": "+verdict.Advice(&t.verdict))
 		if t.verdict.Kind == pressure.Unconnected { // a process may be stopped on purpose
 			report = problem
 		}
 	}
-	return report(strings.Join(remedy, "; "), "%s", strings.Join(says, "; "))
+	return report(strings.Join(fix, "; "), "%s", strings.Join(found, "; "))
 }
 
 // observeInterval is the time between two snapshots of the live sides. A consumer that has just

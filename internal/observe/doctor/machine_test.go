@@ -135,29 +135,29 @@ func (m *machine) finding(t *testing.T, name string) Finding {
 
 // expect compares a finding; both texts are words that have to be there, separated by
 // "|".
-func (f Finding) expect(t *testing.T, state State, says, remedy string) {
+func (f Finding) expect(t *testing.T, state State, text, fix string) {
 	t.Helper()
 	if f.State != state {
-		t.Errorf("%s: %v %q, want %v", f.Name, f.State, f.Says, state)
+		t.Errorf("%s: %v %q, want %v", f.Name, f.State, f.Text, state)
 	}
-	for _, word := range strings.Split(says, "|") {
-		if !strings.Contains(f.Says, word) {
-			t.Errorf("%s says %q, without %q", f.Name, f.Says, word)
+	for _, word := range strings.Split(text, "|") {
+		if !strings.Contains(f.Text, word) {
+			t.Errorf("%s says %q, without %q", f.Name, f.Text, word)
 		}
 	}
-	for _, word := range strings.Split(remedy, "|") {
-		if !strings.Contains(f.Remedy, word) {
-			t.Errorf("%s: remedy %q, without %q", f.Name, f.Remedy, word)
+	for _, word := range strings.Split(fix, "|") {
+		if !strings.Contains(f.Fix, word) {
+			t.Errorf("%s: fix %q, without %q", f.Name, f.Fix, word)
 		}
 	}
-	if remedy == "" && f.Remedy != "" {
-		t.Errorf("%s: remedy %q where none is needed", f.Name, f.Remedy)
+	if fix == "" && f.Fix != "" {
+		t.Errorf("%s: fix %q where none is needed", f.Name, f.Fix)
 	}
 }
 
 func TestMachine_Healthy_NoProblem(t *testing.T) {
 	for _, f := range examine(healthy(t)) {
-		if f.State != OK || f.Says == "" || f.Remedy != "" {
+		if f.State != OK || f.Text == "" || f.Fix != "" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -168,13 +168,13 @@ func TestMachine_UnknownEverything(t *testing.T) {
 	m := healthy(t)
 	m.root = t.TempDir()
 	for _, f := range examine(m) {
-		if f.State == Problem || f.Says == "" {
+		if f.State == Problem || f.Text == "" {
 			t.Errorf("%+v", f)
 		}
 	}
 }
 
-func TestMachine_EveryProblemHasRemedy(t *testing.T) {
+func TestMachine_EveryProblemHasFix(t *testing.T) {
 	m := healthy(t)
 	m.probeFutex = func() error { return unix.EPERM }
 	m.probeRing, m.probeTransfer = m.probeFutex, m.probeFutex
@@ -185,7 +185,7 @@ func TestMachine_EveryProblemHasRemedy(t *testing.T) {
 	for _, f := range examine(m) {
 		if f.State == Problem {
 			problems++
-			if f.Remedy == "" {
+			if f.Fix == "" {
 				t.Errorf("%+v", f)
 			}
 		}

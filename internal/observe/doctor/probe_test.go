@@ -91,7 +91,7 @@ func TestProbes_CallFakesSuccess_Found(t *testing.T) {
 	for _, row := range []struct {
 		check string
 		rule  seccomp.Rule
-		says  string
+		text  string
 	}{
 		{"ring", seccomp.CallWith(unix.SYS_FCNTL, 2, unix.F_OFD_SETLK), "granted twice"},
 		{"futex", seccomp.CallWith(unix.SYS_FUTEX, 2, 0), "not with not-equal"},
@@ -99,8 +99,8 @@ func TestProbes_CallFakesSuccess_Found(t *testing.T) {
 	} {
 		var err error
 		under(t, 0, func() { err = tried[row.check]() }, row.rule)
-		if err == nil || !strings.Contains(err.Error(), row.says) {
-			t.Errorf("%s: %v, want %q", row.check, err, row.says)
+		if err == nil || !strings.Contains(err.Error(), row.text) {
+			t.Errorf("%s: %v, want %q", row.check, err, row.text)
 		}
 	}
 }
@@ -171,7 +171,7 @@ func TestExamine_ThisMachine(t *testing.T) {
 		t.Errorf("%d findings of %d checks", len(all), len(checks))
 	}
 	for _, f := range all {
-		if f.Name == "" || f.Says == "" || f.State == Problem && f.Remedy == "" {
+		if f.Name == "" || f.Text == "" || f.State == Problem && f.Fix == "" {
 			t.Errorf("%+v", f)
 		}
 	}

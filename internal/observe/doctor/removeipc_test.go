@@ -14,11 +14,11 @@ func withLogind(t *testing.T) *machine {
 func TestRemoveIPC_Setting(t *testing.T) {
 	const main, etc, run, usr = "/etc/systemd/logind.conf", "/etc/systemd/logind.conf.d/", "/run/systemd/logind.conf.d/", "/usr/lib/systemd/logind.conf.d/"
 	for _, row := range []struct {
-		name   string
-		spoil  func(m *machine)
-		state  State
-		says   string
-		remedy string
+		name  string
+		spoil func(m *machine)
+		state State
+		text  string
+		fix   string
 	}{
 		{"the default", func(m *machine) {}, Note, "is yes|user 1000", "RemoveIPC=no under [Login]|enable-linger|below 1000"},
 		{"no systemd", func(m *machine) { m.remove("/run/systemd/system/x"); m.remove("/run/systemd/system") }, OK, "no systemd-logind", ""},
@@ -71,7 +71,7 @@ func TestRemoveIPC_Setting(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			m := withLogind(t)
 			row.spoil(m)
-			m.finding(t, "RemoveIPC").expect(t, row.state, row.says, row.remedy)
+			m.finding(t, "RemoveIPC").expect(t, row.state, row.text, row.fix)
 		})
 	}
 }

@@ -31,9 +31,9 @@ func room(m *machine) Finding {
 	}
 	total, free := st.Blocks*uint64(st.Bsize), st.Bavail*uint64(st.Bsize)
 	needs := ringFileSize(layout.DefaultCapacity)
-	remedy := freeShm + growShm
+	fix := freeShm + growShm
 	if total <= dockerShmSize {
-		remedy = growContainerShm
+		fix = growContainerShm
 	}
 	switch {
 	case st.Files > 0 && st.Ffree == 0:
@@ -41,10 +41,10 @@ func room(m *machine) Finding {
 	case total == 0: // what size=0 means
 		return ok("as much as the machine's memory; segments take %s", segmentsSize(m.dir))
 	case free < needs:
-		return problem(remedy, "%s free of %s: no room for a ring of the default --capacity 1MiB and its header; segments take %s",
+		return problem(fix, "%s free of %s: no room for a ring of the default --capacity 1MiB and its header; segments take %s",
 			format.Size(free), format.Size(total), segmentsSize(m.dir))
 	case total <= dockerShmSize:
-		return problem(remedy, "%s free of %s (Docker's default is 64 MiB): %s; segments take %s",
+		return problem(fix, "%s free of %s (Docker's default is 64 MiB): %s; segments take %s",
 			format.Size(free), format.Size(total), maxRing(free), segmentsSize(m.dir))
 	}
 	return ok("%s free of %s: %s; segments take %s", format.Size(free), format.Size(total), maxRing(free), segmentsSize(m.dir))

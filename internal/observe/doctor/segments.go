@@ -52,29 +52,29 @@ func segments(m *machine) Finding {
 			remove = append(remove, "gauge rm --name "+s.name)
 		}
 	}
-	says := count(uint64(used)) + " in use"
+	found := count(uint64(used)) + " in use"
 	if foreign > 0 {
-		says += fmt.Sprintf(", %s of other users", count(uint64(foreign)))
+		found += fmt.Sprintf(", %s of other users", count(uint64(foreign)))
 	}
 	if len(damaged) > 0 {
-		says += "; damaged or not a segment: " + firstFew(damaged, ", ")
+		found += "; damaged or not a segment: " + firstFew(damaged, ", ")
 	}
 	if len(unseen) > 0 {
-		says += "; cannot be read: " + firstFew(unseen, ", ")
+		found += "; cannot be read: " + firstFew(unseen, ", ")
 	}
 	if len(left) > 0 {
-		says += "; without a live side: " + firstFew(left, ", ")
+		found += "; without a live side: " + firstFew(left, ", ")
 	}
 	switch {
 	case len(damaged) > 0 && len(left) == 0:
-		return note("remove it, until then producer and consumer refuse the name: "+firstFew(remove, "; "), "%s", says)
+		return note("remove it, until then producer and consumer refuse the name: "+firstFew(remove, "; "), "%s", found)
 	case len(remove) > 0:
-		return note("use one again (producer or consumer --name NAME), or remove it with its unread messages: "+firstFew(remove, "; "), "%s", says)
+		return note("use one again (producer or consumer --name NAME), or remove it with its unread messages: "+firstFew(remove, "; "), "%s", found)
 	}
 	if len(unseen) > 0 {
-		return note("fix what is above first", "%s", says)
+		return note("fix what is above first", "%s", found)
 	}
-	return ok("%s, none left behind", says)
+	return ok("%s, none left behind", found)
 }
 
 // firstFew joins the first three words, and counts the others.
