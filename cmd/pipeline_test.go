@@ -125,14 +125,14 @@ func TestRing_Verify_SizesSlotsCapacities(t *testing.T) {
 		size, slots, capacity string
 		count                 int
 	}
-	shapes := []shape{{"1MiB", "0", "4MiB", 200}, {"1MiB", "2", "256MiB", 500}, {"8", "0", "256MiB", 3e6}}
+	shapes := []shape{{"1MiB", "0", "4MiB", 200}, {"1MiB", "2", "256MiB", 300}, {"8", "0", "256MiB", 1e6}}
 	for _, size := range []string{"8", "100", "4000"} {
 		for _, slots := range []string{"0", "1", "2", "8"} {
-			count := 50000
+			count := 20000
 			if slots == "1" || slots == "2" { // where nearly each message is a sleep of both sides
-				count = 3000
+				count = 1000
 			}
-			shapes = append(shapes, shape{size, slots, "4KiB", min(count, 20000)}, shape{size, slots, "1MiB", count})
+			shapes = append(shapes, shape{size, slots, "4KiB", min(count, 10000)}, shape{size, slots, "1MiB", count})
 		}
 	}
 	for _, s := range shapes {
