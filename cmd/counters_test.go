@@ -62,7 +62,7 @@ func observed(s *pressure.Snapshot) counters {
 		"producerWaitSec": seconds(s.Producer.Blocked), "consumerWaitSec": seconds(s.Consumer.Blocked),
 		"producerSpins": float64(s.Producer.Spins), "consumerSpins": float64(s.Consumer.Spins),
 		"producerWakes": float64(s.Producer.WakesSent), "consumerWakes": float64(s.Consumer.WakesSent),
-		"producerHolders": float64(s.Producer.Generation), "consumerHolders": float64(s.Consumer.Generation),
+		"producerGeneration": float64(s.Producer.Generation), "consumerGeneration": float64(s.Consumer.Generation),
 		"refusedCount": float64(s.Refused), "droppedCount": float64(s.Dropped), "lostCount": float64(s.Lost),
 		"highWater": float64(s.HighWater), "latency count": float64(s.Latency.Count), "latency max": float64(s.Latency.Max),
 	}
