@@ -116,20 +116,27 @@ type ConsumerOptions struct {
 // [ErrNotSegment], [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, [ErrPeer] for
 // a socket that cannot be used, and the cause of ctx.
 func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, error) {
+	unused := opt.Listener // until a Receiver owns it
+	defer func() {
+		if unused != nil {
+			unused.Close() // which has nothing to lose
+		}
+	}()
 	if err := opt.check(); err != nil {
-		return nil, errors.Join(err, closeListener(opt.Listener))
+		return nil, err
 	}
 	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
-		return nil, errors.Join(err, closeListener(opt.Listener))
+		return nil, err
 	}
 	mode := seg.Geometry().Mode
 	switch {
 	case opt.Mode != 0 && opt.Mode != mode:
 		err = shm.InSegment("", name, fmt.Errorf("%w: %v, not %v", ErrMode, mode, opt.Mode))
 		_, leaveErr := seg.Leave(func() bool { return false })
-		return nil, errors.Join(err, leaveErr, closeListener(opt.Listener))
+		return nil, errors.Join(err, leaveErr)
 	case mode == ModeTransfer:
+		unused = nil
 		r, err := transfer.OpenSegment(seg, transfer.ReceiverOptions{
 			Socket: opt.Socket, Listener: opt.Listener, Access: opt.Access,
 			Keep: opt.Keep, Follow: opt.Follow, OnEnd: opt.OnEnd,
@@ -143,20 +150,13 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 		Spin: opt.Spin, Keep: opt.Keep, Follow: opt.Follow, OnEnd: opt.OnEnd,
 	})
 	if err != nil {
-		return nil, errors.Join(err, closeListener(opt.Listener))
+		return nil, err
 	}
-	return r, closeListener(opt.Listener)
+	return r, nil
 }
 
 // check returns an ErrOption for a value that no mode has, before Open waits. Which mode it is,
 // the segment says.
 func (opt *ConsumerOptions) check() error {
 	return errors.Join(checkMode(opt.Mode), sleep.CheckSpin(opt.Spin))
-}
-
-func closeListener(l *net.UnixListener) error {
-	if l == nil {
-		return nil
-	}
-	return l.Close()
 }

@@ -143,27 +143,24 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
-	switch opt.Mode {
-	case 0, ModeRing:
-		w, err := ring.Create(ctx, name, ring.WriterOptions{
-			Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, Spin: opt.Spin,
-			Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
-		})
-		if err != nil {
-			return nil, err // not a Producer that holds a nil pointer
-		}
-		return w, nil
-	case ModeTransfer:
+	if opt.Mode == ModeTransfer {
 		s, err := transfer.Create(ctx, name, transfer.SenderOptions{
 			Limit: opt.Limit, Buffer: opt.Buffer, Recycle: opt.Recycle, Socket: opt.Socket,
 			Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
 		})
 		if err != nil {
-			return nil, err
+			return nil, err // not a Producer that holds a nil pointer
 		}
 		return s, nil
 	}
-	panic("checked")
+	w, err := ring.Create(ctx, name, ring.WriterOptions{
+		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, Spin: opt.Spin,
+		Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // check returns an ErrOption for a Mode that there is not, and for an option of the other mode:
