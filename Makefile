@@ -2,6 +2,8 @@
 # (`go build -o bin/ ./cmd/...`), and the scripts work without make.
 
 GO ?= go
+# The command that runs tests; .ci/run sets another, which repeats failures at the end.
+GOTEST ?= $(GO) test
 # Output directory of manual pages and completions.
 OUT ?= build
 # Flags of go test: make test TESTFLAGS='-v -run Fuzz'
@@ -23,12 +25,12 @@ build: ## build producer, consumer and gauge into bin/
 
 .PHONY: test
 test: ## run the tests (TESTFLAGS=-v prints skipped tests)
-	$(GO) test $(TESTFLAGS) ./...
+	$(GOTEST) $(TESTFLAGS) ./...
 
 # Without the commands and the scripts: their tests start processes without the race detector.
 .PHONY: race
 race: ## run the tests under the race detector; needs a C compiler
-	$(GO) test -race $(TESTFLAGS) $$($(GO) list ./... | grep -vE '/(cmd|scripts)(/|$$)')
+	$(GOTEST) -race $(TESTFLAGS) $$($(GO) list ./... | grep -vE '/(cmd|scripts)(/|$$)')
 
 # -fuzztime is a number of inputs, not a time: at the end of a time go test sometimes fails
 # with "context deadline exceeded".
