@@ -136,9 +136,10 @@ type ProducerOptions struct {
 // without a dot in front. It makes the segment, or goes on in one that an earlier producer has
 // left: published messages of a ring are still delivered.
 //
-// Errors: [ErrName], [ErrOption], [ErrRoleTaken] when a producer lives, [ErrNoSpace], [ErrGeometry],
-// [ErrFraming] and [ErrMode] when the segment is in use as something else, [ErrNotSegment],
-// [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, and the cause of ctx.
+// Errors: [ErrName], [ErrOption], [ErrRoleTaken] when a producer lives, [ErrNoSpace],
+// [ErrGeometry], [ErrFraming] and [ErrMode] when the segment is in use as something else,
+// [ErrNotSegment], [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, and the cause
+// of ctx.
 func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, error) {
 	if err := opt.check(); err != nil {
 		return nil, err

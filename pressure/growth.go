@@ -6,8 +6,8 @@ import (
 	"sluice/layout"
 )
 
-// A queue grows when it has become deeper by a tenth of what was produced, and by more than a packet
-// holds, or, if the consumer does not sleep, by more than a few messages.
+// A queue grows when it has become deeper by a tenth of what was produced, and by more than a
+// packet holds, or, if the consumer does not sleep, by more than a few messages.
 const (
 	growthShare   = 0.1
 	minGrowth     = 64

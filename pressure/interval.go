@@ -24,7 +24,8 @@ type Interval struct {
 	// ConsumerStayed: the same consumer was alive at both ends.
 	ConsumerStayed bool
 
-	// ConsumerNotFound: at both ends the live producer of a transfer did not find its live consumer.
+	// ConsumerNotFound: at both ends the live producer of a transfer did not find its live
+	// consumer.
 	ConsumerNotFound bool
 
 	// Stopped: a Trend has seen that a side's process did not run in this time, so that the

@@ -22,9 +22,9 @@ const (
 // Judge returns the verdict on an interval, given the snapshot at its end.
 func Judge(i *Interval, after *Snapshot) Verdict { return judge("", i, i, after) }
 
-// judge is Judge when the verdict has been of kind last so far: it takes less to keep a verdict than
-// to reach it. long is a longer interval with the same end, which tells growth from a queue that
-// fills and empties.
+// judge is Judge when the verdict has been of kind last so far: it takes less to keep a
+// verdict than to reach it. long is a longer interval with the same end, which tells growth
+// from a queue that fills and empties.
 func judge(last Kind, i, long *Interval, after *Snapshot) Verdict {
 	g := forecastGrowth(i, long, after)
 	v := judgeGrown(g, last, i, after)

@@ -66,9 +66,9 @@ type Snapshot struct {
 // not.
 type LiveRoles struct{ Producer, Consumer bool }
 
-// Read takes a snapshot of h at the time now (CLOCK_MONOTONIC, ns). The counters are not read at one
-// instant: the consumer's come first, so a queue is never negative but may look deeper by what was
-// consumed in the meantime.
+// Read takes a snapshot of h at the time now (CLOCK_MONOTONIC, ns). The counters are not read
+// at one instant: the consumer's come first, so a queue is never negative but may look deeper
+// by what was consumed in the meantime.
 //
 // Another process writes h. No value makes Read fail; the figures of a corrupt header are
 // meaningless.

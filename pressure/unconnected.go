@@ -9,10 +9,10 @@ func (s *Snapshot) consumerNotFound() bool {
 		(s.RefuseReason == layout.RefuseNoConsumer || s.RefuseReason == layout.RefuseElsewhere || s.RefuseReason == layout.RefuseNoConnectionDescriptor)
 }
 
-// Disconnected reports whether both sides of a transfer are alive and, as far as they have recorded,
-// have no connection: the producer does not find the consumer, or they use different sockets. The
-// paths are claims, and two paths may lead to one socket: they mean nothing once the consumer has
-// received something.
+// Disconnected reports whether both sides of a transfer are alive and, as far as they have
+// recorded, have no connection: the producer does not find the consumer, or they use different
+// sockets. The paths are claims, and two paths may lead to one socket: they mean nothing once
+// the consumer has received something.
 func (s *Snapshot) Disconnected() bool {
 	return s.consumerNotFound() || s.socketsDiffer()
 }

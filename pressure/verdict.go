@@ -46,7 +46,8 @@ type Verdict struct {
 	// Advice is what would help, the most useful first; nil when there is nothing to do.
 	Advice []Advice
 
-	// Whole: the verdict is on the whole time since the first snapshot of a [Trend], not on an interval.
+	// Whole: the verdict is on the whole time since the first snapshot of a [Trend], not on an
+	// interval.
 	Whole bool
 
 	// Held is how long the verdict has been of this Kind, as far as a [Trend] has seen

@@ -28,8 +28,9 @@ var (
 
 	// These are the same in both modes. ErrClosed: the end was closed by its owner; it is also
 	// os.ErrClosed. ErrEmpty: there is no message now. ErrTooLarge: the message can never
-	// fit. ErrOption: an option has a value that makes no sense. ErrUnreleased: the Reader waits for a message, and the Writer, for room or in
-	// Drain, until messages that the Reader holds are released.
+	// fit. ErrOption: an option has a value that makes no sense. ErrUnreleased: the Reader waits
+	// for a message, and the Writer, for room or in Drain, until messages that the Reader holds
+	// are released.
 	ErrClosed     = endpoint.ErrClosed
 	ErrEmpty      = endpoint.ErrEmpty
 	ErrTooLarge   = endpoint.ErrTooLarge

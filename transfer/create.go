@@ -36,8 +36,8 @@ func Create(ctx context.Context, name string, opt SenderOptions) (*Sender, error
 	return s, nil
 }
 
-// newSender is Create but for the sendLoop's goroutine, which is the caller's to start, and for options
-// that are not checked: tests use a smaller Limit.
+// newSender is Create but for the sendLoop's goroutine, which is the caller's to start, and
+// for options that are not checked: tests use a smaller Limit.
 func newSender(ctx context.Context, name string, opt SenderOptions) (*Sender, error) {
 	path, err := resolve(opt.Socket, name)
 	if err != nil {

@@ -170,8 +170,8 @@ func (s *Sender) endDrain() {
 	}
 }
 
-// publishLast is sendLast, unless the Sender has stopped sending: then after Abort, when nobody asks
-// any more what is lost.
+// publishLast is sendLast, unless the Sender has stopped sending: then after Abort, when
+// nobody asks any more what is lost.
 func (s *Sender) publishLast() error {
 	for {
 		s.loop.awaitAbort()

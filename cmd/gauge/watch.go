@@ -99,8 +99,8 @@ func (w *watcher) poll() tea.Cmd {
 	return tea.Tick(w.screen.Interval, func(time.Time) tea.Msg { return tick{} })
 }
 
-// show sets the pairs. The chosen name stays chosen, wherever it is in the list now; if it is gone, the
-// pair at its index is chosen.
+// show sets the pairs. The chosen name stays chosen, wherever it is in the list now; if it is
+// gone, the pair at its index is chosen.
 func (w *watcher) show(pairs []*monitor.Pair) {
 	w.screen.Pairs = pairs
 	at := slices.IndexFunc(pairs, func(p *monitor.Pair) bool { return p.Name == w.chosen })

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const root = "../.."
@@ -198,6 +199,23 @@ func TestFileNames_NotUtil(t *testing.T) {
 		switch base := strings.TrimSuffix(filepath.Base(s.path), ".go"); base {
 		case "util", "utils", "common", "helpers", "misc":
 			t.Errorf("%s: a name that says nothing", s.path)
+		}
+	}
+}
+
+func TestComments_Wrapped(t *testing.T) {
+	const width = 100 // columns, a tab is 4
+	for _, s := range sources(t) {
+		text, err := os.ReadFile(filepath.Join(root, s.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			code := strings.TrimLeft(line, "\t")
+			columns := 4*(len(line)-len(code)) + utf8.RuneCountInString(code)
+			if strings.HasPrefix(code, "//") && columns > width {
+				t.Errorf("%s:%d: a comment of %d columns, want at most %d", s.path, i+1, columns, width)
+			}
 		}
 	}
 }

@@ -152,8 +152,8 @@ func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err e
 	return res, err
 }
 
-// waitFirstMessage waits until the first message is received, and returns that time: before it, three
-// processes start.
+// waitFirstMessage waits until the first message is received, and returns that time: before
+// it, three processes start.
 func waitFirstMessage(ctx context.Context, name string, producer *process) (time.Time, error) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil {
@@ -224,8 +224,8 @@ func atLimit(name string) bool {
 
 const maxBuffer = 64 << 10
 
-// nearLimit is the share of a limit from which on a recording shows that it was reached: it may miss
-// the moment, and nothing else stops a queue there.
+// nearLimit is the share of a limit from which on a recording shows that it was reached: it
+// may miss the moment, and nothing else stops a queue there.
 const nearLimit = 0.97
 
 // readSnapshot takes a snapshot of a segment.

@@ -166,8 +166,8 @@ func (r *Reporter) withTimeout(print func()) {
 	}
 }
 
-// Unsent sets for the final report how many bytes had been read from the input and not sent when the
-// producer was stopped.
+// Unsent sets for the final report how many bytes had been read from the input and not sent
+// when the producer was stopped.
 func (r *Reporter) Unsent(n int64) { r.unsent = &n }
 
 // EndedAs sets for the final report of a consumer how the stream ended: nil when it was complete.
@@ -463,8 +463,8 @@ func (r *Reporter) ownCount(s *pressure.Snapshot) uint64 {
 	return s.Consumed
 }
 
-// addOutputWait adds to a verdict on a slow consumer that it was waiting for the reader of its output
-// for most of the interval. waited is how long.
+// addOutputWait adds to a verdict on a slow consumer that it was waiting for the reader of its
+// output for most of the interval. waited is how long.
 func (r *Report) addOutputWait(waited time.Duration) {
 	switch r.Verdict.Kind {
 	case pressure.ConsumerBound, pressure.Growing, pressure.Stalled:

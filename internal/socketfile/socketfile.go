@@ -33,8 +33,8 @@ func (e *SharedError) Error() string { return e.Dir + " " + e.Reason }
 // nobody else may write to it, unless its sticky bit is set (as in /tmp): then others can add
 // files, but not replace a socket.
 //
-// The error is a [SharedError], or an [os.PathError] of a dir that does not exist (os.ErrNotExist), is
-// none (unix.ENOTDIR) or cannot be asked for.
+// The error is a [SharedError], or an [os.PathError] of a dir that does not exist
+// (os.ErrNotExist), is none (unix.ENOTDIR) or cannot be asked for.
 func CheckDir(dir string, uid int) error {
 	var st unix.Stat_t
 	err := unix.Stat(dir, &st)

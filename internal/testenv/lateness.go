@@ -21,8 +21,8 @@ func Lateness(deadlines []time.Duration, wait func(i int, ctx context.Context)) 
 	})
 }
 
-// CancelLateness is [Lateness] for contexts that are canceled at the deadlines. A wait is late by the
-// time since its context was, which may itself have been late.
+// CancelLateness is [Lateness] for contexts that are canceled at the deadlines. A wait is late
+// by the time since its context was, which may itself have been late.
 func CancelLateness(deadlines []time.Duration, wait func(i int, ctx context.Context)) []time.Duration {
 	return lateEach(deadlines, func(i int, at time.Time) time.Duration {
 		ctx, cancel := context.WithCancel(context.Background())

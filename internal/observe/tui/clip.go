@@ -2,9 +2,9 @@ package tui
 
 import "strconv"
 
-// clipNames returns what to show for each name. Names longer than width are cut in the middle; those
-// that would look the same are cut around the place where they differ, and numbered if that is not
-// enough, so that no two look the same. Names are ASCII.
+// clipNames returns what to show for each name. Names longer than width are cut in the middle;
+// those that would look the same are cut around the place where they differ, and numbered if
+// that is not enough, so that no two look the same. Names are ASCII.
 func clipNames(names []string, width int) map[string]string {
 	shown := map[string]string{}
 	var long []string
@@ -29,8 +29,8 @@ func clipNames(names []string, width int) map[string]string {
 	return shown
 }
 
-// clipDistinct cuts the names, and those that look the same after that once more, around their first
-// difference. Each time at least one of a group becomes distinct.
+// clipDistinct cuts the names, and those that look the same after that once more, around their
+// first difference. Each time at least one of a group becomes distinct.
 func clipDistinct(names []string, shown map[string]string, cut func(name string) string, width int) {
 	alike := map[string][]string{}
 	for _, name := range names {

@@ -10,9 +10,9 @@ import (
 var levels = []rune(" ▁▂▃▄▅▆▇█")
 
 // sparkline draws the values of the last span in a line of that many columns, the newest on the
-// right, scaled from 0 to most (0 = the highest value in view). A column is the highest value of its
-// part of the span. Columns begin at multiples of their duration, so that they do not shift while
-// they fill.
+// right, scaled from 0 to most (0 = the highest value in view). A column is the highest value
+// of its part of the span. Columns begin at multiples of their duration, so that they do not
+// shift while they fill.
 func sparkline(history []monitor.Point, figure func(monitor.Point) float64, now time.Time, span time.Duration, columns int, most float64) string {
 	if columns <= 0 {
 		return ""

@@ -1,5 +1,5 @@
-// Package tui draws segments for a terminal: a line for each, and the details of one of them. What it
-// returns fits the given size.
+// Package tui draws segments for a terminal: a line for each, and the details of one of them.
+// What it returns fits the given size.
 package tui
 
 import (
