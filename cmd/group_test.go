@@ -100,7 +100,7 @@ func TestGroup_Refused(t *testing.T) {
 		opt  testenv.Options
 	}{
 		{"a member who does not ask", 6, "--group", testenv.Options{Args: []string{"--name", name}, Attr: testenv.AsUser(t, bob, shared)}},
-		{"a member who asks for another group of his", 6, "belongs to user", testenv.Options{Args: []string{"--name", name, "--group", fmt.Sprint(bob)}, Attr: testenv.AsUser(t, bob, shared)}},
+		{"a member who asks for another group of his", 6, "belongs to another user", testenv.Options{Args: []string{"--name", name, "--group", fmt.Sprint(bob)}, Attr: testenv.AsUser(t, bob, shared)}},
 		{"somebody else", 2, "not in group", testenv.Options{Args: []string{"--name", name, "--group", group}, Attr: testenv.AsUser(t, mallory)}},
 		{"a group that does not exist", 2, "unknown group", testenv.Options{Args: []string{"--name", name, "--group", "no-such-group"}}},
 	} {
@@ -116,7 +116,7 @@ func TestGroup_TransferSocket(t *testing.T) {
 	args := []string{"--name", name, "--socket", socket}
 	testenv.StartWith(t, "producer", testenv.Options{Args: append(args, "--mode", "transfer", "--group", strconv.Itoa(shared), "--rate", "100"), Attr: testenv.AsUser(t, alice, shared)})
 	// A consumer of root's, who needs no group to open the segment, does not ask for one.
-	testenv.StartWith(t, "consumer", testenv.Options{Args: args}).WantError(6, "belongs to user")
+	testenv.StartWith(t, "consumer", testenv.Options{Args: args}).WantError(6, "belongs to another user")
 	c := testenv.StartWith(t, "consumer", testenv.Options{Args: append(args, "--group", strconv.Itoa(shared)), Attr: testenv.AsUser(t, bob, shared)})
 	testenv.EventuallyConsumed(t, name, 10)
 	c.Signal(unix.SIGTERM)

@@ -107,6 +107,6 @@ func TestSegment_OfAnotherUser_Refused(t *testing.T) {
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	for _, command := range []string{"consumer", "producer"} {
-		testenv.StartWith(t, command, testenv.Options{Args: []string{"--name", name}, Attr: testenv.AsUser(t, testenv.Nobody)}).WantError(6, name, "belongs to user 0")
+		testenv.StartWith(t, command, testenv.Options{Args: []string{"--name", name}, Attr: testenv.AsUser(t, testenv.Nobody)}).WantError(6, name, "another user: ", "has uid 0, want ")
 	}
 }

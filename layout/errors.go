@@ -3,6 +3,8 @@ package layout
 import (
 	"errors"
 	"io"
+
+	"sluice/internal/sentinel"
 )
 
 // Errors that a header or a record can give. They are wrapped with the values
@@ -18,10 +20,5 @@ var (
 	ErrCorrupt = errors.New("segment is corrupt")
 	// ErrIncomplete: the stream has ended, and some of it is missing. It is
 	// io.ErrUnexpectedEOF, and not io.EOF.
-	ErrIncomplete error = incomplete{}
+	ErrIncomplete error = sentinel.New("the stream is not complete", io.ErrUnexpectedEOF)
 )
-
-type incomplete struct{}
-
-func (incomplete) Error() string { return "the stream is not complete" }
-func (incomplete) Unwrap() error { return io.ErrUnexpectedEOF }

@@ -3,16 +3,13 @@ package shm
 import (
 	"os"
 	"sync"
+
+	"sluice/internal/sentinel"
 )
 
 // ErrClosed is for a segment or an end of one that its owner has closed. It is also
 // os.ErrClosed.
-var ErrClosed error = closedError{}
-
-type closedError struct{}
-
-func (closedError) Error() string        { return "closed by its owner" }
-func (closedError) Is(target error) bool { return target == os.ErrClosed }
+var ErrClosed error = sentinel.New("closed by its owner", os.ErrClosed)
 
 // mapped lets other goroutines than the owner's read a header while it stays mapped.
 type mapped struct {

@@ -10,16 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/procinfo"
+	"sluice/internal/sentinel"
 	"sluice/layout"
 )
 
 // ErrUntrusted is for a file at a segment's name that is not safe to use: not a regular file,
 // one that everybody may write to, or another user's, who could read the messages.
-var ErrUntrusted = errors.New("refused")
+var ErrUntrusted = errors.New("segment file is not safe to use")
 
 // ErrOtherUser is the ErrUntrusted of another user's segment, which the two users could share
 // through a group: GroupAccess.
-var ErrOtherUser = fmt.Errorf("%w", ErrUntrusted)
+var ErrOtherUser error = sentinel.New("segment belongs to another user", ErrUntrusted)
 
 // ErrRemoved is for a segment whose file is gone: nobody can join it any more.
 var ErrRemoved = errors.New("segment was removed")
@@ -121,7 +122,7 @@ func openFile(name string, access int, with Access) (*os.File, int64, error) {
 func permissionError(path string) error {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) == nil && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrOtherUser, path, st.Uid, os.Geteuid())
+		return fmt.Errorf("%w: %s has uid %d, want %d", ErrOtherUser, path, st.Uid, os.Geteuid())
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: unix.EACCES}
 }
@@ -140,7 +141,7 @@ func checkFile(f *os.File, trust bool, with Access) (size int64, err error) {
 	case int(st.Uid) == os.Geteuid():
 		return st.Size, with.apply(f, &st)
 	case !with.accepts(&st):
-		return 0, fmt.Errorf("%w: %s belongs to user %d, not to this one (%d)", ErrOtherUser, f.Name(), st.Uid, os.Geteuid())
+		return 0, fmt.Errorf("%w: %s has uid %d, want %d", ErrOtherUser, f.Name(), st.Uid, os.Geteuid())
 	}
 	return st.Size, nil
 }

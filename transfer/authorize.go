@@ -61,5 +61,5 @@ func authorizeUser(conn *net.UnixConn, cred *unix.Ucred, access shm.Access) erro
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: peer has uid %d, want %d", ErrOtherUser, cred.Uid, os.Geteuid())
+	return fmt.Errorf("%w: it has uid %d, want %d", ErrOtherUser, cred.Uid, os.Geteuid())
 }

@@ -8,6 +8,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/sentinel"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -32,17 +33,17 @@ var (
 	ErrDescriptors = errors.New("out of descriptors")
 	// ErrPeer: the socket at that path is not the peer's: another user's, or
 	// something that listens there without being a consumer.
-	ErrPeer = errors.New("refused the socket")
+	ErrPeer = errors.New("the socket cannot be used")
 	// ErrOtherUser: the ErrPeer of a peer that runs as another user, which a group that
 	// both are in would let in.
-	ErrOtherUser = fmt.Errorf("%w", ErrPeer)
+	ErrOtherUser error = sentinel.New("the peer runs as another user", ErrPeer)
 	// ErrSharedDirectory: the ErrPeer of a directory in which somebody else could put
 	// another socket in the place of this one.
-	ErrSharedDirectory = fmt.Errorf("%w", ErrPeer)
+	ErrSharedDirectory error = sentinel.New("the directory of the socket is not safe to use", ErrPeer)
 	// ErrNoDirectory: the socket was asked for in a directory that is not there.
 	ErrNoDirectory = errors.New("there is no directory for the socket")
 	// ErrSocketTaken is the ErrRoleTaken of a socket at which a process listens.
-	ErrSocketTaken = fmt.Errorf("%w", ErrRoleTaken)
+	ErrSocketTaken error = sentinel.New("the socket is in use", ErrRoleTaken)
 	// ErrSocketRemoved: the consumer's socket was removed or replaced while it listened,
 	// and cannot be made again.
 	ErrSocketRemoved = errors.New("the consumer's socket was removed")
@@ -52,8 +53,8 @@ var (
 	ErrElsewhere = errors.New("the consumer listens elsewhere")
 	// These are the same in both modes. ErrClosed: the end was closed by its owner; it is also
 	// os.ErrClosed. ErrEmpty: there is no message now. ErrTooLarge: the message can never
-	// fit. ErrOption: an option has a value that makes no sense. ErrUnreleased: the Receiver waits for a message, and the Sender, in Drain, until
-	// messages that the Receiver holds are released.
+	// fit. ErrOption: an option has a value that makes no sense. ErrUnreleased: the Receiver waits
+	// for a message, and the Sender, in Drain, until messages that the Receiver holds are released.
 	ErrClosed     = endpoint.ErrClosed
 	ErrEmpty      = endpoint.ErrEmpty
 	ErrTooLarge   = endpoint.ErrTooLarge

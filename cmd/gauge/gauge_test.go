@@ -455,7 +455,7 @@ func TestGauge_AnotherUser(t *testing.T) {
 	t.Parallel()
 	testenv.RequireRoot(t)
 	name, p, c := heldBack(t)
-	testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", "--name", name}, Attr: testenv.AsUser(t, testenv.Nobody)}).WantError(6, name, "belongs to user 0")
+	testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", "--name", name}, Attr: testenv.AsUser(t, testenv.Nobody)}).WantError(6, name, "another user: ", "has uid 0, want ")
 	other := testenv.SegmentName(t)
 	q := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", other, "--rate", "100"}, Attr: testenv.AsUser(t, testenv.Nobody)})
 	testenv.EventuallyHeader(t, other, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })

@@ -93,7 +93,7 @@ func TestUnsafe_OnlyInFilesNamedUnsafe(t *testing.T) {
 var levels = [][]string{
 	{ // one thing each, most of them primitives of the operating system
 		"internal/cpu", "internal/format", "internal/futex", "internal/mapping", "internal/membarrier", "internal/monotonic",
-		"internal/netpoll", "internal/ofdlock", "internal/procinfo", "internal/socketfile", "internal/timerfd",
+		"internal/netpoll", "internal/ofdlock", "internal/procinfo", "internal/sentinel", "internal/socketfile", "internal/timerfd",
 	},
 	{"layout"},
 	{"shm"},
@@ -200,6 +200,28 @@ func TestFileNames_NotUtil(t *testing.T) {
 		case "util", "utils", "common", "helpers", "misc":
 			t.Errorf("%s: a name that says nothing", s.path)
 		}
+	}
+}
+
+// An error that only wraps another prints the same text, and nobody can tell the two apart: such an
+// error is made with sentinel.New.
+func TestErrors_TextOfTheirOwn(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) == 0 {
+				return true
+			}
+			fun, isSelector := call.Fun.(*ast.SelectorExpr)
+			format, isLiteral := call.Args[0].(*ast.BasicLit)
+			if isSelector && isLiteral && fun.Sel.Name == "Errorf" && format.Value == `"%w"` {
+				t.Errorf("%s: fmt.Errorf(%s, ...) adds no text", s.path, format.Value)
+			}
+			return true
+		})
 	}
 }
 

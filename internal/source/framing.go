@@ -10,11 +10,12 @@ import (
 	"io"
 
 	"sluice"
+	"sluice/internal/sentinel"
 	"sluice/ring"
 )
 
 // ErrTooLarge is the sluice.ErrTooLarge of a message of the input.
-var ErrTooLarge = fmt.Errorf("%w", sluice.ErrTooLarge)
+var ErrTooLarge error = sentinel.New("message of the input is too large", sluice.ErrTooLarge)
 
 // ErrCutShort is for an input with length framing that ends inside a message.
 var ErrCutShort = errors.New("input is truncated")
@@ -81,7 +82,7 @@ func (l *lines) next(ctx context.Context, to sluice.Producer) error {
 }
 
 func (l *lines) tooLong() error {
-	return fmt.Errorf("%w: line %d of the input has more than %d bytes", ErrTooLarge, l.n, l.max)
+	return fmt.Errorf("%w: line %d has more than %d bytes", ErrTooLarge, l.n, l.max)
 }
 
 // lengths reads messages with a 4-byte little-endian length before each.
@@ -105,7 +106,7 @@ func (l *lengths) next(ctx context.Context, to sluice.Producer) error {
 	}
 	n := int(binary.LittleEndian.Uint32(prefix[:]))
 	if n > l.max {
-		return fmt.Errorf("%w: message %d of the input has %d bytes, at most %d are allowed", ErrTooLarge, l.n, n, l.max)
+		return fmt.Errorf("%w: message %d has %d bytes, at most %d are allowed", ErrTooLarge, l.n, n, l.max)
 	}
 	buf, err := to.Reserve(ctx, n)
 	if errors.Is(err, ring.ErrDropped) {

@@ -43,7 +43,7 @@ anotherUser() {
     drop_in "sluice-consumer@$name.service" '[Service]' User=reader Group=reader
     start "sluice-producer@$name"
     start "sluice-consumer@$name" 2>/dev/null && fail "another user's consumer starts"
-    within 5 "a reason" complained consumer "$name" 'belongs to user'
+    within 5 "a reason" complained consumer "$name" 'belongs to another user'
     is "restarts of who is refused" "$(show consumer "$name" NRestarts)" 0
     note "$(journalctl -q -u "sluice-consumer@$name" -p err -o cat | head -1)"
     is "mode of a segment that is not shared" "$(stat -c %a "/dev/shm/sluice.$name")" 600
