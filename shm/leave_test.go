@@ -50,6 +50,46 @@ func TestLeave_Deciding_NobodyJoins(t *testing.T) {
 	refused(t, name, layout.Consumer, fs.ErrNotExist)
 }
 
+// A successor that finds the record finds a file that stays, or none.
+func TestLeave_Record_AfterRemovalBeforeRelease(t *testing.T) {
+	for what, removes := range map[string]func() bool{"removed": remove, "kept": keep} {
+		name := testenv.SegmentName(t)
+		producer := newSegment(t, name)
+		observer, err := OpenView(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorded := 0
+		removed, err := producer.Leave(removes, func() {
+			recorded++
+			if exists(name) != (what == "kept") {
+				t.Errorf("%s: the file exists: %v", what, exists(name))
+			}
+			if !alive(t, observer, layout.Producer) {
+				t.Errorf("%s: the role is free", what)
+			}
+			producer.Header().ProducerStats.End.Store(77) // it is mapped
+		})
+		if removed != removes() || err != nil || recorded != 1 || observer.Header().ProducerStats.End.Load() != 77 {
+			t.Errorf("%s: removed %v, %v, recorded %d times", what, removed, err, recorded)
+		}
+		producer.Leave(removes, func() { t.Error("recorded when it had left") })
+		observer.Close()
+	}
+}
+
+// Another process that was stopped holds the lock.
+func TestLeave_JoinLockHeld_RecordedAndReleased(t *testing.T) {
+	name := testenv.SegmentName(t)
+	producer := newSegment(t, name)
+	lockByte(t, name, joinLockByte)
+	recorded := 0
+	removed, err := producer.Leave(remove, func() { recorded++ })
+	if removed || !errors.Is(err, errJoinLock) || recorded != 1 || !exists(name) {
+		t.Errorf("removed %v, %v, recorded %d times", removed, err, recorded)
+	}
+}
+
 func TestLeave_OtherFileOfThatName_Kept(t *testing.T) {
 	name := testenv.SegmentName(t)
 	producer := newSegment(t, name)

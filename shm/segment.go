@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"sluice/internal/mapping"
@@ -58,9 +59,21 @@ var errJoinLock = errors.New("another process holds the join lock; the role is r
 // with the join lock held, so nobody can join or leave meanwhile. removed says that the name no
 // longer stands for this segment. A file that another user has made and shared stays: only its
 // owner may remove it.
-func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
+//
+// record is at most one function, which stores in the header that the role was left in good
+// order. It runs last, when the file is removed or will stay, and the role is still held: a
+// process that is killed before that has not left, and its successor finds no record of it. It
+// is called once, also if the join lock cannot be taken.
+func (s *Segment) Leave(remove func() bool, record ...func()) (removed bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), joinLockTimeout, errJoinLock)
 	defer cancel()
+	recordOnce := sync.OnceFunc(func() {
+		for _, store := range record {
+			if s.fields != nil {
+				store()
+			}
+		}
+	})
 	err = withJoinLock(ctx, s.file, func() error {
 		alone, err := s.peerAbsent()
 		if err == nil && alone && remove() {
@@ -70,8 +83,10 @@ func (s *Segment) Leave(remove func() bool) (removed bool, err error) {
 				err = nil
 			}
 		}
+		recordOnce()
 		return errors.Join(err, ofdlock.Unlock(s.file, int64(s.role)))
 	})
+	recordOnce()
 	if err = errors.Join(err, s.close(s.unmap)); err != nil {
 		err = InSegment("leave", s.name, err)
 	}
