@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -180,7 +181,10 @@ func (r *Reader) Close() (err error) {
 	c := closing{side: &r.side, seg: r.segment, idle: idle}
 	if idle {
 		r.sleeper.StopWatching()
-		err = shm.Guard(func() error { r.leaveEnd(); return nil })
+		if r.head == r.index { // else the next Reader takes what is held, and is told the end after it
+			err = shm.Guard(func() error { r.ends.Leave(r.peerCursor.Index.Load() == r.index); return nil })
+			c.ends = &r.ends
+		}
 		c.addSlices(r.data, r.index&r.mask, r.head-r.index)
 	} else if r.segment != nil {
 		shm.Guard(func() error {
@@ -189,18 +193,16 @@ func (r *Reader) Close() (err error) {
 			return nil
 		})
 	}
-	closeErr := c.leave(func(h *layout.Header) bool { return !endpoint.EndPending(h) })
+	closeErr := c.leave(func(h *layout.Header) bool {
+		if c.ends != nil {
+			return !c.ends.Pending()
+		}
+		return !endpoint.EndPending(h)
+	})
 	if c.private {
 		runtime.AddCleanup(r, unmapSegment, r.segment)
 	}
 	return errors.Join(err, closeErr)
-}
-
-// leaveEnd records which ends the next Reader need not be told of.
-func (r *Reader) leaveEnd() {
-	if r.head == r.index {
-		r.ends.Leave(r.peerCursor.Index.Load() == r.index)
-	}
 }
 
 func unmapSegment(seg *shm.Segment) { seg.Unmap() }
@@ -214,6 +216,10 @@ type closing struct {
 	end        layout.End   // of a producer's stream
 	startCount uint64       // messages published before this producer
 	private    bool         // the memory was made private, and is still mapped
+
+	// ends acknowledges the end of a stream, for a consumer that holds nothing: its memory is
+	// not made private. nil = no end is acknowledged.
+	ends *endpoint.EndWatch
 }
 
 // addSlices records that the user may have slices of n bytes of data from offset at on.
@@ -243,15 +249,15 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 		if !c.idle && c.seg != nil {
 			c.recoverPosition(h)
 		}
-		unread = c.markClosed(h)
+		unread = c.tellPeer(h)
 		return nil
 	})
-	if c.seg == nil {
-		return err
-	}
-	if detachErr != nil {
-		// The user can still store to the file: the role stays with this process.
-		return errors.Join(err, detachErr)
+	var recordErr error
+	record := func() { recordErr = shm.Guard(func() error { c.recordLeft(h); return nil }) }
+	if c.seg == nil || detachErr != nil {
+		// With detachErr, the user can still store to the file: the role stays with this process.
+		record()
+		return errors.Join(cmp.Or(err, recordErr), detachErr)
 	}
 	var lost error
 	if unread > 0 && c.seg.Absent(c.role.Peer()) && errors.Is(c.seg.Check(), ErrRemoved) {
@@ -260,9 +266,9 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 	_, leaveErr := c.seg.Leave(guardedBool(func() bool {
 		drained := h.Producer.Index.Load() == h.Consumer.Index.Load()
 		return drained && remove(h) && h.ProducerStats.Keep.Load() == 0 && h.ConsumerStats.Keep.Load() == 0
-	}))
+	}), record)
 	c.closeState.roleReleased(c.seg)
-	return errors.Join(err, lost, leaveErr)
+	return errors.Join(cmp.Or(err, recordErr), lost, leaveErr)
 }
 
 // recoverPosition makes the header what a successor of a killed side would make it: the call that
@@ -274,20 +280,33 @@ func (c *closing) recoverPosition(h *layout.Header) {
 	endpoint.EndSleep(h.Stats(c.role), monotonic.Now)
 }
 
-// markClosed marks the side as closed and wakes the peer, whatever it asked for, so that it
-// notices. The peer's flag stays up: it may sleep on, until there is what it asked for. It
-// returns how many messages are unread.
-func (c *closing) markClosed(h *layout.Header) (unread uint64) {
-	own := h.Stats(c.role)
+// tellPeer marks a producer as closed, which ends its stream, and wakes the peer, whatever it
+// asked for, so that it notices. The peer's flag stays up: it may sleep on, until there is what
+// it asked for. It returns how many messages are unread.
+func (c *closing) tellPeer(h *layout.Header) (unread uint64) {
 	if c.role == layout.Producer {
+		own := &h.ProducerStats
 		endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.startCount)
 		if n := countUnread(h, c.mem.Geometry.Capacity); n > own.HighWater.Load() { // the queue never gets deeper than this
 			own.HighWater.Store(n)
 		}
+		endpoint.Close(own, monotonic.Now())
 	}
-	endpoint.Close(own, monotonic.Now())
 	sleep.WakeForEnd(sleep.WordsOf(h, c.role))
 	return countUnread(h, c.mem.Geometry.Capacity)
+}
+
+// recordLeft marks a consumer as closed, and acknowledges the end of the stream for it. That is
+// the last step before the role is released: one that is killed before it has not left in good
+// order, and who comes next is told the end again.
+func (c *closing) recordLeft(h *layout.Header) {
+	if c.role == layout.Producer {
+		return
+	}
+	if c.ends != nil {
+		c.ends.Acknowledge()
+	}
+	endpoint.Close(&h.ConsumerStats, monotonic.Now())
 }
 
 // countUnread returns how many messages of a ring of that capacity are not released, at most as

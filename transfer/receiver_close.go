@@ -6,7 +6,6 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
-	"sluice/layout"
 	"sluice/shm"
 )
 
@@ -53,32 +52,41 @@ func (r *Receiver) Close() error {
 	} else {
 		err = errors.Join(err, r.unmapReleased())
 	}
+	acknowledges := false // else the next Receiver takes what is left, and is told the end after it
 	fault := shm.Guard(func() error {
 		r.unread = r.countUnread()
-		r.acknowledgeEnd()
+		if acknowledges = r.held == 0 && r.unread == 0; acknowledges {
+			r.ends.Leave(true)
+		}
 		r.segment.Header().ConsumerSocket.Store("")
 		endpoint.EndSleep(r.own, monotonic.Now) // if the last call slept
-		endpoint.Close(r.own, monotonic.Now())
 		return nil
 	})
 	own, peer := r.own, r.peer
-	_, leaveErr := r.segment.Leave(func() bool { return !keepRequested(own, peer) && !unclaimed(r.segment.Header()) })
-	return errors.Join(err, cmp.Or(truncated, fault), leaveErr)
-}
-
-// acknowledgeEnd notes what the next Receiver need not be told of.
-func (r *Receiver) acknowledgeEnd() {
-	if r.held == 0 && r.segment.Header().Producer.Count.Load() == r.released.messages {
-		r.ends.Leave(true)
-	}
+	var recordFault error
+	_, leaveErr := r.segment.Leave(func() bool { return !keepRequested(own, peer) && !r.unclaimed(acknowledges) }, func() {
+		// Last: who is killed before this has not left in good order, and the next Receiver is
+		// told the end again.
+		recordFault = shm.Guard(func() error {
+			if acknowledges {
+				r.ends.Acknowledge()
+			}
+			endpoint.Close(own, monotonic.Now())
+			return nil
+		})
+	})
+	return errors.Join(err, cmp.Or(truncated, fault, recordFault), leaveErr)
 }
 
 // unclaimed reports whether there is something for the next Receiver: messages went with a
 // producer that was killed since the last look, and nobody has counted them, or nobody was
-// told of an end that was not complete.
-func unclaimed(h *layout.Header) (some bool) {
+// told of an end that was not complete. acknowledges says that this Receiver records what it was
+// told.
+func (r *Receiver) unclaimed(acknowledges bool) (some bool) {
 	_ = shm.Guard(func() error {
-		some = h.Producer.Count.Load() != h.Consumer.Count.Load() || endpoint.EndPending(h)
+		h := r.segment.Header()
+		pending := acknowledges && r.ends.Pending() || !acknowledges && endpoint.EndPending(h)
+		some = pending || h.Producer.Count.Load() != h.Consumer.Count.Load()
 		return nil
 	})
 	return some

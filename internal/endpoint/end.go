@@ -16,16 +16,27 @@ func EndUnreported(h *layout.Header) bool {
 // EndPending reports whether no consumer was told that a stream is not complete: that of the
 // last producer, which has ended, or of an earlier one.
 func EndPending(h *layout.Header) bool {
-	p := &h.ProducerStats
+	c := &h.ConsumerStats
+	return endPending(&h.ProducerStats, c.EndSeen.Load(), c.Incomplete.Load())
+}
+
+// endPending is EndPending when consumers were told of that generation's end, and of so many
+// incomplete streams.
+func endPending(p *layout.RoleStats, seen, incomplete uint64) bool {
 	closed := layout.State(p.State.Load()) == layout.StateClosed
-	last := closed && layout.End(p.End.Load()) != layout.EndComplete && EndUnreported(h)
-	return last || UnreportedIncomplete(h) > 0
+	last := closed && layout.End(p.End.Load()) != layout.EndComplete && p.Generation.Load() != seen
+	return last || unreported(p, incomplete) > 0
 }
 
 // UnreportedIncomplete returns how many streams were stopped or failed after they had
 // published something, without a consumer being told.
 func UnreportedIncomplete(h *layout.Header) uint64 {
-	return uint64(max(0, int64(h.ProducerStats.Incomplete.Load()-h.ConsumerStats.Incomplete.Load())))
+	return unreported(&h.ProducerStats, h.ConsumerStats.Incomplete.Load())
+}
+
+// unreported is UnreportedIncomplete when consumers were told of so many incomplete streams.
+func unreported(p *layout.RoleStats, incomplete uint64) uint64 {
+	return uint64(max(0, int64(p.Incomplete.Load()-incomplete)))
 }
 
 // CarryOver returns how many incomplete streams no consumer was told of, for the segment that
@@ -118,17 +129,23 @@ func (e *EndWatch) Report(generation uint64) (ok bool, err error) {
 }
 
 // Acknowledge records, for the next consumer, that this one was told the end that Report has
-// returned last and has released all of the stream. Without it the next one is told again.
+// returned last and has released all of the stream. Without it the next one is told again. A
+// consumer that goes on acknowledges an end when it has reported that; one that leaves, after
+// the last step of leaving that can be cut short by a kill: it has told nobody until then.
+//
+// EndSeen goes before Incomplete: a kill between the two makes the next end incomplete as well.
+// The other way round, an incomplete stream would be taken for told whose end is told again as
+// complete.
 func (e *EndWatch) Acknowledge() {
 	if e.now == 0 || e.now == e.seen {
 		return
 	}
 	e.seen, e.incomplete = e.now, e.nowIncomplete
-	e.consumer.Incomplete.Store(e.incomplete)
 	e.consumer.EndSeen.Store(e.seen)
+	e.consumer.Incomplete.Store(e.incomplete)
 }
 
-// Leave is Acknowledge for a consumer that leaves; drained says that it has released
+// Leave prepares Acknowledge for a consumer that leaves; drained says that it has released
 // everything. Then the next one need not be told of a stream that has ended complete, even if
 // this one has not asked for more. Any other end has to be reported to a consumer.
 func (e *EndWatch) Leave(drained bool) {
@@ -138,5 +155,13 @@ func (e *EndWatch) Leave(drained bool) {
 			e.now, e.nowIncomplete = now, incomplete
 		}
 	}
-	e.Acknowledge()
+}
+
+// Pending is what EndPending will be after Acknowledge.
+func (e *EndWatch) Pending() bool {
+	seen, incomplete := e.seen, e.incomplete
+	if e.now != 0 {
+		seen, incomplete = e.now, e.nowIncomplete
+	}
+	return endPending(e.producer, seen, incomplete)
 }
