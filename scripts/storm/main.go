@@ -23,9 +23,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
-	"sluice/layout"
-	"sluice/pressure"
-	"sluice/shm"
 )
 
 // forms are the ways in which a producer packs messages into buffers.
@@ -231,10 +228,6 @@ func (r *round) run(form []string) error {
 			last.kill() // it started after the end of the stream, and waits for another
 			return r.check(producer)
 		}
-		if r.endAcknowledged(producer, last) {
-			last.kill() // likewise, in the segment that the one before it was killed in
-			return r.check(producer)
-		}
 		if time.Since(began) > stepTimeout {
 			return fmt.Errorf("still running after %v; output of the producer: %q, of the consumer: %q", stepTimeout, producer.stderr(), last.stderr())
 		}
@@ -253,23 +246,6 @@ func (r *round) run(form []string) error {
 func (r *round) over(producer *process) bool {
 	_, err := os.Stat("/dev/shm/sluice." + r.name)
 	return err != nil && !producer.running()
-}
-
-// endAcknowledged reports whether the consumer before last had received everything and recorded
-// that it was told of the end, and was killed before it removed the segment, some microseconds
-// later. The stream is over then, and last, which holds the role, waits for another producer.
-func (r *round) endAcknowledged(producer, last *process) bool {
-	if producer.running() {
-		return false
-	}
-	view, err := shm.OpenView(r.name)
-	if err != nil {
-		return false
-	}
-	defer view.Close()
-	s, err := pressure.Observe(view)
-	return err == nil && s.Depth() == 0 && s.Consumer.State == layout.StateAlone && s.Consumer.PID == last.Process.Pid &&
-		s.Consumer.EndSeen == s.Producer.Generation
 }
 
 // inode returns the inode of the segment, 0 if there is none.
