@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -38,8 +39,8 @@ func TestConsumer_KilledAtEachCallOfLeaving_NextToldOfEnd(t *testing.T) {
 	}
 }
 
-// killLeavingConsumer kills a consumer at a call after the end of its stream, or with alone, from its
-// last report on. It returns those calls, and whether the consumer came to this one.
+// killLeavingConsumer kills a consumer at a call after the end of its stream, or with alone, from
+// its last report on. It returns those calls, and whether the consumer came to this one.
 func killLeavingConsumer(t *testing.T, mode string, code int, alone bool, killAt string) (calls []string, killed bool) {
 	t.Helper()
 	name := testenv.SegmentName(t)
@@ -87,6 +88,77 @@ func killLeavingConsumer(t *testing.T, mode string, code int, alone bool, killAt
 	return first.calls, killed
 }
 
+// A consumer with --follow prints a line for each end before it records that it was told: wherever
+// it is killed, the line was printed, or the next one prints it, and not both once it is recorded.
+func TestConsumer_Follow_KilledAtEachCallAfterEnd_NextToldIfNotRecorded(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"ring", "transfer"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			atEachCall(t, "write(2)", func(killAt string) ([]string, bool) { return killFollower(t, mode, killAt) })
+		})
+	}
+}
+
+const endLine = "consumer: the stream is complete; waiting for the next producer\n"
+
+// killFollower kills a consumer with --follow at a call after the end of a stream. After that end
+// it is stopped. It returns the calls, and whether the consumer came to this one.
+func killFollower(t *testing.T, mode, killAt string) (calls []string, killed bool) {
+	t.Helper()
+	name := testenv.SegmentName(t)
+	produce := func() (p *testenv.Process, end func()) {
+		r, w := testenv.Pipe(t)
+		p = testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--report", "0", "--input", "-"}, Stdin: r})
+		r.Close()
+		fmt.Fprint(w, "one\ntwo\n")
+		return p, func() { w.Close() }
+	}
+	producer, end := produce()
+	first := startTraced(t, name, nil, "consumer", "--report", "0", "--follow")
+	testenv.EventuallyHeader(t, name, "all to be released, and the consumer to sleep", func(h *layout.Header) bool {
+		return h.Consumer.Count.Load() == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked
+	})
+	first.killAt = killAt
+	first.armed.Store(true)
+	end()
+	recorded := func() bool {
+		h := testenv.Header(name)
+		return h == nil || h.ConsumerStats.EndSeen.Load() == h.ProducerStats.Generation.Load()
+	}
+	testenv.Eventually(t, "a record of the end, or a kill", func() bool { return recorded() || isClosed(first.ended) })
+	unix.Kill(first.pid, unix.SIGTERM) // it may be killed already
+	if killed = first.wait(); !killed && first.status.ExitStatus() != 0 {
+		t.Fatalf("%v; stderr:\n%s", first.status, first.output())
+	}
+	told := recorded()
+	if told && !strings.Contains(first.output(), endLine) {
+		t.Fatalf("killed at %s, the consumer has recorded an end that it did not print:\n%s", killAt, first.output())
+	}
+	if !told || exists(testenv.SegmentPath(name)) {
+		lines := 0
+		next := testenv.Start(t, "consumer", "--name", name, "--report", "0", "--follow")
+		if !told {
+			lines++
+			next.EventuallyPrints(endLine)
+		}
+		producer.WantExit(0)
+		again, end := produce()
+		end()
+		again.WantExit(0)
+		lines++
+		testenv.Eventually(t, "the next end", func() bool { return strings.Count(next.Stderr.String(), endLine) >= lines })
+		next.Signal(unix.SIGTERM)
+		next.WantExit(0)
+		if n := strings.Count(next.Stderr.String(), endLine); n != lines {
+			t.Fatalf("killed at %s, recorded %v: the next consumer prints %d ends, want %d", killAt, told, n, lines)
+		}
+	}
+	producer.WantExit(0)
+	testenv.WantNoSegment(t, name)
+	return first.calls, killed
+}
+
 // A producer that is killed between any two system calls from the end of its input on has ended its
 // stream, or the next producer continues it.
 func TestProducer_KilledAtEachCallOfLeaving_EndedOrContinued(t *testing.T) {
@@ -104,8 +176,8 @@ func TestProducer_KilledAtEachCallOfLeaving_EndedOrContinued(t *testing.T) {
 	}
 }
 
-// killLeavingProducer kills a producer at a call after the end of its input. It returns the calls, and
-// whether the producer came to this one.
+// killLeavingProducer kills a producer at a call after the end of its input. It returns the
+// calls, and whether the producer came to this one.
 func killLeavingProducer(t *testing.T, mode string, before bool, killAt string) (calls []string, killed bool) {
 	t.Helper()
 	name, out := testenv.SegmentName(t), filepath.Join(t.TempDir(), "out")

@@ -146,6 +146,25 @@ func TestEnd_Follow_EachToldOnce(t *testing.T) {
 	}
 }
 
+// Whoever is killed while it tells of an end has not recorded that it did.
+func TestEnd_Follow_RecordedAfterOnEnd(t *testing.T) {
+	told := 0
+	var h *layout.Header
+	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{Follow: true, OnEnd: func(error) {
+		told++
+		if seen := h.ConsumerStats.EndSeen.Load(); seen != 0 {
+			t.Errorf("recorded %d before it is told", seen)
+		}
+	}})
+	h = mem.Header
+	end(w, layout.EndComplete)
+	_, err := r.TryNext()
+	wantErr(t, err, ErrEmpty)
+	if seen := h.ConsumerStats.EndSeen.Load(); told != 1 || seen != 1 {
+		t.Errorf("told %d times, recorded %d", told, seen)
+	}
+}
+
 // Once, though it looks again and again; and whoever takes what it held is told as well.
 func TestEnd_Follow_SameEndToldOnce(t *testing.T) {
 	told := 0

@@ -408,14 +408,14 @@ func (r *Reader) ready() (bool, error) {
 	case !r.follow:
 		return false, cmp.Or(incomplete, io.EOF)
 	}
-	if r.head == r.index { // else a successor takes what is held, and is told then
-		r.ends.Acknowledge()
-	}
 	if generation != r.reported {
 		r.reported = generation
 		if r.onEnd != nil {
 			r.onEnd(incomplete)
 		}
+	}
+	if r.head == r.index { // else a successor takes what is held, and is told then
+		r.ends.Acknowledge()
 	}
 	return false, nil
 }

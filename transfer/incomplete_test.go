@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -253,5 +254,37 @@ func TestEnd_NotAskedFor_ToldToNextReceiver(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Whoever is killed while it tells of an end has not recorded that it did.
+func TestFollow_EndRecordedAfterOnEnd(t *testing.T) {
+	name, opt := place(t)
+	s := create(t, name, opt)
+	told := 0
+	r, err := Open(t.Context(), name, ReceiverOptions{Socket: opt.Socket, Follow: true, OnEnd: func(error) {
+		told++
+		if seen := s.peer.EndSeen.Load(); seen != 0 {
+			t.Errorf("recorded %d before it is told", seen)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	send(t, s, "a")
+	wantMessages(t, r, "a")
+	r.Release()
+	if err := s.Shutdown(t.Context()); err != nil { // the page stays mapped
+		t.Fatal(err)
+	}
+	for told == 0 {
+		ctx, cancel := context.WithTimeout(t.Context(), pollInterval)
+		_, err := r.Next(ctx)
+		cancel()
+		testenv.WantErr(t, err, context.DeadlineExceeded)
+	}
+	if seen := r.own.EndSeen.Load(); seen != 1 {
+		t.Errorf("recorded %d", seen)
 	}
 }

@@ -299,9 +299,6 @@ func (r *Receiver) reportEnd(holder uint64) error {
 	}
 	r.ended = false
 	r.lostBefore = r.lost
-	if r.held == 0 {
-		r.ends.Acknowledge()
-	}
 	if holder != r.reported {
 		r.reported = holder
 		if r.onEnd != nil {
@@ -312,6 +309,9 @@ func (r *Receiver) reportEnd(holder uint64) error {
 				return ErrClosed // nothing that Close has taken is touched on the way out
 			}
 		}
+	}
+	if r.held == 0 { // else a successor takes what is held, and is told then
+		r.ends.Acknowledge()
 	}
 	return nil
 }
