@@ -257,6 +257,28 @@ func TestEnd_NotAskedFor_ToldToNextReceiver(t *testing.T) {
 	}
 }
 
+// The next producer has published already when the Receiver leaves that was told of the end before.
+func TestEnd_ToldIncomplete_ClosedAfterNextBegan_NotToldAgain(t *testing.T) {
+	name, opt := place(t)
+	s, r := create(t, name, opt), open(t, name, opt)
+	send(t, s, "a")
+	wantMessages(t, r, "a")
+	r.Release()
+	s.EndAs(layout.EndStopped)
+	if _, err := finish(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, r, ErrIncomplete)
+	s = create(t, name, opt)
+	send(t, s, "b")
+	closes(t, r)
+	r = open(t, name, opt)
+	wantMessages(t, r, "b")
+	r.Release()
+	ended(t, s, r)
+	closes(t, r)
+}
+
 // Whoever is killed while it tells of an end has not recorded that it did.
 func TestFollow_EndRecordedAfterOnEnd(t *testing.T) {
 	name, opt := place(t)

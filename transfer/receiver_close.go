@@ -52,11 +52,11 @@ func (r *Receiver) Close() error {
 	} else {
 		err = errors.Join(err, r.unmapReleased())
 	}
-	acknowledges := false // else the next Receiver takes what is left, and is told the end after it
+	acknowledges := r.held == 0 // else the next Receiver takes what is held, and is told the end after it
 	fault := shm.Guard(func() error {
 		r.unread = r.countUnread()
-		if acknowledges = r.held == 0 && r.unread == 0; acknowledges {
-			r.ends.Leave(true)
+		if acknowledges {
+			r.ends.Leave(r.unread == 0)
 		}
 		r.segment.Header().ConsumerSocket.Store("")
 		endpoint.EndSleep(r.own, monotonic.Now) // if the last call slept
