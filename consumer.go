@@ -1,13 +1,14 @@
 package sluice
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/ring"
@@ -123,7 +124,7 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 		}
 	}()
 	if err := opt.check(); err != nil {
-		return nil, err
+		return nil, shm.InSegment(endpoint.OpOpen, name, err)
 	}
 	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
@@ -132,9 +133,9 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 	mode := seg.Geometry().Mode
 	switch {
 	case opt.Mode != 0 && opt.Mode != mode:
-		err = shm.InSegment("", name, fmt.Errorf("%w: %v, not %v", ErrMode, mode, opt.Mode))
+		err = fmt.Errorf("%w: %v, not %v", ErrMode, mode, opt.Mode)
 		_, leaveErr := seg.Leave(func() bool { return false })
-		return nil, errors.Join(err, leaveErr)
+		return nil, shm.InSegment(endpoint.OpOpen, name, err, leaveErr)
 	case mode == ModeTransfer:
 		unused = nil
 		r, err := transfer.OpenSegment(seg, transfer.ReceiverOptions{
@@ -158,5 +159,5 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 // check returns an ErrOption for a value that no mode has, before Open waits. Which mode it is,
 // the segment says.
 func (opt *ConsumerOptions) check() error {
-	return errors.Join(checkMode(opt.Mode), sleep.CheckSpin(opt.Spin))
+	return cmp.Or(checkMode(opt.Mode), sleep.CheckSpin(opt.Spin))
 }

@@ -35,12 +35,23 @@
 // that lost messages. A producer that is killed, or exits without Close, has not ended its stream:
 // the consumer waits for the next producer, which goes on.
 //
+// # Errors
+//
+// An error says what was done, in which segment, and what went wrong, for example
+//
+//	open segment "demo": role is taken: a live process is its consumer (process 4711)
+//
+// It is a [SegmentError], and errors.Is finds the value below that it is ([ErrRoleTaken]).
+// A few that a loop expects are returned as they are, with nothing around them: [io.EOF],
+// [ErrEmpty], [ErrFull], [ErrDropped], [ErrClosed], and the cause of a context that is done, except
+// by [Create] and [Open]. ErrName has the name in it.
+//
 // # Faults
 //
 // Everything in the segment can be written by the other process, and is checked before it is
 // used: nonsense is [ErrCorrupt]. A file that somebody truncates is a memory fault (SIGBUS) in
 // whoever touches it: run a loop inside [shm.Guard] to get [ErrTruncated] instead of the end of
-// the process.
+// the process. Guard does not know of segments; its error names none.
 //
 // # Beneath
 //

@@ -46,6 +46,10 @@ const (
 	EndFailed   = layout.EndFailed   // an error ended it
 )
 
+// SegmentError says what was done in which segment, and what went wrong: the error of [Create] and
+// [Open], and of the calls of both ends.
+type SegmentError = shm.SegmentError
+
 // LimitError is an ErrLimit with the figures that led to it.
 type LimitError = transfer.LimitError
 

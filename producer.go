@@ -2,10 +2,11 @@ package sluice
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/ring"
 	"sluice/shm"
@@ -142,7 +143,7 @@ type ProducerOptions struct {
 // of ctx.
 func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, error) {
 	if err := opt.check(); err != nil {
-		return nil, err
+		return nil, shm.InSegment(endpoint.OpCreate, name, err)
 	}
 	if opt.Mode == ModeTransfer {
 		s, err := transfer.Create(ctx, name, transfer.SenderOptions{
@@ -168,21 +169,34 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 // it would be ignored, and its absence is found out only when it is too late. What the options
 // of a mode may be, its package checks.
 func (opt *ProducerOptions) check() error {
-	unused := func(of Mode, name string, set bool) error {
-		if !set {
-			return nil
-		}
-		return fmt.Errorf("%w: %s is for %v mode", ErrOption, name, of)
-	}
 	if err := checkMode(opt.Mode); err != nil {
 		return err
 	}
-	if opt.Mode == ModeTransfer {
-		return errors.Join(unused(ModeRing, "Capacity", opt.Capacity != 0), unused(ModeRing, "Slots", opt.Slots != 0),
-			unused(ModeRing, "OnFull", opt.OnFull != Block), unused(ModeRing, "Spin", opt.Spin != SpinAdaptive))
+	of, unused := ModeTransfer, []string(nil)
+	note := func(name string, set bool) {
+		if set {
+			unused = append(unused, name)
+		}
 	}
-	return errors.Join(unused(ModeTransfer, "Limit", opt.Limit != 0), unused(ModeTransfer, "Buffer", opt.Buffer != 0),
-		unused(ModeTransfer, "Recycle", opt.Recycle), unused(ModeTransfer, "Socket", opt.Socket != ""))
+	if opt.Mode == ModeTransfer {
+		of = ModeRing
+		note("Capacity", opt.Capacity != 0)
+		note("Slots", opt.Slots != 0)
+		note("OnFull", opt.OnFull != Block)
+		note("Spin", opt.Spin != SpinAdaptive)
+	} else {
+		note("Limit", opt.Limit != 0)
+		note("Buffer", opt.Buffer != 0)
+		note("Recycle", opt.Recycle)
+		note("Socket", opt.Socket != "")
+	}
+	switch len(unused) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%w: %s is for %v mode", ErrOption, unused[0], of)
+	}
+	return fmt.Errorf("%w: %s are for %v mode", ErrOption, strings.Join(unused, ", "), of)
 }
 
 func checkMode(m Mode) error {

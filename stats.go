@@ -9,7 +9,7 @@ import (
 // produced and consumed, how deep the queue is, how long either side was blocked. Any goroutine may
 // call it, at any time. [pressure.Trend] comes to a verdict on a series of them.
 //
-// Errors: [ErrClosed] once the end is closed, and [ErrTruncated].
+// Errors: [ErrClosed] once the end is closed, a plain value, and [ErrTruncated].
 func Stats(end interface{ Segment() *shm.Segment }) (pressure.Snapshot, error) {
 	return pressure.Observe(end.Segment())
 }

@@ -10,6 +10,7 @@ import (
 
 // Segment is what [Observe] needs of a *shm.Segment or a *shm.View.
 type Segment interface {
+	Name() string
 	Header() *layout.Header
 	Geometry() layout.Geometry
 	Alive(layout.Role) (bool, error)
@@ -18,7 +19,7 @@ type Segment interface {
 
 // Observe takes a snapshot of a mapped segment. Any goroutine may call it, at any time. Errors:
 // [shm.ErrClosed] once the segment is left or the view closed, and [shm.ErrTruncated] when the file
-// was truncated, so that its counters cannot be read.
+// was truncated, so that its counters cannot be read; that one names the segment.
 func Observe(seg Segment) (s Snapshot, err error) {
 	err = seg.WhileMapped(func() error {
 		return shm.Guard(func() error {
@@ -32,7 +33,10 @@ func Observe(seg Segment) (s Snapshot, err error) {
 			return nil
 		})
 	})
-	return s, err
+	if err == shm.ErrClosed {
+		return s, err
+	}
+	return s, shm.InSegment("read", seg.Name(), err)
 }
 
 // observe sets what this process can know about the side's process, and asks /proc whether that

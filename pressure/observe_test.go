@@ -10,6 +10,7 @@ import (
 // withoutLocks is a segment of whose roles the kernel does not tell.
 type withoutLocks struct{ h *layout.Header }
 
+func (withoutLocks) Name() string                      { return "x" }
 func (s withoutLocks) Header() *layout.Header          { return s.h }
 func (withoutLocks) Geometry() layout.Geometry         { return layout.Geometry{Mode: layout.ModeTransfer} }
 func (withoutLocks) Alive(layout.Role) (bool, error)   { return false, errors.New("refused") }

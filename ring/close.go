@@ -1,7 +1,6 @@
 package ring
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -125,7 +124,7 @@ func (w *Writer) Close() error { return w.close(false) }
 // published.
 func (w *Writer) Abort() error { return w.close(true) }
 
-func (w *Writer) close(abort bool) (err error) {
+func (w *Writer) close(abort bool) error {
 	w.closeState.closeLock.Lock()
 	defer w.closeState.closeLock.Unlock()
 	if w.gate.Closed() {
@@ -136,6 +135,7 @@ func (w *Writer) close(abort bool) (err error) {
 	if abort {
 		c.end = layout.EndFailed
 	}
+	var err error
 	if idle {
 		w.sleeper.StopWatching()
 		err = shm.Guard(func() error {
@@ -149,13 +149,13 @@ func (w *Writer) close(abort bool) (err error) {
 			c.addSlices(w.data, at, uint64(w.reserved))
 		}
 	}
-	closeErr := c.leave(func(h *layout.Header) bool {
+	errs := c.leave(func(h *layout.Header) bool {
 		return !(w.keepEnd && endpoint.EndUnreported(h)) && !endpoint.Died(&h.ConsumerStats)
 	})
 	if c.private {
 		runtime.AddCleanup(w, unmapSegment, w.segment)
 	}
-	return errors.Join(err, closeErr)
+	return c.joined(append(errs, err))
 }
 
 // Close releases the role, but not the messages that the caller still holds: they are delivered
@@ -170,7 +170,7 @@ func (w *Writer) close(abort bool) (err error) {
 // next Release or Take, or until the Reader is no longer reachable. They keep their
 // content if they are no more than 16 MiB; beyond that it changes when a next Reader has
 // released them and the Writer goes on.
-func (r *Reader) Close() (err error) {
+func (r *Reader) Close() error {
 	r.closeState.closeLock.Lock()
 	defer r.closeState.closeLock.Unlock()
 	if r.gate.Closed() {
@@ -179,6 +179,7 @@ func (r *Reader) Close() (err error) {
 	seen := r.avail.Load() // all that a call can return
 	idle := r.shutDown(&r.avail, r.closeTimeout)
 	c := closing{side: &r.side, seg: r.segment, idle: idle}
+	var err error
 	if idle {
 		r.sleeper.StopWatching()
 		if r.head == r.index { // else the next Reader takes what is held, and is told the end after it
@@ -193,7 +194,7 @@ func (r *Reader) Close() (err error) {
 			return nil
 		})
 	}
-	closeErr := c.leave(func(h *layout.Header) bool {
+	errs := c.leave(func(h *layout.Header) bool {
 		if c.ends != nil {
 			return !c.ends.Pending()
 		}
@@ -202,7 +203,7 @@ func (r *Reader) Close() (err error) {
 	if c.private {
 		runtime.AddCleanup(r, unmapSegment, r.segment)
 	}
-	return errors.Join(err, closeErr)
+	return c.joined(append(errs, err))
 }
 
 func unmapSegment(seg *shm.Segment) { seg.Unmap() }
@@ -231,7 +232,7 @@ func (c *closing) addSlices(data []byte, at, n uint64) {
 
 // leave tells the peer and releases the role. remove reports whether the file may be removed,
 // given that nobody is left in it and it is drained.
-func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
+func (c *closing) leave(remove func(h *layout.Header) bool) []error {
 	h := c.mem.Header
 	unread := uint64(0)
 	defer func() { c.closeState.unread = unread }()
@@ -245,7 +246,7 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 		c.private = true
 		h = c.seg.Header()
 	}
-	err = shm.Guard(func() error {
+	err := shm.Guard(func() error {
 		if !c.idle && c.seg != nil {
 			c.recoverPosition(h)
 		}
@@ -257,18 +258,26 @@ func (c *closing) leave(remove func(h *layout.Header) bool) (err error) {
 	if c.seg == nil || detachErr != nil {
 		// With detachErr, the user can still store to the file: the role stays with this process.
 		record()
-		return errors.Join(cmp.Or(err, recordErr), detachErr)
+		return []error{err, recordErr, detachErr}
 	}
 	var lost error
 	if unread > 0 && c.seg.Absent(c.role.Peer()) && errors.Is(c.seg.Check(), ErrRemoved) {
-		lost = shm.InSegment("", c.seg.Name(), fmt.Errorf("%w; lost: %s", ErrRemoved, format.Number(unread, "unread message")))
+		lost = fmt.Errorf("%w; lost: %s", ErrRemoved, format.Number(unread, "unread message"))
 	}
 	_, leaveErr := c.seg.Leave(guardedBool(func() bool {
 		drained := h.Producer.Index.Load() == h.Consumer.Index.Load()
 		return drained && remove(h) && h.ProducerStats.Keep.Load() == 0 && h.ConsumerStats.Keep.Load() == 0
 	}), record)
 	c.closeState.roleReleased(c.seg)
-	return errors.Join(cmp.Or(err, recordErr), lost, leaveErr)
+	return []error{err, recordErr, lost, leaveErr}
+}
+
+// joined returns what has failed as one error, nil for nothing.
+func (c *closing) joined(errs []error) error {
+	if c.seg == nil {
+		return errors.Join(errs...)
+	}
+	return shm.InSegment(endpoint.OpClose, c.seg.Name(), errs...)
 }
 
 // recoverPosition makes the header what a successor of a killed side would make it: the call that

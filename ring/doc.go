@@ -21,6 +21,12 @@
 // blocked call, cancel its context or let its deadline pass: it returns within
 // about a millisecond on a machine that is not overloaded.
 //
+// # Errors
+//
+// Errors of Create and Open, and of the ends that they make, are a shm.SegmentError, which names
+// the operation and the segment. Returned with nothing around them are io.EOF, ErrClosed, ErrEmpty,
+// ErrFull, ErrDropped, and, except by Create and Open, the cause of a context that is done.
+//
 // # Trust
 //
 // The peer is another process and may write anything into the segment. Values

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 )
 
@@ -21,9 +22,9 @@ func (w *Writer) Drain(ctx context.Context) error {
 	}
 	d := drained{w}
 	if ok, err := d.Ready(); ok || err != nil {
-		return w.endCall(err)
+		return w.endCall(w.callError(ctx, endpoint.OpDrain, err))
 	}
-	return w.endCall(w.await(ctx, d))
+	return w.endCall(w.callError(ctx, endpoint.OpDrain, w.await(ctx, d)))
 }
 
 // drained is the condition that the Reader has released everything.

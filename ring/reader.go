@@ -119,7 +119,7 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 // nextSlow is Next when no message is known to be there.
 func (r *Reader) nextSlow(ctx context.Context) ([]byte, error) {
 	if err := r.wait(ctx); err != nil {
-		return nil, r.endCall(err)
+		return nil, r.endCall(r.callError(ctx, err))
 	}
 	return r.takeNext()
 }
@@ -140,6 +140,11 @@ func (r *Reader) takeNext() ([]byte, error) {
 	return r.data[at : at+word : at+word], nil
 }
 
+// callError is endpoint.CallError.
+func (r *Reader) callError(ctx context.Context, err error) error {
+	return endpoint.CallError(ctx, endpoint.OpReceive, r.segment, err)
+}
+
 // endCall ends a call that took nothing and returns err.
 func (r *Reader) endCall(err error) error {
 	r.gate.Leave()
@@ -156,7 +161,7 @@ func (r *Reader) TryNext() ([]byte, error) {
 	r.gate.Enter()
 	if r.head >= r.avail.Load() {
 		if ok, err := r.ready(); err != nil {
-			return nil, r.endCall(err)
+			return nil, r.endCall(r.callError(context.Background(), err))
 		} else if !ok {
 			return nil, r.endCall(ErrEmpty)
 		}
@@ -175,7 +180,8 @@ func (r *Reader) takeSampled(at, word uint64) ([]byte, error) {
 	size := layout.RecordSize(n) + layout.StampSize
 	if left := r.seen - r.head; !ok || size > left {
 		r.gate.Leave()
-		return nil, fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, r.head, word, left)
+		err := fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, r.head, word, left)
+		return nil, r.callError(context.Background(), err)
 	}
 	stamp := binary.LittleEndian.Uint64(r.data[at+layout.RecordHeader:])
 	r.noteLatency(stamp, weight)
@@ -203,9 +209,7 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 	avail := r.avail.Load()
 	if r.head != r.index {
 		if avail == 0 {
-			r.gate.Leave()
-			r.Release() // which finds that the Reader is closed
-			return nil, cmp.Or(r.corrupt, ErrClosed)
+			return r.takeClosed(ctx)
 		}
 		endpoint.Publish(r.ownCursor, r.count, r.head, r.taken, r.bytes, r.sleeper.FullFence())
 		r.index, r.count = r.head, r.taken
@@ -228,6 +232,13 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 	at += layout.RecordHeader
 	r.gate.Leave()
 	return r.data[at : at+word : at+word], nil
+}
+
+// takeClosed is Take of a Reader that is closed, or whose segment was found to be corrupt.
+func (r *Reader) takeClosed(ctx context.Context) ([]byte, error) {
+	r.gate.Leave()
+	r.Release() // which finds that the Reader is closed
+	return nil, r.callError(ctx, cmp.Or(r.corrupt, ErrClosed))
 }
 
 // Release gives the room of every message taken so far back to the Writer and
@@ -411,7 +422,7 @@ func (r *Reader) ready() (bool, error) {
 	if generation != r.reported {
 		r.reported = generation
 		if r.onEnd != nil {
-			r.onEnd(incomplete)
+			r.onEnd(r.callError(context.Background(), incomplete))
 		}
 	}
 	if r.head == r.index { // else a successor takes what is held, and is told then

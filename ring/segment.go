@@ -26,14 +26,14 @@ import (
 // shm.ErrUntrusted for whatever else is found at that name.
 func Create(ctx context.Context, name string, opt WriterOptions) (*Writer, error) {
 	if err := opt.check(); err != nil {
-		return nil, err
+		return nil, shm.InSegment(endpoint.OpCreate, name, err)
 	}
 	g, err := layout.RingGeometry(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize()))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrOption, err)
+		return nil, shm.InSegment(endpoint.OpCreate, name, fmt.Errorf("%w: %w", ErrOption, err))
 	}
 	if err := sleep.CheckWake(); err != nil {
-		return nil, shm.InSegment("create", name, err)
+		return nil, shm.InSegment(endpoint.OpCreate, name, err)
 	}
 	if opt.Fresh {
 		if err := shm.RemoveIfExists(ctx, name); err != nil {
@@ -99,7 +99,7 @@ func refuse(seg *shm.Segment, err error, carryOver *uint64) error {
 	if again := removed || errors.Is(err, ErrFraming) && drained; again && leaveErr == nil {
 		return errRetry
 	}
-	return errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
+	return shm.InSegment(endpoint.OpCreate, seg.Name(), err, leaveErr)
 }
 
 // checkGeometry compares an existing segment with what the caller asked for.
@@ -150,7 +150,7 @@ func describeUse(unread uint64, seg *shm.Segment) string {
 // that is no healthy segment, and the cause of ctx.
 func Open(ctx context.Context, name string, opt ReaderOptions) (*Reader, error) {
 	if err := sleep.CheckSpin(opt.Spin); err != nil {
-		return nil, err // before it waits
+		return nil, shm.InSegment(endpoint.OpOpen, name, err) // before it waits
 	}
 	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
 	if err != nil {
@@ -172,7 +172,7 @@ func OpenSegment(seg *shm.Segment, opt ReaderOptions) (r *Reader, err error) {
 	})
 	if err != nil {
 		_, leaveErr := seg.Leave(never)
-		return nil, errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
+		return nil, shm.InSegment(endpoint.OpOpen, seg.Name(), err, leaveErr)
 	}
 	r.segment = seg
 	return r, nil

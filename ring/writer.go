@@ -124,13 +124,18 @@ func (w *Writer) TryReserve(n int) ([]byte, error) {
 	w.gate.Enter()
 	fits, err := w.canReserve(n)
 	if err != nil {
-		return nil, w.endCall(err)
+		return nil, w.endCall(w.callError(context.Background(), endpoint.OpSend, err))
 	}
 	if !fits {
 		return nil, w.endCall(ErrFull)
 	}
 	buf := w.take(n)
 	return buf, w.endCall(nil)
+}
+
+// callError is endpoint.CallError.
+func (w *Writer) callError(ctx context.Context, op string, err error) error {
+	return endpoint.CallError(ctx, op, w.segment, err)
 }
 
 // endCall ends a call that returns err.

@@ -16,7 +16,7 @@ import (
 func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 	fits, err := w.canReserve(n)
 	if err != nil {
-		return nil, err
+		return nil, w.callError(ctx, endpoint.OpSend, err)
 	}
 	if !fits {
 		if w.tail != w.index {
@@ -31,7 +31,7 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 			return nil, ErrFull
 		}
 		if err := w.await(ctx, roomFor{w}); err != nil {
-			return nil, err
+			return nil, w.callError(ctx, endpoint.OpSend, err)
 		}
 		w.sampler.denser(w.staged)
 	}

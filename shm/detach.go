@@ -2,7 +2,6 @@ package shm
 
 import (
 	"errors"
-	"fmt"
 
 	"sluice/internal/mapping"
 )
@@ -28,7 +27,7 @@ func (s *Segment) Detach(keep ...[]byte) error {
 	old := s.segmentFile
 	if err := s.mapHeader(writable); err != nil {
 		s.segmentFile = old
-		return fmt.Errorf("detach segment %q: %w", s.name, err)
+		return InSegment("detach", s.name, err)
 	}
 	s.detached = [][]byte{old.header}
 	if s.data != nil {
@@ -43,7 +42,7 @@ func (s *Segment) Detach(keep ...[]byte) error {
 	}
 	s.data = nil
 	if err != nil {
-		s.detachErr = fmt.Errorf("detach segment %q: %w", s.name, err)
+		s.detachErr = InSegment("detach", s.name, err)
 		return s.detachErr
 	}
 	for _, b := range keep {

@@ -87,10 +87,7 @@ func (s *Segment) Leave(remove func() bool, record ...func()) (removed bool, err
 		return errors.Join(err, ofdlock.Unlock(s.file, int64(s.role)))
 	})
 	recordOnce()
-	if err = errors.Join(err, s.close(s.unmap)); err != nil {
-		err = InSegment("leave", s.name, err)
-	}
-	return removed, err
+	return removed, InSegment("leave", s.name, err, s.close(s.unmap))
 }
 
 // peerAbsent reports whether nobody holds the other role. The caller holds the join lock.
@@ -121,10 +118,10 @@ func (s *Segment) unlink() error {
 func (s *Segment) Check() error {
 	info, err := s.file.Stat()
 	if err == nil && info.Size() < s.geometry.FileSize() {
-		return fmt.Errorf("%w: it has %d bytes of %d", ErrTruncated, info.Size(), s.geometry.FileSize())
+		return InSegment("", s.name, fmt.Errorf("%w: it has %d bytes of %d", ErrTruncated, info.Size(), s.geometry.FileSize()))
 	}
 	if ok, err := s.linked(); !ok && err == nil {
-		return ErrRemoved
+		return InSegment("", s.name, ErrRemoved)
 	}
 	return nil
 }

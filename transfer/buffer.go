@@ -3,6 +3,8 @@ package transfer
 import (
 	"context"
 	"fmt"
+
+	"sluice/internal/endpoint"
 )
 
 // Buffer is a message that its owner fills and then transfers, as an ArrayBuffer in a
@@ -34,7 +36,7 @@ func (b *Buffer) Len() int { return len(b.bytes) }
 // fails as Reserve does, and then b is still its owner's.
 func (s *Sender) Transfer(ctx context.Context, b *Buffer) error {
 	if b.detached {
-		return fmt.Errorf("transfer: %w", ErrDetached)
+		return s.callError(ctx, endpoint.OpSend, ErrDetached)
 	}
 	if err := s.Send(ctx, b.bytes); err != nil {
 		return err

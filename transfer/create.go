@@ -3,7 +3,6 @@ package transfer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -26,7 +25,7 @@ import (
 // whatever else is found at that name.
 func Create(ctx context.Context, name string, opt SenderOptions) (*Sender, error) {
 	if err := opt.check(); err != nil {
-		return nil, err
+		return nil, shm.InSegment(endpoint.OpCreate, name, err)
 	}
 	s, err := newSender(ctx, name, opt)
 	if err != nil {
@@ -41,15 +40,15 @@ func Create(ctx context.Context, name string, opt SenderOptions) (*Sender, error
 func newSender(ctx context.Context, name string, opt SenderOptions) (*Sender, error) {
 	path, err := resolve(opt.Socket, name)
 	if err != nil {
-		return nil, err
+		return nil, shm.InSegment(endpoint.OpCreate, name, err)
 	}
 	limit := cmp.Or(opt.Limit, DefaultLimit)
 	file := maxFileSize()
 	if opt.Buffer > 0 && pages(uint64(opt.Buffer)) > file {
-		return nil, shm.InSegment("create", name, fmt.Errorf("buffers of %d bytes: %w", opt.Buffer, unix.EFBIG))
+		return nil, shm.InSegment(endpoint.OpCreate, name, fmt.Errorf("buffers of %d bytes: %w", opt.Buffer, unix.EFBIG))
 	}
 	if err := cmp.Or(startPoller(), probeSend(opt.Recycle)); err != nil {
-		return nil, shm.InSegment("create", name, err)
+		return nil, shm.InSegment(endpoint.OpCreate, name, err)
 	}
 	seg, err := createSegment(ctx, name, opt)
 	if err != nil {
@@ -84,7 +83,7 @@ func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt S
 	})
 	if err != nil {
 		_, leaveErr := seg.Leave(never)
-		return nil, errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
+		return nil, shm.InSegment(endpoint.OpCreate, seg.Name(), err, leaveErr)
 	}
 	return s, nil
 }
@@ -134,7 +133,7 @@ func createSegment(ctx context.Context, name string, opt SenderOptions) (*shm.Se
 			continue // a Receiver has come to it
 		}
 		if !removed || leaveErr != nil {
-			return nil, errors.Join(shm.InSegment("", name, err), leaveErr)
+			return nil, shm.InSegment(endpoint.OpCreate, name, err, leaveErr)
 		}
 	}
 }

@@ -22,4 +22,10 @@
 // released, stays readable, and the reservation writable, until the next call that would end it,
 // or until the garbage collector finds that nobody has the end any more. Segment returns the
 // header page, which is unmapped when the end is closed.
+//
+// # Errors
+//
+// Errors of Create and Open, and of the ends that they make, are a shm.SegmentError, which names
+// the operation and the segment. Returned with nothing around them are io.EOF, ErrClosed, ErrEmpty,
+// and, except by Create and Open, the cause of a context that is done.
 package transfer

@@ -33,7 +33,7 @@ func OpenSegment(seg *shm.Segment, opt ReceiverOptions) (r *Receiver, err error)
 	if err != nil {
 		closeListener(opt.Listener)
 		_, leaveErr := seg.Leave(never)
-		return nil, errors.Join(shm.InSegment("", seg.Name(), err), leaveErr)
+		return nil, shm.InSegment(endpoint.OpOpen, seg.Name(), err, leaveErr)
 	}
 	return r, nil
 }

@@ -303,7 +303,7 @@ func (r *Receiver) reportEnd(holder uint64) error {
 		r.reported = holder
 		if r.onEnd != nil {
 			r.gate.Leave() // it may take its time, and call Close
-			r.onEnd(incomplete)
+			r.onEnd(r.callError(context.Background(), incomplete))
 			r.gate.Enter()
 			if r.gate.Closed() {
 				return ErrClosed // nothing that Close has taken is touched on the way out

@@ -115,7 +115,16 @@ func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
 
 func (r *Receiver) nextSlow(ctx context.Context) ([]byte, error) {
 	defer r.gate.Leave()
-	return r.next(ctx)
+	msg, err := r.next(ctx)
+	return msg, r.callError(ctx, err)
+}
+
+// callError is endpoint.CallError.
+func (r *Receiver) callError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil // inlined into calls that succeed
+	}
+	return endpoint.CallError(ctx, endpoint.OpReceive, r.segment, err)
 }
 
 // next is Next within a call.
@@ -370,7 +379,7 @@ func (r *Receiver) Receive(ctx context.Context, buf []byte) ([]byte, error) {
 	defer r.gate.Leave()
 	msg, err := r.next(ctx)
 	if err != nil {
-		return nil, err
+		return nil, r.callError(ctx, err)
 	}
 	buf = append(buf[:0], msg...)
 	r.release()

@@ -1,9 +1,6 @@
 package transfer
 
 import (
-	"cmp"
-	"errors"
-
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
 	"sluice/shm"
@@ -33,7 +30,7 @@ func (r *Receiver) Close() error {
 	}
 	r.interrupt()
 	if !r.gate.Wait(r.closeTimeout) {
-		return shm.InSegment("close", r.segment.Name(), ErrBusy)
+		return shm.InSegment(endpoint.OpClose, r.segment.Name(), ErrBusy)
 	}
 	r.closed = true
 	truncated := shm.Guard(func() error {
@@ -42,15 +39,15 @@ func (r *Receiver) Close() error {
 		}
 		return nil
 	})
-	err := errors.Join(r.disconnect(), r.accept.close(), r.alarm.Close())
+	errs := []error{r.disconnect(), r.accept.close(), r.alarm.Close()}
 	if r.held > 0 {
 		var unmap []func() error
 		for _, m := range r.buffers.retired {
 			unmap = append(unmap, m.mem.Unmap)
 		}
-		err = errors.Join(err, deferUnmap(r, r.deferred, unmap...))
+		errs = append(errs, deferUnmap(r, r.deferred, unmap...))
 	} else {
-		err = errors.Join(err, r.unmapReleased())
+		errs = append(errs, r.unmapReleased())
 	}
 	acknowledges := r.held == 0 // else the next Receiver takes what is held, and is told the end after it
 	fault := shm.Guard(func() error {
@@ -75,7 +72,7 @@ func (r *Receiver) Close() error {
 			return nil
 		})
 	})
-	return errors.Join(err, cmp.Or(truncated, fault, recordFault), leaveErr)
+	return shm.InSegment(endpoint.OpClose, r.segment.Name(), append(errs, truncated, fault, recordFault, leaveErr)...)
 }
 
 // unclaimed reports whether there is something for the next Receiver: messages went with a

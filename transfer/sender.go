@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/internal/gate"
 	"sluice/internal/monotonic"
 	"sluice/layout"
@@ -115,6 +116,11 @@ func (s *Sender) closedError() error {
 	return ErrClosed
 }
 
+// callError is endpoint.CallError.
+func (s *Sender) callError(ctx context.Context, op string, err error) error {
+	return endpoint.CallError(ctx, op, s.segment, err)
+}
+
 // reserve is Reserve within a call.
 func (s *Sender) reserve(ctx context.Context, n int) ([]byte, error) {
 	s.reserved = -1
@@ -124,7 +130,7 @@ func (s *Sender) reserve(ctx context.Context, n int) ([]byte, error) {
 	}
 	if !fits {
 		if err := s.newStage(ctx, n); err != nil {
-			return nil, err
+			return nil, s.callError(ctx, endpoint.OpSend, err)
 		}
 	}
 	s.reserved = n

@@ -57,30 +57,30 @@ func (s *Sender) DeliverEnd() { s.loop.mustEnd.Store(true) }
 func (s *Sender) Shutdown(ctx context.Context) error {
 	s.endMu.Lock()
 	defer s.endMu.Unlock()
-	return s.shutDown(ctx)
+	return shm.InSegment(endpoint.OpClose, s.segment.Name(), s.shutDown(ctx)...)
 }
 
-// shutDown is Shutdown with s.endMu held. It works on once.
-func (s *Sender) shutDown(ctx context.Context) error {
+// shutDown is Shutdown with s.endMu held, and returns what has failed. It works on once.
+func (s *Sender) shutDown(ctx context.Context) []error {
 	if s.isShutDown {
 		return nil
 	}
 	s.gate.Close()
 	if !s.gate.Wait(s.closeTimeout) {
-		return shm.InSegment("close", s.segment.Name(), ErrBusy)
+		return []error{ErrBusy}
 	}
 	s.isShutDown = true
 	fault := s.publishLast()
-	err := s.loop.finish(ctx)
+	loopErr := s.loop.finish(ctx)
 	left, closeErr := s.queue.close()
-	err = errors.Join(err, closeErr)
+	err := cmp.Or(loopErr, closeErr)
 	s.undelivered = left || err != nil || fault != nil
-	lost := uint64(0)
+	lost, undelivered := uint64(0), error(nil)
 	if left {
 		fault = cmp.Or(fault, shm.Guard(func() error { lost = s.unread(); return nil }))
 	}
 	if left && errors.Is(s.segment.Check(), shm.ErrTruncated) { // what the consumer has released stood there
-		return errors.Join(err, fault, shm.InSegment("", s.segment.Name(), fmt.Errorf("%w: how many is not known", ErrUndelivered)))
+		return []error{loopErr, closeErr, fault, fmt.Errorf("%w: how many is not known", ErrUndelivered)}
 	}
 	if lost > 0 {
 		s.lost = lost
@@ -89,9 +89,9 @@ func (s *Sender) shutDown(ctx context.Context) error {
 		if err != nil && !s.loop.aborted.Load() {
 			why = "that were not delivered"
 		}
-		err = errors.Join(err, shm.InSegment("", s.segment.Name(), &UndeliveredError{Lost: lost, why: why}))
+		undelivered = &UndeliveredError{Lost: lost, why: why}
 	}
-	return errors.Join(err, fault)
+	return []error{loopErr, closeErr, undelivered, fault}
 }
 
 // Drain sends what is committed, full buffers or not, and waits until the consumer has released
@@ -119,7 +119,7 @@ func (s *Sender) Drain(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if err := s.loop.failed(); err != nil {
-			return err
+			return s.callError(ctx, endpoint.OpDrain, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -220,18 +220,18 @@ func (s *Sender) Close() error {
 	if s.pageGone {
 		return nil
 	}
-	err := s.shutDown(giveUp)
+	errs := s.shutDown(giveUp)
 	if !s.isShutDown {
-		return err
+		return shm.InSegment(endpoint.OpClose, s.segment.Name(), errs...)
 	}
-	delivered := err == nil && !s.undelivered
+	delivered := !s.undelivered && cmp.Or(errs...) == nil
 	s.pageMu.Lock() // nobody is in Unread
 	s.pageGone = true
 	s.pageMu.Unlock()
 	if s.packing > 0 {
 		if detachErr := s.segment.Detach(); detachErr != nil {
 			// The user may still store to the file: the role stays with this process.
-			return errors.Join(err, detachErr)
+			return shm.InSegment(endpoint.OpClose, s.segment.Name(), append(errs, detachErr)...)
 		}
 	}
 	var h *layout.Header
@@ -250,7 +250,7 @@ func (s *Sender) Close() error {
 	if s.packing > 0 {
 		deferUnmap(s, s.deferred, s.segment.Unmap)
 	}
-	return errors.Join(err, fault, leaveErr)
+	return shm.InSegment(endpoint.OpClose, s.segment.Name(), append(errs, fault, leaveErr)...)
 }
 
 // endUnreported reports whether the page has to stay for a Receiver that is still to come: it is to

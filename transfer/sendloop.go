@@ -122,7 +122,6 @@ func (l *sendLoop) run() {
 	})
 	l.disconnect()
 	if err != nil {
-		err = shm.InSegment("", l.segment.Name(), err)
 		l.err.Store(&err)
 	}
 }

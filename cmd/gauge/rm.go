@@ -116,7 +116,7 @@ func unreadIn(name string) (uint64, error) {
 	s, err := pressure.Observe(v)
 	switch {
 	case err != nil:
-		return 0, shm.InSegment("read", name, err)
+		return 0, err
 	case s.Producer.Alive || s.Consumer.Alive:
 		return 0, nil // shm.Remove returns the error
 	case s.Geometry.Mode != layout.ModeRing:

@@ -52,8 +52,23 @@ func WithHint(err error, format string, args ...any) error {
 	return hintedError{err, fmt.Sprintf(format, args...)}
 }
 
-// WithSegment returns err with the name of the segment that it is about, nil for a clean stop.
-func WithSegment(segment string, err error) error { return shm.InSegment("", segment, IgnoreStop(err)) }
+// WithSegment returns err with the name of the segment that it is about, nil for a clean stop. It
+// is for what the commands find wrong, with an input for example: errors of the library have the
+// name, and stay as they are, also when they are joined with others.
+func WithSegment(segment string, err error) error {
+	err = IgnoreStop(err)
+	if h, ok := err.(hintedError); ok {
+		return hintedError{WithSegment(segment, h.error), h.hint}
+	}
+	if many := joinedErrors(err); many != nil {
+		var all []error
+		for _, e := range many {
+			all = append(all, WithSegment(segment, e))
+		}
+		return errors.Join(all...)
+	}
+	return shm.InSegment("", segment, err)
+}
 
 // Exit prints the error and its hint, a line each, and returns the exit code. command is the
 // name of the process, with a subcommand after a space ("gauge rm"). With asJSON it prints

@@ -22,6 +22,9 @@ func IgnoreStop(err error) error {
 	if !errors.Is(err, ErrStopped) {
 		return err
 	}
+	if e, ok := err.(*shm.SegmentError); ok {
+		return shm.InSegment(e.Op, e.Name, IgnoreStop(e.Err))
+	}
 	many := joinedErrors(err)
 	if many == nil {
 		return nil

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,6 +80,9 @@ func (r *Reporter) Ended(incomplete error) {
 	text := "the stream is complete"
 	if incomplete != nil {
 		text = incomplete.Error()
+		if in := (*shm.SegmentError)(nil); errors.As(incomplete, &in) {
+			text = in.Cause() // the report is about one segment
+		}
 	}
 	r.write(noteLine{Note: text + "; waiting for the next producer", StreamEnd: new(endOf(incomplete))})
 }

@@ -145,7 +145,7 @@ func (m *Monitor) end(p *Pair) {
 func (p *Pair) step(keep int) error {
 	now, err := pressure.Observe(p.view)
 	if err != nil {
-		return shm.InSegment("read", p.Name, err)
+		return err
 	}
 	before := p.Now
 	if !p.observed {
