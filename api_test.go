@@ -255,6 +255,83 @@ func TestClose_FromAnotherGoroutineEndsEveryCall(t *testing.T) {
 	})
 }
 
+// A Close from another goroutine comes between any two calls: none of those that follow panics, and
+// each that has an error returns ErrClosed. A misuse of an end that is not closed does panic.
+func TestClose_LaterCalls_Harmless(t *testing.T) {
+	panics := func(call func()) (does bool) {
+		defer func() { does = recover() != nil }()
+		call()
+		return false
+	}
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		for what, misuse := range map[string]func(){
+			"Reserve(-1)":  func() { p.Reserve(t.Context(), -1) },
+			"Commit(1)":    func() { p.Commit(1) },
+			"Commit(-1)":   func() { p.Commit(-1) },
+			"ReleaseN(1)":  func() { c.ReleaseN(1) },
+			"ReleaseN(-1)": func() { c.ReleaseN(-1) },
+		} {
+			if !panics(misuse) {
+				t.Errorf("%s of an end in use does not panic", what)
+			}
+		}
+		_, err := p.SendBatch(t.Context(), [][]byte{[]byte("a"), []byte("b"), []byte("c")})
+		wantErr(t, err, nil)
+		var held [][]byte
+		for _, want := range []string{"a", "b", "c"} {
+			held = append(held, wantNext(t, c, want))
+		}
+		reserved, err := p.Reserve(t.Context(), 8)
+		wantErr(t, err, nil)
+		wantErr(t, c.Close(), nil)
+		if c.Held() != 3 {
+			t.Errorf("%d held after Close, want the 3 that were before", c.Held())
+		}
+		for _, n := range []int{-1, 4, 1, 3, 0, 1} { // those that are in range end two slices
+			c.ReleaseN(n)
+		}
+		if c.Held() != 1 || string(held[2]) != "c" || c.Released() != 0 {
+			t.Errorf("%d held, %d released, and the last is %q", c.Held(), c.Released(), held[2])
+		}
+		c.ReleaseN(1)
+		c.ReleaseN(1)
+		c.Release()
+		if c.Held() != 0 || c.Buffered() {
+			t.Errorf("%d held, buffered %v", c.Held(), c.Buffered())
+		}
+		for _, err := range c.Messages(t.Context()) {
+			wantErr(t, err, sluice.ErrClosed)
+		}
+		_, err = c.Receive(t.Context(), nil)
+		wantErr(t, err, sluice.ErrClosed)
+
+		if err := p.Abort(); err != nil {
+			wantErr(t, err, sluice.ErrUndelivered)
+		}
+		reserved[7] = 1
+		for _, n := range []int{9, -1, 8, 8, 0} {
+			p.Commit(n)
+		}
+		p.Publish()
+		p.Flush()
+		p.Discard()
+		p.EndAs(sluice.EndFailed)
+		p.KeepEnd()
+		for _, n := range []int{-1, 0, 1 << 40} {
+			_, err := p.Reserve(t.Context(), n)
+			wantErr(t, err, sluice.ErrClosed)
+		}
+		p.Commit(0)
+		_, err = p.SendBatch(t.Context(), nil)
+		wantErr(t, err, sluice.ErrClosed)
+		if p.Published() != 3 || p.Unread() != 3 || p.MaxMessage() == 0 || p.Segment().Name() != name {
+			t.Errorf("%d published, %d unread, at most %d bytes, in %q", p.Published(), p.Unread(), p.MaxMessage(), p.Segment().Name())
+		}
+	})
+}
+
 func TestStats_FromEitherSide(t *testing.T) {
 	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
 		p := create(t, name, opt)

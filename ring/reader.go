@@ -38,6 +38,8 @@ type Reader struct {
 
 	corrupt error // found by a call that has no error to return; the next one returns it
 
+	ended uint64 // of the messages that Close found held, those that were released after it
+
 	pollBackoff uint32 // pauses before the next load of the Writer's index
 	follow      bool
 	ends        endpoint.EndWatch
@@ -249,6 +251,7 @@ func (r *Reader) Release() {
 	if r.gate.Closed() { // what is held stays for the next Reader
 		r.gate.Leave()
 		r.avail.Store(0)
+		r.ended = r.taken - r.count
 		r.closeState.slicesReleased()
 		return
 	}
@@ -262,17 +265,22 @@ func (r *Reader) Release() {
 	r.gate.Leave()
 }
 
-// Held returns how many messages were taken and not released.
-func (r *Reader) Held() int { return int(r.taken - r.count) }
+// Held returns how many messages were taken and not released. Those that Close finds count until
+// Release, which then only ends their slices.
+func (r *Reader) Held() int { return int(r.taken - r.count - r.ended) }
 
 // ReleaseN releases the oldest n of the messages that are held, as Release does all of them.
 // The slices of the others stay valid. It is for a pipeline stage that is done with messages in
-// the order in which it has taken them, and holds several.
+// the order in which it has taken them, and holds several. When the Reader is closed it takes
+// any n, and only ends slices.
 //
 // Preconditions: n is from 0 to Held.
 func (r *Reader) ReleaseN(n int) {
 	held := r.Held()
 	if n < 0 || n > held {
+		if r.gate.Closed() {
+			return
+		}
 		panic(fmt.Sprintf("ring: ReleaseN(%d) with %d messages held", n, held))
 	}
 	if n == held {
@@ -281,7 +289,11 @@ func (r *Reader) ReleaseN(n int) {
 	}
 	r.gate.Enter()
 	defer r.gate.Leave()
-	if n == 0 || r.gate.Closed() { // what is held stays for the next Reader
+	if r.gate.Closed() { // what is held stays for the next Reader
+		r.ended += uint64(n)
+		return
+	}
+	if n == 0 {
 		return
 	}
 	index, bytes := r.index, r.ownCursor.Bytes.LoadRelaxed()

@@ -197,11 +197,23 @@ func (r *Reader) Segment() *shm.Segment { return r.segment }
 // that the stream has ended. The next Reader is told then, and does not wait for another stream
 // to begin. If another Writer comes first, it goes on with the segment, and its Reader is told
 // that a stream was not complete.
-func (w *Writer) KeepEnd() { w.keepEnd = true }
+func (w *Writer) KeepEnd() {
+	w.gate.Enter()
+	if !w.gate.Closed() { // else Close is looking at it
+		w.keepEnd = true
+	}
+	w.gate.Leave()
+}
 
 // EndAs sets how Close ends the stream; without it, as complete. With layout.EndStopped and
 // layout.EndFailed the Reader gets ErrIncomplete at the end.
-func (w *Writer) EndAs(end layout.End) { w.end = end }
+func (w *Writer) EndAs(end layout.End) {
+	w.gate.Enter()
+	if !w.gate.Closed() {
+		w.end = end
+	}
+	w.gate.Leave()
+}
 
 // guardedBool returns look with a fault in it as false.
 func guardedBool(look func() bool) func() bool {

@@ -149,12 +149,14 @@ func (w *Writer) endCall(err error) error {
 }
 
 // Commit stages the first n bytes of the reservation as a message. It is not
-// visible yet, and n may be less than what was reserved.
+// visible yet, and n may be less than what was reserved. When the Writer is closed it does
+// nothing, whatever n is.
 //
 // Preconditions: a reservation is open and has at least n bytes.
 func (w *Writer) Commit(n int) {
 	if n < 0 || n > w.reserved {
-		panic(fmt.Sprintf("ring: Commit(%d) with %d bytes reserved", n, w.reserved))
+		w.badCommit(n)
+		return
 	}
 	w.gate.Enter()
 	if w.gate.Closed() {
@@ -173,6 +175,18 @@ func (w *Writer) Commit(n int) {
 	w.bytes += uint64(n)
 	w.reserved = -1
 	w.gate.Leave()
+}
+
+// badCommit is Commit of what is not reserved: a misuse, except that nobody can have a reservation
+// of a Writer that was closed meanwhile.
+func (w *Writer) badCommit(n int) {
+	w.gate.Enter()
+	if w.gate.Closed() {
+		w.endCall(ErrClosed)
+		return
+	}
+	w.gate.Leave()
+	panic(fmt.Sprintf("ring: Commit(%d) with %d bytes reserved", n, max(0, w.reserved)))
 }
 
 // commit is Commit within another call. Its body is in Commit once more: see there.
@@ -269,12 +283,11 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 func (w *Writer) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	w.gate.Enter()
 	n, err := w.stageAll(ctx, msgs)
-	if w.tail != w.index {
-		if !w.gate.Closed() {
-			w.publish()
-		} else {
-			err = ErrClosed // Close publishes what is staged, once this call is over
-		}
+	switch {
+	case w.gate.Closed():
+		err = ErrClosed // Close publishes what is staged, once this call is over
+	case w.tail != w.index:
+		w.publish()
 	}
 	return n, w.endCall(err)
 }

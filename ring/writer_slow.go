@@ -52,12 +52,12 @@ func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
 // canReserve reports whether n bytes can be reserved now. It looks at the Reader if what was last
 // seen of it leaves no room.
 func (w *Writer) canReserve(n int) (bool, error) {
+	if w.gate.Closed() { // and Close may be using the rest of w
+		return false, ErrClosed
+	}
 	if n < 0 {
 		w.gate.Leave()
 		panic(fmt.Sprintf("ring: Reserve(%d)", n))
-	}
-	if w.gate.Closed() { // and Close may be using the rest of w
-		return false, ErrClosed
 	}
 	w.reserved = -1
 	if n > w.MaxMessage() {

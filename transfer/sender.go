@@ -80,11 +80,8 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 // the Sender from sending for good. After an error nothing is reserved. While a
 // packed buffer has room for the message none of this but ErrClosed is looked at.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
-	if n < 0 {
-		panic(fmt.Sprintf("transfer: Reserve(%d)", n))
-	}
 	s.gate.Enter()
-	if s.gate.Closed() || s.packing == 0 || !s.fits(n) {
+	if s.gate.Closed() || s.packing == 0 || !s.fits(n) || n < 0 {
 		return s.reserveSlow(ctx, n)
 	}
 	s.reserved = n
@@ -100,6 +97,9 @@ func (s *Sender) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 	defer s.gate.Leave()
 	if s.gate.Closed() {
 		return nil, s.closedError()
+	}
+	if n < 0 {
+		panic(fmt.Sprintf("transfer: Reserve(%d)", n))
 	}
 	return s.reserve(ctx, n)
 }
@@ -212,12 +212,13 @@ func (s *Sender) Discard() {
 }
 
 // Commit stages the first n bytes of the reservation as a message. When the Sender is
-// closed it does nothing.
+// closed it does nothing, whatever n is.
 //
 // Preconditions: a reservation is open and has at least n bytes.
 func (s *Sender) Commit(n int) {
 	if n < 0 || n > s.reserved {
-		panic(fmt.Sprintf("transfer: Commit(%d) with %d bytes reserved", n, s.reserved))
+		s.badCommit(n)
+		return
 	}
 	s.gate.Enter()
 	if s.gate.Closed() {
@@ -240,6 +241,18 @@ func (s *Sender) Commit(n int) {
 	s.count++
 	s.bytes += uint64(n)
 	s.gate.Leave()
+}
+
+// badCommit is Commit of what is not reserved: a misuse, except that nobody can have a reservation
+// of a Sender that was closed meanwhile.
+func (s *Sender) badCommit(n int) {
+	s.gate.Enter()
+	defer s.gate.Leave()
+	if s.gate.Closed() {
+		s.closedError()
+		return
+	}
+	panic(fmt.Sprintf("transfer: Commit(%d) with %d bytes reserved", n, max(0, s.reserved)))
 }
 
 // commit is Commit within a call.
