@@ -246,6 +246,20 @@ func TestFinal_ThisProcessWasStopped(t *testing.T) {
 	}
 }
 
+// The snapshot after a stop may be taken before the signal is seen that ended it.
+func TestFinal_SnapshotBeforeSIGCONT_StopNotShortened(t *testing.T) {
+	p, _ := both(t)
+	r := attached(t, p, Options{Role: layout.Producer}, 0)
+	r.last.At -= uint64(5 * time.Second)
+	r.observe()
+	if !r.onContinue() {
+		t.Error("not taken for a stop")
+	}
+	if f := finishes(t, r); !strings.Contains(f.VerdictWhy, "the producer was stopped (SIGSTOP or Ctrl-Z) for about 4.5s") {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestFinal_Unsent(t *testing.T) {
 	for unsent, want := range map[int64]string{0: "", 1234: "stopped with 1,234 bytes read from the input and not sent; they are lost"} {
 		var b strings.Builder
@@ -288,6 +302,27 @@ func TestInterval_FiguresOfTheInterval(t *testing.T) {
 	r.Finish()
 }
 
+// A producer has made its segment before its Reporter starts, however late it is attached: it
+// never says that there is none, and that one should start a producer.
+func TestInterval_ProducerNotAttached_NoReport(t *testing.T) {
+	p, _ := both(t)
+	out, in := io.Pipe()
+	r := Start(Options{Role: layout.Producer, Name: p.Name(), Mode: layout.ModeRing, JSON: true, Interval: time.Millisecond, Out: in, Total: -1})
+	time.Sleep(20 * time.Millisecond) // sooner would only see less
+	if err := r.Attach(p, func() uint64 { return 0 }); err != nil {
+		t.Fatal(err)
+	}
+	var first finalLine
+	if err := json.NewDecoder(out).Decode(&first); err != nil {
+		t.Fatal(err)
+	}
+	if first.ProducedCount == nil {
+		t.Errorf("the first report is %+v", first)
+	}
+	go io.Copy(io.Discard, out)
+	r.Finish()
+}
+
 // nobody is a pipe that nobody reads.
 type nobody struct{ gone chan struct{} }
 
@@ -302,7 +337,7 @@ func TestNotes_BlockedOutput_WaitsOnce(t *testing.T) {
 	if !r.silent {
 		t.Error("the next line is waited for as well")
 	}
-	r = Start(Options{Role: layout.Producer, Name: "orders", Mode: layout.ModeRing, Interval: time.Millisecond, Out: out, Total: -1})
+	r = Start(Options{Role: layout.Consumer, Name: "orders", Mode: layout.ModeRing, Interval: time.Millisecond, Out: out, Total: -1})
 	time.Sleep(10 * time.Millisecond) // else the last report is the first
 	r.Finish()
 	if !r.silent {

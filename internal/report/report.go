@@ -159,11 +159,23 @@ func (r *Reporter) observeLocked() {
 func (r *Reporter) withTimeout(print func()) {
 	done := make(chan struct{})
 	go func() { print(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(writeTimeout):
+	if !inTime(done) {
 		r.silent = true
 	}
+}
+
+// inTime reports whether done is closed within writeTimeout. It waits in steps, so that a time in
+// which this process gets no processor, or is stopped, is not taken for one in which nobody reads.
+func inTime(done <-chan struct{}) bool {
+	const steps = 10
+	for range steps {
+		select {
+		case <-done:
+			return true
+		case <-time.After(writeTimeout / steps):
+		}
+	}
+	return false
 }
 
 // Unsent sets for the final report how many bytes had been read from the input and not sent
@@ -195,9 +207,7 @@ func streamEnd(s *pressure.Snapshot) string {
 // Finish prints the final report, and returns when that is printed or has timed out.
 func (r *Reporter) Finish() {
 	close(r.stop)
-	select {
-	case <-r.stopped:
-	case <-time.After(writeTimeout): // standard error is a pipe that nobody reads
+	if !inTime(r.stopped) { // standard error is a pipe that nobody reads
 		r.silent = true
 		r.Detach()
 		return
@@ -246,44 +256,40 @@ func (r *Reporter) run() {
 	signal.Notify(continued, unix.SIGCONT)
 	defer signal.Stop(continued)
 	var before pressure.Snapshot
-	known := false   // before is valid
 	stopped := false // this process was, since the last report
-	onContinue := func() {
-		if r.wasStopped() {
-			r.observeAfterStop()
-			r.noteStop()
+	// afterStop comes before the next snapshot, which is the first after a stop.
+	afterStop := func() {
+		if r.continuedLately(continued) && r.onContinue() {
 			stopped = true
 		}
 	}
 	for {
 		select {
 		case <-r.stop:
-			if r.continuedLately(continued) {
-				onContinue()
-			}
+			afterStop()
 			return
 		case <-continued:
-			onContinue()
+			if r.onContinue() {
+				stopped = true
+			}
 		case <-observations:
+			afterStop()
 			r.observe()
 		case <-redraws:
+			afterStop()
 			r.observe()
 			r.bar.set(r.producedBytes())
 		case <-reports:
-			if r.continuedLately(continued) {
-				onContinue()
-			}
+			afterStop()
 			r.observe()
-			first, now, ok := r.snapshots()
-			if !known {
-				before = first
+			if _, _, attached := r.snapshots(); !attached && r.opt.Role == layout.Producer {
+				break // it has made the segment, and is about to attach
 			}
 			r.bar.clear()
 			if r.stoppedLately = stopped; stopped {
 				r.reportTrend.MarkGap()
 			}
-			r.emit(before, false)
-			before, known, stopped = now, ok, false
+			before, stopped = r.emit(before, false), false
 		}
 	}
 }
@@ -323,29 +329,49 @@ func (r *Reporter) continuedLately(continued <-chan os.Signal) bool {
 	}
 }
 
-// wasStopped reports whether SIGCONT means that this process was stopped (SIGSTOP). systemd and
-// timeout(1) send it right after SIGTERM to whatever they end: then only an overdue snapshot
-// means so.
-func (r *Reporter) wasStopped() bool {
+// onContinue records a stop when SIGCONT means that this process was stopped (SIGSTOP), and
+// reports whether it does. systemd and timeout(1) send it right after SIGTERM to whatever they
+// end: then only an overdue snapshot means so.
+func (r *Reporter) onContinue() (stopped bool) {
 	if r.overdue() {
+		r.observeAfterStop()
+		r.noteStop()
 		return true
 	}
+	// A snapshot of this moment is the first after the stop, and has its gap; the one below would
+	// have the gap of the wait here.
+	seen := r.sinceLast() <= sameMoment
 	select {
 	case <-r.opt.Stopping:
 		return false
 	case <-time.After(sameMoment):
-		return true
 	}
+	if seen {
+		r.noteStop()
+		r.observeAfterStop()
+	} else {
+		r.observeAfterStop()
+		r.noteStop()
+	}
+	return true
 }
 
 // overdue reports whether the last snapshot is older than the interval between snapshots.
 func (r *Reporter) overdue() bool {
-	_, last, attached := r.snapshots()
 	usual := observeInterval
 	if r.opt.Interval > 0 {
 		usual = min(usual, r.opt.Interval)
 	}
-	return attached && time.Duration(monotonic.Now()-last.At) > usual+sameMoment
+	return r.sinceLast() > usual+sameMoment
+}
+
+// sinceLast returns how old the last snapshot is; 0 before Attach.
+func (r *Reporter) sinceLast() time.Duration {
+	_, last, attached := r.snapshots()
+	if !attached {
+		return 0
+	}
+	return time.Duration(monotonic.Now() - last.At)
 }
 
 // observeAfterStop takes the first snapshot after a time in which this process was stopped.
@@ -379,9 +405,13 @@ func (r *Reporter) producedBytes() uint64 {
 	return last.ProducedBytes - first.ProducedBytes
 }
 
-// emit prints a report on the time since the snapshot before.
-func (r *Reporter) emit(before pressure.Snapshot, final bool) {
+// emit prints a report on the time since the snapshot before, which is the zero value if there
+// was none at the last report. It returns the snapshot that the report is of.
+func (r *Reporter) emit(before pressure.Snapshot, final bool) (now pressure.Snapshot) {
 	began, now, known := r.snapshots()
+	if before.At == 0 {
+		before = began
+	}
 	rep := Report{Sample: metrics.Sample{
 		Role: r.opt.Role.String(), Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final,
 	}}
@@ -419,6 +449,7 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) {
 		}
 	}
 	r.print.print(r.opt.Out, &rep) // an error has nowhere to go but stderr itself
+	return now
 }
 
 // judgeInterval sets the verdict on the time since the last report.

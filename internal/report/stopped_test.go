@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"testing"
 	"time"
@@ -54,8 +55,9 @@ func rows(t *testing.T, stopping <-chan struct{}) (r *Reporter, next func() row)
 	lines := bufio.NewScanner(in)
 	return r, func() (got row) {
 		t.Helper()
+		in.SetReadDeadline(time.Now().Add(time.Minute))
 		if !lines.Scan() {
-			t.Fatal("no more reports")
+			t.Fatal("no more reports: ", lines.Err())
 		}
 		if err := json.Unmarshal(lines.Bytes(), &got); err != nil {
 			t.Fatal(err)
@@ -64,12 +66,17 @@ func rows(t *testing.T, stopping <-chan struct{}) (r *Reporter, next func() row)
 	}
 }
 
-// sendSIGCONT is what a process sees of its own stop, when it goes on.
+// sendSIGCONT is what a process sees of its own stop, when it goes on. It returns when the
+// signal is where it is waited for.
 func sendSIGCONT(t *testing.T) {
 	t.Helper()
+	here := make(chan os.Signal, 1)
+	signal.Notify(here, unix.SIGCONT)
 	if err := unix.Kill(os.Getpid(), unix.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
+	<-here
+	signal.Stop(here) // waits until every other channel has it as well
 }
 
 // Who waited for whom while this process was stopped says nothing.
@@ -123,7 +130,6 @@ func TestReporter_SideStoppedUntilEnd(t *testing.T) {
 		r.last.At -= uint64(3 * time.Second)
 		time.Sleep(200 * time.Millisecond) // the next report waits for the lock
 		sendSIGCONT(t)
-		time.Sleep(100 * time.Millisecond) // the signal is there
 		done := make(chan struct{})
 		go func() { r.Finish(); close(done) }()
 		<-r.stop
