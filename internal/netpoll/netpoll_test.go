@@ -41,6 +41,7 @@ func TestStart_OutOfDescriptors(t *testing.T) {
 	}
 	r.Close()
 	w.Close()
+	started = false // by this test, when it is run more than once
 	before := open(t)
 	highest, err := unix.Dup(0) // those below are in use
 	if err != nil {
