@@ -10,11 +10,12 @@ import (
 	"sluice/layout"
 )
 
-// slow starts a consumer of 100 messages that takes 10 ms for each, and waits until it is at it.
-func slow(t *testing.T, name string, args ...string) *testenv.Process {
+// slow starts a consumer of 100 messages that takes that long for each, and waits until it is
+// at it.
+func slow(t *testing.T, name, work string, args ...string) *testenv.Process {
 	t.Helper()
 	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
-	c := testenv.Start(t, "consumer", append([]string{"--name", name, "--work", "10ms", "--verify", "--follow"}, args...)...)
+	c := testenv.Start(t, "consumer", append([]string{"--name", name, "--work", work, "--verify", "--follow"}, args...)...)
 	testenv.EventuallyHeader(t, name, "the first message", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 0 })
 	return c
 }
@@ -22,7 +23,7 @@ func slow(t *testing.T, name string, args ...string) *testenv.Process {
 func TestStop_NoDrain_LeavesRest(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	c := slow(t, name)
+	c := slow(t, name, "100ms")
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
 	if h := testenv.Header(name); h == nil || h.Consumer.Count.Load() > 90 {
@@ -33,7 +34,7 @@ func TestStop_NoDrain_LeavesRest(t *testing.T) {
 func TestStop_Drain_TakesRest(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	c := slow(t, name, "--drain", "1m")
+	c := slow(t, name, "10ms", "--drain", "1m")
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
 	testenv.WantNoSegment(t, name)
@@ -42,9 +43,9 @@ func TestStop_Drain_TakesRest(t *testing.T) {
 func TestStop_Drain_EndsAfterItsTime(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	c := slow(t, name, "--drain", "100ms")
-	c.Signal(unix.SIGTERM)
+	c := slow(t, name, "100ms", "--drain", "100ms")
 	began := time.Now()
+	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
 	if took := time.Since(began); took < 100*time.Millisecond {
 		t.Errorf("it stopped after %v", took)
@@ -57,10 +58,8 @@ func TestStop_Drain_EndsAfterItsTime(t *testing.T) {
 func TestStop_Drain_SecondSignalEndsIt(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	c := slow(t, name, "--drain", "1m")
-	c.Signal(unix.SIGTERM)
-	time.Sleep(200 * time.Millisecond) // longer than what counts as one
-	c.Signal(unix.SIGTERM)
+	c := slow(t, name, "1s", "--drain", "2m")
+	c.SignalTwice()
 	c.WantExit(1)
 	if testenv.Header(name) == nil {
 		t.Error("there is nothing left")

@@ -176,19 +176,22 @@ func TestOutput_PipeFullFromStart_StopsInGoodOrder(t *testing.T) {
 func TestOutput_SocketBlocked_SignalEnds(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	testenv.Start(t, "producer", "--name", name, "--count", "1000", "--size", "1000").WantExit(0)
+	testenv.Start(t, "producer", "--name", name, "--count", "5", "--size", "100000").WantExit(0)
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(fds[0])
+	if err := unix.SetsockoptInt(fds[1], unix.SOL_SOCKET, unix.SO_SNDBUF, 0); err != nil { // the least that there is: no message fits
+		t.Fatal(err)
+	}
 	w := os.NewFile(uintptr(fds[1]), "socket")
 	c := testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-", "--framing", "raw"}, Stdout: w})
 	w.Close()
-	for queued, before := 0, -1; queued == 0 || queued != before; time.Sleep(50 * time.Millisecond) {
-		before = queued
-		queued, _ = unix.IoctlGetInt(fds[0], unix.TIOCINQ)
-	}
+	testenv.Eventually(t, "a part of a message", func() bool {
+		queued, _ := unix.IoctlGetInt(fds[0], unix.TIOCINQ)
+		return queued > 0
+	})
 	c.Signal(unix.SIGTERM)
 	c.WantExit(1)
 	if said := c.Stderr.String(); !strings.Contains(said, "is delivered again") {
