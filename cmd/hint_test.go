@@ -114,7 +114,9 @@ func TestHints_ConsumerListensElsewhere(t *testing.T) {
 		start := func(command string, args ...string) *testenv.Process {
 			return testenv.StartWith(t, command, testenv.Options{Args: append(args, "--name", name, "--group", group), Env: []string{"XDG_RUNTIME_DIR=" + testenv.PrivateDir(t)}})
 		}
-		start("consumer")
+		start("producer", "--mode", "transfer", "--rate", "1", "--duration", "10ms", "--keep").WantExit(1)
+		start("consumer", "--follow")
+		testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 		p := start("producer", append(args, "--mode", "transfer", "--rate", "100")...)
 		code := 1
 		if args[0] == "--limit" {

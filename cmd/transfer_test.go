@@ -124,13 +124,27 @@ func TestTransfer_ConsumerPaused_QueueGrows(t *testing.T) {
 
 func TestTransfer_Limit_AcceptedMessagesDelivered(t *testing.T) {
 	t.Parallel()
-	name := testenv.SegmentName(t)
-	c := testenv.Start(t, "consumer", "--name", name, "--work", "5ms", "--verify", "--format", "json")
-	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--size", "64KiB", "--limit", "16MiB", "--rate", "500")...) // the consumer comes before the limit
+	name, output := testenv.SegmentName(t), filepath.Join(t.TempDir(), "output")
+	const chunk = 64 << 10
+	content := testenv.RandomBytes(32 << 20)
+	in, out := testenv.Pipe(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--work", "5ms", "--output", output, "--format", "json")
+	args := testenv.TransferArgs(name, "--input", "-", "--framing", "raw", "--chunk", "64KiB", "--limit", "16MiB")
+	p := testenv.StartWith(t, "producer", testenv.Options{Args: args, Stdin: in})
+	in.Close()
+	if _, err := out.Write(content[:chunk]); err != nil {
+		t.Fatal(err)
+	}
+	// The consumer comes before the limit is reached.
+	testenv.EventuallyHeader(t, name, "the first message taken", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 0 })
+	go out.Write(content[chunk:]) // until nobody reads it any more
 	p.WantError(5, name, "memory limit reached: 16 MiB in flight", "the consumer received", "times less", "--rate", "--limit")
 	c.WantExit(7) // the producer had more to send
 	if f := c.Final(); f.Num("consumedCount") < 256 || f.Num("consumedCount") != f.Num("producedCount") {
 		t.Errorf("%v produced, %v consumed", f["producedCount"], f["consumedCount"])
+	}
+	if got, err := os.ReadFile(output); err != nil || len(got) < 16<<20 || !bytes.HasPrefix(content, got) {
+		t.Errorf("%v, %d bytes out, which are not what went in", err, len(got))
 	}
 	testenv.WantNoSegment(t, name)
 }

@@ -20,8 +20,9 @@ func TestSummary_SegmentTruncated(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d bytes left", mode, left), func(t *testing.T) {
 				t.Parallel()
 				name := testenv.SegmentName(t)
-				testenv.Start(t, "producer", "--mode", mode, "--name", name, "--count", "10", "--rate", "1000")
+				first := testenv.Start(t, "producer", "--mode", mode, "--name", name, "--count", "10", "--rate", "1000")
 				testenv.Start(t, "consumer", "--name", name, "--keep").WantExit(0)
+				first.WantExit(0) // else the next one is refused
 				var sides [2]*testenv.Process
 				var passed [2]uint64
 				sides[1] = testenv.Start(t, "consumer", "--name", name, "--report", "0")
