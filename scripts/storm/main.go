@@ -23,6 +23,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
+	"sluice/layout"
+	"sluice/pressure"
+	"sluice/shm"
 )
 
 // forms are the ways in which a producer packs messages into buffers.
@@ -133,6 +136,16 @@ func (p *process) running() bool {
 	}
 }
 
+// wait waits for the end of the process.
+func (p *process) wait() error {
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(stepTimeout):
+		return fmt.Errorf("still running after %v; output: %q", stepTimeout, p.stderr())
+	}
+}
+
 func (p *process) kill() {
 	p.Process.Kill()
 	<-p.ended
@@ -188,6 +201,7 @@ func (r *round) run(form []string) error {
 	if err != nil {
 		return err
 	}
+	var last *process // the consumer that receives the end
 	for kill, most := 0, 1+r.rand.IntN(8); kill < most && !r.over(producer); kill++ {
 		consumer, err := r.consumer()
 		if err != nil {
@@ -210,18 +224,32 @@ func (r *round) run(form []string) error {
 			time.Sleep(time.Duration(r.rand.IntN(30)) * time.Millisecond)
 		}
 		consumer.kill()
-		r.consumerKills++
-	}
-	if r.over(producer) {
-		if producer.ProcessState.ExitCode() < 0 {
-			return nil // killed after the end of the stream, before its report: the number of sent messages is unknown
+		exited := consumer.ProcessState.ExitCode() >= 0
+		if !exited {
+			r.consumerKills++
 		}
-		return r.check(producer)
+		if r.hasLeft(consumer, producer) {
+			if exited {
+				last = consumer
+				break
+			}
+			if err := producer.wait(); err != nil {
+				return err
+			}
+			return r.check(producer)
+		}
 	}
-	// The last process of each side is not killed.
-	last, err := r.consumer()
-	if err != nil {
-		return err
+	if last == nil {
+		if r.over(producer) {
+			if producer.ProcessState.ExitCode() < 0 {
+				return nil // killed after the end of the stream, before its report: the number of sent messages is unknown
+			}
+			return r.check(producer)
+		}
+		// The last process of each side is not killed.
+		if last, err = r.consumer(); err != nil {
+			return err
+		}
 	}
 	for began := time.Now(); producer.running() || last.running(); time.Sleep(10 * time.Millisecond) {
 		if r.over(producer) && last.running() && strings.Contains(last.stderr(), "waiting for segment") {
@@ -246,6 +274,20 @@ func (r *round) run(form []string) error {
 func (r *round) over(producer *process) bool {
 	_, err := os.Stat("/dev/shm/sluice." + r.name)
 	return err != nil && !producer.running()
+}
+
+// hasLeft reports whether a consumer that is gone had received the end of the producer's stream,
+// and recorded that it has left. If it was killed between that and its exit, it is as if it had
+// exited: who comes next waits for another stream.
+func (r *round) hasLeft(consumer, producer *process) bool {
+	view, err := shm.OpenView(r.name)
+	if err != nil {
+		return consumer.ProcessState.ExitCode() >= 0 // else over tells
+	}
+	defer view.Close()
+	s, err := pressure.Observe(view)
+	return err == nil && s.Consumer.PID == consumer.Process.Pid && s.Consumer.State == layout.StateClosed &&
+		s.Producer.PID == producer.Process.Pid && s.Consumer.EndSeen == s.Producer.Generation
 }
 
 // inode returns the inode of the segment, 0 if there is none.
