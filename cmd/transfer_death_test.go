@@ -323,6 +323,40 @@ func TestTransfer_ProducerKilled_LossCountedWhileConsumerSleeps(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 }
 
+// A consumer that was killed after it had counted what is lost has told nobody. The next one exits
+// with 7, at the end of the stream or when it is stopped before it, and the one after it does not.
+func TestTransfer_LossCountedByKilledConsumer_NextExits7(t *testing.T) {
+	t.Parallel()
+	for _, stopped := range []bool{false, true} {
+		name := testenv.SegmentName(t)
+		c := testenv.Start(t, "consumer", "--name", name, "--work", "100us")
+		p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "50000")...)
+		testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+6000 })
+		p.Kill()
+		testenv.EventuallyHeader(t, name, "a count of what is lost", func(h *layout.Header) bool {
+			side := &h.ConsumerStats
+			return side.Lost.Load() > 0 && side.Consumed.Load()+side.Lost.Load() == h.Producer.Count.Load()
+		})
+		c.Kill()
+		c = testenv.Start(t, "consumer", "--name", name)
+		if stopped {
+			p = testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "100")...)
+			testenv.EventuallyConsumed(t, name, 1)
+			c.Signal(unix.SIGTERM)
+		} else {
+			testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "10")...).WantExit(0)
+		}
+		c.WantError(7, "were lost with a producer that died")
+		if stopped {
+			c = testenv.Start(t, "consumer", "--name", name)
+			p.Signal(unix.SIGTERM)
+			p.WantExit(0)
+			c.WantExit(0)
+		}
+		testenv.WantNoSegment(t, name)
+	}
+}
+
 // What the socket holds of a dead producer nobody can send again: it goes with the consumer
 // that is stopped, unless that is to drain.
 func TestTransfer_ConsumerStoppedAfterProducerKilled_Hints(t *testing.T) {

@@ -58,7 +58,7 @@ func TestInit_BytesAsDocumented(t *testing.T) {
 		t.Errorf("the file begins with %q", b[:8])
 	}
 	for at, want := range map[int]uint64{
-		0x08: 2, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234, 0x100: 5,
+		0x08: 3, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234, 0x100: 5,
 		0x1080 + 8*(41*16-1): 6,
 	} {
 		if got := binary.LittleEndian.Uint64(b[at:]); got != want {
@@ -77,10 +77,10 @@ func TestGeometry_BadHeader_Refused(t *testing.T) {
 		{"zeros", ErrNotSegment, func(id *Identity) { *id = Identity{} }},
 		{"another magic", ErrNotSegment, func(id *Identity) { id.Magic.Store(Magic ^ 1<<63) }},
 		{"line ends of a text-mode copy", ErrNotSegment, func(id *Identity) { id.Magic.Store(Magic &^ (0xff << 48)) }},
-		{"another magic and another version", ErrNotSegment, func(id *Identity) { id.Magic.Store(1); id.Version.Store(3) }},
-		{"an older version", ErrVersion, func(id *Identity) { id.Version.Store(1) }},
-		{"a newer version", ErrVersion, func(id *Identity) { id.Version.Store(3) }},
-		{"a newer version with a longer header", ErrVersion, func(id *Identity) { id.Version.Store(3); id.HeaderSize.Store(16384) }},
+		{"another magic and another version", ErrNotSegment, func(id *Identity) { id.Magic.Store(1); id.Version.Store(Version + 1) }},
+		{"an older version", ErrVersion, func(id *Identity) { id.Version.Store(Version - 1) }},
+		{"a newer version", ErrVersion, func(id *Identity) { id.Version.Store(Version + 1) }},
+		{"a newer version with a longer header", ErrVersion, func(id *Identity) { id.Version.Store(Version + 1); id.HeaderSize.Store(16384) }},
 		{"fixed slots", ErrVersion, func(id *Identity) { id.SlotSize.Store(8) }},
 		{"another header size", ErrCorrupt, func(id *Identity) { id.HeaderSize.Store(4096) }},
 		{"no mode", ErrCorrupt, func(id *Identity) { id.Mode.Store(0) }},

@@ -125,7 +125,8 @@ type RoleStats struct {
 	Lost           Uint64 `doc:"transfer, consumer: messages lost with a producer that died"`
 	NextLost       Uint64 `doc:"transfer, consumer: the Lost that is being stored"`
 	Consumed       Uint64 `doc:"transfer, consumer: messages taken and released: Count without Lost"`
-	_              [4*Block - 34*8]byte
+	LostSeen       Uint64 `doc:"transfer, consumer: the Lost that a consumer has reported"`
+	_              [4*Block - 35*8]byte
 }
 
 // Schedule is what an open-loop load promises: message number FirstCount + k is due

@@ -57,6 +57,7 @@ type Snapshot struct {
 	MaxDescriptors uint64              // the most that it may hold
 
 	UntoldEnds uint64 // incomplete streams whose end no consumer was told
+	UntoldLost uint64 // of Lost, those that no consumer has reported
 
 	Producer, Consumer RoleStats
 	Latency            Histogram
@@ -93,7 +94,7 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 			s.Descriptors = 0
 		}
 	}
-	s.UntoldEnds = endpoint.UnreportedIncomplete(h)
+	s.UntoldEnds, s.UntoldLost = endpoint.UnreportedIncomplete(h), min(endpoint.LostUnreported(h), s.Lost)
 	s.Latency = readHistogram(&h.Latency)
 	return s
 }

@@ -3,9 +3,11 @@ package transfer
 import (
 	"context"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/internal/testenv"
 	"sluice/layout"
 )
@@ -224,5 +226,75 @@ func TestLoss_SentAnywhere_NotCounted(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What a Receiver has counted as lost and told nobody of makes the next end incomplete, and that
+// one only.
+func TestLoss_CountedByLastReceiver_NextToldIfThatWasKilled(t *testing.T) {
+	for how, c := range map[string]struct {
+		follow bool
+		leave  func(*testing.T, *Receiver)
+		want   error
+	}{
+		"killed":           {false, kills, ErrIncomplete},
+		"closed":           {false, closes, io.EOF},
+		"told, and killed": {true, kills, io.EOF},
+	} {
+		t.Run(how, func(t *testing.T) {
+			r, name, opt := killedAfter(t, endOptions{Follow: c.follow}, 2, 0)
+			opt.Follow = false
+			h := r.Segment().Header()
+			testenv.Eventually(t, "a count", func() bool {
+				_, err := r.TryNext()
+				testenv.WantErr(t, err, ErrEmpty)
+				return h.ConsumerStats.Lost.Load() == 2
+			})
+			if c.follow {
+				if _, err := finish(t.Context(), create(t, name, opt)); err != nil {
+					t.Fatal(err)
+				}
+				testenv.Eventually(t, "a record of the end", func() bool {
+					_, err := r.TryNext()
+					testenv.WantErr(t, err, ErrEmpty)
+					return h.ConsumerStats.EndSeen.Load() == 2
+				})
+			}
+			s := create(t, name, opt) // it holds the page when the Receiver leaves
+			c.leave(t, r)
+			for _, want := range []error{c.want, io.EOF} {
+				r = open(t, name, opt)
+				send(t, s, "a")
+				wantMessages(t, r, "a")
+				r.Release()
+				if _, err := finish(t.Context(), s); err != nil {
+					t.Fatal(err)
+				}
+				fails(t, r, want)
+				s = create(t, name, opt)
+				closes(t, r)
+			}
+		})
+	}
+}
+
+// The mode of the next producer is another one: the page with the count goes.
+func TestLoss_CountedByKilledReceiver_CarriedOver(t *testing.T) {
+	r, _, _ := killedAfter(t, endOptions{}, 2, 0)
+	h := r.Segment().Header()
+	if n := endpoint.CarryOver(h, layout.ModeTransfer); n != 1 {
+		t.Errorf("%d incomplete before anybody has counted", n)
+	}
+	testenv.Eventually(t, "a count", func() bool {
+		_, err := r.TryNext()
+		testenv.WantErr(t, err, ErrEmpty)
+		return h.ConsumerStats.Lost.Load() == 2
+	})
+	if n := endpoint.CarryOver(h, layout.ModeTransfer); n != 1 {
+		t.Errorf("%d incomplete when nobody has reported", n)
+	}
+	h.ConsumerStats.LostSeen.Store(2)
+	if n := endpoint.CarryOver(h, layout.ModeTransfer); n != 0 {
+		t.Errorf("%d incomplete when all is reported", n)
 	}
 }

@@ -72,8 +72,8 @@ func newReceiver(seg *shm.Segment, opt ReceiverOptions) (*Receiver, error) {
 // attach goes on where the last consumer has released.
 func (r *Receiver) attach(socketPath string, keep bool) {
 	r.resume()
-	r.lostBefore = r.lost
 	h := r.segment.Header()
+	r.lostBefore = r.lost - endpoint.LostUnreported(h)
 	r.ends = endpoint.WatchEnds(h)
 	h.ConsumerSocket.Store(socketPath)
 	r.blocked = endpoint.TakeOver(r.own, endpoint.Self(), monotonic.Now, keep)

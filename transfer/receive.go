@@ -312,6 +312,7 @@ func (r *Receiver) reportEnd(holder uint64) error {
 	}
 	if r.held == 0 { // else a successor takes what is held, and is told then
 		r.ends.Acknowledge()
+		r.own.LostSeen.Store(r.lostBefore)
 	}
 	return nil
 }

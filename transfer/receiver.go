@@ -40,7 +40,7 @@ type Receiver struct {
 	ends       endpoint.EndWatch
 	reported   uint64         // the producer whose end onEnd got; 0 = none
 	ended      bool           // the producer has sent the end
-	lostBefore uint64         // of lost, before this Receiver, or before the end that was reported last
+	lostBefore uint64         // of lost, those that a Receiver has reported
 	wroteOff   bool           // WriteOff was called
 	framing    layout.Framing // of the producer of this connection, or of the last one
 	connected  bool           // there was one

@@ -68,6 +68,7 @@ func (r *Receiver) Close() error {
 			if acknowledges {
 				r.ends.Acknowledge()
 			}
+			own.LostSeen.Store(own.Lost.Load()) // whoever closes the Receiver can know them
 			endpoint.Close(own, monotonic.Now())
 			return nil
 		})

@@ -123,10 +123,11 @@ func incompleteError(lost, unreceived uint64) error {
 	return fmt.Errorf("%w: %s with a producer that died", layout.ErrIncomplete, report.Lost(lost))
 }
 
-// lostSince returns how many messages were lost since the snapshot seen.
+// lostSince returns how many messages were lost since the snapshot seen, or before it without a
+// report: the consumer that had counted them was killed.
 func lostSince(seen pressure.Snapshot, seg *shm.Segment) (uint64, error) {
 	now, err := pressure.Observe(seg)
-	return now.Lost - min(seen.Lost, now.Lost), err
+	return now.Lost - min(seen.Lost-seen.UntoldLost, now.Lost), err
 }
 
 // newCheck returns a Verify that starts at the present counters of a segment.

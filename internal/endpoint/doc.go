@@ -7,5 +7,5 @@
 // keeps them consistent when a process is killed between any two of them. Functions for the
 // holder of a role are for one goroutine at a time. Functions that only read may be called
 // by anybody who has the header mapped, at any time: [Published], [BlockedAt], [Died],
-// [EndUnreported], [EndPending], [UnreportedIncomplete] and [CarryOver].
+// [EndUnreported], [EndPending], [UnreportedIncomplete], [LostUnreported] and [CarryOver].
 package endpoint

@@ -39,12 +39,21 @@ func unreported(p *layout.RoleStats, incomplete uint64) uint64 {
 	return uint64(max(0, int64(p.Incomplete.Load()-incomplete)))
 }
 
+// LostUnreported returns how many messages of a transfer were lost without a consumer having
+// reported it: it was killed after it had counted them.
+func LostUnreported(h *layout.Header) uint64 {
+	c := &h.ConsumerStats
+	lost := c.Lost.Load()
+	return lost - min(c.LostSeen.Load(), lost)
+}
+
 // CarryOver returns how many incomplete streams no consumer was told of, for the segment that
 // replaces this one of that mode: AddCarryOver. What a transfer's producer had queued is
-// missing too, if no consumer has counted it as lost: in the next segment none can.
+// missing too, if no consumer has counted it as lost, and reported that: in the next segment
+// none can.
 func CarryOver(h *layout.Header, mode layout.Mode) (incomplete uint64) {
 	incomplete = UnreportedIncomplete(h)
-	if mode == layout.ModeTransfer && h.Producer.Count.Load() != h.Consumer.Count.Load() {
+	if mode == layout.ModeTransfer && (h.Producer.Count.Load() != h.Consumer.Count.Load() || LostUnreported(h) > 0) {
 		incomplete++
 	}
 	return incomplete
