@@ -349,6 +349,7 @@ func TestTransfer_LossCountedByKilledConsumer_NextExits7(t *testing.T) {
 		c.WantError(7, "were lost with a producer that died")
 		if stopped {
 			c = testenv.Start(t, "consumer", "--name", name)
+			testenv.EventuallyConsumed(t, name, 1) // without a consumer the producer would lose its queue
 			p.Signal(unix.SIGTERM)
 			p.WantExit(0)
 			c.WantExit(0)
