@@ -43,7 +43,7 @@ func TestStop_Drain_TakesRest(t *testing.T) {
 func TestStop_Drain_EndsAfterItsTime(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
-	c := slow(t, name, "100ms", "--drain", "100ms")
+	c := slow(t, name, "20ms", "--drain", "100ms")
 	began := time.Now()
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
