@@ -36,7 +36,7 @@ func main() {
 	err := run(ctx, *quick, *out, *bin)
 	switch {
 	case err == nil:
-	case errors.Is(err, context.Canceled):
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)): // a signal, which Go 1.26.0 does not call context.Canceled
 		fmt.Fprintln(os.Stderr, "compare: stopped; no report was written")
 		os.Exit(130)
 	default:
