@@ -11,6 +11,11 @@ import (
 	"time"
 )
 
+// beforeMain matches what a program prints that has no descriptors for its libraries, or for the
+// poller that packages start when they are initialized. How many are enough for that depends on
+// the machine: the runtime keeps two of the limits of a control group.
+var beforeMain = regexp.MustCompile(`^(runtime: (epollcreate|eventfd) failed|.*error while loading shared libraries)`)
+
 // However few there are: what cannot be opened is an error with a hint, and not a trace of
 // the runtime.
 func TestFewDescriptors_ErrorWithHint(t *testing.T) {
@@ -19,31 +24,34 @@ func TestFewDescriptors_ErrorWithHint(t *testing.T) {
 	testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
 	file := testenv.WriteFile(t, []byte("a line\n"))
 	for _, c := range []struct {
-		fewest int // that a test can start it with
+		fewest int // that a test starts it with
 		args   []string
 	}{
 		{4, []string{"producer", "--name", testenv.SegmentName(t), "--count", "1"}},
 		{4, []string{"producer", "--name", testenv.SegmentName(t), "--mode", "transfer", "--duration", "10ms", "--count", "0"}},
 		{4, []string{"producer", "--name", testenv.SegmentName(t), "--input", file}},
 		{4, []string{"consumer", "--name", name, "--count", "1", "--keep"}},
-		// What gauge links in starts the poller before main.
-		{8, []string{"gauge", "ls"}},
-		{8, []string{"gauge", "stat", name}},
-		{8, []string{"gauge", "watch", name}},
-		{8, []string{"gauge", "record", name, "--duration", "10ms", "--output", "/dev/null"}},
-		{8, []string{"gauge", "serve", "--listen", "127.0.0.1:0"}},
-		{8, []string{"gauge", "doctor"}},
+		// What gauge links in starts the poller before main: see beforeMain.
+		{5, []string{"gauge", "ls"}},
+		{5, []string{"gauge", "stat", name}},
+		{5, []string{"gauge", "watch", name}},
+		{5, []string{"gauge", "record", name, "--duration", "10ms", "--output", "/dev/null"}},
+		{5, []string{"gauge", "serve", "--listen", "127.0.0.1:0"}},
+		{5, []string{"gauge", "doctor"}},
 	} {
 		t.Run(strings.Join(c.args[:min(2, len(c.args))], " "), func(t *testing.T) {
 			t.Parallel()
 			failed := 0
-			for files := c.fewest; files < c.fewest+8; files++ {
+			for files := c.fewest; files < c.fewest+11; files++ {
 				p := testenv.StartWithDescriptors(t, files, nil, c.args[0], c.args[1:]...)
 				if c.args[len(c.args)-1] == "127.0.0.1:0" { // it goes on
 					testenv.Eventually(t, "a word of it", func() bool { return strings.Contains(p.Stderr.String(), "\n") })
 					p.Cmd.Process.Kill()
 				}
 				code, said := p.Wait(), p.Stderr.String()
+				if c.args[0] == "gauge" && files < 8 && beforeMain.MatchString(said) {
+					continue
+				}
 				if strings.Contains(said, "goroutine") || strings.Contains(said, "runtime:") {
 					t.Fatalf("%d descriptors:\n%s", files, said)
 				}

@@ -19,6 +19,10 @@ func refusesOf(t *testing.T, call, name string, args ...string) {
 	t.Helper()
 	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOSYS} {
 		p := testenv.StartSandboxed(t, errno, []seccomp.Rule{testenv.Calls[call]}, args[0], args[1:]...)
+		if p.Wait() == 127 && strings.Contains(p.Stderr.String(), "error while loading shared libraries") {
+			t.Logf("NOT TESTED: %s is a call of the C library's loader: %s", call, p.Stderr.String())
+			continue
+		}
 		p.WantError(1, call, "sandbox", "gauge doctor")
 		if !strings.Contains(p.Stderr.String(), name) && call != "epoll_create1" && call != "eventfd2" {
 			t.Errorf("%s does not name its segment:\n%s", call, p.Stderr.String())
