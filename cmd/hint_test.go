@@ -22,7 +22,7 @@ func TestHints_NoConsumer(t *testing.T) {
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", soft, "--limit", "64KiB")
 	p.EventuallyPrints("sending has ended; waiting for a consumer of 16 queued messages (stop the producer to discard the rest)")
 	p.Signal(unix.SIGTERM)
-	p.WantHint(5, "memory limit|16 that no consumer has released|start a consumer, allow more (--limit)", "speed|--rate")
+	p.WantHint(5, "memory limit|16 that no consumer has released|start a consumer first, allow more (--limit)|--buffer packs small ones together, with a --limit that is 64KiB larger", "speed|--rate")
 	if said := p.Stderr.String(); !strings.Contains(said, "no consumer has received the end of the stream, which failed before its end; ") || strings.Contains(said, "complete") {
 		t.Errorf("messages were lost:\n%s", said)
 	}
@@ -38,7 +38,7 @@ func TestHints_LimitReachedByPages(t *testing.T) {
 		return p
 	}
 	limited(testenv.SegmentName(t), "--size", "3000").WantHint(5, "memory limit|start a consumer", "counts")
-	limited(testenv.SegmentName(t)).WantHint(5, "memory limit|a message counts in whole pages: --buffer", "")
+	limited(testenv.SegmentName(t)).WantHint(5, "memory limit|a message counts in whole pages: --buffer", "larger")
 	const rate = "--rate=20" // so that each is sent by itself
 	limited(testenv.SegmentName(t), rate, "--buffer", "64KiB", "--recycle").WantHint(5, "memory limit|start a consumer|a recycled buffer counts with its full size|smaller --buffer", "")
 	limited(testenv.SegmentName(t), "--size", "1000", "--buffer", "64KiB", "--recycle").WantHint(5, "memory limit", "counts")

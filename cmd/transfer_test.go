@@ -203,6 +203,45 @@ func TestTransfer_SocketPath_Refused(t *testing.T) {
 	}
 }
 
+// What is wrong with a path is said before a message is accepted, and before there is a segment. A
+// missing directory may still be made, so the producer only warns.
+func TestTransfer_SocketPath_CheckedAtStart(t *testing.T) {
+	t.Parallel()
+	dir, name := testenv.PrivateDir(t), testenv.SegmentName(t)
+	file, missing := filepath.Join(dir, "file"), filepath.Join(dir, "missing")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		file:                           file + " exists and is not a socket",
+		filepath.Join(file, "s"):       file + ": not a directory",
+		"/" + strings.Repeat("x", 108): "at most 107 fit",
+	} {
+		testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1", "--socket", path)...).WantError(1, want)
+		testenv.Start(t, "consumer", "--name", name, "--socket", path).WantError(1, want)
+	}
+	socket := filepath.Join(missing, "s")
+	noDirectory := "there is no directory for the socket: " + missing
+	testenv.Start(t, "consumer", "--name", name, "--socket", socket).WantError(1, name, noDirectory, "mkdir")
+	testenv.Start(t, "consumer", "--name", name, "--mode", "ring", "--socket", socket).WantError(2, "--socket cannot be used in ring mode")
+	testenv.Start(t, "consumer", testenv.TransferArgs(name, "--duration", "1ms")...).WantExit(0) // the default directory is made
+	testenv.WantNoSegment(t, name)
+
+	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1", "--socket", socket)...)
+	p.EventuallyPrints(`{"hint":"create it (mkdir -m 700), or choose another --socket on both sides; the consumer fails without it","segment":"` + name + `","warning":"` + noDirectory)
+	testenv.EventuallyHeader(t, name, "the message", func(h *layout.Header) bool { return h.Producer.Count.Load() == 1 })
+	p.Signal(unix.SIGINT)
+	p.WantHint(1, "1 that no consumer has released|there is no directory for the socket "+socket+": create it", "keep a consumer running")
+
+	p = testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1", "--socket", socket)...)
+	p.EventuallyPrints(`{"hint":"create it (mkdir -m 700), or choose another --socket on both sides; the consumer fails without it","segment":"` + name + `","warning":"` + noDirectory)
+	if err := os.Mkdir(missing, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Start(t, "consumer", "--name", name, "--socket", socket).WantExit(7) // of the first producer nothing came
+	p.WantExit(0)
+}
+
 // With buffers of powers of two, a message of a little more than a mebibyte took twice
 // the limit, and the report did not say so.
 func TestTransfer_Limit_BoundsMemoryOfBothSides(t *testing.T) {

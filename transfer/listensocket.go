@@ -160,14 +160,38 @@ func ownDirectory(dir string, mkdir bool) error {
 	return fmt.Errorf("directory of the socket: %w", err)
 }
 
-// removeStale removes a socket at which no process listens.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if err != nil {
+// CheckSocket returns why a consumer of this user cannot listen at path, as far as the file system
+// tells, nil if it knows of no reason: [ErrNoDirectory], [ErrSharedDirectory], the [ErrPeer] of a
+// file that is no socket, unix.ENAMETOOLONG, unix.ENOTDIR, or what else forbids a look. A consumer
+// that opens a segment finds all of it out, but only then, and a producer only that nobody listens.
+//
+// path is not that of [SocketPath], whose directory the consumer makes.
+func CheckSocket(path string) error {
+	if _, err := resolve(path, ""); err != nil {
 		return err
 	}
-	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("%w: %s exists and is not a socket", ErrPeer, path)
+	if err := ownDirectory(filepath.Dir(path), false); err != nil {
+		return err
+	}
+	if err := isSocket(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// isSocket returns an ErrPeer if something else than a socket is at path.
+func isSocket(path string) error {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode().Type() != os.ModeSocket {
+		err = fmt.Errorf("%w: %s exists and is not a socket", ErrPeer, path)
+	}
+	return err
+}
+
+// removeStale removes a socket at which no process listens.
+func removeStale(path string) error {
+	if err := isSocket(path); err != nil {
+		return err
 	}
 	switch listening, err := socketfile.Listening(path); {
 	case err != nil:

@@ -17,6 +17,8 @@ type options struct {
 	verify  bool
 	follow  bool
 	drain   time.Duration
+
+	socketGiven bool // --socket is on the command line, so the mode is transfer unless --mode is given
 }
 
 func flags() []urfave.Flag {
@@ -30,8 +32,11 @@ func flags() []urfave.Flag {
 	}
 }
 
-func parse(c *urfave.Context) (o options, err error) {
+func parse(c *urfave.Context, mode layout.Mode) (o options, err error) {
 	o = options{work: c.Duration("work"), output: c.String("output"), verify: c.Bool("verify"), follow: c.Bool("follow"), drain: c.Duration("drain")}
+	if o.socketGiven = cli.SetOnCommandLine(c, "socket"); o.socketGiven && mode == layout.ModeRing {
+		return o, cli.WithHint(cli.UsageError("--socket cannot be used in ring mode"), "leave it out, or omit --mode ring")
+	}
 	if cli.SetOnCommandLine(c, "output") && o.output == "" {
 		return o, cli.UsageError("--output: want the name of a file, or - for standard output")
 	}

@@ -46,7 +46,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	opt, err := parse(c)
+	opt, err := parse(c, common.Mode)
 	if err != nil {
 		return err
 	}

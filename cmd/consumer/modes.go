@@ -18,6 +18,11 @@ func open(ctx context.Context, common cli.Common, opt options, ended func(error)
 	if err != nil {
 		return nil, err
 	}
+	if listener == nil && common.Socket != "" && (common.Mode == layout.ModeTransfer || opt.socketGiven) {
+		if err := transfer.CheckSocket(common.Socket); err != nil { // before it waits for a producer
+			return nil, cli.WithSegment(common.Name, err)
+		}
+	}
 	return sluice.Open(ctx, common.Name, sluice.ConsumerOptions{
 		Mode: common.Mode, Access: common.Access, Keep: common.Keep, Follow: opt.follow, OnEnd: ended,
 		Spin: common.Spin, Socket: common.Socket, Listener: listener,

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
+	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/ring"
@@ -40,16 +41,18 @@ func pendingEnd(seg pressure.Segment, end layout.End, endlessStopped bool) layou
 
 // withRunHint adds a hint to the error that ended the loop or the delivery, from the state of
 // the segment.
-func withRunHint(err error, seg pressure.Segment, opt options) error {
+func withRunHint(err error, seg pressure.Segment, common cli.Common, opt options) error {
 	limit, full := errors.Is(err, transfer.ErrLimit), errors.Is(err, ring.ErrFull)
 	s, lookErr := pressure.Observe(seg)
 	switch {
 	case lookErr != nil || !limit && !full && !errors.Is(err, transfer.ErrUndelivered):
 		return err
+	case !s.Consumer.Alive && errors.Is(socketError(common), transfer.ErrNoDirectory):
+		return cli.WithHint(err, "there is no directory for the socket %s: %s, and start a consumer", common.Socket, cli.NoDirectoryHint)
 	case s.Disconnected() && !hasConsumer(seg):
 		return cli.WithHint(err, "give both sides the same --socket, or the same XDG_RUNTIME_DIR")
 	case limit && !s.Consumer.Alive:
-		return cli.WithHint(err, "start a consumer, allow more (--limit), or use --mode ring, where the producer waits for one%s", paddingHint(err, &s, opt))
+		return cli.WithHint(err, "start a consumer first, allow more (--limit), or use --mode ring, where the producer waits for one%s", paddingHint(err, &s, opt))
 	case limit:
 		return cli.WithHint(err, "%s%s", cli.LimitHint, paddingHint(err, &s, opt))
 	case full && !s.Consumer.Alive:
@@ -59,6 +62,9 @@ func withRunHint(err error, seg pressure.Segment, opt options) error {
 	}
 	return err
 }
+
+// packedBuffer is a usual --buffer for small messages, in bytes.
+const packedBuffer = 64 << 10
 
 // paddingHint explains why the messages in flight use more than twice as much memory as they
 // have bytes; "" if they do not.
@@ -76,7 +82,11 @@ func paddingHint(err error, s *pressure.Snapshot, opt options) string {
 	case opt.buffer > 0:
 		return "; a buffer counts in whole pages, however little it holds"
 	}
-	return "; a message counts in whole pages: --buffer packs small ones together"
+	text := "; a message counts in whole pages: --buffer packs small ones together"
+	if limit.Limit < transfer.MinLimit+packedBuffer {
+		text += fmt.Sprintf(", with a --limit that is %s larger than the buffer", format.FlagSize(transfer.MinLimit))
+	}
+	return text
 }
 
 // withOpenHint adds a hint to an error of open, from the state of the existing segment.

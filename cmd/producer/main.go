@@ -55,6 +55,9 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkSocket(common); err != nil {
+		return err
+	}
 	notifier := systemd.New(ctx, layout.Producer, "waiting for its input")
 	signalled := ctx
 	ctx, stop := cli.WithDuration(ctx, common.Duration)
@@ -96,7 +99,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	end := endOf(err, endless)
 	w.EndAs(end)
 	deliverEnd := end == layout.EndComplete && in != nil // so that a consumer of an empty input ends
-	err = withRunHint(cli.WithSegment(common.Name, err), w.Segment(), opt)
+	err = withRunHint(cli.WithSegment(common.Name, err), w.Segment(), common, opt)
 	// Otherwise deliver returns at once: nothing is waited for.
 	if taken := hasConsumer(w.Segment()); taken || ctx.Err() == nil && w.Segment().Check() == nil {
 		queued, waits := undelivered(w, deliverEnd)
@@ -107,7 +110,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	if lost := deliver(ctx, w, deliverEnd); lost != nil {
 		end = layout.EndFailed
-		err = errors.Join(err, withRunHint(lost, w.Segment(), opt))
+		err = errors.Join(err, withRunHint(lost, w.Segment(), common, opt))
 	}
 	pending := pendingEnd(w.Segment(), end, endless && signalled.Err() != nil)
 	if pending != layout.EndNone {

@@ -31,6 +31,28 @@ func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer,
 	return sluice.Create(ctx, common.Name, with)
 }
 
+// socketError returns why no consumer can listen at --socket.
+func socketError(common cli.Common) error {
+	if common.Mode != layout.ModeTransfer || common.Socket == "" {
+		return nil
+	}
+	return transfer.CheckSocket(common.Socket)
+}
+
+// checkSocket is socketError before the start. For a missing directory it only prints a warning:
+// the directory may be created before the consumer is started.
+func checkSocket(common cli.Common) error {
+	switch err := socketError(common); {
+	case errors.Is(err, transfer.ErrNoDirectory):
+		cli.Warn("producer", common.Name, err.Error(), cli.NoDirectoryHint+"; the consumer fails without it")
+		return nil
+	case errors.Is(err, transfer.ErrSharedDirectory):
+		return nil // for the consumer to judge: it may run as another user, or get its socket from systemd
+	default:
+		return cli.WithSegment(common.Name, err)
+	}
+}
+
 // sizeHint returns the hint for a message that is too large.
 func sizeHint(w sluice.Producer) string {
 	if w.Segment().Geometry().Mode == layout.ModeRing {

@@ -43,7 +43,7 @@ var errorRules = []errorRule{
 	{err: transfer.ErrLimit, code: ExitLimit, hint: fixedHint(LimitHint)},
 	{err: transfer.ErrOtherUser, code: ExitFailed, hint: fixedHint("run both sides as the same user, or set --group on both sides")},
 	{err: transfer.ErrSharedDirectory, code: ExitFailed, hint: fixedHint("choose a --socket in a directory that you own and only you can write to (chmod go-w, or umask 022 before mkdir)")},
-	{err: transfer.ErrNoDirectory, code: ExitFailed, hint: fixedHint("create it (mkdir -m 700), or choose another --socket on both sides")},
+	{err: transfer.ErrNoDirectory, code: ExitFailed, hint: fixedHint(NoDirectoryHint)},
 	{err: transfer.ErrElsewhere, code: ExitFailed, hint: fixedHint("give both sides the same --socket, or the same XDG_RUNTIME_DIR")},
 	{err: transfer.ErrSocketRemoved, code: ExitFailed, hint: fixedHint("restart the consumer, and its socket unit if it has one; no message is lost while the producer runs")},
 	{err: transfer.ErrPeer, code: ExitFailed, hint: fixedHint("choose another --socket on both sides, in a directory that you own")},
@@ -124,6 +124,9 @@ var errorRules = []errorRule{
 	// Last, because an error that is joined with it is the cause.
 	{err: transfer.ErrUndelivered, code: ExitFailed, hint: fixedHint("keep a consumer running until the producer has ended")},
 }
+
+// NoDirectoryHint is the hint for a --socket in a directory that does not exist.
+const NoDirectoryHint = "create it (mkdir -m 700), or choose another --socket on both sides"
 
 // LimitHint is the hint for a transfer that has reached its --limit.
 const LimitHint = "speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits"

@@ -26,6 +26,11 @@ func Note(name, segment, text, hint string) {
 	message{name: name, kind: "note", text: text, hint: hint, segment: segment}.print(wantsJSON())
 }
 
+// Warn is Note for something that is probably a mistake, although the command goes on.
+func Warn(name, segment, text, hint string) {
+	message{name: name, kind: "warning", text: text, hint: hint, segment: segment}.print(wantsJSON())
+}
+
 // print prints the message on standard error.
 func (m message) print(asJSON bool) { logLines(m.priority(), m.lines(asJSON)...) }
 

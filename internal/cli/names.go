@@ -38,8 +38,9 @@ func SimilarSegments(name string) string {
 // distance is the edit distance between two names.
 func distance(a, b string) int { return smetrics.WagnerFischer(a, b, 1, 1, 1) }
 
-// noticeDelay is how long a command waits before it prints what it waits for.
-const noticeDelay = time.Second
+// noticeDelay is how long a command waits before it prints what it waits for: less than the default
+// of --report, so that the line stands before the first report.
+const noticeDelay = 700 * time.Millisecond
 
 // NoteWaiting prints after noticeDelay that the command waits for the segment, and which
 // segments exist. It prints nothing if the segment exists by then or stop was called.
