@@ -1,15 +1,18 @@
 // Package sluice moves messages between two processes on one Linux machine, one [Producer] and
 // one [Consumer], and counts what either waits for.
 //
+// One process sends:
+//
 //	p, err := sluice.Create(ctx, "demo", sluice.ProducerOptions{})
 //	...
 //	err = p.Send(ctx, []byte("hello"))
+//	...
+//	err = p.Drain(ctx) // wait until the consumer has taken everything
 //	err = p.Close()
 //
-//	c, err := sluice.Open(ctx, "demo", sluice.ConsumerOptions{})
-//	...
-//	for msg, err := range c.Messages(ctx) { ... }
-//	err = c.Close()
+// Another one receives, here with a Consumer that the loop opens and closes:
+//
+//	for msg, err := range sluice.Messages(ctx, "demo", sluice.ConsumerOptions{}) { ... }
 //
 // The two may start in either order. They meet in a segment, a file in /dev/shm that [Create]
 // makes under the given name, and that is removed when both have closed and every message was

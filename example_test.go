@@ -3,6 +3,7 @@ package sluice_test
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -24,18 +25,15 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
+		sent := make(chan error)
 		go func() {
 			for _, word := range []string{"hello", "world"} {
 				if err := p.Send(ctx, []byte(word)); err != nil {
 					log.Fatal(err)
 				}
 			}
-			if err := p.Drain(ctx); err != nil { // wait until the consumer has all of it
-				log.Fatal(err)
-			}
-			if err := p.Close(); err != nil {
-				log.Fatal(err)
-			}
+			err := p.Drain(ctx) // wait until the consumer has all of it
+			sent <- errors.Join(err, p.Close())
 		}()
 
 		c, err := sluice.Open(ctx, name, sluice.ConsumerOptions{})
@@ -50,13 +48,41 @@ func Example() {
 			fmt.Printf(" %s", msg)
 		}
 		fmt.Println()
-		if err := c.Close(); err != nil {
+		if err := errors.Join(c.Close(), <-sent); err != nil {
 			log.Fatal(err)
 		}
 	}
 	// Output:
 	// ring: hello world
 	// transfer: hello world
+}
+
+// Values as JSON, each a message. The consumer is opened and closed by the loop.
+func ExampleMessages() {
+	ctx, name := context.Background(), exampleName("log")
+	p, err := sluice.Create(ctx, name, sluice.ProducerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	to := json.NewEncoder(sluice.MessageWriter(ctx, p))
+	for _, t := range []Trade{{1, 1999, 5}, {2, 2050, 7}} {
+		if err := to.Encode(t); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	for msg, err := range sluice.Messages(ctx, name, sluice.ConsumerOptions{}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(string(msg))
+	}
+	// Output:
+	// {"ID":1,"Cents":1999,"Amount":5}
+	// {"ID":2,"Cents":2050,"Amount":7}
 }
 
 // Trade is 16 bytes in a fixed byte order: both processes agree on it, whatever they are
