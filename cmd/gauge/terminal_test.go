@@ -176,6 +176,22 @@ func TestWatch_Signals_TerminalRestored(t *testing.T) {
 	}
 }
 
+// A terminal that cannot move the cursor would show the escape sequences.
+func TestWatch_DumbTerminal_PrintsOnce(t *testing.T) {
+	t.Parallel()
+	name := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", name, "--count", "1").WantExit(0)
+	x := openTerminal(t)
+	for _, kind := range []string{"dumb", ""} {
+		x.typed("TERM=" + kind + " " + testenv.Command("gauge") + " watch --name " + name + "; echo code $?\n")
+		x.shows("code 0")
+		said := x.output.String()[x.mark:]
+		if !strings.Contains(said, "gauge: note: a terminal with TERM="+kind+" cannot move the cursor") || !strings.Contains(said, "no-consumer") || strings.Contains(said, "\x1b[?1049h") || strings.Contains(said, "\x1b[H") {
+			t.Errorf("with TERM=%s:\n%q", kind, said)
+		}
+	}
+}
+
 // Where no shell would let it go on, Ctrl-Z must not end all it does.
 func TestWatch_NoShell_CtrlZDoesNotStop(t *testing.T) {
 	t.Parallel()

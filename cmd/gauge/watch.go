@@ -24,8 +24,9 @@ func watchCommand() cli.App {
 		Prints: true,
 		Usage:  "show segments live in the terminal",
 		About: "Shows every segment, and the chosen one in full: throughput, depth and the share of the\n" +
-			"time that each side was blocked, over the last minutes. Without a terminal it prints\n" +
-			"the segments once. Segments with a problem come first.\n\n" +
+			"time that each side was blocked, over the last minutes. Without a terminal, and on\n" +
+			"one that cannot move the cursor (TERM=dumb), it prints the segments once. Segments with\n" +
+			"a problem come first.\n\n" +
 			"Keys: up and down choose, space pauses, Ctrl-Z suspends, q quits.",
 		Flags: []urfave.Flag{
 			cli.NameFlag(""),
@@ -46,7 +47,11 @@ func watch(ctx context.Context, c *urfave.Context) error {
 	f := monitor.New(name, int(span/interval))
 	defer f.Close()
 	s := tui.Screen{Name: name, Width: 80, Interval: interval, Span: span, Now: time.Now(), ASCII: !tui.UTF8(os.Getenv)}
-	if !term.IsTerminal(int(os.Stdout.Fd())) {
+	isTerminal, kind := term.IsTerminal(int(os.Stdout.Fd())), os.Getenv("TERM")
+	if !isTerminal || !movesCursor(kind) {
+		if isTerminal {
+			cli.Note("gauge", name, fmt.Sprintf("a terminal with TERM=%s cannot move the cursor, so this is not live", kind), "set TERM to the kind of the terminal, such as xterm")
+		}
 		s.Plain = true
 		if s.Pairs, err = sampleTwice(ctx, f, interval); err != nil {
 			return cli.IgnoreStop(err)
@@ -67,6 +72,10 @@ func watch(ctx context.Context, c *urfave.Context) error {
 	}
 	return errors.Join(err, m.err)
 }
+
+// movesCursor reports whether a kind of terminal can be drawn on. The kind is "dumb" in a shell of
+// Emacs and in some builds; there is none where nobody has set one up.
+func movesCursor(kind string) bool { return kind != "" && kind != "dumb" }
 
 // watcher is the bubbletea model: the screen and its keys.
 type watcher struct {
