@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -53,6 +54,24 @@ func TestReport_JSON(t *testing.T) {
 		if r["queueDepth"] != nil && (r.Num("queueDepth") > 8 || r.Num("queueDepth") < 0) {
 			t.Errorf("queueDepth %v with 8 slots", r["queueDepth"])
 		}
+	}
+}
+
+// The rates of a last report are of the time since there was a segment, which it has as well.
+func TestReport_RatesOfARunAfterAWait(t *testing.T) {
+	t.Parallel()
+	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", "--name", name, "--format", "json", "--report", "300ms")
+	c.EventuallyPrints("\n") // it has waited
+	testenv.Start(t, "producer", "--name", name, "--count", "1000", "--rate", "1e4").WantExit(0)
+	c.WantExit(0)
+	f := c.Final()
+	run := counts(t, f, "run")
+	if e := run.Num("elapsedSec"); e <= 0 || e > f.Num("elapsedSec")-0.3 {
+		t.Errorf("%v s of %v", e, f.Num("elapsedSec"))
+	}
+	if rate := run.Num("consumedCount") / run.Num("elapsedSec"); math.Abs(rate/f.Num("throughputPerSec")-1) > 0.01 {
+		t.Errorf("throughputPerSec %v, want %v", f.Num("throughputPerSec"), rate)
 	}
 }
 

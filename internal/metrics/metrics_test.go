@@ -131,7 +131,7 @@ func TestSample_HasTheKeysOfTheContract(t *testing.T) {
 
 func TestSample_WritesWhatIsKnown(t *testing.T) {
 	s := moving(func(s *Sample) {
-		s.Run = &pressure.Interval{DepthBefore: 2, Produced: 30}
+		s.Run = &pressure.Interval{Elapsed: 3 * time.Second, DepthBefore: 2, Produced: 30}
 		s.Interval.Latency.Count, s.Interval.Latency.Max = 1, 1200
 		s.Interval.Latency.Buckets[len(s.Interval.Latency.Buckets)-1] = 1 // longer than any, and no longer than Max
 	})
@@ -145,7 +145,7 @@ func TestSample_WritesWhatIsKnown(t *testing.T) {
 		}
 	}
 	for _, part := range []string{
-		`"run":{"waitingCount":2,"producedCount":30,"consumedCount":0,"refusedCount":0,"droppedCount":0,"lostCount":0}`,
+		`"run":{"elapsedSec":3,"waitingCount":2,"producedCount":30,"consumedCount":0,"refusedCount":0,"droppedCount":0,"lostCount":0}`,
 		`"producer":{"alive":true,"pid":7,"state":"running","where":"pid 7","wakes":0,"spuriousWakes":0}`, `"max":1200}`,
 	} {
 		if !strings.Contains(text, part) {

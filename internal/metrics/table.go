@@ -75,7 +75,7 @@ var Table = []Metric{
 	{Key: "fill", CSV: true, Series: "sluice_fill_ratio", Unit: Ratio, get: now(fill),
 		Help: "Share of the tighter bound that is in use; unknown when there is no bound."},
 	{Key: "throughputPerSec", CSV: true, Unit: PerSecond, get: throughput,
-		Help: "Messages consumed per second in the interval."},
+		Help: "Messages consumed per second in the interval; in a last report run.consumedCount / run.elapsedSec."},
 
 	{Key: "refusedCount", CSV: true, Series: "sluice_refused_total", Type: Counter, Unit: Sends,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Refused) }),
@@ -128,8 +128,10 @@ var Table = []Metric{
 	{Key: "streamEnd", get: func(s *Sample) Value { return textOrUnknown(s.End) },
 		Help: "How the stream ended: complete, stopped, failed, or for a consumer incomplete (an earlier producer did not come to its end, or messages were lost); unknown while it goes on, and after a kill."},
 
+	{Key: "run.elapsedSec", Unit: Seconds, get: runElapsed,
+		Help: "Time since this side joined the segment, in which the counts of run were made: elapsedSec without the wait for a segment."},
 	{Key: "run.waitingCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.DepthBefore }),
-		Help: "Messages in the queue when this side started."},
+		Help: "Messages in the queue when this side joined the segment."},
 	{Key: "run.producedCount", Unit: Messages, get: ownRun(layout.Producer, func(i *pressure.Interval) uint64 { return i.Produced }),
 		Help: "Messages published since this side started."},
 	{Key: "run.consumedCount", Unit: Messages, get: ownRun(layout.Consumer, func(i *pressure.Interval) uint64 { return i.Consumed }),
@@ -217,6 +219,13 @@ func run(get func(i *pressure.Interval) uint64) func(s *Sample) Value {
 		}
 		return Count(get(s.Run))
 	}
+}
+
+func runElapsed(s *Sample) Value {
+	if s.Run == nil {
+		return Value{}
+	}
+	return Duration(s.Run.Elapsed)
 }
 
 // ownRun is run of what the side of that role also counts itself.

@@ -62,14 +62,19 @@ func TestSummary_FiguresAddUp(t *testing.T) {
 
 // Rates and shares are of the time since there was a segment.
 func TestSummary_TimeWithoutSegment(t *testing.T) {
-	for waited, want := range map[time.Duration]string{
-		0:                     "ran for 9s\n",
-		50 * time.Millisecond: "ran for 9s\n",
-		4 * time.Second:       "ran for 9s; the figures begin after 4s, when there was a segment\n",
+	for _, c := range []struct {
+		waited, elapsed time.Duration
+		want            string
+	}{
+		{0, 9 * time.Second, "ran for 9s\n"},
+		{50 * time.Millisecond, 9 * time.Second, "ran for 9s\n"},
+		{4 * time.Second, 9 * time.Second, "ran for 9s; the figures begin after 4s, when there was a segment\n"},
+		{50 * time.Millisecond, 58 * time.Millisecond, "ran for 58ms; the figures begin after 50ms, when there was a segment\n"},
+		{100 * time.Microsecond, 800 * time.Microsecond, "ran for 800µs\n"},
 	} {
-		out := printed(t, fiveSeconds(func(r *Report, _, _ *pressure.Snapshot) { r.Elapsed, r.Waited = 9*time.Second, waited }))
-		if !strings.Contains(out, want) {
-			t.Errorf("waited for %v: no %q in\n%s", waited, want, out)
+		out := printed(t, fiveSeconds(func(r *Report, _, _ *pressure.Snapshot) { r.Elapsed, r.Waited = c.elapsed, c.waited }))
+		if !strings.Contains(out, c.want) {
+			t.Errorf("waited for %v of %v: no %q in\n%s", c.waited, c.elapsed, c.want, out)
 		}
 	}
 }
@@ -139,11 +144,11 @@ func TestJSON_Keys(t *testing.T) {
 			r.Run, r.End = &r.Interval, "stopped"
 			return r
 		}(), "limitBytes", map[string]any{"streamEnd": "stopped", "run": map[string]any{
-			"waitingCount": 20.0, "producedCount": 10.0, "consumedCount": 25.0, "refusedCount": 0.0, "droppedCount": 0.0, "lostCount": 0.0,
+			"elapsedSec": 5.0, "waitingCount": 20.0, "producedCount": 10.0, "consumedCount": 25.0, "refusedCount": 0.0, "droppedCount": 0.0, "lostCount": 0.0,
 		}, "producer": map[string]any{"alive": true, "pid": 7.0, "state": "running", "where": "pid 7", "wakes": 0.0, "spuriousWakes": 0.0}}},
 		{"a truncated segment", &Report{Sample: metrics.Sample{Role: "producer", Name: "orders", Own: &metrics.OwnCount{Run: 5, Total: 7}}}, "consumedCount queueDepth verdict streamEnd producer consumer",
 			map[string]any{"producedCount": 7.0, "run": map[string]any{
-				"waitingCount": nil, "producedCount": 5.0, "consumedCount": nil, "refusedCount": nil, "droppedCount": nil, "lostCount": nil,
+				"elapsedSec": nil, "waitingCount": nil, "producedCount": 5.0, "consumedCount": nil, "refusedCount": nil, "droppedCount": nil, "lostCount": nil,
 			}}},
 		{"a ring that fills", fiveSeconds(func(_ *Report, b, s *pressure.Snapshot) {
 			s.Produced, s.Consumed, s.QueueBytes = 1120, 200, 1<<19
