@@ -49,23 +49,41 @@ func startTraced(t *testing.T, name string, stdin *os.File, command string, args
 	testenv.ReadSources()
 	p := &traced{t: t, name: name, stderr: filepath.Join(t.TempDir(), "stderr"), ended: make(chan struct{}), held: make(chan struct{}), release: make(chan struct{})}
 	started := make(chan error)
-	go func() {
-		// A tracer is a thread. Nothing else in this process waits for its children: it
-		// would take their stops for their ends.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+	// A tracer is a thread. Nothing else in this process waits for its children: it would take
+	// their stops for their ends.
+	go onThreadWithoutChildren(func() {
 		defer close(p.ended)
 		err := p.start(stdin, append([]string{testenv.Command(command), "--name", name}, args...))
 		started <- err
 		if err == nil {
 			p.trace()
 		}
-	}()
+	})
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.resume(); unix.Kill(p.pid, unix.SIGKILL); <-p.ended })
 	return p
+}
+
+// onThreadWithoutChildren calls fn on a thread that has no child. A tracer waits for all children
+// of its thread, which would be the end of the processes of other tests that were started on it:
+// nobody else could wait for them any more. The first thread inherits those of threads that end.
+func onThreadWithoutChildren(fn func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		tid := unix.Gettid()
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", tid))
+		if tid == os.Getpid() || len(children) > 0 {
+			onThreadWithoutChildren(fn) // on another one, as this one is taken meanwhile
+			return
+		}
+		fn()
+	}()
+	<-done
 }
 
 func (p *traced) start(stdin *os.File, args []string) error {
