@@ -255,6 +255,40 @@ func TestClose_FromAnotherGoroutineEndsEveryCall(t *testing.T) {
 	})
 }
 
+// Send ends a reservation: a Commit after it would use memory that was not checked.
+func TestSend_DropsReservation(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
+		for _, send := range []func(){
+			func() { wantErr(t, p.Send(t.Context(), []byte("x")), nil) },
+			func() { p.SendBatch(t.Context(), [][]byte{[]byte("x")}) },
+			p.Discard,
+		} {
+			for range 1000 { // most of them take the fast path of a ring
+				_, err := p.Reserve(t.Context(), 8)
+				wantErr(t, err, nil)
+				send()
+				func() {
+					defer func() {
+						if recover() == nil {
+							t.Error("Commit finds a reservation after a call that dropped it")
+						}
+					}()
+					p.Commit(8)
+				}()
+			}
+		}
+		end(t, p)
+		for range 2000 {
+			wantNext(t, c, "x")
+			c.Release()
+		}
+		_, err := c.Next(t.Context())
+		wantErr(t, err, io.EOF)
+	})
+}
+
 // A Close from another goroutine comes between any two calls: none of those that follow panics, and
 // each that has an error returns ErrClosed. A misuse of an end that is not closed does panic.
 func TestClose_LaterCalls_Harmless(t *testing.T) {

@@ -269,6 +269,7 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 	w.bytes = bytes
 	w.tail, w.staged = tail, staged
 	w.index, w.count = tail, staged
+	w.reserved = -1 // else Commit would take room that is not checked
 	endpoint.Publish(w.ownCursor, before, tail, staged, bytes, w.sleeper.FullFence())
 	if w.sleeper.PeerSleeps() {
 		w.wakeReader()
