@@ -20,56 +20,69 @@ import (
 // it; Close may be called from any, at any time.
 //
 // Every call that can wait takes a context. It returns the cause of a context that is done,
-// within about a millisecond of a cancel or of the deadline. After a Close every call returns
-// [ErrClosed], and those that have no error do nothing. Two goroutines that use a Consumer at once
-// are not always found out.
+// within about a millisecond of a cancel or of the deadline; a call that need not wait may succeed
+// all the same. After Close every call returns [ErrClosed], and those that have no error release
+// nothing, whatever their arguments are. Two goroutines that use a Consumer at once are not always
+// found out.
 type Consumer interface {
 	// Next returns the next message without a copy. The slice is memory of the segment or of
-	// a buffer: valid until the message is released, and not to be written to. Its address
-	// is a multiple of 8. Several messages may be held at once; the producer gets their
-	// room back when they are released.
+	// a buffer, 0 bytes or more: valid until the message is released, and not to be written to.
+	// Its address is a multiple of 8. Several messages may be held at once; the producer gets
+	// their room back when they are released. After Close those that are held stay readable
+	// until the next Release.
 	//
 	// Without a message it waits for one. It returns [io.EOF] at the end of a complete
 	// stream and [ErrIncomplete] at that of another, [ErrUnreleased] when the producer waits
 	// (for room, or in Drain) until messages that the caller holds are released, [ErrCorrupt],
-	// or the cause of ctx. After an error nothing was taken. A producer that was killed, or
+	// [ErrRemoved] when nobody can come any more, or the cause of ctx; of a transfer also
+	// [ErrVersion], [ErrDescriptors] and [ErrSocketRemoved]. After an error nothing was taken,
+	// and it may be called again. A producer that was killed, or
 	// that exits without Close, has not ended its stream: Next waits for the next producer.
 	Next(ctx context.Context) ([]byte, error)
-	// TryNext is Next that never waits: [ErrEmpty] when there is no message now.
+	// TryNext is Next that never waits: [ErrEmpty] when there is no message now, and [io.EOF]
+	// or [ErrIncomplete] when there will be none.
 	TryNext() ([]byte, error)
 	// Buffered reports whether Next would return a message at once. It may say no although
 	// one has just come; it is for releasing messages in batches.
 	Buffered() bool
 
-	// Release gives back every message that is held. Their slices are invalid then.
+	// Release gives back every message that is held, if there is one. Their slices are invalid
+	// then.
 	Release()
-	// ReleaseN gives back the oldest n messages, 0 to Held. The slices of the others stay
-	// valid.
+	// ReleaseN gives back the oldest n messages. The slices of the others stay valid. It panics
+	// unless n is from 0 to Held.
 	ReleaseN(n int)
-	// Held returns how many messages were taken and not released.
+	// Held returns how many messages were taken and not released. Close leaves it as it is.
 	Held() int
 
 	// Receive takes the next message, copies it to buf[:0], which grows as append does, and
-	// releases it, with all that is held. It waits and fails as Next does.
+	// releases it, with all that is held. The result is the caller's; buf may be nil. It waits
+	// and fails as Next does, and then returns nil.
 	Receive(ctx context.Context, buf []byte) ([]byte, error)
 	// Messages ranges over the messages without copies, and releases each when the loop asks
-	// for the next one. It ends at [io.EOF] without an error; any other error is the last
-	// pair. A message whose body breaks out of the loop is not released.
+	// for the next one: a slice is valid in the body of the loop. It ends at [io.EOF] without
+	// an error; any other error of Next is the last pair, with a nil slice. A message whose
+	// body breaks out of the loop is not released.
 	Messages(ctx context.Context) iter.Seq2[[]byte, error]
 
 	// Released returns how many messages this Consumer has released.
 	Released() uint64
-	// Unread returns how many messages were sent and are not released; after Close it is how
-	// many that left.
+	// Unread returns how many messages were published and are not released; after Close it is
+	// how many that left.
 	Unread() uint64
 	// Framing returns how the producer has cut its input into messages, FramingNone if it
-	// did not say.
+	// did not say, and after Close.
 	Framing() layout.Framing
-	// Segment returns the segment: its name, its geometry, and who is there.
+	// Segment returns the segment: its name, its geometry, and who is there. Any goroutine may
+	// call it. After Close only its Name and Geometry are of use.
 	Segment() *shm.Segment
 
-	// Close gives up the role. What is not released is for the next consumer. [ErrRemoved]: the
-	// file of a ring was removed, and what is not released is lost. [ErrBusy] in a transfer.
+	// Close gives up the role. What is not released is for the next consumer.
+	//
+	// Any goroutine may call it, at any time, and again: that returns nil. A call that waits
+	// returns [ErrClosed]. Errors: [ErrRemoved] when the file of a ring was removed, and what
+	// is not released is lost, [ErrTruncated], and [ErrBusy] of a transfer, after which the role
+	// is still held. After any other error the Consumer is closed.
 	Close() error
 }
 
@@ -88,7 +101,8 @@ type ConsumerOptions struct {
 	// io.EOF or ErrIncomplete. There is one producer at a time.
 	Follow bool
 	// OnEnd is called with Follow when a stream has ended and all of it was taken: with nil,
-	// or an ErrIncomplete. It is called by Next, on the goroutine that called that.
+	// or an ErrIncomplete. It is called by Next, on the goroutine that called that, and must
+	// not call the Consumer.
 	OnEnd func(err error)
 	// Keep leaves the segment in /dev/shm when both sides have gone, even if everything was
 	// read.
@@ -98,7 +112,7 @@ type ConsumerOptions struct {
 	Access shm.Access
 
 	// Spin is how long to spin before sleeping while a ring is empty; 0 adapts to the
-	// waits, SpinNever sleeps at once.
+	// waits, to 20 us at most, SpinNever sleeps at once.
 	Spin time.Duration
 
 	// Socket is the path of the Unix socket at which this consumer of a transfer listens;
@@ -110,12 +124,13 @@ type ConsumerOptions struct {
 	Listener *net.UnixListener
 }
 
-// Open takes the consumer's role in the segment called name, and waits for a producer to make it
-// if there is none. It begins with the oldest message that was not released.
+// Open takes the consumer's role in the segment called name, as [Create] has it, and waits for a
+// producer to make it if there is none, until ctx is done. It begins with the oldest message that
+// was not released. Any goroutine may call it.
 //
 // Errors: [ErrName], [ErrOption], [ErrRoleTaken] when a consumer lives, [ErrMode],
 // [ErrNotSegment], [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, [ErrPeer] for
-// a socket that cannot be used, and the cause of ctx.
+// a socket that cannot be used, [ErrNoDirectory], and the cause of ctx.
 func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, error) {
 	unused := opt.Listener // until a Receiver owns it
 	defer func() {

@@ -8,7 +8,8 @@ import (
 	"sluice/transfer"
 )
 
-// Mode says how messages travel.
+// Mode says how messages travel: a bounded ring that both processes share, or sealed memory files
+// that are passed over a socket.
 type Mode = layout.Mode
 
 // The modes.
@@ -29,8 +30,8 @@ const (
 
 // Values of ProducerOptions.Spin and ConsumerOptions.Spin.
 const (
-	SpinAdaptive = ring.SpinAdaptive
-	SpinNever    = ring.SpinNever
+	SpinAdaptive = ring.SpinAdaptive // as long as spinning has paid off, 20 us at most
+	SpinNever    = ring.SpinNever    // sleep at once
 )
 
 // NoLimit is a value of ProducerOptions.Limit: as much memory as the machine has.

@@ -17,25 +17,33 @@ import (
 // from any, at any time.
 //
 // Every call that can wait takes a context. It returns the cause of a context that is done,
-// within about a millisecond of a cancel or of the deadline. After a Close every call returns
-// [ErrClosed], and those that have no error do nothing. Two goroutines that use a Producer at once
-// are not always found out, and can corrupt the segment.
+// within about a millisecond of a cancel or of the deadline; a call that need not wait may succeed
+// all the same. After Close or Abort every call returns [ErrClosed], those that have no error do
+// nothing, whatever their arguments are, and the counts stay. Two goroutines that use a Producer at
+// once are not always found out, and can corrupt the segment.
 type Producer interface {
-	// Send copies msg and publishes it, with whatever was committed before. On an error msg
-	// was not sent: that is [ErrFull] or [ErrDropped] by the policy of a full ring,
-	// [ErrLimit] of a transfer, [ErrTooLarge], [ErrCorrupt], or the cause of ctx.
+	// Send copies msg, 0 to MaxMessage bytes, and publishes it, with whatever was committed
+	// before. msg is the caller's again when it returns. A reservation is dropped. A ring that
+	// is full makes it wait, unless its policy is another.
+	//
+	// On an error msg was not sent: that is [ErrFull] or [ErrDropped] by the policy of a full
+	// ring, [ErrLimit] of a transfer, [ErrTooLarge], [ErrCorrupt], the cause of ctx, and of a
+	// transfer whatever keeps it from sending for good: [ErrPeer], [ErrElsewhere],
+	// [ErrRemoved] or an error of the kernel.
 	Send(ctx context.Context, msg []byte) error
 	// SendBatch is Send of several, published together, or in parts where they do not fit at
-	// once. It returns how many were sent before an error.
+	// once. It returns how many of them, the first ones, were sent before an error.
 	SendBatch(ctx context.Context, msgs [][]byte) (int, error)
 
-	// Reserve returns room for a message of n bytes, n at least 0, in the memory that the
-	// consumer will read. The room is the caller's until Commit, Discard, Send or the next
-	// Reserve; its content is unspecified, and its address a multiple of 8. It fails as Send
-	// does; then nothing is reserved.
+	// Reserve returns room for a message of n bytes, in the memory that the consumer will
+	// read. The room is the caller's until Commit, Discard, Send or the next Reserve; its
+	// content is unspecified, and its address a multiple of 8. After Close it can be written to
+	// until the next call, to no effect. Reserve waits and fails as Send does, and then nothing
+	// is reserved. It panics when n is negative.
 	Reserve(ctx context.Context, n int) ([]byte, error)
 	// Commit makes the first n bytes of the reservation a message, which the next Publish
-	// sends. It panics without a reservation of n bytes.
+	// sends; several can be committed before it. n may be less than was reserved. It panics
+	// without a reservation of at least n bytes, and when n is negative.
 	Commit(n int)
 	// Discard drops the reservation, if there is one.
 	Discard()
@@ -50,34 +58,42 @@ type Producer interface {
 	// MaxMessage returns the largest message, in bytes: 8 less than the capacity of a ring,
 	// and about as much as the limit of a transfer.
 	MaxMessage() int
-	// Published returns how many messages this Producer has sent.
+	// Published returns how many messages this Producer has published, those of earlier
+	// producers of the segment not counted.
 	Published() uint64
 	// Unread returns how many messages the consumer has not released. After Close or Abort it
 	// is how many those left: in a ring they wait for the next consumer, in a transfer they
 	// are lost.
 	Unread() uint64
-	// Segment returns the segment: its name, its geometry, and who is there.
+	// Segment returns the segment: its name, its geometry, and who is there. Any goroutine may
+	// call it. After Close only its Name and Geometry are of use.
 	Segment() *shm.Segment
 
-	// EndAs says how the stream ends; the default is [EndComplete]. Call it before Drain or
-	// Close. After any other end the consumer gets [ErrIncomplete].
+	// EndAs says how Close will have ended the stream; the default is [EndComplete]. After
+	// [EndStopped] or [EndFailed] the consumer gets [ErrIncomplete].
 	EndAs(end End)
 	// KeepEnd makes Close leave the segment when no consumer was told how the stream has
 	// ended, even without a message in it: the next consumer is told.
 	KeepEnd()
 	// Drain sends what is committed and waits until the consumer has released everything,
 	// one that is still to come if there is none, or until ctx is done (its cause). It ends
-	// nothing: what is not released stays queued, and more can be sent. The goroutine that
-	// sends calls it.
+	// nothing: what is not released stays queued, and more can be sent. It fails as Send does,
+	// except for what a message is refused for. The goroutine that sends calls it.
 	Drain(ctx context.Context) error
 	// Close sends what is committed, ends the stream and gives up the role. In a ring it waits
 	// for nobody: messages stay for the next consumer. In a transfer it waits until a
 	// consumer that lives has released everything; without one it returns [ErrUndelivered],
-	// and the messages are lost. To wait for a consumer, call Drain first. [ErrRemoved]: the
-	// file of a ring was removed, and messages are lost with it. [ErrBusy] in a transfer.
+	// and the messages are lost. To wait for a consumer, call Drain first.
+	//
+	// Any goroutine may call it, at any time, and again: that returns nil. A call that waits
+	// returns [ErrClosed]. Errors: [ErrUndelivered], [ErrRemoved] when the file of a ring was
+	// removed and messages are lost with it, [ErrTruncated], what kept a transfer from sending,
+	// and [ErrBusy] of a transfer, after which the role is still held. After any other error
+	// the Producer is closed.
 	Close() error
 	// Abort is Close that gives up at once: what was not published, and in a transfer what
-	// was not delivered, is lost, and the stream ends as [EndFailed].
+	// was not delivered, is lost, and the stream ends as [EndFailed]. It also ends a Close that
+	// waits in another goroutine.
 	Abort() error
 }
 
@@ -108,13 +124,13 @@ type ProducerOptions struct {
 	// Capacity is the size of a ring in bytes, a power of two from 4096 to 2^31; 0 means 1
 	// MiB, or whatever an existing segment has.
 	Capacity uint64
-	// Slots is the most messages in a ring; 0 means as many as the capacity holds, or
-	// whatever an existing segment has.
+	// Slots is the most messages in a ring, at most 2^31; 0 means as many as the capacity
+	// holds, or whatever an existing segment has.
 	Slots uint64
 	// OnFull is what happens when a ring is full; the zero value waits.
 	OnFull Policy
 	// Spin is how long to spin before sleeping while a ring is full; 0 adapts to the
-	// waits, SpinNever sleeps at once.
+	// waits, to 20 us at most, SpinNever sleeps at once.
 	Spin time.Duration
 
 	// The next four are for ModeTransfer.
@@ -123,7 +139,7 @@ type ProducerOptions struct {
 	// least 64 KiB; 0 means 1 GiB, NoLimit as much as the machine has.
 	Limit uint64
 	// Buffer packs the messages of a transfer into buffers of that many bytes; 0 gives each
-	// message a buffer of its own. It is at most Limit.
+	// message a buffer of its own. In whole pages it is at most Limit.
 	Buffer int
 	// Recycle lets the buffers of a transfer come back and be used again. That is faster,
 	// and without the kernel's guarantee that the producer can no longer modify a message.
@@ -140,7 +156,7 @@ type ProducerOptions struct {
 // Errors: [ErrName], [ErrOption], [ErrRoleTaken] when a producer lives, [ErrNoSpace],
 // [ErrGeometry], [ErrFraming] and [ErrMode] when the segment is in use as something else,
 // [ErrNotSegment], [ErrVersion], [ErrCorrupt], [ErrUntrusted], fs.ErrPermission, and the cause
-// of ctx.
+// of ctx. With Fresh a consumer that lives is ErrRoleTaken too. Any goroutine may call it.
 func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, error) {
 	if err := opt.check(); err != nil {
 		return nil, shm.InSegment(endpoint.OpCreate, name, err)
