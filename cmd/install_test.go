@@ -12,6 +12,27 @@ import (
 	"testing"
 )
 
+func TestInstall_Mistakes_ErrorAndHint(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for want, env := range map[string][]string{
+		"there is no producer in " + dir + "/missing\ninstall.sh: hint: build it first": {"BIN=missing"},
+		"PREFIX=/home/sluice: ":                                 {"PREFIX=/home/sluice"},
+		"PREFIX=opt: want an absolute path\ninstall.sh: hint: ": {"PREFIX=opt"},
+	} {
+		script, err := filepath.Abs("../scripts/systemd/install.sh")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(script)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), append(env, "DESTDIR="+dir)...)
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.HasPrefix(string(out), "install.sh: error: "+want) || !strings.Contains(string(out), "\ninstall.sh: hint: ") {
+			t.Errorf("%v: exit code %d, %q, want %q", env, code, out, want)
+		}
+	}
+}
+
 // After install.sh a shell finds the commands, and uninstall.sh takes them away again;
 // what somebody else has put there under such a name stays.
 func TestInstall_CommandsOnPath(t *testing.T) {

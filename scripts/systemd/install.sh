@@ -19,14 +19,15 @@ case ${1:-} in
     exit 2
     ;;
 esac
+bin=${BIN:+$(realpath -m "$BIN")} # of the caller's directory
 cd "$(dirname "$0")"
 . ./paths.sh
-bin=${BIN:-../../bin}
+bin=${bin:-$(realpath -m ../../bin)}
 
 for b in "${binaries[@]}"; do
-    [ -x "$bin/$b" ] || die "$bin/$b does not exist; build it first: go build -o bin/ ./cmd/..."
+    [ -x "$bin/$b" ] || die "there is no $b in $bin" "build it first, as yourself: go build -o bin/ ./cmd/..."
 done
-[ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can install into $prefix; or set DESTDIR"
+[ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can install into $prefix" "sudo $0, or set DESTDIR"
 
 # put MODE FILE PATH: copies a file, with its paths below /usr/local changed to PREFIX.
 put() {

@@ -5,12 +5,12 @@
 #   DESTDIR  a directory to use in place of /, for packages; nothing on this machine is then started or stopped
 
 prefix=${PREFIX:-/usr/local} root=${DESTDIR:-}
-die() { echo "${0##*/}: $*" >&2; exit 1; }
+die() { printf '%s: error: %s\n%s: hint: %s\n' "${0##*/}" "$1" "${0##*/}" "$2" >&2; exit 1; } # ERROR HINT
 
 case $prefix/ in
-/home/* | /root/* | /run/user/* | /tmp/* | /var/tmp/*) die "PREFIX=$prefix: ProtectHome= and PrivateTmp= hide it from the services; choose another" ;;
+/home/* | /root/* | /run/user/* | /tmp/* | /var/tmp/*) die "PREFIX=$prefix: ProtectHome= and PrivateTmp= hide it from the services" "choose another, such as /opt/sluice" ;;
 /*/) ;;
-*) die "PREFIX=$prefix: want an absolute path" ;;
+*) die "PREFIX=$prefix: want an absolute path" "for example: PREFIX=/opt/sluice" ;;
 esac
 
 lib=$prefix/lib/sluice

@@ -26,7 +26,7 @@ for arg in "$@"; do
 done
 cd "$(dirname "$0")"
 . ./paths.sh
-[ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can uninstall from $prefix; or set DESTDIR"
+[ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can uninstall from $prefix" "sudo $0${*:+ $*}"
 
 # segments removes the segments of the services' user, and those that other users share with its group.
 segments() {
@@ -39,7 +39,7 @@ segments() {
         *) continue ;;
         esac
         setpriv --reuid="$owner" --regid=sluice --clear-groups "$lib/gauge" rm --name "${file#/dev/shm/sluice.}" "${yes[@]}" ||
-            die "nothing was removed; --discard discards the messages"
+            die "nothing was removed" "receive the messages, or discard them with --discard"
     done
 }
 
