@@ -3,7 +3,7 @@
 
 # need_go SCRIPT: exits with an error and a hint if there is no suitable Go.
 need_go() {
-    local need have remedy="install it: sudo apt-get install golang-go ca-certificates (Debian 13, Ubuntu 24.04, or later), or https://go.dev/dl"
+    local need have remedy="install it: sudo apt-get update && sudo apt-get install golang-go ca-certificates (Debian 13, Ubuntu 24.04, or later), or https://go.dev/dl"
     need=$(awk '/^go /{print $2}' go.mod)
     if ! command -v go >/dev/null; then
         printf '%s: error: no go command found; sluice needs Go %s\n%s: hint: %s\n' "$1" "$need" "$1" "$remedy" >&2
