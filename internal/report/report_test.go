@@ -68,8 +68,8 @@ func TestSummary_TimeWithoutSegment(t *testing.T) {
 	}{
 		{0, 9 * time.Second, "ran for 9s\n"},
 		{50 * time.Millisecond, 9 * time.Second, "ran for 9s\n"},
-		{4 * time.Second, 9 * time.Second, "ran for 9s; the figures begin after 4s, when there was a segment\n"},
-		{50 * time.Millisecond, 58 * time.Millisecond, "ran for 58ms; the figures begin after 50ms, when there was a segment\n"},
+		{4 * time.Second, 9 * time.Second, "ran for 9s; the figures begin after 4s, when it joined the segment\n"},
+		{50 * time.Millisecond, 58 * time.Millisecond, "ran for 58ms; the figures begin after 50ms, when it joined the segment\n"},
 		{100 * time.Microsecond, 800 * time.Microsecond, "ran for 800µs\n"},
 	} {
 		out := printed(t, fiveSeconds(func(r *Report, _, _ *pressure.Snapshot) { r.Elapsed, r.Waited = c.elapsed, c.waited }))

@@ -83,14 +83,14 @@ func (t *text) entry(b *strings.Builder, r *Report) {
 	t.verdict = r.Verdict.Kind
 }
 
-// minWaitShown is how long a side waits for its segment before its last report mentions it; in a
-// short run, a tenth of it is enough.
+// minWaitShown is how long it takes a side to join its segment before its last report mentions it;
+// in a short run, a tenth of it is enough.
 const minWaitShown = 100 * time.Millisecond
 
 func final(b *strings.Builder, r *Report) {
 	fmt.Fprintf(b, "%s %q ran for %s", r.Role, r.Name, format.Duration(r.Elapsed))
 	if r.Waited >= minWaitShown || r.Waited >= time.Millisecond && r.Waited > r.Elapsed/10 {
-		fmt.Fprintf(b, "; the figures begin after %s, when there was a segment", format.Duration(r.Waited))
+		fmt.Fprintf(b, "; the figures begin after %s, when it joined the segment", format.Duration(r.Waited))
 	}
 	fmt.Fprintln(b)
 	row := func(name, text string, args ...any) {
