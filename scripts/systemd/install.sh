@@ -78,6 +78,8 @@ if live; then
     systemd-sysusers "$share/sysusers.d/sluice.conf"
     systemd-tmpfiles --create "$share/tmpfiles.d/sluice.conf"
     systemctl daemon-reload
+elif [ -z "$root" ]; then
+    echo "install.sh: note: systemd is not running on this machine: its next start creates the user and loads the units" >&2
 fi
 cat <<NEXT
 Installed. The name of a pair is the name of its environment file:
