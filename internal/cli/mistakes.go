@@ -113,6 +113,11 @@ func namesOf(flags []urfave.Flag) (names []string) {
 	return names
 }
 
+// has reports whether one of the flags has that name or that short one.
+func has(flags []urfave.Flag, name string) bool {
+	return slices.ContainsFunc(flags, func(f urfave.Flag) bool { return slices.Contains(f.Names(), name) })
+}
+
 // withDashes returns a flag as on the command line: --name, -n.
 func withDashes(name string) string {
 	if len(name) == 1 {
@@ -167,10 +172,10 @@ func noSuchFlag(name, written string, flags []urfave.Flag) error {
 // hintFlagOwners adds to an unknownFlag the subcommands that have this flag.
 func (a *App) hintFlagOwners(err error) error {
 	var u unknownFlag
-	if !errors.As(err, &u) || slices.Contains(namesOf(a.Flags), u.name) {
+	if !errors.As(err, &u) || has(a.Flags, u.name) {
 		return err
 	}
-	having := a.commandsWhere(func(c *App) bool { return u.name != "version" && slices.Contains(namesOf(c.Flags), u.name) })
+	having := a.commandsWhere(func(c *App) bool { return u.name != "version" && has(c.Flags, u.name) })
 	if having == "" {
 		return err
 	}

@@ -93,6 +93,7 @@ func TestMistakes_FlagOfOtherCommand_Named(t *testing.T) {
 		{unknown(&app, "json"), "unknown flag --json; it is a flag of gauge ls and stat"},
 		{unknown(rm, "json"), "unknown flag --json; it is a flag of gauge ls and stat"},
 		{unknown(ls, "listen"), "unknown flag --listen; it is a flag of gauge serve"},
+		{unknown(ls, "n"), "unknown flag -n; it is a flag of gauge stat and rm"},
 		{unknown(ls, "jsn"), "unknown flag --jsn; did you mean --json?"},
 		{rm.usageError(nil, errors.New("bad flag syntax: ---"), false), "unknown flag ---; --help lists the flags"},
 		{rm.usageError(nil, errors.New("bad flag syntax: ---name=x"), false), "unknown flag ---name=x; did you mean --name?"},
