@@ -68,7 +68,7 @@ func TestManualPages_RenderWithoutWarnings(t *testing.T) {
 	t.Parallel()
 	pages := manPages(t)
 	for title, args := range map[string][]string{
-		"groff":  {"-man", "-ww", "-Tutf8", "-P-c"},
+		"groff":  {"-man", "-ww", "-Tutf8", "-P-cbou"},
 		"mandoc": {"-T", "lint", "-W", "style"},
 	} {
 		t.Run(title, func(t *testing.T) {

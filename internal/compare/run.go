@@ -186,7 +186,7 @@ func (r *Runner) supervise(ctx context.Context, res *Result, producer, consumer 
 			return fmt.Errorf("%s, %s: the run does not end", s.ID, res.Model.ID)
 		case s.StallEnd > 0 && now.After(stop):
 			consumer.cmd.Process.Signal(syscall.SIGSTOP)
-			stop = deadline
+			stop, cont = deadline, now.Add(cont.Sub(stop)) // as long as it should, if this is late
 		case s.StallEnd > 0 && now.After(cont):
 			consumer.cmd.Process.Signal(syscall.SIGCONT)
 			cont = deadline
