@@ -72,7 +72,7 @@ func TestScripts_NoGo_Hint(t *testing.T) {
 		}
 		for _, name := range []string{"demo.sh", "compare.sh", "bench.sh", "storm.sh"} {
 			code, out, complaint := script(t, path, name)
-			if code != 1 || !strings.Contains(complaint, name+": error: ") || !strings.Contains(complaint, version) || !strings.Contains(complaint, "hint: install it: sudo apt-get install golang-go") {
+			if code != 1 || !strings.Contains(complaint, name+": error: ") || !strings.Contains(complaint, version) || !strings.Contains(complaint, "hint: install it: sudo apt-get update && sudo apt-get install golang-go") {
 				t.Errorf("%s, %s: exit code %d\n%s%s", title, name, code, out, complaint)
 			}
 		}
