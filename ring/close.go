@@ -114,7 +114,8 @@ func (s *side) unread() uint64 {
 // Any goroutine may call it, at any time, and several at once: the first closes, and the
 // others wait for it and return nil. A call that waits returns ErrClosed, and so does
 // every later one; Commit and Publish do nothing then. What is staged is published only
-// if no other call of this Writer is under way, or it ends within 100 ms. Memory from
+// if no other call of this Writer is under way, or it ends within 100 ms. A Send that takes longer,
+// because its thread gets no processor, may return nil although its message is lost. Memory from
 // Reserve stays readable and writable until the next Commit, Reserve or Send, or until
 // the Writer is no longer reachable; what is written there is discarded.
 func (w *Writer) Close() error { return w.close(false) }

@@ -396,7 +396,8 @@ func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 // without an error, in order. After each Close the file stays as it is, whatever the
 // closed Writer's user still does.
 func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
-	for patience, rounds := range map[time.Duration]int{closeTimeout: 150, 0: 150} {
+	// Not closeTimeout: a loaded machine may take a thread's processor away for longer.
+	for patience, rounds := range map[time.Duration]int{testenv.Timeout: 150, 0: 150} {
 		for form, give := range map[string]func(*Writer, []byte) error{
 			"send": sends["send"], "reserve": sends["reserve"], "sendbatch": sends["sendbatch"],
 		} {
@@ -478,7 +479,7 @@ func readerLater(t *testing.T, name string) func(from uint64) uint64 {
 // The same with Readers: what the closed one has released does not come again, and all
 // the rest does.
 func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
-	for _, patience := range []time.Duration{closeTimeout, 0} {
+	for _, patience := range []time.Duration{testenv.Timeout, 0} {
 		for form, take := range receives {
 			t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
 				name := testenv.SegmentName(t)
