@@ -130,6 +130,7 @@ finish() {
 trap finish EXIT
 unshare --mount --propagation private bash -c 'mount -t cgroup2 none "$1" && mkdir "$1/$2" && rmdir "$1/$2"' - "$room" "$cgroup" 2>/dev/null ||
     cannot "no permission for namespaces or cgroup2: is this an unprivileged container?"
+unshare --user true 2>/dev/null || cannot "no user namespaces, which PrivateUsers= needs: is this a chroot?"
 
 rm -f "$lab/booted" "$lab/journal.txt"
 : >"$lab/output.txt"

@@ -43,6 +43,8 @@ together() {
     done
     wait
     for scenario; do
+        # An error of the shell, such as a number that is missing, has ended it.
+        [ -e "$reports/$scenario.time" ] || { echo "    it did not come to its end"; echo - >"$reports/$scenario.time"; } >>"$reports/$scenario.bad"
         if [ -s "$reports/$scenario.bad" ]; then
             echo "FAIL $scenario ($(<"$reports/$scenario.time"))"
             cat "$reports/$scenario.bad" "$reports/$scenario.out"
