@@ -31,15 +31,10 @@ import (
 // private before the role is released (shm.Segment.Detach), and unmapped only when a later call
 // of the user shows that it has no slice any more, or when the end is garbage-collected.
 //
-// If a call does not return within closeTimeout, for example because its thread gets no
+// If a call does not return within gate.CloseTimeout, for example because its thread gets no
 // processor, Close treats the user as killed: it makes the memory private while the user stores
 // to it, so that those stores reach the file up to some point and then no more, and repairs what
 // is there as after a kill (endpoint.Recover).
-
-// closeTimeout is how long Close waits for a call that is under way. After it a Send may report
-// success for a message that is lost, so it is more than a thread waits for a processor on a loaded
-// machine: with 100 ms, 11 of 20 copies of a test that ran at once on two cores saw that.
-const closeTimeout = 10 * time.Second
 
 // maxKept is how many bytes of slices in use Close copies at most, so that they keep their
 // content.

@@ -396,7 +396,7 @@ func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 // without an error, in order. After each Close the file stays as it is, whatever the
 // closed Writer's user still does.
 func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
-	// Not closeTimeout: a loaded machine may take a thread's processor away for longer.
+	// Not gate.CloseTimeout: a loaded machine may take a thread's processor away for longer.
 	for patience, rounds := range map[time.Duration]int{testenv.Timeout: 150, 0: 150} {
 		for form, give := range map[string]func(*Writer, []byte) error{
 			"send": sends["send"], "reserve": sends["reserve"], "sendbatch": sends["sendbatch"],

@@ -66,7 +66,7 @@ func newSide(mem Memory, role layout.Role, spin time.Duration, keep bool, status
 		ownStats: h.Stats(role), peerStats: h.Stats(role.Peer()),
 		sleeper: sleep.New(sleep.WordsOf(h, role), spin, peer),
 
-		closeTimeout: closeTimeout,
+		closeTimeout: gate.CloseTimeout,
 		keepSegment:  keep,
 	}
 }

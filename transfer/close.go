@@ -1,8 +1,6 @@
 package transfer
 
 import (
-	"time"
-
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -14,11 +12,11 @@ import (
 //
 // Every call passes a gate (gate.Gate). Close closes it, ends a call that waits, and waits
 // for the one that is inside. Then nobody else is in a call, and Close may do what the
-// user may: send what is committed, and when the sendLoop has ended give up the role and
+// user may: send what is committed, and when the sendLoop has ended release the role and
 // unmap. Some calls pass no gate. Unread, Drain and StopSending take a lock, as they work until
 // Close; StopSending closes the gate too, so that nothing is published after it has counted.
 // Publish of a packed buffer is as frequent as messages are; for it the header page is made
-// private (shm.Segment.Detach) before the role is given up, and unmapped later.
+// private (shm.Segment.Detach) before the role is released, and unmapped later.
 //
 // The user may be between two calls and in the middle of a slice. Slices of ordinary
 // memory are the garbage collector's. Those of recycled buffers are of a mapping, which
@@ -28,11 +26,8 @@ import (
 // for anything else any more.
 //
 // A call that can panic leaves the gate all the same. So a call that stays inside is one
-// that works, maybe on a message of a GiB, and closeTimeout is long. When it is over,
+// that works, maybe on a message of a GiB, and gate.CloseTimeout is long. When it is over,
 // Close has done nothing but end all further calls.
-
-// closeTimeout is how long Close waits for a call that is under way.
-const closeTimeout = 10 * time.Second
 
 // keepRequested reports whether either side has asked to leave the segment in place. A
 // page that cannot be read is not worth keeping.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/gate"
 	"sluice/internal/monotonic"
 	"sluice/internal/netpoll"
 	"sluice/layout"
@@ -72,7 +73,7 @@ func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt S
 		s = &Sender{
 			segment: seg, own: &h.ProducerStats, peer: &h.ConsumerStats, cursor: &h.Producer, peerAt: &h.Consumer,
 			limit: limit, maxSize: maxSize, packing: opt.Buffer, reserved: -1, began: time.Now(),
-			closeTimeout: closeTimeout, deferred: &deferredUnmap{}, stats: &senderStats{own: &h.ProducerStats},
+			closeTimeout: gate.CloseTimeout, deferred: &deferredUnmap{}, stats: &senderStats{own: &h.ProducerStats},
 		}
 		s.attach(opt)
 		h.ProducerSocket.Store(path)

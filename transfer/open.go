@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/gate"
 	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/shm"
@@ -53,7 +54,7 @@ func newReceiver(seg *shm.Segment, opt ReceiverOptions) (*Receiver, error) {
 	r := &Receiver{
 		segment: seg, peer: &h.ProducerStats, follow: opt.Follow, onEnd: opt.OnEnd,
 		progress: progress{own: &h.ConsumerStats, cursor: &h.Consumer},
-		stopped:  make(chan struct{}), closeTimeout: closeTimeout, deferred: &deferredUnmap{},
+		stopped:  make(chan struct{}), closeTimeout: gate.CloseTimeout, deferred: &deferredUnmap{},
 	}
 	// Before anything is written: a consumer that is refused here was none.
 	var socket *listenSocket

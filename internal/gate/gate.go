@@ -62,6 +62,12 @@ func (g *Gate) Closed() bool { return g.closed.Load() != 0 }
 // Close lets no further call in, for good. Any goroutine may call it.
 func (g *Gate) Close() { g.closed.Store(1) }
 
+// CloseTimeout is for Wait in the Close of an end. When it is over, a ring treats the call as
+// killed, which can lose a message that the call reports as sent; so it is more than a thread waits
+// for a processor on a loaded machine. With 100 ms, 11 of 20 copies of a test that ran at once on
+// two cores saw that.
+const CloseTimeout = 10 * time.Second
+
 // Wait waits until no call is under way that has not found the gate closed, for timeout at most,
 // and reports whether that is so. Any goroutine may call it after Close, except the user within
 // a call.
