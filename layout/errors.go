@@ -20,5 +20,5 @@ var (
 	ErrCorrupt = errors.New("segment is corrupt")
 	// ErrIncomplete: the stream has ended, and some of it is missing. It is
 	// io.ErrUnexpectedEOF, and not io.EOF.
-	ErrIncomplete error = sentinel.New("the stream is not complete", io.ErrUnexpectedEOF)
+	ErrIncomplete = sentinel.New("the stream is not complete", io.ErrUnexpectedEOF)
 )

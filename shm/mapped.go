@@ -9,7 +9,7 @@ import (
 
 // ErrClosed is for a segment or an end of one that its owner has closed. It is also
 // os.ErrClosed.
-var ErrClosed error = sentinel.New("closed by its owner", os.ErrClosed)
+var ErrClosed = sentinel.New("closed by its owner", os.ErrClosed)
 
 // mapped lets other goroutines than the owner's read a header while it stays mapped.
 type mapped struct {

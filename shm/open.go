@@ -20,7 +20,7 @@ var ErrUntrusted = errors.New("segment file is not safe to use")
 
 // ErrOtherUser is the ErrUntrusted of another user's segment, which the two users could share
 // through a group: GroupAccess.
-var ErrOtherUser error = sentinel.New("segment belongs to another user", ErrUntrusted)
+var ErrOtherUser = sentinel.New("segment belongs to another user", ErrUntrusted)
 
 // ErrRemoved is for a segment whose file is gone: nobody can join it any more.
 var ErrRemoved = errors.New("segment was removed")

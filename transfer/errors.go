@@ -36,14 +36,14 @@ var (
 	ErrPeer = errors.New("the socket cannot be used")
 	// ErrOtherUser: the ErrPeer of a peer that runs as another user, which a group that
 	// both are in would let in.
-	ErrOtherUser error = sentinel.New("the peer runs as another user", ErrPeer)
+	ErrOtherUser = sentinel.New("the peer runs as another user", ErrPeer)
 	// ErrSharedDirectory: the ErrPeer of a directory in which somebody else could put
 	// another socket in the place of this one.
-	ErrSharedDirectory error = sentinel.New("the directory of the socket is not safe to use", ErrPeer)
+	ErrSharedDirectory = sentinel.New("the directory of the socket is not safe to use", ErrPeer)
 	// ErrNoDirectory: the socket was asked for in a directory that is not there.
 	ErrNoDirectory = errors.New("there is no directory for the socket")
 	// ErrSocketTaken is the ErrRoleTaken of a socket at which a process listens.
-	ErrSocketTaken error = sentinel.New("the socket is in use", ErrRoleTaken)
+	ErrSocketTaken = sentinel.New("the socket is in use", ErrRoleTaken)
 	// ErrSocketRemoved: the consumer's socket was removed or replaced while it listened,
 	// and cannot be made again.
 	ErrSocketRemoved = errors.New("the consumer's socket was removed")

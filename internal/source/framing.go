@@ -15,7 +15,7 @@ import (
 )
 
 // ErrTooLarge is the sluice.ErrTooLarge of a message of the input.
-var ErrTooLarge error = sentinel.New("message of the input is too large", sluice.ErrTooLarge)
+var ErrTooLarge = sentinel.New("message of the input is too large", sluice.ErrTooLarge)
 
 // ErrCutShort is for an input with length framing that ends inside a message.
 var ErrCutShort = errors.New("input is truncated")
