@@ -18,7 +18,6 @@ import (
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
 	"sluice/internal/metrics"
-	"sluice/internal/monotonic"
 	"sluice/internal/verdict"
 	"sluice/layout"
 	"sluice/pressure"
@@ -222,13 +221,9 @@ func (r *Reporter) Finish() {
 	}
 }
 
-const (
-	// observeInterval is the time between two snapshots for the final report, however far
-	// apart the reports are.
-	observeInterval = time.Second
-	// sameMoment is how far apart signals and snapshots may be that have one cause.
-	sameMoment = 100 * time.Millisecond
-)
+// observeInterval is the time between two snapshots for the final report, however far apart the
+// reports are.
+const observeInterval = time.Second
 
 // writeTimeout is how long a side waits until a line is written.
 const writeTimeout = time.Second
@@ -309,87 +304,6 @@ func (r *Reporter) observe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observeLocked()
-}
-
-// continuedLately reports whether SIGCONT says that this process was stopped. When a snapshot is
-// overdue, the signal may arrive a little later than the timer that fired with it.
-func (r *Reporter) continuedLately(continued <-chan os.Signal) bool {
-	if r.overdue() {
-		select {
-		case <-continued:
-			return true
-		case <-time.After(sameMoment):
-		}
-	}
-	select {
-	case <-continued:
-		return true
-	default:
-		return false
-	}
-}
-
-// onContinue records a stop when SIGCONT means that this process was stopped (SIGSTOP), and
-// reports whether it does. systemd and timeout(1) send it right after SIGTERM to whatever they
-// end: then only an overdue snapshot means so.
-func (r *Reporter) onContinue() (stopped bool) {
-	if r.overdue() {
-		r.observeAfterStop()
-		r.noteStop()
-		return true
-	}
-	// A snapshot of this moment is the first after the stop, and has its gap; the one below would
-	// have the gap of the wait here.
-	seen := r.sinceLast() <= sameMoment
-	select {
-	case <-r.opt.Stopping:
-		return false
-	case <-time.After(sameMoment):
-	}
-	if seen {
-		r.noteStop()
-		r.observeAfterStop()
-	} else {
-		r.observeAfterStop()
-		r.noteStop()
-	}
-	return true
-}
-
-// overdue reports whether the last snapshot is older than the interval between snapshots.
-func (r *Reporter) overdue() bool {
-	usual := observeInterval
-	if r.opt.Interval > 0 {
-		usual = min(usual, r.opt.Interval)
-	}
-	return r.sinceLast() > usual+sameMoment
-}
-
-// sinceLast returns how old the last snapshot is; 0 before Attach.
-func (r *Reporter) sinceLast() time.Duration {
-	_, last, attached := r.snapshots()
-	if !attached {
-		return 0
-	}
-	return time.Duration(monotonic.Now() - last.At)
-}
-
-// observeAfterStop takes the first snapshot after a time in which this process was stopped.
-func (r *Reporter) observeAfterStop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.wholeTrend.MarkGap()
-	r.observeLocked()
-}
-
-// noteStop records that this process was stopped since the snapshot before the last one, and
-// continued a moment ago.
-func (r *Reporter) noteStop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.segment != nil && !r.stopping() {
-		r.wholeTrend.AddStopped(r.opt.Role, max(r.gap-observeInterval/2, sameMoment)) // within half of observeInterval
-	}
 }
 
 // snapshots returns the first and the last snapshot; ok is false before Attach.
