@@ -77,7 +77,7 @@ type Consumer interface {
 	// call it. After Close only its Name and Geometry are of use.
 	Segment() *shm.Segment
 
-	// Close gives up the role. What is not released is for the next consumer.
+	// Close releases the role. What is not released is for the next consumer.
 	//
 	// Any goroutine may call it, at any time, and again: that returns nil. A call that waits
 	// returns [ErrClosed]. Errors: [ErrRemoved] when the file of a ring was removed, and what

@@ -80,7 +80,7 @@ type Producer interface {
 	// nothing: what is not released stays queued, and more can be sent. It fails as Send does,
 	// except for what a message is refused for. The goroutine that sends calls it.
 	Drain(ctx context.Context) error
-	// Close sends what is committed, ends the stream and gives up the role. In a ring it waits
+	// Close sends what is committed, ends the stream and releases the role. In a ring it waits
 	// for nobody: messages stay for the next consumer. In a transfer it waits until a
 	// consumer that lives has released everything; without one it returns [ErrUndelivered],
 	// and the messages are lost. To wait for a consumer, call Drain first.

@@ -166,7 +166,7 @@ func TestVerdict_DifferentSockets_Unconnected(t *testing.T) {
 		reportSays(t, side, "unconnected", "both sides are alive, but use different sockets: "+paths, "the same --socket")
 	}
 	d := doctorOnPairs(t)
-	// The producer gives up after two seconds, perhaps before doctor has looked.
+	// The producer exits after two seconds, perhaps before doctor has read the segment.
 	if h := testenv.Header(name); h != nil && layout.State(h.ProducerStats.State.Load()) != layout.StateClosed {
 		if d.State != "problem" || !strings.Contains(d.Text, name+": both sides are alive") || !strings.Contains(d.Text, paths) || !strings.Contains(d.Fix, "--socket") {
 			t.Errorf("gauge doctor: %+v", d)

@@ -13,7 +13,7 @@ import (
 	"sluice/layout"
 )
 
-// leaveDetached gives up the role of a detached segment and its memory.
+// leaveDetached releases the role of a detached segment, and its memory.
 func leaveDetached(t *testing.T, s *Segment) {
 	t.Helper()
 	leave(t, s, keep)

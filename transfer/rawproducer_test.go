@@ -49,7 +49,7 @@ func newRawProducer(t *testing.T, access ...shm.Access) (*rawProducer, *Receiver
 	return in, r
 }
 
-// leave gives the role back, with what was accepted in the books.
+// leave releases the role, with what was accepted in the books.
 func (in *rawProducer) leave() {
 	if in.segment == nil {
 		return

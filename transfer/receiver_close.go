@@ -6,7 +6,7 @@ import (
 	"sluice/shm"
 )
 
-// Close gives the role back. What was not released stays with the producer, for
+// Close releases the role. What was not released stays with the producer, for
 // the next Receiver, or is lost when there is none.
 //
 // Any goroutine may call it, at any time, and several at once: the first closes, and the

@@ -198,7 +198,7 @@ func (s *Sender) sendLast() {
 	endpoint.SetEnd(s.own, s.end, s.count != s.countBefore)
 }
 
-// Abort gives up at once, whether a consumer is there or not, and gives the role back: an
+// Abort gives up at once, whether a consumer is there or not, and releases the role: an
 // *UndeliveredError when something was not released; a consumer that is there can still take
 // those messages that were sent. Any goroutine may call it, also while another is in Shutdown
 // or Close, which then returns.
@@ -207,7 +207,7 @@ func (s *Sender) Abort() error {
 	return s.Close()
 }
 
-// Close ends the stream and gives the role back. While a consumer lives it waits until that
+// Close ends the stream and releases the role. While a consumer lives it waits until that
 // has released everything; without one it gives up, which is an *UndeliveredError if something
 // was not released. To wait for a consumer, call [Sender.Shutdown] first: then Close has nothing
 // to wait for, and does not say again what Shutdown has said.
