@@ -58,7 +58,7 @@ func TestInit_BytesAsDocumented(t *testing.T) {
 		t.Errorf("the file begins with %q", b[:8])
 	}
 	for at, want := range map[int]uint64{
-		0x08: 3, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234, 0x100: 5,
+		0x08: 4, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234, 0x100: 5,
 		0x1080 + 8*(41*16-1): 6,
 	} {
 		if got := binary.LittleEndian.Uint64(b[at:]); got != want {

@@ -19,8 +19,7 @@ const Block = 128
 //
 // Everything in it is readable by anybody who can open the file, at any time.
 // Some parts are reserved: they are not written yet, and can be without a new version.
-// These are Identity.SlotSize and Fingerprint, Schedule, Bridge, Response, Lateness,
-// Samples, Cursor.Samples, RoleStats.RefusedMessages and Unsent.
+// These are Identity.SlotSize and Fingerprint, and Bridge.
 type Header struct {
 	Identity Identity
 
@@ -112,7 +111,7 @@ type RoleStats struct {
 	Dropped         Uint64 `doc:"producer: messages dropped because full"`
 	Refused         Uint64 `doc:"producer: times a message could not be sent now"`
 	RefusedMessages Uint64 `doc:"producer: messages given up because they were refused"`
-	Unsent          Uint64 `doc:"producer: messages that were due by its schedule and not sent"`
+	Unsent          Uint64 `doc:"producer: messages that were due and not sent, of schedules that have ended"`
 	HighWater       Uint64 `doc:"deepest queue it has seen, messages"`
 	Framing         Uint64 `doc:"producer: 0 none 1 lines 2 length 3 raw"`
 	Memory          Uint64 `doc:"producer: bytes held for messages in flight and for reuse"`
@@ -129,14 +128,17 @@ type RoleStats struct {
 	_              [4*Block - 35*8]byte
 }
 
-// Schedule is what an open-loop load promises: message number FirstCount + k is due
-// at Base + k/Rate. It belongs to one holder of the producer role.
+// Schedule is when the messages of an open-loop load are due, however long their producer is
+// held back. It belongs to one holder of the producer role: Holder is stored last when it begins,
+// and first when it ends.
 type Schedule struct {
-	Base       Uint64 `doc:"monotonic clock when the first message is due, ns; 0 = no schedule"`
-	Rate       Uint64 `doc:"messages a second, as a 64-bit floating point number"`
-	FirstCount Uint64 `doc:"number of the first message, counted as Producer.Count"`
-	Due        Uint64 `doc:"messages that were due at the last stored progress"`
-	_          [Block - 32]byte
+	Base         Uint64 `doc:"monotonic clock when the first message is due, ns"`
+	Rate         Uint64 `doc:"messages a second on average, as a 64-bit floating point number"`
+	SentBefore   Uint64 `doc:"messages produced, dropped and refused before the first of the schedule"`
+	UnsentBefore Uint64 `doc:"ProducerStats.Unsent when the schedule began"`
+	Due          Uint64 `doc:"messages of the schedule that were due when the producer last noted it"`
+	Holder       Uint64 `doc:"ProducerStats.Generation of the producer that has this schedule; 0 = none"`
+	_            [Block - 48]byte
 }
 
 // Bridge says where the messages of a segment come from when another segment, on

@@ -87,6 +87,9 @@ func (s *side) attach() (endpoint.Position, error) {
 	}
 	s.index, s.count = own.Index, own.Count
 	endpoint.Repair(s.ownCursor, own)
+	if s.role == layout.Producer {
+		endpoint.SettleSchedule(s.mem.Header)
+	}
 	s.sleeper.Attach(endpoint.TakeOver(s.ownStats, endpoint.Self(), monotonic.Now, s.keepSegment))
 	endpoint.Begin(s.ownStats)
 	return own, nil

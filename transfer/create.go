@@ -179,5 +179,6 @@ func (s *Sender) attach(opt SenderOptions) {
 		s.own.Limit.Store(0)
 	}
 	s.end = layout.EndComplete
+	endpoint.SettleSchedule(s.segment.Header())
 	endpoint.Begin(s.own)
 }

@@ -14,6 +14,10 @@ import (
 // kernel's is measured once. Two processes agree within about a microsecond.
 func Now() uint64 { return offset + uint64(time.Since(start)) }
 
+// At returns the reading of Now at the time t. Without a monotonic reading in t (see package time)
+// it is as right as the wall clock.
+func At(t time.Time) uint64 { return offset + uint64(t.Sub(start)) }
+
 // Err returns why the kernel's clock is not known, nil if it is. Then Now means nothing.
 func Err() error { return calibrateErr }
 
