@@ -32,6 +32,7 @@ type Sender struct {
 	count    uint64          // messages committed since the segment was made
 	bytes    uint64          // payload of those
 	stamp    uint64          // when the first message of stage was committed
+	due      dueTimes        // of the messages of stage
 	recycled *recycledBuffer // nil = none
 	spare    []byte          // ordinary memory for the next stage
 	charged  uint64          // memory that stage counts for; that of recycled counts in its pool
@@ -229,7 +230,7 @@ func (s *Sender) Commit(n int) {
 	// The body of commit: calling it costs a nanosecond of ten.
 	s.reserved = -1
 	if s.messages == 0 {
-		s.stamp = monotonic.Now()
+		s.stamp, s.due.first = monotonic.Now(), s.due.next
 	}
 	if s.packing > 0 {
 		binary.LittleEndian.PutUint64(s.stage[s.used:], uint64(n))
@@ -259,7 +260,7 @@ func (s *Sender) badCommit(n int) {
 func (s *Sender) commit(n int) {
 	s.reserved = -1
 	if s.messages == 0 {
-		s.stamp = monotonic.Now()
+		s.stamp, s.due.first = monotonic.Now(), s.due.next
 	}
 	if s.packing > 0 {
 		binary.LittleEndian.PutUint64(s.stage[s.used:], uint64(n))
@@ -420,7 +421,7 @@ func (s *Sender) Send(ctx context.Context, msg []byte) error {
 	n := uint64(len(msg))
 	record := s.stage[s.used : s.used+int(layout.RecordSize(n))]
 	if s.messages == 0 {
-		s.stamp = monotonic.Now()
+		s.stamp, s.due.first = monotonic.Now(), s.due.next
 	}
 	binary.LittleEndian.PutUint64(record, n)
 	copy(record[layout.RecordHeader:], msg)

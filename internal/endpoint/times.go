@@ -1,14 +1,26 @@
 package endpoint
 
 import (
+	"math"
 	"math/bits"
+	"time"
 
+	"sluice/internal/monotonic"
 	"sluice/layout"
 )
 
 // NoTime stands for a time that is not known: of a message that was due at no time, or of a
 // sample that has none before it.
 const NoTime = ^uint64(0)
+
+// DueAt returns a due time as segments and packets have it: ns of the monotonic clock, from 1 to
+// the longest time.Duration, or 0 for the zero Time, that of a message that is due at no time.
+func DueAt(at time.Time) uint64 {
+	if at.IsZero() {
+		return 0
+	}
+	return min(max(1, monotonic.At(at)), math.MaxInt64)
+}
 
 // NoteLatency counts a sample that stands for weight messages, which were published at
 // stamp and taken at now, both ns of the monotonic clock. A stamp from the future (another

@@ -1,8 +1,11 @@
 package endpoint
 
 import (
+	"math"
 	"testing"
+	"time"
 
+	"sluice/internal/monotonic"
 	"sluice/layout"
 )
 
@@ -49,4 +52,27 @@ func TestAddTimes_Hostile(t *testing.T) {
 	AddTimes(&h, 0, layout.MaxLatency, NoTime)
 	AddTimes(&h, layout.MaxLatency, 0, NoTime)
 	AddTimes(&h, 7, 7, 0)
+}
+
+// Whatever time a program gives, it is told from none.
+func TestDueAt(t *testing.T) {
+	now := time.Now()
+	clock := monotonic.Now()
+	for _, c := range []struct {
+		name      string
+		at        time.Time
+		low, high uint64
+	}{
+		{"the zero Time", time.Time{}, 0, 0},
+		{"now", now, clock - uint64(time.Second), clock},
+		{"now, of the wall clock", now.Round(0), clock - uint64(time.Minute), clock + uint64(time.Minute)},
+		{"an hour ahead", now.Add(time.Hour), clock + uint64(59*time.Minute), clock + uint64(time.Hour)},
+		{"1970", time.Unix(0, 0), 1, 1},
+		{"the year 1", time.Time{}.Add(1), 1, 1},
+		{"the year 9999", time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), clock, math.MaxUint64},
+	} {
+		if got := DueAt(c.at); got < c.low || got > c.high {
+			t.Errorf("%s: %d, want %d to %d", c.name, got, c.low, c.high)
+		}
+	}
 }

@@ -14,9 +14,15 @@ import (
 // kernel's is measured once. Two processes agree within about a microsecond.
 func Now() uint64 { return offset + uint64(time.Since(start)) }
 
-// At returns the reading of Now at the time t. Without a monotonic reading in t (see package time)
-// it is as right as the wall clock.
-func At(t time.Time) uint64 { return offset + uint64(t.Sub(start)) }
+// At returns the reading of Now at the time t, 0 for a time before the clock began. Without a
+// monotonic reading in t (see package time) it is as right as the wall clock.
+func At(t time.Time) uint64 {
+	since := t.Sub(start)
+	if since < 0 && uint64(-since) > offset {
+		return 0
+	}
+	return offset + uint64(since)
+}
 
 // Err returns why the kernel's clock is not known, nil if it is. Then Now means nothing.
 func Err() error { return calibrateErr }
