@@ -77,7 +77,7 @@ var (
 	// Drain) until messages that the Consumer holds are released.
 	ErrUnreleased = ring.ErrUnreleased
 	// ErrLimit: the messages of a transfer that are not released take ProducerOptions.Limit.
-	// The error is a *LimitError.
+	// The error is a *LimitError; each one counts a message as given up.
 	ErrLimit = transfer.ErrLimit
 	// ErrUndelivered: messages of a transfer were lost, because no consumer took them. The
 	// error is an *UndeliveredError, which has their number, unless the segment was

@@ -102,6 +102,9 @@ func TestLimit_MemoryInFlight(t *testing.T) {
 		if n := fill(); n != 4 {
 			t.Errorf("%d more in place of 4", n)
 		}
+		if attempts, given := s.own.Refused.Load(), s.own.RefusedMessages.Load(); given != 4 || attempts < 4 {
+			t.Errorf("%d attempts were refused and %d messages given up, want 4", attempts, given)
+		}
 		if limit.Waiting != 16 || limit.Produced != 20 || limit.Consumed != 4 || !strings.Contains(limit.Error(), "5.0 times less") {
 			t.Errorf("%+v: %v", *limit, limit)
 		}

@@ -76,10 +76,10 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 // at an address that is a multiple of 8, and is valid until Commit. At most one
 // reservation is open at a time; reserving again without Commit gives other room.
 //
-// It does not wait. Errors: a *LimitError when the memory in flight is at the
-// limit, ErrTooLarge, ErrClosed, the cause of ctx if that is done, and whatever keeps
-// the Sender from sending for good. After an error nothing is reserved. While a
-// packed buffer has room for the message none of this but ErrClosed is looked at.
+// It does not wait. Errors: a *LimitError when the memory in flight is at the limit, which counts a
+// message as given up (trying it again counts another), ErrTooLarge, ErrClosed, the cause of ctx if
+// that is done, and whatever keeps the Sender from sending for good. After an error nothing is
+// reserved. While a packed buffer has room for the message none of this but ErrClosed is looked at.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	s.gate.Enter()
 	if s.gate.Closed() || s.packing == 0 || !s.fits(n) || n < 0 {
@@ -190,9 +190,9 @@ func (s *Sender) dropStage() {
 	s.recycled, s.stage, s.charged = nil, nil, 0
 }
 
-// limitReached notes that there was no room, and returns the error.
+// limitReached counts the message that there was no room for, and returns the error.
 func (s *Sender) limitReached() error {
-	s.stats.setAtLimit()
+	s.stats.refusedAtLimit()
 	taken := s.peerAt.Count.Load()
 	return &LimitError{
 		Limit: s.limit, Waiting: s.unreleased(taken), After: time.Since(s.began),

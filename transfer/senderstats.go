@@ -31,10 +31,11 @@ func (s *senderStats) setReason(why layout.RefuseReason) {
 	}
 }
 
-// setAtLimit notes that there was no room below the limit.
-func (s *senderStats) setAtLimit() {
+// refusedAtLimit counts a message for which there was no room below the limit: it is given up.
+func (s *senderStats) refusedAtLimit() {
 	s.atLimit.Store(true)
-	s.setReason(layout.RefuseMemoryLimit)
+	s.refused(layout.RefuseMemoryLimit)
+	s.own.RefusedMessages.AddRelaxed(1)
 }
 
 // setBelowLimit notes that there was room.
