@@ -199,6 +199,7 @@ func TestForecast_LastSeconds(t *testing.T) {
 
 func TestTransfer_CountersAddUp(t *testing.T) {
 	var h layout.Header
+	h.Identity.Mode.Store(uint64(layout.ModeTransfer))
 	h.Producer.Count.Store(1000)
 	h.Producer.Index.Store(500 << 12)
 	h.Consumer.Count.Store(700)

@@ -7,8 +7,8 @@ import (
 	"sluice/layout"
 )
 
-// Histogram is the distribution of latencies, from publish to receipt. Counts are messages: each
-// sample stands for those since the one before it.
+// Histogram is the distribution of a time of messages. Counts are messages: each sample stands for
+// those since the one before it.
 type Histogram struct {
 	Count   uint64
 	Sum     uint64 // ns, weighted like Count; it wraps around as the header's does
@@ -44,8 +44,17 @@ func (h *Histogram) Since(before *Histogram) Histogram {
 	return out
 }
 
-// Quantile returns the time within which the share q of the messages arrived,
-// to about 3 %: 0.5 is the median. It is 0 for an empty histogram.
+// Mean returns the mean time, which is exact as far as the samples are. It is 0 for an empty
+// histogram.
+func (h *Histogram) Mean() time.Duration {
+	if h.Count == 0 {
+		return 0
+	}
+	return min(time.Duration(min(h.Sum/h.Count, math.MaxInt64)), h.Max)
+}
+
+// Quantile returns the time that the share q of the messages did not exceed, to about 3 %: 0.5 is
+// the median. It is 0 for an empty histogram.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	rank := max(1, uint64(math.Ceil(q*float64(h.Count))))
 	var seen uint64

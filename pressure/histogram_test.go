@@ -27,7 +27,7 @@ func TestQuantile_AgreesWithHdrHistogram(t *testing.T) {
 		want := hdrhistogram.New(1, layout.MaxLatency, 3)
 		for range 200_000 {
 			ns := uint64(min(draw(), layout.MaxLatency))
-			endpoint.NoteLatency(&h, 0, ns, 1)
+			endpoint.AddTimes(&h.Latency, endpoint.NoTime, ns, 1)
 			if err := want.RecordValue(int64(ns)); err != nil {
 				t.Fatal(err)
 			}

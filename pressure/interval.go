@@ -12,9 +12,17 @@ type Interval struct {
 	DepthGrowth        int64   // messages by which the queue has grown; negative when it has shrunk
 	BytesGrowth        int64   // bytes, likewise
 	DepthBefore        uint64  // messages in the queue at the start
-	Dropped, Lost      uint64  // messages
+	Lost               uint64  // messages
 	Refused            uint64  // sends
 	Deepest            uint64  // the most messages that the queue has held, as far as is known
+
+	// What became of the messages that were offered:
+	// Offered = Produced + Dropped + RefusedMessages + UnsentGrowth.
+	Offered         uint64
+	Dropped         uint64
+	RefusedMessages uint64
+	Unsent          uint64 // due and not sent at the end
+	UnsentGrowth    int64  // negative when a backlog was sent
 
 	// ProducerBlocked and ConsumerBlocked are the shares of the time that each
 	// side slept, from 0 to 1; ProducerWaits and ConsumerWaits how often.
@@ -32,7 +40,7 @@ type Interval struct {
 	// shares of the sides mean nothing.
 	Stopped bool
 
-	Latency Histogram
+	Latency, Response, Lateness Histogram
 
 	wholeElapsed time.Duration // what Elapsed is a part of; 0 = of nothing longer
 }
@@ -48,7 +56,11 @@ func Between(before, after *Snapshot) Interval {
 		DepthGrowth:      int64(after.Depth() - before.Depth()),
 		BytesGrowth:      int64(after.QueueBytes - before.QueueBytes),
 		DepthBefore:      before.Depth(),
+		Offered:          grown(before.Offered(), after.Offered()),
 		Dropped:          grown(before.Dropped, after.Dropped),
+		RefusedMessages:  grown(before.RefusedMessages, after.RefusedMessages),
+		Unsent:           after.Unsent,
+		UnsentGrowth:     int64(after.Unsent - before.Unsent),
 		Lost:             grown(before.Lost, after.Lost),
 		Refused:          grown(before.Refused, after.Refused),
 		Deepest:          max(before.Depth(), after.Depth()),
@@ -57,6 +69,8 @@ func Between(before, after *Snapshot) Interval {
 		ConsumerStayed:   before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Generation == after.Consumer.Generation,
 		ConsumerNotFound: before.consumerNotFound() && after.consumerNotFound(),
 		Latency:          after.Latency.Since(&before.Latency),
+		Response:         after.Response.Since(&before.Response),
+		Lateness:         after.Lateness.Since(&before.Lateness),
 	}
 	if after.HighWater > before.HighWater { // reached in this time
 		i.Deepest = max(i.Deepest, after.HighWater)

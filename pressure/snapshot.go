@@ -44,10 +44,16 @@ type Snapshot struct {
 	Produced, Consumed           uint64 // messages
 	ProducedBytes, ConsumedBytes uint64 // payload
 	QueueBytes                   uint64 // ring: bytes in use, record headers included; transfer: memory in flight
-	Dropped                      uint64
-	Refused                      uint64
+	Refused                      uint64 // times that a message could not be sent
 	HighWater                    uint64 // deepest queue that the producer has noted, messages; see Deepest
 	Memory                       uint64 // bytes that the segment and messages in flight take
+
+	// What became of the messages that were offered: at every look
+	// Offered() = Produced + Dropped + RefusedMessages + Unsent.
+	Dropped         uint64
+	RefusedMessages uint64 // given up because they were refused
+	Unsent          uint64 // due by a schedule, and none of these; see Schedule.Unsent
+	Schedule        Schedule
 
 	// Transfer only.
 	Lost           uint64              // messages lost with a producer that died
@@ -60,7 +66,20 @@ type Snapshot struct {
 	UntoldLost uint64 // of Lost, those that no consumer has reported
 
 	Producer, Consumer RoleStats
-	Latency            Histogram
+
+	Latency  Histogram // from publish to take
+	Response Histogram // from when a message was due to its take; of those that were due at a time
+	Lateness Histogram // how late the producer itself was to send what was due
+}
+
+// Schedule is that of an open-loop load. The zero value is none: there never was one.
+type Schedule struct {
+	InForce bool    // its producer has not ended it; that one may have died
+	Holder  uint64  // Producer.Generation of that producer, while it is in force
+	Base    uint64  // CLOCK_MONOTONIC when the first message was due, ns
+	Rate    float64 // messages a second on average
+	Due     uint64  // messages that were due when the producer last noted it
+	Unsent  uint64  // of Snapshot.Unsent, those of this schedule, which may yet be sent; 0 when it is not in force
 }
 
 // LiveRoles says which roles a live process holds. The kernel knows that, and the header does
@@ -81,7 +100,7 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 	s.Consumer = readSide(&h.ConsumerStats, alive.Consumer, now)
 	s.Producer = readSide(&h.ProducerStats, alive.Producer, now)
 	p := &h.ProducerStats
-	s.Dropped, s.Refused, s.HighWater = p.Dropped.Load(), p.Refused.Load(), p.HighWater.Load()
+	s.Refused, s.HighWater = p.Refused.Load(), p.HighWater.Load()
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()
 	if g.Mode == layout.ModeTransfer {
 		if !alive.Producer { // what it held was freed; what the consumer has not released exists
@@ -95,8 +114,21 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 		}
 	}
 	s.UntoldEnds, s.UntoldLost = endpoint.UnreportedIncomplete(h), min(endpoint.LostUnreported(h), s.Lost)
-	s.Latency = readHistogram(&h.Latency)
+	s.readSchedule(&h.Schedule)
+	s.Latency, s.Response, s.Lateness = readHistogram(&h.Latency), readHistogram(&h.Response), readHistogram(&h.Lateness)
 	return s
+}
+
+// readSchedule reads the last schedule. What is unsent of it was read with the queue.
+func (s *Snapshot) readSchedule(of *layout.Schedule) {
+	c := &s.Schedule
+	c.Holder, c.Base, c.Due = of.Holder.Load(), of.Base.Load(), of.Due.Load()
+	if c.InForce = c.Holder != 0 && c.Holder == s.Producer.Generation; !c.InForce {
+		c.Holder, c.Unsent = 0, 0
+	}
+	if rate := math.Float64frombits(of.Rate.Load()); rate > 0 && !math.IsInf(rate, 0) {
+		c.Rate = rate
+	}
 }
 
 // readQueue reads both positions a few times and keeps the reading in which the consumer moved
@@ -106,23 +138,25 @@ func (s *Snapshot) readQueue(h *layout.Header) {
 	for range 4 {
 		consumed, lost := s.readConsumed(h)
 		read, write := h.Consumer.Index.Load(), h.Producer.Index.Load()
-		produced := s.count(h, layout.Producer)
-		since := s.count(h, layout.Consumer)
+		offered := endpoint.Offered(h)
+		since := s.consumerCount(h)
 		if moved := since - (consumed + lost); moved < least {
 			least = moved
-			s.Produced, s.Consumed, s.Lost = produced, consumed, lost
+			s.Produced, s.Consumed, s.Lost = offered.Produced, consumed, lost
+			s.Dropped, s.RefusedMessages, s.Unsent = offered.Dropped, offered.RefusedMessages, offered.Unsent
+			s.Schedule.Unsent = offered.Owed
 			s.QueueBytes = s.inUse(read, write)
 		}
 	}
 }
 
-// count returns the messages up to a side's Index. In transfer mode a count is published by
-// itself, without a position.
-func (s *Snapshot) count(h *layout.Header, role layout.Role) uint64 {
+// consumerCount returns the messages up to the consumer's Index. In transfer mode a count is
+// published by itself, without a position.
+func (s *Snapshot) consumerCount(h *layout.Header) uint64 {
 	if s.Geometry.Mode == layout.ModeRing {
-		return endpoint.Published(h, role)
+		return endpoint.Published(h, layout.Consumer)
 	}
-	return h.Cursor(role).Count.Load()
+	return h.Consumer.Count.Load()
 }
 
 // readConsumed returns the messages that were released, and those that were lost: at one moment,
@@ -169,6 +203,10 @@ func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
 	out.Blocked = time.Duration(endpoint.BlockedAt(s, now))
 	return out
 }
+
+// Offered returns the messages that were offered to the queue since the segment was created. It
+// never falls.
+func (s *Snapshot) Offered() uint64 { return s.Produced + s.Dropped + s.RefusedMessages + s.Unsent }
 
 // Depth returns the messages in the queue: from 0 to what the bounds allow.
 func (s *Snapshot) Depth() uint64 {

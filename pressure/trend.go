@@ -50,7 +50,7 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 		step := time.Duration(s.At - t.window[n-1].At)
 		if t.gapMarked || t.longest > 0 && step > 2*t.longest+minGap {
 			t.gapMarked = false
-			t.window, t.seconds, t.confirmations = append(t.window[:0], s), append(t.seconds[:0], s), 0
+			t.window, t.seconds, t.confirmations = []Snapshot{s}, append(t.seconds[:0], s), 0
 			t.whole.skip(&s)
 			return Between(&s, &s), t.verdict
 		}
@@ -61,7 +61,7 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 	for drop+2 < len(t.window) && time.Duration(s.At-t.window[drop+1].At) >= nearlyAll(lookBack) {
 		drop++
 	}
-	t.window = append(t.window[:0], t.window[drop:]...)
+	t.window = t.window[drop:] // not moved: a snapshot has thousands of bytes, and append will move it now and then
 	i, long := Between(&t.window[0], &s), Between(t.growthStart(&s), &s)
 	for at := range t.window {
 		i.Stopped = i.Stopped || t.window[at].notRunning(layout.Producer) != "" || t.window[at].notRunning(layout.Consumer) != ""

@@ -45,27 +45,39 @@ func SettleSchedule(h *layout.Header) {
 	}
 }
 
-// Offered returns the messages that were offered to the queue since the segment was made, and
-// how many of them are unsent: were due by a schedule, and neither produced nor dropped nor
-// refused. Without a schedule all that is offered is one of these. Anybody may call it, and what
-// it returns as offered never falls.
-func Offered(h *layout.Header) (offered, unsent uint64) {
+// Account is what became of the messages that were offered to a queue since its segment was made.
+type Account struct {
+	Produced        uint64
+	Dropped         uint64 // by policy
+	RefusedMessages uint64 // given up because they were refused
+	Unsent          uint64 // due by a schedule, and none of these
+	Owed            uint64 // of Unsent, those of the schedule in force: their producer may yet send them
+}
+
+// Offered returns the messages that were offered.
+func (a *Account) Offered() uint64 { return a.Produced + a.Dropped + a.RefusedMessages + a.Unsent }
+
+// Offered returns what became of all messages that were offered, as it was at one moment: none is
+// counted twice or missing, and the sum never falls. Without a schedule nothing is unsent. Anybody
+// may call it.
+func Offered(h *layout.Header) (a Account) {
 	s, own := &h.Schedule, &h.ProducerStats
 	const maxTries = 1000 // a hostile peer may keep this loop going
 	for range maxTries {
 		holder, generation := s.Holder.Load(), own.Generation.Load()
 		// What is owed before what was sent, which grows: the sum is never too small.
 		settled, schedule := own.Unsent.Load(), loadSchedule(s)
-		sent := sentOrRefused(h)
-		if unsent = settled; holder != 0 && holder == generation {
-			unsent = owed(&schedule, sent)
+		if a = loadSent(h); holder != 0 && holder == generation {
+			a.Unsent = owed(&schedule, a.Offered())
+			a.Owed = a.Unsent - schedule.UnsentBefore.Load()
+		} else {
+			a.Unsent = settled
 		}
-		offered = sent + unsent
 		if s.Holder.Load() == holder && own.Generation.Load() == generation {
 			break
 		}
 	}
-	return offered, unsent
+	return a
 }
 
 // loadSchedule returns a copy of what Offered needs.
@@ -84,10 +96,18 @@ func owed(s *layout.Schedule, sent uint64) uint64 {
 // sentOrRefused returns the messages that the producers came to: produced, dropped by policy, or
 // given up because they were refused.
 func sentOrRefused(h *layout.Header) uint64 {
+	a := loadSent(h)
+	return a.Offered()
+}
+
+// loadSent returns an account without what is unsent.
+func loadSent(h *layout.Header) Account {
 	own := &h.ProducerStats
-	dropped, refused := own.Dropped.Load(), own.RefusedMessages.Load()
+	a := Account{Dropped: own.Dropped.Load(), RefusedMessages: own.RefusedMessages.Load()}
 	if layout.Mode(h.Identity.Mode.Load()) == layout.ModeTransfer {
-		return h.Producer.Count.Load() + dropped + refused
+		a.Produced = h.Producer.Count.Load()
+	} else {
+		a.Produced = Published(h, layout.Producer)
 	}
-	return Published(h, layout.Producer) + dropped + refused
+	return a
 }

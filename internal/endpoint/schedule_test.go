@@ -23,8 +23,8 @@ func send(h *layout.Header, n uint64) {
 
 func wantOffered(t *testing.T, h *layout.Header, offered, unsent uint64) {
 	t.Helper()
-	if o, u := Offered(h); o != offered || u != unsent {
-		t.Errorf("offered %d, unsent %d; want %d and %d", o, u, offered, unsent)
+	if a := Offered(h); a.Offered() != offered || a.Unsent != unsent {
+		t.Errorf("offered %d, unsent %d; want %d and %d", a.Offered(), a.Unsent, offered, unsent)
 	}
 }
 

@@ -19,20 +19,23 @@ var bounds = []string{
 	"34.359738367", "68.719476735",
 }
 
+// took counts n messages whose latency was ns.
+func took(h *layout.Header, ns, n uint64) { endpoint.AddTimes(&h.Latency, endpoint.NoTime, ns, n) }
+
 func TestLatency_ExactAtEveryBound(t *testing.T) {
 	name, h := segment(t, ring(t))
 	var cumulative []uint64
 	total, sum := uint64(0), uint64(0)
 	for i := range bounds {
 		edge := uint64(1) << (7 + i)
-		endpoint.NoteLatency(h, 1000, 1000+edge-1, 3) // the longest within this bound
-		endpoint.NoteLatency(h, 1000, 1000+edge, 5)   // the shortest beyond it
+		took(h, edge-1, 3) // the longest within this bound
+		took(h, edge, 5)   // the shortest beyond it
 		cumulative = append(cumulative, total+3)
 		total, sum = total+8, sum+8*edge-3
 	}
-	endpoint.NoteLatency(h, 2000, 1000, 1) // a stamp from the future: no time at all
-	endpoint.NoteLatency(h, 0, layout.MaxLatency*2, 1)
-	total, sum = total+2, sum+layout.MaxLatency*2
+	took(h, 0, 1)
+	took(h, layout.MaxLatency*2, 1) // counts as the longest there is
+	total, sum = total+2, sum+layout.MaxLatency
 
 	var want strings.Builder
 	fmt.Fprintf(&want, `
@@ -65,7 +68,7 @@ func TestLatency_IntervalSum_Wrap(t *testing.T) {
 	var h layout.Header
 	h.Latency.Sum.Store(math.MaxUint64 - 99)
 	before := pressure.Read(&h, transfer, pressure.LiveRoles{}, 0)
-	endpoint.NoteLatency(&h, 0, 1000, 2)
+	took(&h, 1000, 2)
 	after := pressure.Read(&h, transfer, pressure.LiveRoles{}, 0)
 	if got := after.Latency.Since(&before.Latency).Sum; got != 2000 {
 		t.Errorf("%d ns, want 2000", got)
