@@ -18,8 +18,8 @@ const (
 	ModeTransfer = layout.ModeTransfer
 )
 
-// Policy says what a Producer does when a ring is full.
-type Policy = ring.Policy
+// Policy says what a Producer does when there is no room for a message: its ring is full.
+type Policy = layout.Policy
 
 // The policies.
 const (
@@ -66,9 +66,9 @@ var (
 	ErrClosed = ring.ErrClosed
 	// ErrEmpty: there is no message now.
 	ErrEmpty = ring.ErrEmpty
-	// ErrFull: the ring is full, and its policy is not to wait.
+	// ErrFull: the queue is full, and the policy is not to wait.
 	ErrFull = ring.ErrFull
-	// ErrDropped: the ring is full, and the message was counted as dropped. It is also
+	// ErrDropped: the queue is full, and the message was counted as dropped. It is also
 	// ErrFull.
 	ErrDropped = ring.ErrDropped
 	// ErrTooLarge: the message is larger than MaxMessage.

@@ -127,7 +127,7 @@ type ProducerOptions struct {
 	// Slots is the most messages in a ring, at most 2^31; 0 means as many as the capacity
 	// holds, or whatever an existing segment has.
 	Slots uint64
-	// OnFull is what happens when a ring is full; the zero value waits.
+	// OnFull is what happens when a ring is full; 0 means Block.
 	OnFull Policy
 	// Spin is how long to spin before sleeping while a ring is full; 0 adapts to the
 	// waits, to 20 us at most, SpinNever sleeps at once.
@@ -198,7 +198,7 @@ func (opt *ProducerOptions) check() error {
 		of = ModeRing
 		note("Capacity", opt.Capacity != 0)
 		note("Slots", opt.Slots != 0)
-		note("OnFull", opt.OnFull != Block)
+		note("OnFull", opt.OnFull != 0)
 		note("Spin", opt.Spin != SpinAdaptive)
 	} else {
 		note("Limit", opt.Limit != 0)

@@ -18,7 +18,7 @@ import (
 func TestHints_NoConsumer(t *testing.T) {
 	t.Parallel()
 	ring, soft := testenv.SegmentName(t), testenv.SegmentName(t)
-	testenv.Start(t, "producer", "--name", ring, "--on-full", "fail", "--slots", "3").WantHint(5, "ring is full|start a consumer|--on-full block", "speed|--capacity")
+	testenv.Start(t, "producer", "--name", ring, "--on-full", "fail", "--slots", "3").WantHint(5, "queue is full|start a consumer|--on-full block", "speed|--capacity")
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", soft, "--limit", "64KiB")
 	p.EventuallyPrints("sending has ended; waiting for a consumer of 16 queued messages (stop the producer to discard the rest)")
 	p.Signal(unix.SIGTERM)
@@ -62,7 +62,7 @@ func TestHints_SlowConsumer(t *testing.T) {
 	testenv.Start(t, "consumer", "--name", name, "--work", "1m")
 	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	p := testenv.Start(t, "producer", "--name", name, "--on-full", "fail")
-	p.WantHint(5, "ring is full|speed the consumer up, choose more --slots", "--capacity|start a consumer")
+	p.WantHint(5, "queue is full|speed the consumer up, choose more --slots", "--capacity|start a consumer")
 	if said := p.Stderr.String(); !strings.Contains(said, "continuing after 1 message left unread") || strings.Contains(said, "--fresh") {
 		t.Errorf("what a consumer has cannot be discarded:\n%s", said)
 	}

@@ -125,7 +125,9 @@ type RoleStats struct {
 	NextLost       Uint64 `doc:"transfer, consumer: the Lost that is being stored"`
 	Consumed       Uint64 `doc:"transfer, consumer: messages taken and released: Count without Lost"`
 	LostSeen       Uint64 `doc:"transfer, consumer: the Lost that a consumer has reported"`
-	_              [4*Block - 35*8]byte
+	OnFull         Uint64 `doc:"producer: when there is no room: 1 waits 2 drops the message 3 fails"`
+	ResumeAt       Uint64 `doc:"transfer, producer: one that waits goes on when this much is in flight, bytes"`
+	_              [4*Block - 37*8]byte
 }
 
 // Schedule is when the messages of an open-loop load are due, however long their producer is

@@ -113,6 +113,33 @@ func (r RefuseReason) String() string {
 	return "unknown"
 }
 
+// Policy is what a producer does with a message for which the queue has no room: in a ring that is
+// full, or in a transfer at its limit.
+type Policy uint64
+
+// The policies.
+const (
+	PolicyDefault Policy = 0 // of the mode: a ring waits, a transfer fails
+	PolicyBlock   Policy = 1 // wait until there is room
+	PolicyDrop    Policy = 2 // give the message up, and count it as dropped
+	PolicyFail    Policy = 3 // return an error
+)
+
+// String returns the policy in a word.
+func (p Policy) String() string {
+	switch p {
+	case PolicyDefault:
+		return "default"
+	case PolicyBlock:
+		return "block"
+	case PolicyDrop:
+		return "drop"
+	case PolicyFail:
+		return "fail"
+	}
+	return "unknown"
+}
+
 // End is how a producer ended its stream. A producer that was killed has not ended
 // it: the next one goes on with it.
 type End uint64

@@ -2,7 +2,6 @@ package ring
 
 import (
 	"errors"
-	"fmt"
 
 	"sluice/internal/endpoint"
 	"sluice/layout"
@@ -14,11 +13,6 @@ var (
 	// ErrIncomplete: the producer has ended before the end of what it had to send, and
 	// every message was taken. It is also io.ErrUnexpectedEOF, and not io.EOF.
 	ErrIncomplete = layout.ErrIncomplete
-	// ErrFull: no room, and the Writer was told not to wait.
-	ErrFull = errors.New("ring is full")
-	// ErrDropped: no room, and the message was given up and counted as
-	// dropped. It is also ErrFull.
-	ErrDropped = fmt.Errorf("message was dropped: %w", ErrFull)
 	// ErrGeometry: an existing segment has another capacity or other slots
 	// than were asked for, and cannot be replaced.
 	ErrGeometry = errors.New("segment exists with another geometry")
@@ -26,11 +20,15 @@ var (
 	// framing than was asked for.
 	ErrFraming = errors.New("segment exists with another framing")
 
-	// These are the same in both modes. ErrClosed: the end was closed by its owner; it is also
+	// These are the same in both modes. ErrFull: no room, and the Writer was told not to wait.
+	// ErrDropped: no room, and the message was given up and counted as dropped; it is also
+	// ErrFull. ErrClosed: the end was closed by its owner; it is also
 	// os.ErrClosed. ErrEmpty: there is no message now. ErrTooLarge: the message can never
 	// fit. ErrOption: an option has a value that makes no sense. ErrUnreleased: the Reader waits
 	// for a message, and the Writer, for room or in Drain, until messages that the Reader holds
 	// are released.
+	ErrFull       = endpoint.ErrFull
+	ErrDropped    = endpoint.ErrDropped
 	ErrClosed     = endpoint.ErrClosed
 	ErrEmpty      = endpoint.ErrEmpty
 	ErrTooLarge   = endpoint.ErrTooLarge

@@ -17,7 +17,7 @@ type WriterOptions struct {
 	// Slots bounds the messages in flight; 0 means bytes alone, or whatever
 	// an existing segment has.
 	Slots uint64
-	// OnFull is what the Writer does when there is no room.
+	// OnFull is what the Writer does when there is no room; 0 means Block.
 	OnFull Policy
 	// Spin is how long to spin before sleeping; 0 takes the default,
 	// SpinAdaptive, and SpinNever sleeps at once.
@@ -40,8 +40,8 @@ type WriterOptions struct {
 // check returns an ErrOption for what a Writer has no use for. What depends on the memory,
 // Create and NewWriter check.
 func (opt *WriterOptions) check() error {
-	if opt.OnFull < Block || opt.OnFull > Fail {
-		return fmt.Errorf("%w: OnFull %d is none of Block, Drop and Fail", ErrOption, opt.OnFull)
+	if opt.OnFull > Fail {
+		return fmt.Errorf("%w: OnFull %d is none of Block, Drop and Fail", ErrOption, uint64(opt.OnFull))
 	}
 	return sleep.CheckSpin(opt.Spin)
 }

@@ -10,8 +10,7 @@ import (
 func TestWriter_InvalidOption(t *testing.T) {
 	name := testenv.SegmentName(t)
 	for want, opt := range map[string]WriterOptions{
-		"OnFull 3 is none of":          {OnFull: Fail + 1},
-		"OnFull -1 is none of":         {OnFull: -1},
+		"OnFull 4 is none of":          {OnFull: Fail + 1},
 		"Spin -2ns is negative":        {Spin: -2},
 		"capacity 5000 is not a power": {Capacity: 5000},
 		"slots 1099511627776 is more":  {Slots: 1 << 40},

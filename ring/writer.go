@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -11,13 +12,13 @@ import (
 )
 
 // Policy says what a Writer does when the ring is full.
-type Policy int
+type Policy = layout.Policy
 
 // The policies.
 const (
-	Block Policy = iota // wait until there is room
-	Drop                // give up the newest message: ErrDropped, and count it
-	Fail                // give up: ErrFull, counted as refused
+	Block = layout.PolicyBlock // wait until there is room
+	Drop  = layout.PolicyDrop  // give up the newest message: ErrDropped, and count it
+	Fail  = layout.PolicyFail  // give up: ErrFull, counted as refused
 )
 
 // Writer is the producer's end of a ring. One goroutine at a time may use it; Close may
@@ -68,7 +69,7 @@ func NewWriter(mem Memory, opt WriterOptions) (*Writer, error) {
 		data:     mem.Data,
 		mask:     mem.Geometry.Capacity - 1,
 		reserved: -1,
-		onFull:   opt.OnFull,
+		onFull:   cmp.Or(opt.OnFull, Block),
 	}
 	pos, err := w.attach()
 	if err != nil {
@@ -77,6 +78,7 @@ func NewWriter(mem Memory, opt WriterOptions) (*Writer, error) {
 	w.tail, w.staged, w.bytes = pos.Index, pos.Count, pos.Bytes
 	w.sampler.begin(w.staged)
 	w.ownStats.Framing.Store(uint64(opt.Framing))
+	w.ownStats.OnFull.Store(uint64(w.onFull))
 	if _, err := w.refresh(); err != nil {
 		return nil, err
 	}

@@ -153,6 +153,9 @@ func TestWriter_RingFull(t *testing.T) {
 	full := func(policy Policy) (*Writer, *layout.RoleStats) {
 		w, _, mem := pair(t, 4096, 2, WriterOptions{OnFull: policy}, ReaderOptions{})
 		send(t, w, "1", "2")
+		if said := Policy(mem.Header.ProducerStats.OnFull.Load()); said != policy {
+			t.Errorf("%v is said to be %v", policy, said)
+		}
 		return w, &mem.Header.ProducerStats
 	}
 	t.Run("blocks until the context says otherwise", func(t *testing.T) {

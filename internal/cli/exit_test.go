@@ -77,7 +77,7 @@ func TestExit_Text_ErrorAndHintLines(t *testing.T) {
 		{"two faults in one segment", "producer", errors.Join(in("", transfer.ErrLimit), in("", fmt.Errorf("%w: 5", transfer.ErrUndelivered))), 5,
 			"producer: error: segment \"x\": memory limit reached; messages were lost: 5\nproducer: hint: speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits\n"},
 		{"the error whose rule comes first sets the code", "producer", errors.Join(errors.New("odd"), in("", ring.ErrFull)), 5,
-			"producer: error: odd; segment \"x\": ring is full\nproducer: hint: speed the consumer up, choose a larger --capacity, or let the producer wait with --on-full block\n"},
+			"producer: error: odd; segment \"x\": queue is full\nproducer: hint: speed the consumer up, choose a larger --capacity, or let the producer wait with --on-full block\n"},
 		{"a closed pipe at a consumer", "consumer", in("", fmt.Errorf("output: %w", unix.EPIPE)), 1,
 			"consumer: error: segment \"x\": output: broken pipe\nconsumer: hint: the reader has exited: data left in the pipe is lost; the next consumer receives the messages that were not written\n"},
 		{"a closed pipe at gauge", "gauge ls", fmt.Errorf("output: %w", unix.EPIPE), 1, "gauge: error: output: broken pipe\ngauge: hint: the reader exited before it had read everything\n"},

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"errors"
+	"fmt"
 
 	"sluice/shm"
 )
@@ -12,6 +13,11 @@ var (
 	ErrClosed = shm.ErrClosed
 	// ErrEmpty: there is no message now, and the call does not wait for one.
 	ErrEmpty = errors.New("no message now")
+	// ErrFull: there is no room for the message, and the policy is to fail.
+	ErrFull = errors.New("queue is full")
+	// ErrDropped: there is no room, and the message was given up and counted as dropped. It is
+	// also ErrFull.
+	ErrDropped = fmt.Errorf("message was dropped: %w", ErrFull)
 	// ErrUnreleased: the consumer waits for a message, and the producer (for room, or in Drain)
 	// until messages that the consumer holds are released.
 	ErrUnreleased = errors.New("the producer waits for messages that are not released")
