@@ -18,7 +18,7 @@ type Policy = layout.Policy
 const (
 	Block = layout.PolicyBlock // wait until there is room
 	Drop  = layout.PolicyDrop  // give up the newest message: ErrDropped, and count it
-	Fail  = layout.PolicyFail  // give up: ErrFull, counted as refused
+	Fail  = layout.PolicyFail  // give up: ErrFull, counted as refused; a second try counts again
 )
 
 // Writer is the producer's end of a ring. One goroutine at a time may use it; Close may

@@ -28,6 +28,7 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 			return nil, ErrDropped
 		case Fail:
 			w.ownStats.Refused.AddRelaxed(1)
+			w.ownStats.RefusedMessages.AddRelaxed(1)
 			return nil, ErrFull
 		}
 		if err := w.await(ctx, roomFor{w}); err != nil {

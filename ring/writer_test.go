@@ -177,7 +177,7 @@ func TestWriter_RingFull(t *testing.T) {
 	t.Run("fails and counts the refusal", func(t *testing.T) {
 		w, side := full(Fail)
 		err := w.Send(canceled, []byte("3"))
-		if err != ErrFull || side.Waits.Load() != 0 || side.Dropped.Load() != 0 || side.Refused.Load() != 1 {
+		if err != ErrFull || side.Waits.Load() != 0 || side.Dropped.Load() != 0 || side.Refused.Load() != 1 || side.RefusedMessages.Load() != 1 {
 			t.Errorf("%v, waits %d, dropped %d, refused %d", err, side.Waits.Load(), side.Dropped.Load(), side.Refused.Load())
 		}
 	})
