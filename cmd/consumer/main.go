@@ -15,6 +15,7 @@ import (
 	"sluice/internal/cli"
 	"sluice/internal/ratelimit"
 	"sluice/internal/report"
+	"sluice/internal/schedule"
 	"sluice/internal/sink"
 	"sluice/internal/systemd"
 	"sluice/layout"
@@ -181,7 +182,7 @@ func receive(ctx context.Context, r sluice.Consumer, check *sink.Verify, opt opt
 		}
 		into = append(into, out)
 	}
-	lim := sink.Limits{Count: common.Count, Rate: ratelimit.New(common.Rate, 1), Work: opt.work}
+	lim := sink.Limits{Count: common.Count, Rate: ratelimit.New(schedule.Spec{Rate: common.Rate}), Work: opt.work}
 	lim.HoldBytes, lim.HoldMessages = maxHeld(r.Segment())
 	err := shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
 	switch {

@@ -15,6 +15,7 @@ import (
 	"sluice/internal/cli"
 	"sluice/internal/ratelimit"
 	"sluice/internal/report"
+	"sluice/internal/schedule"
 	"sluice/internal/source"
 	"sluice/internal/systemd"
 	"sluice/layout"
@@ -79,7 +80,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		return withOpenHint(cli.IgnoreStop(err), common, opt)
 	}
 	cli.SetLossReport(lossReport(w, in))
-	move, err := newLoop(w, in, opt, source.Limits{Count: common.Count, Rate: ratelimit.New(common.Rate, opt.burst)})
+	move, err := newLoop(w, in, opt, source.Limits{Count: common.Count, Rate: ratelimit.New(schedule.Spec{Rate: common.Rate, Burst: opt.burst})})
 	if err != nil {
 		cli.SetLossReport(nil)
 		w.EndAs(layout.EndFailed)

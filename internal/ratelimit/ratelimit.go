@@ -5,17 +5,30 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"sluice/internal/liveness"
+	"sluice/internal/schedule"
 )
 
-// Limiter allows bursts of messages at a steady average rate. A nil *Limiter allows all.
+// Limiter allows messages at the times of a schedule, which a delay shifts. A nil *Limiter allows
+// all. One goroutine may use it.
 type Limiter struct {
-	limiter     *rate.Limiter
-	burst       int
-	burstLeft   int // messages of the present burst that are still allowed
+	times       *schedule.Times
+	start       time.Time     // of the schedule, by the first Wait
+	shift       time.Duration // by which delays have moved the schedule
+	now         time.Duration // since start, as last read
 	beforeSleep func()
+}
+
+// maxCatchUp is how much of a delay is caught up, so that a short one does not lower the average
+// rate and a long one does not cause a large burst.
+const maxCatchUp = 10 * time.Millisecond
+
+// New returns a Limiter for the times of s; nil if the rate is 0.
+func New(s schedule.Spec) *Limiter {
+	if s.Rate <= 0 {
+		return nil
+	}
+	return &Limiter{times: s.Times()}
 }
 
 // BeforeSleep sets a function that Wait calls before it sleeps.
@@ -25,37 +38,35 @@ func (p *Limiter) BeforeSleep(fn func()) {
 	}
 }
 
-// New returns a Limiter for perSecond messages per second in bursts of burst; nil if perSecond is
-// 0. After a delay it catches up by at most 10 ms of messages, so that a short stall does not
-// lower the average and a long one does not cause a large burst.
-func New(perSecond float64, burst int) *Limiter {
-	if perSecond <= 0 {
-		return nil
-	}
-	maxBurst := max(burst, int(perSecond/100))
-	l := rate.NewLimiter(rate.Limit(perSecond), maxBurst)
-	l.AllowN(time.Now(), maxBurst-burst) // start with one burst
-	return &Limiter{limiter: l, burst: burst}
-}
-
-// Wait waits until the next message is allowed, or returns the cause of ctx.
+// Wait waits until the next message is allowed, or returns the cause of ctx. A message that was
+// allowed when the last one was costs no reading of the clock, nor a look at ctx.
 func (p *Limiter) Wait(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	if p.burstLeft == 0 {
-		if delay := p.limiter.ReserveN(time.Now(), p.burst).Delay(); delay > 0 {
-			if p.beforeSleep != nil {
-				p.beforeSleep()
-			}
-			sleep(ctx, delay)
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		p.burstLeft = p.burst
+	due := p.times.Next() + p.shift
+	if due < p.now {
+		return nil
 	}
-	p.burstLeft--
+	return p.wait(ctx, due)
+}
+
+func (p *Limiter) wait(ctx context.Context, due time.Duration) error {
+	if p.start.IsZero() {
+		p.start = time.Now()
+	}
+	p.now = time.Since(p.start)
+	if late := p.now - due; late > maxCatchUp {
+		p.shift += late - maxCatchUp
+	} else if late < 0 {
+		if p.beforeSleep != nil {
+			p.beforeSleep()
+		}
+		Sleep(ctx, -late)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return nil
 }
 
@@ -70,11 +81,11 @@ func Work(ctx context.Context, d time.Duration) {
 		}
 		return
 	}
-	sleep(ctx, d)
+	Sleep(ctx, d)
 }
 
-// sleep sleeps for d, or less when ctx is done. It calls liveness.Beat for the watchdog.
-func sleep(ctx context.Context, d time.Duration) {
+// Sleep sleeps for d, or less when ctx is done. It calls liveness.Beat for the watchdog.
+func Sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(min(d, liveness.Every))
 	defer t.Stop()
 	for until := time.Now().Add(d); ; t.Reset(min(time.Until(until), liveness.Every)) {
