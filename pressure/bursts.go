@@ -34,10 +34,11 @@ func (i *Interval) consumerFaster() bool {
 // missed returns how many messages had no room in a ring while its consumer paused: as many as the
 // producer sends in that time when it does not wait. That is not known when the waits were short,
 // because their sum does not tell how much room one burst needs; when they were most of the time;
-// and when the consumer is not the faster side, because then every ring fills.
+// when the consumer is not the faster side, because then every ring fills; and there are none when
+// messages are due by a schedule, because then they were sent later.
 func missed(i *Interval, s *Snapshot) (n uint64, ok bool) {
 	p := i.ProducerBlocked
-	if s.Geometry.Mode != layout.ModeRing || i.ProducerWaits == 0 || p > 0.5 || !i.consumerFaster() {
+	if s.Geometry.Mode != layout.ModeRing || i.scheduled(s) || i.ProducerWaits == 0 || p > 0.5 || !i.consumerFaster() {
 		return 0, false
 	}
 	blocked := time.Duration(p * float64(i.Elapsed))

@@ -21,6 +21,9 @@ const (
 	CauseBursts Cause = "bursts"
 	// The queue gets deeper all the time: ProducedPerSec, ConsumedPerSec, FullIn.
 	CauseFills Cause = "fills"
+	// More messages become due than the producer sends, and not because it is blocked:
+	// ProducedPerSec, SchedulePerSec, Waiting. Of kind ProducerBound.
+	CauseSchedule Cause = "schedule"
 	// Messages were dropped because a ring was full: Dropped, Offered.
 	CauseOverflow Cause = "overflows"
 	// A transfer has reached its limit: Limit. Of kind NoConsumer too.

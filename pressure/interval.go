@@ -23,6 +23,7 @@ type Interval struct {
 	RefusedMessages uint64
 	Unsent          uint64 // due and not sent at the end
 	UnsentGrowth    int64  // negative when a backlog was sent
+	NotSent         uint64 // messages that were found not to be sent any more: their schedule has ended
 
 	// ProducerBlocked and ConsumerBlocked are the shares of the time that each
 	// side slept, from 0 to 1; ProducerWaits and ConsumerWaits how often.
@@ -61,6 +62,7 @@ func Between(before, after *Snapshot) Interval {
 		RefusedMessages:  grown(before.RefusedMessages, after.RefusedMessages),
 		Unsent:           after.Unsent,
 		UnsentGrowth:     int64(after.Unsent - before.Unsent),
+		NotSent:          grown(before.Unsent-before.Waiting(), after.Unsent-after.Waiting()),
 		Lost:             grown(before.Lost, after.Lost),
 		Refused:          grown(before.Refused, after.Refused),
 		Deepest:          max(before.Depth(), after.Depth()),

@@ -41,7 +41,7 @@ func judgeGrown(g forecast, last Kind, i *Interval, after *Snapshot) Verdict {
 		}
 	}
 	if v, ok := producerless(i, after); ok {
-		v.Lost = after.Lost
+		v.Lost, v.NotSent = after.Lost, after.Unsent-after.Waiting()
 		return v
 	}
 	switch {
@@ -91,6 +91,8 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 		v.Kind, v.Cause, v.Advice = ConsumerBound, cause, advise(AdviceSpeedUpConsumer, AdviceKeepCapacity)
 		if c >= Noticeable && ring {
 			v.Advice = advise(AdviceSpeedUpConsumer, AdviceMoreCapacity)
+		} else if v.WaitingGrows {
+			v.Advice = advise(AdviceSpeedUpConsumer, AdviceSlowProducer, AdviceKeepCapacity)
 		}
 	}
 	switch {
@@ -99,7 +101,7 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	// A ring may be full because of a burst, a transfer at its limit is not.
 	case after.Fill() >= nearFull && i.Elapsed >= attachTime && (c < Noticeable || !ring):
 		slower(CauseFull)
-	case c < Noticeable && i.backlog(after.Depth()):
+	case c < Noticeable && i.backlog(after.Depth()) && !v.WaitingGrows:
 		v.Kind, v.Cause = ConsumerBound, CauseBacklog
 	case waitsForOther(c, p, last == ProducerBound):
 		v.Kind = ProducerBound
@@ -111,6 +113,7 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 		v.Missed, _ = missed(i, after)
 		v.Advice = []Advice{{Kind: AdviceMoreCapacity, Messages: v.Missed}}
 	}
+	v.behindSchedule(i)
 	return v
 }
 

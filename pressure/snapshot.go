@@ -208,6 +208,16 @@ func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
 // never falls.
 func (s *Snapshot) Offered() uint64 { return s.Produced + s.Dropped + s.RefusedMessages + s.Unsent }
 
+// Waiting returns the messages that wait in front of the producer: those of Unsent that are due by
+// the schedule in force, and that its producer, which is alive, has yet to send. The others are not
+// sent any more.
+func (s *Snapshot) Waiting() uint64 {
+	if !s.Producer.Alive {
+		return 0
+	}
+	return min(s.Schedule.Unsent, s.Unsent)
+}
+
 // Depth returns the messages in the queue: from 0 to what the bounds allow.
 func (s *Snapshot) Depth() uint64 {
 	depth := s.Produced - min(s.Consumed+s.Lost, s.Produced)

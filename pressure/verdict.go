@@ -87,6 +87,15 @@ type Figures struct {
 	// verdict, while most messages were dropped.
 	ConsumerStayed bool
 
+	// Scheduled: messages are due by a schedule, which a producer that is held back does not
+	// move; SchedulePerSec is how many a second, 0 when that is not known. Waiting is how many
+	// of them wait in front of the producer at the end, if that is notable, and WaitingGrows
+	// that it sends notably less than becomes due.
+	Scheduled      bool
+	SchedulePerSec float64
+	Waiting        uint64
+	WaitingGrows   bool
+
 	// Grows: the queue has become deeper all the time, in a verdict of any Kind that is not
 	// Whole. FullIn is how long until a ring is full or a transfer at its limit if that goes
 	// on, at least a nanosecond; 0 without Grows, and where nothing but the machine's memory
@@ -102,9 +111,17 @@ type Figures struct {
 	// is a lower bound when BothRan is less than Elapsed.
 	SlowerFor time.Duration
 
+	// MostWaiting is the most messages that were seen to wait in front of the producer, if that
+	// is notable: of a Whole verdict.
+	MostWaiting uint64
+
+	// NotSent is how many messages were due and are not sent any more: of kind [NoProducer]
+	// since the segment was made, in a Whole verdict in its time.
+	NotSent uint64
+
 	// Missed is about how many more messages the producer would have sent if the queue had
 	// had room for them while the consumer paused: with [CauseBursts] or [CauseStopped]; 0
-	// when that cannot be known.
+	// when that cannot be known, and when Scheduled: then they were sent later.
 	Missed uint64
 
 	// Dropped of Offered messages were given up because a ring was full: with
@@ -148,6 +165,10 @@ func figures(i *Interval, after *Snapshot) Figures {
 		Fill:           after.Fill(), Depth: after.Depth(), DepthBefore: i.DepthBefore, Shrinks: i.shrinks(),
 		Limit: after.Limit, LimitReached: after.LimitReached(),
 		ConsumerStayed: i.ConsumerStayed,
+		Scheduled:      i.scheduled(after), Waiting: after.Schedule.notable(after.Waiting()), WaitingGrows: i.waitingGrows(),
+	}
+	if f.Scheduled {
+		f.SchedulePerSec = after.Schedule.Rate
 	}
 	if f.Elapsed > 0 {
 		f.ProducedPerSec = float64(i.Produced) / f.Elapsed.Seconds()

@@ -16,12 +16,13 @@ type whole struct {
 	blocked           [2]time.Duration       // of that, how long each side slept
 	limited           bool                   // a snapshot showed the queue at its limit
 	deepest           uint64                 // most messages seen in the queue
+	mostWaiting       uint64                 // most messages seen to wait in front of the producer
 	droppedUnattended uint64                 // messages dropped while no consumer, or more than one, was there
 	unconnected       Verdict                // the last one of kind Unconnected
 }
 
 func (w *whole) begin(s *Snapshot) {
-	*w = whole{first: *s, last: *s, kinds: map[Kind]time.Duration{}, limited: s.LimitReached(), deepest: s.Depth()}
+	*w = whole{first: *s, last: *s, kinds: map[Kind]time.Duration{}, limited: s.LimitReached(), deepest: s.Depth(), mostWaiting: s.Waiting()}
 }
 
 // add accounts for the time since the last snapshot, at whose end the verdict is v. A process that
@@ -60,7 +61,7 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 // skip continues at s without accounting for the time since the last snapshot.
 func (w *whole) skip(s *Snapshot) {
 	w.limited = w.limited || s.LimitReached()
-	w.deepest = max(w.deepest, s.Depth())
+	w.deepest, w.mostWaiting = max(w.deepest, s.Depth()), max(w.mostWaiting, s.Waiting())
 	if s.HighWater > w.first.HighWater { // reached in this time
 		w.deepest = max(w.deepest, s.HighWater)
 	}
@@ -92,7 +93,7 @@ func (t *Trend) Whole(r layout.Role) (Interval, Verdict) {
 	if p := &after.Producer; r == layout.Consumer && v.Kind != NoProducer && (p.End == layout.EndStopped || p.End == layout.EndFailed) {
 		v.LastProducer = after.lastProducer()
 	}
-	v.Lost = i.Lost
+	v.Lost, v.NotSent, v.MostWaiting = i.Lost, i.NotSent, after.Schedule.notable(w.mostWaiting)
 	return i, v
 }
 

@@ -32,6 +32,8 @@ func onCapacity(v *pressure.Verdict) string {
 		return "; more capacity only delays this"
 	case !v.Advises(pressure.AdviceMoreCapacity):
 		return ""
+	case v.Cause == pressure.CauseBursts && v.Scheduled:
+		return ": then messages wait in the ring, as long as now in front of the producer"
 	case v.Cause == pressure.CauseBursts:
 		return ": the producer waits only in bursts"
 	case v.Cause == pressure.CauseOverflow && v.Advises(pressure.AdviceKeepConsumer):
@@ -67,6 +69,9 @@ func action(v *pressure.Verdict, a pressure.Advice) string {
 	case pressure.AdviceSpeedUpConsumer:
 		return "speed up the consumer"
 	case pressure.AdviceSlowProducer:
+		if v.Scheduled {
+			return "offer less (--rate)"
+		}
 		return "slow down the producer (--rate)"
 	case pressure.AdviceKeepCapacity: // onCapacity says it
 		return ""

@@ -17,11 +17,15 @@ import (
 func Reason(v *pressure.Verdict) string { return strings.Join(reasons(v), "; ") }
 
 // RepeatsFigures reports whether Reason has nothing but figures that a line with the blocked
-// shares and the fill shows anyway.
+// shares, the fill, and what waits in front of the producer shows anyway.
 func RepeatsFigures(v *pressure.Verdict) bool {
 	switch v.Cause {
 	case pressure.CauseWaits, pressure.CauseBothWait, pressure.CauseFull, pressure.CauseBacklog, pressure.CauseTooShort:
-		return len(reasons(v)) == 1 && v.BothRan == v.Elapsed
+		figures := 1
+		if v.Waiting > 0 && !v.WaitingGrows {
+			figures = 2
+		}
+		return len(reasons(v)) == figures && v.BothRan == v.Elapsed
 	}
 	return false
 }
@@ -57,6 +61,18 @@ func reasons(v *pressure.Verdict) (all []string) {
 		lastProducer(v, add)
 	default:
 		speed(v, add)
+	}
+	switch {
+	case v.Waiting > 0 && v.WaitingGrows:
+		add("%s, and they become more", Waiting(v.Waiting))
+	case v.Waiting > 0:
+		add("%s", Waiting(v.Waiting))
+	}
+	if v.MostWaiting > max(v.Waiting, v.NotSent) {
+		add("as many as %s that were due waited in front of the producer", format.Messages(v.MostWaiting))
+	}
+	if v.NotSent > 0 {
+		add("%s", NotSent(v.NotSent))
 	}
 	if v.Deepest > 0 {
 		add("deepest queue: %s", format.Messages(v.Deepest))
@@ -102,6 +118,8 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 		add("the consumer slept %s of the time", format.Percent(v.ConsumerBlocked))
 	case pressure.CauseFills:
 		add("the producer sends %s msg/s, the consumer receives %s", format.Rate(v.ProducedPerSec), format.Rate(v.ConsumedPerSec))
+	case pressure.CauseSchedule:
+		add("the producer sends %s of the %s msg/s that are due, and is not blocked", format.Rate(v.ProducedPerSec), format.Rate(v.SchedulePerSec))
 	case pressure.CauseOverflow:
 		dropped(v, add)
 	case pressure.CauseLimit:
@@ -270,6 +288,17 @@ func forecast(v *pressure.Verdict) string {
 	}
 	return fmt.Sprintf("at this rate the limit of %s is reached in %s", format.Size(v.Limit), in)
 }
+
+// Waiting says that n messages are due and were not sent so far.
+func Waiting(n uint64) string {
+	if n == 1 {
+		return "1 message that is due waits in front of the producer"
+	}
+	return format.Messages(n) + " that are due wait in front of the producer"
+}
+
+// NotSent says that n messages were due and will not be sent.
+func NotSent(n uint64) string { return were(n) + " due and not sent" }
 
 // were is "1 message was" or "2 messages were".
 func were(n uint64) string {
