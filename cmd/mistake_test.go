@@ -57,7 +57,7 @@ func TestProducer_TwoReadOnePipe_BothStop(t *testing.T) {
 	}
 }
 
-func TestProducer_StoppedWithUnsentInput_UnsentBytes(t *testing.T) {
+func TestProducer_StoppedWithUnreadInput_DiscardedBytes(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.StartWith(t, "producer", testenv.Options{
@@ -67,8 +67,8 @@ func TestProducer_StoppedWithUnsentInput_UnsentBytes(t *testing.T) {
 	testenv.EventuallyHeader(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })
 	p.Signal(unix.SIGTERM)
 	p.WantExit(0)
-	if n := p.Final().Num("unsentBytes"); n <= 0 || int(n)%len("a line\n") != 0 {
-		t.Errorf("unsentBytes %v", n)
+	if n := p.Final().Num("discardedBytes"); n <= 0 || int(n)%len("a line\n") != 0 {
+		t.Errorf("discardedBytes %v", n)
 	}
 }
 
@@ -93,7 +93,7 @@ func TestProducer_StoppedInsideLine_SendsNoHalf(t *testing.T) {
 				if got, err := os.ReadFile(out); err != nil || string(got) != "one\n" {
 					t.Errorf("%q, %v", got, err)
 				}
-				if f := p.Final(); f.Num("producedCount") != 1 || f.Num("unsentBytes") != 7 {
+				if f := p.Final(); f.Num("producedCount") != 1 || f.Num("discardedBytes") != 7 {
 					t.Errorf("final report %v", f)
 				}
 			})

@@ -119,7 +119,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	rep.EndingAs(end)
 	if in != nil {
-		rep.Unsent(in.Unsent())
+		rep.Discarded(in.Discarded())
 	}
 	rep.Finish()
 	alone := w.Segment().Absent(layout.Consumer)

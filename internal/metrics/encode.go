@@ -1,80 +1,59 @@
 package metrics
 
-import (
-	"bytes"
-	"encoding/json"
-	"strings"
-)
+import "strings"
 
 // MarshalJSON implements [json.Marshaler]: one object with every key of the table, in its
 // order. An object within it of which nothing is known is null.
 func (s *Sample) MarshalJSON() ([]byte, error) {
-	out := object{}
-	var inner object
-	group := ""
+	text, _, err := s.object(nil, keyed, 0)
+	return text, err
+}
+
+// keyed are the metrics that have a key.
+var keyed = func() (all []*Metric) {
 	for i := range Table {
-		m := &Table[i]
-		if m.Key == "" {
-			continue
+		if Table[i].Key != "" {
+			all = append(all, &Table[i])
 		}
-		of, key, nested := strings.Cut(m.Key, ".")
+	}
+	return all
+}()
+
+// object appends to text the object of the metrics, whose keys begin with the same characters up to
+// start, and reports whether any value in it is known.
+func (s *Sample) object(text []byte, of []*Metric, start int) (_ []byte, known bool, err error) {
+	text = append(text, '{')
+	for len(of) > 0 {
+		key, _, nested := strings.Cut(of[0].Key[start:], ".")
+		text = append(text, '"')
+		text = append(append(text, key...), `":`...)
 		if !nested {
-			of, key = "", m.Key
+			v := of[0].Value(s)
+			b, err := v.MarshalJSON()
+			if err != nil {
+				return nil, false, err
+			}
+			text, known, of = append(text, b...), known || v.Known(), of[1:]
+		} else {
+			n, within := 1, of[0].Key[:start+len(key)+1]
+			for n < len(of) && strings.HasPrefix(of[n].Key, within) {
+				n++
+			}
+			empty := len(text)
+			inner, any, err := s.object(text, of[:n], len(within))
+			if err != nil {
+				return nil, false, err
+			}
+			if text, of = inner, of[n:]; !any {
+				text = append(text[:empty], "null"...)
+			}
+			known = known || any
 		}
-		if of != group {
-			out.close(group, &inner)
-			group = of
-		}
-		at := &out
-		if nested {
-			at = &inner
-		}
-		if err := at.add(key, m.Value(s)); err != nil {
-			return nil, err
+		if len(of) > 0 {
+			text = append(text, ',')
 		}
 	}
-	out.close(group, &inner)
-	return append(out.text.Bytes(), '}'), nil
-}
-
-// object is a JSON object that is being written.
-type object struct {
-	text  bytes.Buffer
-	known bool // at least one value is
-}
-
-func (o *object) key(name string) {
-	if o.text.Len() == 0 {
-		o.text.WriteByte('{')
-	} else {
-		o.text.WriteByte(',')
-	}
-	o.text.WriteString(`"` + name + `":`)
-}
-
-func (o *object) add(name string, v Value) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	o.key(name)
-	o.text.Write(text)
-	o.known = o.known || v.Known()
-	return nil
-}
-
-// close adds an object within this one, if there is one, and empties it.
-func (o *object) close(name string, inner *object) {
-	if name == "" {
-		return
-	}
-	o.key(name)
-	if inner.known {
-		o.text.Write(append(inner.text.Bytes(), '}'))
-	} else {
-		o.text.WriteString("null")
-	}
-	*inner = object{}
+	return append(text, '}'), known, nil
 }
 
 // Columns returns the names of the columns in CSV, in the order of the table.

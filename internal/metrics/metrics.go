@@ -27,14 +27,14 @@ type Sample struct {
 
 	Now      *pressure.Snapshot // nil while there is no segment, or none that can be read
 	Interval pressure.Interval  // before Now; of no length where only Now is known
-	Run      *pressure.Interval // since the side started; nil for an observer
+	Run      *pressure.Interval // since the side started; for an observer, since the segment was created; nil in gauge record and for Prometheus
 	Own      *OwnCount          // in place of Now in the last report on a segment that cannot be read any more
 
 	Verdict        pressure.Verdict // of no kind when it cannot be known
 	Reason, Advice string           // the verdict in words
 
-	End    string // how the stream has ended: complete, stopped, failed, incomplete; "" = not, or not known
-	Unsent *int64 // bytes read from the input and not sent; nil when there is no input, or it goes on
+	End       string // how the stream has ended: complete, stopped, failed, incomplete; "" = not, or not known
+	Discarded *int64 // bytes read from the input and not sent; nil when there is no input, or it goes on
 }
 
 // OwnCount is how many messages a side has produced or consumed, as it counts them itself.
@@ -45,7 +45,7 @@ type OwnCount struct {
 
 // Metric is a row of the table.
 type Metric struct {
-	// Key is the key in JSON; a dot stands before a key of an object within the object.
+	// Key is the key in JSON; a dot stands before a key of an object within another.
 	// It is "" for what only Prometheus has.
 	Key string
 	// CSV: gauge record has a column of it, which is called [Metric.Column].
@@ -62,7 +62,8 @@ type Metric struct {
 	// Help says in one sentence what the value means.
 	Help string
 
-	get func(s *Sample) Value
+	get       func(s *Sample) Value
+	histogram func(s *pressure.Snapshot) *pressure.Histogram // if Type is Histogram
 }
 
 // Type is the type of a series in Prometheus.
@@ -100,6 +101,9 @@ func (m *Metric) Value(s *Sample) Value {
 	}
 	return m.get(s)
 }
+
+// Distribution returns the histogram of a metric of that type, nil where it is unknown.
+func (m *Metric) Distribution(s *pressure.Snapshot) *pressure.Histogram { return m.histogram(s) }
 
 // Column is the name of the metric's column in CSV: its key in camel case, without dots.
 func (m *Metric) Column() string {

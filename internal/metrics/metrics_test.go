@@ -51,7 +51,7 @@ func row(t *testing.T, key string) *Metric {
 }
 
 func TestTable_NamesAreUniqueAndConventional(t *testing.T) {
-	key := regexp.MustCompile(`^[a-z][a-zA-Z0-9]*(\.[a-z][a-zA-Z0-9]*)?$`)
+	key := regexp.MustCompile(`^[a-z][a-zA-Z0-9]*(\.[a-z][a-zA-Z0-9]*){0,2}$`)
 	series := regexp.MustCompile(`^sluice(_[a-z0-9]+)+$`)
 	seen := map[string]bool{}
 	var groups []string
@@ -70,11 +70,13 @@ func TestTable_NamesAreUniqueAndConventional(t *testing.T) {
 		if m.Key != "" && !key.MatchString(m.Key) || m.Series != "" && !series.MatchString(m.Series) || name == "" {
 			t.Errorf("key %q, series %q", m.Key, m.Series)
 		}
-		if group, _, nested := strings.Cut(m.Key, "."); nested && (len(groups) == 0 || groups[len(groups)-1] != group) {
-			if slices.Contains(groups, group) {
-				t.Errorf("%s: the keys of an object stand apart", m.Key)
+		for at := range m.Key {
+			if group := m.Key[:at]; m.Key[at] == '.' && (i == 0 || !strings.HasPrefix(Table[i-1].Key, group+".")) {
+				if slices.Contains(groups, group) {
+					t.Errorf("%s: the keys of an object stand apart", m.Key)
+				}
+				groups = append(groups, group)
 			}
-			groups = append(groups, group)
 		}
 		if m.Key == "" && m.CSV {
 			t.Errorf("%s: a column without a name", m.Series)
@@ -103,7 +105,7 @@ func TestTable_NamesAreUniqueAndConventional(t *testing.T) {
 func TestSample_HasTheKeysOfTheContract(t *testing.T) {
 	contract := strings.Fields(`role name mode elapsedSec final producedCount consumedCount producerWaits consumerWaits
 		producerWaitSec consumerWaitSec queueDepth queueBytes capacityBytes fill throughputPerSec refusedCount
-		droppedCount lostCount highWater memoryBytes verdict latency`)
+		droppedCount lostCount highWater memoryBytes verdict latency response lateness offeredCount unsentCount refusedMessages`)
 	text, keys := encode(t, moving(func(*Sample) {}))
 	for _, k := range contract {
 		if _, ok := keys[k]; !ok {
@@ -121,7 +123,8 @@ func TestSample_HasTheKeysOfTheContract(t *testing.T) {
 		}
 	}
 	columns := strings.Fields(`producedCount consumedCount queueDepth queueBytes fill throughputPerSec producerWaits consumerWaits
-		producerWaitSec consumerWaitSec refusedCount droppedCount lostCount fdsInFlight memoryBytes latencyP50 latencyP99 verdict`)
+		producerWaitSec consumerWaitSec refusedCount droppedCount lostCount fdsInFlight memoryBytes latencyP50 latencyP99
+		responseP50 responseP99 offeredCount unsentCount verdict`)
 	for _, c := range columns {
 		if !slices.Contains(Columns(), c) {
 			t.Errorf("no column %s", c)
@@ -145,7 +148,7 @@ func TestSample_WritesWhatIsKnown(t *testing.T) {
 		}
 	}
 	for _, part := range []string{
-		`"run":{"elapsedSec":3,"waitingCount":2,"producedCount":30,"consumedCount":0,"refusedCount":0,"droppedCount":0,"lostCount":0}`,
+		`"run":{"elapsedSec":3,"waitingCount":2,"producedCount":30,"consumedCount":0,"refusedCount":0,"droppedCount":0,"lostCount":0,"refusedMessages":0,"unsentCount":0,"offeredCount":0,"latency":null,"response":null,"lateness":null,"latenessExplains":null}`,
 		`"producer":{"alive":true,"pid":7,"state":"running","where":"pid 7","wakes":0,"spuriousWakes":0}`, `"max":1200}`,
 	} {
 		if !strings.Contains(text, part) {
@@ -172,9 +175,9 @@ func TestSample_LeavesOutWhatIsUnknown(t *testing.T) {
 		sample *Sample
 	}{
 		{"no segment", "", &Sample{Role: "consumer", Name: "orders", Mode: layout.ModeRing}},
-		{"no samples, no run, a ring", "latency run limitBytes limitReached limitInSec fdsInFlight fdsMax refuseReason unsentBytes streamEnd", moving(func(*Sample) {})},
+		{"no samples, no run, a ring", "latency response lateness latenessExplains schedulePerSec run limitBytes limitReached limitInSec fdsInFlight fdsMax refuseReason discardedBytes streamEnd", moving(func(*Sample) {})},
 		{"a transfer without a limit", "capacityBytes slots fill limitInSec", moving(func(s *Sample) { transfer(s); s.Verdict.Grows = true })},
-		{"a first look", "throughputPerSec", moving(func(s *Sample) { s.Interval = pressure.Interval{} })},
+		{"a first look", "throughputPerSec offeredPerSec", moving(func(s *Sample) { s.Interval = pressure.Interval{} })},
 		{"a value that is none", "throughputPerSec", moving(func(s *Sample) { s.Interval.Throughput = math.NaN() })},
 	} {
 		_, keys := encode(t, c.sample)

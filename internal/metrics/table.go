@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"sluice/layout"
@@ -8,12 +10,15 @@ import (
 )
 
 // Table is every metric, in the order of the keys in JSON. It is not to be changed. Keys of one
-// object within the object stand together.
+// object within another stand together.
 //
 // One word has one meaning in all names: blocked (slept because the queue was full or empty),
 // refused (could not be sent now), dropped (given up by policy), lost (gone with a dead
 // process), unsent (due and not yet sent).
-var Table = []Metric{
+var Table = slices.Concat(counters, latency.rows(""), response.rows(""), lateness.rows(""), explained, stream, runCounters,
+	latency.rows("run."), response.rows("run."), lateness.rows("run."), runExplained, sides)
+
+var counters = []Metric{
 	{Key: "role", get: func(s *Sample) Value { return Text(s.Role) },
 		Help: "Who reports: producer, consumer or observer."},
 	{Key: "name", get: func(s *Sample) Value { return Text(s.Name) },
@@ -74,7 +79,7 @@ var Table = []Metric{
 		Help: "Most messages in the ring (--slots); 0 when its capacity is the only bound."},
 	{Key: "fill", CSV: true, Series: "sluice_fill_ratio", Unit: Ratio, get: now(fill),
 		Help: "Share of the tighter bound that is in use; unknown when there is no bound."},
-	{Key: "throughputPerSec", CSV: true, Unit: PerSecond, get: throughput,
+	{Key: "throughputPerSec", CSV: true, Unit: PerSecond, get: perSecond(func(i *pressure.Interval) float64 { return i.Throughput }),
 		Help: "Messages consumed per second in the interval; in a last report run.consumedCount / run.elapsedSec."},
 
 	{Key: "refusedCount", CSV: true, Series: "sluice_refused_total", Type: Counter, Unit: Sends,
@@ -83,6 +88,19 @@ var Table = []Metric{
 	{Key: "droppedCount", CSV: true, Series: "sluice_dropped_messages_total", Type: Counter, Unit: Messages,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Dropped) }),
 		Help: "Messages dropped because the queue was full (--on-full drop)."},
+	{Key: "refusedMessages", Series: "sluice_refused_messages_total", Type: Counter, Unit: Messages,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.RefusedMessages) }),
+		Help: "Messages given up because they were refused; refusedCount counts attempts."},
+	{Key: "unsentCount", CSV: true, Series: "sluice_unsent_messages", Unit: Messages,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Unsent) }),
+		Help: "Messages that were due by a schedule (--open-loop) and not sent; those of a schedule that goes on may yet be sent."},
+	{Key: "offeredCount", CSV: true, Series: "sluice_offered_messages_total", Type: Counter, Unit: Messages,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Offered()) }),
+		Help: "Messages offered to the queue since the segment was created: producedCount + droppedCount + refusedMessages + unsentCount."},
+	{Key: "offeredPerSec", Unit: PerSecond, get: perSecond(func(i *pressure.Interval) float64 { return float64(i.Offered) / i.Elapsed.Seconds() }),
+		Help: "Messages offered per second in the interval."},
+	{Key: "schedulePerSec", Unit: PerSecond, get: now(schedule),
+		Help: "Messages a second, on average, that are due by the schedule of the producer; unknown when it has none."},
 	{Key: "highWater", Series: "sluice_high_water_messages", Unit: Messages,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Deepest()) }),
 		Help: "Deepest queue seen since the segment was created; the producer records it only now and then."},
@@ -110,26 +128,29 @@ var Table = []Metric{
 		get:  now(func(s *pressure.Snapshot) Value { return Text(s.RefuseReason.String()) }),
 		Help: "What kept the producer from sending last; none when nothing has."},
 
-	{Series: "sluice_latency_seconds", Type: Histogram, Unit: Seconds,
-		Help: "Times from publish to receive, sampled: a sample counts for the messages since the one before it."},
-	{Key: "latency.p50", CSV: true, Unit: Nanoseconds, get: quantile(0.5),
-		Help: "Half of the messages took no longer from publish to receive in the interval, by a sample."},
-	{Key: "latency.p90", Unit: Nanoseconds, get: quantile(0.9),
-		Help: "90 % of the messages took no longer from publish to receive in the interval, by a sample."},
-	{Key: "latency.p99", CSV: true, Unit: Nanoseconds, get: quantile(0.99),
-		Help: "99 % of the messages took no longer from publish to receive in the interval, by a sample."},
-	{Key: "latency.p999", Unit: Nanoseconds, get: quantile(0.999),
-		Help: "99.9 % of the messages took no longer from publish to receive in the interval, by a sample."},
-	{Key: "latency.max", Unit: Nanoseconds, get: latency(func(h *pressure.Histogram) time.Duration { return h.Max }),
-		Help: "The longest time from publish to receive in the interval, of a sample."},
+	{Series: "sluice_latency_seconds", Type: Histogram, Unit: Seconds, histogram: func(s *pressure.Snapshot) *pressure.Histogram { return &s.Latency },
+		Help: "Times from published to received, sampled: a sample counts for the messages since the one before it."},
+	{Series: "sluice_response_seconds", Type: Histogram, Unit: Seconds, histogram: scheduled(func(s *pressure.Snapshot) *pressure.Histogram { return &s.Response }),
+		Help: "Times from due by a schedule to received, sampled likewise."},
+	{Series: "sluice_lateness_seconds", Type: Histogram, Unit: Seconds, histogram: scheduled(func(s *pressure.Snapshot) *pressure.Histogram { return &s.Lateness }),
+		Help: "Times from due to the beginning of the sending, of messages that the producer was not held back from."},
+}
 
-	{Key: "unsentBytes", Unit: Bytes, get: unsent,
-		Help: "Bytes read from the input and not sent when the producer was stopped; unknown before, and without an input."},
+var explained = []Metric{
+	{Key: "latenessExplains", get: func(s *Sample) Value { return explains(s, &s.Interval) },
+		Help: "Of p50, p90, p99 and p999 of the response those that the lateness of the producer itself could explain: it is at least half of them in the interval; empty when there is none."},
+}
+
+var stream = []Metric{
+	{Key: "discardedBytes", Unit: Bytes, get: discarded,
+		Help: "Bytes read from the input and discarded when the producer was stopped; unknown before, and without an input."},
 	{Key: "streamEnd", get: func(s *Sample) Value { return textOrUnknown(s.End) },
 		Help: "How the stream ended: complete, stopped, failed, or for a consumer incomplete (an earlier producer did not come to its end, or messages were lost); unknown while it goes on, and after a kill."},
+}
 
+var runCounters = []Metric{
 	{Key: "run.elapsedSec", Unit: Seconds, get: runElapsed,
-		Help: "Time since this side joined the segment, in which the counts of run were made: elapsedSec without the wait for a segment."},
+		Help: "Time since this side joined the segment, in which the values of run were measured: elapsedSec without the wait for a segment; for an observer, since the segment was created."},
 	{Key: "run.waitingCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.DepthBefore }),
 		Help: "Messages in the queue when this side joined the segment."},
 	{Key: "run.producedCount", Unit: Messages, get: ownRun(layout.Producer, func(i *pressure.Interval) uint64 { return i.Produced }),
@@ -142,7 +163,20 @@ var Table = []Metric{
 		Help: "Messages dropped since this side started."},
 	{Key: "run.lostCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.Lost }),
 		Help: "Messages lost since this side started."},
+	{Key: "run.refusedMessages", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.RefusedMessages }),
+		Help: "Messages given up because they were refused, since this side started."},
+	{Key: "run.unsentCount", Unit: Messages, get: runUnsent,
+		Help: "Growth of unsentCount since this side started; negative when a backlog was sent."},
+	{Key: "run.offeredCount", Unit: Messages, get: run(func(i *pressure.Interval) uint64 { return i.Offered }),
+		Help: "Messages offered since this side started."},
+}
 
+var runExplained = []Metric{
+	{Key: "run.latenessExplains", get: func(s *Sample) Value { return explains(s, s.Run) },
+		Help: "Likewise of the run."},
+}
+
+var sides = []Metric{
 	{Key: "producer.alive", Series: "sluice_producer_alive", get: producer(alive),
 		Help: "Whether a live process holds the producer's role; unknown where the kernel does not tell."},
 	{Key: "producer.pid", get: producer(pid),
@@ -246,20 +280,6 @@ func consumer(get func(r *pressure.RoleStats) Value) func(s *Sample) Value {
 	return now(func(s *pressure.Snapshot) Value { return get(&s.Consumer) })
 }
 
-// latency is a getter of a time that the interval's samples tell, if there are any.
-func latency(get func(h *pressure.Histogram) time.Duration) func(s *Sample) Value {
-	return func(s *Sample) Value {
-		if s.Now == nil || s.Interval.Latency.Count == 0 {
-			return Value{}
-		}
-		return Count(uint64(get(&s.Interval.Latency)))
-	}
-}
-
-func quantile(q float64) func(s *Sample) Value {
-	return latency(func(h *pressure.Histogram) time.Duration { return h.Quantile(q) })
-}
-
 func fill(s *pressure.Snapshot) Value {
 	if !s.Bounded() {
 		return Value{}
@@ -267,19 +287,58 @@ func fill(s *pressure.Snapshot) Value {
 	return Number(s.Fill())
 }
 
-// throughput is unknown where there is no interval, as at the first look at a segment.
-func throughput(s *Sample) Value {
-	if s.Now == nil || s.Interval.Elapsed <= 0 {
-		return Value{}
+// perSecond is a getter of a rate in the interval. It is unknown where there is none, as at the
+// first look at a segment.
+func perSecond(get func(i *pressure.Interval) float64) func(s *Sample) Value {
+	return func(s *Sample) Value {
+		if s.Now == nil || s.Interval.Elapsed <= 0 {
+			return Value{}
+		}
+		return Number(get(&s.Interval))
 	}
-	return Number(s.Interval.Throughput)
 }
 
-func unsent(s *Sample) Value {
-	if s.Unsent == nil {
+func discarded(s *Sample) Value {
+	if s.Discarded == nil {
 		return Value{}
 	}
-	return Count(uint64(*s.Unsent))
+	return Count(uint64(*s.Discarded))
+}
+
+func schedule(s *pressure.Snapshot) Value {
+	if !s.Schedule.InForce {
+		return Value{}
+	}
+	return Number(s.Schedule.Rate)
+}
+
+// scheduled is the histogram of a time that exists only in segments that have had a schedule.
+func scheduled(of func(s *pressure.Snapshot) *pressure.Histogram) func(s *pressure.Snapshot) *pressure.Histogram {
+	return func(s *pressure.Snapshot) *pressure.Histogram {
+		if h := of(s); s.Schedule.Base != 0 || h.Count > 0 {
+			return h
+		}
+		return nil
+	}
+}
+
+func runUnsent(s *Sample) Value {
+	if s.Run == nil {
+		return Value{}
+	}
+	return Number(float64(s.Run.UnsentGrowth))
+}
+
+// explains is unknown where not both were measured.
+func explains(s *Sample, i *pressure.Interval) Value {
+	if s.Now == nil || i == nil || i.Response.Count == 0 || i.Lateness.Count == 0 {
+		return Value{}
+	}
+	var names []string
+	for _, q := range i.LatenessExplains() {
+		names = append(names, quantileNames[q])
+	}
+	return Text(strings.Join(names, " "))
 }
 
 func alive(r *pressure.RoleStats) Value {

@@ -260,14 +260,14 @@ func TestFinal_SnapshotBeforeSIGCONT_StopNotShortened(t *testing.T) {
 	}
 }
 
-func TestFinal_Unsent(t *testing.T) {
-	for unsent, want := range map[int64]string{0: "", 1234: "stopped with 1,234 bytes read from the input and not sent; they are lost"} {
+func TestFinal_Discarded(t *testing.T) {
+	for discarded, want := range map[int64]string{0: "", 1234: "stopped with 1,234 bytes read from the input and not sent; they are discarded"} {
 		var b strings.Builder
 		r := Start(Options{Role: layout.Producer, Name: "orders", Mode: layout.ModeRing, Out: &b, Total: -1})
-		r.Unsent(unsent)
+		r.Discarded(discarded)
 		r.Finish()
 		if _, note, _ := strings.Cut(b.String(), "producer: "); strings.TrimSpace(note) != want {
-			t.Errorf("%d bytes: %q", unsent, b.String())
+			t.Errorf("%d bytes: %q", discarded, b.String())
 		}
 	}
 }

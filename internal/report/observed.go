@@ -15,11 +15,13 @@ import (
 
 // Of returns the report of an observer on the segment called name, of which lately is the last
 // interval and v the verdict. An observer did not start with the segment: Elapsed is the segment's
-// age.
+// age, and Run what happened in it.
 func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressure.Verdict) *Report {
+	age := time.Since(now.Created)
+	created := pressure.Snapshot{At: now.At - uint64(age), Geometry: now.Geometry}
 	r := &Report{Sample: metrics.Sample{
-		Role: "observer", Name: name, Mode: now.Geometry.Mode, Elapsed: time.Since(now.Created), Final: true,
-		Now: now, Interval: *lately, End: streamEnd(now),
+		Role: "observer", Name: name, Mode: now.Geometry.Mode, Elapsed: age, Final: true,
+		Now: now, Interval: *lately, Run: new(pressure.Between(&created, now)), End: streamEnd(now),
 	}}
 	r.setVerdict(v)
 	return r
@@ -28,7 +30,7 @@ func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressu
 // Observed prints the report of an observer for people: totals since the segment was created, and
 // rates of the interval.
 func Observed(out io.Writer, r *Report) error {
-	s, i := r.Now, &r.Interval
+	s, i, all := r.Now, &r.Interval, r.Run
 	var b strings.Builder
 	row := func(name, text string, args ...any) {
 		fmt.Fprintf(&b, "  %-10s %s\n", name, fmt.Sprintf(text, args...))
@@ -39,6 +41,7 @@ func Observed(out io.Writer, r *Report) error {
 	if r.Advice != "" {
 		row("", "%s", r.Advice)
 	}
+	offeredRows(row, s, all)
 	row("produced", "%s, %s; %s msg/s now", format.Messages(s.Produced), format.Size(s.ProducedBytes), format.Rate(perSecond(i.Produced, i.Elapsed)))
 	row("consumed", "%s, %s; %s msg/s, %s/s now", format.Messages(s.Consumed), format.Size(s.ConsumedBytes),
 		format.Rate(i.Throughput), format.Size(uint64(perSecond(i.ConsumedBytes, i.Elapsed))))
@@ -49,10 +52,8 @@ func Observed(out io.Writer, r *Report) error {
 	row("queue", "%s%s, %s, %s; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), fullness(s), format.Messages(s.Deepest()))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
-	optionalRows(row, s, s.Dropped, s.Refused, s.Lost)
-	if h := &s.Latency; h.Count > 0 {
-		row("latency", "%s", Quantiles(h))
-	}
+	optionalRows(row, s, all)
+	timeRows(row, all)
 	row("memory", "%s%s", most, format.Size(s.Memory))
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -83,13 +84,17 @@ func QueueUse(s *pressure.Snapshot) string {
 
 // optionalRows prints the rows that only some segments have. The counts are of the same time as the
 // other rows.
-func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot, dropped, refused, lost uint64) {
+func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot, i *pressure.Interval) {
+	refusals := format.Number(i.Refused, "send")
+	if i.RefusedMessages > 0 {
+		refusals += fmt.Sprintf(", %s given up", format.Messages(i.RefusedMessages))
+	}
 	if s.Geometry.Mode != layout.ModeTransfer {
-		if dropped > 0 {
-			row("dropped", "%s, because the ring was full", format.Messages(dropped))
+		if i.Dropped > 0 {
+			row("dropped", "%s, because the ring was full", format.Messages(i.Dropped))
 		}
-		if refused > 0 {
-			row("refused", "%s: the ring was full", format.Number(refused, "send"))
+		if i.Refused > 0 {
+			row("refused", "%s: the ring was full", refusals)
 		}
 		return
 	}
@@ -100,16 +105,10 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 	} else {
 		row("in flight", "%s, %s of at most %s descriptors", inFlight, format.Count(s.Descriptors), format.Count(s.MaxDescriptors))
 	}
-	if refused > 0 {
-		row("refused", "%s%s", format.Number(refused, "send"), lastReason(s.RefuseReason))
+	if i.Refused > 0 {
+		row("refused", "%s%s", refusals, lastReason(s.RefuseReason))
 	}
-	if lost > 0 {
-		row("lost", "%s: queued by a producer that died or gave up", format.Messages(lost))
+	if i.Lost > 0 {
+		row("lost", "%s: queued by a producer that died or gave up", format.Messages(i.Lost))
 	}
-}
-
-// Quantiles returns the usual quantiles as text.
-func Quantiles(h *pressure.Histogram) string {
-	return fmt.Sprintf("p50 %s  p90 %s  p99 %s  p99.9 %s  max %s",
-		format.Duration(h.Quantile(0.5)), format.Duration(h.Quantile(0.9)), format.Duration(h.Quantile(0.99)), format.Duration(h.Quantile(0.999)), format.Duration(h.Max))
 }

@@ -56,8 +56,8 @@ type Reporter struct {
 
 	lastOutputWait time.Duration // outputWaited at the last report
 
-	unsent *int64 // for the final report
-	end    string // likewise; "" = what the segment says
+	discarded *int64 // for the final report
+	end       string // likewise; "" = what the segment says
 
 	mu          sync.Mutex
 	segment     *shm.Segment // nil before Attach and after Detach
@@ -177,9 +177,9 @@ func inTime(done <-chan struct{}) bool {
 	return false
 }
 
-// Unsent sets for the final report how many bytes had been read from the input and not sent
+// Discarded sets for the final report how many bytes had been read from the input and not sent
 // when the producer was stopped.
-func (r *Reporter) Unsent(n int64) { r.unsent = &n }
+func (r *Reporter) Discarded(n int64) { r.discarded = &n }
 
 // EndedAs sets for the final report of a consumer how the stream ended: nil when it was complete.
 func (r *Reporter) EndedAs(incomplete error) { r.end = endOf(incomplete) }
@@ -216,8 +216,8 @@ func (r *Reporter) Finish() {
 		r.bar.finish(r.producedBytes())
 		r.emit(r.first, true)
 	})
-	if r.unsent != nil && *r.unsent > 0 {
-		r.note("stopped with %s bytes read from the input and not sent; they are lost", format.Count(*r.unsent))
+	if r.discarded != nil && *r.discarded > 0 {
+		r.note("stopped with %s bytes read from the input and not sent; they are discarded", format.Count(*r.discarded))
 	}
 }
 
@@ -357,7 +357,7 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) (now pressure.Snap
 	}
 	rep.addOutputWait(since)
 	if final {
-		rep.Unsent, rep.End = r.unsent, cmp.Or(r.end, rep.End)
+		rep.Discarded, rep.End = r.discarded, cmp.Or(r.end, rep.End)
 		if r.opt.Role == layout.Producer && rep.End == layout.EndFailed.String() {
 			rep.Advice = "" // the error's hint says what to do
 		}

@@ -30,6 +30,7 @@ func fiveSeconds(change func(r *Report, before, after *pressure.Snapshot)) *Repo
 	change(r, &before, &after)
 	r.Mode = after.Geometry.Mode
 	r.Now, r.Interval = &after, pressure.Between(&before, &after)
+	r.Run = &r.Interval
 	r.setVerdict(pressure.Judge(&r.Interval, &after))
 	return r
 }
@@ -133,22 +134,24 @@ func TestJSON_Keys(t *testing.T) {
 		null  string
 		known map[string]any
 	}{
-		{"ring", ring, "limitBytes limitInSec fdsInFlight fdsMax refuseReason latency unsentBytes",
+		{"ring", ring, "limitBytes limitInSec fdsInFlight fdsMax refuseReason latency response lateness discardedBytes",
 			map[string]any{"lostCount": 0.0, "droppedCount": 0.0, "refusedCount": 0.0, "capacityBytes": 1048576.0, "slots": 0.0, "queueDepth": 5.0, "final": true}},
-		{"transfer", fiveSeconds(asTransfer), "capacityBytes slots limitInSec latency unsentBytes", map[string]any{"lostCount": 0.0, "limitBytes": 0.0, "fdsInFlight": 0.0}},
+		{"transfer", fiveSeconds(asTransfer), "capacityBytes slots limitInSec latency response lateness discardedBytes", map[string]any{"lostCount": 0.0, "limitBytes": 0.0, "fdsInFlight": 0.0}},
 		{"no segment", &Report{Sample: metrics.Sample{Role: "consumer", Name: "orders", Mode: layout.ModeRing, Verdict: pressure.Verdict{Kind: pressure.NoProducer}}},
 			"producedCount consumedCount producerWaits consumerWaits producerWaitSec consumerWaitSec queueDepth queueBytes capacityBytes fill throughputPerSec refusedCount droppedCount lostCount highWater memoryBytes latency",
 			map[string]any{"final": false, "verdict": "no-producer"}},
 		{"a run", func() *Report {
 			r := fiveSeconds(func(*Report, *pressure.Snapshot, *pressure.Snapshot) {})
-			r.Run, r.End = &r.Interval, "stopped"
+			r.End = "stopped"
 			return r
 		}(), "limitBytes", map[string]any{"streamEnd": "stopped", "run": map[string]any{
 			"elapsedSec": 5.0, "waitingCount": 20.0, "producedCount": 10.0, "consumedCount": 25.0, "refusedCount": 0.0, "droppedCount": 0.0, "lostCount": 0.0,
+			"refusedMessages": 0.0, "unsentCount": 0.0, "offeredCount": 10.0, "latency": nil, "response": nil, "lateness": nil, "latenessExplains": nil,
 		}, "producer": map[string]any{"alive": true, "pid": 7.0, "state": "running", "where": "pid 7", "wakes": 0.0, "spuriousWakes": 0.0}}},
 		{"a truncated segment", &Report{Sample: metrics.Sample{Role: "producer", Name: "orders", Own: &metrics.OwnCount{Run: 5, Total: 7}}}, "consumedCount queueDepth verdict streamEnd producer consumer",
 			map[string]any{"producedCount": 7.0, "run": map[string]any{
 				"elapsedSec": nil, "waitingCount": nil, "producedCount": 5.0, "consumedCount": nil, "refusedCount": nil, "droppedCount": nil, "lostCount": nil,
+				"refusedMessages": nil, "unsentCount": nil, "offeredCount": nil, "latency": nil, "response": nil, "lateness": nil, "latenessExplains": nil,
 			}}},
 		{"a ring that fills", fiveSeconds(func(_ *Report, b, s *pressure.Snapshot) {
 			s.Produced, s.Consumed, s.QueueBytes = 1120, 200, 1<<19

@@ -20,6 +20,17 @@ func (r *Report) sentence() string {
 	i := &r.Interval
 	text := fmt.Sprintf("%s: %s msg/s, %s queued, %s; blocked: producer %s, consumer %s", r.Verdict.Kind, format.Rate(i.Throughput),
 		format.Messages(r.Now.Depth()), fullness(r.Now), format.Percent(i.ProducerBlocked), format.Percent(i.ConsumerBlocked))
+	for _, t := range []struct {
+		name string
+		h    *pressure.Histogram
+	}{{"latency", &i.Latency}, {"response", &i.Response}} {
+		if i.Response.Count > 0 && t.h.Count > 0 {
+			text += fmt.Sprintf("; %s p50 %s, p99 %s", t.name, format.Duration(t.h.Quantile(0.5)), format.Duration(t.h.Quantile(0.99)))
+		}
+	}
+	if n := r.Now.Waiting(); n > 0 {
+		text += fmt.Sprintf("; %s unsent", format.Count(n))
+	}
 	if !r.onlyFigures && r.Reason != "" {
 		text += "; " + r.Reason
 	}

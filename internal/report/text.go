@@ -16,7 +16,8 @@ import (
 type text struct {
 	journal bool
 	verdict pressure.Kind // the last one printed
-	lines   int           // with figures, so far
+	lines   int           // with figures since the columns changed
+	times   bool          // the last line had the columns of a schedule
 }
 
 func (t *text) print(out io.Writer, r *Report) error {
@@ -38,11 +39,17 @@ const (
 	remark   = "%-8s %7s %s\n"
 )
 
+// With a schedule, how long the messages took says more than the waits of the sides.
+const (
+	timesHeading = "%48s%15s\n" // over the columns of each time
+	timesColumns = "%-8s %7s %6s %6s %6s %6s %6s %6s %6s %s\n"
+)
+
 // headingEvery is the number of lines between two headings.
 const headingEvery = 20
 
 func (t *text) line(b *strings.Builder, r *Report) {
-	s, i := r.Now, &r.Interval
+	s := r.Now
 	if t.journal {
 		t.entry(b, r)
 		return
@@ -50,24 +57,55 @@ func (t *text) line(b *strings.Builder, r *Report) {
 	if s == nil {
 		fmt.Fprintf(b, remark, r.Role, format.Seconds(r.Elapsed), kind(&r.Verdict))
 	} else {
-		if t.lines%headingEvery == 0 {
-			fmt.Fprintf(b, headings, "", "time", "msg/s", "queue", "depth", "prod. waits", "cons. waits", "verdict")
+		if times := scheduled(s, &r.Interval); times != t.times {
+			t.times, t.lines = times, 0
 		}
+		heading := t.lines%headingEvery == 0
 		t.lines++
-		fmt.Fprintf(b, columns,
-			r.Role, format.Seconds(r.Elapsed), format.Rate(i.Throughput), gauge(s), format.ShortCount(s.Depth()),
-			format.ShortCount(i.ProducerWaits), format.NarrowPercent(i.ProducerBlocked), format.ShortCount(i.ConsumerWaits), format.NarrowPercent(i.ConsumerBlocked), r.Verdict.Kind)
+		if t.times {
+			t.timesLine(b, r, heading)
+		} else {
+			t.waitsLine(b, r, heading)
+		}
 	}
 	if t.verdict == r.Verdict.Kind {
 		return
 	}
 	t.verdict = r.Verdict.Kind
-	if s == nil || !r.onlyFigures {
+	if s == nil || !r.onlyFigures || t.times {
 		fmt.Fprintf(b, remark, r.Role, "", r.Reason)
 	}
 	if r.Advice != "" {
 		fmt.Fprintf(b, remark, r.Role, "", r.Advice)
 	}
+}
+
+// waitsLine is a line with the waits of the sides.
+func (t *text) waitsLine(b *strings.Builder, r *Report, heading bool) {
+	s, i := r.Now, &r.Interval
+	if heading {
+		fmt.Fprintf(b, headings, "", "time", "msg/s", "queue", "depth", "prod. waits", "cons. waits", "verdict")
+	}
+	fmt.Fprintf(b, columns,
+		r.Role, format.Seconds(r.Elapsed), format.Rate(i.Throughput), gauge(s), format.ShortCount(s.Depth()),
+		format.ShortCount(i.ProducerWaits), format.NarrowPercent(i.ProducerBlocked), format.ShortCount(i.ConsumerWaits), format.NarrowPercent(i.ConsumerBlocked), r.Verdict.Kind)
+}
+
+// timesLine is a line with the two times, where messages are due by a schedule.
+func (t *text) timesLine(b *strings.Builder, r *Report, heading bool) {
+	s, i := r.Now, &r.Interval
+	if heading {
+		fmt.Fprintf(b, timesHeading, "latency", "response")
+		fmt.Fprintf(b, timesColumns, "", "time", "msg/s", "unsent", "depth", "p50", "p99", "p50", "p99", "verdict")
+	}
+	quantile := func(h *pressure.Histogram, q float64) string {
+		if h.Count == 0 {
+			return "-"
+		}
+		return format.Duration(h.Quantile(q))
+	}
+	fmt.Fprintf(b, timesColumns, r.Role, format.Seconds(r.Elapsed), format.Rate(i.Throughput), format.ShortCount(s.Waiting()), format.ShortCount(s.Depth()),
+		quantile(&i.Latency, 0.5), quantile(&i.Latency, 0.99), quantile(&i.Response, 0.5), quantile(&i.Response, 0.99), r.Verdict.Kind)
 }
 
 // entry is a line of a journal, which has its own time and needs no columns.
@@ -104,6 +142,7 @@ func final(b *strings.Builder, r *Report) {
 		case i.DepthBefore > 0:
 			before = fmt.Sprintf("; %s queued before", format.Messages(i.DepthBefore))
 		}
+		offeredRows(row, s, i)
 		row("produced", "%s, %s%s", format.Messages(i.Produced), format.Size(i.ProducedBytes), before)
 		row("consumed", "%s, %s: %s msg/s, %s/s", format.Messages(i.Consumed), format.Size(i.ConsumedBytes),
 			format.Rate(i.Throughput), format.Size(uint64(float64(i.ConsumedBytes)/max(i.Elapsed.Seconds(), 1e-9))))
@@ -117,10 +156,8 @@ func final(b *strings.Builder, r *Report) {
 		row("queue", "%s (%s), at most %s", format.Messages(s.Depth()), use, format.Messages(i.Deepest))
 		row("producer", "blocked %s, %s of the time", format.Times(i.ProducerWaits), format.Percent(i.ProducerBlocked))
 		row("consumer", "blocked %s, %s of the time", format.Times(i.ConsumerWaits), format.Percent(i.ConsumerBlocked))
-		optionalRows(row, s, i.Dropped, i.Refused, i.Lost)
-		if h := &i.Latency; h.Count > 0 {
-			row("latency", "%s", Quantiles(h))
-		}
+		optionalRows(row, s, i)
+		timeRows(row, i)
 	}
 	if r.Own != nil {
 		passed := "produced"

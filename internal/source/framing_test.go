@@ -127,8 +127,8 @@ func TestFraming_MessageBoundaries(t *testing.T) {
 				if !slices.Equal(to.got, c.want) {
 					t.Errorf("%.60q, want %.60q", to.got, c.want)
 				}
-				if unsent := in.Unsent(); c.err == nil && unsent != 0 {
-					t.Errorf("%d bytes are unsent after the end", unsent)
+				if discarded := in.Discarded(); c.err == nil && discarded != 0 {
+					t.Errorf("%d bytes are discarded after the end", discarded)
 				}
 			})
 		}
@@ -147,7 +147,7 @@ func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 		cut           func(*Input) Cutter
 		drop          int
 		want          []string
-		unsent        int
+		discarded     int
 	}{
 		{"a line", "one\ntwo hal", byLine, 0, []string{"one\n"}, 7},
 		{"the first line", "hal", byLine, 0, nil, 3},
@@ -177,8 +177,8 @@ func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 			if !slices.Equal(to.got, c.want) {
 				t.Errorf("%.60q, want %.60q", to.got, c.want)
 			}
-			if unsent := in.Unsent(); unsent != int64(c.unsent) {
-				t.Errorf("%d bytes are unsent, want %d", unsent, c.unsent)
+			if discarded := in.Discarded(); discarded != int64(c.discarded) {
+				t.Errorf("%d bytes are discarded, want %d", discarded, c.discarded)
 			}
 		})
 		t.Run("a file that became shorter in "+c.name, func(t *testing.T) {
@@ -226,7 +226,7 @@ func openPipe(t *testing.T, ctx context.Context, content string) *Input {
 	return in
 }
 
-func TestFraming_PipeBytesNotSent_Unsent(t *testing.T) {
+func TestFraming_PipeBytesNotSent_Discarded(t *testing.T) {
 	for framing, cut := range map[string]func(*Input) Cutter{
 		"lines":   func(in *Input) Cutter { return Lines(in, 10) },
 		"lengths": func(in *Input) Cutter { return Lengths(in, 10) },
@@ -244,15 +244,15 @@ func TestFraming_PipeBytesNotSent_Unsent(t *testing.T) {
 		if framing == "chunks" {
 			want = 0 // it reads no further than it sends
 		}
-		if got := in.Unsent(); got != want {
-			t.Errorf("%s: %d bytes are unsent, want %d", framing, got, want)
+		if got := in.Discarded(); got != want {
+			t.Errorf("%s: %d bytes are discarded, want %d", framing, got, want)
 		}
 		in = input(t, content, false) // a file can be read again
 		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Rate: ratelimit.New(schedule.Spec{})}); err != nil {
 			t.Fatal(err)
 		}
-		if got := in.Unsent(); got != 0 {
-			t.Errorf("%s: %d bytes of a file are unsent", framing, got)
+		if got := in.Discarded(); got != 0 {
+			t.Errorf("%s: %d bytes of a file are discarded", framing, got)
 		}
 	}
 }

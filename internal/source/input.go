@@ -87,9 +87,9 @@ func (in *Input) open(path string) (err error) {
 // Size returns the size in bytes of a regular file, -1 for any other.
 func (in *Input) Size() int64 { return in.size }
 
-// Unsent returns how many bytes were read from a pipe or a terminal, and so cannot be read again,
-// but were not sent.
-func (in *Input) Unsent() int64 {
+// Discarded returns how many bytes were read from a pipe or a terminal, and so cannot be read
+// again, but were not sent.
+func (in *Input) Discarded() int64 {
 	if in.size >= 0 {
 		return 0
 	}

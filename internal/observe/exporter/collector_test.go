@@ -40,6 +40,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"fill_ratio", "gauge", "0.203125"}, // 13 of 64 slots, which are tighter than 2 KiB of 1 MiB
 		{"high_water_messages", "gauge", "64"},
 		{"lost_messages_total", "counter", "0"},
+		{"offered_messages_total", "counter", "1050"}, // 1013 produced, 7 dropped, 1 given up, 29 unsent
 		{"memory_bytes", "gauge", "1.114112e+06"},
 		{"produced_bytes_total", "counter", "8104"},
 		{"produced_messages_total", "counter", "1013"},
@@ -51,8 +52,10 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"producer_wakes_total", "counter", "5"},
 		{"queue_bytes", "gauge", "2048"},
 		{"queue_messages", "gauge", "13"},
+		{"refused_messages_total", "counter", "1"},
 		{"refused_total", "counter", "8"},
 		{"slots", "gauge", "64"},
+		{"unsent_messages", "gauge", "29"},
 		{"descriptors", "", ""}, {"descriptors_max", "", ""}, {"limit_bytes", "", ""}, {"limit_reached", "", ""},
 	} {
 		full := "sluice_" + m.name
@@ -62,7 +65,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		}
 	}
 	answers(t, of(name), name, want.String(), metrics...)
-	if got := len(allSeries); got != len(metrics)+2 { // latency and verdict have tests of their own
+	if got := len(allSeries); got != len(metrics)+4 { // the times and the verdict have tests of their own
 		t.Errorf("%d series are exposed, %d are tested", got, len(metrics))
 	}
 }

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -50,6 +51,39 @@ sluice_latency_seconds_sum{mode="ring",name="NAME"} %v
 sluice_latency_seconds_count{mode="ring",name="NAME"} %[1]d
 `, total, float64(sum)/1e9)
 	answers(t, of(name), name, want.String(), "sluice_latency_seconds")
+}
+
+// A segment that never had a schedule has no response, and no series that says 0. With one there
+// are series from its beginning, so that rates can be computed.
+func TestResponse_OnlyWithSchedule(t *testing.T) {
+	name, h := segment(t, ring(t))
+	count := func() (series map[string]uint64) {
+		series = map[string]uint64{}
+		families, err := registry(t, of(name)).Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if of := f.Metric[0].GetHistogram(); of != nil {
+				series[f.GetName()] = of.GetSampleCount()
+			}
+		}
+		return series
+	}
+	want := func(what string, want map[string]uint64) {
+		t.Helper()
+		if got := count(); !maps.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	took(h, 1000, 2)
+	want("no schedule", map[string]uint64{"sluice_latency_seconds": 2})
+	endpoint.BeginSchedule(h, 1, 1000)
+	want("a schedule", map[string]uint64{"sluice_latency_seconds": 2, "sluice_response_seconds": 0, "sluice_lateness_seconds": 0})
+	endpoint.AddTimes(&h.Response, endpoint.NoTime, 1000, 3)
+	endpoint.AddTimes(&h.Lateness, endpoint.NoTime, 1000, 4)
+	endpoint.EndSchedule(h)
+	want("after it", map[string]uint64{"sluice_latency_seconds": 2, "sluice_response_seconds": 3, "sluice_lateness_seconds": 4})
 }
 
 func TestLatency_CountsSaturate(t *testing.T) {

@@ -94,6 +94,8 @@ func store(h *layout.Header) {
 	p.Spurious.Store(6)
 	p.Dropped.Store(7)
 	p.Refused.Store(8)
+	p.RefusedMessages.Store(1)
+	p.Unsent.Store(29)
 	p.HighWater.Store(64)
 	c.Blocked.Store(250_000_000)
 	c.Waits.Store(9)

@@ -36,7 +36,9 @@ func (s *series) collect(out chan<- prometheus.Metric, of *metrics.Sample) {
 	name, mode := of.Name, of.Mode.String()
 	switch s.Type {
 	case metrics.Histogram:
-		out <- histogram(s.desc, name, mode, &of.Now.Latency)
+		if h := s.Distribution(of.Now); h != nil {
+			out <- histogram(s.desc, name, mode, h)
+		}
 	case metrics.StateSet:
 		current, ok := s.Value(of).Word()
 		if !ok {

@@ -46,7 +46,7 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 		{5, s.curve(p, "prod. blocked", format.Percent(lately.ProducerBlocked), 1, func(p monitor.Point) float64 { return p.ProducerBlocked })},
 		{6, s.curve(p, "cons. blocked", format.Percent(lately.ConsumerBlocked), 1, func(p monitor.Point) float64 { return p.ConsumerBlocked })},
 		{3, s.scale(p)},
-		{7, s.labelledLines("latency", latency(&lately.Latency))},
+		{7, s.times(lately)},
 		{1, s.labelledLines("sides", fmt.Sprintf("producer %s, consumer %s", metrics.Holder(&now.Producer), metrics.Holder(&now.Consumer)))},
 		{2, s.labelledLines("queue", report.QueueUse(now))},
 	}
@@ -124,9 +124,15 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%.0f s ago", d.Seconds())
 }
 
-func latency(h *pressure.Histogram) string {
-	if h.Count == 0 {
-		return "no messages received"
+// times returns a line for each time that was measured in the last second.
+func (s *Screen) times(lately *pressure.Interval) (lines []string) {
+	all := report.NamedTimes(lately)
+	if all == nil {
+		return s.labelledLines("latency", "no messages received")
 	}
-	return report.Quantiles(h)
+	lines = append(lines, s.paint(faint, fmt.Sprintf(labelled, "", report.TimesHeading)))
+	for _, t := range all {
+		lines = append(lines, fmt.Sprintf(labelled, t.Name, report.Times(t.Times)))
+	}
+	return lines
 }

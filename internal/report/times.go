@@ -1,0 +1,90 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"sluice/internal/format"
+	"sluice/internal/verdict"
+	"sluice/pressure"
+)
+
+// TimesHeading heads the columns of [Times].
+var TimesHeading = fmt.Sprintf("%6s %7s %7s %7s %7s %7s", "p50", "p90", "p99", "p99.9", "max", "mean")
+
+// Times returns the usual quantiles, the longest and the mean time in columns.
+func Times(h *pressure.Histogram) string {
+	return fmt.Sprintf("%6s %7s %7s %7s %7s %7s",
+		format.Duration(h.Quantile(0.5)), format.Duration(h.Quantile(0.9)), format.Duration(h.Quantile(0.99)), format.Duration(h.Quantile(0.999)),
+		format.Duration(h.Max), format.Duration(h.Mean()))
+}
+
+// NamedTimes are the times of an interval that there are, in the order in which they are shown.
+func NamedTimes(i *pressure.Interval) (all []NamedTime) {
+	for _, t := range []NamedTime{{"latency", &i.Latency}, {"response", &i.Response}, {"lateness", &i.Lateness}} {
+		if t.Times.Count > 0 {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// NamedTime is a time of messages with its name.
+type NamedTime struct {
+	Name  string
+	Times *pressure.Histogram
+}
+
+// timeRows prints the times of an interval, one beneath the other.
+func timeRows(row func(name, text string, args ...any), i *pressure.Interval) {
+	all := NamedTimes(i)
+	if all != nil {
+		row("", "%s", TimesHeading)
+	}
+	for _, t := range all {
+		row(t.Name, "%s", Times(t.Times))
+	}
+	if text := explained(i); text != "" {
+		for _, line := range clauses(text) {
+			row("", "%s", line)
+		}
+	}
+}
+
+// scheduled reports whether messages were due by a schedule in the interval that ends with s.
+func scheduled(s *pressure.Snapshot, i *pressure.Interval) bool {
+	return s.Schedule.InForce || i.Response.Count > 0 || i.UnsentGrowth != 0
+}
+
+// offeredRows prints what was offered in an interval by a schedule, and what of it is not sent.
+func offeredRows(row func(name, text string, args ...any), s *pressure.Snapshot, i *pressure.Interval) {
+	if !scheduled(s, i) {
+		return
+	}
+	text := fmt.Sprintf("%s, %s msg/s", format.Messages(i.Offered), format.Rate(perSecond(i.Offered, i.Elapsed)))
+	if s.Schedule.InForce && s.Producer.Alive {
+		text += fmt.Sprintf("; %s msg/s are due now", format.Rate(s.Schedule.Rate))
+	}
+	row("offered", "%s", text)
+	name := "unsent"
+	if n := s.Waiting(); n > 0 {
+		row(name, "%s", verdict.Waiting(n))
+		name = ""
+	}
+	if i.NotSent > 0 {
+		row(name, "%s", verdict.NotSent(i.NotSent))
+	}
+}
+
+// explained returns that the lateness of the producer could explain the response; "" if it could
+// not.
+func explained(i *pressure.Interval) string {
+	var at []string
+	for _, q := range i.LatenessExplains() {
+		at = append(at, fmt.Sprintf("p%g", 100*q))
+	}
+	if at == nil {
+		return ""
+	}
+	return "the producer itself was late by half of the response or more; this could explain it at " + strings.Join(at, ", ")
+}
