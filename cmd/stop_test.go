@@ -35,6 +35,8 @@ func TestSignal_EndsEveryWait(t *testing.T) {
 		{"for room", "producer", testenv.SegmentName, nil},
 		{"in a long spin", "producer", testenv.SegmentName, []string{"--spin", "1h"}},
 		{"for its next turn", "producer", testenv.SegmentName, []string{"--rate", "0.001"}},
+		{"until a message is due", "producer", testenv.SegmentName, []string{"--rate", "0.001", "--open-loop"}},
+		{"for room, while more is due", "producer", testenv.SegmentName, []string{"--rate", "1e6", "--open-loop", "--slots", "1"}},
 		{"in its work", "consumer", fed, []string{"--work", "1h"}},
 		{"for the writer of a FIFO", "producer", testenv.SegmentName, []string{"--input", fifo}},
 		{"for the reader of a FIFO", "consumer", fed, []string{"--output", fifo}},

@@ -15,9 +15,15 @@ import (
 // Each side has counted what it did, whatever is left to be read of the segment.
 func TestSummary_SegmentTruncated(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"ring", "transfer"} {
+	for _, c := range []struct {
+		mode string
+		load []string
+	}{
+		{"ring", nil}, {"transfer", nil}, {"ring", []string{"--open-loop"}}, {"transfer", []string{"--open-loop"}},
+	} {
+		mode := c.mode
 		for _, left := range []int64{0, 4096} {
-			t.Run(fmt.Sprintf("%s, %d bytes left", mode, left), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s %v, %d bytes left", mode, c.load, left), func(t *testing.T) {
 				t.Parallel()
 				name := testenv.SegmentName(t)
 				first := testenv.Start(t, "producer", "--mode", mode, "--name", name, "--count", "10", "--rate", "1000")
@@ -26,7 +32,7 @@ func TestSummary_SegmentTruncated(t *testing.T) {
 				var sides [2]*testenv.Process
 				var passed [2]uint64
 				sides[1] = testenv.Start(t, "consumer", "--name", name, "--report", "0")
-				sides[0] = testenv.Start(t, "producer", "--mode", mode, "--name", name, "--report", "0", "--rate", "500", "--format", "json")
+				sides[0] = testenv.Start(t, "producer", append(c.load, "--mode", mode, "--name", name, "--report", "0", "--rate", "500", "--format", "json")...)
 				testenv.EventuallyConsumed(t, name, 50)
 				h := testenv.Header(name)
 				passed = [2]uint64{h.Producer.Count.Load(), h.Consumer.Count.Load()}

@@ -52,7 +52,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		return err
 	}
 	notifier := systemd.New(ctx, layout.Consumer, "waiting for a producer to create the segment")
-	ctx, stop := cli.WithDuration(ctx, common.Duration)
+	ctx, _, stop := cli.WithDuration(ctx, common.Duration)
 	defer stop()
 
 	if opt.output != "" { // before it waits for a producer

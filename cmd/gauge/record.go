@@ -42,7 +42,7 @@ func record(ctx context.Context, c *urfave.Context) error {
 	name := cli.GetName(c)
 	var err error
 	interval, duration := c.Duration("interval"), c.Duration("duration")
-	ctx, stop := cli.WithDuration(ctx, duration)
+	ctx, _, stop := cli.WithDuration(ctx, duration)
 	defer stop()
 	path := c.String("output")
 	if path == "" {

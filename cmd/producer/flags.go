@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/bits"
+	"math/rand/v2"
 	"os"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 
 	"sluice/internal/cli"
 	"sluice/internal/payload"
+	"sluice/internal/schedule"
 	"sluice/layout"
 	"sluice/ring"
 	"sluice/transfer"
@@ -23,7 +25,9 @@ type options struct {
 	onFull          ring.Policy
 	fresh           bool
 
-	size, burst int
+	size     int
+	load     schedule.Spec // its Rate is 0 without --rate
+	openLoop bool
 
 	buffer  int
 	recycle bool
@@ -44,6 +48,8 @@ func flags() []urfave.Flag {
 		cli.ChoiceFlag("on-full", nil, "block", "", "`POLICY` when the ring is full: block, drop the newest message, or fail", "block", "drop", "fail"),
 		cli.SizeFlag("size", payload.MinSize, "size of a generated message in `BYTES`, at least 8"),
 		cli.IntegerFlag("burst", 1, 1, math.MaxInt32, "send messages in bursts of `N`, at least 1; --rate stays the average"),
+		cli.ChoiceFlag("arrivals", nil, "spaced", "", "with --rate: `HOW` messages or bursts follow each other: spaced (at equal distances) or poisson (at random)", "spaced", "poisson"),
+		&urfave.BoolFlag{Name: "open-loop", Usage: "with --rate: fix at the start when each message is due; one that a full queue holds back is sent late, and none is skipped; spins, to measure precisely"},
 		&urfave.StringFlag{Name: "input", DefaultText: "generate messages", Usage: "read messages from `FILE`; - for standard input"},
 		cli.FramingFlag("lines for -, else raw", "`FRAMING` of the input: lines, length (4-byte little-endian length before each message), or raw (chunks)"),
 		cli.SizeFlag("chunk", 64<<10, "size of a message in `BYTES` with raw framing"),
@@ -57,7 +63,7 @@ func flags() []urfave.Flag {
 func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 	o := options{
 		slots: c.Uint64("slots"), fresh: c.Bool("fresh"),
-		burst: c.Int("burst"), input: c.String("input"), chunkSet: c.IsSet("chunk"),
+		input: c.String("input"), chunkSet: c.IsSet("chunk"),
 		flagSource: func(flag string) string { return cli.FlagSource(c, flag) },
 	}
 	if err := o.parseTransfer(c, mode); err != nil {
@@ -87,7 +93,10 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 			return o, cli.WithHint(err, "choose a larger --capacity")
 		}
 	}
-	return o, o.parseInput(c)
+	if err := o.parseInput(c); err != nil {
+		return o, err
+	}
+	return o, o.parseLoad(c)
 }
 
 // parseTransfer parses the flags of transfer mode, and rejects those of the other mode.
@@ -175,6 +184,28 @@ func (o *options) parseInput(c *urfave.Context) error {
 	o.framing = cmp.Or(cli.GetFraming(c), cli.DefaultFraming(o.input))
 	if cli.SetOnCommandLine(c, "chunk") && o.framing != layout.FramingRaw {
 		return cli.WithHint(cli.UsageError("--chunk cannot be used with %v framing", o.framing), "leave it out, or add --framing raw")
+	}
+	return nil
+}
+
+// maxOpenLoopRate is far more than can be sent, and a number of messages that can still be counted
+// one by one while they become due.
+const maxOpenLoopRate = 1e8
+
+// parseLoad parses the flags that say when messages are sent.
+func (o *options) parseLoad(c *urfave.Context) error {
+	o.load = schedule.Spec{Rate: c.Float64("rate"), Burst: c.Int("burst"), Seed: rand.Uint64()}
+	if cli.GetChoice(c, "arrivals") == "poisson" {
+		o.load.Arrivals = schedule.Poisson
+	}
+	o.openLoop = c.Bool("open-loop")
+	switch {
+	case o.load.Rate == 0 && o.openLoop:
+		return cli.WithHint(cli.UsageError("%s needs a rate", cli.FlagSource(c, "open-loop")), "add --rate N: message k is due k/N seconds after the start")
+	case o.load.Rate == 0:
+		return cli.WithHint(rejectFlags(c, []string{"arrivals"}, "without a rate"), "add --rate N")
+	case o.load.Rate > maxOpenLoopRate && o.openLoop:
+		return cli.UsageError("%s: invalid number %g: want one <= %g with --open-loop", cli.FlagSource(c, "rate"), o.load.Rate, float64(maxOpenLoopRate))
 	}
 	return nil
 }

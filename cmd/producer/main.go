@@ -15,7 +15,6 @@ import (
 	"sluice/internal/cli"
 	"sluice/internal/ratelimit"
 	"sluice/internal/report"
-	"sluice/internal/schedule"
 	"sluice/internal/source"
 	"sluice/internal/systemd"
 	"sluice/layout"
@@ -33,6 +32,7 @@ func main() {
 		Examples: []string{
 			"producer                                  numbered messages, as fast as the consumer receives them",
 			"producer --slots 8 --rate 200             at most 8 in flight, 200 per second",
+			"producer --rate 1000 --open-loop          a schedule that a full ring does not move",
 			"producer --input big.iso --capacity 4MiB  a file, in chunks",
 			"journalctl -f | producer --input -        lines, as they arrive",
 			"producer --on-full drop --rate 1e6        drop messages instead of waiting",
@@ -61,7 +61,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	notifier := systemd.New(ctx, layout.Producer, "waiting for its input")
 	signalled := ctx
-	ctx, stop := cli.WithDuration(ctx, common.Duration)
+	ctx, restart, stop := cli.WithDuration(ctx, common.Duration)
 	defer stop()
 
 	var in *source.Input
@@ -71,6 +71,10 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 			return cli.WithSegment(common.Name, err)
 		}
 		defer in.Close()
+		if opt.openLoop && in.Size() < 0 {
+			err := cli.UsageError("%s cannot be used with an input that is not a regular file", opt.flagSource("open-loop"))
+			return cli.WithHint(err, "a message of a pipe is due when it arrives: leave it out, or write the input to a file first")
+		}
 		if common.Count == 0 {
 			total = in.Size()
 		}
@@ -80,7 +84,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		return withOpenHint(cli.IgnoreStop(err), common, opt)
 	}
 	cli.SetLossReport(lossReport(w, in))
-	move, err := newLoop(w, in, opt, source.Limits{Count: common.Count, Rate: ratelimit.New(schedule.Spec{Rate: common.Rate, Burst: opt.burst})})
+	move, err := newLoop(w, in, opt, common, restart)
 	if err != nil {
 		cli.SetLossReport(nil)
 		w.EndAs(layout.EndFailed)
@@ -162,23 +166,43 @@ func endOf(err error, endless bool) layout.End {
 }
 
 // newLoop returns the function that sends the messages. Its errors are about flags that do not
-// fit the segment.
-func newLoop(w sluice.Producer, in *source.Input, opt options, lim source.Limits) (func(context.Context) error, error) {
+// fit the segment. restart restarts --duration, which an open-loop load counts from the start of
+// its schedule.
+func newLoop(w sluice.Producer, in *source.Input, opt options, common cli.Common, restart func()) (func(context.Context) error, error) {
+	send, cut, err := newSource(w, in, opt)
+	if err != nil {
+		return nil, err
+	}
+	lim := source.Limits{Count: common.Count, Pace: ratelimit.New(opt.load)}
+	if !opt.openLoop {
+		return func(ctx context.Context) error { return send(ctx, lim) }, nil
+	}
+	load := source.NewOpenLoop(w, opt.load, common.Count, common.Duration, cut)
+	lim.Pace = load
+	return func(ctx context.Context) error {
+		return load.Run(restart, func() error { return send(ctx, lim) })
+	}, nil
+}
+
+// newSource returns the function that generates messages, or sends those of the input, and what
+// cuts the input into messages.
+func newSource(w sluice.Producer, in *source.Input, opt options) (send func(context.Context, source.Limits) error, cut source.Cutter, err error) {
 	most := w.MaxMessage()
 	if in == nil {
 		if err := opt.checkFits("size", uint64(most)); err != nil {
-			return nil, cli.WithHint(err, "%s", sizeHint(w))
+			return nil, nil, cli.WithHint(err, "%s", sizeHint(w))
 		}
 		seen, err := pressure.Observe(w.Segment())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		// Continue the sequence numbers of this segment, so that a consumer can verify them
 		// across restarts of the producer.
 		first := seen.Produced + seen.Dropped
-		return func(ctx context.Context) error { return source.Generate(ctx, w, first, opt.size, lim) }, nil
+		return func(ctx context.Context, lim source.Limits) error {
+			return source.Generate(ctx, w, first, opt.size, lim)
+		}, nil, nil
 	}
-	var cut source.Cutter
 	switch opt.framing {
 	case layout.FramingLines:
 		cut = source.Lines(in, most)
@@ -186,13 +210,13 @@ func newLoop(w sluice.Producer, in *source.Input, opt options, lim source.Limits
 		cut = source.Lengths(in, most)
 	default:
 		if err := opt.checkFits("chunk", uint64(most)); err != nil {
-			return nil, cli.WithHint(err, "%s", sizeHint(w))
+			return nil, nil, cli.WithHint(err, "%s", sizeHint(w))
 		}
 		cut = source.Chunks(in, min(opt.chunk, most))
 	}
-	return func(ctx context.Context) error {
+	return func(ctx context.Context, lim source.Limits) error {
 		return withInputHint(source.Copy(ctx, w, in, cut, lim), opt.framing, w)
-	}, nil
+	}, cut, nil
 }
 
 // withInputHint adds a hint to an error about a message that is too large, or about input that

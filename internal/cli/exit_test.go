@@ -199,13 +199,13 @@ func TestStop_Second_SaysWhatIsLost(t *testing.T) {
 
 // --duration is a stop like any other.
 func TestStop_Duration_InGoodOrder(t *testing.T) {
-	ctx, stop := WithDuration(t.Context(), time.Nanosecond)
+	ctx, _, stop := WithDuration(t.Context(), time.Nanosecond)
 	defer stop()
 	<-ctx.Done()
 	if err := context.Cause(ctx); IgnoreStop(err) != nil || !errors.Is(err, ErrStopped) {
 		t.Errorf("%v", err)
 	}
-	if ctx, stop := WithDuration(t.Context(), 0); ctx != t.Context() {
+	if ctx, _, stop := WithDuration(t.Context(), 0); ctx != t.Context() {
 		t.Error("there is an end to a duration of 0")
 		stop()
 	}

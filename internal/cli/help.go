@@ -15,7 +15,7 @@ var groups = []struct {
 }{
 	{"Segment", []string{"name", "mode", "capacity", "slots", "fresh", "keep", "group", "yes"}},
 	{"Messages", []string{"size", "input", "output", "framing", "chunk", "verify"}},
-	{"Pace and end", []string{"rate", "burst", "work", "count", "duration", "follow", "drain"}},
+	{"Pace and end", []string{"rate", "burst", "arrivals", "open-loop", "work", "count", "duration", "follow", "drain"}},
 	{"Back-pressure", []string{"on-full", "spin"}},
 	{"Transfer mode", []string{"socket", "limit", "buffer", "recycle"}},
 	{"Reports", []string{"report", "format", "json", "interval", "listen"}},

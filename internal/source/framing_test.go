@@ -120,7 +120,7 @@ func TestFraming_MessageBoundaries(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, fifo=%v", c.name, fifo), func(t *testing.T) {
 				in, to := input(t, c.content, fifo), &recorder{drop: c.drop}
-				err := Copy(t.Context(), to, in, c.cut(in), Limits{Rate: ratelimit.New(schedule.Spec{})})
+				err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(schedule.Spec{})})
 				if !errors.Is(err, c.err) || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("error %v, want %v with %q", err, c.err, c.says)
 				}
@@ -170,7 +170,7 @@ func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 					stop(stopped)
 				}
 			}}
-			err := Copy(ctx, to, in, c.cut(in), Limits{Rate: ratelimit.New(schedule.Spec{})})
+			err := Copy(ctx, to, in, c.cut(in), Limits{Pace: ratelimit.New(schedule.Spec{})})
 			if err != stopped {
 				t.Errorf("error %v, want the cause of the context", err)
 			}
@@ -186,7 +186,7 @@ func TestFraming_IncompleteMessage_NotSent(t *testing.T) {
 			if err := os.Truncate(in.name, int64(len(c.content))); err != nil {
 				t.Fatal(err)
 			}
-			err := Copy(t.Context(), to, in, c.cut(in), Limits{Rate: ratelimit.New(schedule.Spec{})})
+			err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(schedule.Spec{})})
 			if err == nil || !strings.Contains(err.Error(), "was truncated after") {
 				t.Errorf("error %v", err)
 			}
@@ -237,7 +237,7 @@ func TestFraming_PipeBytesNotSent_Discarded(t *testing.T) {
 			content, took = lengthFramed("a", "b", "c"), 5
 		}
 		in := input(t, content, true)
-		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Rate: ratelimit.New(schedule.Spec{})}); err != nil {
+		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: ratelimit.New(schedule.Spec{})}); err != nil {
 			t.Fatal(err)
 		}
 		want := int64(len(content)) - took
@@ -248,7 +248,7 @@ func TestFraming_PipeBytesNotSent_Discarded(t *testing.T) {
 			t.Errorf("%s: %d bytes are discarded, want %d", framing, got, want)
 		}
 		in = input(t, content, false) // a file can be read again
-		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Rate: ratelimit.New(schedule.Spec{})}); err != nil {
+		if err := Copy(t.Context(), &recorder{}, in, cut(in), Limits{Count: 1, Pace: ratelimit.New(schedule.Spec{})}); err != nil {
 			t.Fatal(err)
 		}
 		if got := in.Discarded(); got != 0 {

@@ -9,27 +9,36 @@ import (
 
 	"sluice"
 	"sluice/internal/payload"
-	"sluice/internal/ratelimit"
 	"sluice/ring"
 )
 
 // Limits are how fast and for how long messages are sent.
 type Limits struct {
 	Count uint64 // messages; 0 = no limit
-	Rate  *ratelimit.Limiter
+	Pace  Pace
+}
+
+// Pace says when messages may be sent. A *ratelimit.Limiter sleeps, and lets a producer that was
+// held back slow down; an *OpenLoop does not.
+type Pace interface {
+	// Wait waits until the next message may be sent, or returns the cause of ctx. A message that
+	// need not wait may cost no look at ctx.
+	Wait(ctx context.Context) error
+	// BeforeSleep sets a function that Wait calls before it sleeps.
+	BeforeSleep(fn func())
 }
 
 // Generate sends messages of size bytes with sequence numbers from seq on, until the limit is
 // reached, or ctx is done (its cause is returned). A dropped message is a gap in the sequence.
 func Generate(ctx context.Context, to sluice.Producer, seq uint64, size int, lim Limits) error {
-	lim.Rate.BeforeSleep(to.Flush)
+	lim.Pace.BeforeSleep(to.Flush)
 	checkEvery := max(1, min(1024, (1<<20)/uint64(size))) // messages, at most a MiB
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
 		// Reserve checks ctx only when it has to wait.
 		if sent%checkEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := lim.Rate.Wait(ctx); err != nil {
+		if err := lim.Pace.Wait(ctx); err != nil {
 			return err
 		}
 		buf, err := to.Reserve(ctx, size)
@@ -49,18 +58,20 @@ type Cutter interface {
 	// next sends the next message, or returns io.EOF. It does not reserve space before it
 	// knows that there is a message: at the end of the input it must not wait for space.
 	next(ctx context.Context, to sluice.Producer) error
+	// counter returns a count of the messages of a regular file, which reads ahead of next.
+	counter() *counter
 }
 
 // Copy splits the input with cut and sends the messages, until the input ends, the limit is
 // reached, or ctx is done (its cause is returned). A message dropped by a full ring is skipped.
 func Copy(ctx context.Context, to sluice.Producer, in *Input, cut Cutter, lim Limits) error {
 	in.beforeWait = to.Flush
-	lim.Rate.BeforeSleep(to.Flush)
+	lim.Pace.BeforeSleep(to.Flush)
 	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := lim.Rate.Wait(ctx); err != nil {
+		if err := lim.Pace.Wait(ctx); err != nil {
 			return err
 		}
 		switch err := cut.next(ctx, to); {
