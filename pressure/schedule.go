@@ -5,8 +5,9 @@ package pressure
 // chance.
 const dueShare = 0.02
 
-// scheduled reports whether messages were due at a time.
-func (i *Interval) scheduled(after *Snapshot) bool {
+// Scheduled reports whether messages were due by a schedule in the interval, at whose end the
+// snapshot is.
+func (i *Interval) Scheduled(after *Snapshot) bool {
 	return after.Schedule.InForce || i.Response.Count > 0 || i.UnsentGrowth != 0
 }
 

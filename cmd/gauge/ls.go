@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -51,19 +53,28 @@ func list(ctx context.Context, asJSON bool) error {
 		return nil
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "NAME\tMODE\tPRODUCER\tCONSUMER\tDEPTH\tFILL\tAGE\tVERDICT")
+	scheduled := monitor.AnyScheduled(pairs)
+	head := []string{"NAME", "MODE", "PRODUCER", "CONSUMER", "DEPTH", "FILL"}
+	if scheduled {
+		head = append(head, "UNSENT", "LAT.P99", "RESP.P99")
+	}
+	row := func(fields ...string) { fmt.Fprintln(out, strings.Join(fields, "\t")) }
+	row(append(head, "AGE", "VERDICT")...)
 	for _, p := range pairs {
 		if p.Err != nil {
-			fmt.Fprintf(out, "%s\t-\t-\t-\t-\t-\t-\t%s\n", p.Name, p.Reason())
+			row(append(append([]string{p.Name}, slices.Repeat([]string{"-"}, len(head))...), p.Reason())...)
 			continue
 		}
 		fill := "-"
 		if p.Now.Bounded() {
 			fill = format.NarrowPercent(p.Now.Fill())
 		}
-		fmt.Fprintf(out, "%s\t%v\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.Now.Geometry.Mode,
-			metrics.Holder(&p.Now.Producer), metrics.Holder(&p.Now.Consumer),
-			format.Count(p.Now.Depth()), fill, format.Age(time.Since(p.Now.Created)), p.Verdict.Kind)
+		fields := []string{p.Name, p.Now.Geometry.Mode.String(), metrics.Holder(&p.Now.Producer), metrics.Holder(&p.Now.Consumer),
+			format.Count(p.Now.Depth()), fill}
+		if scheduled {
+			fields = append(fields, format.Count(p.Now.Waiting()), report.Quantile(&p.LastSecond.Latency, 0.99), report.Quantile(&p.LastSecond.Response, 0.99))
+		}
+		row(append(fields, format.Age(time.Since(p.Now.Created)), string(p.Verdict.Kind))...)
 	}
 	return out.Flush()
 }

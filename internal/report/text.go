@@ -57,7 +57,7 @@ func (t *text) line(b *strings.Builder, r *Report) {
 	if s == nil {
 		fmt.Fprintf(b, remark, r.Role, format.Seconds(r.Elapsed), kind(&r.Verdict))
 	} else {
-		if times := scheduled(s, &r.Interval); times != t.times {
+		if times := r.Interval.Scheduled(s); times != t.times {
 			t.times, t.lines = times, 0
 		}
 		heading := t.lines%headingEvery == 0
@@ -98,14 +98,8 @@ func (t *text) timesLine(b *strings.Builder, r *Report, heading bool) {
 		fmt.Fprintf(b, timesHeading, "latency", "response")
 		fmt.Fprintf(b, timesColumns, "", "time", "msg/s", "unsent", "depth", "p50", "p99", "p50", "p99", "verdict")
 	}
-	quantile := func(h *pressure.Histogram, q float64) string {
-		if h.Count == 0 {
-			return "-"
-		}
-		return format.Duration(h.Quantile(q))
-	}
 	fmt.Fprintf(b, timesColumns, r.Role, format.Seconds(r.Elapsed), format.Rate(i.Throughput), format.ShortCount(s.Waiting()), format.ShortCount(s.Depth()),
-		quantile(&i.Latency, 0.5), quantile(&i.Latency, 0.99), quantile(&i.Response, 0.5), quantile(&i.Response, 0.99), r.Verdict.Kind)
+		Quantile(&i.Latency, 0.5), Quantile(&i.Latency, 0.99), Quantile(&i.Response, 0.5), Quantile(&i.Response, 0.99), r.Verdict.Kind)
 }
 
 // entry is a line of a journal, which has its own time and needs no columns.

@@ -9,14 +9,24 @@ import (
 	"sluice/pressure"
 )
 
+const timesFormat = "%6s %6s %6s %6s %6s %6s"
+
 // TimesHeading heads the columns of [Times].
-var TimesHeading = fmt.Sprintf("%6s %7s %7s %7s %7s %7s", "p50", "p90", "p99", "p99.9", "max", "mean")
+var TimesHeading = fmt.Sprintf(timesFormat, "p50", "p90", "p99", "p99.9", "max", "mean")
 
 // Times returns the usual quantiles, the longest and the mean time in columns.
 func Times(h *pressure.Histogram) string {
-	return fmt.Sprintf("%6s %7s %7s %7s %7s %7s",
+	return fmt.Sprintf(timesFormat,
 		format.Duration(h.Quantile(0.5)), format.Duration(h.Quantile(0.9)), format.Duration(h.Quantile(0.99)), format.Duration(h.Quantile(0.999)),
 		format.Duration(h.Max), format.Duration(h.Mean()))
+}
+
+// Quantile returns a quantile of a time, - if none was measured.
+func Quantile(h *pressure.Histogram, q float64) string {
+	if h.Count == 0 {
+		return "-"
+	}
+	return format.Duration(h.Quantile(q))
 }
 
 // NamedTimes are the times of an interval that there are, in the order in which they are shown.
@@ -44,21 +54,16 @@ func timeRows(row func(name, text string, args ...any), i *pressure.Interval) {
 	for _, t := range all {
 		row(t.Name, "%s", Times(t.Times))
 	}
-	if text := explained(i); text != "" {
+	if text := Explained(i); text != "" {
 		for _, line := range clauses(text) {
 			row("", "%s", line)
 		}
 	}
 }
 
-// scheduled reports whether messages were due by a schedule in the interval that ends with s.
-func scheduled(s *pressure.Snapshot, i *pressure.Interval) bool {
-	return s.Schedule.InForce || i.Response.Count > 0 || i.UnsentGrowth != 0
-}
-
 // offeredRows prints what was offered in an interval by a schedule, and what of it is not sent.
 func offeredRows(row func(name, text string, args ...any), s *pressure.Snapshot, i *pressure.Interval) {
-	if !scheduled(s, i) {
+	if !i.Scheduled(s) {
 		return
 	}
 	text := fmt.Sprintf("%s, %s msg/s", format.Messages(i.Offered), format.Rate(perSecond(i.Offered, i.Elapsed)))
@@ -76,9 +81,9 @@ func offeredRows(row func(name, text string, args ...any), s *pressure.Snapshot,
 	}
 }
 
-// explained returns that the lateness of the producer could explain the response; "" if it could
+// Explained returns that the lateness of the producer could explain the response; "" if it could
 // not.
-func explained(i *pressure.Interval) string {
+func Explained(i *pressure.Interval) string {
 	var at []string
 	for _, q := range i.LatenessExplains() {
 		at = append(at, fmt.Sprintf("p%g", 100*q))

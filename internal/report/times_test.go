@@ -62,10 +62,10 @@ func TestSummary_TwoTimes(t *testing.T) {
 		"  offered    5,000 messages, 1,000 msg/s",
 		"  unsent     12 messages were due and not sent",
 		"  produced   4,988 messages, 0 B",
-		"                p50     p90     p99   p99.9     max    mean",
-		"  latency      20µs    20µs    20µs    20µs    20µs    20µs",
-		"  response    445ms   445ms   445ms   445ms   450ms   450ms",
-		"  lateness    294ms   294ms   294ms   294ms   300ms   300ms",
+		"                p50    p90    p99  p99.9    max   mean",
+		"  latency      20µs   20µs   20µs   20µs   20µs   20µs",
+		"  response    445ms  445ms  445ms  445ms  450ms  450ms",
+		"  lateness    294ms  294ms  294ms  294ms  300ms  300ms",
 		"             the producer itself was late by half of the response or more;",
 		"             this could explain it at p50, p90, p99, p99.9",
 	)
@@ -77,7 +77,7 @@ func TestSummary_TwoTimes(t *testing.T) {
 // Without a schedule there is one time, and nothing is said of what was due.
 func TestSummary_NoSchedule_OneTime(t *testing.T) {
 	out := printed(t, fiveSeconds(func(_ *Report, _, s *pressure.Snapshot) { s.Latency = took(time.Millisecond, 25) }))
-	wantLines(t, out, "  latency     999µs   999µs   999µs   999µs     1ms     1ms")
+	wantLines(t, out, "  latency     999µs  999µs  999µs  999µs    1ms    1ms")
 	for _, word := range []string{"response", "unsent", "offered", "due"} {
 		if strings.Contains(out, word) {
 			t.Errorf("%s in\n%s", word, out)
@@ -108,7 +108,7 @@ func TestObserved_TwoTimes(t *testing.T) {
 	for _, want := range []string{
 		"  offered    5,500 messages, 5", " msg/s; 1,000 msg/s are due now\n",
 		"  unsent     12 messages that are due wait in front of the producer\n             500 messages were due and not sent\n",
-		"  latency      20µs    20µs    20µs    20µs    20µs    20µs\n  response    445ms   445ms",
+		"  latency      20µs   20µs   20µs   20µs   20µs   20µs\n  response    445ms  445ms",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())

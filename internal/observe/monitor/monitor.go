@@ -5,6 +5,7 @@ package monitor
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"sluice/internal/report"
@@ -18,6 +19,7 @@ type Point struct {
 	At         time.Time
 	Throughput float64 // messages consumed a second
 	Depth      uint64  // messages
+	Waiting    uint64  // messages that are due and wait in front of the producer
 
 	// The shares of the time that each side was blocked, 0 to 1.
 	ProducerBlocked, ConsumerBlocked float64
@@ -47,6 +49,14 @@ type Pair struct {
 
 // Report returns an observer's report on a pair that can be read.
 func (p *Pair) Report() *report.Report { return report.Of(p.Name, &p.Now, &p.LastSecond, p.Verdict) }
+
+// Scheduled reports whether messages are due by a schedule, or were in the last second.
+func (p *Pair) Scheduled() bool { return p.LastSecond.Scheduled(&p.Now) }
+
+// AnyScheduled reports whether one of the pairs that can be read is Scheduled.
+func AnyScheduled(pairs []*Pair) bool {
+	return slices.ContainsFunc(pairs, func(p *Pair) bool { return p.Err == nil && p.Scheduled() })
+}
 
 // Reason returns why a pair cannot be read, without its name; "" when it can.
 func (p *Pair) Reason() string {
@@ -161,7 +171,7 @@ func (p *Pair) step(keep int) error {
 		return nil
 	}
 	p.History = append(p.History, Point{
-		At: time.Now(), Throughput: p.Step.Throughput, Depth: now.Depth(),
+		At: time.Now(), Throughput: p.Step.Throughput, Depth: now.Depth(), Waiting: now.Waiting(),
 		ProducerBlocked: p.Step.ProducerBlocked, ConsumerBlocked: p.Step.ConsumerBlocked,
 	})
 	if extra := len(p.History) - keep; extra > 0 {

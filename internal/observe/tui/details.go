@@ -10,7 +10,6 @@ import (
 	"sluice/internal/observe/monitor"
 	"sluice/internal/report"
 	"sluice/internal/verdict"
-	"sluice/pressure"
 )
 
 // labelled is the format of a line with a label in a column of its own.
@@ -43,10 +42,11 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 	}{
 		{3, s.curve(p, "messages/s", format.Rate(lately.Throughput), 0, func(p monitor.Point) float64 { return p.Throughput })},
 		{4, s.curve(p, "depth", format.ShortCount(now.Depth()), 0, func(p monitor.Point) float64 { return float64(p.Depth) })},
+		{4, s.unsent(p)},
 		{5, s.curve(p, "prod. blocked", format.Percent(lately.ProducerBlocked), 1, func(p monitor.Point) float64 { return p.ProducerBlocked })},
 		{6, s.curve(p, "cons. blocked", format.Percent(lately.ConsumerBlocked), 1, func(p monitor.Point) float64 { return p.ConsumerBlocked })},
 		{3, s.scale(p)},
-		{7, s.times(lately)},
+		{s.timesRank(p), s.times(p)},
 		{1, s.labelledLines("sides", fmt.Sprintf("producer %s, consumer %s", metrics.Holder(&now.Producer), metrics.Holder(&now.Consumer)))},
 		{2, s.labelledLines("queue", report.QueueUse(now))},
 	}
@@ -124,15 +124,36 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%.0f s ago", d.Seconds())
 }
 
-// times returns a line for each time that was measured in the last second.
-func (s *Screen) times(lately *pressure.Interval) (lines []string) {
-	all := report.NamedTimes(lately)
+// unsent returns the line of what is due and waits in front of the producer, nil without a
+// schedule.
+func (s *Screen) unsent(p *monitor.Pair) []string {
+	if !p.Scheduled() {
+		return nil
+	}
+	return s.curve(p, "unsent", format.ShortCount(p.Now.Waiting()), 0, func(p monitor.Point) float64 { return float64(p.Waiting) })
+}
+
+// times returns a line for each time that was measured in the last second. The lateness of the
+// producer is shown where it could explain the response.
+func (s *Screen) times(p *monitor.Pair) (lines []string) {
+	i := &p.LastSecond
+	all := report.NamedTimes(i)
 	if all == nil {
 		return s.labelledLines("latency", "no messages received")
 	}
 	lines = append(lines, s.paint(faint, fmt.Sprintf(labelled, "", report.TimesHeading)))
 	for _, t := range all {
-		lines = append(lines, fmt.Sprintf(labelled, t.Name, report.Times(t.Times)))
+		if t.Times != &i.Lateness || i.LatenessExplains() != nil {
+			lines = append(lines, fmt.Sprintf(labelled, t.Name, report.Times(t.Times)))
+		}
 	}
-	return lines
+	return append(lines, s.labelledLines("", report.Explained(i))...)
+}
+
+// timesRank is the rank of these lines: with a schedule there are two times to compare.
+func (s *Screen) timesRank(p *monitor.Pair) int {
+	if p.Scheduled() {
+		return 3
+	}
+	return 7
 }

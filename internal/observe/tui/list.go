@@ -7,6 +7,7 @@ import (
 
 	"sluice/internal/format"
 	"sluice/internal/observe/monitor"
+	"sluice/internal/report"
 )
 
 // column is a column of the list, other than name and verdict, which are always there.
@@ -37,6 +38,13 @@ var (
 	consumerBlocked = column{"C.BLK", 5, func(p *monitor.Pair) string { return format.NarrowPercent(p.LastSecond.ConsumerBlocked) }}
 )
 
+// The columns of an open-loop load.
+var (
+	unsent      = column{"UNSENT", 7, func(p *monitor.Pair) string { return format.ShortCount(p.Now.Waiting()) }}
+	latencyP99  = column{"LAT.P99", 7, func(p *monitor.Pair) string { return report.Quantile(&p.LastSecond.Latency, 0.99) }}
+	responseP99 = column{"RESP.P99", 8, func(p *monitor.Pair) string { return report.Quantile(&p.LastSecond.Response, 0.99) }}
+)
+
 // fillText returns the share of the tighter bound in use, - without a bound.
 func fillText(p *monitor.Pair) string {
 	if !p.Now.Bounded() {
@@ -57,6 +65,17 @@ var layouts = [][]column{
 	{},
 }
 
+// scheduledLayouts are likewise the sets where messages are due by a schedule.
+var scheduledLayouts = [][]column{
+	{mode, rate, depth, unsent, filled, producerBlocked, consumerBlocked, latencyP99, responseP99},
+	{rate, depth, unsent, fill, latencyP99, responseP99},
+	{rate, depth, unsent, responseP99},
+	{depth, unsent, responseP99},
+	{depth, unsent},
+	{fill},
+	{},
+}
+
 // minNameWidth is how many characters of a long name have to be shown.
 const minNameWidth = 16
 
@@ -69,7 +88,11 @@ func (s *Screen) layout() (columns []column, name int) {
 			verdict = max(verdict, len(p.Verdict.Kind))
 		}
 	}
-	for _, columns = range layouts {
+	sets := layouts
+	if monitor.AnyScheduled(s.Pairs) {
+		sets = scheduledLayouts
+	}
+	for _, columns = range sets {
 		name = s.Width - len("  ") - len("  ") - verdict
 		for _, c := range columns {
 			name -= c.columns()

@@ -166,6 +166,44 @@ func TestScreen_CurvesHaveTimeScale(t *testing.T) {
 	}
 }
 
+// A pair with a schedule shows both times, one above the other, and what is unsent, on 60 columns
+// too.
+func TestScreen_Schedule_TwoTimes(t *testing.T) {
+	took := func(d time.Duration) pressure.Histogram {
+		h := pressure.Histogram{Count: 1, Sum: uint64(d), Max: d}
+		h.Buckets[layout.LatencyBucket(uint64(d))] = 1
+		return h
+	}
+	p := pair("demo", pressure.ConsumerBound)
+	p.Now.Schedule = pressure.Schedule{InForce: true, Rate: 1000, Unsent: 992}
+	p.Now.Unsent = 1000
+	p.LastSecond.Latency, p.LastSecond.Response, p.LastSecond.Lateness = took(20*time.Microsecond), took(450*time.Millisecond), took(time.Microsecond)
+	for _, width := range []int{60, 80, 120} {
+		s := screenOf(width, 24, p, pair("other", pressure.Balanced))
+		s.Plain = true
+		drawn := s.Draw()
+		for _, want := range []string{
+			"  UNSENT", "RESP.P99", "     992", "   445ms",
+			"                    p50    p90    p99  p99.9    max   mean\n",
+			"  latency          20µs   20µs   20µs   20µs   20µs   20µs\n",
+			"  response        445ms  445ms  445ms  445ms  450ms  450ms\n",
+			"  unsent               992",
+		} {
+			if !strings.Contains(drawn, want) {
+				t.Errorf("%d columns: no %q in\n%s", width, want, drawn)
+			}
+		}
+		if strings.Contains(drawn, "lateness") {
+			t.Errorf("lateness that explains nothing in\n%s", drawn)
+		}
+		p.LastSecond.Lateness = took(300 * time.Millisecond)
+		if drawn := s.Draw(); !strings.Contains(drawn, "  lateness        294ms") || !strings.Contains(strings.Join(strings.Fields(drawn), " "), "the producer itself was late by half of the response or more; this could explain it at p50, p90, p99, p99.9") {
+			t.Errorf("%d columns: lateness is not shown in\n%s", width, drawn)
+		}
+		p.LastSecond.Lateness = took(time.Microsecond)
+	}
+}
+
 // Why something is so stands there whole, on as many lines as it takes.
 func TestScreen_ReasonsNotCut(t *testing.T) {
 	p := pair("demo", pressure.Unconnected)

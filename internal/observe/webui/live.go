@@ -46,6 +46,8 @@ type view struct {
 	Severity            string          `json:"severity"` // calm, good, warn or bad
 	ProducedPerSec      float64         `json:"producedPerSec"`
 	ConsumedBytesPerSec float64         `json:"consumedBytesPerSec"`
+	Scheduled           bool            `json:"scheduled"` // messages are due by a schedule
+	Waiting             uint64          `json:"waiting"`   // those that are due and wait in front of the producer
 	Producer            side            `json:"producer"`
 	Consumer            side            `json:"consumer"`
 	History             history         `json:"history"`
@@ -131,7 +133,7 @@ func newPair(p *monitor.Pair) pair {
 	v := &view{
 		Report:   figures.Bytes(),
 		HeldSec:  round(p.Verdict.Held.Seconds()),
-		Severity: p.Severity().String(),
+		Severity: p.Severity().String(), Scheduled: p.Scheduled(), Waiting: p.Now.Waiting(),
 		Producer: newSide(&p.Now.Producer, p.LastSecond.ProducerBlocked),
 		Consumer: newSide(&p.Now.Consumer, p.LastSecond.ConsumerBlocked),
 		History: history{

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/internal/observe/monitor"
 	"sluice/layout"
 	"sluice/shm"
@@ -48,6 +49,8 @@ type answer struct {
 		HeldSec            float64
 		Severity           string
 		ProducedPerSec     float64
+		Scheduled          bool
+		Waiting            uint64
 		Producer, Consumer struct {
 			Alive   bool
 			Where   string
@@ -102,6 +105,26 @@ func TestLive_Pair(t *testing.T) {
 	}
 	if r := got.History.Throughput; len(r) != 2 || r[0] != 0 || r[1] <= 0 {
 		t.Errorf("rates %v", r)
+	}
+}
+
+// What is due and waits in front of a live producer is told apart from what was never sent.
+func TestLive_Schedule(t *testing.T) {
+	p, _, h := segment(t)
+	h.ProducerStats.Unsent.Store(5) // of an earlier schedule
+	p.poll()
+	if got := getLive(t, p).Pairs[0]; got.Scheduled || got.Report["response"] != nil || got.Report["unsentCount"] != 5.0 {
+		t.Errorf("without a schedule: %+v", got)
+	}
+	endpoint.Begin(&h.ProducerStats)
+	endpoint.BeginSchedule(h, 1, 1000)
+	endpoint.NoteDue(h, 7)
+	endpoint.AddTimes(&h.Response, endpoint.NoTime, 1000, 3)
+	time.Sleep(time.Millisecond)
+	p.poll()
+	got := getLive(t, p).Pairs[0]
+	if response, _ := got.Report["response"].(map[string]any); !got.Scheduled || got.Waiting != 7 || got.Report["unsentCount"] != 12.0 || response["max"] != 1000.0 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -95,6 +95,11 @@ function problems(p) {
     const why = r.refuseReason && r.refuseReason !== 'none' && !r.limitReached ? ', last reason: ' + r.refuseReason : '';
     parts.push((r.refusedCount === 1 ? '1 send' : count(r.refusedCount) + ' sends') + ' refused' + why);
   }
+  if (r.latenessExplains) {
+    parts.push('the producer itself was late by half of the response or more; this could explain it at ' +
+      r.latenessExplains.replaceAll(' ', ', ').replace('p999', 'p99.9'));
+  }
+  if (r.unsentCount > p.waiting) parts.push(messages(r.unsentCount - p.waiting) + ' due and not sent');
   if (r.lostCount) parts.push(messages(r.lostCount) + ' lost: queued by a producer that died or gave up');
   return parts.join(' · ');
 }
@@ -116,10 +121,16 @@ function drawPair(card, p, points) {
   setText(one('.rate'), (seen ? count(r.throughputPerSec) : unknown) + ' msg/s');
   setText(one('.more'), seen ? bytes(p.consumedBytesPerSec) + '/s · produced ' + count(p.producedPerSec) + '/s · peak ' + count(Math.max(...h.throughput)) : '');
   spark(one('.throughput .spark'), h.throughput, Math.max(...h.throughput), points, 'throughput', (v) => count(v) + ' messages a second');
-  const l = r.latency || {};
-  setText(one('.p50'), nanoseconds(l.p50));
-  setText(one('.p99'), nanoseconds(l.p99));
-  setText(one('.max'), nanoseconds(l.max));
+  one('.response').hidden = !p.scheduled;
+  one('.lateness').hidden = !r.latenessExplains; // else it does not matter
+  for (const time of ['latency', 'response', 'lateness']) {
+    for (const key of ['p50', 'p90', 'p99', 'max', 'mean']) setText(one('.' + time + ' .' + key), nanoseconds((r[time] || {})[key]));
+  }
+  for (const el of card.querySelectorAll('.scheduled')) el.hidden = !p.scheduled;
+  one('.waits').hidden = !p.scheduled;
+  setText(one('.waiting'), count(p.waiting));
+  setText(one('.offered'), count(r.offeredCount));
+  setText(one('.offeredRate'), seen ? count(r.offeredPerSec) : unknown);
   setText(one('.consumed'), count(r.consumedCount));
   setText(one('.highest'), count(r.highWater));
   setText(one('.memory'), bytes(r.memoryBytes));
