@@ -1,0 +1,114 @@
+package endpoint
+
+import "sluice/layout"
+
+// SampleReader is the consumer's end of the ring of samples. It is for the holder of the consumer
+// role, on one goroutine.
+//
+// A sample is timed when its message is taken, and counted when that is released. So a message that
+// is held by a consumer that is killed, and delivered again, is counted once, by the successor. One
+// that was released and not counted before a kill is not counted: its entry lies behind the
+// successor's position, and is skipped. That is also what makes the order of the stores in Count
+// irrelevant to a kill.
+//
+// Entries are whatever the peer has stored. They can make figures wrong, and a call take as many
+// steps as the ring has entries.
+type SampleReader struct {
+	h    *layout.Header
+	used uint64 // entries, since creation, that are counted or skipped: Consumer.Samples
+	next uint64 // the entry to look at next; those before it are taken or skipped
+
+	takenAt [layout.SampleSlots]uint64 // of the entries from used to next: when; 0 = skipped
+
+	response, latency uint64 // of the sample that was counted last, ns; NoTime = not known
+}
+
+// NewSampleReader takes over from the last consumer.
+func NewSampleReader(h *layout.Header) SampleReader {
+	s := SampleReader{h: h, used: h.Consumer.Samples.Load(), response: NoTime, latency: NoTime}
+	if written := h.Producer.Samples.Load(); written-s.used > layout.SampleSlots {
+		s.used = written // a hostile side has stored one of them
+		h.Consumer.Samples.Store(written)
+	}
+	s.next = s.used
+	return s
+}
+
+// Next returns where the next sample is, of the messages from index head to seen, which is the
+// producer's Index as it was loaded last, before this call; seen if none of them is a sample. It
+// skips entries that lie before head.
+//
+// Producer.Samples is loaded after seen was. So the entries of all messages up to seen are there,
+// and those among them that lie before seen stay as they are until Count is done with them: only
+// those at the Index of a producer that was killed, or beyond it, are removed.
+func (s *SampleReader) Next(head, seen uint64) uint64 {
+	return s.nextWith(head, seen, (*layout.Uint64).Load)
+}
+
+// nextWith is Next with the load as a parameter, for a test in which the producer stores between
+// any two of them.
+func (s *SampleReader) nextWith(head, seen uint64, load func(*layout.Uint64) uint64) uint64 {
+	written := load(&s.h.Producer.Samples)
+	if written-s.used > layout.SampleSlots || int64(written-s.next) < 0 {
+		return seen // a hostile peer has stored it
+	}
+	for ; s.next != written; s.next++ {
+		index := load(&sampleAt(s.h, s.next).Index)
+		if index-head < seen-head {
+			return index
+		}
+		if int64(index-head) >= 0 {
+			break
+		}
+		s.takenAt[s.next%layout.SampleSlots] = 0
+	}
+	return seen
+}
+
+// Take notes that the sample was taken at now, ns of the monotonic clock.
+//
+// Preconditions: the last Next has returned its index.
+func (s *SampleReader) Take(now uint64) {
+	s.takenAt[s.next%layout.SampleSlots] = now
+	s.next++
+}
+
+// Count counts the samples whose messages are released: those before that index.
+func (s *SampleReader) Count(released uint64) {
+	if s.used == s.next {
+		return
+	}
+	from := s.used
+	for s.used != s.next {
+		if now := s.takenAt[s.used%layout.SampleSlots]; now != 0 {
+			e := sampleAt(s.h, s.used)
+			if int64(e.Index.Load()-released) >= 0 {
+				break
+			}
+			s.count(e, now)
+		}
+		s.used++
+	}
+	if s.used != from {
+		s.h.Consumer.Samples.StoreRelease(s.used) // after all loads from the slots: see SampleWriter.Queued
+	}
+}
+
+// count adds the times of a sample, taken at now, to the histograms.
+func (s *SampleReader) count(e *layout.Sample, now uint64) {
+	due, messages := e.DueAt.Load(), e.Messages.Load()
+	latency := since(e.PublishedAt.Load(), now)
+	AddTimes(&s.h.Latency, s.latency, latency, messages)
+	s.latency = latency
+	if due == 0 {
+		s.response = NoTime
+		return
+	}
+	response := since(due, now)
+	AddTimes(&s.h.Response, s.response, response, messages)
+	s.response = response
+}
+
+// since returns the time from then to now, ns. A time from the future (of another time namespace,
+// or of a hostile peer) is no time ago.
+func since(then, now uint64) uint64 { return uint64(max(0, int64(now-then))) }
