@@ -9,7 +9,7 @@ import (
 )
 
 // Whoever lays a struct of 64-bit numbers over a message may count on it: at every offset
-// of the ring, across its end, and behind the stamp of a sampled record.
+// of the ring, and across its end.
 func TestMessages_AlignedTo8(t *testing.T) {
 	name := testenv.SegmentName(t)
 	w, r := create(t, name, WriterOptions{Capacity: layout.MinCapacity}), open(t, name, ReaderOptions{})
@@ -20,16 +20,12 @@ func TestMessages_AlignedTo8(t *testing.T) {
 		}
 	}
 	const offsets = layout.MinCapacity / 8
-	seen := map[bool]map[uint64]bool{false: {}, true: {}} // by whether the record is a sample
-	for i := 0; len(seen[false]) < offsets || len(seen[true]) < offsets; i++ {
+	seen := map[uint64]bool{}
+	for i := 0; len(seen) < offsets; i++ {
 		if i == 1_000_000 {
-			t.Fatalf("%d plain records and %d samples began at different offsets, of %d", len(seen[false]), len(seen[true]), offsets)
+			t.Fatalf("records began at %d different offsets, of %d", len(seen), offsets)
 		}
 		n := 1 + i%61
-		if i%3 == 0 { // a sample is due
-			w.sampler.next = w.staged
-			w.setStop()
-		}
 		at := w.tail & w.mask
 		reserve := func() ([]byte, error) { return w.Reserve(t.Context(), n) }
 		if i%2 == 0 {
@@ -39,7 +35,7 @@ func TestMessages_AlignedTo8(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen[w.head != layout.RecordHeader][at] = true
+		seen[at] = true
 		aligned("room", room)
 		w.Commit(n)
 		w.Publish()

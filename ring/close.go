@@ -143,7 +143,7 @@ func (w *Writer) close(abort bool) error {
 			return nil
 		})
 		if w.reserved >= 0 {
-			at := w.tail&w.mask + w.head
+			at := w.tail&w.mask + layout.RecordHeader
 			c.addSlices(w.data, at, uint64(w.reserved))
 		}
 	}
@@ -174,16 +174,22 @@ func (r *Reader) Close() error {
 	if r.gate.Closed() {
 		return nil
 	}
-	seen := r.avail.Load() // all that a call can return
+	seen := r.seen.Load() // all that a call can return
 	idle := r.shutDown(&r.avail, r.closeTimeout)
 	c := closing{side: &r.side, seg: r.segment, idle: idle}
 	var err error
 	if idle {
 		r.sleeper.StopWatching()
 		if r.head == r.index { // else the next Reader takes what is held, and is told the end after it
-			err = shm.Guard(func() error { r.ends.Leave(r.peerCursor.Index.Load() == r.index); return nil })
 			c.ends = &r.ends
 		}
+		err = shm.Guard(func() error {
+			r.samples.Count(r.index)
+			if c.ends != nil {
+				c.ends.Leave(r.peerCursor.Index.Load() == r.index)
+			}
+			return nil
+		})
 		c.addSlices(r.data, r.index&r.mask, r.head-r.index)
 	} else if r.segment != nil {
 		shm.Guard(func() error {

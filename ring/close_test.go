@@ -345,6 +345,7 @@ func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 	// roomy returns a Writer that looks at nothing but the bound for some messages.
 	roomy := func(t *testing.T) *Writer {
 		w, _, _ := pair(t, 1<<16, 0, WriterOptions{}, ReaderOptions{})
+		w.sampler.next = 1 << 40
 		for range 1000 {
 			if w.stop.Load() > w.tail+64 {
 				return w
@@ -377,6 +378,7 @@ func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 	})
 	t.Run("reader", func(t *testing.T) {
 		w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		w.sampler.next = 1 << 40 // the Reader looks closer at samples
 		send(t, w, "a", "b", "c", "d")
 		wantMessages(t, r, "a")
 		r.gate.Close()

@@ -58,8 +58,7 @@ func (q *queue) message(n int) []byte {
 	return msg
 }
 
-// fits says whether a message of n bytes should find room: in bytes, where a
-// time stamp may take 8 of some record, and in slots.
+// fits says whether a message of n bytes should find room: in bytes, and in slots.
 func (q *queue) fits(n int) bool {
 	g := q.mem.Geometry
 	bytes := layout.RecordSize(uint64(n)) <= g.Capacity-(q.w.tail-q.r.index)

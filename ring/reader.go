@@ -29,11 +29,14 @@ type Reader struct {
 	head       uint64 // where the next record is: end of what was taken
 	taken      uint64 // messages taken since creation
 	bytes      uint64 // payload bytes of those
-	seen       uint64 // the Writer's index, as last seen
 	startCount uint64 // messages released before this Reader
 
-	// avail is a copy of seen, and 0 from Close on, whoever calls it: then head has reached
-	// it, and the next call takes the slow path.
+	// seen is the Writer's index, as last seen. Close loads it too.
+	seen layout.Uint64
+
+	// avail is how far head may move in the fast path: to the next sample, and to seen at most.
+	// It is 0 from Close on, whoever calls it: then head has reached it, and the next call takes
+	// the slow path.
 	avail layout.Uint64
 
 	corrupt error // found by a call that has no error to return; the next one returns it
@@ -46,6 +49,7 @@ type Reader struct {
 	reported    uint64       // the producer whose end onEnd was told of; 0 = none
 	onEnd       func(error)  // nil = not wanted
 	segment     *shm.Segment // nil on plain memory
+	samples     endpoint.SampleReader
 }
 
 // NewReader takes the consumer role in any memory with a valid header. The
@@ -68,8 +72,9 @@ func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
 		return nil, err
 	}
 	r.head, r.taken, r.bytes, r.startCount = pos.Index, pos.Count, pos.Bytes, pos.Count
-	r.seen = r.head
+	r.seen.Store(r.head)
 	r.avail.Store(r.head)
+	r.samples = endpoint.NewSampleReader(mem.Header)
 	if _, err := r.refresh(); err != nil {
 		return nil, err
 	}
@@ -108,7 +113,7 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	word := binary.LittleEndian.Uint64(r.data[at:]) // read once; the peer may change it
 	size := layout.RecordSize(word)
 	if word > r.max || size > avail-r.head {
-		return r.takeSampled(at, word)
+		return r.takeNext()
 	}
 	r.head += size
 	r.taken++
@@ -118,26 +123,48 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	return r.data[at : at+word : at+word], nil
 }
 
-// nextSlow is Next when no message is known to be there.
+// nextSlow is Next when avail is reached.
 func (r *Reader) nextSlow(ctx context.Context) ([]byte, error) {
-	if err := r.wait(ctx); err != nil {
+	var err error
+	if r.head == r.seen.LoadRelaxed() {
+		err = r.wait(ctx)
+	} else {
+		err = r.beginSlow()
+	}
+	if err != nil {
 		return nil, r.endCall(r.callError(ctx, err))
 	}
 	return r.takeNext()
 }
 
-// takeNext takes the next of the messages that refresh has seen, whatever avail says.
+// takeNext takes the next of the messages that refresh has seen, whatever avail says, and sets
+// avail. If it is a sample, that is right behind it: the next call counts the sample, if it was
+// released until then. So Release has nothing to do with samples.
 func (r *Reader) takeNext() ([]byte, error) {
 	at := r.head & r.mask
 	word := binary.LittleEndian.Uint64(r.data[at:])
 	size := layout.RecordSize(word)
-	if word > r.max || size > r.seen-r.head {
-		return r.takeSampled(at, word)
+	seen := r.seen.LoadRelaxed()
+	if left := seen - r.head; word > r.max || size > left {
+		r.gate.Leave()
+		err := fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, r.head, word, left)
+		return nil, r.callError(context.Background(), err)
+	}
+	next := r.samples.Next(r.head, seen)
+	if next == r.head {
+		now := monotonic.Now()
+		r.samples.Take(now)
+		r.ownStats.ProgressAt.StoreRelaxed(now)
+		next += size
 	}
 	r.head += size
 	r.taken++
 	r.bytes += word
 	at += layout.RecordHeader
+	r.avail.Store(next) // a full fence
+	if r.gate.Closed() {
+		r.avail.Store(0) // as Close has done, maybe before
+	}
 	r.gate.Leave()
 	return r.data[at : at+word : at+word], nil
 }
@@ -161,46 +188,37 @@ func (r *Reader) endCall(err error) error {
 // io.EOF when there will be none.
 func (r *Reader) TryNext() ([]byte, error) {
 	r.gate.Enter()
-	if r.head >= r.avail.Load() {
-		if ok, err := r.ready(); err != nil {
-			return nil, r.endCall(r.callError(context.Background(), err))
-		} else if !ok {
-			return nil, r.endCall(ErrEmpty)
-		}
+	if avail := r.avail.Load(); r.head < avail {
+		return r.takeFast(avail)
+	}
+	if ok, err := r.ready(); err != nil {
+		return nil, r.endCall(r.callError(context.Background(), err))
+	} else if !ok {
+		return nil, r.endCall(ErrEmpty)
 	}
 	return r.takeNext()
 }
 
-// Buffered reports whether Next would return at once, without looking at the
-// Writer. A batch is: Next until Buffered says no, then one Release.
-func (r *Reader) Buffered() bool { return r.head < r.avail.Load() }
-
-// takeSampled takes a record whose word is not a plain length: a sample, or
-// something that no Writer wrote.
-func (r *Reader) takeSampled(at, word uint64) ([]byte, error) {
-	n, weight, ok := layout.ParseSampledWord(word)
-	size := layout.RecordSize(n) + layout.StampSize
-	if left := r.seen - r.head; !ok || size > left {
-		r.gate.Leave()
-		err := fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, r.head, word, left)
-		return nil, r.callError(context.Background(), err)
+// takeFast takes the next message, which lies before avail. Its body is in Next and Take as well,
+// which the compiler does not inline either.
+func (r *Reader) takeFast(avail uint64) ([]byte, error) {
+	at := r.head & r.mask
+	word := binary.LittleEndian.Uint64(r.data[at:])
+	size := layout.RecordSize(word)
+	if word > r.max || size > avail-r.head {
+		return r.takeNext()
 	}
-	stamp := binary.LittleEndian.Uint64(r.data[at+layout.RecordHeader:])
-	r.noteLatency(stamp, weight)
 	r.head += size
 	r.taken++
-	r.bytes += n
-	at += layout.RecordHeader + layout.StampSize
+	r.bytes += word
+	at += layout.RecordHeader
 	r.gate.Leave()
-	return r.data[at : at+n : at+n], nil
+	return r.data[at : at+word : at+word], nil
 }
 
-// noteLatency counts a sample.
-func (r *Reader) noteLatency(stamp, weight uint64) {
-	now := monotonic.Now()
-	endpoint.NoteLatency(r.mem.Header, stamp, now, weight)
-	r.ownStats.ProgressAt.StoreRelaxed(now)
-}
+// Buffered reports whether Next would return at once, without looking at the
+// Writer. A batch is: Next until Buffered says no, then one Release.
+func (r *Reader) Buffered() bool { return r.head != r.seen.LoadRelaxed() && !r.gate.Closed() }
 
 // Take releases every message taken so far and returns the next one: Release
 // and Next in one call, for a loop that needs a message only until it asks for
@@ -226,7 +244,7 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 	word := binary.LittleEndian.Uint64(r.data[at:])
 	size := layout.RecordSize(word)
 	if word > r.max || size > avail-r.head {
-		return r.takeSampled(at, word)
+		return r.takeNext()
 	}
 	r.head += size
 	r.taken++
@@ -318,9 +336,6 @@ func (r *Reader) ReleaseN(n int) {
 // but a hostile peer has changed it since it was taken; then size may be any number.
 func (r *Reader) recordAt(index uint64) (size, payload uint64) {
 	word := binary.LittleEndian.Uint64(r.data[index&r.mask:])
-	if n, _, ok := layout.ParseSampledWord(word); ok {
-		return layout.RecordSize(n) + layout.StampSize, n
-	}
 	return layout.RecordSize(min(word, layout.MaxCapacity)), word
 }
 
@@ -373,7 +388,7 @@ func (r *Reader) wait(ctx context.Context) error {
 		cpu.Pause(r.pollBackoff)
 	}
 	if ok, err := r.ready(); ok || err != nil {
-		if r.seen-r.head < minBatchBytes {
+		if r.seen.LoadRelaxed()-r.head < minBatchBytes {
 			r.pollBackoff = min(2*r.pollBackoff+1, maxPollBackoff)
 		} else {
 			r.pollBackoff -= r.pollBackoff / 4
@@ -396,21 +411,23 @@ func (r *Reader) refresh() (bool, error) {
 	if ahead > r.mem.Geometry.Capacity || ahead%8 != 0 || ahead < r.head-r.index {
 		return false, fmt.Errorf("%w: write index %d with read index %d in a ring of %d bytes", ErrCorrupt, index, r.index, r.mem.Geometry.Capacity)
 	}
-	r.seen = index
-	r.avail.Store(index) // a full fence
-	if r.gate.Closed() {
-		r.avail.Store(0) // as Close has done, maybe before
-	}
+	r.seen.StoreRelaxed(index)
 	return true, nil
+}
+
+// beginSlow counts the samples that were released. An error says why nothing can be taken any more.
+func (r *Reader) beginSlow() error {
+	if r.gate.Closed() {
+		return ErrClosed
+	}
+	r.samples.Count(r.index)
+	return r.corrupt
 }
 
 // ready looks for a message, or the end of the stream.
 func (r *Reader) ready() (bool, error) {
-	if r.gate.Closed() {
-		return false, ErrClosed
-	}
-	if r.corrupt != nil {
-		return false, r.corrupt
+	if err := r.beginSlow(); err != nil {
+		return false, err
 	}
 	ok, err := r.refresh()
 	if ok || err != nil {

@@ -66,7 +66,7 @@ func TestReader_Receive_CopiesAndReleases(t *testing.T) {
 
 func TestReader_Next_MessageCapacityLimited(t *testing.T) {
 	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "stamped", "plain")
+	send(t, w, "a sample", "none")
 	for range 2 {
 		if msg, err := r.TryNext(); err != nil || cap(msg) != len(msg) {
 			t.Errorf("%q has room for %d, %v", msg, cap(msg), err)

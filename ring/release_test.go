@@ -66,7 +66,7 @@ func TestReader_ReleaseN_ReleasesTheOldest(t *testing.T) {
 	}
 }
 
-// Many times around a ring in which some messages are sampled, in steps that differ.
+// Many times around a ring, in steps that differ.
 func TestReader_ReleaseN_CountsAsReleaseDoes(t *testing.T) {
 	name := testenv.SegmentName(t)
 	w := create(t, name, WriterOptions{Capacity: layout.MinCapacity})
@@ -88,9 +88,6 @@ func TestReader_ReleaseN_CountsAsReleaseDoes(t *testing.T) {
 	r.ReleaseN(r.Held())
 	if c := &r.mem.Header.Consumer; c.Index.Load() != w.index || c.Count.Load() != 20_000 || c.Bytes.Load() != bytes {
 		t.Errorf("index %d of %d, count %d, bytes %d of %d", c.Index.Load(), w.index, c.Count.Load(), c.Bytes.Load(), bytes)
-	}
-	if r.mem.Header.Latency.Count.Load() == 0 {
-		t.Error("no message was sampled, so this test has not seen the records of samples")
 	}
 }
 

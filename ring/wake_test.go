@@ -120,7 +120,7 @@ func TestWake_EveryRelease(t *testing.T) {
 		"Receive": func(r *Reader) error { _, err := r.Receive(canceled, nil); return err },
 		"Messages": func(r *Reader) (err error) {
 			for _, err = range r.Messages(canceled) {
-				if r.head == r.seen {
+				if r.head == r.seen.LoadRelaxed() {
 					break // the one before was released
 				}
 			}
@@ -142,9 +142,10 @@ func TestWake_EveryRelease(t *testing.T) {
 
 // A Reader that never has to wait shows progress with the samples that it takes.
 func TestProgress_SampleTaken(t *testing.T) {
-	_, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+	send(t, w, "the first one is a sample")
 	r.ownStats.ProgressAt.Store(0)
-	r.noteLatency(0, 1)
+	wantMessages(t, r, "the first one is a sample")
 	if r.ownStats.ProgressAt.Load() == 0 {
 		t.Error("no progress is noted")
 	}

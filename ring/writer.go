@@ -41,12 +41,11 @@ type Writer struct {
 
 	prefetched uint64 // up to where lines were asked for: at tail, the next ones are
 	reserved   int    // payload bytes reserved, -1 when nothing is
-	head       uint64 // bytes between tail and the reserved payload
 	need       uint64 // bytes that Reserve wants free
 
 	sampler sampler
-	stamped bool   // a sampled record is staged
-	stamp   uint64 // where in data its stamp goes at Publish
+	samples endpoint.SampleWriter
+	dueAt   uint64 // when the messages from now on are due, monotonic ns; 0 = at no time
 
 	onFull     Policy
 	resumed    uint64
@@ -77,6 +76,7 @@ func NewWriter(mem Memory, opt WriterOptions) (*Writer, error) {
 	}
 	w.tail, w.staged, w.bytes = pos.Index, pos.Count, pos.Bytes
 	w.sampler.begin(w.staged)
+	w.samples = endpoint.NewSampleWriter(mem.Header, w.tail)
 	w.ownStats.Framing.Store(uint64(opt.Framing))
 	w.ownStats.OnFull.Store(uint64(w.onFull))
 	if _, err := w.refresh(); err != nil {
@@ -114,7 +114,7 @@ func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 		buf, err := w.reserveSlow(ctx, n)
 		return buf, w.endCall(err)
 	}
-	w.reserved, w.head = n, layout.RecordHeader
+	w.reserved = n
 	at := w.tail&w.mask + layout.RecordHeader
 	w.gate.Leave()
 	return w.data[at : at+uint64(n) : at+uint64(n)], nil
@@ -166,13 +166,11 @@ func (w *Writer) Commit(n int) {
 		return
 	}
 	// The body of commit, which the compiler does not inline: no second call for every message.
-	at := w.tail & w.mask
-	word := uint64(n)
-	if w.head != layout.RecordHeader {
-		word = w.commitSample(at, word)
+	if w.sampler.due(w.staged) {
+		w.stageSample()
 	}
-	binary.LittleEndian.PutUint64(w.data[at:], word)
-	w.tail += (w.head + uint64(n) + 7) &^ 7
+	binary.LittleEndian.PutUint64(w.data[w.tail&w.mask:], uint64(n))
+	w.tail += layout.RecordSize(uint64(n))
 	w.staged++
 	w.bytes += uint64(n)
 	w.reserved = -1
@@ -193,13 +191,11 @@ func (w *Writer) badCommit(n int) {
 
 // commit is Commit within another call. Its body is in Commit once more: see there.
 func (w *Writer) commit(n int) {
-	at := w.tail & w.mask
-	word := uint64(n)
-	if w.head != layout.RecordHeader {
-		word = w.commitSample(at, word)
+	if w.sampler.due(w.staged) {
+		w.stageSample()
 	}
-	binary.LittleEndian.PutUint64(w.data[at:], word)
-	w.tail += (w.head + uint64(n) + 7) &^ 7
+	binary.LittleEndian.PutUint64(w.data[w.tail&w.mask:], uint64(n))
+	w.tail += layout.RecordSize(uint64(n))
 	w.staged++
 	w.bytes += uint64(n)
 	w.reserved = -1
@@ -218,8 +214,8 @@ func (w *Writer) Publish() {
 	w.gate.Enter()
 	if !w.gate.Closed() && w.tail != w.index {
 		// The body of publish, which the compiler does not inline either.
-		if w.stamped {
-			w.putStamp()
+		if w.samples.Staged() {
+			w.publishSamples()
 		}
 		endpoint.Publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.sleeper.FullFence())
 		w.index, w.count = w.tail, w.staged
@@ -236,8 +232,8 @@ func (w *Writer) Flush() { w.Publish() }
 // publish is Publish with something staged, and while the Writer is not closed. Its body is in
 // Publish once more: see there.
 func (w *Writer) publish() {
-	if w.stamped {
-		w.putStamp()
+	if w.samples.Staged() {
+		w.publishSamples()
 	}
 	endpoint.Publish(w.ownCursor, w.count, w.tail, w.staged, w.bytes, w.sleeper.FullFence())
 	w.index, w.count = w.tail, w.staged

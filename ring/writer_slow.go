@@ -2,14 +2,12 @@ package ring
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"time"
 
 	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
-	"sluice/internal/monotonic"
 	"sluice/layout"
 )
 
@@ -34,7 +32,7 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 		if err := w.await(ctx, roomFor{w}); err != nil {
 			return nil, w.callError(ctx, endpoint.OpSend, err)
 		}
-		w.sampler.denser(w.staged)
+		w.sampleOften()
 	}
 	return w.take(n), nil
 }
@@ -97,7 +95,7 @@ func (w *Writer) refresh() (bool, error) {
 }
 
 // setStop combines all reasons to leave the fast path into one index: no room, no slot,
-// a sample due, lines to prefetch. A message moves tail by at least a record
+// a look at the sampler due, lines to prefetch. A message moves tail by at least a record
 // header, so m messages fit into the fast path as long as tail moves by less
 // than m headers.
 func (w *Writer) setStop() {
@@ -129,36 +127,13 @@ func (w *Writer) prefetch() {
 	}
 }
 
-// take makes the reservation that canReserve has found room for, as a sampled
-// record when one is due and the stamp fits as well.
+// take makes the reservation that canReserve has found room for.
 func (w *Writer) take(n int) []byte {
-	w.reserved, w.head = n, layout.RecordHeader
-	if w.sampler.due(w.staged) && !w.stamped && w.need+layout.StampSize <= w.limit-w.tail {
-		w.head += layout.StampSize
-	}
+	w.reserved = n
 	w.prefetch()
 	w.setStop()
-	at := w.tail&w.mask + w.head
+	at := w.tail&w.mask + layout.RecordHeader
 	return w.data[at : at+uint64(n) : at+uint64(n)]
-}
-
-// commitSample returns the word of a sampled record of n bytes at offset at,
-// and remembers where its stamp goes.
-func (w *Writer) commitSample(at, n uint64) (word uint64) {
-	w.stamp, w.stamped = at+layout.RecordHeader, true
-	word = layout.SampledWord(n, w.sampler.take(w.staged))
-	w.setStop()
-	return word
-}
-
-// putStamp stores the time in the staged sample, and as progress of this side.
-func (w *Writer) putStamp() {
-	now := monotonic.Now()
-	binary.LittleEndian.PutUint64(w.data[w.stamp:], now)
-	w.stamped = false
-	w.sampler.adapt(now)
-	w.ownStats.ProgressAt.StoreRelaxed(now)
-	w.noteDepth(w.peerCursor.Count.Load())
 }
 
 // noteDepth raises the high-water mark, given the Reader's count.
@@ -168,11 +143,10 @@ func (w *Writer) noteDepth(consumed uint64) {
 	}
 }
 
-// wakeReader wakes a sleeping Reader. A stream that is slow enough for that is sampled more
-// often.
+// wakeReader wakes a sleeping Reader.
 func (w *Writer) wakeReader() {
 	w.wake()
-	w.sampler.denser(w.staged)
+	w.sampleOften()
 	w.setStop()
 }
 
