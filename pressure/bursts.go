@@ -38,7 +38,7 @@ func (i *Interval) consumerFaster() bool {
 // messages are due by a schedule, because then they were sent later.
 func missed(i *Interval, s *Snapshot) (n uint64, ok bool) {
 	p := i.ProducerBlocked
-	if s.Geometry.Mode != layout.ModeRing || i.Scheduled(s) || i.ProducerWaits == 0 || p > 0.5 || !i.consumerFaster() {
+	if s.Geometry.Mode != layout.ModeRing || i.Scheduled || i.ProducerWaits == 0 || p > 0.5 || !i.consumerFaster() {
 		return 0, false
 	}
 	blocked := time.Duration(p * float64(i.Elapsed))

@@ -16,6 +16,9 @@ type Interval struct {
 	Refused            uint64  // sends
 	Deepest            uint64  // the most messages that the queue has held, as far as is known
 
+	// Scheduled: messages were due at a time, as a schedule or the producer itself has said.
+	Scheduled bool
+
 	// What became of the messages that were offered:
 	// Offered = Produced + Dropped + RefusedMessages + UnsentGrowth.
 	Offered         uint64
@@ -74,6 +77,7 @@ func Between(before, after *Snapshot) Interval {
 		Response:         after.Response.Since(&before.Response),
 		Lateness:         after.Lateness.Since(&before.Lateness),
 	}
+	i.Scheduled = before.Schedule.InForce || after.Schedule.InForce || before.Schedule.Base != after.Schedule.Base || i.Response.Count > 0
 	if after.HighWater > before.HighWater { // reached in this time
 		i.Deepest = max(i.Deepest, after.HighWater)
 	} else { // not passed in it

@@ -5,12 +5,6 @@ package pressure
 // chance.
 const dueShare = 0.02
 
-// Scheduled reports whether messages were due by a schedule in the interval, at whose end the
-// snapshot is.
-func (i *Interval) Scheduled(after *Snapshot) bool {
-	return after.Schedule.InForce || i.Response.Count > 0 || i.UnsentGrowth != 0
-}
-
 // waitingGrows reports whether the producer sends notably less than becomes due.
 func (i *Interval) waitingGrows() bool {
 	return i.Elapsed >= minInterval && float64(i.UnsentGrowth) >= max(dueShare*float64(i.Offered), minBacklog)

@@ -165,7 +165,7 @@ func figures(i *Interval, after *Snapshot) Figures {
 		Fill:           after.Fill(), Depth: after.Depth(), DepthBefore: i.DepthBefore, Shrinks: i.shrinks(),
 		Limit: after.Limit, LimitReached: after.LimitReached(),
 		ConsumerStayed: i.ConsumerStayed,
-		Scheduled:      i.Scheduled(after), Waiting: after.Schedule.notable(after.Waiting()), WaitingGrows: i.waitingGrows(),
+		Scheduled:      i.Scheduled, Waiting: after.Schedule.notable(after.Waiting()), WaitingGrows: i.waitingGrows(),
 	}
 	if f.Scheduled {
 		f.SchedulePerSec = after.Schedule.Rate

@@ -57,7 +57,7 @@ func (t *text) line(b *strings.Builder, r *Report) {
 	if s == nil {
 		fmt.Fprintf(b, remark, r.Role, format.Seconds(r.Elapsed), kind(&r.Verdict))
 	} else {
-		if times := r.Interval.Scheduled(s); times != t.times {
+		if times := r.Interval.Scheduled; times != t.times {
 			t.times, t.lines = times, 0
 		}
 		heading := t.lines%headingEvery == 0

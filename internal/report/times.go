@@ -63,10 +63,13 @@ func timeRows(row func(name, text string, args ...any), i *pressure.Interval) {
 
 // offeredRows prints what was offered in an interval by a schedule, and what of it is not sent.
 func offeredRows(row func(name, text string, args ...any), s *pressure.Snapshot, i *pressure.Interval) {
-	if !i.Scheduled(s) {
+	if !i.Scheduled {
 		return
 	}
 	text := fmt.Sprintf("%s, %s msg/s", format.Messages(i.Offered), format.Rate(perSecond(i.Offered, i.Elapsed)))
+	if i.UnsentGrowth < 0 {
+		text += fmt.Sprintf("; %s more had been due before", format.Count(-i.UnsentGrowth))
+	}
 	if s.Schedule.InForce && s.Producer.Alive {
 		text += fmt.Sprintf("; %s msg/s are due now", format.Rate(s.Schedule.Rate))
 	}

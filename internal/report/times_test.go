@@ -94,6 +94,25 @@ func TestSummary_EarlierUnsent_NotCounted(t *testing.T) {
 	wantLines(t, out, "  unsent     12 messages were due and not sent")
 }
 
+// A consumer that comes later has a part of what is produced from before.
+func TestSummary_BacklogOfBefore(t *testing.T) {
+	out := printed(t, fiveSeconds(func(r *Report, b, s *pressure.Snapshot) {
+		ended(r, b, s)
+		b.Unsent, s.Unsent = 200, 0
+	}))
+	wantLines(t, out, "  offered    4,788 messages, 958 msg/s; 200 more had been due before")
+}
+
+// The schedule has ended before the last report: what was offered by it is said, though no response
+// was measured.
+func TestSummary_ScheduleOver_NoConsumer(t *testing.T) {
+	out := printed(t, fiveSeconds(func(r *Report, b, s *pressure.Snapshot) {
+		ended(r, b, s)
+		s.Consumed, s.Unsent, s.Response, s.Consumer.ProgressAt = 0, 0, pressure.Histogram{}, s.At
+	}))
+	wantLines(t, out, "  offered    4,988 messages, 998 msg/s")
+}
+
 func TestObserved_TwoTimes(t *testing.T) {
 	running := fiveSeconds(func(r *Report, b, s *pressure.Snapshot) {
 		openLoop(r, b, s)

@@ -51,7 +51,7 @@ type Pair struct {
 func (p *Pair) Report() *report.Report { return report.Of(p.Name, &p.Now, &p.LastSecond, p.Verdict) }
 
 // Scheduled reports whether messages are due by a schedule, or were in the last second.
-func (p *Pair) Scheduled() bool { return p.LastSecond.Scheduled(&p.Now) }
+func (p *Pair) Scheduled() bool { return p.LastSecond.Scheduled }
 
 // AnyScheduled reports whether one of the pairs that can be read is Scheduled.
 func AnyScheduled(pairs []*Pair) bool {

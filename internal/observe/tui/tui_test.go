@@ -176,7 +176,7 @@ func TestScreen_Schedule_TwoTimes(t *testing.T) {
 	}
 	p := pair("demo", pressure.ConsumerBound)
 	p.Now.Schedule = pressure.Schedule{InForce: true, Rate: 1000, Unsent: 992}
-	p.Now.Unsent = 1000
+	p.Now.Unsent, p.LastSecond.Scheduled = 1000, true
 	p.LastSecond.Latency, p.LastSecond.Response, p.LastSecond.Lateness = took(20*time.Microsecond), took(450*time.Millisecond), took(time.Microsecond)
 	for _, width := range []int{60, 80, 120} {
 		s := screenOf(width, 24, p, pair("other", pressure.Balanced))
