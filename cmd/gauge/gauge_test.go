@@ -328,6 +328,43 @@ func TestRecord_UntilPairEnds(t *testing.T) {
 	}
 }
 
+// An open-loop load has both times in its rows and in the lists; what waits is told apart from what
+// was sent.
+func TestRecord_List_OpenLoop(t *testing.T) {
+	t.Parallel()
+	name, file := testenv.SegmentName(t), filepath.Join(t.TempDir(), "rows.csv")
+	g := testenv.Start(t, "gauge", "record", "--name", name, "--interval", "100ms", "--output", file)
+	p := testenv.Start(t, "producer", "--name", name, "--slots", "8", "--open-loop", "--rate", "1000")
+	c := testenv.Start(t, "consumer", "--name", name, "--work", "5ms")
+	testenv.EventuallyConsumed(t, name, 200)
+	list, watch := testenv.GaugeOutput(t, "ls"), testenv.GaugeOutput(t, "watch", name)
+	if !strings.Contains(list, "  UNSENT  LAT.P99  RESP.P99  AGE  VERDICT\n") {
+		t.Errorf("%s", list)
+	}
+	for _, words := range []string{"UNSENT", "\n  unsent      ", "p99.9    max   mean\n  latency  ", "\n  response  "} {
+		if !strings.Contains(watch, words) {
+			t.Errorf("no %q in\n%s", words, watch)
+		}
+	}
+	p.Signal(unix.SIGINT)
+	p.WantExit(0)
+	c.WantExit(0)
+	g.WantExit(0)
+	r := readRecorded(t, file)
+	last, both := len(r.rows)-1, 0
+	for i := 1; i <= last; i++ {
+		if sum := r.cell(i, "producedCount") + r.cell(i, "droppedCount") + r.cell(i, "unsentCount"); r.cell(i, "offeredCount") != sum {
+			t.Errorf("row %v does not add up", r.rows[i])
+		}
+		if at := slices.Index(r.rows[0], "responseP50"); r.rows[i][at] != "" && r.cell(i, "responseP99") >= r.cell(i, "latencyP50") {
+			both++
+		}
+	}
+	if r.cell(last, "unsentCount") == 0 || both == 0 {
+		t.Errorf("%d rows with both times; the last one is %v", both, r.rows[last])
+	}
+}
+
 // However far apart the rows are, the last one is of the end: when the last side removes
 // the segment, when both are killed, and when gauge is stopped.
 func TestRecord_LastRowIsOfTheEnd(t *testing.T) {

@@ -203,6 +203,45 @@ func TestPage_LimitReached(t *testing.T) {
 	}
 }
 
+// With a schedule both times stand one above the other, and what waits in front of the producer
+// stands with it; without one nothing of that is shown.
+func TestPage_Schedule(t *testing.T) {
+	t.Parallel()
+	at := func(scheduled, waiting, explains string) string {
+		return `{"host":"here","points":300,"pairs":[{"name":"x","report":{"mode":"ring","verdict":"consumer-bound","verdictWhy":"","verdictAdvice":"",
+"queueDepth":8,"queueBytes":72,"capacityBytes":4096,"slots":8,"fill":1,"throughputPerSec":600,"consumedCount":1,"highWater":8,"memoryBytes":12288,
+"latency":{"mean":70000,"p50":71000,"p90":109000,"p99":120000,"max":130000},"response":{"mean":5e8,"p50":4.5e8,"p90":9e8,"p99":9.9e8,"max":1e9},
+"lateness":{"mean":1000,"p50":2000,"p90":3000,"p99":4000,"max":5000},"latenessExplains":"` + explains + `","offeredCount":4200,"offeredPerSec":1000,"unsentCount":997},
+"heldSec":1,"severity":"warn","scheduled":` + scheduled + `,"waiting":` + waiting + `,"producer":{"alive":true,"where":"pid 1","blocked":0.9},"consumer":{"alive":true,"where":"pid 2","blocked":0},
+"history":{"throughput":[600],"depth":[8],"producerBlocked":[0.9],"consumerBlocked":[0]}}]}`
+	}
+	hidden := func(text, class string) bool {
+		return regexp.MustCompile(`class="(?:[^"]* )?` + class + `" hidden`).MatchString(text)
+	}
+	x := card(t, browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, at("true", "992", "p50 p999")) })), "x")
+	_, response, _ := strings.Cut(x, `<tr class="response">`)
+	for class, want := range map[string][2]string{"p50": {"71 µs", "450 ms"}, "p99": {"120 µs", "990 ms"}, "max": {"130 µs", "1.0 s"}, "mean": {"70 µs", "500 ms"}} {
+		if got := [2]string{shown(x, class), shown(response, class)}; got != want {
+			t.Errorf("%s: %q, want %q", class, got, want)
+		}
+	}
+	for class, want := range map[string]string{
+		"waiting": "992", "offered": "4,200", "offeredRate": "1,000",
+		"trouble": "the producer itself was late by half of the response or more; this could explain it at p50, p99.9 · 5 messages due and not sent",
+	} {
+		if got := shown(x, class); got != want {
+			t.Errorf("%s: %q, want %q", class, got, want)
+		}
+	}
+	if hidden(x, "waits") || hidden(x, "response") || hidden(x, "lateness") || hidden(x, "scheduled") {
+		t.Errorf("something is hidden: %s", x)
+	}
+	x = card(t, browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, at("false", "0", "")) })), "x")
+	if !hidden(x, "waits") || !hidden(x, "response") || !hidden(x, "lateness") || !hidden(x, "scheduled") || hidden(x, "latency") {
+		t.Errorf("without a schedule: %s", x)
+	}
+}
+
 func TestPage_ServerGone(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"sluice/internal/testenv"
+	"sluice/layout"
 	"strconv"
 	"strings"
 	"testing"
@@ -119,10 +120,16 @@ func TestServe_PromtoolAccepts(t *testing.T) {
 	name, _, _ := heldBack(t)
 	other := testenv.SegmentName(t)
 	testenv.Start(t, "producer", testenv.TransferArgs(other, "--rate", "100")...)
+	due := testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", due, "--slots", "8", "--open-loop", "--rate", "1000")
+	testenv.Start(t, "consumer", "--name", due, "--work", "5ms")
+	testenv.EventuallyHeader(t, due, "a response", func(h *layout.Header) bool { return h.Response.Count.Load() > 0 })
 	var text string
 	for _, want := range []string{
 		fmt.Sprintf("sluice_verdict{mode=\"ring\",name=%q,verdict=\"consumer-bound\"} 1\n", name),
 		fmt.Sprintf("sluice_limit_reached{mode=\"transfer\",name=%q} 0\n", other), "sluice_build_info{",
+		fmt.Sprintf("sluice_response_seconds_count{mode=\"ring\",name=%q} ", due), fmt.Sprintf("sluice_latency_seconds_bucket{mode=\"ring\",name=%q,le=\"0.001048575\"} ", due),
+		fmt.Sprintf("sluice_unsent_messages{mode=\"ring\",name=%q} ", due), fmt.Sprintf("sluice_offered_messages_total{mode=\"ring\",name=%q} ", due),
 	} {
 		testenv.Eventually(t, want, func() bool {
 			_, text = request(t, "GET", "http://"+addr+"/metrics", addr)

@@ -261,7 +261,7 @@ func TestFinal_SnapshotBeforeSIGCONT_StopNotShortened(t *testing.T) {
 }
 
 func TestFinal_Discarded(t *testing.T) {
-	for discarded, want := range map[int64]string{0: "", 1234: "stopped with 1,234 bytes read from the input and not sent; they are discarded"} {
+	for discarded, want := range map[int64]string{0: "", 1: "discarded 1 byte read from the input and not sent", 1234: "discarded 1,234 bytes read from the input and not sent"} {
 		var b strings.Builder
 		r := Start(Options{Role: layout.Producer, Name: "orders", Mode: layout.ModeRing, Out: &b, Total: -1})
 		r.Discarded(discarded)

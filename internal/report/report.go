@@ -217,7 +217,7 @@ func (r *Reporter) Finish() {
 		r.emit(r.first, true)
 	})
 	if r.discarded != nil && *r.discarded > 0 {
-		r.note("stopped with %s bytes read from the input and not sent; they are discarded", format.Count(*r.discarded))
+		r.note("discarded %s read from the input and not sent", format.Number(*r.discarded, "byte"))
 	}
 }
 

@@ -108,4 +108,4 @@ func ErrorAndHint(stderr string) (text string, errors, hints int) {
 // hold on to.
 var ReportKeys = strings.Fields(`role name mode elapsedSec final producedCount consumedCount producerWaits consumerWaits
 	producerWaitSec consumerWaitSec queueDepth queueBytes capacityBytes fill throughputPerSec refusedCount droppedCount
-	lostCount refuseReason highWater memoryBytes verdict latency producedBytes consumedBytes streamEnd run producer consumer`)
+	lostCount refuseReason highWater memoryBytes verdict latency response lateness offeredCount unsentCount refusedMessages producedBytes consumedBytes streamEnd run producer consumer`)
