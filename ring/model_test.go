@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -32,6 +33,7 @@ func TestRing_BehavesAsQueue(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"stage":       q.stage,
 			"send":        q.send,
+			"due":         q.due,
 			"publish":     func(*rapid.T) { q.w.Publish(); q.publish() },
 			"next":        q.next,
 			"take":        q.take,
@@ -98,6 +100,15 @@ func (q *queue) send(t *rapid.T) {
 		wantErr(t, err, errWaited)
 	}
 	q.publish() // also when it failed: nothing staged outlives a wait
+}
+
+// due makes what follows due at some time, or at none.
+func (q *queue) due(t *rapid.T) {
+	at := time.Time{}
+	if ms := rapid.IntRange(-100, 1000).Draw(t, "ms ago"); ms >= 0 {
+		at = time.Now().Add(-time.Duration(ms) * time.Millisecond)
+	}
+	q.w.SetDue(at)
 }
 
 func (q *queue) publish() {
@@ -169,6 +180,10 @@ func (q *queue) check(t *rapid.T) {
 	}
 	if used := p.Index.Load() - c.Index.Load(); used > q.mem.Geometry.Capacity || used%8 != 0 {
 		t.Fatalf("%d bytes used of %d", used, q.mem.Geometry.Capacity)
+	}
+	// Redelivered messages are counted once.
+	if l, r := q.mem.Header.Latency.Count.Load(), q.mem.Header.Response.Count.Load(); r > l || l > q.released {
+		t.Fatalf("%d latencies and %d response times of %d messages", l, r, q.released)
 	}
 	for i, msg := range q.held { // ring memory, the caller's until Release
 		if want := q.contents[i]; !bytes.Equal(msg, want) {

@@ -37,6 +37,8 @@ func peer(args []string) error {
 			err = produce(name, opt)
 		case "consume":
 			err = consume(name, ReaderOptions{Spin: opt.Spin})
+		case "discard":
+			err = discard(name, ReaderOptions{Spin: opt.Spin})
 		case "sum":
 			err = sum(name, ReaderOptions{Spin: opt.Spin})
 		case "echo":

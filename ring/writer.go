@@ -107,7 +107,9 @@ func (w *Writer) Published() uint64 { return w.count - w.startCount }
 // When the ring is full it publishes what is staged and does what the policy
 // says: Block waits until there is room, ctx is done (its cause is returned) or
 // the segment is found to be corrupt (ErrCorrupt); Drop returns ErrDropped and Fail
-// ErrFull. A message that can never fit is ErrTooLarge. After an error nothing is reserved.
+// ErrFull, and each counts a message that was given up, in the header's Dropped or
+// RefusedMessages. A message that can never fit is ErrTooLarge. After an error nothing is
+// reserved.
 func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 	w.gate.Enter()
 	if w.tail+layout.RecordSize(uint64(n)) > w.stop.Load() {
@@ -120,8 +122,8 @@ func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 	return w.data[at : at+uint64(n) : at+uint64(n)], nil
 }
 
-// TryReserve is Reserve that never waits and never counts a drop: ErrFull when
-// there is no room now.
+// TryReserve is Reserve that never waits and gives up no message: ErrFull, which counts
+// nothing, when there is no room now.
 func (w *Writer) TryReserve(n int) ([]byte, error) {
 	w.gate.Enter()
 	fits, err := w.canReserve(n)

@@ -182,9 +182,17 @@ func TestWriter_RingFull(t *testing.T) {
 		}
 	})
 	t.Run("is nothing to count for TryReserve", func(t *testing.T) {
-		w, side := full(Drop)
-		if _, err := w.TryReserve(1); err != ErrFull || side.Dropped.Load() != 0 {
-			t.Errorf("%v, dropped %d", err, side.Dropped.Load())
+		for _, policy := range []Policy{Block, Drop, Fail} {
+			w, side := full(policy)
+			if _, err := w.TryReserve(1); err != ErrFull || side.Dropped.Load() != 0 || side.RefusedMessages.Load() != 0 {
+				t.Errorf("%v, dropped %d, given up %d", err, side.Dropped.Load(), side.RefusedMessages.Load())
+			}
+		}
+	})
+	t.Run("counts the message of a batch that is given up, and not those after it", func(t *testing.T) {
+		w, side := full(Fail)
+		if n, err := w.SendBatch(canceled, [][]byte{nil, nil, nil}); n != 0 || err != ErrFull || side.RefusedMessages.Load() != 1 {
+			t.Errorf("%d, %v, given up %d", n, err, side.RefusedMessages.Load())
 		}
 	})
 }

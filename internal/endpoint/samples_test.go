@@ -91,6 +91,37 @@ func TestSample_TimesFromPublishAndDue(t *testing.T) {
 	s.wantCounted(t, 6, 1)
 }
 
+// A sample stands for the messages since the one before it, whose times lie between the two.
+func TestSample_TimesBetweenSamples(t *testing.T) {
+	s := newStream()
+	s.now = 1000
+	s.w.Stage(0, 0, 1)
+	s.w.Stage(16, 100, 1)
+	s.w.Stage(32, 1000, 10)
+	s.tail = 48
+	s.w.Publish(600)
+	s.publish()
+	s.now = 1100
+	s.take(0)
+	s.release(48)
+	// Response times 1000, and then 910, 820 and so on to 100.
+	if n, sum := s.Response.Count.Load(), s.Response.Sum.Load(); n != 11 || sum != 1000+5*(910+100) {
+		t.Errorf("%d response times with the sum %d", n, sum)
+	}
+	if n, sum := s.Latency.Count.Load(), s.Latency.Sum.Load(); n != 12 || sum != 12*500 {
+		t.Errorf("%d latencies with the sum %d", n, sum)
+	}
+	s.w.Stage(48, 0, 1)
+	s.w.Stage(64, 600, 2) // since one that was due at no time
+	s.tail = 80
+	s.publish()
+	s.take(48)
+	s.release(80)
+	if n, sum := s.Response.Count.Load(), s.Response.Sum.Load(); n != 13 || sum != 1000+5*(910+100)+2*500 {
+		t.Errorf("%d response times with the sum %d", n, sum)
+	}
+}
+
 func TestSample_OnlyPublishedOnesAreSeen(t *testing.T) {
 	s := newStream()
 	s.stage(0)
