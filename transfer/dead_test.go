@@ -143,6 +143,34 @@ func TestLoss_AfterWriteOff_NextReceiverCounts(t *testing.T) {
 }
 
 // Neither does a producer in between take the page away, when no Receiver comes to it.
+// What was lost before a message that is held is counted once, with the message, when that is lost
+// too.
+func TestLoss_BeforeHeldMessage_CountedOnce(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
+		opt.Buffer = 0
+		r, name, opt := killedAfter(t, opt, 5, 2)
+		wantMessages(t, r, "0", "1")
+		s, err := newSender(t.Context(), name, opt.sender())
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, s, "5", "6", "7")
+		for s.loop.sent.messages < 6 {
+			if _, err := s.loop.step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantMessages(t, r, "5")
+		r.ReleaseN(2)
+		killsSender(t, s)
+		if lost := r.WriteOff(); lost != 6 { // 2, 3, 4, and 5 that is held, 6 and 7
+			t.Errorf("%d are lost", lost)
+		}
+		r.Release()
+		accounts(t, r.segment.Header(), 2, 6)
+	})
+}
+
 func TestLoss_Uncounted_SurvivesNextProducer(t *testing.T) {
 	s, r, name, opt := sentSome(t, endOptions{}, 3, 0)
 	r.WriteOff()

@@ -67,7 +67,7 @@ func (p *progress) loseUpTo(at position) (lost uint64) {
 		return 0
 	}
 	lost = at.messages - p.released.messages
-	p.lost += lost
+	p.lost = p.released.lost + lost // those before a message that is held are among them
 	p.seen, p.taken, p.skip = at, at.messages, at.messages
 	p.publish(p.markAt(at))
 	return lost
