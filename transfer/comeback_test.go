@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"sluice/internal/testenv"
 	"sluice/shm"
@@ -57,16 +58,17 @@ func closes(t *testing.T, r *Receiver) {
 }
 
 // ways of a consumer to leave. again says that the same Receiver goes on; counted,
-// that the messages it held count as released.
+// that the messages it held count as released; closes, that it leaves in good order.
 var ways = []struct {
 	name           string
 	leave          func(t *testing.T, r *Receiver)
 	again, counted bool
+	closes         bool
 }{
 	{name: "killed", leave: kills},
 	{name: "killed in a release", leave: killsInRelease, counted: true},
 	// SIGTERM, --count and a full disk at the output all end in Close.
-	{name: "closed", leave: closes},
+	{name: "closed", leave: closes, closes: true},
 	{name: "connection lost", leave: losesConnection, again: true},
 }
 
@@ -80,6 +82,7 @@ type ending struct {
 	// The next message that was not released, and that is due.
 	released, due int
 	total         int
+	killed        bool   // a consumer was
 	stale         uint64 // the connection that the consumer has left
 	over          bool   // the send loop has ended
 }
@@ -94,6 +97,7 @@ func newEnding(t *testing.T, opt endOptions, total int) *ending {
 	if e.s, err = newSender(t.Context(), name, opt.sender()); err != nil {
 		t.Fatal(err)
 	}
+	e.s.SetDue(time.Now())
 	for i := range total {
 		send(t, e.s, e.message(i))
 	}
@@ -158,6 +162,7 @@ func (e *ending) leave(way int, steps int) {
 	if ways[way].counted {
 		e.released = e.due
 	}
+	e.killed = e.killed || !ways[way].closes
 	e.due = e.released
 	e.r = open(e.t, e.name, e.opt)
 }
@@ -193,6 +198,11 @@ func (e *ending) finish() {
 	h := e.r.Segment().Header()
 	if n, lost := h.Consumer.Count.Load(), h.ConsumerStats.Lost.Load(); n != uint64(e.total) || lost != 0 {
 		e.t.Fatalf("%d of %d released, %d lost", n, e.total, lost)
+	}
+	// A killed consumer may have released messages of a buffer that it has not counted.
+	latencies, responses := h.Latency.Count.Load(), h.Response.Count.Load()
+	if latencies != responses || latencies > uint64(e.total) || !e.killed && latencies != uint64(e.total) {
+		e.t.Fatalf("%d latencies and %d response times of %d messages", latencies, responses, e.total)
 	}
 	if err := e.r.Close(); err != nil {
 		e.t.Fatal(err)

@@ -21,17 +21,16 @@ func (s *Sender) SetDue(at time.Time) {
 	s.gate.Leave()
 }
 
-// dueTimes is when the messages of a stage were due, ns of the monotonic clock, 0 = at no time. A
-// commit need not touch it, but for the first message of a stage.
-type dueTimes struct {
-	next  uint64 // of what is committed now
-	first uint64 // of the first message
-	count uint64 // messages committed before next was set
+// dueTime is when messages were due, ns of the monotonic clock, 0 = at no time. A commit does not
+// touch it.
+type dueTime struct {
+	next  uint64 // of what is committed from now on
+	count uint64 // messages that were committed before next was set
 	older uint64 // of the last of those
 }
 
 // set changes the due time of what is committed after count messages.
-func (d *dueTimes) set(at, count uint64) {
+func (d *dueTime) set(at, count uint64) {
 	if count != d.count {
 		d.count, d.older = count, d.next
 	}
@@ -39,7 +38,7 @@ func (d *dueTimes) set(at, count uint64) {
 }
 
 // last returns when the last of count messages was due.
-func (d *dueTimes) last(count uint64) uint64 {
+func (d *dueTime) last(count uint64) uint64 {
 	if count == d.count {
 		return d.older
 	}

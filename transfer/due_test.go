@@ -54,7 +54,7 @@ func TestSender_SetDue_FirstAndLastOfBuffer(t *testing.T) {
 		opt.Buffer = 4096
 		s := create(t, name, opt)
 		c.send(s)
-		if first, last := s.due.first, s.due.last(s.count); first != endpoint.DueAt(c.first) || last != endpoint.DueAt(c.last) {
+		if first, last := s.first.due, s.due.last(s.count); first != endpoint.DueAt(c.first) || last != endpoint.DueAt(c.last) {
 			t.Errorf("%s: the buffer is due from %d to %d, want %d to %d", c.name, first, last, endpoint.DueAt(c.first), endpoint.DueAt(c.last))
 		}
 		s.Abort()

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/monotonic"
 	"sluice/shm"
 )
 
@@ -202,18 +201,6 @@ func TestHostile_RecordBeyondBuffer_Refused(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// The clock that a sender writes is for statistics.
-func TestHostile_AnyStamp_Accepted(t *testing.T) {
-	in, r := newRawProducer(t)
-	in.greet()
-	for _, stamp := range []uint64{0, 1, monotonic.Now() + 1<<40, 1 << 63, math.MaxUint64} {
-		e := one
-		e.stamp = stamp
-		in.gives([]int{file(t, "from him", sealed)}, e)
-		wantMessages(t, r, "from him")
 	}
 }
 

@@ -63,7 +63,7 @@ func TestHostile_InvalidPacket_Refused(t *testing.T) {
 		"half a head":                {edited(func(p []byte) []byte { return p[:headSize-1] }), 0, ErrCorrupt},
 		"half an entry":              {edited(func(p []byte) []byte { return p[:len(p)-1] }), 1, ErrCorrupt},
 		"an entry and a half":        {edited(func(p []byte) []byte { return append(p, p[headSize:headSize+16]...) }), 1, ErrCorrupt},
-		"an older version":           {edited(func(p []byte) []byte { p[4] = 0; return p }), 1, ErrVersion},
+		"an older version":           {edited(func(p []byte) []byte { p[4] = packetVersion - 1; return p }), 1, ErrVersion},
 		"a newer version":            {edited(func(p []byte) []byte { p[4] = packetVersion + 1; return p }), 1, ErrVersion},
 		"a much newer version":       {edited(func(p []byte) []byte { p[5] = 1; return p }), 1, ErrVersion},
 

@@ -195,5 +195,5 @@ func finish(ctx context.Context, s *Sender) (lost uint64, err error) {
 }
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Children{"dial": dialAsNobody, "listen": listenAsNobody})
+	testenv.Main(m, testenv.Children{"dial": dialAsNobody, "listen": listenAsNobody, "hold": holdMessages})
 }

@@ -53,7 +53,7 @@ func newReceiver(seg *shm.Segment, opt ReceiverOptions) (*Receiver, error) {
 	h := seg.Header()
 	r := &Receiver{
 		segment: seg, peer: &h.ProducerStats, follow: opt.Follow, onEnd: opt.OnEnd,
-		progress: progress{own: &h.ConsumerStats, cursor: &h.Consumer},
+		progress: progress{own: &h.ConsumerStats, cursor: &h.Consumer, times: newTakeTimes(h)},
 		stopped:  make(chan struct{}), closeTimeout: gate.CloseTimeout, deferred: &deferredUnmap{},
 	}
 	// Before anything is written: a consumer that is refused here was none.

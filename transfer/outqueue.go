@@ -18,12 +18,12 @@ type outBuffer struct {
 	data     []byte          // ordinary memory; nil = none
 	charged  uint64          // memory that it counts for by itself; a recycled one counts in its pool
 
-	length   int
-	memory   uint64 // what it counts for in the stream, on both sides: see entry.memory
-	packed   bool
-	messages uint32
-	stamp    uint64   // monotonic ns of its first message
-	start    position // of the stream, before it
+	length      int
+	memory      uint64 // what it counts for in the stream, on both sides: see entry.memory
+	packed      bool
+	messages    uint32
+	first, last messageTime // of its messages
+	start       position    // of the stream, before it
 }
 
 // end is the position after the buffer.

@@ -18,18 +18,21 @@ import (
 //	16  u64  buffers that left the producer before this packet
 //	24  u64  messages in those
 //	32  u64  bytes of memory that those took
-//	40  entries, 32 bytes each:
+//	40  entries, 56 bytes each:
 //	    +0  u64  size of the buffer's file, bytes
 //	    +8  u32  bytes of it in use
 //	    +12 u32  messages in it
 //	    +16 u32  number of a recycled buffer, else 0
 //	    +20 u32  flags: 1 a descriptor comes with it, 2 packed records
-//	    +24 u64  monotonic clock when its first message was given, ns
+//	    +24 u64  monotonic clock when its first message was committed, ns
+//	    +32 u64  when its last was
+//	    +40 u64  when its first message was due, 0 = at no time
+//	    +48 u64  when its last was
 const (
 	packetMagic   = 's' | 'l'<<8 | 't'<<16 | 'x'<<24
-	packetVersion = 1
+	packetVersion = 2
 	headSize      = 40
-	entrySize     = 32
+	entrySize     = 56
 )
 
 // MaxBatch is how many descriptors Linux lets one packet carry (SCM_MAX_FD).
@@ -72,7 +75,14 @@ type entry struct {
 	size             uint64
 	length, messages uint32
 	number, flags    uint32
-	stamp            uint64
+	first, last      messageTime // of its messages
+}
+
+// messageTime is when a message was committed and when it was due, ns of the monotonic clock of
+// whoever has sent it: any value, if that is hostile.
+type messageTime struct {
+	committed uint64
+	due       uint64 // 0 = at no time
 }
 
 func (h *head) append(p []byte) []byte {
@@ -90,7 +100,10 @@ func (e *entry) append(p []byte) []byte {
 	for _, v := range [...]uint32{e.length, e.messages, e.number, e.flags} {
 		p = binary.LittleEndian.AppendUint32(p, v)
 	}
-	return binary.LittleEndian.AppendUint64(p, e.stamp)
+	for _, v := range [...]uint64{e.first.committed, e.last.committed, e.first.due, e.last.due} {
+		p = binary.LittleEndian.AppendUint64(p, v)
+	}
+	return p
 }
 
 // parse takes a packet apart and checks all that can be checked without its
@@ -118,7 +131,8 @@ func parse(p []byte, into []entry) (h head, entries []entry, err error) {
 			size:   binary.LittleEndian.Uint64(p),
 			length: binary.LittleEndian.Uint32(p[8:]), messages: binary.LittleEndian.Uint32(p[12:]),
 			number: binary.LittleEndian.Uint32(p[16:]), flags: binary.LittleEndian.Uint32(p[20:]),
-			stamp: binary.LittleEndian.Uint64(p[24:]),
+			first: messageTime{binary.LittleEndian.Uint64(p[24:]), binary.LittleEndian.Uint64(p[40:])},
+			last:  messageTime{binary.LittleEndian.Uint64(p[32:]), binary.LittleEndian.Uint64(p[48:])},
 		}
 		if err := e.check(); err != nil {
 			return h, nil, err

@@ -12,7 +12,10 @@ import (
 
 func TestPacket_WriteAndRead(t *testing.T) {
 	h := head{kindBuffers, 1, 2, 3, 4}
-	entries := []entry{{5, 4, 1, 3, 0, 2}, {1 << 31, 1<<31 - 8, 9, 0, flagDescriptor | flagPacked, 1 << 63}}
+	entries := []entry{
+		{5, 4, 1, 3, 0, messageTime{2, 0}, messageTime{2, 0}},
+		{1 << 31, 1<<31 - 8, 9, 0, flagDescriptor | flagPacked, messageTime{1 << 63, 6}, messageTime{1<<63 + 1, 7}},
+	}
 	p := packet(h, entries...)
 	if string(p[:4]) != "sltx" || len(p) != headSize+2*entrySize {
 		t.Errorf("% x", p)

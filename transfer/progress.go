@@ -19,6 +19,8 @@ type progress struct {
 	released mark     // as published
 
 	consumedBefore uint64 // messages released and not lost before this Receiver
+
+	times takeTimes // of messages that were taken
 }
 
 // mark is a place in the stream up to which a Receiver has released, with what belongs to it.
@@ -68,6 +70,7 @@ func (p *progress) loseUpTo(at position) (lost uint64) {
 	}
 	lost = at.messages - p.released.messages
 	p.lost = p.released.lost + lost // those before a message that is held are among them
+	p.times.finish(p.taken, p.released.messages)
 	p.seen, p.taken, p.skip = at, at.messages, at.messages
 	p.publish(p.markAt(at))
 	return lost
@@ -98,6 +101,8 @@ func (p *progress) publish(to mark) {
 		p.own.Buffers.StoreRelease(to.buffers)
 	}
 	p.released = to
+	// After Count: whoever is killed in between counts them not at all, rather than twice.
+	p.times.release(to.messages)
 }
 
 // releasedHere returns how many messages this Receiver has released.

@@ -41,8 +41,8 @@ func (r *Receiver) load(ctx context.Context) error {
 	}
 	r.loads++
 	r.current.packed, r.current.weight, r.current.end = e.flags&flagPacked != 0, e.memory(), r.seen
-	r.left = e.messages
-	endpoint.NoteLatency(r.segment.Header(), e.stamp, now, uint64(e.messages))
+	r.left, r.timed = e.messages, e.messages
+	r.times.load(&e, r.seen.messages, now)
 	return nil
 }
 

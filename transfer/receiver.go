@@ -27,6 +27,7 @@ type Receiver struct {
 	current  inBuffer  // that messages are taken from
 	at       int       // where in it the next message is
 	left     uint32    // messages that were not taken from it
+	timed    uint32    // the next one that is timed: how many are left with it, at least 1
 	held     int       // messages that were taken and not released
 	loads    uint64    // buffers that were made the current one
 	buffers  heldBuffers
@@ -94,7 +95,7 @@ func (r *Receiver) Framing() layout.Framing {
 // allow. A Receiver that holds them all and asks for more waits for ever.
 func (r *Receiver) Next(ctx context.Context) ([]byte, error) {
 	r.gate.Enter()
-	if r.gate.Closed() || r.left == 0 || !r.current.packed || r.taken < r.skip || len(r.current.data) < r.at+layout.RecordHeader {
+	if r.gate.Closed() || r.left <= r.timed || !r.current.packed || r.taken < r.skip || len(r.current.data) < r.at+layout.RecordHeader {
 		return r.nextSlow(ctx)
 	}
 	// The body of unpack.
@@ -146,6 +147,9 @@ func (r *Receiver) next(ctx context.Context) ([]byte, error) {
 				continue
 			}
 			r.take(msg)
+			if r.left < r.timed {
+				r.timed = r.times.take(r.taken, r.left)
+			}
 			return msg, nil
 		}
 		if err := r.load(ctx); err != nil {

@@ -34,6 +34,7 @@ func (r *Receiver) Close() error {
 	}
 	r.closed = true
 	truncated := shm.Guard(func() error {
+		r.times.finish(r.taken, r.released.messages)
 		if !r.wroteOff {
 			r.writeOff()
 		}

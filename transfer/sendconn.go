@@ -67,7 +67,7 @@ func (c *sendConn) encode(batch []outBuffer) {
 	c.packet, c.fds = c.head(kindBuffers, batch[0].start), c.fds[:0]
 	for i := range batch {
 		b := &batch[i]
-		e := entry{size: uint64(b.length), length: uint32(b.length), messages: b.messages, stamp: b.stamp}
+		e := entry{size: uint64(b.length), length: uint32(b.length), messages: b.messages, first: b.first, last: b.last}
 		fd := b.fd
 		if r := b.recycled; r != nil {
 			e.size, e.number, fd = uint64(len(r.mem)), r.number, -1

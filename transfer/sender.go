@@ -31,8 +31,8 @@ type Sender struct {
 	messages uint32          // in stage
 	count    uint64          // messages committed since the segment was made
 	bytes    uint64          // payload of those
-	stamp    uint64          // when the first message of stage was committed
-	due      dueTimes        // of the messages of stage
+	first    messageTime     // of the first message in stage
+	due      dueTime         // of the messages that are committed
 	recycled *recycledBuffer // nil = none
 	spare    []byte          // ordinary memory for the next stage
 	charged  uint64          // memory that stage counts for; that of recycled counts in its pool
@@ -230,7 +230,7 @@ func (s *Sender) Commit(n int) {
 	// The body of commit: calling it costs a nanosecond of ten.
 	s.reserved = -1
 	if s.messages == 0 {
-		s.stamp, s.due.first = monotonic.Now(), s.due.next
+		s.first = messageTime{monotonic.Now(), s.due.next}
 	}
 	if s.packing > 0 {
 		binary.LittleEndian.PutUint64(s.stage[s.used:], uint64(n))
@@ -260,7 +260,7 @@ func (s *Sender) badCommit(n int) {
 func (s *Sender) commit(n int) {
 	s.reserved = -1
 	if s.messages == 0 {
-		s.stamp, s.due.first = monotonic.Now(), s.due.next
+		s.first = messageTime{monotonic.Now(), s.due.next}
 	}
 	if s.packing > 0 {
 		binary.LittleEndian.PutUint64(s.stage[s.used:], uint64(n))
@@ -335,9 +335,14 @@ func (s *Sender) enqueue() {
 		return
 	}
 	memory := &s.queue.memory
+	last := s.first
+	if s.messages > 1 {
+		// The last one was committed just now, if the buffer is full or the user has flushed it.
+		last = messageTime{monotonic.Now(), s.due.last(s.count)}
+	}
 	b := outBuffer{
 		fd: -1, recycled: s.recycled, length: s.used, packed: s.packing > 0,
-		messages: s.messages, stamp: s.stamp, start: s.next,
+		messages: s.messages, first: s.first, last: last, start: s.next,
 	}
 	if s.recycled != nil {
 		b.memory = uint64(len(s.recycled.mem))
@@ -361,7 +366,7 @@ func (s *Sender) enqueue() {
 	}
 	s.next = b.end()
 	s.stage, s.recycled, s.used, s.messages = nil, nil, 0, 0
-	s.own.ProgressAt.StoreRelaxed(s.stamp)
+	s.own.ProgressAt.StoreRelaxed(last.committed)
 	memory.report()
 	if depth := s.count - s.peerAt.Count.Load(); int64(depth) > int64(s.own.HighWater.LoadRelaxed()) {
 		s.own.HighWater.StoreRelaxed(depth)
@@ -421,7 +426,7 @@ func (s *Sender) Send(ctx context.Context, msg []byte) error {
 	n := uint64(len(msg))
 	record := s.stage[s.used : s.used+int(layout.RecordSize(n))]
 	if s.messages == 0 {
-		s.stamp, s.due.first = monotonic.Now(), s.due.next
+		s.first = messageTime{monotonic.Now(), s.due.next}
 	}
 	binary.LittleEndian.PutUint64(record, n)
 	copy(record[layout.RecordHeader:], msg)
