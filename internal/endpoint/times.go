@@ -22,21 +22,13 @@ func DueAt(at time.Time) uint64 {
 	return min(max(1, monotonic.At(at)), math.MaxInt64)
 }
 
-// NoteLatency counts a sample that stands for weight messages, which were published at
-// stamp and taken at now, both ns of the monotonic clock. A stamp from the future (another
-// time namespace, a hostile peer) counts as no time. Only the holder of the consumer role
-// may call it.
-func NoteLatency(h *layout.Header, stamp, now, weight uint64) {
-	AddTimes(&h.Latency, NoTime, uint64(max(0, int64(now-stamp))), weight)
-}
-
 // AddTimes counts a sample whose time is ns and that stands for n messages: itself, and those since
 // the sample before it, whose time was before, NoTime if there is none. Their times are taken to
 // lie evenly between the two, so that a backlog that was sampled a few times counts as what it was.
 // A histogram has one writer.
 func AddTimes(h *layout.Histogram, before, ns, n uint64) {
 	ns = min(ns, layout.MaxLatency)
-	if before == NoTime {
+	if before == NoTime || n == 1 {
 		before = ns
 	}
 	before = min(before, layout.MaxLatency)
