@@ -87,6 +87,10 @@ compare: ## compare the two modes under the same loads (ARGS=--quick)
 storm: ## kill the sides of transfers repeatedly (ARGS='--kills 1000')
 	scripts/storm.sh $(ARGS)
 
+.PHONY: queueing
+queueing: ## check response times against queueing theory; 2 minutes, needs an idle machine
+	scripts/queueing.sh $(ARGS)
+
 .PHONY: bench
 bench: ## measure sluice and its alternatives (ARGS=--quick)
 	scripts/bench.sh $(ARGS)
