@@ -49,7 +49,7 @@ func TestSnapshot_Offered_AddsUp(t *testing.T) {
 	if after.Unsent != 3 || after.Offered() != 16 || after.Schedule != want {
 		t.Errorf("after its end: unsent %d, offered %d, schedule %+v", after.Unsent, after.Offered(), after.Schedule)
 	}
-	if i := Between(&s, &after); i.Offered != 6 || i.Produced != 6 || i.Unsent != 3 || i.UnsentGrowth != 0 || i.Dropped != 0 || i.RefusedMessages != 0 {
+	if i := Between(&s, &after); i.Offered != 6 || i.Produced != 6 || i.Unsent != 3 || i.UnsentGrowth != 0 || i.NotSent != 3 || i.Dropped != 0 || i.RefusedMessages != 0 {
 		t.Errorf("%+v", i)
 	}
 }

@@ -43,6 +43,10 @@ func TestJudge_WhatWaitsInFrontOfTheProducer(t *testing.T) {
 		{"more is due than the producer can make", 1000, 0, ProducerBound, CauseSchedule, []AdviceKind{AdviceSlowProducer}, 800, true,
 			func(_, s *Snapshot) { s.Consumer.Blocked = 600 * time.Millisecond }},
 		{"and no side sleeps", 1000, 0, ProducerBound, CauseSchedule, []AdviceKind{AdviceSlowProducer}, 800, true, func(*Snapshot, *Snapshot) {}},
+		{"and messages wait in the queue as well, which does not grow", 1000, 0, ProducerBound, CauseSchedule, []AdviceKind{AdviceSlowProducer}, 800, true, func(b, s *Snapshot) {
+			b.Geometry.Slots, s.Geometry.Slots = 0, 0
+			b.Produced, s.Produced = 1600, 1800
+		}},
 		{"a pause of the consumer, in which a little more became due", 250, 0, ProducerBound, CauseBursts, []AdviceKind{AdviceMoreCapacity}, 18, true,
 			func(_, s *Snapshot) {
 				s.Produced, s.Producer.Blocked, s.Producer.Waits = s.Produced+32, 80*time.Millisecond, 1

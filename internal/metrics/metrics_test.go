@@ -203,6 +203,32 @@ func TestSample_LeavesOutWhatIsUnknown(t *testing.T) {
 	}
 }
 
+// Where only one of the two was measured, nothing is known of what explains the other.
+func TestSample_LatenessExplains(t *testing.T) {
+	took := func(d time.Duration) (h pressure.Histogram) {
+		h.Buckets[layout.LatencyBucket(uint64(d))], h.Count, h.Max = 1, 1, d
+		return h
+	}
+	for _, c := range []struct {
+		response, lateness pressure.Histogram
+		want               any
+	}{
+		{pressure.Histogram{}, took(1000), nil},
+		{took(1000), pressure.Histogram{}, nil},
+		{took(1000), took(100), ""},
+		{took(1000), took(900), "p50 p90 p99 p999"},
+	} {
+		_, keys := encode(t, moving(func(s *Sample) {
+			s.Interval.Response, s.Interval.Lateness = c.response, c.lateness
+			s.Run = &s.Interval
+		}))
+		run, _ := keys["run"].(map[string]any)
+		if keys["latenessExplains"] != c.want || run["latenessExplains"] != c.want {
+			t.Errorf("%v and of the run %v, want %v", keys["latenessExplains"], run["latenessExplains"], c.want)
+		}
+	}
+}
+
 // Nobody is said to be dead, or to say something, without knowing.
 func TestSample_OfASide(t *testing.T) {
 	for want, side := range map[string]pressure.RoleStats{

@@ -174,6 +174,8 @@ func TestInterval_Schedule_TwoTimes(t *testing.T) {
 		"                                         latency       response",
 		"            time  msg/s unsent  depth    p50    p99    p50    p99 verdict",
 		"producer   5.0 s    996     12      8   20µs   20µs  445ms  445ms balanced",
+		// Which a line with the two times does not show.
+		"producer         blocked: producer 0 %, consumer 0 % of the time; queue 0 % full; 12 messages that are due wait in front of the producer",
 		"producer   5.0 s    996     12      8      -      -      -      - balanced",
 		"            time  msg/s queue     depth prod. waits cons. waits verdict",
 	)
