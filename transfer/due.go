@@ -14,9 +14,13 @@ import (
 //
 // The Sender's goroutine calls it, at a cost of some ns. When the Sender is closed it does nothing.
 func (s *Sender) SetDue(at time.Time) {
+	due := endpoint.DueAt(at)
+	if (due == 0) != (s.due.next == 0) && s.packing > 0 {
+		s.Flush() // no buffer has messages of both kinds, unless there is a reservation now
+	}
 	s.gate.Enter()
 	if !s.gate.Closed() {
-		s.due.set(endpoint.DueAt(at), s.count)
+		s.due.set(due, s.count)
 	}
 	s.gate.Leave()
 }

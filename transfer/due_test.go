@@ -11,6 +11,11 @@ import (
 func TestSender_SetDue_FirstAndLastOfBuffer(t *testing.T) {
 	base := time.Now()
 	at := func(ms int) time.Time { return base.Add(time.Duration(ms) * time.Millisecond) }
+	reserve := func(s *Sender) {
+		if _, err := s.Reserve(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct {
 		name        string
 		send        func(s *Sender)
@@ -30,22 +35,26 @@ func TestSender_SetDue_FirstAndLastOfBuffer(t *testing.T) {
 			s.SetDue(at(2))
 			s.SetDue(at(3))
 		}, at(1), at(1)},
-		{"only behind the first", func(s *Sender) {
+		{"not before", func(s *Sender) {
 			send(t, s, "a")
-			s.SetDue(at(1))
+			s.SetDue(at(1)) // begins a buffer
 			send(t, s, "b")
-		}, time.Time{}, at(1)},
-		{"ended", func(s *Sender) {
+		}, at(1), at(1)},
+		{"not any more", func(s *Sender) {
 			s.SetDue(at(1))
 			send(t, s, "a")
 			s.SetDue(time.Time{})
 			send(t, s, "b")
-		}, at(1), time.Time{}},
+		}, time.Time{}, time.Time{}},
+		{"while one is reserved", func(s *Sender) {
+			send(t, s, "a")
+			reserve(s)
+			s.SetDue(at(1))
+			s.Commit(1)
+		}, time.Time{}, at(1)},
 		{"between Reserve and Commit", func(s *Sender) {
 			s.SetDue(at(1))
-			if _, err := s.Reserve(t.Context(), 1); err != nil {
-				t.Fatal(err)
-			}
+			reserve(s)
 			s.SetDue(at(2))
 			s.Commit(1)
 		}, at(2), at(2)},

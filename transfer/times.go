@@ -91,7 +91,10 @@ func (t *takeTimes) sample(taken, n uint64) {
 	at := t.timeOf(t.sampled)
 	s := takenSample{upTo: taken, messages: n, latency: elapsed(at.committed, t.now), response: endpoint.NoTime}
 	if at.due != 0 {
-		s.response, s.due = elapsed(at.due, t.now), n
+		s.response, s.due = elapsed(at.due, t.now), 1
+		if t.first.due != 0 && t.last.due != 0 { // else it is not known which of the others were due
+			s.due = n
+		}
 	}
 	t.push(&s)
 }
