@@ -353,6 +353,7 @@ func TestClose_LaterCalls_Harmless(t *testing.T) {
 		p.Discard()
 		p.EndAs(sluice.EndFailed)
 		p.KeepEnd()
+		p.SetDue(time.Now())
 		for _, n := range []int{-1, 0, 1 << 40} {
 			_, err := p.Reserve(t.Context(), n)
 			wantErr(t, err, sluice.ErrClosed)
@@ -382,6 +383,48 @@ func TestStats_FromEitherSide(t *testing.T) {
 			if s.Produced != 3 || s.Consumed != 1 || s.Depth() != 2 || !s.Producer.Alive || !s.Consumer.Alive {
 				t.Errorf("by the %s: %d produced, %d consumed, %d queued", side, s.Produced, s.Consumed, s.Depth())
 			}
+		}
+	})
+}
+
+func TestSetDue_ResponseOfWhatIsCommittedAfterIt(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		const late = time.Hour
+		send := func(n int) {
+			for range n {
+				wantErr(t, p.Send(t.Context(), []byte("x")), nil)
+			}
+		}
+		send(2)
+		p.SetDue(time.Now().Add(-late))
+		send(3)
+		buf, err := p.Reserve(t.Context(), 1)
+		wantErr(t, err, nil)
+		p.Commit(copy(buf, "x"))
+		p.Publish()
+		p.Flush()
+		p.SetDue(time.Time{})
+		send(4)
+		p.Flush()
+
+		c := open(t, name, sluice.ConsumerOptions{})
+		for range 10 {
+			_, err := c.Receive(t.Context(), nil)
+			wantErr(t, err, nil)
+		}
+		_, err = c.TryNext() // by now what was released counts
+		wantErr(t, err, sluice.ErrEmpty)
+		s, err := sluice.Stats(c)
+		wantErr(t, err, nil)
+		if s.Response.Count != 4 || s.Latency.Count != 10 {
+			t.Errorf("%d response times and %d latencies, want 4 of the messages that were due, and 10", s.Response.Count, s.Latency.Count)
+		}
+		if low, high := s.Response.Quantile(0.01), s.Response.Max; low < late*9/10 || high > late*3/2 {
+			t.Errorf("response from %v to %v, want %v", low, high, late)
+		}
+		if s.Latency.Max > late/2 {
+			t.Errorf("latency %v counts from when a message was due", s.Latency.Max)
 		}
 	})
 }

@@ -235,6 +235,44 @@ func ExampleConsumer_ReleaseN() {
 	// done: c
 }
 
+// A producer that takes measurements every 10 ms was stopped for a second. It sends what it has
+// missed at once, so nothing waits long in the queue, and yet everything comes late. The response
+// time says so.
+func ExampleProducer_SetDue() {
+	ctx, name := context.Background(), exampleName("setdue")
+	p, err := sluice.Create(ctx, name, sluice.ProducerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := sluice.Open(ctx, name, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	due := time.Now().Add(-time.Second)
+	for range 100 {
+		p.SetDue(due)
+		if err := p.Send(ctx, []byte("a measurement")); err != nil {
+			log.Fatal(err)
+		}
+		due = due.Add(10 * time.Millisecond)
+	}
+	if err := p.Close(); err != nil {
+		log.Fatal(err)
+	}
+	for _, err := range c.Messages(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	s, err := sluice.Stats(c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Response.Count, "messages, the slowest late by a second:", s.Response.Max >= time.Second)
+	c.Close()
+	// Output: 100 messages, the slowest late by a second: true
+}
+
 // The counters of both sides, from either.
 func ExampleStats() {
 	ctx, name := context.Background(), exampleName("stats")

@@ -55,6 +55,14 @@ type Producer interface {
 	// for now.
 	Flush()
 
+	// SetDue says when the messages that follow were due: when they should have been sent,
+	// however long this Producer was kept from it. The consumer's response times count from
+	// there ([pressure.Snapshot].Response). It holds for each message that is committed, by
+	// Commit, Send or SendBatch, until the next SetDue; the zero Time, as at the start, says
+	// that what follows is due at no time. A time from time.Now, or that plus a duration, is
+	// exact; one without a monotonic reading is as right as the wall clock. It takes some ns.
+	SetDue(at time.Time)
+
 	// MaxMessage returns the largest message, in bytes: 8 less than the capacity of a ring,
 	// and about as much as the limit of a transfer.
 	MaxMessage() int
