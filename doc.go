@@ -24,9 +24,10 @@
 // full ring makes the producer wait (or drop the message, or fail: [Policy]), an empty one the
 // consumer. Messages survive a kill of either process.
 //
-// [ModeTransfer] hands sealed memory files over a Unix socket. The producer never waits: its
-// queue grows up to [ProducerOptions].Limit, then sending fails with [ErrLimit]. The queue is in
-// the producer's memory and is lost with it; the consumer is told how much that was.
+// [ModeTransfer] hands sealed memory files over a Unix socket. The queue grows up to
+// [ProducerOptions].Limit without a wait; then sending fails with [ErrLimit], or waits for the
+// consumer, or drops the message ([ProducerOptions].OnLimit). The queue is in the producer's memory
+// and is lost with it; the consumer is told how much that was.
 //
 // A program chooses the mode in ProducerOptions, and is otherwise the same for both. A consumer
 // finds the mode out.

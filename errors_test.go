@@ -203,6 +203,12 @@ func TestErrors_Plain(t *testing.T) {
 		_, err = sluice.Stats(p)
 		is(err, sluice.ErrClosed)
 		if opt.Mode == sluice.ModeTransfer {
+			p := create(t, name, sluice.ProducerOptions{Mode: opt.Mode, Limit: 64 << 10, OnLimit: sluice.Drop, Fresh: true})
+			for range 64 << 10 / os.Getpagesize() {
+				wantErr(t, p.Send(t.Context(), nil), nil)
+			}
+			is(p.Send(t.Context(), nil), sluice.ErrDropped)
+			wantErr(t, p.Abort(), sluice.ErrUndelivered)
 			return
 		}
 		for policy, want := range map[sluice.Policy]error{sluice.Fail: sluice.ErrFull, sluice.Drop: sluice.ErrDropped} {

@@ -18,14 +18,15 @@ const (
 	ModeTransfer = layout.ModeTransfer
 )
 
-// Policy says what a Producer does when there is no room for a message: its ring is full.
+// Policy says what a Producer does when there is no room for a message: its ring is full, or its
+// transfer at the limit.
 type Policy = layout.Policy
 
 // The policies.
 const (
-	Block = ring.Block // wait until there is room
-	Drop  = ring.Drop  // give up the message: ErrDropped, and count it
-	Fail  = ring.Fail  // return ErrFull, and count it as refused
+	Block = layout.PolicyBlock // wait until there is room
+	Drop  = layout.PolicyDrop  // give up the message: ErrDropped, and count it
+	Fail  = layout.PolicyFail  // return ErrFull or, of a transfer, ErrLimit, and count it as refused
 )
 
 // Values of ProducerOptions.Spin and ConsumerOptions.Spin.

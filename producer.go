@@ -24,12 +24,13 @@ import (
 type Producer interface {
 	// Send copies msg, 0 to MaxMessage bytes, and publishes it, with whatever was committed
 	// before. msg is the caller's again when it returns. A reservation is dropped. A ring that
-	// is full makes it wait, unless its policy is another.
+	// is full makes it wait, unless its policy is another; a transfer at its limit does, if
+	// that is its policy.
 	//
 	// On an error msg was not sent: that is [ErrFull] or [ErrDropped] by the policy of a full
-	// ring, [ErrLimit] of a transfer, [ErrTooLarge], [ErrCorrupt], the cause of ctx, and of a
-	// transfer whatever keeps it from sending for good: [ErrPeer], [ErrElsewhere],
-	// [ErrRemoved] or an error of the kernel.
+	// ring, [ErrLimit] or [ErrDropped] by that of a transfer at its limit, [ErrTooLarge],
+	// [ErrCorrupt], the cause of ctx, and of a transfer whatever keeps it from sending for
+	// good: [ErrPeer], [ErrElsewhere], [ErrRemoved] or an error of the kernel.
 	Send(ctx context.Context, msg []byte) error
 	// SendBatch is Send of several, published together, or in parts where they do not fit at
 	// once. It returns how many of them, the first ones, were sent before an error.
@@ -141,11 +142,19 @@ type ProducerOptions struct {
 	// waits, to 20 us at most, SpinNever sleeps at once.
 	Spin time.Duration
 
-	// The next four are for ModeTransfer.
+	// The next six are for ModeTransfer.
 
 	// Limit is the most memory of a transfer's messages that are not released, in bytes, at
 	// least 64 KiB; 0 means 1 GiB, NoLimit as much as the machine has.
 	Limit uint64
+	// OnLimit is what happens to a message for which a transfer has no room below Limit; 0 means
+	// Fail, and the error is a [LimitError]. With Block the producer waits. Block and Drop need
+	// a Limit.
+	OnLimit Policy
+	// ResumeAt is the share of Limit to which the memory of a transfer's messages that are not
+	// released has to fall before a producer that waits (OnLimit is Block) goes on: more than 0
+	// and at most 1; 0 means one half.
+	ResumeAt float64
 	// Buffer packs the messages of a transfer into buffers of that many bytes; 0 gives each
 	// message a buffer of its own. In whole pages it is at most Limit.
 	Buffer int
@@ -171,7 +180,7 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 	}
 	if opt.Mode == ModeTransfer {
 		s, err := transfer.Create(ctx, name, transfer.SenderOptions{
-			Limit: opt.Limit, Buffer: opt.Buffer, Recycle: opt.Recycle, Socket: opt.Socket,
+			Limit: opt.Limit, OnLimit: opt.OnLimit, ResumeAt: opt.ResumeAt, Buffer: opt.Buffer, Recycle: opt.Recycle, Socket: opt.Socket,
 			Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
 		})
 		if err != nil {
@@ -210,6 +219,8 @@ func (opt *ProducerOptions) check() error {
 		note("Spin", opt.Spin != SpinAdaptive)
 	} else {
 		note("Limit", opt.Limit != 0)
+		note("OnLimit", opt.OnLimit != 0)
+		note("ResumeAt", opt.ResumeAt != 0)
 		note("Buffer", opt.Buffer != 0)
 		note("Recycle", opt.Recycle)
 		note("Socket", opt.Socket != "")

@@ -59,6 +59,7 @@ func boundsRows(file string) (rows []boundsRow) {
 		boundsRow{producer, "buffer", transfer, []string{"0", "16", "64KiB"}, []refusal{{"15", "from 16 to 2147483647"}, {"2GiB", "from 16 to 2147483647"}}},
 		boundsRow{producer, "limit", transfer, []string{"0", "65536", maxInteger}, beyond("65535", "want one >= 65536")},
 		boundsRow{producer, "limit", append(transfer, "--buffer", "64KiB"), []string{"131072"}, beyond("131071", "want one >= 131072")},
+		boundsRow{producer, "resume-at", append(transfer, "--on-limit", "block"), []string{"0.001%", "12.5%", "100%"}, []refusal{{"0%", "want one > 0% and <= 100%"}, {"101%", "<= 100%"}, {"-5%", "> 0%"}, {"50", "examples: 50%"}}},
 		boundsRow{[]string{"gauge", "stat"}, "interval", nil, []string{"1ns"}, []refusal{{"0", "want one > 0"}, {"-1s", "want one > 0"}}},
 		boundsRow{[]string{"gauge", "watch"}, "interval", nil, []string{"10ms"}, []refusal{{"9999us", "want one >= 10ms"}, {"-1s", "want one >= 10ms"}}},
 		boundsRow{[]string{"gauge", "record"}, "interval", nil, []string{"1ns"}, []refusal{{"0", "want one > 0"}, {"-1s", "want one > 0"}}},
@@ -92,7 +93,7 @@ func TestFlags_Bounds(t *testing.T) {
 			for _, r := range row.refuses {
 				refused(t, testenv.Start(t, row.command[0], append(args, "--"+row.flag+"="+r.value)...), "--"+row.flag+": ", r)
 			}
-			r, variable := row.refuses[0], "SLUICE_"+strings.ToUpper(row.flag)
+			r, variable := row.refuses[0], variable(row.flag)
 			p := testenv.StartWith(t, row.command[0], testenv.Options{Args: args, Env: []string{variable + "=" + r.value}})
 			refused(t, p, variable+" in the environment: ", r)
 		})

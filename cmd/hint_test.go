@@ -44,7 +44,7 @@ func TestHints_LimitReachedByPages(t *testing.T) {
 	limited(testenv.SegmentName(t), "--size", "1000", "--buffer", "64KiB", "--recycle").WantHint(5, "memory limit", "counts")
 
 	name := testenv.SegmentName(t)
-	testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "1", "--duration", "10ms", "--keep").WantExit(1)
+	leaveOneMessage(t, name, testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "1", "--keep"))
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "1m", "--follow")
 	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--limit", "256KiB", rate, "--buffer", "64KiB", "--recycle")
@@ -52,6 +52,14 @@ func TestHints_LimitReachedByPages(t *testing.T) {
 	c.Kill()
 	p.Signal(unix.SIGTERM)
 	p.WantHint(5, "memory limit|speed the consumer up|a recycled buffer counts with its full size|smaller --buffer", "start a consumer")
+}
+
+// leaveOneMessage stops a producer of a transfer when it has made a message, which is lost.
+func leaveOneMessage(t *testing.T, name string, p *testenv.Process) {
+	t.Helper()
+	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() == 1 })
+	p.Signal(unix.SIGTERM)
+	p.WantExit(1)
 }
 
 // The slots are what is full.
@@ -114,7 +122,7 @@ func TestHints_ConsumerListensElsewhere(t *testing.T) {
 		start := func(command string, args ...string) *testenv.Process {
 			return testenv.StartWith(t, command, testenv.Options{Args: append(args, "--name", name, "--group", group), Env: []string{"XDG_RUNTIME_DIR=" + testenv.PrivateDir(t)}})
 		}
-		start("producer", "--mode", "transfer", "--rate", "1", "--duration", "10ms", "--keep").WantExit(1)
+		leaveOneMessage(t, name, start("producer", "--mode", "transfer", "--rate", "1", "--keep"))
 		start("consumer", "--follow")
 		testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 		p := start("producer", append(args, "--mode", "transfer", "--rate", "100")...)

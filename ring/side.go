@@ -2,7 +2,6 @@ package ring
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -15,25 +14,7 @@ import (
 )
 
 // peerStatus is what only the operating system knows; *shm.Segment is one.
-type peerStatus interface {
-	Absent(layout.Role) bool // nobody holds the role; false where that is unknown
-	Check() error            // shm.ErrRemoved, shm.ErrTruncated
-}
-
-// peerOf is the sleep.PeerStatus of a role's peer.
-type peerOf struct {
-	role   layout.Role
-	status peerStatus
-}
-
-func (p peerOf) Status() (absent bool, err error) {
-	err = p.status.Check()
-	absent = p.status.Absent(p.role.Peer())
-	if !absent && errors.Is(err, ErrRemoved) {
-		err = nil // the two that are in it need no name
-	}
-	return absent, err
-}
+type peerStatus = sleep.SegmentStatus
 
 // side is what a Writer and a Reader share: a cursor to publish, the peer's
 // cursor to watch, and a way to sleep on it.
@@ -58,7 +39,7 @@ func newSide(mem Memory, role layout.Role, spin time.Duration, keep bool, status
 	h := mem.Header
 	var peer sleep.PeerStatus // nil = it is there, and so is the way to it
 	if status != nil {
-		peer = peerOf{role, status}
+		peer = sleep.PeerOf(role, status)
 	}
 	return side{
 		mem: mem, role: role,

@@ -68,6 +68,13 @@ func (b *memBudget) take(n uint64) bool {
 	}
 }
 
+// fits reports whether n bytes more would be within the limit if idle of those that are counted
+// were given up.
+func (b *memBudget) fits(n, idle uint64) bool {
+	used := b.taken.Load() - idle
+	return n <= b.limit && used <= b.limit-n
+}
+
 // add counts n bytes that are there in any case.
 func (b *memBudget) add(n uint64) { b.taken.Add(n) }
 

@@ -13,6 +13,7 @@ import (
 	"sluice/internal/gate"
 	"sluice/internal/monotonic"
 	"sluice/internal/netpoll"
+	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -74,10 +75,12 @@ func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt S
 			segment: seg, own: &h.ProducerStats, peer: &h.ConsumerStats, cursor: &h.Producer, peerAt: &h.Consumer,
 			limit: limit, maxSize: maxSize, packing: opt.Buffer, reserved: -1, began: time.Now(),
 			closeTimeout: gate.CloseTimeout, deferred: &deferredUnmap{}, stats: &senderStats{own: &h.ProducerStats},
+			onLimit: cmp.Or(opt.OnLimit, Fail), lowMark: uint64(float64(limit) * cmp.Or(opt.ResumeAt, DefaultResumeAt)),
+			sleeper: sleep.NewFenced(sleep.WordsOf(h, layout.Producer), sleep.SpinAdaptive, sleep.PeerOf(layout.Producer, seg)),
 		}
 		s.attach(opt)
 		h.ProducerSocket.Store(path)
-		s.queue = newOutQueue(s.stats, s.peer, limit, opt.Recycle)
+		s.queue = newOutQueue(s.stats, s.peer, limit, opt.Recycle, s.sleeper.Interrupt)
 		s.own.MaxDescriptors.Store(uint64(s.queue.memory.fds.max))
 		s.loop = newSendLoop(seg, s.queue, s.stats, s.next, path, opt)
 		return nil
@@ -164,8 +167,7 @@ func never() bool { return false }
 // attach goes on where the last producer ended. What it had queued went with it;
 // the consumer finds the gap in the numbers and counts it as lost.
 func (s *Sender) attach(opt SenderOptions) {
-	endpoint.TakeOver(s.own, endpoint.Self(), monotonic.Now, opt.Keep)
-	s.segment.Header().Sleep(layout.Producer).Flag.Store(0) // that of one that was killed in Drain
+	s.sleeper.Attach(endpoint.TakeOver(s.own, endpoint.Self(), monotonic.Now, opt.Keep))
 	s.count, s.bytes = s.cursor.Count.Load(), s.cursor.Bytes.Load()
 	s.next = position{buffers: max(s.own.Buffers.Load(), s.peer.Buffers.Load()), messages: s.count, bytes: s.cursor.Index.Load()}
 	s.countBefore, s.consumedBefore = s.count, s.peerAt.Count.Load()
@@ -177,6 +179,11 @@ func (s *Sender) attach(opt SenderOptions) {
 	s.own.Limit.Store(s.limit)
 	if s.limit == NoLimit {
 		s.own.Limit.Store(0)
+	}
+	s.own.OnFull.Store(uint64(s.onLimit))
+	s.own.ResumeAt.Store(0)
+	if s.onLimit == Block {
+		s.own.ResumeAt.Store(s.lowMark)
 	}
 	s.end = layout.EndComplete
 	endpoint.SettleSchedule(s.segment.Header())

@@ -1,11 +1,12 @@
 // Package transfer moves messages to another process by passing it the memory that
 // they are in: soft back-pressure. A message is made in a buffer, the buffer is
-// sealed and its descriptor passed over a Unix socket. The producer never waits for the
-// consumer; what that has not released takes memory, up to a limit.
+// sealed and its descriptor passed over a Unix socket. The producer does not wait for the
+// consumer; what that has not released takes memory, up to a limit. There it fails, drops messages,
+// or waits after all (SenderOptions.OnLimit): memory is bounded then as in a ring.
 //
 //	producer                                   consumer
 //	Reserve Commit Publish -> queue ~~~~~~~~~> Next Next Release
-//	   never waits         queue, socket        reads
+//	   does not wait       queue, socket        reads
 //	        \______________ one header page __________/
 //
 // The header page in /dev/shm is that of a ring, with the same counters, so that
@@ -27,5 +28,5 @@
 //
 // Errors of Create and Open, and of the ends that they make, are a shm.SegmentError, which names
 // the operation and the segment. Returned with nothing around them are io.EOF, ErrClosed, ErrEmpty,
-// and, except by Create and Open, the cause of a context that is done.
+// ErrDropped and, except by Create and Open, the cause of a context that is done.
 package transfer

@@ -52,10 +52,13 @@ var (
 	// there.
 	ErrElsewhere = errors.New("the consumer listens elsewhere")
 	// These are the same in both modes. ErrClosed: the end was closed by its owner; it is also
-	// os.ErrClosed. ErrEmpty: there is no message now. ErrTooLarge: the message can never
-	// fit. ErrOption: an option has a value that makes no sense. ErrUnreleased: the Receiver waits
-	// for a message, and the Sender, in Drain, until messages that the Receiver holds are released.
+	// os.ErrClosed. ErrDropped: there was no room below the limit, and the message was counted as
+	// dropped. ErrEmpty: there is no message now. ErrTooLarge: the message can never fit.
+	// ErrOption: an option has a value that makes no sense. ErrUnreleased: the Receiver waits for a
+	// message, and the Sender, at its limit or in Drain, until messages that the Receiver holds are
+	// released.
 	ErrClosed     = endpoint.ErrClosed
+	ErrDropped    = endpoint.ErrDropped
 	ErrEmpty      = endpoint.ErrEmpty
 	ErrTooLarge   = endpoint.ErrTooLarge
 	ErrOption     = endpoint.ErrOption

@@ -57,6 +57,8 @@ type endOptions struct {
 	Access shm.Access
 
 	Limit          uint64
+	OnLimit        Policy
+	ResumeAt       float64
 	Buffer, Batch  int
 	Recycle, Fresh bool
 	Framing        layout.Framing
@@ -69,7 +71,7 @@ type endOptions struct {
 func (o endOptions) sender() SenderOptions {
 	return SenderOptions{
 		Socket: o.Socket, Keep: o.Keep, Access: o.Access,
-		Limit: o.Limit, Buffer: o.Buffer, Batch: o.Batch, Recycle: o.Recycle, Fresh: o.Fresh, Framing: o.Framing,
+		Limit: o.Limit, OnLimit: o.OnLimit, ResumeAt: o.ResumeAt, Buffer: o.Buffer, Batch: o.Batch, Recycle: o.Recycle, Fresh: o.Fresh, Framing: o.Framing,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sluice/internal/endpoint"
 	"sluice/internal/gate"
 	"sluice/internal/monotonic"
+	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -53,8 +54,11 @@ func newReceiver(seg *shm.Segment, opt ReceiverOptions) (*Receiver, error) {
 	h := seg.Header()
 	r := &Receiver{
 		segment: seg, peer: &h.ProducerStats, follow: opt.Follow, onEnd: opt.OnEnd,
-		progress: progress{own: &h.ConsumerStats, cursor: &h.Consumer, times: newTakeTimes(h)},
-		stopped:  make(chan struct{}), closeTimeout: gate.CloseTimeout, deferred: &deferredUnmap{},
+		progress: progress{
+			own: &h.ConsumerStats, cursor: &h.Consumer, times: newTakeTimes(h),
+			sleeper: sleep.NewFenced(sleep.WordsOf(h, layout.Consumer), sleep.SpinNever, nil),
+		},
+		stopped: make(chan struct{}), closeTimeout: gate.CloseTimeout, deferred: &deferredUnmap{},
 	}
 	// Before anything is written: a consumer that is refused here was none.
 	var socket *listenSocket
@@ -78,5 +82,6 @@ func (r *Receiver) attach(socketPath string, keep bool) {
 	r.ends = endpoint.WatchEnds(h)
 	h.ConsumerSocket.Store(socketPath)
 	r.blocked = endpoint.TakeOver(r.own, endpoint.Self(), monotonic.Now, keep)
+	r.sleeper.Attach(r.blocked)
 	endpoint.Begin(r.own)
 }

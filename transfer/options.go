@@ -25,6 +25,13 @@ type SenderOptions struct {
 	// Limit is the most memory in flight, bytes, MinLimit or more; 0 takes DefaultLimit, and
 	// NoLimit goes on until the machine has no more.
 	Limit uint64
+	// OnLimit is what the Sender does with a message for which there is no room below Limit; 0
+	// means Fail. Block and Drop need a Limit.
+	OnLimit Policy
+	// ResumeAt is the share of Limit to which the memory in flight has to fall before a Sender
+	// that waits (Block) goes on, more than 0 and at most 1; 0 means DefaultResumeAt. The less it
+	// is, the fewer are the wake-ups; at 1, the Sender goes on as soon as there is room.
+	ResumeAt float64
 	// Buffer packs messages into buffers of that many bytes; 0 gives each
 	// message a buffer of its own. A larger message gets its own all the same. It is at
 	// most Limit.
@@ -46,6 +53,14 @@ type SenderOptions struct {
 func (opt *SenderOptions) check() error {
 	limit := cmp.Or(opt.Limit, DefaultLimit)
 	switch {
+	case opt.OnLimit > Fail:
+		return fmt.Errorf("%w: OnLimit %d is none of Block, Drop and Fail", ErrOption, uint64(opt.OnLimit))
+	case (opt.OnLimit == Block || opt.OnLimit == Drop) && limit == NoLimit:
+		return fmt.Errorf("%w: OnLimit %v needs a Limit", ErrOption, opt.OnLimit)
+	case opt.ResumeAt != 0 && opt.OnLimit != Block:
+		return fmt.Errorf("%w: ResumeAt is for OnLimit Block", ErrOption)
+	case !(opt.ResumeAt >= 0 && opt.ResumeAt <= 1): // NaN too
+		return fmt.Errorf("%w: ResumeAt %v is not from 0 to 1", ErrOption, opt.ResumeAt)
 	case opt.Batch < 0 || opt.Batch > MaxBatch:
 		return fmt.Errorf("%w: Batch %d is not from 1 to %d", ErrOption, opt.Batch, MaxBatch)
 	case opt.Buffer < 0:
@@ -86,10 +101,21 @@ type ReceiverOptions struct {
 
 // Values of SenderOptions.
 const (
-	DefaultLimit = 1 << 30
-	MinLimit     = 64 << 10 // room for a few buffers of a page
-	NoLimit      = math.MaxUint64
-	DefaultBatch = 64
+	DefaultLimit    = 1 << 30
+	MinLimit        = 64 << 10 // room for a few buffers of a page
+	NoLimit         = math.MaxUint64
+	DefaultResumeAt = 0.5
+	DefaultBatch    = 64
+)
+
+// Policy says what a Sender does with a message for which there is no room below its limit.
+type Policy = layout.Policy
+
+// The policies.
+const (
+	Block = layout.PolicyBlock // wait until the memory in flight has fallen to SenderOptions.ResumeAt
+	Drop  = layout.PolicyDrop  // give the message up: ErrDropped, and count it
+	Fail  = layout.PolicyFail  // give the message up: a *LimitError
 )
 
 // MaxMessage is the largest message, bytes.

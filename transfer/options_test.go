@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -15,6 +16,13 @@ func TestCreate_InvalidOption(t *testing.T) {
 		"Buffer -9 is negative":                    {Buffer: -9},
 		"Limit 65535 is less than 65536":           {Limit: MinLimit - 1},
 		"Buffer 65537 is larger than Limit 65536":  {Buffer: MinLimit + 1, Limit: MinLimit},
+		"OnLimit 4 is none of":                     {OnLimit: Fail + 1},
+		"OnLimit block needs a Limit":              {OnLimit: Block, Limit: NoLimit},
+		"OnLimit drop needs a Limit":               {OnLimit: Drop, Limit: NoLimit},
+		"ResumeAt is for OnLimit Block":            {ResumeAt: 0.5},
+		"ResumeAt -0.5 is not from 0 to 1":         {OnLimit: Block, ResumeAt: -0.5},
+		"ResumeAt 1.5 is not from 0 to 1":          {OnLimit: Block, ResumeAt: 1.5},
+		"ResumeAt NaN is not from 0 to 1":          {OnLimit: Block, ResumeAt: math.NaN()},
 		"Buffer 2147483648 is larger than Limit 1": {Buffer: 1 << 31},
 	} {
 		opt.Socket = at.Socket

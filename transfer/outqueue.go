@@ -41,9 +41,10 @@ func (b *outBuffer) end() position {
 // Its lock guards its fields. The Sender's goroutine adds, the sendLoop's takes out. A fault
 // in the header page, when the segment is truncated, leaves it unlocked.
 type outQueue struct {
-	consumer *layout.RoleStats
-	memory   outMemory
-	wake     chan struct{} // there is something to do for the sendLoop; one is enough
+	consumer  *layout.RoleStats
+	memory    outMemory
+	wake      chan struct{} // there is something to do for the sendLoop; one is enough
+	interrupt func()        // makes a Sender that waits look again
 
 	// How many buffers of unsent are unbacked: still in ordinary memory. They are the last
 	// of it, and as long as there are any, no new buffer gets a memfd: those that come back
@@ -56,12 +57,13 @@ type outQueue struct {
 	unreleased        bufferQueue // sent, and not released by the consumer
 	unbackedBytes     int         // ordinary memory of the unbacked
 	peakUnbackedBytes int         // the most of it since the last trim
+	lagging           bool        // the Sender waits for what the consumer has released to be reclaimed
 	idleSince         time.Time   // since when the queue was empty, as far as trim has seen; zero = it was not
 	trimmed           bool        // since then
 }
 
-func newOutQueue(stats *senderStats, consumer *layout.RoleStats, limit uint64, recycle bool) *outQueue {
-	q := &outQueue{consumer: consumer, wake: make(chan struct{}, 1)}
+func newOutQueue(stats *senderStats, consumer *layout.RoleStats, limit uint64, recycle bool, interrupt func()) *outQueue {
+	q := &outQueue{consumer: consumer, wake: make(chan struct{}, 1), interrupt: interrupt}
 	m := &q.memory
 	m.recycle, m.stats = recycle, stats
 	m.fds.max = maxDescriptors()
@@ -108,7 +110,7 @@ func (q *outQueue) putRecycled(b *recycledBuffer) {
 
 // reserve charges the memory of a message of n bytes that gets no recycled buffer now to the
 // budget, and returns how much that is; false when it would pass the limit, with everything
-// given up that nobody uses.
+// given up that nobody uses. It does not wait but for the sendLoop.
 func (q *outQueue) reserve(n uint64) (charged uint64, ok bool) {
 	m := &q.memory
 	charged = m.sizeFor(n)
@@ -136,6 +138,27 @@ func (q *outQueue) reserve(n uint64) (charged uint64, ok bool) {
 		time.Sleep(100 * time.Microsecond)
 		q.mu.Lock()
 	}
+}
+
+// fallenTo reclaims what the consumer has released, and reports whether at most n bytes are in
+// flight then, given the position after everything that was queued.
+//
+// The consumer may have released more than the sendLoop has noted as sent. Nobody wakes the Sender
+// for that a second time, so whoever reclaims it interrupts the Sender's wait.
+func (q *outQueue) fallenTo(n uint64, end position) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lagging = false
+	q.reclaim()
+	first := end.bytes
+	switch {
+	case q.unreleased.len() > 0:
+		first = q.unreleased.at(0).start.bytes
+	case q.unsent.len() > 0:
+		first = q.unsent.at(0).start.bytes
+	}
+	q.lagging = end.bytes-first > n
+	return !q.lagging
 }
 
 // backOldest moves the oldest unbacked buffer into a memfd, if one can be had. The Sender
@@ -251,6 +274,10 @@ func (q *outQueue) reclaim() {
 	}
 	q.unreleased.pop(n)
 	q.memory.report()
+	if q.lagging {
+		q.lagging = false
+		q.interrupt()
+	}
 }
 
 const (

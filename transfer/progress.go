@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"sluice/internal/sleep"
 	"sluice/layout"
 )
 
@@ -8,8 +9,9 @@ import (
 // the acknowledgement, in the header page. The Receiver's goroutine uses it, and Close when no
 // call is under way.
 type progress struct {
-	own    *layout.RoleStats
-	cursor *layout.Cursor
+	own     *layout.RoleStats
+	cursor  *layout.Cursor
+	sleeper sleep.Sleeper // wakes a Sender that waits for a release; a Receiver itself sleeps at its socket
 
 	seen     position // after the last loaded buffer
 	taken    uint64   // messages taken, those before this Receiver included
@@ -83,6 +85,11 @@ func (p *progress) markAt(at position) mark { return mark{at, p.payload, p.lost}
 // below it, so a buffer that is sent again does not come twice. Count is the sum of
 // Consumed and Lost, which follow it, so that a kill in between leaves no count too
 // high: NextLost tells recoverCounts what Lost was about to be.
+//
+// Index goes last, as in a ring: it is what a Sender sleeps on, and one that finds it moved has to
+// find Buffers moved as well, or it would sleep on with its flag down. A Receiver that is killed in
+// between leaves Index behind, until the next one is told where the stream goes on, and publishes
+// that.
 func (p *progress) publish(to mark) {
 	to.messages = max(to.messages, p.released.messages)
 	to.buffers = max(to.buffers, p.released.buffers)
@@ -96,11 +103,17 @@ func (p *progress) publish(to mark) {
 	} else {
 		to.payload, to.lost = p.released.payload, p.released.lost
 	}
-	p.cursor.Index.StoreRelaxed(to.bytes)
 	if to.buffers > p.released.buffers {
 		p.own.Buffers.StoreRelease(to.buffers)
 	}
+	moved := to.bytes > p.released.bytes
 	p.released = to
+	if moved {
+		p.cursor.Index.Store(to.bytes) // with the full fence that this side has promised
+		if p.sleeper.PeerSleeps() {
+			p.sleeper.Wake(to.bytes, to.messages)
+		}
+	}
 	// After Count: whoever is killed in between counts them not at all, rather than twice.
 	p.times.release(to.messages)
 }

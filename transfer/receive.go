@@ -143,11 +143,13 @@ func (r *Receiver) wait(ctx context.Context) error {
 	return err
 }
 
-// deadlocked returns ErrUnreleased if the Sender waits in Drain for messages that the caller holds,
-// who has taken everything and waits for more.
+// deadlocked returns ErrUnreleased if the Sender waits, at its limit or in Drain, for messages that
+// the caller holds, who has taken everything and waits for more.
 func (r *Receiver) deadlocked() error {
 	h := r.segment.Header()
-	if r.held > 0 && h.ProducerSleep.Flag.Load() != 0 && r.taken == h.Producer.Count.Load() && !r.segment.Absent(layout.Producer) {
+	waits := r.held > 0 && r.sleeper.PeerWaitsFor(r.released.bytes, r.released.messages)
+	helps := int64(h.Producer.Index.Load()-h.ProducerSleep.Index.Load()) >= 0 // else it waits for no release
+	if waits && helps && r.taken == h.Producer.Count.Load() && !r.segment.Absent(layout.Producer) {
 		return fmt.Errorf("%w: %s", ErrUnreleased, format.Messages(uint64(r.held)))
 	}
 	return nil

@@ -73,7 +73,7 @@ func (p *recycledPool) get(n, credit uint64) (*recycledBuffer, error) {
 		return b, nil
 	}
 	for credit < size && !p.bytes.take(size-credit) {
-		if !p.evict() {
+		if !p.bytes.fits(size-credit, p.idle()) || !p.evict() {
 			return nil, errNoRoom
 		}
 	}

@@ -11,14 +11,15 @@ import (
 	"sluice/internal/endpoint"
 	"sluice/internal/gate"
 	"sluice/internal/monotonic"
+	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
 )
 
-// Sender is the producer's end of a transfer. It never waits for the consumer:
-// what the socket does not take is queued, until the limit. One goroutine at a
-// time may use it; Shutdown, Close and Abort may be called from any. A goroutine of its
-// own sends what is queued.
+// Sender is the producer's end of a transfer. What the socket does not take is queued, so it
+// does not wait for the consumer until it is at its limit, and then only if it is told to
+// (SenderOptions.OnLimit). One goroutine at a time may use it; Shutdown, Close and Abort may be
+// called from any. A goroutine of its own sends what is queued.
 type Sender struct {
 	// Of the user's goroutine, within the gate; Shutdown has it when that is closed. What is
 	// used with each message comes first, together.
@@ -38,6 +39,8 @@ type Sender struct {
 	charged  uint64          // memory that stage counts for; that of recycled counts in its pool
 	next     position        // after everything that was queued
 	end      layout.End      // how the stream ends
+	sleeper  sleep.Sleeper   // Close and the sendLoop interrupt it
+	waiting  atomic.Bool     // a call waits: a second one at once is a misuse
 
 	// These do not change.
 	segment                     *shm.Segment
@@ -45,7 +48,9 @@ type Sender struct {
 	peer                        *layout.RoleStats
 	peerAt                      *layout.Cursor
 	limit                       uint64
-	maxSize                     int // bytes of the largest message
+	onLimit                     Policy
+	lowMark                     uint64 // bytes in flight at which a Sender that waits goes on
+	maxSize                     int    // bytes of the largest message
 	queue                       *outQueue
 	loop                        *sendLoop
 	stats                       *senderStats
@@ -76,10 +81,13 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 // at an address that is a multiple of 8, and is valid until Commit. At most one
 // reservation is open at a time; reserving again without Commit gives other room.
 //
-// It does not wait. Errors: a *LimitError when the memory in flight is at the limit, which counts a
-// message as given up (trying it again counts another), ErrTooLarge, ErrClosed, the cause of ctx if
-// that is done, and whatever keeps the Sender from sending for good. After an error nothing is
-// reserved. While a packed buffer has room for the message none of this but ErrClosed is looked at.
+// When there is no room for it below the limit, it sends what is committed, full buffers or not,
+// and does what SenderOptions.OnLimit says: Block waits until the memory in flight has fallen to
+// SenderOptions.ResumeAt, Drop returns ErrDropped, and Fail a *LimitError; the last two count a
+// message as given up, and trying it again counts another. Other errors: ErrTooLarge, ErrClosed,
+// the cause of ctx if that is done, and whatever keeps the Sender from sending for good. After an
+// error nothing is reserved. While a packed buffer has room for the message none of this but
+// ErrClosed is looked at.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	s.gate.Enter()
 	if s.gate.Closed() || s.packing == 0 || !s.fits(n) || n < 0 {
@@ -131,7 +139,7 @@ func (s *Sender) reserve(ctx context.Context, n int) ([]byte, error) {
 	}
 	if !fits {
 		if err := s.newStage(ctx, n); err != nil {
-			return nil, s.callError(ctx, endpoint.OpSend, err)
+			return nil, s.waitError(ctx, endpoint.OpSend, err)
 		}
 	}
 	s.reserved = n
@@ -160,17 +168,25 @@ func (s *Sender) newStage(ctx context.Context, n int) error {
 		return nil // reserved before, and not used
 	}
 	s.dropStage()
+	if s.makeStage(size) {
+		return nil
+	}
+	return s.noRoom(ctx, size)
+}
+
+// makeStage makes a stage of at least size bytes, and reports whether there is room for it.
+func (s *Sender) makeStage(size int) bool {
 	if s.queue.memory.recycle {
 		if s.recycled = s.queue.getRecycled(uint64(size)); s.recycled != nil {
 			s.stage = s.recycled.mem
 			s.stats.setBelowLimit()
 			s.queue.memory.report()
-			return nil
+			return true
 		}
 	}
 	var ok bool
 	if s.charged, ok = s.queue.reserve(uint64(size)); !ok {
-		return s.limitReached()
+		return false
 	}
 	s.stats.setBelowLimit()
 	s.queue.memory.report()
@@ -178,7 +194,7 @@ func (s *Sender) newStage(ctx context.Context, n int) error {
 		s.spare = s.queue.memory.plain.get(size)
 	}
 	s.stage = s.spare[:size]
-	return nil
+	return true
 }
 
 // dropStage gives the stage back, unused.
@@ -463,7 +479,11 @@ func (s *Sender) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	if s.gate.Closed() {
 		return 0, s.closedError()
 	}
-	defer s.flush()
+	defer func() {
+		if !s.gate.Closed() { // else Close sends what is committed, and may be doing it
+			s.flush()
+		}
+	}()
 	for i, msg := range msgs {
 		if s.gate.Closed() {
 			return i, ErrClosed

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
-	"sluice/internal/timerfd"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -66,9 +64,11 @@ func (s *Sender) shutDown(ctx context.Context) []error {
 		return nil
 	}
 	s.gate.Close()
+	s.sleeper.Interrupt()
 	if !s.gate.Wait(s.closeTimeout) {
 		return []error{ErrBusy}
 	}
+	s.sleeper.StopWatching()
 	s.isShutDown = true
 	fault := s.publishLast()
 	loopErr := s.loop.finish(ctx)
@@ -92,82 +92,6 @@ func (s *Sender) shutDown(ctx context.Context) []error {
 		undelivered = &UndeliveredError{Lost: lost, why: why}
 	}
 	return []error{loopErr, closeErr, undelivered, fault}
-}
-
-// Drain sends what is committed, full buffers or not, and waits until the consumer has released
-// everything, this one or one that is still to come. It returns nil then, and else the cause of
-// ctx, ErrClosed after a Close, or what keeps the Sender from sending for good; what is not
-// released stays queued. A message that is reserved is not waited for. The Sender's goroutine
-// calls it.
-func (s *Sender) Drain(ctx context.Context) error {
-	if err := s.beginDrain(); err != nil {
-		return err
-	}
-	defer s.endDrain()
-	var alarm timerfd.Alarm
-	defer alarm.Close()
-	alarm.Set(ctx)
-	for wait := minDrainPoll; ; wait = min(2*wait, maxDrainPoll) {
-		// Outside of a call, so that Close need not wait for this one.
-		unread, closed := s.drainStep()
-		switch {
-		case closed:
-			return ErrClosed
-		case unread == 0:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		}
-		if err := s.loop.failed(); err != nil {
-			return s.callError(ctx, endpoint.OpDrain, err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-s.loop.done:
-		case <-time.After(wait):
-		}
-	}
-}
-
-// How often Drain looks whether everything is released: the first time, and at last.
-const (
-	minDrainPoll = 100 * time.Microsecond
-	maxDrainPoll = 10 * time.Millisecond
-)
-
-// drainStep notes that this side is not hung, and returns how many messages Drain waits for.
-func (s *Sender) drainStep() (unread uint64, closed bool) {
-	s.pageMu.Lock()
-	defer s.pageMu.Unlock()
-	if s.pageGone || s.gate.Closed() {
-		return 0, true
-	}
-	s.stats.progress()
-	return s.unread(), false
-}
-
-// beginDrain queues what is committed.
-func (s *Sender) beginDrain() error {
-	s.gate.Enter()
-	defer s.gate.Leave()
-	if s.gate.Closed() {
-		return ErrClosed
-	}
-	s.flush()
-	// A Receiver that holds messages and waits for more is told: see Receiver.deadlocked.
-	sleep := s.segment.Header().Sleep(layout.Producer)
-	sleep.Index.Store(s.next.bytes)
-	sleep.Count.Store(s.count)
-	sleep.Flag.Store(monotonic.Now())
-	return nil
-}
-
-func (s *Sender) endDrain() {
-	s.pageMu.Lock()
-	defer s.pageMu.Unlock()
-	if !s.pageGone {
-		s.segment.Header().Sleep(layout.Producer).Flag.Store(0)
-	}
 }
 
 // publishLast is sendLast, unless the Sender has stopped sending: then after Abort, when
@@ -278,7 +202,9 @@ const stopTimeout = 5 * pollInterval
 // Any goroutine may call it, once, and before Close. It is for a process that ends without:
 // every call that would publish something waits until Abort, which alone ends this Sender.
 func (s *Sender) StopSending() (n uint64, exact bool) {
+	s.loop.stopping.Store(true) // before the gate is closed: a call that finds it closed waits for Abort
 	s.gate.Close()
+	s.sleeper.Interrupt()
 	at, exact := s.loop.stopSending()
 	exact = s.gate.Wait(stopTimeout) && exact
 	s.pageMu.Lock()

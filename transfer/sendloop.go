@@ -123,6 +123,7 @@ func (l *sendLoop) run() {
 	l.disconnect()
 	if err != nil {
 		l.err.Store(&err)
+		l.queue.interrupt() // a Sender that waits has nobody left to wait for
 	}
 }
 

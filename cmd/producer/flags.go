@@ -11,18 +11,18 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"sluice"
 	"sluice/internal/cli"
 	"sluice/internal/payload"
 	"sluice/internal/schedule"
 	"sluice/layout"
-	"sluice/ring"
 	"sluice/transfer"
 )
 
 // options are the values of the flags that only producer has.
 type options struct {
 	capacity, slots uint64 // 0 = not given
-	onFull          ring.Policy
+	onFull          sluice.Policy
 	fresh           bool
 
 	size     int
@@ -31,7 +31,10 @@ type options struct {
 
 	buffer  int
 	recycle bool
-	limit   uint64 // as transfer.SenderOptions.Limit
+	// As in sluice.ProducerOptions.
+	limit    uint64
+	onLimit  sluice.Policy
+	resumeAt float64
 
 	input    string // "" = generate
 	framing  layout.Framing
@@ -56,6 +59,8 @@ func flags() []urfave.Flag {
 		cli.SizeFlag("buffer", 0, "transfer: pack messages into buffers of `BYTES`; 0 = one buffer per message"),
 		&urfave.BoolFlag{Name: "recycle", Usage: "transfer: reuse buffers that the consumer returns; faster, but the kernel does not guarantee that the producer can no longer modify them"},
 		cli.SizeFlag("limit", transfer.DefaultLimit, "transfer: at most `BYTES` of memory in flight, at least 64KiB; 0 = no limit"),
+		cli.ChoiceFlag("on-limit", nil, "exit", "", "transfer: `POLICY` when --limit is reached: exit after the delivery of what is queued, block until --resume-at, or drop the newest message", "exit", "block", "drop"),
+		cli.ShareFlag("resume-at", transfer.DefaultResumeAt, "transfer: with --on-limit block, go on when the queue has fallen to this `SHARE` of --limit"),
 		&urfave.BoolFlag{Name: "fresh", Usage: "discard a segment left by a dead pair instead of resuming it"},
 	}
 }
@@ -81,7 +86,7 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 	if c.IsSet("capacity") {
 		o.capacity = capacity
 	}
-	o.onFull = map[string]ring.Policy{"block": ring.Block, "drop": ring.Drop, "fail": ring.Fail}[cli.GetChoice(c, "on-full")]
+	o.onFull = map[string]sluice.Policy{"block": sluice.Block, "drop": sluice.Drop, "fail": sluice.Fail}[cli.GetChoice(c, "on-full")]
 	size, chunk := cli.GetSize(c, "size"), cli.GetSize(c, "chunk")
 	most := uint64(maxMessage(mode))
 	if err := errors.Join(checkRange(c, "size", payload.MinSize, most), checkRange(c, "chunk", 1, most)); err != nil {
@@ -102,9 +107,12 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 // parseTransfer parses the flags of transfer mode, and rejects those of the other mode.
 func (o *options) parseTransfer(c *urfave.Context, mode layout.Mode) error {
 	if mode == layout.ModeRing {
-		return cli.WithHint(rejectFlags(c, []string{"buffer", "recycle", "limit", "socket"}, "in ring mode"), "add --mode transfer")
+		return cli.WithHint(rejectFlags(c, []string{"buffer", "recycle", "limit", "on-limit", "resume-at", "socket"}, "in ring mode"), "add --mode transfer")
 	}
-	if err := cli.WithHint(rejectFlags(c, []string{"capacity", "slots", "on-full"}, "in transfer mode"), "--limit bounds the queue there"); err != nil {
+	if err := cli.WithHint(rejectFlags(c, []string{"capacity", "slots"}, "in transfer mode"), "--limit bounds the queue there"); err != nil {
+		return err
+	}
+	if err := cli.WithHint(rejectFlags(c, []string{"on-full"}, "in transfer mode"), "--on-limit is the policy there"); err != nil {
 		return err
 	}
 	o.recycle, o.limit = c.Bool("recycle"), cli.GetSize(c, "limit")
@@ -119,9 +127,18 @@ func (o *options) parseTransfer(c *urfave.Context, mode layout.Mode) error {
 		err := cli.UsageError("%s: invalid size %d: want one >= %d", cli.FlagSource(c, "limit"), o.limit, least)
 		return cli.WithHint(err, "the limit must hold %d bytes and one --buffer; 0 = no limit", transfer.MinLimit)
 	}
+	o.onLimit = map[string]sluice.Policy{"exit": sluice.Fail, "block": sluice.Block, "drop": sluice.Drop}[cli.GetChoice(c, "on-limit")]
 	if o.limit == 0 {
 		o.limit = transfer.NoLimit
+		if o.onLimit != sluice.Fail {
+			err := cli.UsageError("%s: %s needs a limit", cli.FlagSource(c, "on-limit"), cli.GetChoice(c, "on-limit"))
+			return cli.WithHint(err, "%s: choose more than 0", cli.FlagSource(c, "limit"))
+		}
 	}
+	if o.onLimit != sluice.Block {
+		return cli.WithHint(rejectFlags(c, []string{"resume-at"}, "without --on-limit block"), "add --on-limit block")
+	}
+	o.resumeAt = cli.GetShare(c, "resume-at")
 	return nil
 }
 

@@ -52,7 +52,7 @@ func withRunHint(err error, seg pressure.Segment, common cli.Common, opt options
 	case s.Disconnected() && !hasConsumer(seg):
 		return cli.WithHint(err, "give both sides the same --socket, or the same XDG_RUNTIME_DIR")
 	case limit && !s.Consumer.Alive:
-		return cli.WithHint(err, "start a consumer first, allow more (--limit), or use --mode ring, where the producer waits for one%s", paddingHint(err, &s, opt))
+		return cli.WithHint(err, "start a consumer first, allow more (--limit), or let the producer wait for one (--on-limit block, or --mode ring)%s", paddingHint(err, &s, opt))
 	case limit:
 		return cli.WithHint(err, "%s%s", cli.LimitHint, paddingHint(err, &s, opt))
 	case full && !s.Consumer.Alive:

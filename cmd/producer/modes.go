@@ -26,7 +26,8 @@ func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer,
 	if common.Mode == layout.ModeRing {
 		with.Capacity, with.Slots, with.OnFull, with.Spin = opt.capacity, opt.slots, opt.onFull, common.Spin
 	} else {
-		with.Limit, with.Buffer, with.Recycle, with.Socket = opt.limit, opt.buffer, opt.recycle, common.Socket
+		with.Limit, with.OnLimit, with.ResumeAt = opt.limit, opt.onLimit, opt.resumeAt
+		with.Buffer, with.Recycle, with.Socket = opt.buffer, opt.recycle, common.Socket
 	}
 	return sluice.Create(ctx, common.Name, with)
 }

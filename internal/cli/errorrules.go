@@ -129,7 +129,7 @@ var errorRules = []errorRule{
 const NoDirectoryHint = "create it (mkdir -m 700), or choose another --socket on both sides"
 
 // LimitHint is the hint for a transfer that has reached its --limit.
-const LimitHint = "speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits"
+const LimitHint = "speed the consumer up, slow the producer down (--rate), allow more (--limit), or let the producer wait (--on-limit block, or --mode ring)"
 
 // readWriteNote names the case that cannot be told from a closed descriptor: see stdio.Check.
 const readWriteNote = "; /dev/null opened for both reading and writing counts as closed"

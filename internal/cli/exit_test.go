@@ -75,7 +75,7 @@ func TestExit_Text_ErrorAndHintLines(t *testing.T) {
 		{"a hint in the middle of an error", "producer", fmt.Errorf("input: %w", WithHint(errors.New("odd"), "do that")), 1, "producer: error: input: odd\nproducer: hint: do that\n"},
 		{"an error in another segment", "producer", in("", shm.InSegment("open", "y", errors.New("odd"))), 1, "producer: error: open segment \"y\": odd\n"},
 		{"two faults in one segment", "producer", errors.Join(in("", transfer.ErrLimit), in("", fmt.Errorf("%w: 5", transfer.ErrUndelivered))), 5,
-			"producer: error: segment \"x\": memory limit reached; messages were lost: 5\nproducer: hint: speed the consumer up, slow the producer down (--rate), allow more (--limit), or use --mode ring, where the producer waits\n"},
+			"producer: error: segment \"x\": memory limit reached; messages were lost: 5\nproducer: hint: speed the consumer up, slow the producer down (--rate), allow more (--limit), or let the producer wait (--on-limit block, or --mode ring)\n"},
 		{"the error whose rule comes first sets the code", "producer", errors.Join(errors.New("odd"), in("", ring.ErrFull)), 5,
 			"producer: error: odd; segment \"x\": queue is full\nproducer: hint: speed the consumer up, choose a larger --capacity, or let the producer wait with --on-full block\n"},
 		{"a closed pipe at a consumer", "consumer", in("", fmt.Errorf("output: %w", unix.EPIPE)), 1,

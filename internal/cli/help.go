@@ -17,7 +17,7 @@ var groups = []struct {
 	{"Messages", []string{"size", "input", "output", "framing", "chunk", "verify"}},
 	{"Pace and end", []string{"rate", "burst", "arrivals", "open-loop", "work", "count", "duration", "follow", "drain"}},
 	{"Back-pressure", []string{"on-full", "spin"}},
-	{"Transfer mode", []string{"socket", "limit", "buffer", "recycle"}},
+	{"Transfer mode", []string{"socket", "limit", "on-limit", "resume-at", "buffer", "recycle"}},
 	{"Reports", []string{"report", "format", "json", "interval", "listen"}},
 	{otherGroup, nil},
 }
@@ -42,7 +42,7 @@ var exitCodes = []exitCode{
 	{ExitUsage, "wrong usage", ""},
 	{ExitFault, "--verify found a fault", "consumer"},
 	{ExitRoleTaken, "the role is taken by a live process", "producer consumer gauge rm"},
-	{ExitLimit, "a limit was reached (--on-full fail, --limit)", "producer"},
+	{ExitLimit, "a limit was reached (--on-full fail, --limit with --on-limit exit)", "producer"},
 	{ExitCorrupt, "the segment or the peer is corrupt or of another version", ""},
 	{ExitIncomplete, "the stream is incomplete: its producer failed or was stopped early, or messages were lost", "consumer"},
 }

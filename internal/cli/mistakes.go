@@ -54,7 +54,7 @@ func rewordParseError(err error, flags []urfave.Flag) error {
 var flagOwners = map[string]string{
 	"capacity": "producer", "slots": "producer", "on-full": "producer", "size": "producer", "burst": "producer", "input": "producer",
 	"arrivals": "producer", "open-loop": "producer",
-	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "fresh": "producer",
+	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "on-limit": "producer", "resume-at": "producer", "fresh": "producer",
 	"work": "consumer", "output": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
 	"interval": "gauge", "json": "gauge", "listen": "gauge", "yes": "gauge",
 }

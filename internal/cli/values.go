@@ -84,6 +84,34 @@ func (v *decimal) Set(s string) error {
 // String returns the number as Set parses it.
 func (v *decimal) String() string { return strconv.FormatFloat(v.x, 'g', -1, 64) }
 
+// share is a part of a whole: more than 0 % and at most 100 %.
+type share struct{ percent float64 }
+
+// Set parses 50%, 12.5%.
+func (v *share) Set(s string) error {
+	number, hasSign := strings.CutSuffix(s, "%")
+	var percent decimal
+	if err := percent.Set(strings.TrimPrefix(number, "-")); err != nil || !hasSign {
+		return fmt.Errorf("invalid share %q (examples: 50%%, 12.5%%)", s)
+	}
+	if percent.x == 0 || percent.x > 100 || strings.HasPrefix(number, "-") {
+		return fmt.Errorf("invalid share %q: want one > 0%% and <= 100%%", s)
+	}
+	v.percent = percent.x
+	return nil
+}
+
+// String returns the share as Set parses it.
+func (v *share) String() string { return (&decimal{v.percent}).String() + "%" }
+
+// ShareFlag returns a flag for a part of a whole, from 0 to 1; value is its default.
+func ShareFlag(name string, value float64, usage string) urfave.Flag {
+	return &urfave.GenericFlag{Name: name, Value: &share{100 * value}, Usage: usage}
+}
+
+// GetShare returns the value of a ShareFlag, from 0 to 1.
+func GetShare(c *urfave.Context, name string) float64 { return c.Generic(name).(*share).percent / 100 }
+
 // choice is one of a few words; "" is the default of some flags.
 type choice struct {
 	word  string

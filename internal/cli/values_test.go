@@ -30,6 +30,9 @@ func TestValues_Refused(t *testing.T) {
 		{"a number", &decimal{5}, [][2]string{
 			{"", "examples"}, {" ", "examples"}, {" 5", "examples"}, {"NaN", "examples"}, {"Inf", "examples"}, {"-Inf", "examples"}, {"1e999", "examples"},
 			{"0x10", "examples"}, {"1_000", "examples"}, {"-1", "want one >= 0"}}},
+		{"a share", &share{50}, [][2]string{
+			{"", "examples"}, {"%", "examples"}, {"50", "examples"}, {"0.5", "examples"}, {" 50%", "examples"}, {"50 %", "examples"}, {"NaN%", "examples"}, {"Inf%", "examples"},
+			{"--5%", "examples"}, {"0%", "want one > 0% and <= 100%"}, {"-5%", "want one > 0% and <= 100%"}, {"100.5%", "want one > 0% and <= 100%"}}},
 		{"a size", &Size{5}, [][2]string{
 			{"", "examples"}, {" ", "examples"}, {" 5", "examples"}, {"NaN", "examples"}, {"-1", "examples"}, {"+1", "examples"}, {"0.5", "examples"},
 			{"1XiB", "examples"}, {"99999999999999999999", "examples"}, {"1e30", "examples"}}},

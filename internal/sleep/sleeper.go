@@ -75,12 +75,16 @@ type Sleeper struct {
 // New returns the Sleeper of the side with those words. spin is how long a wait spins before
 // it sleeps: SpinAdaptive, or a time, where a negative one is none. peer may be nil.
 func New(w Words, spin time.Duration, peer PeerStatus) Sleeper {
-	return Sleeper{
-		words: w, peer: peer,
-		barrier: layout.StoreReleaseOvertaken && membarrier.Register(),
-		spin:    newSpinner(spin),
-		waiter:  futex.NewWaiter(),
-	}
+	s := NewFenced(w, spin, peer)
+	s.barrier = layout.StoreReleaseOvertaken && membarrier.Register()
+	return s
+}
+
+// NewFenced is New for a side that issues no barriers: it publishes with full fences, and asks its
+// peer for the same. That costs some nanoseconds a publish, instead of the 10 ms that it takes to
+// register for barriers: for sides that publish seldom.
+func NewFenced(w Words, spin time.Duration, peer PeerStatus) Sleeper {
+	return Sleeper{words: w, peer: peer, spin: newSpinner(spin), waiter: futex.NewWaiter()}
 }
 
 // Attach makes the words those of a new holder, which is not asleep. blocked is the ns that all

@@ -80,7 +80,10 @@ func action(v *pressure.Verdict, a pressure.Advice) string {
 	case pressure.AdviceRaiseLimit:
 		return "raise the limit (--limit)"
 	case pressure.AdviceRingMode:
-		return "use --mode ring, where the producer waits"
+		if v.Limit == 0 {
+			return "let the producer wait (--limit with --on-limit block, or --mode ring)"
+		}
+		return "let the producer wait (--on-limit block, or --mode ring)"
 	case pressure.AdviceStartProducer:
 		return "start a producer"
 	case pressure.AdviceStartConsumer:
