@@ -62,7 +62,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	notifier := systemd.New(ctx, layout.Producer, "waiting for its input")
 	signalled := ctx
-	ctx, restart, stop := cli.WithDuration(ctx, common.Duration)
+	ctx, resetDuration, stop := cli.WithDuration(ctx, common.Duration)
 	defer stop()
 
 	var in *source.Input
@@ -85,7 +85,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 		return withOpenHint(cli.IgnoreStop(err), common, opt)
 	}
 	cli.SetLossReport(lossReport(w, in))
-	move, err := newLoop(w, in, opt, common, restart)
+	move, err := newLoop(w, in, opt, common, resetDuration)
 	if err != nil {
 		cli.SetLossReport(nil)
 		w.EndAs(layout.EndFailed)
@@ -167,9 +167,9 @@ func endOf(err error, endless bool) layout.End {
 }
 
 // newLoop returns the function that sends the messages. Its errors are about flags that do not
-// fit the segment. restart restarts --duration, which an open-loop load counts from the start of
-// its schedule.
-func newLoop(w sluice.Producer, in *source.Input, opt options, common cli.Common, restart func()) (func(context.Context) error, error) {
+// fit the segment. resetDuration says when --duration is over, which an open-loop load counts from
+// the start of its schedule.
+func newLoop(w sluice.Producer, in *source.Input, opt options, common cli.Common, resetDuration func(time.Duration)) (func(context.Context) error, error) {
 	send, cut, err := newSource(w, in, opt)
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func newLoop(w sluice.Producer, in *source.Input, opt options, common cli.Common
 	load := source.NewOpenLoop(w, opt.load, common.Count, common.Duration, cut)
 	lim.Pace = load
 	return func(ctx context.Context) error {
-		return load.Run(restart, func() error { return send(ctx, lim) })
+		return load.Run(resetDuration, func() error { return send(ctx, lim) })
 	}, nil
 }
 

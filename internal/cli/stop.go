@@ -102,13 +102,13 @@ func (l *lossReporter) text() (text string) {
 	return text
 }
 
-// WithDuration returns a context that is also canceled with ErrStopped after d, counted from the
-// last call of restart, or from now; 0 = never.
-func WithDuration(ctx context.Context, d time.Duration) (_ context.Context, restart, stop func()) {
+// WithDuration returns a context that is also canceled with ErrStopped after d; 0 = never. reset
+// sets another time, counted from its call; without a d it does nothing.
+func WithDuration(ctx context.Context, d time.Duration) (_ context.Context, reset func(time.Duration), stop func()) {
 	if d <= 0 {
-		return ctx, func() {}, func() {}
+		return ctx, func(time.Duration) {}, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	t := time.AfterFunc(d, func() { cancel(ErrStopped) })
-	return ctx, func() { t.Reset(d) }, func() { t.Stop(); cancel(nil) }
+	return ctx, func(d time.Duration) { t.Reset(d) }, func() { t.Stop(); cancel(nil) }
 }

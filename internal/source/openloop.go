@@ -36,6 +36,7 @@ type OpenLoop struct {
 	yield     bool          // there is one processor for all goroutines
 	flush     func()
 	flushedAt time.Duration
+	stopAfter func(time.Duration)
 }
 
 // dueSetter is a sluice.Producer that is told when messages were due.
@@ -58,13 +59,19 @@ func NewOpenLoop(to sluice.Producer, s schedule.Spec, count uint64, duration tim
 	return o
 }
 
-// Run starts the schedule now, calls started, and then loop, which sends messages with o as their
-// Pace. When loop returns, the schedule ends. What was due by then and is not sent stays unsent.
-// It must be called once, on a goroutine with shm.Guard.
-func (o *OpenLoop) Run(started func(), loop func() error) error {
-	o.start, o.times = time.Now(), o.spec.Times()
+// lastBacklog is for how long after the duration messages are sent that were due before its end: so
+// that one which the machine delayed for a moment at the very end is not taken for one that the
+// queue did not take.
+const lastBacklog = 20 * time.Millisecond
+
+// Run starts the schedule now, and calls loop, which sends messages with o as their Pace. When loop
+// returns, the schedule ends. What was due by then and is not sent stays unsent. The duration ends
+// loop with the end of its context, of which Run says by stopAfter in what time from now it is to
+// come. Run must be called once, on a goroutine with shm.Guard.
+func (o *OpenLoop) Run(stopAfter func(time.Duration), loop func() error) error {
+	o.start, o.times, o.stopAfter = time.Now(), o.spec.Times(), stopAfter
 	endpoint.BeginSchedule(o.header, monotonic.At(o.start), o.spec.Rate)
-	started()
+	stopAfter(o.end + lastBacklog)
 	finish := o.noteDue()
 	defer finish() // also when the segment is truncated: the goroutine ends before the segment is closed
 	err := loop()
@@ -118,7 +125,7 @@ func (o *OpenLoop) noteDue() (finish func() uint64) {
 func (o *OpenLoop) BeforeSleep(fn func()) { o.flush = fn }
 
 // Wait waits until the next message is due, and tells the producer when it was. At the end of the
-// schedule it waits for the end of ctx, and returns its cause. As long as messages are late it
+// duration it ends ctx, and returns its cause. As long as messages are late it
 // reads the clock only when it has caught up with its last reading.
 func (o *OpenLoop) Wait(ctx context.Context) error {
 	due := o.times.Next()
@@ -146,7 +153,9 @@ func (o *OpenLoop) waitUntil(ctx context.Context, due time.Duration) error {
 	}
 	if due >= o.end {
 		o.flush()
-		sleepUntil(ctx, o.start, schedule.Never)
+		sleepUntil(ctx, o.start, o.end)
+		o.stopAfter(0)
+		<-ctx.Done()
 		return context.Cause(ctx)
 	}
 	if due <= o.now {

@@ -46,6 +46,9 @@ func newSlowProducer(t *testing.T) *slowProducer {
 	return &slowProducer{Producer: to}
 }
 
+// never is what Run is given that ends by itself.
+func never(time.Duration) {}
+
 func (p *slowProducer) header() *layout.Header { return p.Segment().Header() }
 
 // wantAccount expects how many messages were offered, and how many of them are unsent.
@@ -70,7 +73,7 @@ func TestOpenLoop_HeldBack_SameTimes(t *testing.T) {
 		}
 		const n = 300
 		o := NewOpenLoop(to, s, n, 0, nil)
-		if err := o.Run(func() {}, func() error {
+		if err := o.Run(never, func() error {
 			return Generate(t.Context(), to, 0, 8, Limits{Count: n, Pace: o})
 		}); err != nil {
 			t.Fatal(err)
@@ -104,7 +107,7 @@ func TestOpenLoop_Lateness_OnlyOfMessagesThatWereWaitedFor(t *testing.T) {
 	}
 	o := NewOpenLoop(to, schedule.Spec{Rate: 20_000}, n, 0, nil)
 	send := func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: n, Pace: o}) }
-	if err := o.Run(func() {}, send); err != nil {
+	if err := o.Run(never, send); err != nil {
 		t.Fatal(err)
 	}
 	if got := to.header().Lateness.Count.Load(); got != 0 {
@@ -112,7 +115,7 @@ func TestOpenLoop_Lateness_OnlyOfMessagesThatWereWaitedFor(t *testing.T) {
 	}
 	to = newSlowProducer(t)
 	o = NewOpenLoop(to, schedule.Spec{Rate: 200}, 10, 0, nil)
-	if err := o.Run(func() {}, func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: 10, Pace: o}) }); err != nil {
+	if err := o.Run(never, func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: 10, Pace: o}) }); err != nil {
 		t.Fatal(err)
 	}
 	// All but the first; on a busy machine one may be later than the next one was due.
@@ -133,7 +136,7 @@ func TestOpenLoop_Flushes(t *testing.T) {
 	} {
 		to := newSlowProducer(t)
 		o := NewOpenLoop(to, schedule.Spec{Rate: c.rate}, c.n, 0, nil)
-		if err := o.Run(func() {}, func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: c.n, Pace: o}) }); err != nil {
+		if err := o.Run(never, func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: c.n, Pace: o}) }); err != nil {
 			t.Fatal(err)
 		}
 		if to.flushes < c.least || to.flushes > c.most {
@@ -154,11 +157,21 @@ func TestOpenLoop_Duration_EndsSchedule(t *testing.T) {
 		}
 		const d = 50 * time.Millisecond
 		o := NewOpenLoop(to, schedule.Spec{Rate: 1000}, 0, d, nil)
-		var end time.Time
-		started := func() { time.AfterFunc(10*d, func() { end = time.Now(); cancel(stopped) }) } // later than due
-		err := o.Run(started, func() error { return Generate(ctx, to, 0, 8, Limits{Pace: o}) })
-		if err != stopped || time.Now().Before(end) {
-			t.Errorf("error %v, want the cause of the context", err)
+		var end *time.Timer
+		stopAfter := func(after time.Duration) {
+			if end != nil {
+				end.Reset(after)
+				return
+			}
+			if after <= d {
+				t.Errorf("it is to stop after %v", after)
+			}
+			end = time.AfterFunc(10*d, func() { cancel(stopped) }) // a busy machine needs longer
+		}
+		began := time.Now()
+		err := o.Run(stopAfter, func() error { return Generate(ctx, to, 0, 8, Limits{Pace: o}) })
+		if took := time.Since(began); err != stopped || took < d {
+			t.Errorf("error %v after %v, want the cause of the context", err, took)
 		}
 		if hold == 0 {
 			to.wantAccount(t, 50, 0)
@@ -174,7 +187,7 @@ func TestOpenLoop_Canceled_Cause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(50*time.Millisecond, func() { cancel(stopped) })
 	o := NewOpenLoop(to, schedule.Spec{Rate: 1e-5}, 0, 0, nil)
-	if err := o.Run(func() {}, func() error { return Generate(ctx, to, 0, 8, Limits{Pace: o}) }); err != stopped {
+	if err := o.Run(never, func() error { return Generate(ctx, to, 0, 8, Limits{Pace: o}) }); err != stopped {
 		t.Errorf("error %v", err)
 	}
 	to.wantAccount(t, 1, 0)
@@ -184,7 +197,7 @@ func TestOpenLoop_Canceled_Cause(t *testing.T) {
 func TestOpenLoop_Blocked_DueIsNoted(t *testing.T) {
 	to := newSlowProducer(t)
 	o := NewOpenLoop(to, schedule.Spec{Rate: 1e5}, 1000, 0, nil)
-	err := o.Run(func() {}, func() error {
+	err := o.Run(never, func() error {
 		testenv.Eventually(t, "the last message that is due", func() bool { return to.header().Schedule.Due.Load() == 1000 })
 		to.wantAccount(t, 1000, 1000)
 		return nil
@@ -200,7 +213,7 @@ func TestOpenLoop_Input_DueUpToItsEnd(t *testing.T) {
 	to, in := newSlowProducer(t), input(t, "a\nb\nc\n", false)
 	cut := Lines(in, 10)
 	o := NewOpenLoop(to, schedule.Spec{Rate: 1e5}, 0, 0, cut)
-	err := o.Run(func() {}, func() error {
+	err := o.Run(never, func() error {
 		time.Sleep(5 * time.Millisecond) // as if the queue was full
 		return Copy(t.Context(), to, in, cut, Limits{Pace: o})
 	})
