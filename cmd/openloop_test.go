@@ -262,6 +262,9 @@ func TestOpenLoop_ProducerPaused_CatchesUp(t *testing.T) {
 			if l.Produced < 3100 { // at the rate alone it would be 3000
 				t.Errorf("%d produced, %d unsent", l.Produced, l.Unsent)
 			}
+			if l.Response.Count != l.Produced || l.Response.Max < 900*time.Millisecond {
+				t.Errorf("the response of %d messages, at most %v, want those of %d, and the second in which the first ones waited", l.Response.Count, l.Response.Max, l.Produced)
+			}
 		})
 	}
 }

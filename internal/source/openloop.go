@@ -26,7 +26,7 @@ type OpenLoop struct {
 	end    time.Duration // nothing is due from then on
 	count  uint64        // messages of the schedule; 0 = no limit
 	input  *counter      // of the messages that there are; nil = no limit
-	to     dueSetter
+	to     sluice.Producer
 	header *layout.Header
 
 	// Of the goroutine that sends.
@@ -39,17 +39,13 @@ type OpenLoop struct {
 	stopAfter func(time.Duration)
 }
 
-// dueSetter is a sluice.Producer that is told when messages were due.
-type dueSetter interface{ SetDue(at time.Time) }
-
 // NewOpenLoop returns the Pace of messages that are due by s and sent to to, at most count of them
 // (0 = no limit), during duration (0 = no limit). input is what they are cut from, nil if they are
 // generated.
 //
 // Preconditions: s.Rate is greater than 0; input is that of a regular file.
 func NewOpenLoop(to sluice.Producer, s schedule.Spec, count uint64, duration time.Duration, input Cutter) *OpenLoop {
-	o := &OpenLoop{spec: s, end: duration, count: count, header: to.Segment().Header(), yield: runtime.GOMAXPROCS(0) == 1}
-	o.to, _ = to.(dueSetter)
+	o := &OpenLoop{spec: s, end: duration, count: count, to: to, header: to.Segment().Header(), yield: runtime.GOMAXPROCS(0) == 1}
 	if duration <= 0 {
 		o.end = schedule.Never
 	}
@@ -134,9 +130,7 @@ func (o *OpenLoop) Wait(ctx context.Context) error {
 			return err
 		}
 	}
-	if o.to != nil {
-		o.to.SetDue(o.start.Add(due))
-	}
+	o.to.SetDue(o.start.Add(due))
 	return nil
 }
 
