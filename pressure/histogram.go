@@ -17,6 +17,9 @@ type Histogram struct {
 }
 
 func readHistogram(h *layout.Histogram) Histogram {
+	if h.Count.Load() == 0 { // as without a schedule: there are 656 buckets
+		return Histogram{}
+	}
 	out := Histogram{Sum: h.Sum.Load(), Max: time.Duration(h.Max.Load())}
 	for i := range out.Buckets {
 		out.Buckets[i] = h.Buckets[i].Load()
@@ -28,6 +31,9 @@ func readHistogram(h *layout.Histogram) Histogram {
 // Since returns what was added to h since before. Its maximum is exact when it is
 // the segment's, else the upper end of its bucket (6.7 % too high at most).
 func (h *Histogram) Since(before *Histogram) Histogram {
+	if h.Count == before.Count {
+		return Histogram{}
+	}
 	out := Histogram{Sum: h.Sum - before.Sum} // right across a wrap, too
 	for i, n := range h.Buckets {
 		d := n - min(before.Buckets[i], n)

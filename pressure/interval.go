@@ -51,6 +51,14 @@ type Interval struct {
 
 // Between returns what happened from before to after, two snapshots of one segment.
 func Between(before, after *Snapshot) Interval {
+	i := countsBetween(before, after)
+	i.Latency, i.Response, i.Lateness = after.Latency.Since(&before.Latency), after.Response.Since(&before.Response), after.Lateness.Since(&before.Lateness)
+	i.Scheduled = i.Scheduled || i.Response.Count > 0
+	return i
+}
+
+// countsBetween is Between without the times of the messages, which take most of the time of it.
+func countsBetween(before, after *Snapshot) Interval {
 	i := Interval{
 		Elapsed:          time.Duration(after.At - before.At),
 		Produced:         grown(before.Produced, after.Produced),
@@ -73,11 +81,8 @@ func Between(before, after *Snapshot) Interval {
 		ConsumerWaits:    grown(before.Consumer.Waits, after.Consumer.Waits),
 		ConsumerStayed:   before.Consumer.Alive && after.Consumer.Alive && before.Consumer.Generation == after.Consumer.Generation,
 		ConsumerNotFound: before.consumerNotFound() && after.consumerNotFound(),
-		Latency:          after.Latency.Since(&before.Latency),
-		Response:         after.Response.Since(&before.Response),
-		Lateness:         after.Lateness.Since(&before.Lateness),
+		Scheduled:        before.Schedule.InForce || after.Schedule.InForce || before.Schedule.Base != after.Schedule.Base,
 	}
-	i.Scheduled = before.Schedule.InForce || after.Schedule.InForce || before.Schedule.Base != after.Schedule.Base || i.Response.Count > 0
 	if after.HighWater > before.HighWater { // reached in this time
 		i.Deepest = max(i.Deepest, after.HighWater)
 	} else { // not passed in it

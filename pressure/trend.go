@@ -62,7 +62,7 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 		drop++
 	}
 	t.window = t.window[drop:] // not moved: a snapshot has thousands of bytes, and append will move it now and then
-	i, long := Between(&t.window[0], &s), Between(t.growthStart(&s), &s)
+	i, long := Between(&t.window[0], &s), countsBetween(t.growthStart(&s), &s)
 	for at := range t.window {
 		i.Stopped = i.Stopped || t.window[at].notRunning(layout.Producer) != "" || t.window[at].notRunning(layout.Consumer) != ""
 	}

@@ -30,7 +30,7 @@ func (w *whole) begin(s *Snapshot) {
 func (w *whole) add(s *Snapshot, v *Verdict) {
 	step := time.Duration(s.At - w.last.At)
 	both := w.last.bothRun() && s.bothRun()
-	if d := Between(&w.last, s); !d.ConsumerStayed {
+	if d := countsBetween(&w.last, s); !d.ConsumerStayed {
 		w.droppedUnattended += d.Dropped
 	}
 	if both {
