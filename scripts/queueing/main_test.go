@@ -22,7 +22,7 @@ func TestQueueing_ShortRun(t *testing.T) {
 	if code != 0 && (code != 1 || !strings.Contains(said, "off Lindley's recursion")) {
 		t.Fatalf("exit code %d:\n%s", code, said)
 	}
-	for _, line := range []string{`in shared memory +\S+s +\+0\.00 %`, `as taken +\S+s +[+-][0-9.]+ %`, `Lindley's recursion +\S+s`, `M/D/1 +\S+s`, `19 times of 20`} {
+	for _, line := range []string{`in shared memory +\S+s +\+0\.00 %`, `as taken +\S+s +[+-][0-9.]+ %`, `Lindley's recursion +\S+s`, `M/D/1 +(\S+s|infinite)`} {
 		if !regexp.MustCompile(line).MatchString(said) {
 			t.Errorf("%q is missing in:\n%s", line, said)
 		}
