@@ -100,6 +100,7 @@ func TestLatency_CountsSaturate(t *testing.T) {
 // The sum in the header wraps around, after days of a fast and deep queue.
 func TestLatency_IntervalSum_Wrap(t *testing.T) {
 	var h layout.Header
+	h.Latency.Count.Store(1)
 	h.Latency.Sum.Store(math.MaxUint64 - 99)
 	before := pressure.Read(&h, transfer, pressure.LiveRoles{}, 0)
 	took(&h, 1000, 2)
