@@ -55,6 +55,8 @@ type Snapshot struct {
 	Unsent          uint64 // due by a schedule, and none of these; see Schedule.Unsent
 	Schedule        Schedule
 
+	OnFull layout.Policy // what the producer does when there is no room; see BackPressure
+
 	// Transfer only.
 	Lost           uint64              // messages lost with a producer that died
 	Limit          uint64              // most memory in flight, bytes; 0 = none
@@ -100,6 +102,7 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 	s.Consumer = readSide(&h.ConsumerStats, alive.Consumer, now)
 	s.Producer = readSide(&h.ProducerStats, alive.Producer, now)
 	p := &h.ProducerStats
+	s.OnFull = layout.Policy(p.OnFull.Load())
 	s.Refused, s.HighWater = p.Refused.Load(), p.HighWater.Load()
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()
 	if g.Mode == layout.ModeTransfer {

@@ -25,6 +25,8 @@ var counters = []Metric{
 		Help: "Name of the segment."},
 	{Key: "mode", get: func(s *Sample) Value { return Text(s.Mode.String()) },
 		Help: "How messages are passed: ring or transfer."},
+	{Key: "backPressure", get: now(func(s *pressure.Snapshot) Value { return textOrUnknown(string(s.BackPressure())) }),
+		Help: "What the producer does when there is no room: hard (waits for room in the ring), credit (waits at its limit of memory), soft (its queue grows; a limit ends it), drop (gives up the newest message) or fail (ring: ends with an error); unknown before there was a producer."},
 	{Key: "elapsedSec", Unit: Seconds, get: func(s *Sample) Value { return Duration(s.Elapsed) },
 		Help: "Time since this side started; for an observer, since the segment was created."},
 	{Key: "final", get: func(s *Sample) Value { return Bool(s.Final) },

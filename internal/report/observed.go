@@ -35,7 +35,11 @@ func Observed(out io.Writer, r *Report) error {
 	row := func(name, text string, args ...any) {
 		fmt.Fprintf(&b, "  %-10s %s\n", name, fmt.Sprintf(text, args...))
 	}
-	fmt.Fprintf(&b, "%s: %v, %s, created %s ago\n", shm.Path(r.Name), r.Mode, bound(s), format.Duration(r.Elapsed))
+	model := ""
+	if p := s.BackPressure(); p != "" {
+		model = fmt.Sprintf(" (%s)", p)
+	}
+	fmt.Fprintf(&b, "%s: %v%s, %s, created %s ago\n", shm.Path(r.Name), r.Mode, model, bound(s), format.Duration(r.Elapsed))
 	row("verdict", "%s", r.Verdict.Kind)
 	row("", "%s", r.Reason)
 	if r.Advice != "" {

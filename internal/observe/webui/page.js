@@ -107,7 +107,7 @@ function problems(p) {
 function drawPair(card, p, points) {
   const r = p.report, h = p.history, one = (c) => card.querySelector(c);
   const seen = h.throughput.length > 0;
-  setText(one('.mode'), r.mode);
+  setText(one('.mode'), r.backPressure ? `${r.mode} (${r.backPressure})` : r.mode);
   const bad = seen ? p.severity : 'calm';
   setAttr(one('.verdict'), 'class', 'verdict ' + bad);
   setText(one('.sign'), signs[bad]);
