@@ -80,7 +80,7 @@ demo: ## demonstrate back-pressure; 15 seconds
 	scripts/demo.sh
 
 .PHONY: compare
-compare: ## compare the two modes under the same loads (ARGS=--quick)
+compare: ## compare hard, credit and soft back-pressure (ARGS=--quick)
 	scripts/compare.sh $(ARGS)
 
 .PHONY: storm

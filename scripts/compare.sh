@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compares hard and soft back-pressure: runs a ring, and a transfer in three forms,
-# under the same loads and writes a report with pictures.
+# Compares hard, credit and soft back-pressure under the same open-loop loads, and writes
+# a report with pictures.
 #
 #   scripts/compare.sh [--quick] [--out DIR]
 #
@@ -9,15 +9,20 @@
 set -euo pipefail
 
 args=()
+out=
+# set_out DIR: where the report goes.
+set_out() {
+    [ -n "${1:-}" ] || { echo "compare.sh: error: --out: a directory is missing" >&2; exit 2; }
+    out=$(realpath -m "$1")
+}
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) args+=(-quick) ;;
     --out)
-        [ $# -gt 1 ] || { echo "compare.sh: error: --out: a directory is missing" >&2; exit 2; }
-        args+=(-out "$(realpath -m "$2")")
+        set_out "${2:-}"
         shift
         ;;
-    --out=*) args+=(-out "$(realpath -m "${1#--out=}")") ;;
+    --out=*) set_out "${1#--out=}" ;;
     -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
         exit 0
@@ -29,6 +34,18 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+
+# Before minutes of building and measuring.
+if [ -n "$out" ]; then
+    args+=(-out "$out")
+    parent=$out
+    until [ -e "$parent" ] || [ "$parent" = / ]; do parent=$(dirname "$parent"); done
+    if ! try=$(mktemp -d "$parent/.sluice-report-XXXXXX" 2>/dev/null); then
+        printf 'compare.sh: error: cannot write the report to %s\ncompare.sh: hint: choose another --out\n' "$out" >&2
+        exit 1
+    fi
+    rmdir "$try"
+fi
 
 cd "$(dirname "$0")/.."
 # shellcheck source=/dev/null

@@ -2,11 +2,14 @@ package compare
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,23 +34,25 @@ func leftBehind(pid int) []string {
 	return left
 }
 
-func TestRun_Stall_RingWaitsTransferGrows(t *testing.T) {
+// loadNamed returns an open-loop load of that length.
+func loadNamed(id string, length time.Duration) Load {
+	loads := Loads(length)
+	return loads[slices.IndexFunc(loads, func(l Load) bool { return l.ID == id })]
+}
+
+// A consumer that is stopped for a third of the time shows as that in every model, and the models
+// differ in where the messages wait.
+func TestRun_Stall_ShowsInEveryModel(t *testing.T) {
 	runtime.LockOSThread() // the processes end with the thread that has started them
 	defer runtime.UnlockOSThread()
 	r := Runner{Bin: built(), Dir: testenv.PrivateDir(t)}
-	var stall Scenario
-	for _, s := range Loads(900 * time.Millisecond) {
-		if s.ID == "stall" {
-			stall = s
-		}
-	}
 	ballast := bytes.Repeat([]byte("own memory, which is not theirs "), 4<<20) // 128 MiB
 	defer runtime.KeepAlive(ballast)
-	// A machine that lets the producer wait for a processor holds it back more than the
-	// consumer does: the scenario is run until it is not disturbed.
+	// A machine that lets the generator wait for a processor holds messages back more than the
+	// consumer does: the load is run until it is not disturbed.
 	const tries = 5
 	for try := range tries {
-		rep, wrong := runStall(t, r, stall)
+		rep, wrong := runStall(t, r, loadNamed("stall", 900*time.Millisecond))
 		if wrong == "" {
 			whole(t, rep)
 			return
@@ -57,32 +62,39 @@ func TestRun_Stall_RingWaitsTransferGrows(t *testing.T) {
 	t.Error("never as it should be")
 }
 
-// runStall runs the scenario with each model, and returns what was not as expected of them.
-func runStall(t *testing.T, r Runner, stall Scenario) (rep *Report, wrong string) {
+// runStall runs the load with each model, and returns what was not as expected of them.
+func runStall(t *testing.T, r Runner, stall Load) (rep *Report, wrong string) {
 	t.Helper()
 	rep = &Report{Machine: ThisMachine(), Began: time.Now()}
 	for _, m := range Models {
-		res, err := r.Run(t.Context(), stall, m)
+		run, err := r.Run(t.Context(), stall, m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rep.Results = append(rep.Results, res)
-		if res.Final.Consumed == 0 || res.Final.Consumed != res.Final.Produced || res.Code != 0 {
-			t.Errorf("%s: exit code %d, %d produced, %d consumed", m.ID, res.Code, res.Final.Produced, res.Final.Consumed)
+		rep.Runs = append(rep.Runs, run)
+		f := &run.Figures
+		if n := uint64(stall.Count()); f.Offered != n || f.Sent != n || f.Taken != n || f.Unsent != 0 || f.LimitAfter != 0 {
+			t.Errorf("%s: of %d: %d offered, %d sent, %d taken, %d unsent; limit after %v", m.Name, n, f.Offered, f.Sent, f.Taken, f.Unsent, f.LimitAfter)
 		}
-		if blocked := res.Final.Producer.Waits > 0; blocked == m.Soft {
-			wrong += fmt.Sprintf("%s: blocked is %v; ", m.ID, blocked)
-		}
-		if deep := res.PeakDepth() > 256; deep != m.Soft { // which is what the ring holds
-			wrong += fmt.Sprintf("%s: %v messages queued; ", m.ID, res.PeakDepth())
-		}
-		for _, use := range []Usage{res.Producer, res.Consumer} {
+		for _, use := range []Usage{f.Producer, f.Consumer} {
 			if use.CPU <= 0 || use.PeakRSS < 1<<20 || use.PeakRSS > 100<<20 {
-				t.Errorf("%s: %+v", m.ID, use)
+				t.Errorf("%s: %+v", m.Name, use)
 			}
 		}
-		if res.Throughput() < 100 || res.Final.Latency.Count == 0 {
-			wrong += fmt.Sprintf("%s: %v msg/s, latency of %d; ", m.ID, res.Throughput(), res.Final.Latency.Count)
+		if !showsStall(run) {
+			wrong += fmt.Sprintf("%s: response %+v; ", m.Name, f.Response)
+		}
+		if held := f.ProducerBlocked > stall.Stalled()/2; held != (m.Kind != pressure.Soft) {
+			wrong += fmt.Sprintf("%s: blocked for %v; ", m.Name, f.ProducerBlocked)
+		}
+		if deep := f.Deepest > boundMessages; deep != (m.Kind == pressure.Soft) || f.Deepest < boundMessages/2 {
+			wrong += fmt.Sprintf("%s: %v messages queued; ", m.Name, f.Deepest)
+		}
+		if inFront := f.WorstUnsent > f.WorstQueued; inFront != (m.Kind != pressure.Soft) {
+			wrong += fmt.Sprintf("%s: %d unsent and %d queued; ", m.Name, f.WorstUnsent, f.WorstQueued)
+		}
+		if f.TakenPerSec < 100 || f.Latency.Count == 0 || f.Lateness.Count == 0 {
+			wrong += fmt.Sprintf("%s: %v msg/s, latency of %d, lateness of %d; ", m.Name, f.TakenPerSec, f.Latency.Count, f.Lateness.Count)
 		}
 	}
 	if left := leftBehind(os.Getpid()); len(left) > 0 {
@@ -91,171 +103,222 @@ func runStall(t *testing.T, r Runner, stall Scenario) (rep *Report, wrong string
 	return rep, wrong
 }
 
-// whole expects a report in which nothing is missing.
+// whole expects a report in which nothing is missing, and whose sentences are true of it.
 func whole(t *testing.T, rep *Report) {
 	t.Helper()
 	files, err := rep.Files()
 	if err != nil {
 		t.Fatal(err)
 	}
-	html, md := string(files["report.html"]), string(files["report.md"])
-	if n := strings.Count(html, "<svg"); n != strings.Count(md, "![") || n < 4 {
+	page, md := string(files["report.html"]), string(files["report.md"])
+	if n := strings.Count(page, "<svg"); n != strings.Count(md, "![") || n < 4 {
 		t.Errorf("%d pictures in the page, %d in the text", n, strings.Count(md, "!["))
 	}
-	for _, want := range []string{"stops the producer with it", "does not block the producer", "What should I use", "A consumer that stalls"} {
-		if !strings.Contains(html, want) || !strings.Contains(md, want) {
+	for _, want := range []string{"shows as that in every model", "with hard and credit in front of the producer, with soft in the queue", "What should I use", "Is the capacity right?", "The two times"} {
+		if !strings.Contains(page, want) || !strings.Contains(strings.Join(strings.Fields(md), " "), want) {
 			t.Errorf("no %q in the report", want)
 		}
 	}
-	for _, bad := range []string{"{{", "NaN", "%!", "+Inf", "http://", "https://"} {
-		if text := strings.ReplaceAll(html, `"http://www.w3.org`, ""); strings.Contains(strings.ReplaceAll(text, `"https://www.w3.org`, ""), bad) || strings.Contains(md, bad) {
-			t.Errorf("%q in the report", bad)
+	for _, bad := range []string{"{{", "NaN", "%!", "Inf", "http://", "https://"} {
+		for file, text := range map[string]string{"page": strings.ReplaceAll(page, `xmlns="http://www.w3.org/2000/svg"`, ""), "text": md, "terminal": rep.Text()} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%q in the %s", bad, file)
+			}
 		}
 	}
-	if files["stall-ring.csv"] == nil || !bytes.HasPrefix(files["stall-depth.svg"], []byte("<?xml")) {
+	if files["recordings/stall-hard.csv"] == nil || !bytes.HasPrefix(files["response-stall.svg"], []byte("<svg")) {
 		t.Error("recordings or pictures are missing")
 	}
+	wantConsistent(t, rep, rep)
 }
 
-func TestRun_Overload_EndsAtLimit(t *testing.T) {
+func TestRun_Overload_SoftEndsAtLimit(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	r := Runner{Bin: built(), Dir: testenv.PrivateDir(t)}
-	s := Loads(time.Second)[5]
-	s.Length = 30 * time.Second // never waited for
-	res, err := r.Run(t.Context(), s, Models[1])
+	l := loadNamed("overload", time.Second)
+	l.Length = 30 * time.Second // never waited for
+	run, err := r.Run(t.Context(), l, Models[2])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.LimitAfter <= 0 || res.LimitAfter > 20*time.Second || res.PeakMemory() < 48<<20 {
-		t.Errorf("limit after %v, %v bytes", res.LimitAfter, res.PeakMemory())
+	if run.LimitAfter <= 0 || run.LimitAfter > 20*time.Second || run.Memory < 6<<20 || run.Limit != 8<<20 {
+		t.Errorf("limit of %d after %v, %d bytes", run.Limit, run.LimitAfter, run.Memory)
 	}
-	rep := &Report{Results: []*Result{res}}
-	if _, soft, _ := rep.Findings(); len(soft) != 1 || !strings.Contains(soft[0], "Overload breaks the transfer after") {
-		t.Errorf("%q", soft)
+	rep := &Report{Runs: []*Run{run}}
+	if s := rep.soft(); len(s) != 1 || s[0].Kind != "soft-limit" {
+		t.Errorf("%q", s)
 	}
+	wantConsistent(t, rep, rep)
 }
 
-// A sentence whose premise did not come true is not said.
-func TestFindings_FollowFromFigures(t *testing.T) {
-	rep := &Report{Results: []*Result{{Scenario: Loads(time.Second)[5], Model: Models[1], Series: Series{Time: []float64{0}, Depth: []float64{1}, Consumed: []float64{0}}, Final: pressure.Snapshot{}}}}
-	if hard, soft, both := rep.Findings(); len(hard)+len(soft)+len(both) != 0 {
-		t.Errorf("%q %q %q", hard, soft, both)
-	}
-}
-
-// sweep is results as a comparison has them, of which one run reached its limit.
-func sweep() *Report {
-	rep := &Report{Machine: ThisMachine(), Began: time.Now()}
-	for i, size := range Sizes {
-		for _, m := range Models {
-			r := &Result{Scenario: sizeLoad(size, time.Second), Model: m, Elapsed: time.Second}
-			r.Series = Series{Time: []float64{0, 1}, Consumed: []float64{1, 1e7/float64(i+1) + 1}, Depth: []float64{1, 1}, Memory: []float64{1, 1}, Verdict: []string{"balanced", "balanced"}}
-			if m.ID == "recycled" && size == 8 {
-				r.LimitAfter = 100 * time.Millisecond
-			}
-			rep.Results = append(rep.Results, r)
+// A model with a bound goes on under an overload until it is ended, and what was not sent is
+// accounted for.
+func TestRun_Overload_BoundedUnsent(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r := Runner{Bin: built(), Dir: testenv.PrivateDir(t)}
+	for _, m := range Models[:2] {
+		run, err := r.Run(t.Context(), loadNamed("overload", 500*time.Millisecond), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := &run.Figures; f.LimitAfter != 0 || f.Unsent == 0 || f.Offered != f.Sent+f.Unsent || f.Deepest > boundMessages {
+			t.Errorf("%s: %d offered, %d sent, %d unsent, %d queued; limit after %v", m.Name, f.Offered, f.Sent, f.Unsent, f.Deepest, f.LimitAfter)
 		}
 	}
-	for _, s := range Loads(time.Second)[:1] {
-		for _, m := range Models {
-			rep.Results = append(rep.Results, &Result{Scenario: s, Model: m, Elapsed: time.Second,
-				Series: Series{Time: []float64{0, 1}, Consumed: []float64{1, 2}, Depth: []float64{1, 1}, Memory: []float64{1, 1}, ProducerBlocked: []float64{0, 0}, Verdict: []string{"producer-bound", "producer-bound"}}})
-		}
-	}
-	return rep
 }
 
-// Every load is stated, labels are words and sizes with units, and a rate that could not
-// last is marked.
+// A sentence whose premise did not come true is not said, and a run that is missing is no reason
+// to fail.
+func TestFindings_OfFewRuns(t *testing.T) {
+	theory := simulated(true)
+	for i := 0; i < len(theory.Runs); i += 2 {
+		rep := *theory
+		rep.Runs = theory.Runs[i : i+1]
+		wantConsistent(t, &rep, &rep)
+		rep.Runs = append(slices.Clone(theory.Runs[:i]), theory.Runs[i+1:]...)
+		wantConsistent(t, &rep, &rep)
+		rep.Runs = []*Run{{Load: theory.Runs[i].Load, Model: theory.Runs[i].Model}} // nothing was measured
+		wantConsistent(t, &rep, &rep)
+		rep.Text()
+	}
+	if rep := (&Report{}); len(everything(rep)) != 0 {
+		t.Errorf("of nothing: %v", everything(rep))
+	}
+}
+
+// Every load is stated, beside its picture and in it, and the words are those of the README.
 func TestReport_SaysWhatWasMeasured(t *testing.T) {
-	rep := sweep()
-	pictures, err := rep.Pictures()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rep := simulated(true)
+	pictures := rep.Pictures()
 	var page bytes.Buffer
 	if err := rep.HTML(&page, pictures); err != nil {
 		t.Fatal(err)
 	}
-	md := rep.Markdown(pictures)
-	for what, text := range map[string]string{"page": page.String(), "text": md} {
-		for _, want := range []string{"20,000 messages of 1 KiB a second", sizesAbout, "As fast as it goes, 64 KiB", "limit after 0.1 s", "GB/s"} {
+	md := strings.Join(strings.Fields(rep.Markdown(pictures)), " ")
+	html := strings.ReplaceAll(page.String(), "\u00a0", " ") // between numbers and units
+	for what, text := range map[string]string{"page": html, "text": md} {
+		for _, want := range []string{"hard", "credit", "soft plain", "soft packed", "soft recycled", capital(sizesAbout), capital(boundsAbout), "64 KiB, messages/s", "GB/s", "A quick run"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q", what, want)
 			}
 		}
-		for _, bad := range []string{"size-8", "room-0", "k MB/s"} {
+		for _, bad := range []string{"size-8", "bound-0", "time-to-spare,", "k MB/s", "—"} {
 			if strings.Contains(text, bad) {
 				t.Errorf("%s: %q", what, bad)
 			}
 		}
 	}
-	if strings.Contains(md, "**Balanced**") {
-		t.Error("a load is called balanced, and the verdict on it is another")
-	}
-	for _, p := range pictures {
-		if marked := strings.Contains(string(p.SVG), "until its limit was reached"); marked != strings.HasPrefix(p.File, "sizes-") {
-			t.Errorf("%s: marked %v", p.File, marked)
+	for _, l := range rep.openLoads() {
+		if !strings.Contains(md, "### "+l.Title+" "+l.About()+".") {
+			t.Errorf("%s is not stated in the text", l.Title)
 		}
-		if p.Load == "" {
-			t.Errorf("%s does not state its load", p.File)
+		if !strings.Contains(html, "<h3>"+l.Title+"</h3>\n<p>"+capital(l.About())+".") {
+			t.Errorf("%s is not stated in the page", l.Title)
 		}
 	}
-	for _, want := range []string{"prefers-color-scheme: dark", "minmax(min(100%"} {
-		if !strings.Contains(page.String(), want) {
+	for _, want := range []string{"prefers-color-scheme: dark", "width=device-width"} {
+		if !strings.Contains(html, want) {
 			t.Errorf("no %q in the page", want)
 		}
 	}
-}
-
-// In whatever font a plot is shown, its text takes the room that it was laid out for.
-func TestPlots_TextNotCut(t *testing.T) {
-	pictures, err := sweep().Pictures()
-	if err != nil || len(pictures) == 0 {
-		t.Fatal(err)
+	if n := len(rep.TwoTimes()); n < 8 || n > 10 {
+		t.Errorf("the two times in %d lines", n)
+	}
+	if len(pictures) != 9 {
+		t.Errorf("%d pictures", len(pictures))
 	}
 	for _, p := range pictures {
-		svg := string(p.SVG)
-		if n := strings.Count(svg, "<text "); n < 8 || strings.Count(svg, " textLength=") != n || strings.Count(svg, "lengthAdjust=") != n {
-			t.Errorf("%s: %d texts, %d with a width", p.File, n, strings.Count(svg, " textLength="))
+		stated := 0
+		for _, l := range rep.openLoads() {
+			if strings.Contains(string(p.SVG), ">"+l.About()[:20]) {
+				stated++
+			}
 		}
-	}
-	committed, err := filepath.Glob("../../docs/results/*.svg")
-	if err != nil || len(committed) == 0 {
-		t.Fatal("no plots in docs/results", err)
-	}
-	for _, file := range committed {
-		svg, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+		if stated == 0 && !strings.Contains(string(p.SVG), ">Closed loop: ") {
+			t.Errorf("%s does not state its load", p.File)
 		}
-		if n := bytes.Count(svg, []byte("<text ")); bytes.Count(svg, []byte(" textLength=")) != n {
-			t.Errorf("%s: texts without a width", file)
-		}
-	}
-	if w := textWidth("Throughput", 12); w < 45 || w > 65 {
-		t.Errorf("%v points", w)
 	}
 }
 
-func TestSeries_FirstToLastMessage(t *testing.T) {
-	s := Series{
+// The report of a terminal fits into 80 columns, but for tables with long names.
+func TestText_FitsTerminal(t *testing.T) {
+	for line := range strings.Lines(simulated(false).Text()) {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 90 || n > 80 && !strings.HasPrefix(line, "  ") {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
+}
+
+// What is written of a time, a number and a list.
+func TestWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "0", 800: "800 ns", 999_960: "1 ms", 1500: "1.5 µs", 52_400_000: "52 ms", 2_640_000_000: "2.6 s", 9_960_000_000: "10 s", 40_000_000_000: "40 s"} {
+		if got := span(d); got != want {
+			t.Errorf("span(%d) = %q, want %q", d, got, want)
+		}
+	}
+	for x, want := range map[float64]string{0: "0", 0.123: "0.12", 0.96: "1", 1.04: "1", 2.36: "2.4", 12.4: "12", 1234: "1,234"} {
+		if got := number(x); got != want {
+			t.Errorf("number(%v) = %q, want %q", x, got, want)
+		}
+	}
+	if got := minutes(474 * time.Second); got != "7.9 min" {
+		t.Errorf("%q", got)
+	}
+	rep := simulated(true)
+	runs := rep.all("stall")
+	for _, c := range []struct {
+		runs []*Run
+		want string
+	}{{runs, "every model"}, {runs[:2], "hard and credit"}, {runs[2:], "soft"}, {runs[1:], "credit and soft"}, {runs[2:4], "soft plain and soft packed"}, {runs[:1], "hard"}} {
+		if got := names(c.runs); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// The figures are all that the report needs, but for curves over time.
+func TestFigures_MakeTheReportAgain(t *testing.T) {
+	rep := simulated(true)
+	text, err := json.Marshal(rep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), FiguresFile)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadFigures(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Markdown(nil) != rep.Markdown(nil) {
+		t.Error("another report")
+	}
+	if _, err := ReadFigures(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("no file, no error")
+	}
+}
+
+func TestRecording_FirstToLastMessage(t *testing.T) {
+	s := Recording{
 		Time:     []float64{0, 1, 2, 3, 4, 5},
 		Consumed: []float64{0, 0, 100, 200, 300, 300},
 		Produced: []float64{0, 50, 300, 300, 300, 300},
-		Verdict:  []string{"no-consumer", "growing", "growing", "balanced", "idle", "idle"},
+		Depth:    []float64{0, 50, 200, 100, 0, 0},
+		Unsent:   []float64{math.NaN(), 0, 10, 150, 0, 0},
 	}
 	if got := s.throughput(); got != 100 {
 		t.Errorf("%v messages a second, want 100", got)
 	}
 	if got := s.lastProduced(); got != 2 {
-		t.Errorf("last given at %v, want 2", got)
+		t.Errorf("last produced at %v, want 2", got)
 	}
-	if got := s.commonVerdict(3); got != "growing" {
-		t.Errorf("%q", got)
+	if unsent, queued := s.worst(); unsent != 150 || queued != 100 {
+		t.Errorf("%d unsent and %d queued at worst, want 150 and 100", unsent, queued)
 	}
-	if _, err := readSeries(filepath.Join(t.TempDir(), "none")); err == nil {
+	if _, err := readRecording(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("no file, no error")
 	}
 }
@@ -269,7 +332,7 @@ func TestCompare_UnwritableOut_RefusedFirst(t *testing.T) {
 	for _, out := range []string{file, filepath.Join(file, "report"), "/proc/none/report"} {
 		cmd := exec.Command(testenv.Command("compare"), "-quick", "-bin", bin, "-out", out)
 		said, _ := cmd.CombinedOutput()
-		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(said), "error: cannot write the report to "+out) || strings.Contains(strings.ReplaceAll(string(said), out, ""), "1/") {
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(said), "error: cannot write the report to "+out) || strings.Contains(string(said), "left:") {
 			t.Errorf("%s: exit code %d, %q", out, code, said)
 		}
 	}
@@ -291,7 +354,7 @@ func TestCompare_Interrupted_LeavesNothing(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said.String(), "no report was written") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said.String(), "no report was written") || !strings.Contains(said.String(), "left: 1 of ") {
 		t.Errorf("exit code %d, %q", code, said.String())
 	}
 	entries, err := os.ReadDir(tmp)

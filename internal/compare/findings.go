@@ -2,146 +2,201 @@ package compare
 
 import (
 	"fmt"
-	"math"
+	"slices"
+	"strings"
 	"time"
 
-	"sluice/internal/format"
+	"sluice/pressure"
+	"sluice/transfer"
 )
 
-// Findings returns sentences that follow from the measurements, each with its figures.
-// One that this run does not support is left out.
-func (rep *Report) Findings() (hard, soft, both []string) {
-	return rep.hard(), rep.soft(), rep.both()
+// Section is a part of the report with a title.
+type Section struct {
+	Title     string
+	Sentences []Sentence
 }
 
-func (rep *Report) hard() (out []string) {
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if r := rep.find("overload", "ring"); r != nil && r.Code <= 0 {
-		say("Overload does not break the ring: the producer was blocked %s of the time, the queue never held more than %s messages, memory stayed at %s.",
-			format.Percent(r.ProducerBlocked()), count(r.PeakDepth()), memory(r.PeakMemory()))
+// Findings returns when each model breaks, and what else came out. A sentence that this comparison
+// does not support is left out.
+func (rep *Report) Findings() []Section {
+	return []Section{
+		{"In every model", rep.everyModel()},
+		{"When does the hard model break", rep.bounded(Models[0], "--on-full drop")},
+		{"When does the credit model break", rep.bounded(Models[1], "--on-limit drop")},
+		{"When does the soft model break", rep.soft()},
+		{"At full speed", rep.fullSpeed()},
+		{"The generator", rep.generator()},
 	}
-	if r := rep.find("slow-consumer", "ring"); r != nil {
-		say("The producer's rate suffers instead: with a slow consumer it sent %s messages a second of the 1,500 that it had to send, and was blocked %s of the time. A source that must not wait (a camera, a market feed) cannot use a ring like that; with --on-full drop it loses messages instead.",
-			count(r.Throughput()), format.Percent(r.ProducerBlocked()))
-	}
-	if r := rep.find("stall", "ring"); r != nil && r.Final.Producer.Blocked > 0 {
-		say("A consumer that stops for %s stops the producer with it: it was blocked for %s, with %s messages queued at most.",
-			seconds(stalled(r)), seconds(r.Final.Producer.Blocked), count(r.PeakDepth()))
-	}
-	return out
 }
 
-func stalled(r *Result) time.Duration {
-	return time.Duration((r.Scenario.StallEnd - r.Scenario.StallAt) * float64(r.Scenario.Length))
+func responseP99(r *Run) time.Duration { return r.Response.P99 }
+
+// showsStall reports whether the response shows that the consumer was stopped, for as long as it
+// was. Only the messages that were due right at its start waited for all of it.
+func showsStall(r *Run) bool {
+	d := r.Response.P99.Seconds() / max(1e-9, r.Load.Stalled().Seconds())
+	return d > 0.75 && d < 1.25
 }
 
-func (rep *Report) soft() (out []string) {
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	for _, r := range rep.of("overload") {
+func (rep *Report) everyModel() (s sentences) {
+	if spare, slow := rep.all("time-to-spare"), rep.all("slow-producer"); spare != nil && slow != nil {
+		if high := most(slices.Concat(spare, slow), responseP99); measured(slices.Concat(spare, slow)) && high < 5*noise {
+			s.say("calm", "None breaks while the consumer keeps up: with time to spare and with a slow producer 99 %% of the messages are taken at most %s after they were due.", span(high))
+		}
+	}
+	if runs := rep.all("stall"); runs != nil && every(runs, showsStall) {
+		s.say("stall-every", "A consumer that is stopped for %s shows as that in every model: response p99 is %s. The difference is where the messages wait: %s.",
+			span(runs[0].Load.Stalled()), between(runs, span, responseP99), places(runs))
+	}
+	if runs := rep.all("bursts"); runs != nil {
+		if low, high := extremes(runs, responseP99); alike(low, high) && low > 10*noise {
+			s.say("bursts-every", "A burst of %s messages is the same to its messages in every model: response p99 is %s, because the last ones wait until the consumer has taken the others.",
+				count(uint64(runs[0].Load.Burst)), between(runs, span, responseP99))
+		}
+	}
+	for _, load := range []string{"slow-consumer", "overload"} {
+		runs := rep.all(load)
+		if !measured(runs) || !every(runs, fallsBehind) {
+			continue
+		}
+		growth := func(r *Run) time.Duration { return r.Growth() }
+		if low, high := extremes(runs, growth); aboutSame(low.Seconds(), high.Seconds()) {
+			s.say("growth-every", "%s breaks every model in time: each second of it adds %s to the response.",
+				loadName[load], between(runs, span, growth))
+		}
+	}
+	return s
+}
+
+// loadName is a load as the subject of a sentence.
+var loadName = map[string]string{"slow-consumer": "A slow consumer", "overload": "An overload"}
+
+// places says where messages waited when most did.
+func places(runs []*Run) string {
+	inFront := which(runs, func(r *Run) bool { return r.WorstUnsent > r.WorstQueued })
+	queued := which(runs, func(r *Run) bool { return r.WorstUnsent <= r.WorstQueued })
+	var parts []string
+	if len(inFront) > 0 {
+		parts = append(parts, "with "+names(inFront)+" in front of the producer")
+	}
+	if len(queued) > 0 {
+		parts = append(parts, "with "+names(queued)+" in the queue")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// bounded returns when a model with a bound breaks.
+func (rep *Report) bounded(m Model, drop string) (s sentences) {
+	for _, load := range []string{"slow-consumer", "overload"} {
+		if r := rep.find(load, m.ID); r != nil && fallsBehind(r) && r.ProducerBlockedShare() > often {
+			s.say("bounded-overload", "%s does not break it in memory, which stayed at %s, but in front of the producer: it was blocked %s of the time, and %s of %s messages were not sent at the end.",
+				loadName[load], memory(r.Memory), percent(r.ProducerBlockedShare()), count(r.Unsent), count(r.Offered))
+		}
+	}
+	if r := rep.find("stall", m.ID); r != nil && showsStall(r) && shareOf(r.ProducerBlocked, r.Load.Stalled()) > 0.5 {
+		s.say("bounded-stall", "A consumer that is stopped for %s stops the producer with it: it was blocked %s of the time, and up to %s messages were due and not sent. Memory stayed at %s.",
+			span(r.Load.Stalled()), percent(r.ProducerBlockedShare()), count(r.MostUnsent), memory(r.Memory))
+		if 3*r.Latency.P99 < r.Response.P99 {
+			s.say("bounded-hidden", "Latency alone hides that: its p99 is %s.", span(r.Latency.P99))
+		}
+	}
+	if len(s) > 0 {
+		s.say("bounded-advice", "A source that cannot wait (a camera, a market feed) needs %s, which loses messages, or the soft model.", drop)
+	}
+	if r, hard := rep.find("time-to-spare", m.ID), rep.find("time-to-spare", "hard"); m.Kind == pressure.Credit && r != nil && hard != nil {
+		if a, b := r.CPUPerMessage(), hard.CPUPerMessage(); muchMore(a.Seconds(), b.Seconds()) {
+			s.say("credit-price", "It costs more than hard: %s of processor a message instead of %s, with time to spare.", span(a), span(b))
+		}
+	}
+	return s
+}
+
+func (rep *Report) soft() (s sentences) {
+	for _, r := range kind(rep.of("overload"), pressure.Soft) {
 		if r.LimitAfter > 0 {
-			say("Overload breaks the %s after %s: %s messages were queued, memory was at its limit of %s, and the producer has to stop.",
-				r.Model.Name, seconds(r.LimitAfter), count(r.PeakDepth()), memory(float64(r.Final.Limit)))
+			s.say("soft-limit", "An overload breaks %s after %s: with %s messages queued memory was at its limit of %s, and the producer has to stop.",
+				r.Model.Name, span(r.LimitAfter), count(r.Deepest), memory(r.Limit))
 		}
 	}
-	ring := rep.find("slow-consumer", "ring")
-	if r := rep.find("slow-consumer", "transfer"); r != nil && ring != nil && r.PeakDepth() > ring.PeakDepth() {
-		say("A slow consumer does not slow down the producer, which was never blocked, but it delays the messages: the queue grew to %s messages and %s (ring: %s messages, %s), and half of the messages were older than %s when they were received (ring: %s).",
-			count(r.PeakDepth()), memory(r.PeakMemory()), count(ring.PeakDepth()), memory(ring.PeakMemory()), latency(r, 0.5), latency(ring, 0.5))
+	if grow := which(kind(rep.of("slow-consumer"), pressure.Soft), func(r *Run) bool { return fallsBehind(r) && r.LimitAfter == 0 && r.Memory > 1<<20 }); len(grow) > 0 {
+		s.say("soft-growth", "A slow consumer makes %s grow, by %s of memory a second, so that the default limit of %s is reached after %s.",
+			names(grow), between(grow, memory, func(r *Run) uint64 { return uint64(r.MemoryGrowth()) }), memory(transfer.DefaultLimit), between(grow, minutes, (*Run).untilDefaultLimit))
 	}
-	if r := rep.find("stall", "transfer"); r != nil {
-		say("A stall of %s does not block the producer: the queue grew to %s messages and %s and was empty again %s after the consumer continued.",
-			seconds(stalled(r)), count(r.PeakDepth()), memory(r.PeakMemory()), seconds(r.recovery()))
+	runs := kind(rep.of("stall"), pressure.Soft)
+	if len(runs) == 3 && every(runs, showsStall) && every(runs, func(r *Run) bool { return r.ProducerBlockedShare() < rarely }) {
+		s.say("soft-stall", "A consumer that is stopped for %s does not block the producer: up to %s messages waited in the queue, which took up to %s.",
+			span(runs[0].Load.Stalled()), count(most(runs, func(r *Run) uint64 { return r.Deepest })), memory(most(runs, func(r *Run) uint64 { return r.Memory })))
+		if hard := rep.find("stall", "hard"); hard != nil && alike(append(times(runs, responseP99), hard.Response.P99)...) {
+			s.say("soft-no-sooner", "They were not taken sooner for that: response p99 is %s, with hard %s.", between(runs, span, responseP99), span(hard.Response.P99))
+		}
 	}
-	return out
+	return s
 }
 
-// recovery returns the time from the end of the stall until the queue was empty again.
-func (r *Result) recovery() time.Duration {
-	back := time.Duration(r.Scenario.StallEnd * float64(r.Scenario.Length))
-	for i, t := range r.Series.Time {
-		if at := time.Duration(t*1e9) + r.recordingDelay(); at > back && r.Series.Depth[i] <= 16 {
-			return max(poll, at-back)
-		}
-	}
-	return r.Elapsed - back
+// untilDefaultLimit returns when the memory of a soft model reaches its default limit if it goes
+// on growing as it has.
+func (r *Run) untilDefaultLimit() time.Duration {
+	return time.Duration(transfer.DefaultLimit / r.MemoryGrowth() * float64(time.Second))
 }
 
-func (rep *Report) both() (out []string) {
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	rate := func(size int, model string) float64 {
-		if r := rep.find(fmt.Sprintf("size-%d", size), model); r != nil {
-			return r.Throughput()
-		}
-		return 0
+func times(runs []*Run, value func(*Run) time.Duration) (all []time.Duration) {
+	for _, r := range runs {
+		all = append(all, value(r))
 	}
-	if a, b := rate(8, "ring"), rate(8, "transfer"); b > 0 {
-		say("With messages of 8 bytes the ring moves %s a second, a transfer with a sealed buffer for each %s: the ring moves %s times as many.", si(a), si(b), count(a/b))
+	return all
+}
+
+// speed returns the messages a second that a model moved at full speed, 0 if that was not measured.
+func (rep *Report) speed(size int, model string) float64 {
+	if r := rep.find(fmt.Sprintf("size-%d", size), model); r != nil {
+		return r.TakenPerSec
 	}
-	if a, b := rate(8, "packed"), rate(8, "transfer"); b > 0 {
-		say("Packing 8-byte messages into 64 KiB makes the transfer %s times as fast.", count(a/b))
+	return 0
+}
+
+func (rep *Report) fullSpeed() (s sentences) {
+	if a, b := rep.speed(8, "hard"), rep.speed(8, "soft-plain"); b > 0 && muchMore(a, b) {
+		s.say("small-hard", "Messages of 8 B: hard moves %s a second, soft plain, with a sealed buffer for each, %s: %s times as many.", rate(a), rate(b), number(a/b))
+	}
+	if a, b := rep.speed(8, "soft-packed"), rep.speed(8, "soft-plain"); b > 0 && muchMore(a, b) {
+		s.say("small-packed", "Packing them into buffers of 64 KiB makes soft %s times as fast.", number(a/b))
 	}
 	for _, size := range []int{64 << 10, 1 << 20} {
-		if a, b, c := rate(size, "recycled"), rate(size, "transfer"), rate(size, "ring"); b > 0 {
-			say("Zero-copy in practice, %s: recycled buffers, mapped once, move %s, fresh sealed ones %s, the ring %s. A mapping that is used once costs more than the copy it saves.",
-				format.Size(size), perSecond(a*float64(size)), perSecond(b*float64(size)), perSecond(c*float64(size)))
+		recycled, plain, hard := rep.speed(size, "soft-recycled"), rep.speed(size, "soft-plain"), rep.speed(size, "hard")
+		if plain > 0 && muchMore(recycled, plain) {
+			s.say("large", "Messages of %s: buffers that are mapped once and recycled move %s, a sealed one for each %s, hard %s. There zero-copy helps, if the mapping is used again.",
+				memory(uint64(size)), perSecond(recycled*float64(size)), perSecond(plain*float64(size)), perSecond(hard*float64(size)))
 		}
 	}
-	if small, large := rep.find("room-0", "ring"), rep.find(fmt.Sprintf("room-%d", len(Rooms)-1), "ring"); small != nil && large != nil && small.Throughput() > 0 {
-		say("A ring of %s moves %s messages of 64 B a second, one of %s %s: a ring needs room for as many messages as are sent while the other side is woken.",
-			Rooms[0].Name, si(small.Throughput()), Rooms[len(Rooms)-1].Name, si(large.Throughput()))
+	tight, wide := rep.find("bound-0", "hard"), rep.find(fmt.Sprintf("bound-%d", len(Bounds)-1), "hard")
+	if tight != nil && wide != nil && muchMore(wide.TakenPerSec, tight.TakenPerSec) {
+		s.say("bounds", "A ring of %s moves %s messages of 64 B a second, one of %s %s: it needs room for what is sent while the other side wakes up.",
+			Bounds[0], rate(tight.TakenPerSec), Bounds[len(Bounds)-1], rate(wide.TakenPerSec))
 	}
-	return out
+	return s
 }
 
-// Choice says what to use in a case, and why.
-type Choice struct{ Case, Use, Because string }
-
-// Choices returns what to use in each case, with the measurements that it follows from.
-func (rep *Report) Choices() []Choice {
-	because := func(id, model string, figure func(r *Result) string) string {
-		if r := rep.find(id, model); r != nil {
-			return figure(r)
+// generator says which runs tell more of the machine than of the model.
+func (rep *Report) generator() (s sentences) {
+	var measured []*Run
+	for _, l := range rep.openLoads() {
+		runs := rep.of(l.ID)
+		measured = append(measured, which(runs, func(r *Run) bool { return r.Lateness.Count > 0 })...)
+		var at []string
+		for _, q := range []struct {
+			quantile float64
+			name     string
+		}{{0.5, "p50"}, {0.99, "p99"}} {
+			if late := which(runs, func(r *Run) bool { return r.LateAt(q.quantile) }); len(late) > 0 {
+				at = append(at, "at "+q.name+" with "+names(late))
+			}
 		}
-		return "not measured"
+		if len(at) > 0 {
+			s.say("late", "%s, marked with *: the generator itself was late by at least half of the response, %s. These figures may say more of the machine than of the model.", l.Title, strings.Join(at, ", "))
+		}
 	}
-	return []Choice{
-		{"memory must stay bounded, nothing may be lost, the producer can wait", "ring", because("overload", "ring", func(r *Result) string {
-			return fmt.Sprintf("overload: %s at most, blocked %s of the time", memory(r.PeakMemory()), format.Percent(r.ProducerBlocked()))
-		})},
-		{"many small messages, as fast as possible", "ring", because("size-8", "ring", func(r *Result) string {
-			return si(r.Throughput()) + " messages/s of 8 B"
-		})},
-		{"the producer must never wait, bursts are short", "transfer, packed", because("bursts", "packed", func(r *Result) string {
-			return fmt.Sprintf("bursts: never blocked, %s messages and %s queued at most", count(r.PeakDepth()), memory(r.PeakMemory()))
-		})},
-		{"large messages, the two sides trust each other", "transfer, recycled, or ring", because("size-1048576", "recycled", func(r *Result) string {
-			return perSecond(r.Throughput()*(1<<20)) + " in messages of 1 MiB"
-		})},
-		{"the receiver needs a guarantee that the bytes do not change", "transfer", because("size-65536", "transfer", func(r *Result) string {
-			return si(r.Throughput()) + " sealed buffers of 64 KiB a second"
-		})},
-		{"the producer may not wait and memory may not grow", "ring with --on-full drop", "messages are dropped instead, and counted"},
+	if len(s) == 0 && len(measured) > 0 {
+		s.say("on-time", "The load was sent on time: in no run was the generator itself late by half of the response, at p50 or at p99.")
 	}
-}
-
-func count(x float64) string         { return format.Count(int64(math.Round(x))) }
-func memory(x float64) string        { return format.Size(uint64(x)) }
-func seconds(d time.Duration) string { return digits(d.Seconds()) + " s" }
-
-func latency(r *Result, q float64) string {
-	if r.Final.Latency.Count == 0 {
-		return "-"
-	}
-	return format.Duration(r.Final.Latency.Quantile(q))
-}
-
-// digits returns x with about two significant digits.
-func digits(x float64) string {
-	switch {
-	case x >= 10:
-		return count(x)
-	case x >= 1:
-		return fmt.Sprintf("%.1f", x)
-	}
-	return fmt.Sprintf("%.2g", x)
+	return s
 }

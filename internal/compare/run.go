@@ -16,70 +16,7 @@ import (
 	"sluice/shm"
 )
 
-// Usage is what a process has used, as the kernel reports it.
-type Usage struct {
-	CPU         time.Duration
-	PeakRSS     uint64 // bytes; as sampled last before the process ended
-	Voluntary   int64  // context switches, because it slept
-	Involuntary int64  // context switches, because another process was to run
-}
-
-// Result is the outcome of a scenario with a model.
-type Result struct {
-	Scenario Scenario
-	Model    Model
-	CSV      string // file of gauge record
-	Series   Series
-	Final    pressure.Snapshot // of the segment, when both sides had ended
-
-	Elapsed    time.Duration // from the producer's start to the end of both sides
-	LimitAfter time.Duration // when the memory limit was reached, 0 = never
-	Code       int           // the producer's exit code; -1 when it was cut off
-	LastError  string        // its last line, when it failed
-
-	Producer, Consumer Usage
-
-	began time.Time
-}
-
-// recordingDelay returns how much later than the run the recording began, which begins with the
-// segment; it is negative when that was earlier.
-func (r *Result) recordingDelay() time.Duration { return r.Final.Created.Sub(r.began) }
-
-// Throughput returns the messages received a second, from the first to the last.
-func (r *Result) Throughput() float64 { return r.Series.throughput() }
-
-// ProducerBlocked returns the share of the run that the producer slept because the queue
-// was full.
-func (r *Result) ProducerBlocked() float64 {
-	return min(1, r.Final.Producer.Blocked.Seconds()/max(1e-9, r.producing().Seconds()))
-}
-
-// producing returns how long the producer ran.
-func (r *Result) producing() time.Duration {
-	if r.LimitAfter > 0 {
-		return r.LimitAfter
-	}
-	return min(r.Elapsed, r.Scenario.Length)
-}
-
-// Verdict returns the one that held longest while the producer ran.
-func (r *Result) Verdict() string { return r.Series.commonVerdict(r.producing().Seconds()) }
-
-// PeakMemory returns the most bytes that the segment and the messages in flight took.
-func (r *Result) PeakMemory() float64 { return maximum(r.Series.Memory) }
-
-// PeakDepth returns the most messages that were queued.
-func (r *Result) PeakDepth() float64 {
-	return max(maximum(r.Series.Depth), float64(r.Final.HighWater))
-}
-
-// CPUPerMillion returns the seconds of processor time that both sides used for a million messages.
-func (r *Result) CPUPerMillion() float64 {
-	return (r.Producer.CPU + r.Consumer.CPU).Seconds() / max(1, float64(r.Final.Consumed)) * 1e6
-}
-
-// Runner runs scenarios, one at a time.
+// Runner runs loads, one at a time.
 type Runner struct {
 	Bin string // folder of producer, consumer and gauge
 	Dir string // folder for the recordings; sockets go there as well
@@ -88,121 +25,131 @@ type Runner struct {
 // poll is the interval at which a run is observed and recorded.
 const poll = 10 * time.Millisecond
 
-// Run runs one scenario with one model. When it returns, with or without an error, none of its
+// attempt is a run that is under way.
+type attempt struct {
+	*Run
+	name                       string // of the segment
+	producer, consumer, record *process
+
+	began   time.Time // when the first message was taken
+	elapsed time.Duration
+	limit   time.Duration     // when it was seen that the limit was reached; 0 = not
+	first   pressure.Snapshot // when the first message was taken
+	final   pressure.Snapshot // when both sides had ended
+}
+
+// Run runs one load with one model. When it returns, with or without an error, none of its
 // processes runs any more, and its segment is removed.
-func (r *Runner) Run(ctx context.Context, s Scenario, m Model) (_ *Result, err error) {
-	name := fmt.Sprintf("compare.%d", os.Getpid())
+func (r *Runner) Run(ctx context.Context, l Load, m Model) (*Run, error) {
+	a := &attempt{Run: &Run{Load: l, Model: m}, name: fmt.Sprintf("compare.%d", os.Getpid())}
+	defer os.Remove(shm.Path(a.name))
 	// In a directory of its own: the path of a socket has to be short.
 	socket := filepath.Join(r.Dir, "socket")
-	res := &Result{Scenario: s, Model: m, CSV: filepath.Join(r.Dir, s.ID+"-"+m.ID+".csv"), Code: -1}
-	common := []string{"--name", name, "--report", "0", "--keep"}
-	producerArgs := slices.Concat(common, m.Flags, s.Producer)
-	consumerArgs := slices.Concat(common, s.Consumer)
-	if m.Soft {
-		producerArgs = slices.Concat(producerArgs, s.Soft, []string{"--socket", socket})
-		consumerArgs = append(consumerArgs, "--socket", socket)
-	} else {
-		producerArgs = append(producerArgs, s.Ring...)
+	csv := filepath.Join(r.Dir, l.ID+"-"+m.ID+".csv")
+	common := []string{"--name", a.name, "--report", "0", "--keep"}
+	if m.Kind != pressure.Hard {
+		common = append(common, "--socket", socket)
 	}
-	if !s.Cut {
-		producerArgs = append(producerArgs, "--duration", s.Length.String())
+	a.record = r.command("gauge", "record", "--name", a.name, "--interval", poll.String(), "--output", csv)
+	a.consumer = r.command("consumer", slices.Concat(common, l.consumerFlags())...)
+	a.producer = r.command("producer", slices.Concat(common, l.producerFlags(m))...)
+	err := a.measure(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("%s, %s: %w", l.Title, m.Name, err)
 	}
-	defer os.Remove(shm.Path(name))
-	record := r.command("gauge", "record", "--name", name, "--interval", poll.String(), "--output", res.CSV)
-	consumer, producer := r.command("consumer", consumerArgs...), r.command("producer", producerArgs...)
-	var sides []*process
+	if a.Recording, err = readRecording(csv); err != nil {
+		return nil, err
+	}
+	a.figures()
+	return a.Run, nil
+}
+
+// measure starts the processes, and returns when all have ended.
+func (a *attempt) measure(ctx context.Context) (err error) {
+	var started []*process
 	defer func() {
-		for _, p := range sides {
+		for _, p := range started {
 			p.kill()
 		}
 	}()
-	for _, p := range []*process{record, consumer, producer} {
+	for _, p := range []*process{a.record, a.consumer, a.producer} {
 		if err := p.start(); err != nil {
-			return nil, err
+			return err
 		}
-		sides = append(sides, p)
+		started = append(started, p)
 	}
-	began, err := waitFirstMessage(ctx, name, producer)
-	if err != nil {
-		return nil, fmt.Errorf("%s, %s: %w", s.ID, m.ID, err)
+	if err := a.waitFirstMessage(ctx); err != nil {
+		return err
 	}
-	if err := r.supervise(ctx, res, producer, consumer, name, began); err != nil {
-		return nil, err
+	if err := a.supervise(ctx); err != nil {
+		return err
 	}
-	res.Elapsed, res.began = time.Since(began), began
-	if !record.waitExit(5 * time.Second) {
-		return nil, fmt.Errorf("%s, %s: gauge record has not ended with both sides", s.ID, m.ID)
+	a.elapsed = time.Since(a.began)
+	if !a.record.waitExit(5 * time.Second) {
+		return errors.New("gauge record has not ended with both sides")
 	}
-	res.Producer, res.Consumer = producer.usage(), consumer.usage()
-	res.Code, res.LastError = producer.cmd.ProcessState.ExitCode(), producer.lastError()
-	if res.Code > 0 && res.Code != cli.ExitLimit {
-		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, res.LastError)
-	}
-	if code := consumer.cmd.ProcessState.ExitCode(); code > 0 {
-		return nil, fmt.Errorf("%s, %s: %s", s.ID, m.ID, consumer.lastError())
-	}
-	if res.Final, err = readSnapshot(name); err != nil {
-		return nil, err
-	}
-	res.Series, err = readSeries(res.CSV)
-	full := maximum(res.Series.Memory) > nearLimit*float64(res.Final.Limit) && res.Final.Limit > 0
-	if res.LimitAfter == 0 && (full || res.Code == cli.ExitLimit) { // reached between two observations
-		res.LimitAfter = max(poll, time.Duration(res.Series.lastProduced()*float64(time.Second)))
-	}
-	return res, err
+	a.final, err = readSnapshot(a.name)
+	return err
 }
 
-// waitFirstMessage waits until the first message is received, and returns that time: before
-// it, three processes start.
-func waitFirstMessage(ctx context.Context, name string, producer *process) (time.Time, error) {
+// waitFirstMessage waits until the first message is taken: before it, three processes start.
+func (a *attempt) waitFirstMessage(ctx context.Context) error {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil {
-			return time.Time{}, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
-		if s, err := readSnapshot(name); err == nil && s.Consumed > 0 || producer.exited() {
-			return time.Now(), nil
+		s, err := readSnapshot(a.name)
+		if err == nil && s.Consumed > 0 || a.producer.exited() {
+			a.began, a.first = time.Now(), s
+			return nil
 		}
 	}
-	return time.Time{}, errors.New("no message was received")
+	return errors.New("no message was taken")
 }
 
-// supervise stops, continues and ends the processes as the scenario says, and samples them, until
-// both have ended.
-func (r *Runner) supervise(ctx context.Context, res *Result, producer, consumer *process, name string, began time.Time) error {
-	s := &res.Scenario
-	stop, cont := at(began, s, s.StallAt), at(began, s, s.StallEnd)
+// supervise stops, continues and ends the processes as the load says, and samples them, until both
+// sides have ended.
+func (a *attempt) supervise(ctx context.Context) error {
+	l := &a.Load
+	after := func(share float64) time.Time {
+		return a.began.Add(time.Duration(share * float64(l.Length)))
+	}
+	stop, resume := after(l.StallAt), after(l.StallEnd)
 	var looked time.Time
-	for deadline := began.Add(4*s.Length + 20*time.Second); ; {
+	for deadline := a.began.Add(4*l.Length + 20*time.Second); ; {
 		now := time.Now()
 		if now.Sub(looked) > 5*poll {
 			looked = now
-			producer.sample()
-			consumer.sample()
+			a.producer.sample()
+			a.consumer.sample()
 		}
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case now.After(deadline):
-			return fmt.Errorf("%s, %s: the run does not end", s.ID, res.Model.ID)
-		case s.StallEnd > 0 && now.After(stop):
-			consumer.cmd.Process.Signal(syscall.SIGSTOP)
-			stop, cont = deadline, now.Add(cont.Sub(stop)) // as long as it should, if this is late
-		case s.StallEnd > 0 && now.After(cont):
-			consumer.cmd.Process.Signal(syscall.SIGCONT)
-			cont = deadline
+			return errors.New("the run does not end")
+		case l.StallEnd > 0 && now.After(stop):
+			a.consumer.cmd.Process.Signal(syscall.SIGSTOP)
+			stop, resume = deadline, now.Add(resume.Sub(stop)) // as long as it should, if this is late
+		case l.StallEnd > 0 && now.After(resume):
+			a.consumer.cmd.Process.Signal(syscall.SIGCONT)
+			resume = deadline
 		}
-		if res.LimitAfter == 0 && atLimit(name) {
-			res.LimitAfter = now.Sub(began)
+		if a.limit == 0 && a.Model.Kind == pressure.Soft && atLimit(a.name) {
+			a.limit = now.Sub(a.began)
 		}
-		if s.Cut && (now.Sub(began) > s.Length || res.LimitAfter > 0) {
-			// Receiving what is queued would take long.
-			for _, p := range []*process{producer, consumer} {
+		if l.Forever && (now.Sub(a.began) > l.Length || a.limit > 0) {
+			// Taking what is queued would take long.
+			for _, p := range []*process{a.producer, a.consumer} {
 				p.sample()
 				p.kill()
 			}
 		}
-		if producer.exited() && consumer.exited() {
-			return nil
+		if err := a.failure(); err != nil || a.producer.exited() && a.consumer.exited() {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -211,8 +158,45 @@ func (r *Runner) supervise(ctx context.Context, res *Result, producer, consumer 
 	}
 }
 
-func at(began time.Time, s *Scenario, share float64) time.Time {
-	return began.Add(time.Duration(share * float64(s.Length)))
+// failure returns the error with which a side has ended, nil if none has. A limit is none.
+func (a *attempt) failure() error {
+	for _, p := range []*process{a.producer, a.consumer} {
+		if !p.exited() {
+			continue
+		}
+		if code := p.cmd.ProcessState.ExitCode(); code > 0 && (code != cli.ExitLimit || p != a.producer) {
+			return errors.New(p.lastError())
+		}
+	}
+	return nil
+}
+
+// figures computes what the run came to.
+func (a *attempt) figures() {
+	s, rec, f := &a.final, a.Recording, &a.Figures
+	rec.shift(a.began.Sub(s.Created).Seconds())
+	full := maximum(rec.Memory) > nearLimit*float64(s.Limit) && s.Limit > 0
+	if a.limit == 0 && a.Model.Kind == pressure.Soft && (full || a.producer.cmd.ProcessState.ExitCode() == cli.ExitLimit) { // reached between two looks
+		a.limit = max(poll, time.Duration(rec.lastProduced()*float64(time.Second)))
+	}
+	*f = Figures{
+		Elapsed: a.elapsed, Producing: min(a.elapsed, a.Load.Length), LimitAfter: a.limit,
+		Offered: s.Offered(), Sent: s.Produced, Unsent: s.Unsent, Taken: s.Consumed,
+		TakenPerSec: rec.throughput(),
+		Latency:     timesOf(&s.Latency), Response: timesOf(&s.Response), Lateness: timesOf(&s.Lateness),
+		ProducerBlocked: s.Producer.Blocked - a.first.Producer.Blocked,
+		ConsumerBlocked: s.Consumer.Blocked - a.first.Consumer.Blocked,
+		Producer:        a.producer.usage(), Consumer: a.consumer.usage(),
+		Memory: uint64(maximum(rec.Memory)), Limit: s.Limit,
+		Deepest:    max(uint64(maximum(rec.Depth)), s.HighWater),
+		MostUnsent: max(uint64(maximum(rec.Unsent)), s.Unsent),
+	}
+	whole := pressure.Interval{Response: s.Response, Lateness: s.Lateness}
+	f.Explained = whole.LatenessExplains()
+	if a.limit > 0 {
+		f.Producing = a.limit
+	}
+	f.WorstUnsent, f.WorstQueued = rec.worst()
 }
 
 // atLimit reports whether the queue of a transfer has no room for another buffer. The producer

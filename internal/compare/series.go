@@ -3,65 +3,75 @@ package compare
 import (
 	"encoding/csv"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 )
 
-// Series is the recording of a run by gauge record: a row each interval.
-type Series struct {
-	Time, Depth, Memory              []float64 // seconds, messages, bytes
-	Produced, Consumed               []float64
-	ProducerBlocked, ConsumerBlocked []float64 // seconds since the start of the run
-	Verdict                          []string
+// Recording is what gauge record has written of a run: a row each interval.
+type Recording struct {
+	File string
+	Time []float64 // seconds since the first message was taken; negative before
+	// What is unknown is not a number.
+	Depth, Memory, Unsent    []float64 // messages, bytes, messages
+	Produced, Consumed       []float64
+	ResponseP50, ResponseP99 []float64 // of the row's interval, ns
 }
 
-// readSeries reads the file that gauge record has written.
-func readSeries(path string) (s Series, err error) {
+// readRecording reads the file that gauge record has written. Its times begin with the first row.
+func readRecording(path string) (_ *Recording, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
 	if err != nil {
-		return s, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(rows) < 2 {
-		return s, fmt.Errorf("%s: gauge recorded nothing", path)
+		return nil, fmt.Errorf("%s: gauge recorded nothing", path)
 	}
 	at := map[string]int{}
 	for i, name := range rows[0] {
 		at[name] = i
 	}
+	s := &Recording{File: path}
 	for _, c := range []struct {
 		name string
 		into *[]float64
 	}{
-		{"timeSec", &s.Time}, {"queueDepth", &s.Depth}, {"memoryBytes", &s.Memory},
+		{"timeSec", &s.Time}, {"queueDepth", &s.Depth}, {"memoryBytes", &s.Memory}, {"unsentCount", &s.Unsent},
 		{"producedCount", &s.Produced}, {"consumedCount", &s.Consumed},
-		{"producerWaitSec", &s.ProducerBlocked}, {"consumerWaitSec", &s.ConsumerBlocked},
+		{"responseP50", &s.ResponseP50}, {"responseP99", &s.ResponseP99},
 	} {
 		i, ok := at[c.name]
 		if !ok {
-			return s, fmt.Errorf("%s: no column %s", path, c.name)
+			return nil, fmt.Errorf("%s: no column %s", path, c.name)
 		}
 		for _, row := range rows[1:] {
-			x, err := strconv.ParseFloat(row[i], 64)
-			if err != nil {
-				return s, fmt.Errorf("%s: %w", path, err)
+			x := math.NaN()
+			if row[i] != "" {
+				if x, err = strconv.ParseFloat(row[i], 64); err != nil {
+					return nil, fmt.Errorf("%s: %w", path, err)
+				}
 			}
 			*c.into = append(*c.into, x)
 		}
 	}
-	for _, row := range rows[1:] {
-		s.Verdict = append(s.Verdict, row[at["verdict"]])
-	}
 	return s, nil
 }
 
-// moving returns the rows between which messages were received: the first with one, and the
-// first after which there were no more.
-func (s *Series) moving() (first, last int) {
+// shift moves the times so that what was at since is at 0.
+func (s *Recording) shift(since float64) {
+	for i := range s.Time {
+		s.Time[i] -= since
+	}
+}
+
+// moving returns the rows between which messages were taken: the first with one, and the first
+// after which there were no more.
+func (s *Recording) moving() (first, last int) {
 	n := len(s.Consumed) - 1
 	for first < n && s.Consumed[first] == 0 {
 		first++
@@ -72,8 +82,8 @@ func (s *Series) moving() (first, last int) {
 	return first, last
 }
 
-// throughput returns the messages received a second between those rows.
-func (s *Series) throughput() float64 {
+// throughput returns the messages taken a second between those rows.
+func (s *Recording) throughput() float64 {
 	first, last := s.moving()
 	if took := s.Time[last] - s.Time[first]; took > 0 {
 		return (s.Consumed[last] - s.Consumed[first]) / took
@@ -82,7 +92,7 @@ func (s *Series) throughput() float64 {
 }
 
 // lastProduced returns the time after which nothing more was produced.
-func (s *Series) lastProduced() float64 {
+func (s *Recording) lastProduced() float64 {
 	last := len(s.Produced) - 1
 	for last > 0 && s.Produced[last-1] == s.Produced[last] {
 		last--
@@ -90,23 +100,29 @@ func (s *Series) lastProduced() float64 {
 	return s.Time[last]
 }
 
-// commonVerdict returns the verdict that held longest until that time.
-func (s *Series) commonVerdict(until float64) string {
-	count, best := map[string]int{}, ""
-	for i, v := range s.Verdict {
-		if s.Time[i] > until {
-			break
-		}
-		if count[v]++; count[v] > count[best] {
-			best = v
+// worst returns the messages that waited in front of the producer and in the queue when most did.
+func (s *Recording) worst() (unsent, queued uint64) {
+	for i := range s.Depth {
+		u, q := known(s.Unsent[i]), known(s.Depth[i])
+		if u+q > float64(unsent+queued) {
+			unsent, queued = uint64(u), uint64(q)
 		}
 	}
-	return best
+	return unsent, queued
 }
 
-func maximum(xs []float64) (x float64) {
-	for _, v := range xs {
-		x = max(x, v)
+// known returns x, or 0 if it is not a number.
+func known(x float64) float64 {
+	if math.IsNaN(x) {
+		return 0
 	}
 	return x
+}
+
+// maximum returns the largest of xs that is known.
+func maximum(xs []float64) (most float64) {
+	for _, x := range xs {
+		most = max(most, known(x))
+	}
+	return most
 }

@@ -3,105 +3,102 @@ package compare
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
-
-	"sluice/internal/format"
+	"unicode/utf8"
 )
 
-// Head are the headings of the table, separated by tabs.
-const Head = "scenario\tmodel\tmsg/s\tblocked\tdepth\tmemory\tp50\tp99\tCPU s/M\tverdict\t"
+const intro = "Two processes, one of which sends messages to the other, and three models of what happens when the consumer is the slower side. " +
+	"*hard*: a ring in shared memory; when it is full the producer waits. *credit*: buffers are passed on; at a limit of memory the producer waits. " +
+	"*soft*: buffers are passed on and queue in memory; a limit ends the producer. Soft comes in three forms: *plain*, one sealed buffer a message, as in credit; " +
+	"*packed*, many messages in a buffer of 64 KiB; *recycled*, buffers that are mapped once and used again, and not sealed. " +
+	"Every sentence below is computed from this comparison's figures."
 
-// cells returns the figures of a result, in the order of Head.
-func (r *Result) cells() []string {
-	end := r.Verdict()
-	if r.LimitAfter > 0 {
-		end = "limit after " + seconds(r.LimitAfter)
+var boundsNote = fmt.Sprintf("Hard and credit have room for %d messages under these loads (hard: --slots %d; credit: --limit %s, because a sealed buffer takes whole pages); "+
+	"soft has its default limit, which is far away, but under overload.", boundMessages, boundMessages, memory(boundLimit))
+
+const legend = "Latency: from publish to take. Response: from when a message was due to its take; with * the generator itself was late by at least half of it. " +
+	"Unsent: due, and not sent. Waiting: unsent and queued at one time. Blocked: share of the time that a side slept because the queue was full (producer) or empty (consumer); a sleep in which it was stopped counts for up to a second. " +
+	"CPU: processor time; the producer's includes what the generator spins to be on time. Memory: of the segment and of messages in flight."
+
+const sizesLegend = "With + the rate held only until memory was at its limit."
+
+// paragraph wraps s for a terminal, without the stars of emphasis.
+func paragraph(s, indent string) string {
+	const width = 79
+	var b strings.Builder
+	line := indent
+	for _, word := range strings.Fields(plain(s)) {
+		if strings.TrimSpace(line) != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			b.WriteString(line + "\n")
+			line = strings.Repeat(" ", len(indent))
+		}
+		if line != "" && !strings.HasSuffix(line, " ") {
+			line += " "
+		}
+		line += word
 	}
-	return []string{
-		r.Scenario.Title, r.Model.Name, si(r.Throughput()), format.Percent(r.ProducerBlocked()), si(r.PeakDepth()), memory(r.PeakMemory()),
-		latency(r, 0.5), latency(r, 0.99), digits(r.CPUPerMillion()), end,
-	}
+	return b.String() + line + "\n"
 }
 
-// Table returns all results as text for a terminal.
-func (rep *Report) Table() string {
+// Text returns the report for a terminal: figures first, conclusions last.
+func (rep *Report) Text() string {
 	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, Head)
-	last := ""
-	for _, r := range rep.Results {
-		cells := r.cells()
-		if cells[0] == last {
-			cells[0] = ""
-		} else {
-			last = cells[0]
+	for _, l := range rep.openLoads() {
+		fmt.Fprintf(&b, "\n%s", paragraph(l.Title+": "+l.About()+".", ""))
+		t := rep.FigureTable(l.ID)
+		b.WriteString(t.text())
+		for _, a := range rep.Answers(l.ID) {
+			b.WriteString(paragraph(a.Question+" "+text(a.Sentences), "  "))
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t")+"\t")
 	}
-	w.Flush()
+	if rep.swept("size-") {
+		t := rep.SizeTable()
+		fmt.Fprintf(&b, "\n%s%s  %s\n", paragraph("Sizes, "+sizesAbout+".", ""), t.text(), sizesLegend)
+	}
+	if rep.swept("bound-") {
+		t := rep.BoundTable()
+		fmt.Fprintf(&b, "\n%s%s", paragraph("Bounds, "+boundsAbout+".", ""), t.text())
+	}
+	for _, s := range rep.Findings() {
+		if len(s.Sentences) > 0 {
+			fmt.Fprintf(&b, "\n%s\n", s.Title)
+		}
+		for _, one := range s.Sentences {
+			b.WriteString(paragraph(one.Text, "- "))
+		}
+	}
+	if choices := rep.Choices(); len(choices) > 0 {
+		b.WriteString("\nWhat should I use\n")
+		for _, c := range choices {
+			b.WriteString(paragraph(c.Case+": "+c.Use+" ("+c.Because+")", "- "))
+		}
+	}
 	return b.String()
 }
 
-// Markdown returns the report, with links to the pictures.
-func (rep *Report) Markdown(pictures []Picture) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Hard against soft back-pressure, measured\n\n%s. %s%s.\n\n", rep.Machine, rep.Began.Format("2 January 2006, 15:04"), map[bool]string{true: "; a quick run, whose figures are rough", false: ""}[rep.Quick])
-	b.WriteString(intro + "\n\n")
-	b.WriteString("## Loads\n\n")
-	for _, l := range rep.Loads() {
-		fmt.Fprintf(&b, "- **%s**: %s.\n", l.Title, l.About)
+// text returns a table in columns.
+func (t *Table) text() string {
+	first := 0
+	for _, r := range t.Rows {
+		first = max(first, utf8.RuneCountInString(r.Name))
 	}
-	b.WriteString("\n")
-	for _, part := range rep.parts() {
-		fmt.Fprintf(&b, "## %s\n\n", part.title)
-		for _, s := range part.sentences {
-			fmt.Fprintf(&b, "- %s\n", s)
+	widths := make([]int, len(t.Columns))
+	for i, name := range t.Columns {
+		widths[i] = utf8.RuneCountInString(name)
+		for _, r := range t.Rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(r.Cells[i]))
 		}
-		b.WriteString("\n")
 	}
-	b.WriteString("## What should I use\n\n| when | use | because |\n|---|---|---|\n")
-	for _, c := range rep.Choices() {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.Case, c.Use, c.Because)
+	var b strings.Builder
+	line := func(name string, cells []string) {
+		s := "  " + name + strings.Repeat(" ", first-utf8.RuneCountInString(name))
+		for i, c := range cells {
+			s += "  " + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c)) + c
+		}
+		b.WriteString(strings.TrimRight(s, " ") + "\n")
 	}
-	b.WriteString("\n## All figures\n\n" + legend + "\n\n| " + strings.ReplaceAll(strings.TrimSuffix(Head, "\t"), "\t", " | ") + " |\n|" + strings.Repeat("---|", strings.Count(Head, "\t")) + "\n")
-	for _, r := range rep.Results {
-		fmt.Fprintf(&b, "| %s |\n", strings.Join(r.cells(), " | "))
-	}
-	b.WriteString("\n| scenario | model | producer CPU | peak | switches | consumer CPU | peak | switches |\n|---|---|---|---|---|---|---|---|\n")
-	for _, r := range rep.Results {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Scenario.Title, r.Model.Name, r.Producer, r.Consumer)
-	}
-	b.WriteString("\n## Pictures\n\n")
-	for _, p := range pictures {
-		fmt.Fprintf(&b, "![%s](%s)\n", p.Title, p.File)
+	line("", t.Columns)
+	for _, r := range t.Rows {
+		line(r.Name, r.Cells)
 	}
 	return b.String()
 }
-
-// String returns cells of a table: seconds of processor time, peak memory, voluntary and
-// involuntary context switches.
-func (u Usage) String() string {
-	return fmt.Sprintf("%.2f s | %s | %s + %s", u.CPU.Seconds(), memory(float64(u.PeakRSS)), count(float64(u.Voluntary)), count(float64(u.Involuntary)))
-}
-
-type part struct {
-	title     string
-	sentences []string
-}
-
-func (rep *Report) parts() []part {
-	hard, soft, both := rep.Findings()
-	return []part{
-		{"When does the hard model break", hard},
-		{"When does the soft model break", soft},
-		{"What else came out", both},
-	}
-}
-
-const intro = "Two processes, one of which sends messages to the other. The *ring* is bounded: a full one makes the producer wait. " +
-	"A *transfer* passes buffers on and never waits: one sealed buffer a message, messages *packed* into buffers of 64 KiB, or *recycled* buffers, which are used again. " +
-	"Every sentence below is computed from this run's measurements."
-
-const legend = "msg/s: received a second, while there were any. Blocked: share of the time that the producer waited for room. Depth, memory: the highest. " +
-	"p50, p99: from publish to receipt. CPU s/M: seconds of processor of both sides for a million messages. Verdict: the one that held longest; a run that reached its " +
-	"memory limit says when, and its msg/s are those until then."

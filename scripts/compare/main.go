@@ -1,5 +1,5 @@
-// Command compare runs a ring and a transfer under the same loads and writes a report.
-// scripts/compare.sh builds what it needs and starts it.
+// Command compare runs hard, credit and soft back-pressure under the same loads and writes a
+// report. scripts/compare.sh builds what it needs and starts it.
 package main
 
 import (
@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"sluice/internal/cli"
 	"sluice/internal/compare"
@@ -28,7 +26,7 @@ func main() {
 	out := flag.String("out", "", "write the report to `DIR`; a new temporary directory without it")
 	bin := flag.String("bin", "bin", "`DIR` of producer, consumer and gauge")
 	flag.CommandLine.Init("compare", flag.ContinueOnError)
-	if done, err := cli.ParseProgram(flag.CommandLine, "run the two modes under the same loads, and write a report", os.Args[1:]); done {
+	if done, err := cli.ParseProgram(flag.CommandLine, "run hard, credit and soft back-pressure under the same loads, and write a report", os.Args[1:]); done {
 		os.Exit(cli.Exit("compare", false, err))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
@@ -55,83 +53,17 @@ func run(ctx context.Context, quick bool, out, bin string) error {
 	defer os.RemoveAll(work)
 	r := compare.Runner{Bin: bin, Dir: work}
 	began := time.Now()
-	live := term.IsTerminal(int(os.Stderr.Fd()))
-	rep, err := r.All(ctx, quick,
-		func(i, of int, s compare.Scenario, m compare.Model) {
-			text := fmt.Sprintf("%3.0f s  %d/%d  %s, %s", time.Since(began).Seconds(), i, of, s.Title, m.Name)
-			if live {
-				fmt.Fprintf(os.Stderr, "\r\033[K%s", text)
-			} else {
-				fmt.Fprintln(os.Stderr, text)
-			}
-		}, func(*compare.Result) {})
-	if live {
-		fmt.Fprint(os.Stderr, "\r\033[K")
-	}
+	p := newProgress(began)
+	rep, err := r.All(ctx, quick, p.show)
+	p.end()
 	if err != nil {
 		return err
 	}
-	fmt.Print(rep.Table())
-	for _, s := range rep.FindingLines() {
-		fmt.Println(s)
-	}
+	fmt.Print(rep.Text())
 	out, err = save(rep, out)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nwritten after %.0f s: %s and, in the same directory, report.md, pictures and recordings\n", time.Since(began).Seconds(), filepath.Join(out, "report.html"))
+	fmt.Printf("\nwritten after %.0f s: %s and, in the same directory, report.md, pictures, figures and recordings\n", time.Since(began).Seconds(), filepath.Join(out, "report.html"))
 	return nil
-}
-
-// canSave returns an error if save cannot create files in out, so that this is known before
-// minutes of measuring. It creates nothing that stays, because the run may be stopped.
-func canSave(out string) error {
-	if out == "" {
-		return nil
-	}
-	dir := filepath.Clean(out)
-	for {
-		_, err := os.Stat(dir)
-		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	try, err := os.MkdirTemp(dir, ".sluice-report-")
-	if err != nil {
-		if e := (*fs.PathError)(nil); errors.As(err, &e) {
-			err = e.Err // its path is a temporary name
-		}
-		return fmt.Errorf("cannot write the report to %s: %w", out, err)
-	}
-	return os.Remove(try)
-}
-
-// save writes all files under temporary names, then renames them, so that an error leaves no
-// incomplete report.
-func save(rep *compare.Report, out string) (string, error) {
-	if out == "" {
-		var err error
-		if out, err = os.MkdirTemp("", "sluice-report-"); err != nil {
-			return "", err
-		}
-	}
-	if err := os.MkdirAll(out, 0o777); err != nil {
-		return "", err
-	}
-	files, err := rep.Files()
-	if err != nil {
-		return "", err
-	}
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(out, name+".part"), content, 0o666); err != nil {
-			return "", err
-		}
-	}
-	for name := range files {
-		if err := os.Rename(filepath.Join(out, name+".part"), filepath.Join(out, name)); err != nil {
-			return "", err
-		}
-	}
-	return out, nil
 }
