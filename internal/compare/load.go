@@ -17,13 +17,13 @@ type Load struct {
 	ID    string
 	Title string
 
-	Size  int     // bytes of a message
-	Rate  float64 // messages a second on average; 0 = closed-loop, as fast as the two sides can
-	Burst int     // messages that are due at the same time; 0 = 1
-	Work  time.Duration
+	Size  int           // bytes of a message
+	Rate  float64       // messages a second on average; 0 = closed-loop, as fast as the two sides can
+	Burst int           // messages that are due at the same time; 0 = 1
+	Work  time.Duration // that the consumer does for a message
 
 	Length time.Duration
-	// The consumer is stopped (SIGSTOP) from StallAt to StallEnd, shares of Length; 0 and 0 = never.
+	// The consumer is stopped (SIGSTOP) from StallAt to StallEnd, shares of Length; 0, 0 = never.
 	StallAt, StallEnd float64
 	// Forever: more is due than the consumer can take, or there is no schedule. Both sides are
 	// killed at Length, or when a limit is reached, whatever is queued. Other loads end when all

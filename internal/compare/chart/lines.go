@@ -153,8 +153,8 @@ type label struct {
 const labelHeight = labelSize + 2
 
 // endLabels writes each line's name beside its end, as near as the others let it. Names of lines
-// that end at one place stand below each other, behind a bar. A line that ends before the others has
-// a dot there.
+// that end at one place stand below each other, behind a bar. A line that ends before the others
+// has a dot there.
 func (c *canvas) endLabels(lines []Line, x, y span) {
 	var labels []label
 	for _, l := range lines {
