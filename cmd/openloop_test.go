@@ -111,44 +111,70 @@ func TestOpenLoop_EveryMessageIsSent(t *testing.T) {
 	}
 }
 
+// smallQueues are the flags of queues that hold that many messages, and what they do when they are
+// full.
+func smallQueues(onFull string) map[string]smallQueue {
+	return map[string]smallQueue{
+		"ring":   {8, []string{"--slots", "8", "--on-full", onFull}},
+		"credit": {16, []string{"--mode", "transfer", "--limit", "64KiB", "--on-limit", onFull}}, // a page each
+	}
+}
+
+type smallQueue struct {
+	messages uint64
+	flags    []string
+}
+
 // A queue that is full does not move the schedule: what is due is counted at each look, and it is
 // sent when there is room.
 func TestOpenLoop_Blocked_OwesAndSendsLate(t *testing.T) {
 	t.Parallel()
-	name := testenv.SegmentName(t)
-	p := testenv.Start(t, "producer", openLoop(name, "2000", "--slots", "8", "--count", "3000", "--keep")...)
-	o := observe(t, name)
-	for _, n := range []uint64{1, 100, 1000} {
-		o.eventually(fmt.Sprintf("%d unsent messages", n), func(l look) bool {
-			if l.Produced > 8 || l.Dropped+l.RefusedMessages > 0 || l.Unsent > 0 && !l.Schedule.InForce {
-				t.Fatalf("%d produced, %d dropped, %d refused; in force: %v", l.Produced, l.Dropped, l.RefusedMessages, l.Schedule.InForce)
+	for mode, queue := range smallQueues("block") {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			name := testenv.SegmentName(t)
+			p := testenv.Start(t, "producer", openLoop(name, "2000", append(queue.flags, "--count", "3000", "--keep")...)...)
+			o := observe(t, name)
+			for _, n := range []uint64{1, 100, 1000} {
+				o.eventually(fmt.Sprintf("%d unsent messages", n), func(l look) bool {
+					if l.Produced > queue.messages || l.Dropped+l.RefusedMessages > 0 || l.Unsent > 0 && !l.Schedule.InForce {
+						t.Fatalf("%d produced, %d dropped, %d refused; in force: %v", l.Produced, l.Dropped, l.RefusedMessages, l.Schedule.InForce)
+					}
+					return l.Unsent >= n
+				})
 			}
-			return l.Unsent >= n
+			c := testenv.Start(t, "consumer", "--name", name, "--verify", "--report", "0")
+			o.eventually("the end of the backlog", func(l look) bool { return l.Unsent == 0 })
+			p.WantExit(0)
+			c.WantExit(0)
+			o.wantEnd(3000, 0, 0, 0)
 		})
 	}
-	c := testenv.Start(t, "consumer", "--name", name, "--verify", "--report", "0")
-	o.eventually("the end of the backlog", func(l look) bool { return l.Unsent == 0 })
-	p.WantExit(0)
-	c.WantExit(0)
-	o.wantEnd(3000, 0, 0, 0)
 }
 
 func TestOpenLoop_Drops_OwesNothing(t *testing.T) {
 	t.Parallel()
-	name := testenv.SegmentName(t)
-	p := testenv.Start(t, "producer", openLoop(name, "2000", "--slots", "8", "--on-full", "drop", "--count", "1000")...)
-	o := observe(t, name)
-	o.eventually("a dropped message", func(l look) bool { return l.Dropped > 0 })
-	o.eventually("the last one", func(l look) bool { return l.Produced+l.Dropped == 1000 })
-	p.WantExit(0)
-	o.wantEnd(8, 992, 0, 0)
+	for mode, queue := range smallQueues("drop") {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			name := testenv.SegmentName(t)
+			p := testenv.Start(t, "producer", openLoop(name, "2000", append(queue.flags, "--count", "1000", "--keep")...)...)
+			o := observe(t, name)
+			o.eventually("a dropped message", func(l look) bool { return l.Dropped > 0 })
+			o.eventually("the last one", func(l look) bool { return l.Produced+l.Dropped == 1000 })
+			c := testenv.Start(t, "consumer", "--name", name, "--verify", "--report", "0")
+			p.WantExit(0)
+			c.WantExit(0)
+			o.wantEnd(queue.messages, 1000-queue.messages, 0, 0)
+		})
+	}
 }
 
 // The message that is refused is given up. Those that were due by then, and are not sent either,
 // are unsent.
 func TestOpenLoop_Fails_RefusedAndUnsent(t *testing.T) {
 	t.Parallel()
-	for mode, flags := range map[string][]string{"ring": {"--slots", "8", "--on-full", "fail"}, "transfer": {"--mode", "transfer", "--limit", "64KiB"}} {
+	for mode, flags := range map[string][]string{"ring": {"--slots", "8", "--on-full", "fail"}, "transfer": {"--mode", "transfer", "--limit", "64KiB", "--on-limit", "exit"}} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			name := testenv.SegmentName(t)
