@@ -40,17 +40,24 @@ func stat(t *testing.T, name string) (r testenv.Report) {
 	return r
 }
 
-// A consumer that pauses makes messages wait: in a ring in front of the producer, where latency
-// does not see them, in a transfer in the queue. The response is the same.
+// A consumer that pauses makes messages wait: in front of a producer that is held back, where
+// latency does not see them, or in the queue. The response is the same.
 func TestTimes_ConsumerPauses(t *testing.T) {
 	t.Parallel()
 	const count, pause = 3000, 500 * time.Millisecond
-	for _, mode := range []string{"ring"} {
-		t.Run(mode, func(t *testing.T) {
+	for model, c := range map[string]struct {
+		flags  []string
+		before bool // messages wait before they are published
+	}{
+		"hard":   {bothModes["ring"], true},
+		"credit": {[]string{"--mode", "transfer", "--limit", "64KiB", "--on-limit", "block"}, true},
+		"soft":   {bothModes["transfer"], false},
+	} {
+		t.Run(model, func(t *testing.T) {
 			t.Parallel()
-			name, flags := testenv.SegmentName(t), bothModes[mode]
+			name, before := testenv.SegmentName(t), c.before
 			p := testenv.Start(t, "producer", append([]string{"--name", name, "--open-loop", "--rate", "1000", "--count", fmt.Sprint(count),
-				"--keep", "--format", "json", "--report", "50ms"}, flags...)...)
+				"--keep", "--format", "json", "--report", "50ms"}, c.flags...)...)
 			c := testenv.Start(t, "consumer", "--name", name, "--verify", "--format", "json", "--report", "50ms")
 			testenv.EventuallyConsumed(t, name, 500)
 			c.Pause()
@@ -64,7 +71,7 @@ func TestTimes_ConsumerPauses(t *testing.T) {
 				wantAccount(t, r)
 				backlog = max(backlog, r.Num("unsentCount"))
 			}
-			if want := mode == "ring"; (backlog > 100) != want {
+			if (backlog > 100) != before {
 				t.Errorf("%v messages waited in front of the producer", backlog)
 			}
 			for _, f := range []testenv.Report{p.Final(), c.Final(), stat(t, name)} {
@@ -76,7 +83,7 @@ func TestTimes_ConsumerPauses(t *testing.T) {
 				if at := response.Num("p99"); at < 0.8*float64(pause) || response.Num("max") < at || response.Num("mean") > at || response.Num("p50") > at {
 					t.Errorf("%v: the response is %v after a pause of %v", f["role"], response, pause)
 				}
-				if hidden := 2*latency.Num("p99") < response.Num("p99"); hidden != (mode == "ring") {
+				if hidden := 2*latency.Num("p99") < response.Num("p99"); hidden != before {
 					t.Errorf("%v: latency %v, response %v", f["role"], latency, response)
 				}
 				if _, known := f["run"].(map[string]any)["latenessExplains"].(string); !known {
