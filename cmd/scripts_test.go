@@ -46,12 +46,20 @@ func TestScripts_HelpAndUnknownArgument(t *testing.T) {
 }
 
 // The page would be lost after minutes of measuring.
-func TestScripts_Bench_UnwritableOutRefusedFirst(t *testing.T) {
+func TestScripts_UnwritableOutRefusedFirst(t *testing.T) {
 	t.Parallel()
-	for _, out := range []string{"/dev/null", "/proc/none/page"} {
-		code, _, complaint := script(t, os.Getenv("PATH"), "bench.sh", "--quick", "--cpus", "0,1", "--rounds", "1", "--out", out)
-		if code != 1 || complaint != "bench.sh: error: cannot write to "+out+"\nbench.sh: hint: choose another --out\n" {
-			t.Errorf("%s: exit code %d\n%s", out, code, complaint)
+	for _, c := range []struct {
+		script, cannot string
+		args, outs     []string
+	}{
+		{"bench.sh", "cannot write to", []string{"--quick", "--cpus", "0,1", "--rounds", "1"}, []string{"/dev/null", "/proc/none/page"}},
+		{"compare.sh", "cannot write the report to", []string{"--quick"}, []string{"/dev/null", "/dev/null/report", "/proc/none/report"}},
+	} {
+		for _, out := range c.outs {
+			code, _, complaint := script(t, os.Getenv("PATH"), c.script, append(c.args, "--out", out)...)
+			if code != 1 || complaint != c.script+": error: "+c.cannot+" "+out+"\n"+c.script+": hint: choose another --out\n" {
+				t.Errorf("%s %s: exit code %d\n%s", c.script, out, code, complaint)
+			}
 		}
 	}
 }
