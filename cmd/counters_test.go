@@ -65,6 +65,7 @@ func observed(s *pressure.Snapshot) counters {
 		"producerGeneration": float64(s.Producer.Generation), "consumerGeneration": float64(s.Consumer.Generation),
 		"refusedCount": float64(s.Refused), "droppedCount": float64(s.Dropped), "lostCount": float64(s.Lost),
 		"highWater": float64(s.HighWater), "latency count": float64(s.Latency.Count), "latency max": float64(s.Latency.Max),
+		"offeredCount": float64(s.Offered()), "response count": float64(s.Response.Count), "lateness count": float64(s.Lateness.Count),
 	}
 }
 
@@ -83,7 +84,7 @@ func printed(t *testing.T, name string) counters {
 	shown := counters{}
 	for _, key := range []string{
 		"producedCount", "consumedCount", "producerWaits", "consumerWaits", "producerWaitSec", "consumerWaitSec",
-		"producerSpins", "consumerSpins", "refusedCount", "droppedCount", "lostCount",
+		"producerSpins", "consumerSpins", "refusedCount", "droppedCount", "lostCount", "offeredCount",
 	} { // not highWater, which may be what this one gauge has seen, before the producer noted as much
 		if v, ok := all[key].(float64); ok {
 			shown[key] = v
@@ -107,8 +108,10 @@ func TestCounters_NeverFall_SidesKilled(t *testing.T) {
 		"ring":               append([]string{"--slots", "8"}, paced...),
 		"ring with room":     {"--rate", "3000", "--burst", "300"},
 		"ring that drops":    append([]string{"--slots", "8", "--on-full", "drop"}, paced...),
+		"ring, open loop":    append([]string{"--slots", "8", "--open-loop"}, paced...),
 		"transfer":           append([]string{"--mode", "transfer"}, paced...),
 		"transfer, recycled": append([]string{"--mode", "transfer", "--recycle", "--buffer", "4KiB"}, paced...),
+		"credit, open loop":  append([]string{"--mode", "transfer", "--limit", "64KiB", "--on-limit", "block", "--open-loop"}, paced...),
 	}
 	for form, flags := range forms {
 		t.Run(form, func(t *testing.T) {

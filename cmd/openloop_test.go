@@ -337,6 +337,21 @@ func TestOpenLoop_File(t *testing.T) {
 	}
 }
 
+// Arrivals at random need no schedule that is kept: without one, nothing is due.
+func TestArrivals_Poisson_WithoutSchedule(t *testing.T) {
+	t.Parallel()
+	name := testenv.SegmentName(t)
+	p := testenv.Start(t, "producer", "--name", name, "--report", "0", "--rate", "2000", "--arrivals", "poisson", "--burst", "5", "--count", "500", "--keep")
+	o := observe(t, name)
+	c := testenv.Start(t, "consumer", "--name", name, "--verify", "--report", "0")
+	p.WantExit(0)
+	c.WantExit(0)
+	o.wantEnd(500, 0, 0, 0)
+	if l := o.look(); l.due != 0 || l.Response.Count != 0 || l.Lateness.Count != 0 {
+		t.Errorf("%d are due, %d responses, lateness of %d", l.due, l.Response.Count, l.Lateness.Count)
+	}
+}
+
 // Standard input can be a regular file, too, at some offset.
 func TestOpenLoop_FileAsStandardInput(t *testing.T) {
 	t.Parallel()
