@@ -120,6 +120,36 @@ func TestVerdict_LimitReached_ConsumerBound(t *testing.T) {
 	}
 }
 
+// At a limit at which the producer waits, or drops messages, nothing ends.
+func TestVerdict_BlockAndDropAtLimit_ConsumerBound(t *testing.T) {
+	t.Parallel()
+	for policy, words := range map[string][2]string{
+		"block": {"at this rate the producer has to wait in about", "blocked: producer"},
+		"drop":  {"at this rate messages are dropped in about", "dropped because the limit of 8 MiB was reached"},
+	} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			name := testenv.SegmentName(t)
+			p := testenv.Start(t, "producer", often(name, "--mode", "transfer", "--limit", "8MiB", "--on-limit", policy, "--rate", "1000")...)
+			c := testenv.Start(t, "consumer", often(name, "--work", "5ms")...)
+			for _, side := range []*testenv.Process{p, c} {
+				reportSays(t, side, "consumer-bound", words[0], "speed up the consumer")
+				reportSays(t, side, "consumer-bound", words[1], "speed up the consumer")
+			}
+			if out := testenv.GaugeOutput(t, "stat", "--name", name); !strings.Contains(out, map[string]string{"block": "the producer waits until 4 MiB are in flight", "drop": "messages are dropped"}[policy]) {
+				t.Errorf("gauge stat:\n%s", out)
+			}
+			c.Kill()
+			p.Kill()
+			for _, side := range []*testenv.Process{p, c} {
+				if said := side.Stderr.String(); strings.Contains(said, `"verdict":"growing"`) || strings.Contains(said, "exit code 5") || strings.Contains(said, "is reached in") || strings.Contains(said, `"limitReached":true`) {
+					t.Errorf("%v:\n%s", side.Cmd.Args, said)
+				}
+			}
+		})
+	}
+}
+
 func TestVerdict_LimitReached_NoConsumer(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)

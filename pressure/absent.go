@@ -59,10 +59,10 @@ func noConsumer(i *Interval, s *Snapshot) Verdict {
 		v.Cause = CauseEndUntold
 	case s.delivering():
 		v.Cause = CauseDelivering
-	case s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive:
-		v.Cause = CauseQueues
 	case s.Producer.Alive && s.Producer.State == layout.StateAlone:
 		v.Cause = CauseBlocked
+	case s.Geometry.Mode == layout.ModeTransfer && s.Producer.Alive:
+		v.Cause = CauseQueues
 	}
 	return v
 }

@@ -32,3 +32,9 @@ func (s *Snapshot) BackPressure() BackPressure {
 	}
 	return Soft
 }
+
+// elastic reports whether the queue grows as long as the producer is not slowed down: that of a
+// transfer whose producer neither waits at its limit nor drops messages there.
+func (s *Snapshot) elastic() bool {
+	return s.Geometry.Mode == layout.ModeTransfer && s.OnFull != layout.PolicyBlock && s.OnFull != layout.PolicyDrop
+}

@@ -2,8 +2,6 @@ package pressure
 
 import (
 	"time"
-
-	"sluice/layout"
 )
 
 const (
@@ -18,10 +16,10 @@ const (
 	minSpare = 0.1
 )
 
-// bursts reports whether a ring was full for a part of the time although its consumer is the
-// faster side: then more capacity would have spared the producer those waits.
+// bursts reports whether a bounded queue was full for a part of the time although its consumer is
+// the faster side: then more capacity would have spared the producer those waits.
 func bursts(i *Interval, s *Snapshot) bool {
-	return s.Geometry.Mode == layout.ModeRing && !i.Stopped && i.Elapsed >= minInterval && i.ProducerWaits > 0 &&
+	return !s.elastic() && !i.Stopped && i.Elapsed >= minInterval && i.ProducerWaits > 0 &&
 		i.ProducerBlocked >= minBurst && i.ConsumerBlocked >= Noticeable && i.consumerFaster()
 }
 
@@ -31,14 +29,14 @@ func (i *Interval) consumerFaster() bool {
 	return 1-i.ConsumerBlocked <= (1-minSpare)*(1-i.ProducerBlocked)
 }
 
-// missed returns how many messages had no room in a ring while its consumer paused: as many as the
-// producer sends in that time when it does not wait. That is not known when the waits were short,
-// because their sum does not tell how much room one burst needs; when they were most of the time;
-// when the consumer is not the faster side, because then every ring fills; and there are none when
-// messages are due by a schedule, because then they were sent later.
+// missed returns how many messages had no room in a bounded queue while its consumer paused: as
+// many as the producer sends in that time when it does not wait. That is not known when the waits
+// were short, because their sum does not tell how much room one burst needs; when they were most of
+// the time; when the consumer is not the faster side, because then every queue fills; and there are
+// none when messages are due by a schedule, because then they were sent later.
 func missed(i *Interval, s *Snapshot) (n uint64, ok bool) {
 	p := i.ProducerBlocked
-	if s.Geometry.Mode != layout.ModeRing || i.Scheduled || i.ProducerWaits == 0 || p > 0.5 || !i.consumerFaster() {
+	if s.elastic() || i.Scheduled || i.ProducerWaits == 0 || p > 0.5 || !i.consumerFaster() {
 		return 0, false
 	}
 	blocked := time.Duration(p * float64(i.Elapsed))

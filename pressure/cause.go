@@ -16,17 +16,18 @@ const (
 	CauseFull Cause = "full"
 	// Messages wait all the time, and the consumer does not: Depth, Shrinks.
 	CauseBacklog Cause = "backlog"
-	// A ring was full for a part of the time although its consumer is faster: ProducerBlocked,
-	// Missed.
+	// A bounded queue was full for a part of the time although its consumer is faster:
+	// ProducerBlocked, Missed.
 	CauseBursts Cause = "bursts"
 	// The queue gets deeper all the time: ProducedPerSec, ConsumedPerSec, FullIn.
 	CauseFills Cause = "fills"
 	// More messages become due than the producer sends, and not because it is blocked:
 	// ProducedPerSec, SchedulePerSec, Waiting. Of kind ProducerBound.
 	CauseSchedule Cause = "schedule"
-	// Messages were dropped because a ring was full: Dropped, Offered.
+	// Messages were dropped because the queue was full: Dropped, Offered.
 	CauseOverflow Cause = "overflows"
-	// A transfer has reached its limit: Limit. Of kind NoConsumer too.
+	// A transfer has reached its limit, and its producer can send no more: Limit. Of kind
+	// NoConsumer too.
 	CauseLimit Cause = "limit"
 	// The consumer was the slower side for most of a whole run: SlowerFor.
 	CauseBehind Cause = "behind"
@@ -39,7 +40,8 @@ const (
 // The causes of [NoConsumer]: what the producer does without one. [CauseLimit] is another, and
 // "" where it does nothing special.
 const (
-	// The producer of a ring sleeps until a consumer comes.
+	// The producer sleeps until a consumer comes: its ring is full, or its transfer at a limit at
+	// which it waits.
 	CauseBlocked Cause = "blocked"
 	// The producer of a transfer keeps adding to its queue.
 	CauseQueues Cause = "queues"

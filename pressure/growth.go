@@ -2,8 +2,6 @@ package pressure
 
 import (
 	"time"
-
-	"sluice/layout"
 )
 
 // A queue grows when it has become deeper by a tenth of what was produced, and by more than a
@@ -47,15 +45,15 @@ func forecastGrowth(i, long *Interval, after *Snapshot) forecast {
 	return forecast{growing: true, fullIn: left}
 }
 
-// grows reports whether the queue grows because the consumer is slower: in a ring, whose consumer
-// may sleep between bursts, only when it does not sleep.
+// grows reports whether the queue grows because the consumer is slower: one that holds the producer
+// back, whose consumer may sleep between bursts, only when neither of them sleeps.
 func (i *Interval) grows(after *Snapshot) bool {
 	if i.Elapsed < minInterval || float64(i.DepthGrowth) < max(growthShare*float64(i.Produced), 1) {
 		return false
 	}
 	busy := i.DepthGrowth >= minRingGrowth && i.ConsumerBlocked < Noticeable
-	if after.Geometry.Mode == layout.ModeRing {
-		return busy && after.Fill() < nearFull
+	if !after.elastic() {
+		return busy && i.ProducerBlocked < Noticeable && after.Fill() < nearFull
 	}
 	return busy || i.DepthGrowth >= minGrowth || i.Consumed == 0
 }
@@ -82,7 +80,7 @@ func (i *Interval) shrinks() bool {
 
 // verdict returns the verdict on a queue that grows.
 func (g forecast) verdict(i *Interval, after *Snapshot) Verdict {
-	if after.Geometry.Mode == layout.ModeRing {
+	if !after.elastic() {
 		return conclude(ConsumerBound, CauseFills, i, after, AdviceSpeedUpConsumer, AdviceSlowProducer, AdviceKeepCapacity)
 	}
 	return conclude(Growing, CauseFills, i, after, AdviceSlowProducer, AdviceSpeedUpConsumer, AdviceRingMode)

@@ -2,8 +2,6 @@ package pressure
 
 import (
 	"time"
-
-	"sluice/layout"
 )
 
 // Noticeable is the share of the time asleep from which on a side counts as waiting.
@@ -67,7 +65,7 @@ func (i *Interval) idle(after *Snapshot) bool {
 	return i.Produced == 0 && i.Consumed == 0 && after.Depth() == 0
 }
 
-// overflowed returns the verdict on a producer that dropped messages because the ring was full.
+// overflowed returns the verdict on a producer that dropped messages because the queue was full.
 func overflowed(i *Interval, after *Snapshot) Verdict {
 	v := conclude(ConsumerBound, CauseOverflow, i, after, AdviceSpeedUpConsumer, AdviceKeepCapacity)
 	v.Dropped, v.Offered = i.Dropped, i.Dropped+i.Produced
@@ -85,11 +83,11 @@ func overflowed(i *Interval, after *Snapshot) Verdict {
 // full the queue is.
 func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	p, c := i.ProducerBlocked, i.ConsumerBlocked
-	ring := after.Geometry.Mode == layout.ModeRing
+	elastic := after.elastic()
 	v := conclude(Balanced, CauseWaits, i, after)
 	slower := func(cause Cause) {
 		v.Kind, v.Cause, v.Advice = ConsumerBound, cause, advise(AdviceSpeedUpConsumer, AdviceKeepCapacity)
-		if c >= Noticeable && ring {
+		if c >= Noticeable && !elastic {
 			v.Advice = advise(AdviceSpeedUpConsumer, AdviceMoreCapacity)
 		} else if v.WaitingGrows {
 			v.Advice = advise(AdviceSpeedUpConsumer, AdviceSlowProducer, AdviceKeepCapacity)
@@ -98,8 +96,8 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	switch {
 	case waitsForOther(p, c, last == ConsumerBound):
 		slower(CauseWaits)
-	// A ring may be full because of a burst, a transfer at its limit is not.
-	case after.Fill() >= nearFull && i.Elapsed >= attachTime && (c < Noticeable || !ring):
+	// A queue that holds the producer back may be full because of a burst, an elastic one is not.
+	case after.Fill() >= nearFull && i.Elapsed >= attachTime && (c < Noticeable || elastic):
 		slower(CauseFull)
 	case c < Noticeable && i.backlog(after.Depth()) && !v.WaitingGrows:
 		v.Kind, v.Cause = ConsumerBound, CauseBacklog

@@ -60,6 +60,7 @@ type Snapshot struct {
 	// Transfer only.
 	Lost           uint64              // messages lost with a producer that died
 	Limit          uint64              // most memory in flight, bytes; 0 = none
+	ResumeAt       uint64              // a producer that waits at Limit goes on when this much is in flight, bytes
 	RefuseReason   layout.RefuseReason // why the producer cannot send now
 	Descriptors    uint64              // descriptors that the producer holds for buffers in flight
 	MaxDescriptors uint64              // the most that it may hold
@@ -109,7 +110,7 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 		if !alive.Producer { // what it held was freed; what the consumer has not released exists
 			s.Memory = uint64(g.FileSize()) + s.QueueBytes
 		}
-		s.Limit, s.RefuseReason = p.Limit.Load(), layout.RefuseReason(p.RefuseReason.Load())
+		s.Limit, s.ResumeAt, s.RefuseReason = p.Limit.Load(), p.ResumeAt.Load(), layout.RefuseReason(p.RefuseReason.Load())
 		s.Producer.Socket, s.Consumer.Socket = h.ProducerSocket.Load(), h.ConsumerSocket.Load()
 		s.Descriptors, s.MaxDescriptors = p.Descriptors.Load(), p.MaxDescriptors.Load()
 		if !alive.Producer { // the kernel has closed them, whatever a killed one had noted

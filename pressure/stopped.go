@@ -53,7 +53,7 @@ func (i *Interval) sleepsThroughWork(after *Snapshot, r layout.Role) bool {
 	if r == layout.Consumer {
 		return i.ConsumerStayed && i.Consumed == 0 && after.Fill() >= nearFull && i.DepthBefore > 0
 	}
-	return after.Geometry.Mode == layout.ModeRing && i.Produced == 0 && after.Depth() == 0 && i.DepthBefore == 0
+	return !after.elastic() && i.Produced == 0 && after.Depth() == 0 && i.DepthBefore == 0
 }
 
 // sleeps reports whether a side is alive and has recorded that it waits, and /proc does not show

@@ -20,7 +20,7 @@ const (
 	Unconnected   Kind = "unconnected"    // transfer: both sides are alive and have no connection
 	Stopped       Kind = "stopped"        // a side's process is stopped (SIGSTOP, Ctrl-Z)
 	Stalled       Kind = "stalled"        // a live consumer, messages to receive, and no progress
-	Growing       Kind = "growing"        // transfer: the queue gets deeper, and memory is its only bound
+	Growing       Kind = "growing"        // transfer: the queue gets deeper, and nothing holds the producer back
 )
 
 // Kinds returns every kind of verdict, in the order of their declaration.
@@ -79,6 +79,8 @@ type Figures struct {
 	Depth       uint64  // messages in the queue at the end
 	DepthBefore uint64  // messages that were in the queue at the start
 	Shrinks     bool    // the consumer received notably more than was produced
+
+	OnFull layout.Policy // what the producer does when there is no room for a message
 
 	Limit        uint64 // transfer: most bytes in flight; 0 = no limit, or a ring
 	LimitReached bool   // transfer: at the end a live producer can send no more because of Limit
@@ -163,7 +165,7 @@ func figures(i *Interval, after *Snapshot) Figures {
 		ProducerBlocked: i.ProducerBlocked, ConsumerBlocked: i.ConsumerBlocked,
 		ConsumedPerSec: i.Throughput,
 		Fill:           after.Fill(), Depth: after.Depth(), DepthBefore: i.DepthBefore, Shrinks: i.shrinks(),
-		Limit: after.Limit, LimitReached: after.LimitReached(),
+		OnFull: after.OnFull, Limit: after.Limit, LimitReached: after.LimitReached(),
 		ConsumerStayed: i.ConsumerStayed,
 		Scheduled:      i.Scheduled, Waiting: after.Schedule.notable(after.Waiting()), WaitingGrows: i.waitingGrows(),
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"sluice"
 	"sluice/internal/cli"
 	"sluice/internal/systemd"
 	"sluice/layout"
+	"sluice/pressure"
 	"sluice/shm"
 	"sluice/transfer"
 )
@@ -29,8 +31,8 @@ func open(ctx context.Context, common cli.Common, opt options, ended func(error)
 	})
 }
 
-// maxHeld returns how much to hold before it is released together. In a ring it is an eighth, so
-// that the producer is not blocked by held messages.
+// maxHeld returns how much to hold before it is released together. It is at most an eighth of what
+// the queue may hold, so that the producer is not blocked by held messages.
 func maxHeld(seg *shm.Segment) (bytes, messages int) {
 	bytes, messages = 1<<20, 512
 	g := seg.Geometry()
@@ -39,6 +41,10 @@ func maxHeld(seg *shm.Segment) (bytes, messages int) {
 	}
 	if g.Slots > 0 {
 		messages = max(1, min(messages, int(g.Slots/8)))
+	}
+	if s, err := pressure.Observe(seg); err == nil && s.Limit > 0 { // in which a message may count for a page
+		bytes = int(min(uint64(bytes), s.Limit/8))
+		messages = max(1, int(min(uint64(messages), s.Limit/8/uint64(os.Getpagesize()))))
 	}
 	return bytes, messages
 }

@@ -93,14 +93,21 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 	if i.RefusedMessages > 0 {
 		refusals += fmt.Sprintf(", %s given up", format.Messages(i.RefusedMessages))
 	}
+	if i.Dropped > 0 {
+		row("dropped", "%s, because the %s was full", format.Messages(i.Dropped), queueName(s))
+	}
 	if s.Geometry.Mode != layout.ModeTransfer {
-		if i.Dropped > 0 {
-			row("dropped", "%s, because the ring was full", format.Messages(i.Dropped))
-		}
 		if i.Refused > 0 {
 			row("refused", "%s: the ring was full", refusals)
 		}
 		return
+	}
+	switch {
+	case s.Limit == 0:
+	case s.OnFull == layout.PolicyBlock:
+		row("at limit", "the producer waits until %s are in flight", format.Size(s.ResumeAt))
+	case s.OnFull == layout.PolicyDrop:
+		row("at limit", "messages are dropped")
 	}
 	// The producer counts the descriptors. Those of messages that were released just now are not
 	// closed yet, and some are kept for reuse.
@@ -115,4 +122,12 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 	if i.Lost > 0 {
 		row("lost", "%s: queued by a producer that died or gave up", format.Messages(i.Lost))
 	}
+}
+
+// queueName is what messages wait in.
+func queueName(s *pressure.Snapshot) string {
+	if s.Geometry.Mode == layout.ModeTransfer {
+		return "queue"
+	}
+	return "ring"
 }

@@ -33,7 +33,7 @@ func onCapacity(v *pressure.Verdict) string {
 	case !v.Advises(pressure.AdviceMoreCapacity):
 		return ""
 	case v.Cause == pressure.CauseBursts && v.Scheduled:
-		return ": then messages wait in the ring, as long as now in front of the producer"
+		return ": then messages wait in the queue, as long as now in front of the producer"
 	case v.Cause == pressure.CauseBursts:
 		return ": the producer waits only in bursts"
 	case v.Cause == pressure.CauseOverflow && v.Advises(pressure.AdviceKeepConsumer):
@@ -76,6 +76,9 @@ func action(v *pressure.Verdict, a pressure.Advice) string {
 	case pressure.AdviceKeepCapacity: // onCapacity says it
 		return ""
 	case pressure.AdviceMoreCapacity:
+		if v.Mode == layout.ModeTransfer {
+			return "raise the limit (--limit)"
+		}
 		return "use more capacity (--capacity, --slots)"
 	case pressure.AdviceRaiseLimit:
 		return "raise the limit (--limit)"

@@ -113,7 +113,7 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 	case pressure.CauseTooShort:
 		add("too short a time to tell")
 	case pressure.CauseBursts:
-		add("the ring was full for %s of %s", format.Duration(partOf(v.ProducerBlocked, v.BothRan)), format.Duration(v.BothRan))
+		add("the %s for %s of %s", wasFull(v), format.Duration(partOf(v.ProducerBlocked, v.BothRan)), format.Duration(v.BothRan))
 		missed(v, add)
 		add("the consumer slept %s of the time", format.Percent(v.ConsumerBlocked))
 	case pressure.CauseFills:
@@ -151,7 +151,15 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 	}
 }
 
-// missed says how many messages a larger ring would have had room for, where that is known.
+// wasFull says that there was no room.
+func wasFull(v *pressure.Verdict) string {
+	if v.Mode == layout.ModeTransfer {
+		return fmt.Sprintf("limit of %s was reached", format.Size(v.Limit))
+	}
+	return "ring was full"
+}
+
+// missed says how many messages a larger queue would have had room for, where that is known.
 func missed(v *pressure.Verdict, add func(string, ...any)) {
 	if v.Missed > 0 {
 		add("about %s would have been sent", format.Number(v.Missed, "more message"))
@@ -159,7 +167,7 @@ func missed(v *pressure.Verdict, add func(string, ...any)) {
 }
 
 func dropped(v *pressure.Verdict, add func(string, ...any)) {
-	add("%s of %s dropped because the ring was full", format.Count(v.Dropped), format.Messages(v.Offered))
+	add("%s of %s dropped because the %s", format.Count(v.Dropped), format.Messages(v.Offered), wasFull(v))
 	if v.ConsumerBlocked < pressure.Noticeable {
 		return
 	}
@@ -285,6 +293,10 @@ func forecast(v *pressure.Verdict) string {
 		return "there is no limit but the machine's memory"
 	case v.Mode == layout.ModeRing:
 		return fmt.Sprintf("at this rate the ring is full in about %s", in)
+	case v.OnFull == layout.PolicyBlock:
+		return fmt.Sprintf("at this rate the producer has to wait in about %s", in)
+	case v.OnFull == layout.PolicyDrop:
+		return fmt.Sprintf("at this rate messages are dropped in about %s", in)
 	}
 	return fmt.Sprintf("at this rate the limit of %s is reached in %s", format.Size(v.Limit), in)
 }

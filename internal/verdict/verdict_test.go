@@ -96,6 +96,22 @@ func TestWords_OfVerdicts(t *testing.T) {
 		}, pressure.AdviceKeepConsumer, more),
 			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time, but it was not always there", "start the consumer first and keep it running, or use more capacity (--capacity, --slots) for what is sent meanwhile"},
 
+		// A transfer that waits at its limit, or drops messages there.
+		{of(cb, pressure.CauseFills, transfer(func(v *pressure.Verdict) {
+			v.OnFull, v.ProducedPerSec, v.ConsumedPerSec, v.Grows, v.FullIn = layout.PolicyBlock, 1000, 300, true, 8*time.Second
+		}), speedUp, slow, keep),
+			"the producer sends 1,000 msg/s, the consumer receives 300; at this rate the producer has to wait in about 8.0 s", "speed up the consumer, or slow down the producer (--rate); a higher limit (--limit) only delays this"},
+		{of(cb, pressure.CauseFills, transfer(func(v *pressure.Verdict) {
+			v.OnFull, v.ProducedPerSec, v.ConsumedPerSec, v.Grows, v.FullIn = layout.PolicyDrop, 1000, 300, true, 8*time.Second
+		}), speedUp, slow, keep),
+			"the producer sends 1,000 msg/s, the consumer receives 300; at this rate messages are dropped in about 8.0 s", "speed up the consumer, or slow down the producer (--rate); a higher limit (--limit) only delays this"},
+		{of(pressure.Balanced, pressure.CauseBursts, transfer(func(v *pressure.Verdict) {
+			v.OnFull, v.ProducerBlocked, v.ConsumerBlocked = layout.PolicyBlock, 0.08, 0.5
+		}), more),
+			"the limit of 1 MiB was reached for 80ms of 1s; the consumer slept 50 % of the time", "raise the limit (--limit): the producer waits only in bursts"},
+		{of(cb, pressure.CauseOverflow, transfer(func(v *pressure.Verdict) { v.OnFull, v.Dropped, v.Offered = layout.PolicyDrop, 50, 250 }), speedUp, keep),
+			"50 of 250 messages dropped because the limit of 1 MiB was reached", "speed up the consumer; a higher limit (--limit) only delays this"},
+
 		// What is due by a schedule.
 		{of(cb, pressure.CauseWaits, due(1234, true, waits(0.9, 0)), speedUp, slow, keep),
 			"blocked: producer 90 %, consumer 0 % of the time; queue 50 % full; 1,234 messages that are due wait in front of the producer, and they become more",
@@ -106,7 +122,7 @@ func TestWords_OfVerdicts(t *testing.T) {
 			"the producer sends 200 of the 1,000 msg/s that are due, and is not blocked; 800 messages that are due wait in front of the producer, and they become more", "offer less (--rate)"},
 		{of(pressure.ProducerBound, pressure.CauseBursts, due(0, false, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked = 0.08, 0.5 }), more),
 			"the ring was full for 80ms of 1s; the consumer slept 50 % of the time",
-			"use more capacity (--capacity, --slots): then messages wait in the ring, as long as now in front of the producer"},
+			"use more capacity (--capacity, --slots): then messages wait in the queue, as long as now in front of the producer"},
 		{of(pressure.NoConsumer, pressure.CauseBlocked, due(992, true, func(v *pressure.Verdict) { v.Depth = 8 }), pressure.AdviceStartConsumer),
 			"there is no consumer; the producer is blocked; 8 messages are queued; 992 messages that are due wait in front of the producer, and they become more", "start a consumer"},
 		{of(pressure.NoProducer, "", func(v *pressure.Verdict) { v.LastProducer, v.NotSent = pressure.EndDied, 992 }, start),
