@@ -107,7 +107,7 @@ func TestPage_SlowConsumer(t *testing.T) {
 // wrongOnSlowPair returns what the card of a pair whose consumer is the slower side lacks.
 func wrongOnSlowPair(text, name string, producer int) (wrong []string) {
 	for class, want := range map[string]string{
-		"name": "^" + regexp.QuoteMeta(name) + "$", "mode": "^ring$", "kind": "^consumer-bound$", "why": "blocked: producer [5-9][0-9]|producer 100",
+		"name": "^" + regexp.QuoteMeta(name) + "$", "mode": `^ring \(hard\)$`, "kind": "^consumer-bound$", "why": "blocked: producer [5-9][0-9]|producer 100",
 		"advice": "speed up the consumer", "rate": `^[1-9][0-9]* msg/s$`, "depth": "^[1-8] of 8 slots$", "bytes": "B of 1 MiB$",
 		"where alive": fmt.Sprintf("^● pid %d$", producer), "blocked": `^([5-9][0-9]|100) %$`, "p50": "[0-9] ms$", "p99": "[0-9] ms$",
 	} {
