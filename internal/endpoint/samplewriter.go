@@ -14,13 +14,15 @@ import "sluice/layout"
 //
 //	commit   W1 the entry, beyond Producer.Samples, without PublishedAt
 //	publish  W2 PublishedAt of every entry that is staged
-//	         W3 Producer.Samples
+//	         W3 Producer.Samples, a release that covers W1 and W2
 //	         W4 Publish, whose last store, Index, is a release that covers W1 to W3
 //
 // A consumer that loads Samples after Index finds the entries of all messages up to that Index. It
-// may find more, of a publish that is under way, whose messages lie at that Index or beyond it. If
-// the producer is killed between W3 and W4, such entries stay and name messages that never were:
-// NewSampleWriter removes them.
+// may find more, of a publish that is under way, whose messages lie at that Index or beyond it: it
+// can tell because W3 is a release as well. Else it might find in the slot of such an entry what
+// was there a round before, take that for an entry that it has passed, and skip it. If the producer
+// is killed between W3 and W4, such entries stay and name messages that never were: NewSampleWriter
+// removes them.
 type SampleWriter struct {
 	h         *layout.Header
 	published uint64 // entries, since creation, that Producer.Samples shows
@@ -85,6 +87,6 @@ func (s *SampleWriter) Publish(now uint64) (n uint64) {
 		s.published++
 		s.staged--
 	}
-	s.h.Producer.Samples.StoreRelaxed(s.published)
+	s.h.Producer.Samples.StoreRelease(s.published)
 	return n
 }
