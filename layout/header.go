@@ -78,7 +78,7 @@ type Cursor struct {
 
 // SleepState is how one side sleeps. The sleeper writes the two thresholds, then the
 // flag; the peer clears the flag that it has seen with a compare-and-swap, and
-// only then wakes the sleeper. A transfer's producer stores it in Drain, and polls.
+// only then wakes the sleeper. A transfer's consumer waits at its socket and does not use it.
 type SleepState struct {
 	Flag  Uint64 `doc:"0 = awake; else the side sleeps or is about to: the number of this sleep"`
 	Index Uint64 `doc:"wake when the peer's Index has reached this"`

@@ -46,7 +46,7 @@ func (s *Sender) DeliverEnd() { s.loop.mustEnd.Store(true) }
 // any more. The role is held until Close.
 //
 // Any goroutine may call it, at any time, as Close and Abort: it waits for the call that is
-// under way, which waits for nobody itself, and every later one returns ErrClosed. What is
+// under way, which is ended if it waits, and every later one returns ErrClosed. What is
 // committed is sent, published or not. A reservation stays readable and writable until the
 // next Commit, Reserve or Send, or until the Sender is no longer reachable; what is written
 // there goes nowhere. ErrBusy when the call under way does not end.
