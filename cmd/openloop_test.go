@@ -232,7 +232,7 @@ func TestOpenLoop_Stopped_WhatIsDueStaysUnsent(t *testing.T) {
 	o.wantEnd(8, 0, 0, l.Unsent)
 }
 
-// What a killed producer owed is unsent for good. Its successor's schedule is a new one.
+// What a killed producer had not sent is unsent for good. Its successor's schedule is a new one.
 func TestOpenLoop_Killed_SuccessorOwesItsOwn(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)

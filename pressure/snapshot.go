@@ -148,7 +148,7 @@ func (s *Snapshot) readQueue(h *layout.Header) {
 			least = moved
 			s.Produced, s.Consumed, s.Lost = offered.Produced, consumed, lost
 			s.Dropped, s.RefusedMessages, s.Unsent = offered.Dropped, offered.RefusedMessages, offered.Unsent
-			s.Schedule.Unsent = offered.Owed
+			s.Schedule.Unsent = offered.ScheduleUnsent
 			s.QueueBytes = s.inUse(read, write)
 		}
 	}

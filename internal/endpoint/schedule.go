@@ -11,12 +11,15 @@ import (
 //
 // While a schedule is in force, what is unsent follows from Schedule.Due and from what was sent; it
 // shrinks when a backlog is sent. Once the schedule has ended, or its producer has a successor,
-// what it owed stays unsent for good: in RoleStats.Unsent. Which of the two holds is decided by a
-// single store, of Schedule.Holder or of RoleStats.Generation, so that a kill between any two
+// what of it is unsent stays so for good: in RoleStats.Unsent. Which of the two holds is decided by
+// a single store, of Schedule.Holder or of RoleStats.Generation, so that a kill between any two
 // stores changes no result.
 
 // BeginSchedule begins a schedule: messages at rate a second on average, the first of them due at
 // base, ns of the monotonic clock.
+//
+// Preconditions: it is the first one of this holder of the role. Offered tells two schedules apart
+// by their holders.
 func BeginSchedule(h *layout.Header, base uint64, rate float64) {
 	s := &h.Schedule
 	s.Base.Store(base)
@@ -41,7 +44,7 @@ func EndSchedule(h *layout.Header) {
 // schedule: Begin follows, and puts it into force.
 func SettleSchedule(h *layout.Header) {
 	if holder := h.Schedule.Holder.Load(); holder != 0 && holder == h.ProducerStats.Generation.Load() {
-		h.ProducerStats.Unsent.Store(owed(&h.Schedule, sentOrRefused(h)))
+		h.ProducerStats.Unsent.Store(unsentOf(&h.Schedule, sentOrRefused(h)))
 	}
 }
 
@@ -51,7 +54,7 @@ type Account struct {
 	Dropped         uint64 // by policy
 	RefusedMessages uint64 // given up because they were refused
 	Unsent          uint64 // due by a schedule, and none of these
-	Owed            uint64 // of Unsent, those of the schedule in force: their producer may yet send them
+	ScheduleUnsent  uint64 // of Unsent, those of the schedule in force: its producer may yet send them
 }
 
 // Offered returns the messages that were offered.
@@ -65,11 +68,11 @@ func Offered(h *layout.Header) (a Account) {
 	const maxTries = 1000 // a hostile peer may keep this loop going
 	for range maxTries {
 		holder, generation := s.Holder.Load(), own.Generation.Load()
-		// What is owed before what was sent, which grows: the sum is never too small.
+		// What was due before what was sent, which grows: the sum is never too small.
 		settled, schedule := own.Unsent.Load(), loadSchedule(s)
 		if a = loadSent(h); holder != 0 && holder == generation {
-			a.Unsent = owed(&schedule, a.Offered())
-			a.Owed = a.Unsent - schedule.UnsentBefore.Load()
+			a.Unsent = unsentOf(&schedule, a.Offered())
+			a.ScheduleUnsent = a.Unsent - schedule.UnsentBefore.Load()
 		} else {
 			a.Unsent = settled
 		}
@@ -88,8 +91,8 @@ func loadSchedule(s *layout.Schedule) (c layout.Schedule) {
 	return c
 }
 
-// owed returns what is unsent while the schedule is in force and that many messages were sent.
-func owed(s *layout.Schedule, sent uint64) uint64 {
+// unsentOf returns what is unsent while the schedule is in force and that many messages were sent.
+func unsentOf(s *layout.Schedule, sent uint64) uint64 {
 	return s.UnsentBefore.Load() + uint64(max(0, int64(s.SentBefore.Load()+s.Due.Load()-sent)))
 }
 

@@ -54,15 +54,15 @@ func TestOffered_BacklogIsSent(t *testing.T) {
 	NoteDue(h, 20)
 	EndSchedule(h)
 	wantOffered(t, h, 23, 9)
-	send(h, 5) // not what was owed
+	send(h, 5) // not what was unsent
 	wantOffered(t, h, 28, 9)
 	BeginSchedule(h, 1, 1000)
 	NoteDue(h, 2)
 	wantOffered(t, h, 30, 11)
 }
 
-// What a dead producer owed stays unsent, whatever its successor sends, and whether that one has a
-// schedule or not; and it is counted once, even if successors die while they take over.
+// What a dead producer had not sent stays unsent, whatever its successor sends, and whether that
+// one has a schedule or not; and it is counted once, even if successors die while they take over.
 func TestOffered_ProducerKilled_StaysUnsent(t *testing.T) {
 	h := producerOf(t, layout.ModeRing)
 	BeginSchedule(h, 1, 1000)
