@@ -205,9 +205,15 @@ func (o *options) parseInput(c *urfave.Context) error {
 	return nil
 }
 
-// maxOpenLoopRate is far more than can be sent, and a number of messages that can still be counted
-// one by one while they become due.
-const maxOpenLoopRate = 1e8
+// maxOpenLoopRate is more than can be sent. With poisson it is as many bursts as can be counted one
+// by one while they become due, at up to 0.1 us each, beside the sending: a count that falls behind
+// would hold up the end of the run.
+func maxOpenLoopRate(s schedule.Spec) float64 {
+	if s.Arrivals == schedule.Poisson {
+		return min(1e8, 5e6*float64(s.Burst))
+	}
+	return 1e8
+}
 
 // parseLoad parses the flags that say when messages are sent.
 func (o *options) parseLoad(c *urfave.Context) error {
@@ -221,8 +227,9 @@ func (o *options) parseLoad(c *urfave.Context) error {
 		return cli.WithHint(cli.UsageError("%s needs a rate", cli.FlagSource(c, "open-loop")), "add --rate N: message k is due k/N seconds after the start")
 	case o.load.Rate == 0:
 		return cli.WithHint(rejectFlags(c, []string{"arrivals"}, "without a rate"), "add --rate N")
-	case o.load.Rate > maxOpenLoopRate && o.openLoop:
-		return cli.UsageError("%s: invalid number %g: want one <= %g with --open-loop", cli.FlagSource(c, "rate"), o.load.Rate, float64(maxOpenLoopRate))
+	case o.load.Rate > maxOpenLoopRate(o.load) && o.openLoop:
+		return cli.UsageError("%s: invalid number %g: want one <= %g with --open-loop and --arrivals %s",
+			cli.FlagSource(c, "rate"), o.load.Rate, maxOpenLoopRate(o.load), cli.GetChoice(c, "arrivals"))
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ type OpenLoop struct {
 //
 // Preconditions: s.Rate is greater than 0; input is that of a regular file.
 func NewOpenLoop(to sluice.Producer, s schedule.Spec, count uint64, duration time.Duration, input Cutter) *OpenLoop {
-	o := &OpenLoop{spec: s, end: duration, count: count, to: to, header: to.Segment().Header(), yield: runtime.GOMAXPROCS(0) == 1}
+	o := &OpenLoop{spec: s, end: min(duration, schedule.Never), count: count, to: to, header: to.Segment().Header(), yield: runtime.GOMAXPROCS(0) == 1}
 	if duration <= 0 {
 		o.end = schedule.Never
 	}

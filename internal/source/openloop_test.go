@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -179,6 +180,21 @@ func TestOpenLoop_Duration_EndsSchedule(t *testing.T) {
 			to.wantAccount(t, 50, 50-uint64(len(to.due)))
 		}
 	}
+}
+
+// The longest time there is does not become the shortest.
+func TestOpenLoop_LongestDuration_DoesNotEnd(t *testing.T) {
+	to := newSlowProducer(t)
+	o := NewOpenLoop(to, schedule.Spec{Rate: 1000}, 3, math.MaxInt64, nil)
+	stopAfter := func(after time.Duration) {
+		if after < 24*time.Hour {
+			t.Errorf("it is to stop after %v", after)
+		}
+	}
+	if err := o.Run(stopAfter, func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: 3, Pace: o}) }); err != nil {
+		t.Fatal(err)
+	}
+	to.wantAccount(t, 3, 0)
 }
 
 // A wait for a message that is due tomorrow ends with its context, and nothing is due meanwhile.
