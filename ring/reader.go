@@ -412,6 +412,7 @@ func (r *Reader) refresh() (bool, error) {
 		return false, fmt.Errorf("%w: write index %d with read index %d in a ring of %d bytes", ErrCorrupt, index, r.index, r.mem.Geometry.Capacity)
 	}
 	r.seen.StoreRelaxed(index)
+	r.samples.Refresh()
 	return true, nil
 }
 

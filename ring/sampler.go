@@ -26,10 +26,11 @@ type sampler struct {
 }
 
 // The distance between looks is doubled when they are closer than tooDense on average and halved
-// when they are farther apart than tooSparse. A sample takes about 100 ns, so at tooDense samples
-// take a thousandth of the time.
+// when they are farther apart than tooSparse. A sample costs both sides together less than a
+// microsecond, most of it for cache lines that move (docs/protocol.md), so at tooDense samples take
+// less than half a per cent.
 const (
-	tooDense  = 100_000   // ns
+	tooDense  = 200_000   // ns
 	tooSparse = 1_000_000 // ns
 	maxStep   = 20
 

@@ -36,7 +36,10 @@ func (w *Writer) SetDue(at time.Time) {
 
 // stageSample looks whether the message that is being committed is a sample, and makes it one.
 func (w *Writer) stageSample() {
-	if n := w.sampler.look(w.staged, w.dueAt, w.samples.Queued()); n > 0 {
+	// The Reader's cache line is loaded here, for both, and nowhere else at a sample.
+	queued := w.samples.Queued()
+	w.noteDepth(w.peerCursor.Count.Load())
+	if n := w.sampler.look(w.staged, w.dueAt, queued); n > 0 {
 		w.samples.Stage(w.tail, w.dueAt, n)
 		if w.dueAt != 0 {
 			w.sampler.adapt(w.dueAt)
@@ -55,7 +58,6 @@ func (w *Writer) publishSamples() {
 		}
 	}
 	w.ownStats.ProgressAt.StoreRelaxed(now)
-	w.noteDepth(w.peerCursor.Count.Load())
 }
 
 // sampleOften makes samples denser: a side has slept. Where messages have due times, those say how

@@ -17,6 +17,7 @@ type SampleReader struct {
 	h    *layout.Header
 	used uint64 // entries, since creation, that are counted or skipped: Consumer.Samples
 	next uint64 // the entry to look at next; those before it are taken or skipped
+	end  uint64 // Producer.Samples, as last seen
 
 	takenAt [layout.SampleSlots]uint64 // of the entries from used to next: when; 0 = skipped
 
@@ -30,30 +31,29 @@ func NewSampleReader(h *layout.Header) SampleReader {
 		s.used = written // a hostile side has stored one of them
 		h.Consumer.Samples.Store(written)
 	}
-	s.next = s.used
+	s.next, s.end = s.used, s.used
 	return s
 }
 
-// Next returns where the next sample is, of the messages from index head to seen, which is the
-// producer's Index as it was loaded last, before this call; seen if none of them is a sample. It
-// skips entries that lie before head.
-//
-// Producer.Samples is loaded after seen was. So the entries of all messages up to seen are there,
-// and those among them that lie before seen stay as they are until Count is done with them: only
-// those at the Index of a producer that was killed, or beyond it, are removed.
-func (s *SampleReader) Next(head, seen uint64) uint64 {
-	return s.nextWith(head, seen, (*layout.Uint64).Load)
+// Refresh looks at how many entries the producer has written. It comes after every load of the
+// producer's Index, whose cache line it shares, and before Next is asked for messages up to there.
+func (s *SampleReader) Refresh() {
+	s.end = s.h.Producer.Samples.Load()
+	if s.end-s.used > layout.SampleSlots || int64(s.end-s.next) < 0 {
+		s.end = s.next // a hostile peer has stored it
+	}
 }
 
-// nextWith is Next with the load as a parameter, for a test in which the producer stores between
-// any two of them.
-func (s *SampleReader) nextWith(head, seen uint64, load func(*layout.Uint64) uint64) uint64 {
-	written := load(&s.h.Producer.Samples)
-	if written-s.used > layout.SampleSlots || int64(written-s.next) < 0 {
-		return seen // a hostile peer has stored it
-	}
-	for ; s.next != written; s.next++ {
-		index := load(&sampleAt(s.h, s.next).Index)
+// Next returns where the next sample is, of the messages from index head to seen, which is the
+// producer's Index as it was loaded before the last Refresh; seen if none of them is a sample. It
+// skips entries that lie before head.
+//
+// Producer.Samples was loaded after seen. So the entries of all messages up to seen are there, and
+// those of them stay as they are until Count is done with them: only entries at the Index of a
+// producer that was killed, or beyond it, are removed, and replaced by others that lie there.
+func (s *SampleReader) Next(head, seen uint64) uint64 {
+	for ; s.next != s.end; s.next++ {
+		index := sampleAt(s.h, s.next).Index.Load()
 		if index-head < seen-head {
 			return index
 		}

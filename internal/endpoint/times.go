@@ -22,53 +22,61 @@ func DueAt(at time.Time) uint64 {
 	return min(max(1, monotonic.At(at)), math.MaxInt64)
 }
 
+// maxMessages is how many messages a sample can stand for; more is nonsense of a hostile peer.
+const maxMessages = 1 << 53
+
 // AddTimes counts a sample whose time is ns and that stands for n messages: itself, and those since
 // the sample before it, whose time was before, NoTime if there is none. Their times are taken to
 // lie evenly between the two, so that a backlog that was sampled a few times counts as what it was.
 // A histogram has one writer.
 func AddTimes(h *layout.Histogram, before, ns, n uint64) {
-	ns = min(ns, layout.MaxLatency)
+	n, ns = min(n, maxMessages), min(ns, layout.MaxLatency)
 	if before == NoTime || n == 1 {
 		before = ns
 	}
 	before = min(before, layout.MaxLatency)
-	low, high := min(before, ns), max(before, ns)
-	var counted uint64
-	for i := layout.LatencyBucket(low); counted < n; i++ {
-		upTo := n
-		if _, end := layout.LatencyBounds(i); end < high {
-			// Step j of n lies below end+1 if j*(high-low) < n*(end+1-low). Upwards j is from
-			// 1 to n, downwards from 0 to n-1.
-			upTo = quotient(n, end+1-low, 1, high-low)
-			if before == high {
-				upTo = min(upTo+1, n)
-			}
-		}
-		if upTo > counted {
-			h.Buckets[i].AddRelaxed(upTo - counted)
-			counted = upTo
-		}
-	}
+	spread(h, before, ns, n)
 	h.Count.AddRelaxed(n)
 	// n steps of the same width from before to ns, of which the last one is ns.
 	if ns >= before {
-		h.Sum.AddRelaxed(n*before + quotient(n+1, ns-before, 0, 2))
+		h.Sum.AddRelaxed(n*before + half(n+1, ns-before))
 	} else {
-		h.Sum.AddRelaxed(n*before - quotient(n+1, before-ns, 0, 2))
+		h.Sum.AddRelaxed(n*before - half(n+1, before-ns))
 	}
 	if ns > h.Max.LoadRelaxed() {
 		h.Max.StoreRelaxed(ns)
 	}
 }
 
-// quotient returns (a*b - less) / by, or NoTime if that does not fit into 64 bits; by is not 0, and
-// a*b at least less.
-func quotient(a, b, less, by uint64) uint64 {
-	hi, lo := bits.Mul64(a, b)
-	lo, borrow := bits.Sub64(lo, less, 0)
-	if hi -= borrow; hi >= by {
-		return NoTime
+// spread adds n messages to the buckets from one time to another. That can be hundreds of buckets
+// for each sample, so a step has no division.
+func spread(h *layout.Histogram, from, to, n uint64) {
+	low, high := min(from, to), max(from, to)
+	first, last := layout.LatencyBucket(low), layout.LatencyBucket(high)
+	if n == 0 || first == last {
+		h.Buckets[last].AddRelaxed(n)
+		return
 	}
-	q, _ := bits.Div64(hi, lo, by)
-	return q
+	perNs := float64(n) / float64(high-low)
+	counted := uint64(0)
+	for i := first; i < last; i++ {
+		_, end := layout.LatencyBounds(i)
+		// The n times are (high-low)/n apart. That many of them lie up to end, and low itself if
+		// the last one is there.
+		upTo := uint64(int64(float64(int64(end+1-low)) * perNs))
+		if from == high {
+			upTo++
+		}
+		if upTo = min(upTo, n); upTo > counted {
+			h.Buckets[i].AddRelaxed(upTo - counted)
+			counted = upTo
+		}
+	}
+	h.Buckets[last].AddRelaxed(n - counted)
+}
+
+// half returns a*b / 2, less than 2^64 if that does not fit.
+func half(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi<<63 | lo>>1
 }

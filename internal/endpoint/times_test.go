@@ -13,7 +13,7 @@ import (
 func TestAddTimes_SpreadEvenly(t *testing.T) {
 	for _, c := range []struct{ before, ns, n uint64 }{
 		{NoTime, 100, 1}, {NoTime, 0, 7}, {NoTime, layout.MaxLatency + 5, 3},
-		{5, 100, 1}, {100, 5, 1}, {0, 1000, 1000}, {1000, 0, 1000}, {50, 50, 9},
+		{5, 100, 1}, {100, 5, 1}, {0, 999, 2}, {999, 0, 2}, {0, 1000, 1000}, {1000, 0, 1000}, {50, 50, 9},
 		{1_000_000_000, 1_000_000, 999}, {1_000, 1_000_000_000, 12_345}, {3, 90, 4000}, {90, 3, 4000},
 		{layout.MaxLatency, 0, 1 << 20},
 	} {
@@ -33,7 +33,7 @@ func TestAddTimes_SpreadEvenly(t *testing.T) {
 		for i := range h.Buckets {
 			got, want := h.Buckets[i].Load(), want.Buckets[i].Load()
 			total += got
-			if max(got, want)-min(got, want) > 1 { // a step may lie at the edge of its bucket
+			if max(got, want)-min(got, want) > min(1, c.n/3) { // a step of many may lie at the edge of its bucket
 				t.Errorf("%+v: bucket %d has %d, want %d", c, i, got, want)
 			}
 		}
