@@ -192,6 +192,19 @@ func TestTimes_NoDueTime_NoResponse(t *testing.T) {
 	})
 }
 
+func TestTimes_SentBeforeDue_Zero(t *testing.T) {
+	s, r := pair(t, endOptions{})
+	s.SetDue(time.Now().Add(time.Hour))
+	send(t, s, "a")
+	wantMessages(t, r, "a")
+	r.Release()
+	wantTimes(t, r, 1, 1)
+	if h := &r.segment.Header().Response; h.Sum.Load() != 0 || h.Max.Load() != 0 || h.Buckets[0].Load() != 1 {
+		t.Errorf("a response time of %d ns", h.Max.Load())
+	}
+	ended(t, s, r)
+}
+
 // Times end when a message is taken, and count when it is released.
 func TestTimes_CountedAtRelease(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {
