@@ -114,9 +114,11 @@ func (p *progress) publish(to mark) {
 			p.sleeper.Wake(to.bytes, to.messages)
 		}
 	}
-	// After Count: whoever is killed in between counts them not at all, rather than twice.
-	p.times.release(to.messages)
 }
+
+// publishTimes counts the times of what was released. It comes after publish: who is killed in
+// between has counted them not at all, rather than twice.
+func (p *progress) publishTimes() { p.times.release(p.released.messages) }
 
 // releasedHere returns how many messages this Receiver has released.
 func (p *progress) releasedHere() uint64 {

@@ -27,13 +27,13 @@ func (r *Receiver) load(ctx context.Context) error {
 	}
 	e, fd := conn.take()
 	again := r.seen.messages+uint64(e.messages) <= r.skip
-	if err := r.open(conn, &e, fd, !again); err != nil {
+	if err := r.open(conn, e, fd, !again); err != nil {
 		r.disconnect() // the producer still has it, and what came after
 		return err
 	}
 	now := monotonic.Now()
 	r.own.ProgressAt.StoreRelaxed(now)
-	r.seen = r.seen.after(&e)
+	r.seen = r.seen.after(e)
 	if again { // released before, by whoever did not live to say so
 		r.taken, r.left = r.seen.messages, 0
 		r.settle()
@@ -42,7 +42,7 @@ func (r *Receiver) load(ctx context.Context) error {
 	r.loads++
 	r.current.packed, r.current.weight, r.current.end = e.flags&flagPacked != 0, e.memory(), r.seen
 	r.left, r.timed = e.messages, e.messages
-	r.times.load(&e, r.seen.messages, now)
+	r.times.load(e, r.seen.messages, now)
 	return nil
 }
 

@@ -322,6 +322,7 @@ func (r *Receiver) releaseOldest(n int) {
 	}
 	r.unmapReleased()
 	r.publish(to)
+	r.publishTimes()
 }
 
 // release is Release within a call.
@@ -342,6 +343,7 @@ func (r *Receiver) release() {
 	r.unmapReleased()
 	at.messages = messages
 	r.publish(r.markAt(at))
+	r.publishTimes()
 }
 
 // unmapReleased unmaps what no held message can be in.

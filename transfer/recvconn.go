@@ -66,12 +66,12 @@ func (c *recvConn) interrupt() { c.conn.SetReadDeadline(time.Unix(1, 0)) }
 // pending reports whether buffers of the last packet were not taken.
 func (c *recvConn) pending() bool { return len(c.entries) > 0 }
 
-// take returns the next buffer of the last packet, with its descriptor, -1 if it has none,
-// which is the caller's from here on.
+// take returns the next buffer of the last packet, valid until receive, with its descriptor, -1 if
+// it has none, which is the caller's from here on.
 //
 // Preconditions: pending.
-func (c *recvConn) take() (e entry, fd int) {
-	e, fd = c.entries[0], -1
+func (c *recvConn) take() (e *entry, fd int) {
+	e, fd = &c.entries[0], -1
 	c.entries = c.entries[1:]
 	if e.flags&flagDescriptor != 0 {
 		fd = c.fds[0]

@@ -25,8 +25,8 @@ type takeTimes struct {
 
 	// What was taken and not released: a ring of groups of samples. When it is full, each group
 	// is merged with the next one, and later groups are as large.
-	pending    []takenSample
-	head, tail int    // of the oldest, and behind the newest; both 0 when there is none
+	pending    *[maxPendingSamples]takenSample
+	head, tail uint   // of the oldest, and behind the newest; both 0 when there is none
 	upTo       uint64 // of the oldest, if there is one
 	group      int    // samples in a group; 0 when there is none
 	inNewest   int    // samples in the newest
@@ -96,7 +96,7 @@ func (t *takeTimes) sample(taken, n uint64) {
 			s.due = n
 		}
 	}
-	t.push(&s)
+	t.push(s)
 }
 
 // timeOf returns the times of a message of the buffer, by its number there, from 1. Those between
@@ -123,9 +123,9 @@ func (t *takeTimes) timeOf(number uint64) messageTime {
 // another time namespace, or hostile.
 func elapsed(then, now uint64) uint64 { return uint64(max(0, int64(now-then))) }
 
-func (t *takeTimes) push(s *takenSample) {
+func (t *takeTimes) push(s takenSample) {
 	if t.pending == nil {
-		t.pending = make([]takenSample, maxPendingSamples)
+		t.pending = new([maxPendingSamples]takenSample)
 	}
 	if t.inNewest < t.group {
 		t.at(t.tail - 1).join(s)
@@ -134,20 +134,20 @@ func (t *takeTimes) push(s *takenSample) {
 		if t.tail-t.head == maxPendingSamples {
 			t.merge()
 		}
-		*t.at(t.tail) = *s
+		*t.at(t.tail) = s
 		t.tail++
 		t.group, t.inNewest = max(1, t.group), 1
 	}
 	t.upTo = t.at(t.head).upTo
 }
 
-func (t *takeTimes) at(i int) *takenSample { return &t.pending[i%maxPendingSamples] }
+func (t *takeTimes) at(i uint) *takenSample { return &t.pending[i%maxPendingSamples] }
 
 // merge makes groups of twice the size.
 func (t *takeTimes) merge() {
-	for i := range maxPendingSamples / 2 {
+	for i := range uint(maxPendingSamples / 2) {
 		merged := *t.at(t.head + 2*i)
-		merged.join(t.at(t.head + 2*i + 1))
+		merged.join(*t.at(t.head + 2*i + 1))
 		*t.at(t.head + i) = merged
 	}
 	t.tail = t.head + maxPendingSamples/2
@@ -155,7 +155,7 @@ func (t *takeTimes) merge() {
 }
 
 // join makes s stand for the messages of the next one as well.
-func (s *takenSample) join(next *takenSample) {
+func (s *takenSample) join(next takenSample) {
 	s.upTo, s.latency = next.upTo, next.latency
 	s.messages += next.messages
 	s.due += next.due
@@ -173,7 +173,7 @@ func (t *takeTimes) release(messages uint64) {
 
 func (t *takeTimes) count(messages uint64) {
 	for t.upTo <= messages {
-		t.add(t.at(t.head))
+		t.add(*t.at(t.head))
 		if t.head++; t.head == t.tail {
 			t.forget()
 			return
@@ -183,7 +183,7 @@ func (t *takeTimes) count(messages uint64) {
 }
 
 // add counts a sample in the header page.
-func (t *takeTimes) add(s *takenSample) {
+func (t *takeTimes) add(s takenSample) {
 	endpoint.AddTimes(&t.h.Latency, t.before.latency, s.latency, s.messages)
 	if s.due > 0 {
 		endpoint.AddTimes(&t.h.Response, t.before.response, s.response, s.due)
@@ -211,7 +211,7 @@ func (t *takeTimes) finish(taken, released uint64) {
 			}
 			s.latency, s.response = toPart(t.before.latency, s.latency), toPart(t.before.response, s.response)
 			s.messages, s.due = part, min(s.due, part)
-			t.add(&s)
+			t.add(s)
 		}
 	}
 	t.forget()
