@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"testing"
+	"time"
 
 	"sluice/layout"
 )
@@ -134,6 +135,11 @@ func FuzzHostileHeader(f *testing.F) {
 			_, err = r.Next(canceled)
 			documented(t, err)
 			between = scribble(between)
+			if round%3 > 0 { // else as before
+				w.SetDue(time.Now().Add(time.Duration(round-8) * time.Millisecond))
+			} else if round%2 > 0 {
+				w.SetDue(time.Time{})
+			}
 			if buf, err := w.TryReserve(round * 50); documented(t, err) {
 				w.Commit(len(buf))
 			}

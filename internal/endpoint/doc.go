@@ -8,6 +8,6 @@
 // Package layout says where the fields lie; the order of the stores and loads here is what
 // keeps them consistent when a process is killed between any two of them. Functions for the
 // holder of a role are for one goroutine at a time. Functions that only read may be called
-// by anybody who has the header mapped, at any time: [Published], [BlockedAt], [Died],
+// by anybody who has the header mapped, at any time: [Published], [Offered], [BlockedAt], [Died],
 // [EndUnreported], [EndPending], [UnreportedIncomplete], [LostUnreported] and [CarryOver].
 package endpoint
