@@ -31,6 +31,7 @@ type traced struct {
 	// Set before armed.
 	killAt string      // the call, as in calls; "" = none
 	holdAt string      // the command is stopped before the first such call, which is the first in calls; "" = none
+	names  bool        // calls are noted without their arguments: where a command repeats what it does
 	armed  atomic.Bool // from then on calls are noted
 
 	held    chan struct{} // closed when it is stopped
@@ -176,6 +177,9 @@ func (p *traced) enter(tid int) {
 		p.noting = true
 	}
 	call = strings.ReplaceAll(call, p.name, "NAME")
+	if p.names {
+		call, _, _ = strings.Cut(call, "(")
+	}
 	equal := 1
 	for _, c := range p.calls {
 		if strings.HasPrefix(c, call+" #") {

@@ -21,6 +21,30 @@ func TestBufpool_ReusesAndBounded(t *testing.T) {
 	}
 }
 
+// What a Sender keeps for reuse counts below its limit, and is not kept beyond it.
+func TestBufpool_CountsInBudget(t *testing.T) {
+	budget := memBudget{limit: 250}
+	s := bufpool{budget: &budget}
+	for range 3 {
+		s.put(make([]byte, 100))
+	}
+	if n := budget.taken.Load(); n != 200 || len(s.bufs) != 2 {
+		t.Errorf("%d bytes are counted, of %d buffers", n, len(s.bufs))
+	}
+	s.get(100)
+	if n := budget.taken.Load(); n != 100 {
+		t.Errorf("%d bytes are counted when one is used again", n)
+	}
+	s.get(200) // what is too small goes to the collector
+	if n := budget.taken.Load(); n != 0 {
+		t.Errorf("%d bytes are counted when none is kept", n)
+	}
+	s.put(make([]byte, 50))
+	if !s.clear() || budget.taken.Load() != 0 || s.clear() {
+		t.Error("something is left after clear")
+	}
+}
+
 // The memory that was used last may still be in a cache.
 func TestBufpool_LastReturnedFirst(t *testing.T) {
 	var s bufpool

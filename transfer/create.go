@@ -80,7 +80,10 @@ func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt S
 		}
 		s.attach(opt)
 		h.ProducerSocket.Store(path)
-		s.queue = newOutQueue(s.stats, s.peer, limit, opt.Recycle, s.sleeper.Interrupt)
+		s.queue = newOutQueue(s.stats, h, limit, opt.Recycle, s.sleeper.Interrupt)
+		if s.onLimit == Block && !seg.Absent(layout.Consumer) {
+			s.queue.inherit(s.next.bytes)
+		}
 		s.own.MaxDescriptors.Store(uint64(s.queue.memory.fds.max))
 		s.loop = newSendLoop(seg, s.queue, s.stats, s.next, path, opt)
 		return nil

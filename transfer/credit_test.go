@@ -494,3 +494,78 @@ func receiverSleeper(s *Sender) sleep.Sleeper {
 
 // queued is Unread for a goroutine that is not the Sender's.
 func queued(s *Sender) uint64 { return s.cursor.Count.Load() - s.peerAt.Count.Load() }
+
+// What a consumer still has of a producer that was killed takes memory, too: the next one may not
+// have a limit's worth beside it.
+func TestBlock_SuccessorOfKilled_CountsWhatConsumerStillHas(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
+		opt.OnLimit, opt.Limit, opt.Batch = Block, 16*pageSize, 1
+		first, r := withoutSendLoop(t, &opt)
+		for range 16 {
+			send(t, first, pageful)
+		}
+		first.Flush()
+		for first.loop.sent.messages < 16 {
+			if _, err := first.loop.step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 16 {
+			wantMessages(t, r, pageful)
+		}
+		killsSender(t, first)
+		s := create(t, r.segment.Name(), opt)
+		next := sendInBackground(t.Context(), s)
+		waitUntilBlocked(t, s, 1)
+		if n := s.own.Memory.Load(); n != 16*pageSize {
+			t.Errorf("%d bytes are said to be taken", n)
+		}
+		r.ReleaseN(8)
+		testenv.WantErr(t, next(), nil)
+		for range 7 {
+			send(t, s, pageful)
+		}
+		s.Flush()
+		if n := s.own.Memory.Load(); n != 16*pageSize {
+			t.Errorf("%d bytes are said to be taken, with 8 pages of each producer", n)
+		}
+		r.Release()
+		take(t, r, 8)
+		ended(t, s, r)
+	})
+}
+
+// Of a producer that died without a consumer there is nothing left.
+func TestBlock_SuccessorOfKilled_NoConsumer_HasWholeLimit(t *testing.T) {
+	opt := endOptions{OnLimit: Block, Limit: 16 * pageSize, Keep: true}
+	first, r := withoutSendLoop(t, &opt)
+	for range 16 {
+		send(t, first, pageful)
+	}
+	closes(t, r)
+	killsSender(t, first)
+	s := create(t, first.segment.Name(), opt)
+	for range 16 {
+		send(t, s, pageful)
+	}
+	if waits := s.own.Waits.Load(); waits != 0 {
+		t.Errorf("blocked %d times below the limit", waits)
+	}
+	r = open(t, first.segment.Name(), opt)
+	take(t, r, 16)
+	if lost := r.own.Lost.Load(); lost != 16 {
+		t.Errorf("%d of the first producer are counted as lost", lost)
+	}
+}
+
+// withoutSendLoop returns a pair whose Sender sends nothing by itself, and sets the socket of opt.
+func withoutSendLoop(t *testing.T, opt *endOptions) (*Sender, *Receiver) {
+	t.Helper()
+	name, at := place(t)
+	opt.Socket = at.Socket
+	s, err := newSender(t.Context(), name, opt.sender())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, open(t, name, *opt)
+}

@@ -284,6 +284,61 @@ func TestLimit_BoundsRealMemory(t *testing.T) {
 	})
 }
 
+// Without descriptors messages wait in ordinary memory: that is bounded too, with what is kept of
+// it for reuse.
+func TestLimit_BoundsOrdinaryMemory(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
+		opt.Limit, opt.OnLimit = 64*pageSize, Drop
+		if opt.Buffer > 0 {
+			opt.Buffer = 16 * int(pageSize)
+		}
+		name, at := place(t)
+		opt.Socket = at.Socket
+		s := create(t, name, opt)
+		s.queue.memory.fds.max = 2
+		held := func() (n uint64) {
+			s.queue.mu.Lock()
+			defer s.queue.mu.Unlock()
+			for i := range s.queue.unsent.len() {
+				n += uint64(cap(s.queue.unsent.at(i).data))
+			}
+			return n + uint64(s.queue.memory.plain.bytes) + testenv.MemfdBytes(os.Getpid())
+		}
+		sent := 0
+		for range 2 {
+			for i := range 100 {
+				size := 10
+				if i%10 == 0 {
+					size = 40_000 // whose memory the next ones must not wait in
+				}
+				switch err := s.Send(t.Context(), make([]byte, size)); err {
+				case nil:
+					sent++
+				case ErrDropped:
+				default:
+					t.Fatal(err)
+				}
+				s.Flush()
+				if n := held(); n > opt.Limit {
+					t.Fatalf("%d bytes are held after %d messages, with a limit of %d", n, i+1, opt.Limit)
+				}
+			}
+			r := open(t, name, opt)
+			for range sent {
+				if _, err := r.Next(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				r.Release()
+			}
+			sent = 0
+			if n := held(); n > opt.Limit {
+				t.Errorf("%d bytes are held when all is released", n)
+			}
+			closes(t, r)
+		}
+	})
+}
+
 // A peak takes memory, and leaves it when it is over.
 func TestMemory_GivenBackAfterPeak(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, opt endOptions) {

@@ -42,6 +42,7 @@ func (b *outBuffer) end() position {
 // in the header page, when the segment is truncated, leaves it unlocked.
 type outQueue struct {
 	consumer  *layout.RoleStats
+	released  *layout.Uint64 // the consumer's Index
 	memory    outMemory
 	wake      chan struct{} // there is something to do for the sendLoop; one is enough
 	interrupt func()        // makes a Sender that waits look again
@@ -57,19 +58,48 @@ type outQueue struct {
 	unreleased        bufferQueue // sent, and not released by the consumer
 	unbackedBytes     int         // ordinary memory of the unbacked
 	peakUnbackedBytes int         // the most of it since the last trim
-	lagging           bool        // the Sender waits for what the consumer has released to be reclaimed
-	idleSince         time.Time   // since when the queue was empty, as far as trim has seen; zero = it was not
-	trimmed           bool        // since then
+	inherited         inheritance
+	lagging           bool      // the Sender waits for what the consumer has released to be reclaimed
+	idleSince         time.Time // since when the queue was empty, as far as trim has seen; zero = it was not
+	trimmed           bool      // since then
 }
 
-func newOutQueue(stats *senderStats, consumer *layout.RoleStats, limit uint64, recycle bool, interrupt func()) *outQueue {
-	q := &outQueue{consumer: consumer, wake: make(chan struct{}, 1), interrupt: interrupt}
+func newOutQueue(stats *senderStats, h *layout.Header, limit uint64, recycle bool, interrupt func()) *outQueue {
+	q := &outQueue{consumer: &h.ConsumerStats, released: &h.Consumer.Index, wake: make(chan struct{}, 1), interrupt: interrupt}
 	m := &q.memory
 	m.recycle, m.stats = recycle, stats
 	m.fds.max = maxDescriptors()
 	m.bytes.limit = limit
-	m.recycled.fds, m.recycled.bytes, m.recycled.maxSize = &m.fds, &m.bytes, maxFileSize()
+	m.plain.budget = &m.bytes
+	m.recycled.fds, m.recycled.bytes, m.recycled.plain, m.recycled.maxSize = &m.fds, &m.bytes, &m.plain, maxFileSize()
 	return q
+}
+
+// inheritance is the memory of an earlier Sender's messages that a consumer which lives may still
+// have: it counts as this Sender's, until the consumer has released it, or finds that it is lost.
+type inheritance struct {
+	upTo  uint64 // where they end in the stream, bytes
+	bytes uint64 // that are counted
+}
+
+// inherit counts what the consumer has of the stream before that byte.
+func (q *outQueue) inherit(upTo uint64) {
+	q.inherited.upTo = upTo
+	q.inherited.bytes = min(q.inherited.left(q.released.Load()), q.memory.bytes.limit)
+	q.memory.bytes.add(q.inherited.bytes)
+	q.memory.report()
+}
+
+// left returns what is left of it when that much of the stream is released.
+func (i *inheritance) left(released uint64) uint64 { return uint64(max(0, int64(i.upTo-released))) }
+
+// reclaimInherited stops to count what the consumer has released of it. q.mu is held.
+func (q *outQueue) reclaimInherited() {
+	if left := q.inherited.left(q.released.Load()); left < q.inherited.bytes {
+		q.memory.bytes.give(q.inherited.bytes - left)
+		q.inherited.bytes = left
+		q.memory.report()
+	}
 }
 
 // push adds a buffer. The Sender's goroutine calls it.
@@ -124,7 +154,7 @@ func (q *outQueue) reserve(n uint64) (charged uint64, ok bool) {
 		if m.bytes.take(charged) {
 			return charged, true
 		}
-		if m.recycled.evict() {
+		if m.plain.clear() || m.recycled.evict() {
 			continue
 		}
 		// The consumer may have released what the sendLoop has sent this moment, and has
@@ -256,6 +286,9 @@ func (q *outQueue) counts() (unsent, unreleased int) {
 
 // reclaim frees what the consumer has released. q.mu is held.
 func (q *outQueue) reclaim() {
+	if q.inherited.bytes > 0 {
+		q.reclaimInherited()
+	}
 	if q.unreleased.len() == 0 {
 		return
 	}

@@ -30,15 +30,16 @@ func probeSend(recycle bool) error {
 	})
 }
 
-// probeReceive returns why the kernel refuses what a Receiver needs.
+// probeReceive returns why the kernel refuses what a Receiver needs. It takes no memory: the
+// Sender may be at its limit.
 func probeReceive() error {
-	if fd, err := newSealed(make([]byte, 1)); err == nil { // it needs no memfd of its own
+	if fd, err := newSealed(nil); err == nil { // it needs no memfd of its own
 		defer unix.Close(fd)
 		if _, err := sealsOf(fd); err != nil {
 			return ifRefused(err)
 		}
-		if err := read(fd, make([]byte, 1)); err != nil {
-			return ifRefused(err)
+		if _, err := unix.Pread(fd, make([]byte, 1), 0); err != nil {
+			return ifRefused(os.NewSyscallError("pread", err))
 		}
 	}
 	return withSockets(func(s int) error {

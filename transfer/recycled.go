@@ -34,7 +34,8 @@ type recycledPool struct {
 	vacant  []uint32 // numbers of buffers that were given up
 	fds     *fdBudget
 	bytes   *memBudget
-	maxSize uint64 // bytes of the largest buffer that there can be
+	plain   *bufpool // given up before a buffer is
+	maxSize uint64   // bytes of the largest buffer that there can be
 }
 
 var (
@@ -73,7 +74,7 @@ func (p *recycledPool) get(n, credit uint64) (*recycledBuffer, error) {
 		return b, nil
 	}
 	for credit < size && !p.bytes.take(size-credit) {
-		if !p.bytes.fits(size-credit, p.idle()) || !p.evict() {
+		if !p.plain.clear() && (!p.bytes.fits(size-credit, p.idle()) || !p.evict()) {
 			return nil, errNoRoom
 		}
 	}
@@ -194,8 +195,11 @@ func newRecycledBuffer(size int64, number uint32) (_ *recycledBuffer, err error)
 		}
 	}()
 	// fallocate, because a hole costs a fault at the first touch, and where the
-	// memory is not there, a signal.
-	if err := unix.Fallocate(fd, 0, 0, size); err != nil {
+	// memory is not there, a signal. It gives up what it has done when a signal comes.
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Fallocate(fd, 0, 0, size)
+	}
+	if err != nil {
 		return nil, os.NewSyscallError("fallocate", err)
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, kept); err != nil {

@@ -376,8 +376,11 @@ func (s *Sender) enqueue() {
 	s.cursor.Index.StoreRelaxed(b.end().bytes)
 	if s.recycled == nil {
 		if b.fd = s.sealStage(); b.fd < 0 {
-			b.data = s.stage[:s.used]
-			s.spare = nil
+			if b.data = s.stage[:s.used]; pages(uint64(cap(b.data))) <= b.memory {
+				s.spare = nil
+			} else { // it would take more than it counts for
+				b.data = append(make([]byte, 0, s.used), b.data...)
+			}
 		}
 	}
 	s.next = b.end()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/procinfo"
 )
 
 // Process is a command that runs, or has run, for a test.
@@ -168,20 +170,4 @@ func (p *Process) Kill() { p.t.Helper(); p.Signal(os.Kill); <-p.Exited }
 
 // MemfdBytes returns the memory of all buffers of transfers that some processes have open or
 // mapped, each counted once, in bytes.
-func MemfdBytes(pids ...int) (n uint64) {
-	seen := map[uint64]bool{}
-	for _, pid := range pids {
-		for _, dir := range []string{"fd", "map_files"} {
-			files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/%s/*", pid, dir))
-			for _, file := range files {
-				var st unix.Stat_t
-				if target, _ := os.Readlink(file); !strings.HasPrefix(target, "/memfd:sluice") || unix.Stat(file, &st) != nil || seen[st.Ino] {
-					continue
-				}
-				seen[st.Ino] = true
-				n += uint64(st.Blocks) * 512
-			}
-		}
-	}
-	return n
-}
+func MemfdBytes(pids ...int) uint64 { return procinfo.MemfdBytes("sluice", pids...) }
