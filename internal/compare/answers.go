@@ -149,6 +149,7 @@ func (r *Run) consumerBlocked() float64     { return r.ConsumerBlockedShare() }
 func (r *Run) producerBlocked() float64     { return r.ProducerBlockedShare() }
 func (r *Run) cpuPerMessage() time.Duration { return r.CPUPerMessage() }
 func (r *Run) lasted() time.Duration        { return r.Elapsed }
+func (r *Run) growth() time.Duration        { return r.Growth() }
 
 func capacity(runs []*Run) (s sentences) {
 	if every(runs, fallsBehind) {

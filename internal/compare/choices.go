@@ -2,7 +2,6 @@ package compare
 
 import (
 	"fmt"
-	"time"
 
 	"sluice/pressure"
 )
@@ -85,12 +84,8 @@ func (rep *Report) hopeless() (Choice, bool) {
 	if !measured(runs) || !every(runs, fallsBehind) {
 		return Choice{}, false
 	}
-	growth := func(r *Run) time.Duration { return r.Growth() }
-	if low, high := extremes(runs, growth); !aboutSame(low.Seconds(), high.Seconds()) {
-		return Choice{}, false
-	}
 	return Choice{"hopeless", "more is due than the consumer takes, for good", "none helps: a faster consumer, or drop (--on-full, --on-limit)", fmt.Sprintf(
-		"overload: each second of it adds %s to the response, in every model", between(runs, span, growth))}, true
+		"overload: each second of it adds %s to the response, in every model", between(runs, span, (*Run).growth))}, true
 }
 
 // fastest returns the runs of a size that cannot be told apart from the fastest.

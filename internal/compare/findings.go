@@ -59,11 +59,7 @@ func (rep *Report) everyModel() (s sentences) {
 		if !measured(runs) || !every(runs, fallsBehind) {
 			continue
 		}
-		growth := func(r *Run) time.Duration { return r.Growth() }
-		if low, high := extremes(runs, growth); aboutSame(low.Seconds(), high.Seconds()) {
-			s.say("growth-every", "%s breaks every model in time: each second of it adds %s to the response.",
-				loadName[load], between(runs, span, growth))
-		}
+		s.say("growth-every", "%s breaks every model in time: each second of it adds %s to the response.", loadName[load], between(runs, span, (*Run).growth))
 	}
 	return s
 }
