@@ -140,8 +140,9 @@ func (q *outQueue) putRecycled(b *recycledBuffer) {
 
 // reserve charges the memory of a message of n bytes that gets no recycled buffer now to the
 // budget, and returns how much that is; false when it would pass the limit, with everything
-// given up that nobody uses. It does not wait but for the sendLoop.
-func (q *outQueue) reserve(n uint64) (charged uint64, ok bool) {
+// given up that nobody uses. patient says that it waits for the sendLoop; a Sender that waits at
+// its limit does that by itself, with its context: see fallenTo.
+func (q *outQueue) reserve(n uint64, patient bool) (charged uint64, ok bool) {
 	m := &q.memory
 	charged = m.sizeFor(n)
 	if m.bytes.take(charged) {
@@ -161,7 +162,7 @@ func (q *outQueue) reserve(n uint64) (charged uint64, ok bool) {
 		// not noted yet. It needs microseconds, or a turn on a processor; and a count
 		// that is a lie is not waited for longer.
 		const tries = 200
-		if q.unsent.len() == 0 || int64(q.consumer.Buffers.Load()-q.unsent.at(0).start.buffers) <= 0 || try >= tries {
+		if !patient || q.unsent.len() == 0 || int64(q.consumer.Buffers.Load()-q.unsent.at(0).start.buffers) <= 0 || try >= tries {
 			return 0, false
 		}
 		q.mu.Unlock()

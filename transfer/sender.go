@@ -185,7 +185,7 @@ func (s *Sender) makeStage(size int) bool {
 		}
 	}
 	var ok bool
-	if s.charged, ok = s.queue.reserve(uint64(size)); !ok {
+	if s.charged, ok = s.queue.reserve(uint64(size), s.onLimit != Block); !ok {
 		return false
 	}
 	s.stats.setBelowLimit()

@@ -89,9 +89,9 @@ const maxDistance = 1 << 30
 func (t *takeTimes) sample(taken, n uint64) {
 	t.sampled = taken - t.start
 	at := t.timeOf(t.sampled)
-	s := takenSample{upTo: taken, messages: n, latency: elapsed(at.committed, t.now), response: endpoint.NoTime}
+	s := takenSample{upTo: taken, messages: n, latency: endpoint.Since(at.committed, t.now), response: endpoint.NoTime}
 	if at.due != 0 {
-		s.response, s.due = elapsed(at.due, t.now), 1
+		s.response, s.due = endpoint.Since(at.due, t.now), 1
 		if t.first.due != 0 && t.last.due != 0 { // else it is not known which of the others were due
 			s.due = n
 		}
@@ -118,10 +118,6 @@ func (t *takeTimes) timeOf(number uint64) messageTime {
 	}
 	return at
 }
-
-// elapsed is the time from then to now, none if then is in the future: the peer's clock is in
-// another time namespace, or hostile.
-func elapsed(then, now uint64) uint64 { return uint64(max(0, int64(now-then))) }
 
 func (t *takeTimes) push(s takenSample) {
 	if t.pending == nil {

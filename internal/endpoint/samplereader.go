@@ -97,18 +97,14 @@ func (s *SampleReader) Count(released uint64) {
 // count adds the times of a sample, taken at now, to the histograms.
 func (s *SampleReader) count(e *layout.Sample, now uint64) {
 	due, messages := e.DueAt.Load(), e.Messages.Load()
-	latency := since(e.PublishedAt.Load(), now)
+	latency := Since(e.PublishedAt.Load(), now)
 	AddTimes(&s.h.Latency, s.latency, latency, messages)
 	s.latency = latency
 	if due == 0 {
 		s.response = NoTime
 		return
 	}
-	response := since(due, now)
+	response := Since(due, now)
 	AddTimes(&s.h.Response, s.response, response, messages)
 	s.response = response
 }
-
-// since returns the time from then to now, ns. A time from the future (of another time namespace,
-// or of a hostile peer) is no time ago.
-func since(then, now uint64) uint64 { return uint64(max(0, int64(now-then))) }

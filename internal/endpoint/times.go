@@ -80,3 +80,7 @@ func half(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi<<63 | lo>>1
 }
+
+// Since returns the time from then to now, both ns of the monotonic clock. A time from the future
+// (of another time namespace, or of a hostile peer) is no time ago.
+func Since(then, now uint64) uint64 { return uint64(max(0, int64(now-then))) }
