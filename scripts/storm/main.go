@@ -23,22 +23,35 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/cli"
+	"sluice/internal/procinfo"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
 )
 
-// forms are the ways in which a producer packs messages into buffers.
-var forms = []struct {
-	name string
-	args []string
-}{
-	{"plain", nil},
-	{"packed", []string{"--buffer", "4KiB"}},
-	{"recycled", []string{"--recycle"}},
-	{"packed and recycled", []string{"--buffer", "4KiB", "--recycle"}},
-	{"limit", []string{"--limit", "256MiB"}},
+// form is a way in which a producer packs messages into buffers.
+type form struct {
+	name  string
+	args  []string
+	limit uint64 // bytes that may be taken by both sides; 0 = not looked at
 }
+
+// soft are forms of a producer whose queue grows, credit those of one that waits at its limit.
+var (
+	soft = []form{
+		{"plain", nil, 0},
+		{"packed", []string{"--buffer", "4KiB"}, 0},
+		{"recycled", []string{"--recycle"}, 0},
+		{"packed and recycled", []string{"--buffer", "4KiB", "--recycle"}, 0},
+		{"limit", []string{"--limit", "256MiB"}, 0},
+	}
+	credit = []form{
+		{"credit", []string{"--on-limit", "block", "--limit", "64KiB"}, 64 << 10},
+		{"credit, packed", []string{"--on-limit", "block", "--limit", "68KiB", "--buffer", "4KiB"}, 68 << 10},
+		{"credit, recycled", []string{"--on-limit", "block", "--limit", "64KiB", "--recycle", "--resume-at", "25%"}, 64 << 10},
+		{"credit, packed and recycled", []string{"--on-limit", "block", "--limit", "68KiB", "--buffer", "4KiB", "--recycle"}, 68 << 10},
+	}
+)
 
 // maxHeld is how many messages can be delivered again after a consumer was killed: those that
 // it receives before a release, and one packed buffer.
@@ -49,6 +62,7 @@ const stepTimeout = 60 * time.Second
 
 func main() {
 	kills := flag.Int("kills", 1000, "kill `N` processes")
+	onlyCredit := flag.Bool("credit", false, "only producers that wait at their limit; look every 10 ms at the memory that both sides take")
 	seed := flag.Uint64("seed", 0, "seed `N` of the random choices; 0 = a different one each time")
 	flag.CommandLine.Init("storm", flag.ContinueOnError)
 	if done, err := cli.ParseProgram(flag.CommandLine, "kill the sides of transfers, and check that all lost messages are counted", os.Args[1:]); done {
@@ -65,12 +79,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "storm: error:", err)
 		os.Exit(1)
 	}
-	s := storm{dir: dir, rand: rand.New(rand.NewPCG(*seed, 0))}
+	s := storm{dir: dir, forms: append(slices.Clone(soft), credit...), rand: rand.New(rand.NewPCG(*seed, 0))}
+	if *onlyCredit {
+		s.forms = credit
+	}
 	fmt.Printf("seed %d\n", *seed)
 	err = s.run(ctx, *kills)
 	os.RemoveAll(dir)
-	fmt.Printf("%d streams, %d kills of consumers, %d of producers: %d messages sent, %d arrived, %d of them repeated, %d lost and counted\n",
-		s.streams, s.consumerKills, s.producerKills, s.sent, s.arrived, s.again, s.lost)
+	if s.looks > 0 {
+		fmt.Printf("memory: %d looks, at most %d bytes taken by both sides\n", s.looks, s.mostTaken)
+	}
+	fmt.Printf("%d streams, %d kills of consumers, %d of producers, %d stops: %d messages sent, %d arrived, %d of them repeated, %d lost and counted\n",
+		s.streams, s.consumerKills, s.producerKills, s.stops, s.sent, s.arrived, s.again, s.lost)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "storm: error:", err)
 		os.Exit(1)
@@ -78,18 +98,22 @@ func main() {
 }
 
 type storm struct {
-	dir  string
-	rand *rand.Rand
+	dir   string
+	forms []form
+	rand  *rand.Rand
 
-	streams, consumerKills, producerKills int
-	sent, arrived, again, lost            uint64
+	streams, consumerKills, producerKills, stops int
+	looks                                        int    // at the memory
+	mostTaken                                    uint64 // bytes
+	sent, arrived, again, lost                   uint64
 }
 
 func (s *storm) run(ctx context.Context, kills int) error {
 	for s.consumerKills+s.producerKills < kills && ctx.Err() == nil {
 		r := round{storm: s, name: fmt.Sprintf("storm.%d.%d", os.Getpid(), s.streams), mixed: s.rand.IntN(4) == 0}
-		form := forms[s.streams%len(forms)]
+		form := s.forms[s.streams%len(s.forms)]
 		s.streams++
+		r.limit = form.limit
 		err := r.run(form.args)
 		r.clean()
 		if err != nil {
@@ -106,7 +130,8 @@ func (s *storm) run(ctx context.Context, kills int) error {
 type round struct {
 	*storm
 	name    string
-	mixed   bool // producers are killed as well
+	mixed   bool   // producers are killed as well
+	limit   uint64 // of memory; 0 = not looked at
 	running []*process
 	outputs []string
 }
@@ -207,7 +232,9 @@ func (r *round) run(form []string) error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(time.Duration(5+r.rand.IntN(60)) * time.Millisecond)
+		if err := r.letRun(time.Duration(5+r.rand.IntN(60))*time.Millisecond, producer, consumer); err != nil {
+			return err
+		}
 		if r.mixed && r.rand.IntN(2) == 0 {
 			before := r.inode()
 			producer.kill()
@@ -268,6 +295,50 @@ func (r *round) run(form []string) error {
 		return err
 	}
 	return r.check(producer, last)
+}
+
+// letRun lets both sides run for a time, in which each may be stopped and continued. Where the
+// memory is limited, it looks at that every 10 ms, with the producer stopped: else it could count
+// a buffer that is closed by the time another is made.
+func (r *round) letRun(d time.Duration, producer, consumer *process) error {
+	const period = 10 * time.Millisecond
+	if r.rand.IntN(3) == 0 {
+		victim := []*process{producer, consumer}[r.rand.IntN(2)]
+		victim.Process.Signal(unix.SIGSTOP)
+		time.Sleep(period)
+		victim.Process.Signal(unix.SIGCONT)
+		r.stops++
+	}
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(min(period, time.Until(end))) {
+		if r.limit == 0 || !producer.running() {
+			continue
+		}
+		producer.Process.Signal(unix.SIGSTOP)
+		for wait := 0; !stopped(producer.Process.Pid) && producer.running() && wait < 1000; wait++ {
+			time.Sleep(100 * time.Microsecond)
+		}
+		taken := procinfo.MemfdBytes("sluice", producer.Process.Pid, consumer.Process.Pid)
+		producer.Process.Signal(unix.SIGCONT)
+		r.looks++
+		r.mostTaken = max(r.mostTaken, taken)
+		if taken > r.limit {
+			return fmt.Errorf("%d bytes are taken, and the limit is %d", taken, r.limit)
+		}
+	}
+	return nil
+}
+
+// stopped reports whether no thread of a process runs.
+func stopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		_, state, _ := strings.Cut(string(stat), ") ")
+		if err == nil && !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
 }
 
 // over reports whether the producer has exited and the segment was removed.
