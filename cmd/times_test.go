@@ -155,7 +155,7 @@ func TestVerdict_BacklogInFrontOfTheProducer(t *testing.T) {
 			testenv.Start(t, "consumer", "--name", name, "--work", "5ms", "--report", "0")
 			testenv.Eventually(t, "a verdict on the backlog", func() bool {
 				all := p.Reports()
-				return len(all) > 0 && all[len(all)-1].HasVerdict("consumer-bound", " messages that are due wait in front of the producer, and they become more", "offer less (--rate)")
+				return len(all) > 0 && all[len(all)-1].HasVerdict("consumer-bound", " messages that are due wait in front of the producer, and their number grows", "offer less (--rate)")
 			})
 			if seen := stat(t, name); !seen.HasVerdict("consumer-bound", "wait in front of the producer") || seen.Num("schedulePerSec") != 1000 {
 				t.Errorf("%v", seen)

@@ -136,7 +136,7 @@ func TestVerdict_BlockAndDropAtLimit_ConsumerBound(t *testing.T) {
 				reportSays(t, side, "consumer-bound", words[0], "speed up the consumer")
 				reportSays(t, side, "consumer-bound", words[1], "speed up the consumer")
 			}
-			if out := testenv.GaugeOutput(t, "stat", "--name", name); !strings.Contains(out, map[string]string{"block": "the producer waits until 4 MiB are in flight", "drop": "messages are dropped"}[policy]) {
+			if out := testenv.GaugeOutput(t, "stat", "--name", name); !strings.Contains(out, map[string]string{"block": "the producer waits until no more than 4 MiB are in flight", "drop": "messages are dropped"}[policy]) {
 				t.Errorf("gauge stat:\n%s", out)
 			}
 			c.Kill()

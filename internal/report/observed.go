@@ -105,7 +105,7 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 	switch {
 	case s.Limit == 0:
 	case s.OnFull == layout.PolicyBlock:
-		row("at limit", "the producer waits until %s are in flight", format.Size(s.ResumeAt))
+		row("at limit", "the producer waits until no more than %s are in flight", format.Size(s.ResumeAt))
 	case s.OnFull == layout.PolicyDrop:
 		row("at limit", "messages are dropped")
 	}

@@ -33,13 +33,13 @@ func onCapacity(v *pressure.Verdict) string {
 	case !v.Advises(pressure.AdviceMoreCapacity):
 		return ""
 	case v.Cause == pressure.CauseBursts && v.Scheduled:
-		return ": then messages wait in the queue, as long as now in front of the producer"
+		return ": messages then wait in the queue instead of in front of the producer, just as long"
 	case v.Cause == pressure.CauseBursts:
 		return ": the producer waits only in bursts"
 	case v.Cause == pressure.CauseOverflow && v.Advises(pressure.AdviceKeepConsumer):
 		return " for what is sent meanwhile"
 	case v.Cause == pressure.CauseOverflow:
-		return ": the messages come in bursts"
+		return " for bursts of messages, or pauses of the consumer"
 	}
 	return ": the consumer sleeps at times"
 }

@@ -64,12 +64,12 @@ func reasons(v *pressure.Verdict) (all []string) {
 	}
 	switch {
 	case v.Waiting > 0 && v.WaitingGrows:
-		add("%s, and they become more", Waiting(v.Waiting))
+		add("%s, and their number grows", Waiting(v.Waiting))
 	case v.Waiting > 0:
 		add("%s", Waiting(v.Waiting))
 	}
 	if v.MostWaiting > max(v.Waiting, v.NotSent) {
-		add("as many as %s that were due waited in front of the producer", format.Messages(v.MostWaiting))
+		add("at least %s that were due waited in front of the producer at one time", format.Messages(v.MostWaiting))
 	}
 	if v.NotSent > 0 {
 		add("%s", NotSent(v.NotSent))

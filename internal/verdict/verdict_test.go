@@ -90,7 +90,7 @@ func TestWords_OfVerdicts(t *testing.T) {
 			"speed up the consumer, slow down the producer (--rate), raise the limit (--limit), or let the producer wait (--on-limit block, or --mode ring)"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) { v.Dropped, v.Offered = 50, 250 }, speedUp, keep), "50 of 250 messages dropped because the ring was full", "speed up the consumer; more capacity only delays this"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) { v.Dropped, v.Offered, v.ConsumerBlocked = 50, 250, 0.4 }, more),
-			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time", "use more capacity (--capacity, --slots): the messages come in bursts"},
+			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time", "use more capacity (--capacity, --slots) for bursts of messages, or pauses of the consumer"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) {
 			v.Dropped, v.Offered, v.ConsumerBlocked, v.ConsumerStayed = 50, 250, 0.4, false
 		}, pressure.AdviceKeepConsumer, more),
@@ -114,22 +114,22 @@ func TestWords_OfVerdicts(t *testing.T) {
 
 		// What is due by a schedule.
 		{of(cb, pressure.CauseWaits, due(1234, true, waits(0.9, 0)), speedUp, slow, keep),
-			"blocked: producer 90 %, consumer 0 % of the time; queue 50 % full; 1,234 messages that are due wait in front of the producer, and they become more",
+			"blocked: producer 90 %, consumer 0 % of the time; queue 50 % full; 1,234 messages that are due wait in front of the producer, and their number grows",
 			"speed up the consumer, or offer less (--rate); more capacity only delays this"},
 		{of(cb, pressure.CauseWaits, due(1, false, waits(0.9, 0)), speedUp, keep),
 			"blocked: producer 90 %, consumer 0 % of the time; queue 50 % full; 1 message that is due waits in front of the producer", "speed up the consumer; more capacity only delays this"},
 		{of(pressure.ProducerBound, pressure.CauseSchedule, due(800, true, func(v *pressure.Verdict) { v.ProducedPerSec = 200 }), slow),
-			"the producer sends 200 of the 1,000 msg/s that are due, and is not blocked; 800 messages that are due wait in front of the producer, and they become more", "offer less (--rate)"},
+			"the producer sends 200 of the 1,000 msg/s that are due, and is not blocked; 800 messages that are due wait in front of the producer, and their number grows", "offer less (--rate)"},
 		{of(pressure.ProducerBound, pressure.CauseBursts, due(0, false, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked = 0.08, 0.5 }), more),
 			"the ring was full for 80ms of 1s; the consumer slept 50 % of the time",
-			"use more capacity (--capacity, --slots): then messages wait in the queue, as long as now in front of the producer"},
+			"use more capacity (--capacity, --slots): messages then wait in the queue instead of in front of the producer, just as long"},
 		{of(pressure.NoConsumer, pressure.CauseBlocked, due(992, true, func(v *pressure.Verdict) { v.Depth = 8 }), pressure.AdviceStartConsumer),
-			"there is no consumer; the producer is blocked; 8 messages are queued; 992 messages that are due wait in front of the producer, and they become more", "start a consumer"},
+			"there is no consumer; the producer is blocked; 8 messages are queued; 992 messages that are due wait in front of the producer, and their number grows", "start a consumer"},
 		{of(pressure.NoProducer, "", func(v *pressure.Verdict) { v.LastProducer, v.NotSent = pressure.EndDied, 992 }, start),
 			"there is no producer; the last producer died; the queue is empty; 992 messages were due and not sent", "start a producer"},
 		{of(cb, pressure.CauseStopped, due(0, false, func(v *pressure.Verdict) {
 			v.Whole, v.ConsumerStoppedFor, v.ProducerBlocked, v.MostWaiting, v.NotSent, v.Elapsed, v.BothRan = true, time.Second, 0.2, 992, 1, 5*time.Second, 5*time.Second
-		})), "the consumer was stopped (SIGSTOP or Ctrl-Z) for about 1s of 5s; the producer was blocked for 1s; as many as 992 messages that were due waited in front of the producer; 1 message was due and not sent",
+		})), "the consumer was stopped (SIGSTOP or Ctrl-Z) for about 1s of 5s; the producer was blocked for 1s; at least 992 messages that were due waited in front of the producer at one time; 1 message was due and not sent",
 			"nothing to do if the consumer was stopped on purpose"},
 		{of(cb, pressure.CauseWaits, due(0, false, func(v *pressure.Verdict) { v.Whole, v.MostWaiting, v.NotSent = true, 992, 992 }), speedUp, slow, keep),
 			"blocked: producer 0 %, consumer 0 % of the time; queue 0 % full; 992 messages were due and not sent", "speed up the consumer, or offer less (--rate); more capacity only delays this"},
