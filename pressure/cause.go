@@ -53,7 +53,9 @@ const (
 	// The producer of a transfer ends with Depth messages in its queue, which are lost with it.
 	// Of kind NoProducer too: then those of them are lost that it had not sent.
 	CauseUndelivered Cause = "undelivered"
-	// There was no consumer for most of a whole run: ConsumerAbsentFor.
+	// There was no consumer for most of a whole run: ConsumerAbsentFor. Of kind Balanced or
+	// ProducerBound: the consumer slept, and so did the producer, but the consumer was not there
+	// all the time.
 	CauseLate Cause = "late"
 )
 

@@ -52,7 +52,21 @@ func judgeGrown(g forecast, last Kind, i *Interval, after *Snapshot) Verdict {
 	case i.idle(after):
 		return conclude(Idle, "", i, after)
 	}
-	return bound(last, i, after)
+	v := bound(last, i, after)
+	v.withLateConsumer(i)
+	return v
+}
+
+// withLateConsumer changes the verdict v on two sides that both slept, if the consumer was not
+// there all the time: then the producer may have waited for one to come, and not for a slow one.
+func (v *Verdict) withLateConsumer(i *Interval) {
+	if i.ConsumerStayed || i.ProducerBlocked < Noticeable || i.ConsumerBlocked < Noticeable {
+		return
+	}
+	if v.Kind == ConsumerBound {
+		v.Kind = Balanced
+	}
+	v.Cause, v.Missed, v.Advice = CauseLate, 0, advise(AdviceKeepConsumer)
 }
 
 // conclude returns a verdict with the figures that are always set.

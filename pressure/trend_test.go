@@ -93,6 +93,34 @@ func TestTrend_Presence_Immediate(t *testing.T) {
 	}
 }
 
+// A producer that starts first waits until a consumer is there. That says nothing about how fast
+// the consumer is, unless it never sleeps.
+func TestJudge_ConsumerThatCameLate(t *testing.T) {
+	for _, c := range []struct {
+		name               string
+		producer, consumer time.Duration // how long each slept
+		kind               Kind
+		cause              Cause
+		advice             []AdviceKind
+	}{
+		{"the producer slept more", 600 * time.Millisecond, 290 * time.Millisecond, Balanced, CauseLate, []AdviceKind{AdviceKeepConsumer}},
+		{"the consumer slept more", 220 * time.Millisecond, 690 * time.Millisecond, ProducerBound, CauseLate, []AdviceKind{AdviceKeepConsumer}},
+		{"the consumer did not sleep", 900 * time.Millisecond, 0, ConsumerBound, CauseWaits, []AdviceKind{AdviceSpeedUpConsumer, AdviceKeepCapacity}},
+		{"the producer did not sleep", 0, 290 * time.Millisecond, ProducerBound, CauseWaits, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before, after := oneSecond(func(b, s *Snapshot) {
+				b.Consumer.Alive = false
+				s.Producer.Blocked, s.Producer.Waits, s.Consumer.Blocked = c.producer, 1, c.consumer
+			})
+			i := Between(&before, &after)
+			if v := Judge(&i, &after); v.Kind != c.kind || v.Cause != c.cause || v.Missed != 0 || !slices.Equal(kinds(&v), c.advice) {
+				t.Errorf("%+v, want %s, %s and %v", v, c.kind, c.cause, c.advice)
+			}
+		})
+	}
+}
+
 // How many messages had no room is known only when the consumer paused and is the faster side
 // all the same. A number that a second run would refute is none.
 func TestTrend_Bursts(t *testing.T) {

@@ -147,6 +147,9 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 		if v.BothRan < v.Elapsed {
 			of = "while both sides ran"
 		}
+		if v.Cause == pressure.CauseLate {
+			of += ", but the consumer was not always there"
+		}
 		add("blocked: producer %s, consumer %s %s; queue %s full", format.Percent(v.ProducerBlocked), format.Percent(v.ConsumerBlocked), of, format.Percent(v.Fill))
 	}
 }

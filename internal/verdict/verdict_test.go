@@ -64,6 +64,8 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(pressure.ProducerBound, pressure.CauseWaits, waits(0, 0.95)), "blocked: producer 0 %, consumer 95 % of the time; queue 50 % full", "the consumer has time to spare; nothing to do unless it should receive more"},
 		{of(pressure.ProducerBound, pressure.CauseWaits, func(v *pressure.Verdict) { waits(0, 0.95)(v); v.BothRan /= 2 }), "blocked: producer 0 %, consumer 95 % while both sides ran; queue 50 % full",
 			"the consumer has time to spare; nothing to do unless it should receive more"},
+		{of(pressure.Balanced, pressure.CauseLate, waits(0.6, 0.3), pressure.AdviceKeepConsumer), "blocked: producer 60 %, consumer 30 % of the time, but the consumer was not always there; queue 50 % full",
+			"start the consumer first and keep it running"},
 		{of(pressure.Balanced, pressure.CauseWaits, waits(0, 0)), "blocked: producer 0 %, consumer 0 % of the time; queue 50 % full", ""},
 		{of(pressure.Balanced, pressure.CauseBothWait, waits(0.2, 0.5)), "blocked: producer 20 %, consumer 50 % of the time; queue 50 % full", "each side waited for the other at times"},
 		{of(pressure.Balanced, pressure.CauseTooShort, as), "too short a time to tell", ""},
