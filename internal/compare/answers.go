@@ -149,6 +149,7 @@ func (r *Run) consumerBlocked() float64     { return r.ConsumerBlockedShare() }
 func (r *Run) producerBlocked() float64     { return r.ProducerBlockedShare() }
 func (r *Run) cpuPerMessage() time.Duration { return r.CPUPerMessage() }
 func (r *Run) lasted() time.Duration        { return r.Elapsed }
+func (r *Run) others() float64              { return r.Others }
 func (r *Run) growth() time.Duration        { return r.Growth() }
 
 func capacity(runs []*Run) (s sentences) {
@@ -192,6 +193,9 @@ func zeroCopy(runs []*Run) (s sentences) {
 		span(b), span(a), span(runs[0].CPUPerMessage()))
 	x, y := a.Seconds(), b.Seconds()
 	switch {
+	case plain.Others > disturbed || recycled.Others > disturbed:
+		s.say("zero-copy-disturbed", "It cannot be told: other work on the machine kept %s of a processor busy meanwhile. It took %s.", between([]*Run{plain, recycled}, percent, (*Run).others), figures)
+		return s
 	case muchMore(x, y):
 		s.say("zero-copy-helps", "Yes, it saves processor time: %s.", figures)
 	case muchMore(y, x):

@@ -104,7 +104,7 @@ func tryStall(t *testing.T, r Runner, m Model) (run *Run, wrong string) {
 	if inFront := f.WorstUnsent > f.WorstQueued; inFront != (m.Kind != pressure.Soft) {
 		wrong += fmt.Sprintf("%d unsent and %d queued; ", f.WorstUnsent, f.WorstQueued)
 	}
-	if f.TakenPerSec < 100 || f.Latency.Count == 0 || f.Lateness.Count == 0 {
+	if f.Others < 0 || f.Others > float64(runtime.NumCPU()) || f.TakenPerSec < 100 || f.Latency.Count == 0 || f.Lateness.Count == 0 {
 		wrong += fmt.Sprintf("%v msg/s, latency of %d, lateness of %d; ", f.TakenPerSec, f.Latency.Count, f.Lateness.Count)
 	}
 	return run, wrong

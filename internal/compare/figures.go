@@ -41,6 +41,8 @@ type Figures struct {
 	Producer        Usage
 	Consumer        Usage
 
+	Others float64 // processors that were busy with other work on the machine
+
 	Memory     uint64 // most bytes that the segment and the messages in flight took
 	Limit      uint64 // of that memory; 0 = none
 	Deepest    uint64 // most messages in the queue

@@ -25,7 +25,7 @@ func (rep *Report) Findings() []Section {
 		{"When does the credit model break", rep.bounded(Models[1], "--on-limit drop")},
 		{"When does the soft model break", rep.soft()},
 		{"At full speed", rep.fullSpeed()},
-		{"The generator", rep.generator()},
+		{"The machine and the generator", append(rep.otherWork(), rep.generator()...)},
 	}
 }
 
@@ -169,6 +169,21 @@ func (rep *Report) fullSpeed() (s sentences) {
 		s.say("bounds", "A ring of %s moves %s messages of 64 B a second, one of %s %s: it needs room for what is sent while the other side wakes up.",
 			Bounds[0], rate(tight.TakenPerSec), Bounds[len(Bounds)-1], rate(wide.TakenPerSec))
 	}
+	return s
+}
+
+// otherWork says whether anything else ran on the machine.
+func (rep *Report) otherWork() (s sentences) {
+	if len(rep.Runs) == 0 {
+		return nil
+	}
+	high := most(rep.Runs, (*Run).others)
+	if beside := which(rep.Runs, func(r *Run) bool { return r.Others > disturbed }); len(beside) > 0 {
+		s.say("others", "The machine had other work: during %d of %d runs it kept more than %s of a processor busy, at most %s. Compare their figures with care, and run again on a quiet machine.",
+			len(beside), len(rep.Runs), percent(disturbed), percent(high))
+		return s
+	}
+	s.say("quiet", "The machine had little other work: it kept at most %s of a processor busy during any run.", percent(high))
 	return s
 }
 

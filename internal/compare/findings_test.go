@@ -194,6 +194,14 @@ func (c *checker) run(load, model string) *Run {
 	return c.rep.find(load, Models[slices.Index(everyModelName, model)].ID)
 }
 
+// modelsOf returns the models that a load was run with.
+func (c *checker) modelsOf(load string) (all []string) {
+	for _, r := range c.rep.of(load) {
+		all = append(all, r.Model.Name)
+	}
+	return all
+}
+
 func (c *checker) loadOf(id string) *Load { return &c.rep.of(id)[0].Load }
 
 // stalled is how long a load's consumer is stopped, ns.
@@ -368,6 +376,10 @@ var claims = map[string]claim{
 		plain, recycled := c.saidCPU(g)
 		c.holds(plain < 2*recycled && recycled < 2*plain, "sealed %v, recycled %v", plain, recycled)
 	}},
+	"zero-copy-disturbed": {`It cannot be told: other work on the machine kept ` + values + ` of a processor busy meanwhile. It took ` + cpuFigures, func(c *checker, g []string) {
+		c.said(g[0], c.load, "other work", []string{"soft plain", "soft recycled"})
+		c.saidCPU(g[1:])
+	}},
 	"zero-copy-response-short": {`The response is short in both: p99 ` + value + ` recycled, ` + value + ` sealed.`, func(c *checker, g []string) {
 		plain, recycled := c.saidP99(g)
 		c.holds(max(plain, recycled) < 20e6, "sealed %v, recycled %v", plain, recycled)
@@ -496,7 +508,24 @@ var claims = map[string]claim{
 		c.holds(wide > 1.2*tight, "8 slots %v, 16 MiB %v", tight, wide)
 	}},
 
-	// The generator
+	// The machine and the generator
+	"others": {`The machine had other work: during ` + value + ` of ` + value + ` runs it kept more than 10 % of a processor busy, at most ` + value + `. Compare their figures with care, and run again on a quiet machine.`, func(c *checker, g []string) {
+		if c.another {
+			return // of that comparison alone
+		}
+		n := 0
+		for _, r := range c.rep.Runs {
+			if r.Others > 0.1 {
+				n++
+			}
+		}
+		c.near(g[0], float64(n), 0)
+		c.near(g[1], float64(len(c.rep.Runs)), 0)
+		c.mostOthers(g[2])
+	}},
+	"quiet": {`The machine had little other work: it kept at most ` + value + ` of a processor busy during any run.`, func(c *checker, g []string) {
+		c.mostOthers(g[0])
+	}},
 	"late": {`(Time to spare|Slow producer|Bursts|Stall|Slow consumer|Overload), marked with \*: the generator itself was late by at least half of the response(?:, at p50 with ` + list + `)?(?:, at p99 with ` + list + `)?\. These figures may say more of the machine than of the model.`, func(c *checker, g []string) {
 		load := strings.ReplaceAll(strings.ToLower(g[0]), " ", "-")
 		for i, q := range []string{"p50", "p99"} {
@@ -518,10 +547,7 @@ var claims = map[string]claim{
 	}},
 	"on-time": {`The load was sent on time: in no run was the generator itself late by half of the response, at p50 or at p99.`, func(c *checker, g []string) {
 		for _, l := range c.rep.openLoads() {
-			var m []string
-			for _, r := range c.rep.of(l.ID) {
-				m = append(m, r.Model.Name)
-			}
+			m := c.modelsOf(l.ID)
 			for _, q := range []string{"p50", "p99"} {
 				late, response := c.column(l.ID, "generator late "+q, m), c.column(l.ID, "response "+q, m)
 				for i := range late {
@@ -693,6 +719,20 @@ func (c *checker) marked(load, row string, models []string) {
 			}
 		}
 	}
+}
+
+// mostOthers expects the most other work during a run. Not all runs have a column of it.
+func (c *checker) mostOthers(text string) {
+	high := 0.0
+	for _, r := range c.rep.Runs {
+		high = max(high, r.Others)
+	}
+	for _, l := range c.rep.openLoads() {
+		for _, x := range c.column(l.ID, "other work", c.modelsOf(l.ID)) {
+			c.holds(c.another || x < high+0.006, "%s: %v of a processor", l.ID, x)
+		}
+	}
+	c.near(text, high, 0.5)
 }
 
 // swept returns a cell of the sweep of sizes.
@@ -888,6 +928,8 @@ func distort(rep *Report, rng *rand.Rand) *Report {
 			n.Response = Times{}
 		case 8:
 			n.Elapsed = time.Duration(float64(n.Elapsed) * (1 + rng.Float64()))
+		case 9:
+			n.Others = rng.Float64()
 			n.LimitAfter = 0
 		}
 		n.explain()

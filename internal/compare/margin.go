@@ -40,6 +40,8 @@ const (
 	mostly = 0.6
 	// quick: a mean response below this is no wait worth a word.
 	quick = 2 * time.Millisecond
+	// disturbed: other work that kept so many processors busy has changed the figures.
+	disturbed = 0.1
 	// busy: this share of the processors is as good as all.
 	busy = 0.9
 )

@@ -75,6 +75,7 @@ func (a *attempt) measure(ctx context.Context) (err error) {
 			p.kill()
 		}
 	}()
+	others := watchOthers()
 	for _, p := range []*process{a.record, a.consumer, a.producer} {
 		if err := p.start(); err != nil {
 			return err
@@ -91,6 +92,11 @@ func (a *attempt) measure(ctx context.Context) (err error) {
 	if !a.record.waitExit(5 * time.Second) {
 		return errors.New("gauge record has not ended with both sides")
 	}
+	var used time.Duration
+	for _, p := range started {
+		used += p.usage().CPU
+	}
+	a.Others = others.processors(used)
 	a.final, err = readSnapshot(a.name)
 	return err
 }
@@ -180,6 +186,7 @@ func (a *attempt) figures() {
 		a.limit = max(poll, time.Duration(rec.lastProduced()*float64(time.Second)))
 	}
 	*f = Figures{
+		Others:  f.Others,
 		Elapsed: a.elapsed, Producing: min(a.elapsed, a.Load.Length), LimitAfter: a.limit,
 		Offered: s.Offered(), Sent: s.Produced, Unsent: s.Unsent, Taken: s.Consumed,
 		TakenPerSec: rec.throughput(),

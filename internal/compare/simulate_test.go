@@ -106,6 +106,7 @@ func simulate(l Load, m Model) *Run {
 	r.Memory, r.Deepest, r.MostUnsent = uint64(maximum(rec.Memory)), uint64(maximum(rec.Depth)), uint64(maximum(rec.Unsent))
 	r.WorstUnsent, r.WorstQueued = rec.worst()
 	r.ConsumerBlocked = max(0, end-time.Duration(r.Taken)*work-l.Stalled())
+	r.Others = 0.012
 	r.Producer = Usage{CPU: time.Duration(r.Sent)*overhead + 20*time.Millisecond, PeakRSS: 10 << 20}
 	r.Consumer = Usage{CPU: time.Duration(r.Taken)*(work+overhead) + 20*time.Millisecond, PeakRSS: 10 << 20}
 	return r

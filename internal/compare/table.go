@@ -43,6 +43,7 @@ var figureRows = []struct {
 	{"producer CPU", func(r *Run) string { return span(r.Producer.CPU) }},
 	{"consumer CPU", func(r *Run) string { return span(r.Consumer.CPU) }},
 	{"CPU a message", func(r *Run) string { return span(r.CPUPerMessage()) }},
+	{"other work", func(r *Run) string { return percent(r.Others) }},
 	{"limit after", func(r *Run) string { return limitAfter(r.LimitAfter) }},
 }
 
