@@ -226,7 +226,7 @@ func (o *options) parseLoad(c *urfave.Context) error {
 	case o.load.Rate == 0 && o.openLoop:
 		return cli.WithHint(cli.UsageError("%s needs a rate", cli.FlagSource(c, "open-loop")), "add --rate N: message k is due k/N seconds after the start")
 	case o.load.Rate == 0:
-		return cli.WithHint(rejectFlags(c, []string{"arrivals"}, "without a rate"), "add --rate N")
+		return cli.WithHint(rejectFlags(c, []string{"arrivals", "burst"}, "without a rate"), "add --rate N")
 	case o.load.Rate > maxOpenLoopRate(o.load) && o.openLoop:
 		return cli.UsageError("%s: invalid number %g: want one <= %g with --open-loop and --arrivals %s",
 			cli.FlagSource(c, "rate"), o.load.Rate, maxOpenLoopRate(o.load), cli.GetChoice(c, "arrivals"))

@@ -38,7 +38,7 @@ type Common struct {
 func CommonFlags(mode string) []urfave.Flag {
 	return []urfave.Flag{
 		NameFlag("demo"),
-		ChoiceFlag("mode", []string{"m"}, "", mode, "`MODE`: ring (bounded queue; the producer waits while it is full) or transfer (the queue grows up to --limit); a consumer detects it", "ring", "transfer"),
+		ChoiceFlag("mode", []string{"m"}, "", mode, "`MODE`: ring (hard back-pressure: the producer waits while the ring is full) or transfer (soft: the queue grows up to --limit; credit: with --on-limit block the producer waits there); a consumer detects it", "ring", "transfer"),
 		&urfave.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics to standard error every `INTERVAL`; 0 = only at the end"},
 		ChoiceFlag("format", nil, "text", "", "`FORMAT` of the metrics: text, or json with one object per line", "text", "json"),
 		&urfave.DurationFlag{Name: "duration", Usage: "stop cleanly after `TIME`; 0 = no limit"},
