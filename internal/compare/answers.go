@@ -113,8 +113,7 @@ func contention(runs []*Run, processors int) (s sentences) {
 
 // waits says where messages wait.
 func waits(runs []*Run) (s sentences) {
-	meanResponse := func(r *Run) time.Duration { return r.Response.Mean }
-	if _, high := extremes(runs, meanResponse); high < quick {
+	if most(runs, meanResponse) < quick {
 		s.say("contention-none", "Nowhere that matters: on average a message is taken %s after it was due.", between(runs, span, meanResponse))
 		return s
 	}
@@ -148,6 +147,7 @@ func (r *Run) front() float64               { return r.FrontShare() }
 func (r *Run) consumerBlocked() float64     { return r.ConsumerBlockedShare() }
 func (r *Run) producerBlocked() float64     { return r.ProducerBlockedShare() }
 func (r *Run) cpuPerMessage() time.Duration { return r.CPUPerMessage() }
+func meanResponse(r *Run) time.Duration     { return r.Response.Mean }
 func (r *Run) lasted() time.Duration        { return r.Elapsed }
 func (r *Run) others() float64              { return r.Others }
 func (r *Run) growth() time.Duration        { return r.Growth() }
@@ -208,13 +208,15 @@ func zeroCopy(runs []*Run) (s sentences) {
 	if plain.LimitAfter > 0 || recycled.LimitAfter > 0 || !measured([]*Run{plain, recycled}) {
 		return s // runs of different lengths have different responses
 	}
-	switch p, r := plain.Response.P99, recycled.Response.P99; {
-	case max(p, r) < 5*noise:
-		s.say("zero-copy-response-short", "The response is short in both: p99 %s recycled, %s sealed.", span(r), span(p))
-	case alike(p, r):
-		s.say("zero-copy-response-same", "The response is about the same: p99 %s recycled, %s sealed.", span(r), span(p))
-	case longer(p, r):
-		s.say("zero-copy-response-shorter", "The response is shorter, too: p99 %s recycled, %s sealed.", span(r), span(p))
+	switch p, r := &plain.Response, &recycled.Response; {
+	case max(p.Mean, r.Mean) > quick:
+		if alike(p.P99, r.P99) {
+			s.say("zero-copy-response-same", "The response is about the same: p99 %s recycled, %s sealed.", span(r.P99), span(p.P99))
+		}
+	case muchMore(p.P50.Seconds(), r.P50.Seconds()):
+		s.say("zero-copy-response-shorter", "The response is shorter, too: half of the messages are taken within %s recycled, %s sealed.", span(r.P50), span(p.P50))
+	default:
+		s.say("zero-copy-response-short", "The response is short in both: half of the messages are taken within %s recycled, %s sealed.", span(r.P50), span(p.P50))
 	}
 	return s
 }

@@ -32,11 +32,10 @@ func (rep *Report) keepsUp() (Choice, bool) {
 	}
 	cpu := func(r *Run) float64 { return r.cpuPerMessage().Seconds() }
 	least, _ := extremes(runs, cpu)
-	low, high := extremes(runs, responseP99)
-	if !alike(low, high) || high > 5*noise {
+	if most(runs, meanResponse) > quick {
 		return Choice{}, false
 	}
-	because := "time to spare: response p99 is " + between(runs, span, responseP99)
+	because := "time to spare: the mean response is " + between(runs, span, meanResponse)
 	cheap := which(runs, func(r *Run) bool { return !muchMore(cpu(r), least) })
 	if len(cheap) < len(runs) {
 		because += fmt.Sprintf(" in all, and these take %s of processor a message, the others more", between(cheap, span, (*Run).cpuPerMessage))

@@ -6,8 +6,10 @@ import "time"
 // that compares figures is made only where the difference is well beyond that, or well within.
 // Between the two nothing is said, or that it cannot be told.
 
-// noise is by how much times may differ because of the machine: two processes that start to run.
-const noise = 2 * time.Millisecond
+// noise is by how much times may differ because of the machine, which lets a process wait now and
+// then. A quantile such as p99 of a load under which nothing else waits is made of such waits, and
+// may be ten times as long in the next run: there medians and means are compared.
+const noise = 5 * time.Millisecond
 
 // alike reports whether times are the same as far as one run can tell.
 func alike(ds ...time.Duration) bool {
@@ -39,7 +41,7 @@ const (
 	// mostly: more of the response than this was spent in one place.
 	mostly = 0.6
 	// quick: a mean response below this is no wait worth a word.
-	quick = 2 * time.Millisecond
+	quick = noise
 	// disturbed: other work that kept so many processors busy has changed the figures.
 	disturbed = 0.1
 	// busy: this share of the processors is as good as all.

@@ -78,6 +78,9 @@ func (rep *Report) heading() string {
 	if rep.Quick {
 		s += " A quick run: its figures are rough."
 	}
+	if other := rep.otherWork(); len(other) > 0 && other[0].Kind == "others" {
+		s += " " + other[0].Text
+	}
 	return s
 }
 
