@@ -85,16 +85,25 @@ func (r *run) do(ctx context.Context) error {
 		return err
 	}
 	runtime.LockOSThread() // Pdeathsig kills the producer when the thread that started it ends
+	cpus, err := twoProcessors()
+	if err != nil {
+		return err
+	}
 	p := exec.Command(filepath.Join(filepath.Dir(self), "producer"), "--name", r.name, "--open-loop", "--arrivals", "poisson",
 		"--rate", fmt.Sprint(r.rate), "--duration", r.duration.String(), "--report", "0")
 	p.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	var said strings.Builder
 	p.Stderr = &said
 	fmt.Printf("for %v: Poisson arrivals at %g a second, %v of work on each\n", r.duration, r.rate, r.work)
-	if err := p.Start(); err != nil {
+	if err = pin(cpus[1]); err == nil { // the producer inherits it
+		err = p.Start()
+	}
+	if err != nil {
 		return err
 	}
-	err = r.consume(ctx)
+	if err = pin(cpus[0]); err == nil {
+		err = r.consume(ctx)
+	}
 	if err != nil {
 		p.Process.Kill()
 	}
@@ -105,6 +114,33 @@ func (r *run) do(ctx context.Context) error {
 		return errors.Join(err, shm.RemoveIfExists(context.WithoutCancel(ctx), r.name))
 	}
 	return r.report()
+}
+
+// twoProcessors returns two of those that this process may use. Each side gets one of its own: the
+// scheduler would put the producer, when its timer wakes it, behind a consumer that spins.
+func twoProcessors() (cpus [2]int, err error) {
+	var usable unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &usable); err != nil {
+		return cpus, os.NewSyscallError("sched_getaffinity", err)
+	}
+	found := 0
+	for cpu := 0; found < len(cpus); cpu++ {
+		if cpu > 64*len(usable) {
+			return cpus, cli.WithHint(errors.New("there is only one processor"), "each side needs one of its own")
+		}
+		if usable.IsSet(cpu) {
+			cpus[found] = cpu
+			found++
+		}
+	}
+	return cpus, nil
+}
+
+// pin keeps the calling thread, and the processes that it starts, on one processor.
+func pin(cpu int) error {
+	var only unix.CPUSet
+	only.Set(cpu)
+	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &only))
 }
 
 // consume receives the messages and records when they were due, taken and done.
@@ -210,7 +246,8 @@ func (r *run) report() error {
 
 	fmt.Printf("%d messages, %.1f a second, %v of work on average (standard deviation %v): load %.3f\n",
 		len(t.due), q.rate*1e9, duration(q.service), duration(q.deviation()), q.load())
-	fmt.Printf("the producer itself was late by p50 %v, p99 %v, at most %v\n", r.lateness.Quantile(0.5), r.lateness.Quantile(0.99), r.lateness.Max)
+	fmt.Printf("the producer itself was late by %v on average, p50 %v, p99 %v, at most %v\n",
+		r.lateness.Mean(), r.lateness.Quantile(0.5), r.lateness.Quantile(0.99), r.lateness.Max)
 	fmt.Printf("\nmean time from due to taken\n")
 	line := func(what string, ns float64, text string, args ...any) {
 		fmt.Printf("  %-22s %11v  %+6.2f %%  %s\n", what, duration(ns).Round(100*time.Nanosecond), 100*(ns/response-1), fmt.Sprintf(text, args...))
