@@ -375,3 +375,27 @@ func TestCompare_Interrupted_LeavesNothing(t *testing.T) {
 		t.Errorf("processes are left: %s", procs)
 	}
 }
+
+// What the README says of a consumer that was stopped is what the recorded comparison has found.
+func TestREADME_FiguresAreRecorded(t *testing.T) {
+	cells := func(file, from, label string) []string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, section, found := strings.Cut(string(text), from)
+		_, row, also := strings.Cut(section, "\n| "+label)
+		row, _, _ = strings.Cut(row, "\n")
+		if !found || !also {
+			t.Fatalf("%s has no row %q behind %q", file, label, from)
+		}
+		_, row, _ = strings.Cut(row, " | ") // the rest of the label
+		return strings.Split(strings.TrimSuffix(row, " |"), " | ")[:3]
+	}
+	for _, label := range []string{"latency p99", "response p99"} {
+		recorded := cells("../../docs/results/report.md", "\n### Stall\n", label)
+		if said := cells("../../README.md", "\n## Hard, credit and soft", label); !slices.Equal(said, recorded) {
+			t.Errorf("the README has %q for %s, the recorded report %q", said, label, recorded)
+		}
+	}
+}
