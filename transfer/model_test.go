@@ -65,7 +65,7 @@ type machine struct {
 	acked, moved      int // what the Receiver has stored, as messages: acknowledgement and index
 	memAcked, memMove int // what others see of it
 	looked            int
-	wakes, early      int // early: wakes after which there was no room yet
+	wakes             int
 	unsafe            bool
 }
 
