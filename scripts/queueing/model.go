@@ -6,8 +6,10 @@ import (
 )
 
 // trace is what a run has recorded of its messages, in their order: times in ns of one clock.
+// A service is from when the consumer could begin with a message, which was published then, to the
+// end of the work: what the consumer needs to take and release a message is a part of it.
 type trace struct {
-	due, taken, done []float64
+	due, began, taken, done []float64
 }
 
 // lindley returns how long each message waits from when it is due until it is taken, if nothing
@@ -18,7 +20,7 @@ func lindley(t *trace) (waits []float64) {
 	waits = make([]float64, len(t.due))
 	waits[0] = t.taken[0] - t.due[0]
 	for k := 1; k < len(waits); k++ {
-		service, gap := t.done[k-1]-t.taken[k-1], t.due[k]-t.due[k-1]
+		service, gap := t.done[k-1]-t.began[k-1], t.due[k]-t.due[k-1]
 		waits[k] = max(0, waits[k-1]+service-gap)
 	}
 	return waits
@@ -35,7 +37,7 @@ type queue struct {
 func (t *trace) queue() (q queue) {
 	n := float64(len(t.due))
 	for k := range t.due {
-		s := t.done[k] - t.taken[k]
+		s := t.done[k] - t.began[k]
 		q.service += s / n
 		q.serviceSquare += s * s / n
 	}

@@ -16,7 +16,7 @@ func simulate(times *schedule.Times, n int, service float64) *trace {
 		due := float64(times.Next())
 		taken := max(due, free)
 		free = taken + service
-		t.due, t.taken, t.done = append(t.due, due), append(t.taken, taken), append(t.done, free)
+		t.due, t.began, t.taken, t.done = append(t.due, due), append(t.began, taken), append(t.taken, taken), append(t.done, free)
 	}
 	return t
 }
@@ -24,6 +24,7 @@ func simulate(times *schedule.Times, n int, service float64) *trace {
 func TestLindley_WaitsOfASmallQueue(t *testing.T) {
 	run := &trace{
 		due:   []float64{0, 10, 12, 100, 101},
+		began: []float64{0, 30, 60, 100, 105},
 		taken: []float64{0, 30, 60, 100, 105},
 		done:  []float64{30, 60, 70, 105, 106},
 	}
