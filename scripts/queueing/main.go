@@ -20,6 +20,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -101,12 +102,12 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	over := make(chan struct{})
-	go keepAwake(cpus[1], over)
+	var over atomic.Bool
+	go keepAwake(cpus[1], &over)
 	if err = pin(cpus[0]); err == nil {
 		err = r.consume(ctx)
 	}
-	close(over)
+	over.Store(true)
 	if err != nil {
 		p.Process.Kill()
 	}
@@ -146,22 +147,17 @@ func pin(cpu int) error {
 	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &only))
 }
 
-// keepAwake keeps a processor from going idle until over is closed, with a thread that gives way to
+// keepAwake keeps a processor from going idle until over is set, with a thread that gives way to
 // every other one: a virtual machine's processor that was idle is back late when a timer fires,
 // because the host has to schedule it. Without it the producer was late by 67 us on average, with
 // it by 3 (Intel Xeon, two virtual processors). An error only means that it is idle sometimes.
-func keepAwake(cpu int, over <-chan struct{}) {
+func keepAwake(cpu int, over *atomic.Bool) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with this function
 	idle := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}
 	if pin(cpu) != nil || unix.SchedSetAttr(0, &idle, 0) != nil {
 		return
 	}
-	for {
-		select {
-		case <-over:
-			return
-		default:
-		}
+	for !over.Load() {
 	}
 }
 
