@@ -132,7 +132,7 @@ type RoleStats struct {
 
 // Schedule is when the messages of an open-loop load are due, however long their producer is
 // held back. It belongs to one holder of the producer role: Holder is stored last when it begins,
-// and first when it ends.
+// and, once RoleStats.Unsent has what of it is unsent, alone when it ends.
 type Schedule struct {
 	Base         Uint64 `doc:"monotonic clock when the first message is due, ns"`
 	Rate         Uint64 `doc:"messages a second on average, as a 64-bit floating point number"`
