@@ -22,6 +22,7 @@ func kills(t *testing.T, r *Receiver) {
 	t.Helper()
 	r.disconnect()
 	r.accept.close()
+	r.alarm.Close()
 	r.held = 0
 	r.unmapReleased()
 	r.closed = true
