@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/internal/testenv"
 	"sluice/shm"
 )
 
@@ -390,7 +391,7 @@ func TestStats_FromEitherSide(t *testing.T) {
 func TestSetDue_ResponseOfWhatIsCommittedAfterIt(t *testing.T) {
 	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
 		p := create(t, name, opt)
-		const late = time.Hour
+		late := testenv.LongAgo()
 		send := func(n int) {
 			for range n {
 				wantErr(t, p.Send(t.Context(), []byte("x")), nil)

@@ -60,13 +60,13 @@ func wantTimes(t *testing.T, what string, h *layout.Histogram, times []time.Dura
 // ring when the consumer goes on. The times in which the messages were due are so long that the
 // time which the test takes is nothing.
 func TestResponse_Backlog(t *testing.T) {
-	const hour = time.Hour
+	all := testenv.LongAgo()
 	evenly := func(i, n int) float64 { return float64(i) / float64(n) }
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, c := range []struct {
 		name     string
 		messages int
-		dueAt    func(i, n int) float64 // from 0 to 1, of an hour that is over now
+		dueAt    func(i, n int) float64 // from 0 to 1, of a time that is over now
 	}{
 		{"1,000", 1000, evenly},
 		{"5,000", 5000, evenly},
@@ -86,7 +86,7 @@ func TestResponse_Backlog(t *testing.T) {
 				var times []time.Duration
 				now := time.Now()
 				for i := range c.messages {
-					ago := time.Duration((1 - c.dueAt(i, c.messages)) * float64(hour))
+					ago := time.Duration((1 - c.dueAt(i, c.messages)) * float64(all))
 					times = append(times, ago)
 					w.SetDue(now.Add(-ago))
 					send(t, w, "8 bytes.")
@@ -133,14 +133,15 @@ func TestResponse_CountsWhatIsDue(t *testing.T) {
 	if n := counted(); n != 1 {
 		t.Errorf("%d response times, want that of the one message that was due", n)
 	}
+	late := testenv.LongAgo()
 	buf, err := w.Reserve(canceled, 1)
 	wantErr(t, err, nil)
-	w.SetDue(time.Now().Add(-time.Hour)) // before Commit, so it holds for this message
+	w.SetDue(time.Now().Add(-late)) // before Commit, so it holds for this message
 	w.Commit(copy(buf, "a"))
 	w.Publish()
 	wantMessages(t, r, "a")
 	r.Release()
-	if n := counted(); n != 2 || time.Duration(mem.Header.Response.Max.Load()) < time.Hour {
+	if n := counted(); n != 2 || time.Duration(mem.Header.Response.Max.Load()) < late {
 		t.Errorf("%d response times, the longest %v", n, time.Duration(mem.Header.Response.Max.Load()))
 	}
 	w.SetDue(time.Now().Add(time.Hour)) // sent too early: no time at all
@@ -159,7 +160,7 @@ func TestResponse_CountsWhatIsDue(t *testing.T) {
 // A stream in which messages become rarer is sampled as one that was slow all the time.
 func TestResponse_RateFalls_DenseAgain(t *testing.T) {
 	w, r, mem := pair(t, 1<<16, 0, WriterOptions{}, ReaderOptions{})
-	due := time.Now().Add(-time.Hour)
+	due := time.Now().Add(-testenv.LongAgo())
 	exchange := func(n int, every time.Duration) {
 		for range n {
 			due = due.Add(every)
@@ -251,7 +252,7 @@ func TestSamples_Redelivered_CountedOnce(t *testing.T) {
 		t.Run(end.name, func(t *testing.T) {
 			w, r, mem := pair(t, 1<<16, 0, WriterOptions{}, ReaderOptions{})
 			h := mem.Header
-			w.SetDue(time.Now().Add(-time.Hour))
+			w.SetDue(time.Now().Add(-testenv.LongAgo()))
 			send(t, w, "a", "b", "c", "d")
 			wantMessages(t, r, "a")
 			r.Release()

@@ -15,11 +15,20 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sluice/internal/monotonic"
 )
 
 // Timeout is how long one step of a test may take before the test gives up. It only
 // bounds a failure: no test passes by waiting for it.
 const Timeout = 60 * time.Second
+
+// LongAgo is so long that what a test takes is nothing beside it: an hour, or less on a machine
+// that has not been up for as long. What was due before the clock began is due at its beginning
+// (see monotonic.At), and would look as if it were less late.
+func LongAgo() time.Duration {
+	return min(time.Hour, time.Duration(monotonic.Now())*9/10)
+}
 
 // Eventually calls ok until it returns true. It fails the test when that takes longer than
 // [Timeout]; what completes the sentence "... did not happen".
