@@ -20,7 +20,15 @@ func limited(i *Interval, after *Snapshot) Verdict {
 	if i.Consumed == 0 && after.Disconnected() {
 		return notConnected(i, after)
 	}
-	return conclude(ConsumerBound, CauseLimit, i, after, limitAdvice...)
+	return atLimit(i, after)
 }
 
-var limitAdvice = []AdviceKind{AdviceSpeedUpConsumer, AdviceSlowProducer, AdviceRaiseLimit, AdviceRingMode}
+// atLimit returns the verdict on a transfer whose producer was refused at its limit. Where the
+// consumer slept meanwhile, a faster one would not help: it is a burst that had no room.
+func atLimit(i *Interval, after *Snapshot) Verdict {
+	advice := []AdviceKind{AdviceSpeedUpConsumer, AdviceSlowProducer, AdviceRaiseLimit, AdviceRingMode}
+	if i.ConsumerStayed && i.ConsumerBlocked >= Noticeable {
+		advice = []AdviceKind{AdviceRaiseLimit, AdviceSlowProducer, AdviceRingMode}
+	}
+	return conclude(ConsumerBound, CauseLimit, i, after, advice...)
+}

@@ -159,7 +159,7 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 	case i.idle(after):
 		return conclude(Idle, "", i, after)
 	case w.limited || after.RefuseReason == layout.RefuseMemoryLimit:
-		v := conclude(ConsumerBound, CauseLimit, i, after, limitAdvice...)
+		v := atLimit(i, after)
 		v.Deepest = w.deepest
 		return v
 	case i.Dropped > 0:

@@ -60,6 +60,12 @@ func TestJudge_CausesAndAdvice(t *testing.T) {
 			transfer(b, s)
 			s.RefuseReason, s.Produced, s.QueueBytes = layout.RefuseMemoryLimit, 1400, 1<<20
 		}},
+		{"a transfer at its limit, whose consumer has time", ConsumerBound, CauseLimit, []AdviceKind{AdviceRaiseLimit, AdviceSlowProducer, AdviceRingMode}, func(v *Verdict) bool {
+			return v.LimitReached && v.ConsumerBlocked == 0.4
+		}, func(b, s *Snapshot) {
+			transfer(b, s)
+			s.RefuseReason, s.Produced, s.QueueBytes, s.Consumer.Blocked = layout.RefuseMemoryLimit, 1400, 1<<20, 400*time.Millisecond
+		}},
 		{"a transfer at its limit that nobody receives from", NoConsumer, CauseLimit, []AdviceKind{AdviceStartConsumer}, func(v *Verdict) bool { return v.LimitReached && v.Advice[0].Messages == 200 }, func(b, s *Snapshot) {
 			transfer(b, s)
 			b.Consumer, s.Consumer, s.Consumed = RoleStats{}, RoleStats{}, 1000

@@ -125,10 +125,12 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 	case pressure.CauseLimit:
 		if v.Whole {
 			add("the limit of %s was reached", format.Size(v.Limit))
+			consumerSlept(v, add)
 			return
 		}
 		add("the limit of %s was reached and the producer could send no more (the command delivers what is queued and ends with exit code 5)", format.Size(v.Limit))
 		add("%s, the consumer receives %s msg/s", queued(v), format.Rate(v.ConsumedPerSec))
+		consumerSlept(v, add)
 	case pressure.CauseBehind:
 		least := ""
 		if v.BothRan < v.Elapsed { // nothing was counted where a side came or went
@@ -171,6 +173,11 @@ func missed(v *pressure.Verdict, add func(string, ...any)) {
 
 func dropped(v *pressure.Verdict, add func(string, ...any)) {
 	add("%s of %s dropped because the %s", format.Count(v.Dropped), format.Messages(v.Offered), wasFull(v))
+	consumerSlept(v, add)
+}
+
+// consumerSlept says that the consumer waited for messages, if it did, although some had no room.
+func consumerSlept(v *pressure.Verdict, add func(string, ...any)) {
 	if v.ConsumerBlocked < pressure.Noticeable {
 		return
 	}

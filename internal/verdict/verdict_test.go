@@ -90,6 +90,11 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(cb, pressure.CauseLimit, transfer(func(v *pressure.Verdict) { v.LimitReached, v.Depth, v.ConsumedPerSec = true, 200, 200 }), speedUp, slow, raise, ring),
 			"the limit of 1 MiB was reached and the producer could send no more (the command delivers what is queued and ends with exit code 5); 200 messages are queued, the consumer receives 200 msg/s",
 			"speed up the consumer, slow down the producer (--rate), raise the limit (--limit), or let the producer wait (--on-limit block, or --mode ring)"},
+		{of(cb, pressure.CauseLimit, transfer(func(v *pressure.Verdict) {
+			v.LimitReached, v.Depth, v.ConsumedPerSec, v.ConsumerBlocked = true, 200, 200, 0.4
+		}), raise, slow, ring),
+			"the limit of 1 MiB was reached and the producer could send no more (the command delivers what is queued and ends with exit code 5); 200 messages are queued, the consumer receives 200 msg/s; the consumer slept 40 % of the time",
+			"raise the limit (--limit), slow down the producer (--rate), or let the producer wait (--on-limit block, or --mode ring)"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) { v.Dropped, v.Offered = 50, 250 }, speedUp, keep), "50 of 250 messages dropped because the ring was full", "speed up the consumer; more capacity only delays this"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) { v.Dropped, v.Offered, v.ConsumerBlocked = 50, 250, 0.4 }, more),
 			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time", "use more capacity (--capacity, --slots) for bursts of messages, or pauses of the consumer"},
