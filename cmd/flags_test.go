@@ -2,9 +2,12 @@ package cmd_test
 
 import (
 	"encoding/json"
+	"maps"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -102,6 +105,73 @@ func TestEnvironment_FlagsOfOtherCommands_NoWarning(t *testing.T) {
 			t.Errorf("%v with %v:\n%s", c.command, env, said)
 		}
 	}
+}
+
+// validValues has a value for each flag of a producer that takes one.
+var validValues = map[string]string{
+	"name": "x", "capacity": "4KiB", "slots": "8", "group": strconv.Itoa(os.Getgid()), "size": "8", "input": "file", "framing": "raw", "chunk": "8",
+	"rate": "0", "burst": "2", "arrivals": "poisson", "count": "1", "duration": "1s", "on-full": "drop", "spin": "0",
+	"socket": "/tmp/x", "limit": "1MiB", "on-limit": "block", "resume-at": "25%", "buffer": "64KiB", "report": "1s", "format": "text",
+}
+
+// One environment may serve both modes: where a flag is an error because it belongs to the other
+// mode, its variable is ignored, whatever its value would mean there.
+func TestEnvironment_FlagsOfOtherMode_Ignored(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		mode string
+		env  map[string]string // by flag, with values that would make it fail or would show
+	}{
+		{"ring", map[string]string{"buffer": "1", "limit": "1", "on-limit": "block", "recycle": "true", "resume-at": "0.1%", "socket": "/nowhere/x"}},
+		{"transfer", map[string]string{"capacity": "5000", "on-full": "fail", "slots": "99999999999", "spin": "1h"}},
+	} {
+		t.Run(c.mode, func(t *testing.T) {
+			t.Parallel()
+			var rejected, env []string
+			for _, flag := range flagsOf(t, "producer") {
+				arg := "--" + flag
+				if value := validValues[flag]; value != "" {
+					arg += "=" + value
+				}
+				p := testenv.Start(t, "producer", "--mode", c.mode, "--open-loop", arg) // without a rate, so it fails in any case
+				p.WantExit(2)
+				if strings.Contains(p.Stderr.String(), "--"+flag+" cannot be used in "+c.mode+" mode") {
+					rejected = append(rejected, flag)
+				}
+			}
+			for flag, value := range c.env {
+				env = append(env, variable(flag)+"="+value)
+			}
+			slices.Sort(rejected)
+			if want := slices.Sorted(maps.Keys(c.env)); !slices.Equal(rejected, want) {
+				t.Errorf("flags of the other mode: %v, want %v", rejected, want)
+			}
+			name := testenv.SegmentName(t)
+			args := []string{"--name", name, "--mode", c.mode, "--count", "3"}
+			p := testenv.StartWith(t, "producer", testenv.Options{Args: args, Env: env})
+			q := testenv.StartWith(t, "consumer", testenv.Options{Args: args, Env: env})
+			p.WantExit(0)
+			q.WantExit(0)
+		})
+	}
+}
+
+// The same where a flag is an error because of --input, or without one.
+func TestEnvironment_FlagsForOtherMessages_Ignored(t *testing.T) {
+	t.Parallel()
+	name, file := testenv.SegmentName(t), testenv.WriteFile(t, []byte("one\ntwo\nthree\n"))
+	env := []string{"SLUICE_SIZE=1", "SLUICE_BURST=1000000", "SLUICE_CHUNK=99GiB"}
+	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", file, "--framing", "lines", "--rate", "100"}, Env: env})
+	q := testenv.Start(t, "consumer", "--name", name, "--output", "-")
+	p.WantExit(0)
+	q.WantExit(0)
+	if got := q.Stdout.String(); got != "one\ntwo\nthree\n" {
+		t.Errorf("%q", got)
+	}
+	p = testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--fresh", "--count", "3"}, Env: []string{"SLUICE_CHUNK=99GiB", "SLUICE_FRAMING=raw"}})
+	q = testenv.Start(t, "consumer", "--name", name, "--count", "3")
+	p.WantExit(0)
+	q.WantExit(0)
 }
 
 func TestEnvironment_EmptyVariable_CountsAsUnset(t *testing.T) {

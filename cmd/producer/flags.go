@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"math"
 	"math/bits"
 	"math/rand/v2"
@@ -74,6 +73,24 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 	if err := o.parseTransfer(c, mode); err != nil {
 		return o, err
 	}
+	if err := o.parseCapacity(c, mode); err != nil {
+		return o, err
+	}
+	o.onFull = map[string]sluice.Policy{"block": sluice.Block, "drop": sluice.Drop, "fail": sluice.Fail}[cli.GetChoice(c, "on-full")]
+	if err := o.parseInput(c); err != nil {
+		return o, err
+	}
+	if err := o.parseSizes(c, mode); err != nil {
+		return o, err
+	}
+	return o, o.parseLoad(c)
+}
+
+// parseCapacity parses the flags of ring mode that bound the queue.
+func (o *options) parseCapacity(c *urfave.Context, mode layout.Mode) error {
+	if mode != layout.ModeRing {
+		return nil
+	}
 	capacity := cli.GetSize(c, "capacity")
 	if _, err := layout.RingGeometry(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
 		flag, text, _ := strings.Cut(err.Error(), " ") // the error begins with "capacity" or "slots"
@@ -81,27 +98,31 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 		if near := capacityHint(capacity); near != "" {
 			err = cli.WithHint(err, "%s", near)
 		}
-		return o, err
+		return err
 	}
 	if c.IsSet("capacity") {
 		o.capacity = capacity
 	}
-	o.onFull = map[string]sluice.Policy{"block": sluice.Block, "drop": sluice.Drop, "fail": sluice.Fail}[cli.GetChoice(c, "on-full")]
-	size, chunk := cli.GetSize(c, "size"), cli.GetSize(c, "chunk")
-	most := uint64(maxMessage(mode))
-	if err := errors.Join(checkRange(c, "size", payload.MinSize, most), checkRange(c, "chunk", 1, most)); err != nil {
-		return o, err
+	return nil
+}
+
+// parseSizes parses the size of the messages: of generated ones, or of the chunks of an input.
+func (o *options) parseSizes(c *urfave.Context, mode layout.Mode) error {
+	flag, least, size := "size", uint64(payload.MinSize), &o.size
+	switch {
+	case o.input != "" && o.framing != layout.FramingRaw:
+		return nil // a message is what the framing says
+	case o.input != "":
+		flag, least, size = "chunk", 1, &o.chunk
 	}
-	o.size, o.chunk = int(size), int(chunk)
-	if most := layout.MaxMessage(capacity); mode == layout.ModeRing && o.fresh { // newLoop checks too, but by then --fresh has discarded the old segment
-		if err := errors.Join(o.checkFits("size", most), o.checkFits("chunk", most)); err != nil {
-			return o, cli.WithHint(err, "choose a larger --capacity")
-		}
+	if err := checkRange(c, flag, least, uint64(maxMessage(mode))); err != nil {
+		return err
 	}
-	if err := o.parseInput(c); err != nil {
-		return o, err
+	*size = int(cli.GetSize(c, flag))
+	if mode == layout.ModeRing && o.fresh { // newLoop checks too, but by then --fresh has discarded the old segment
+		return cli.WithHint(o.checkFits(flag, layout.MaxMessage(cli.GetSize(c, "capacity"))), "choose a larger --capacity")
 	}
-	return o, o.parseLoad(c)
+	return nil
 }
 
 // parseTransfer parses the flags of transfer mode, and rejects those of the other mode.
@@ -218,6 +239,9 @@ func maxOpenLoopRate(s schedule.Spec) float64 {
 // parseLoad parses the flags that say when messages are sent.
 func (o *options) parseLoad(c *urfave.Context) error {
 	o.load = schedule.Spec{Rate: c.Float64("rate"), Burst: c.Int("burst"), Seed: rand.Uint64()}
+	if o.input != "" {
+		o.load.Burst = 1 // parseInput rejects the flag; the variable may be meant for a run without an input
+	}
 	if cli.GetChoice(c, "arrivals") == "poisson" {
 		o.load.Arrivals = schedule.Poisson
 	}
@@ -235,7 +259,8 @@ func (o *options) parseLoad(c *urfave.Context) error {
 }
 
 // rejectFlags returns an error for the first of flags on the command line, where they have no
-// effect. In the environment they may be meant for another command.
+// effect. In the environment they may be meant for another command or mode: there they are ignored,
+// whatever their values are.
 func rejectFlags(c *urfave.Context, flags []string, when string) error {
 	for _, f := range flags {
 		if cli.SetOnCommandLine(c, f) {

@@ -139,7 +139,7 @@ func parseGroup(s, flag string) (shm.Access, error) {
 }
 
 // SetOnCommandLine reports whether a flag was given on the command line. An environment
-// variable may be meant for another command.
+// variable may be meant for another command, or for the other mode.
 func SetOnCommandLine(c *urfave.Context, flag string) bool {
 	if !c.IsSet(flag) {
 		return false

@@ -49,7 +49,7 @@ var exitCodes = []exitCode{
 
 // Notes in --help and in the manual page.
 const (
-	environmentNote = "Each flag has an environment variable: --on-full is SLUICE_ON_FULL. An empty variable is ignored."
+	environmentNote = "Each flag has an environment variable: --on-full is SLUICE_ON_FULL. An empty variable is ignored, and so is one whose flag belongs to another command or to the other mode: one environment can serve all of them."
 	valuesNote      = "Examples of sizes: 4096, 64KiB, 1MiB; of times: 250ms, 5s, 1m. Numbers are decimal."
 )
 
