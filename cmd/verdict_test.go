@@ -75,7 +75,9 @@ func TestVerdict_ProcessPaused_Stopped(t *testing.T) {
 				if who == "consumer" {
 					stopped, other = c, p
 				}
+				pausing := time.Now()
 				stopped.Pause()
+				paused := time.Now()
 				pid := stopped.Cmd.Process.Pid
 				reportSays(t, other, "stopped", fmt.Sprintf("the %s (pid %d) is stopped (SIGSTOP or Ctrl-Z)", who, pid), fmt.Sprintf("kill -CONT %d", pid))
 				if out := testenv.GaugeOutput(t, "stat", "--name", name); !strings.Contains(out, fmt.Sprintf("%-10s pid %d, stopped;", who, pid)) || !strings.Contains(out, "verdict    stopped") {
@@ -87,21 +89,35 @@ func TestVerdict_ProcessPaused_Stopped(t *testing.T) {
 				if d := doctorOnPairs(t); !strings.Contains(d.Text, fmt.Sprintf("%s: the %s (pid %d) is stopped", name, who, pid)) || !strings.Contains(d.Fix, fmt.Sprintf("kill -CONT %d", pid)) {
 					t.Errorf("gauge doctor: %+v", d)
 				}
+				least := time.Since(paused)
 				stopped.Continue()
+				most := time.Since(pausing)
 				testenv.EventuallyConsumed(t, name, 500)
 				p.Signal(unix.SIGINT)
 				p.WantExit(0)
 				c.WantExit(0)
 				for _, side := range []*testenv.Process{p, c} {
 					f := side.Final()
-					said := f.HasVerdict(fmt.Sprint(f["verdict"]), fmt.Sprintf("the %s was stopped (SIGSTOP or Ctrl-Z) for about", who))
-					if !said || who == "consumer" && f["verdict"] == "producer-bound" {
+					min, max := stoppedFor(fmt.Sprint(f["verdictWhy"]), who)
+					if min > most || max < least || who == "consumer" && f["verdict"] == "producer-bound" {
 						t.Errorf("%v at the end: %v: %v; %v", side.Cmd.Args, f["verdict"], f["verdictWhy"], f["verdictAdvice"])
 					}
 				}
 			})
 		}
 	}
+}
+
+var stopTime = regexp.MustCompile(`^(?:up to |(\S+) to )?(\S+) of `)
+
+// stoppedFor returns how long a side was stopped, as a final report says it; 0 = it does not.
+func stoppedFor(why, who string) (min, max time.Duration) {
+	_, said, _ := strings.Cut(why, "the "+who+" was stopped (SIGSTOP or Ctrl-Z) for ")
+	if m := stopTime.FindStringSubmatch(said); m != nil {
+		min, _ = time.ParseDuration(m[1])
+		max, _ = time.ParseDuration(m[2])
+	}
+	return min, max + max/100 // they are rounded
 }
 
 func TestVerdict_LimitReached_ConsumerBound(t *testing.T) {

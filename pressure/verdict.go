@@ -154,9 +154,15 @@ type Figures struct {
 	// Of a Whole verdict: how long each side's process was seen to be stopped, and how long
 	// no process held each role, at least. Absences are set when they are a notable part of
 	// Elapsed.
-	ProducerStoppedFor, ConsumerStoppedFor time.Duration
+	ProducerStoppedFor, ConsumerStoppedFor Bounds
 	ProducerAbsentFor, ConsumerAbsentFor   time.Duration
 }
+
+// Bounds are those of a time that is not known exactly, because snapshots show only what was before
+// and after. A Max of 0 is no such time.
+type Bounds struct{ Min, Max time.Duration }
+
+func (b *Bounds) add(c Bounds) { b.Min, b.Max = b.Min+c.Min, b.Max+c.Max }
 
 // figures returns those that are always set.
 func figures(i *Interval, after *Snapshot) Figures {

@@ -10,7 +10,7 @@ import (
 type whole struct {
 	first, last       Snapshot
 	kinds             map[Kind]time.Duration // how long each verdict was the current one
-	stopped           [2]time.Duration       // how long each role's process was seen not to run
+	stopped           [2]Bounds              // how long each role's process was seen not to run
 	absent            [2]time.Duration       // how long no process held each role, at least
 	bothRan           time.Duration          // how long both sides were alive and ran
 	blocked           [2]time.Duration       // of that, how long each side slept
@@ -25,8 +25,7 @@ func (w *whole) begin(s *Snapshot) {
 	*w = whole{first: *s, last: *s, kinds: map[Kind]time.Duration{}, limited: s.LimitReached(), deepest: s.Depth(), mostWaiting: s.Waiting()}
 }
 
-// add accounts for the time since the last snapshot, at whose end the verdict is v. A process that
-// did not run at one end of it is assumed not to have run for half of it.
+// add accounts for the time since the last snapshot, at whose end the verdict is v.
 func (w *whole) add(s *Snapshot, v *Verdict) {
 	step := time.Duration(s.At - w.last.At)
 	both := w.last.bothRun() && s.bothRun()
@@ -43,11 +42,7 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 		w.unconnected = *v
 	}
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
-		for _, at := range []*Snapshot{&w.last, s} {
-			if at.notRunning(r) != "" {
-				w.stopped[r] += step / 2
-			}
-		}
+		w.stopped[r].add(stoppedBetween(&w.last, s, r))
 		if was, is := w.last.side(r), s.side(r); !was.Alive && !is.Alive && was.Generation == is.Generation { // and no process came and went in between
 			w.absent[r] += step
 		}
@@ -56,6 +51,22 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 		}
 	}
 	w.skip(s)
+}
+
+// stoppedBetween returns how long the process that holds a role did not run between two snapshots,
+// if one of them shows it.
+func stoppedBetween(before, after *Snapshot, r layout.Role) Bounds {
+	step := time.Duration(after.At - before.At)
+	was, is := before.side(r), after.side(r)
+	switch {
+	case after.notRunning(r) == "" && before.notRunning(r) == "":
+		return Bounds{}
+	case after.notRunning(r) == "" || is.OtherClock:
+		return Bounds{Max: step}
+	case before.notRunning(r) == "" || was.ProgressAt != is.ProgressAt: // it ran in between
+		return Bounds{Max: min(step, after.noProgressFor(is))}
+	}
+	return Bounds{step, step}
 }
 
 // skip continues at s without accounting for the time since the last snapshot.
@@ -75,9 +86,9 @@ func (s *Snapshot) bothRun() bool {
 		(s.Producer.Alive || s.Depth() > 0)
 }
 
-// AddStopped adds d to the time for which the process that holds role r did not run. It is for that
+// AddStopped adds to the time for which the process that holds role r did not run. It is for that
 // process itself, which takes no snapshots while it is stopped.
-func (t *Trend) AddStopped(r layout.Role, d time.Duration) { t.whole.stopped[r] += d }
+func (t *Trend) AddStopped(r layout.Role, d Bounds) { t.whole.stopped[r].add(d) }
 
 // Whole returns what happened since the first snapshot, and the verdict on all of it, for the
 // process that holds role r and whose run ends now. It takes into account what the snapshots in
@@ -166,7 +177,7 @@ func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 		there := *i
 		there.ConsumerStayed = 2*w.droppedUnattended < i.Dropped // when it mattered
 		return overflowed(&there, after)
-	case w.stopped[layout.Consumer] > 0:
+	case w.stopped[layout.Consumer].Max > 0:
 		v := conclude(Balanced, CauseStopped, i, after)
 		if i.ProducerBlocked >= minBurst {
 			v.Kind = ConsumerBound

@@ -237,9 +237,18 @@ func judgeRun(r layout.Role, first func(s *Snapshot), chapters ...func(s *Snapsh
 	var trend Trend
 	trend.Add(s)
 	for _, change := range chapters {
+		was := s
 		s.At += uint64(time.Second)
 		s.Producer.ProgressAt, s.Consumer.ProgressAt = s.At, s.At
 		change(&s)
+		for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
+			if side := s.side(r); side.Stopped {
+				side.ProgressAt = s.At - uint64(100*time.Millisecond) // since then
+				if was.side(r).Stopped {
+					side.ProgressAt = was.side(r).ProgressAt
+				}
+			}
+		}
 		trend.Add(s)
 	}
 	_, v := trend.Whole(r)
@@ -285,19 +294,23 @@ func TestWhole_Verdict(t *testing.T) {
 		chapters []func(s *Snapshot)
 	}{
 		{"all is easy", layout.Producer, ProducerBound, CauseWaits, func(v *Verdict) bool {
-			return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.95 && v.ConsumerStoppedFor == 0 && v.Advice == nil
+			return v.ProducerBlocked == 0 && v.ConsumerBlocked == 0.95 && v.ConsumerStoppedFor == Bounds{} && v.Advice == nil
 		}, asRing, repeat(5, easy)},
-		{"the consumer is stopped for a second of five", layout.Producer, ConsumerBound, CauseStopped, func(v *Verdict) bool {
-			return v.ConsumerStoppedFor == time.Second && v.Elapsed == 5*time.Second && v.ProducerBlocked == 0.2 && v.Missed == 1000 && v.Advice == nil
+		{"the consumer is stopped between one look and the next but one", layout.Producer, ConsumerBound, CauseStopped, func(v *Verdict) bool {
+			return v.ConsumerStoppedFor == Bounds{0, 1100 * time.Millisecond} && v.Elapsed == 5*time.Second && v.ProducerBlocked == 0.2 && v.Missed == 1000 && v.Advice == nil
 		}, asRing,
 			append(repeat(2, easy), halted, easy, easy)},
-		{"the consumer is stopped for a while, and the producer waits a little", layout.Producer, ConsumerBound, CauseStopped, func(v *Verdict) bool { return v.ConsumerStoppedFor == time.Second && v.ProducerBlocked == 0.05 }, asRing,
+		{"the consumer is stopped for a while, and the producer waits a little", layout.Producer, ConsumerBound, CauseStopped, func(v *Verdict) bool {
+			return v.ConsumerStoppedFor == Bounds{0, 1100 * time.Millisecond} && v.ProducerBlocked == 0.05
+		}, asRing,
 			append(repeat(2, easy), func(s *Snapshot) { halted(s); s.Producer.Blocked -= 750 * time.Millisecond }, easy, easy)},
 		{"the consumer of a transfer is stopped", layout.Consumer, Balanced, CauseStopped, func(v *Verdict) bool {
-			return v.ConsumerStoppedFor == time.Second && v.Elapsed == 4*time.Second && v.ProducerBlocked == 0
+			return v.ConsumerStoppedFor == Bounds{0, 1100 * time.Millisecond} && v.Elapsed == 4*time.Second && v.ProducerBlocked == 0
 		}, asTransfer,
 			append(repeat(2, easy), func(s *Snapshot) { s.Consumer.Stopped = true; s.Produced += 100 }, func(s *Snapshot) { s.Consumed += 100; easy(s) })},
-		{"the producer is stopped", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool { return v.ProducerStoppedFor == time.Second && v.ConsumerStoppedFor == 0 }, asRing,
+		{"the producer is stopped", layout.Consumer, ProducerBound, CauseWaits, func(v *Verdict) bool {
+			return v.ProducerStoppedFor == Bounds{0, 1100 * time.Millisecond} && v.ConsumerStoppedFor == Bounds{}
+		}, asRing,
 			append(repeat(2, easy), func(s *Snapshot) { s.Producer.Stopped, s.Consumer.Blocked = true, s.Consumer.Blocked+time.Second }, func(s *Snapshot) { s.Producer.Stopped = false; easy(s) })},
 		{"there is no consumer until all is queued", layout.Producer, NoConsumer, CauseLate, func(v *Verdict) bool {
 			return v.ConsumerAbsentFor == 3*time.Second && v.Elapsed == 5*time.Second && v.Advises(AdviceStartSooner)
@@ -343,7 +356,7 @@ func TestWhole_Verdict(t *testing.T) {
 				s.Consumer.Blocked, s.Consumer.Generation, s.Consumer.State = 30*time.Millisecond, 1, layout.StateClosed
 			})},
 		{"the producer is stopped, of a pair whose consumer is slower", layout.Consumer, ConsumerBound, CauseWaits, func(v *Verdict) bool {
-			return v.ProducerStoppedFor == 3*time.Second && v.Elapsed == 9*time.Second && v.BothRan < v.Elapsed && v.ProducerBlocked == 0.9 && v.ConsumerBlocked == 0
+			return v.ProducerStoppedFor == Bounds{2 * time.Second, 3100 * time.Millisecond} && v.Elapsed == 9*time.Second && v.BothRan < v.Elapsed && v.ProducerBlocked == 0.9 && v.ConsumerBlocked == 0
 		}, asRing,
 			append(append(repeat(3, hard), repeat(3, func(s *Snapshot) { s.Producer.Stopped = true; s.Consumer.Blocked += time.Second })...), append([]func(s *Snapshot){func(s *Snapshot) { s.Producer.Stopped = false }}, repeat(2, hard)...)...)},
 		{"what an earlier producer has left is worked off", layout.Consumer, ConsumerBound, CauseBehind, func(v *Verdict) bool {
@@ -518,8 +531,8 @@ func TestTrend_SnapshotGap_NotUsed(t *testing.T) {
 	if _, v := trend.Add(s); v.Kind != ConsumerBound || v.ProducerBlocked != 0.9 || v.ConsumerBlocked != 0 {
 		t.Errorf("%+v", v)
 	}
-	trend.AddStopped(layout.Producer, 7*time.Second)
-	if _, v := trend.Whole(layout.Producer); v.Kind != ConsumerBound || v.ProducerStoppedFor != 7*time.Second || v.Elapsed != 10*time.Second || v.ProducerBlocked != 0.9 || v.BothRan >= v.Elapsed {
+	trend.AddStopped(layout.Producer, Bounds{6 * time.Second, 7 * time.Second})
+	if _, v := trend.Whole(layout.Producer); v.Kind != ConsumerBound || v.ProducerStoppedFor != (Bounds{6 * time.Second, 7 * time.Second}) || v.Elapsed != 10*time.Second || v.ProducerBlocked != 0.9 || v.BothRan >= v.Elapsed {
 		t.Errorf("%+v", v)
 	}
 }
@@ -560,8 +573,8 @@ func TestTrend_ProcessWasStopped(t *testing.T) {
 	s.Produced, s.Consumed, s.Consumer.Blocked = 4000, 4000, 4*time.Second
 	s.Producer.Blocked, s.Producer.Waits = time.Second, 1
 	trend.Add(s)
-	trend.AddStopped(layout.Consumer, time.Second)
-	if _, v := trend.Whole(layout.Consumer); v.Kind != ConsumerBound || v.ConsumerStoppedFor != time.Second || v.Elapsed != 5*time.Second {
+	trend.AddStopped(layout.Consumer, Bounds{0, time.Second})
+	if _, v := trend.Whole(layout.Consumer); v.Kind != ConsumerBound || v.ConsumerStoppedFor != (Bounds{0, time.Second}) || v.Elapsed != 5*time.Second {
 		t.Errorf("%+v", v)
 	}
 }

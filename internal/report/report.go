@@ -69,7 +69,7 @@ type Reporter struct {
 	attached    bool           // first and last are valid
 	reportTrend pressure.Trend // of the snapshots at reports
 	wholeTrend  pressure.Trend // of all snapshots, for the final report
-	gap         time.Duration  // between the last two snapshots that were more than sameMoment apart
+	gap         [2]uint64      // the times of the last two snapshots that were more than sameMoment apart
 
 	stop, stopped chan struct{}
 }
@@ -144,8 +144,8 @@ func (r *Reporter) observeLocked() {
 	}
 	s, err := pressure.Observe(r.segment)
 	if r.truncated = err != nil; !r.truncated {
-		if gap := time.Duration(s.At - r.last.At); gap > sameMoment {
-			r.gap = gap
+		if time.Duration(s.At-r.last.At) > sameMoment {
+			r.gap = [2]uint64{r.last.At, s.At}
 		}
 		s.CarryHighWater(&r.last)
 		r.last = s

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/internal/monotonic"
+	"sluice/pressure"
 )
 
 // A process that was stopped (SIGSTOP) and continued takes no snapshots in between. The last report
@@ -35,36 +36,47 @@ func (r *Reporter) continuedLately(continued <-chan os.Signal) bool {
 // reports whether it does. systemd and timeout(1) send it right after SIGTERM to whatever they
 // end: then only an overdue snapshot means so.
 func (r *Reporter) onContinue() (stopped bool) {
-	if r.overdue() {
-		r.observeAfterStop()
-		r.noteStop()
-		return true
+	lasted := r.stopUntil(monotonic.Now())
+	if !r.overdue() {
+		select {
+		case <-r.opt.Stopping:
+			return false
+		case <-time.After(sameMoment):
+		}
 	}
-	// A snapshot of this moment is the first after the stop, and has its gap; the one below would
-	// have the gap of the wait here.
-	seen := r.sinceLast() <= sameMoment
-	select {
-	case <-r.opt.Stopping:
-		return false
-	case <-time.After(sameMoment):
-	}
-	if seen {
-		r.noteStop()
-		r.observeAfterStop()
-	} else {
-		r.observeAfterStop()
-		r.noteStop()
-	}
+	r.observeAfterStop()
+	r.noteStop(lasted)
 	return true
 }
 
-// overdue reports whether the last snapshot is older than the interval between snapshots.
-func (r *Reporter) overdue() bool {
-	usual := observeInterval
-	if r.opt.Interval > 0 {
-		usual = min(usual, r.opt.Interval)
+// stopUntil returns how long a stop has lasted that ended at now, ns of the monotonic clock: within
+// the distance of two snapshots, because only they show that this process ran. It is 0 before
+// Attach.
+func (r *Reporter) stopUntil(now uint64) pressure.Bounds {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.attached {
+		return pressure.Bounds{}
 	}
-	return r.sinceLast() > usual+sameMoment
+	began := r.last.At
+	if time.Duration(now-began) <= sameMoment { // that snapshot may be the first after the stop
+		if began = r.gap[0]; time.Duration(now-r.gap[1]) > sameMoment {
+			return pressure.Bounds{Max: sameMoment} // between snapshots that were not even that far apart
+		}
+	}
+	most := time.Duration(now - began)
+	return pressure.Bounds{Min: max(0, most-r.usualGap()-sameMoment), Max: most}
+}
+
+// overdue reports whether the last snapshot is older than the interval between snapshots.
+func (r *Reporter) overdue() bool { return r.sinceLast() > r.usualGap()+sameMoment }
+
+// usualGap returns the time between two snapshots while this process runs, at most.
+func (r *Reporter) usualGap() time.Duration {
+	if r.opt.Interval > 0 {
+		return min(observeInterval, r.opt.Interval)
+	}
+	return observeInterval
 }
 
 // sinceLast returns how old the last snapshot is; 0 before Attach.
@@ -84,12 +96,11 @@ func (r *Reporter) observeAfterStop() {
 	r.observeLocked()
 }
 
-// noteStop records that this process was stopped since the snapshot before the last one, and
-// continued a moment ago.
-func (r *Reporter) noteStop() {
+// noteStop records that this process was stopped for that long, and continued a moment ago.
+func (r *Reporter) noteStop(lasted pressure.Bounds) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.segment != nil && !r.stopping() {
-		r.wholeTrend.AddStopped(r.opt.Role, max(r.gap-observeInterval/2, sameMoment)) // within half of observeInterval
+		r.wholeTrend.AddStopped(r.opt.Role, lasted)
 	}
 }

@@ -139,7 +139,7 @@ func TestReporter_SideStoppedUntilEnd(t *testing.T) {
 		for !got.Final {
 			got = next()
 		}
-		if !strings.Contains(got.VerdictWhy, "the producer was stopped (SIGSTOP or Ctrl-Z) for about") {
+		if !strings.Contains(got.VerdictWhy, "the producer was stopped (SIGSTOP or Ctrl-Z) for 3") {
 			t.Fatalf("%+v", got)
 		}
 	}

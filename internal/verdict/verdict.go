@@ -38,10 +38,10 @@ func reasons(v *pressure.Verdict) (all []string) {
 	}
 	for _, stopped := range []struct {
 		r layout.Role
-		d time.Duration
+		d pressure.Bounds
 	}{{layout.Consumer, v.ConsumerStoppedFor}, {layout.Producer, v.ProducerStoppedFor}} {
-		if stopped.d > 0 {
-			add("the %v was stopped (SIGSTOP or Ctrl-Z) for about %s of %s", stopped.r, format.Duration(stopped.d), format.Duration(v.Elapsed))
+		if stopped.d.Max > 0 {
+			add("the %v was stopped (SIGSTOP or Ctrl-Z) for %s of %s", stopped.r, between(stopped.d), format.Duration(v.Elapsed))
 		}
 	}
 	switch v.Kind {
@@ -328,6 +328,18 @@ func were(n uint64) string {
 		return "1 message was"
 	}
 	return format.Messages(n) + " were"
+}
+
+// between returns a time that is known within bounds: 1s, up to 1s, or 870ms to 2s.
+func between(b pressure.Bounds) string {
+	least, most := format.Duration(b.Min), format.Duration(b.Max)
+	switch {
+	case b.Min <= 0:
+		return "up to " + most
+	case least == most:
+		return most
+	}
+	return least + " to " + most
 }
 
 // partOf is a share of a time.

@@ -135,8 +135,8 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(pressure.NoProducer, "", func(v *pressure.Verdict) { v.LastProducer, v.NotSent = pressure.EndDied, 992 }, start),
 			"there is no producer; the last producer died; the queue is empty; 992 messages were due and not sent", "start a producer"},
 		{of(cb, pressure.CauseStopped, due(0, false, func(v *pressure.Verdict) {
-			v.Whole, v.ConsumerStoppedFor, v.ProducerBlocked, v.MostWaiting, v.NotSent, v.Elapsed, v.BothRan = true, time.Second, 0.2, 992, 1, 5*time.Second, 5*time.Second
-		})), "the consumer was stopped (SIGSTOP or Ctrl-Z) for about 1s of 5s; the producer was blocked for 1s; at least 992 messages that were due waited in front of the producer at one time; 1 message was due and not sent",
+			v.Whole, v.ConsumerStoppedFor, v.ProducerBlocked, v.MostWaiting, v.NotSent, v.Elapsed, v.BothRan = true, pressure.Bounds{Max: time.Second}, 0.2, 992, 1, 5*time.Second, 5*time.Second
+		})), "the consumer was stopped (SIGSTOP or Ctrl-Z) for up to 1s of 5s; the producer was blocked for 1s; at least 992 messages that were due waited in front of the producer at one time; 1 message was due and not sent",
 			"nothing to do if the consumer was stopped on purpose"},
 		{of(cb, pressure.CauseWaits, due(0, false, func(v *pressure.Verdict) { v.Whole, v.MostWaiting, v.NotSent = true, 992, 992 }), speedUp, slow, keep),
 			"blocked: producer 0 %, consumer 0 % of the time; queue 0 % full; 992 messages were due and not sent", "speed up the consumer, or offer less (--rate); more capacity only delays this"},
@@ -198,14 +198,16 @@ func TestWords_OfVerdicts(t *testing.T) {
 			v.Whole, v.SlowerFor, v.Deepest, v.Shrinks, v.DepthBefore, v.BothRan = true, 900*time.Millisecond, 3500, true, 3000, v.Elapsed/2
 		}), "the consumer was the slower side for at least 900ms of 1s; deepest queue: 3,500 messages; 3,000 messages waited at the start", "nothing to do unless its messages were too old"},
 		{of(cb, pressure.CauseStopped, func(v *pressure.Verdict) {
-			v.Whole, v.ConsumerStoppedFor, v.ProducerBlocked, v.Missed, v.Elapsed, v.BothRan = true, time.Second, 0.2, 1000, 5*time.Second, 5*time.Second
-		}), "the consumer was stopped (SIGSTOP or Ctrl-Z) for about 1s of 5s; the producer was blocked for 1s; about 1,000 more messages would have been sent", "nothing to do if the consumer was stopped on purpose"},
-		{of(pressure.Balanced, pressure.CauseStopped, func(v *pressure.Verdict) { v.Whole, v.ConsumerStoppedFor = true, 500*time.Millisecond }),
-			"the consumer was stopped (SIGSTOP or Ctrl-Z) for about 500ms of 1s; the queue had room for all that was sent meanwhile", ""},
+			v.Whole, v.ConsumerStoppedFor, v.ProducerBlocked, v.Missed, v.Elapsed, v.BothRan = true, pressure.Bounds{Min: 870 * time.Millisecond, Max: 2 * time.Second}, 0.2, 1000, 5*time.Second, 5*time.Second
+		}), "the consumer was stopped (SIGSTOP or Ctrl-Z) for 870ms to 2s of 5s; the producer was blocked for 1s; about 1,000 more messages would have been sent", "nothing to do if the consumer was stopped on purpose"},
+		{of(pressure.Balanced, pressure.CauseStopped, func(v *pressure.Verdict) {
+			v.Whole, v.ConsumerStoppedFor = true, pressure.Bounds{Min: 500 * time.Millisecond, Max: 500 * time.Millisecond}
+		}),
+			"the consumer was stopped (SIGSTOP or Ctrl-Z) for 500ms of 1s; the queue had room for all that was sent meanwhile", ""},
 		{of(pressure.ProducerBound, pressure.CauseWaits, func(v *pressure.Verdict) {
-			v.Whole, v.ProducerStoppedFor, v.ConsumerAbsentFor, v.ProducerAbsentFor, v.LastProducer, v.Lost = true, 100*time.Millisecond, 200*time.Millisecond, 300*time.Millisecond, pressure.EndFailed, 1
+			v.Whole, v.ProducerStoppedFor, v.ConsumerAbsentFor, v.ProducerAbsentFor, v.LastProducer, v.Lost = true, pressure.Bounds{Max: 100 * time.Millisecond}, 200*time.Millisecond, 300*time.Millisecond, pressure.EndFailed, 1
 			v.AtEnd = &pressure.Verdict{Kind: pressure.NoConsumer, Figures: pressure.Figures{Depth: 5}}
-		}), "there was no consumer for at least 200ms of 1s; the producer was stopped (SIGSTOP or Ctrl-Z) for about 100ms of 1s; blocked: producer 0 %, consumer 0 % of the time; queue 0 % full; " +
+		}), "there was no consumer for at least 200ms of 1s; the producer was stopped (SIGSTOP or Ctrl-Z) for up to 100ms of 1s; blocked: producer 0 %, consumer 0 % of the time; queue 0 % full; " +
 			"there was no producer for at least 300ms of 1s; there is no consumer; 5 messages are queued; the last producer failed before the end of its stream; " +
 			"1 message was lost with a producer that died or ended before delivery", "the consumer has time to spare; nothing to do unless it should receive more"},
 	} {
