@@ -37,6 +37,11 @@ const (
 	CauseTooShort Cause = "too-short"
 )
 
+// fromDepth reports whether how deep the queue was at two moments is the evidence.
+func (c Cause) fromDepth() bool {
+	return c == CauseFull || c == CauseBacklog || c == CauseFills
+}
+
 // The causes of [NoConsumer]: what the producer does without one. [CauseLimit] is another, and
 // "" where it does nothing special.
 const (

@@ -25,14 +25,15 @@ func Judge(i *Interval, after *Snapshot) Verdict { return judge("", i, i, after)
 // from a queue that fills and empties.
 func judge(last Kind, i, long *Interval, after *Snapshot) Verdict {
 	g := forecastGrowth(i, long, after)
-	v := judgeGrown(g, last, i, after)
+	v := judgeGrown(g, last, i, after, true)
 	v.Grows, v.FullIn = g.growing, g.fullIn
 	return v
 }
 
 // judgeGrown returns the verdict on an interval in which the queue grew as g says. Whether
-// both sides are there and run comes before how fast they are.
-func judgeGrown(g forecast, last Kind, i *Interval, after *Snapshot) Verdict {
+// both sides are there and run comes before how fast they are. With depth false, how deep the
+// queue is at the end is no evidence.
+func judgeGrown(g forecast, last Kind, i *Interval, after *Snapshot, depth bool) Verdict {
 	for _, missing := range []func(*Interval, *Snapshot) (Verdict, bool){consumerless, stopped, unconnected, stalled} {
 		if v, ok := missing(i, after); ok {
 			return v
@@ -52,7 +53,7 @@ func judgeGrown(g forecast, last Kind, i *Interval, after *Snapshot) Verdict {
 	case i.idle(after):
 		return conclude(Idle, "", i, after)
 	}
-	v := bound(last, i, after)
+	v := bound(last, i, after, depth)
 	v.withLateConsumer(i)
 	return v
 }
@@ -93,9 +94,9 @@ func overflowed(i *Interval, after *Snapshot) Verdict {
 	return v
 }
 
-// bound returns the verdict from how much each side slept and, where that tells nothing, from how
-// full the queue is.
-func bound(last Kind, i *Interval, after *Snapshot) Verdict {
+// bound returns the verdict from how much each side slept and, where that tells nothing and with
+// depth, from how full the queue is.
+func bound(last Kind, i *Interval, after *Snapshot, depth bool) Verdict {
 	p, c := i.ProducerBlocked, i.ConsumerBlocked
 	elastic := after.elastic()
 	v := conclude(Balanced, CauseWaits, i, after)
@@ -111,9 +112,9 @@ func bound(last Kind, i *Interval, after *Snapshot) Verdict {
 	case waitsForOther(p, c, last == ConsumerBound):
 		slower(CauseWaits)
 	// A queue that holds the producer back may be full because of a burst, an elastic one is not.
-	case after.Fill() >= nearFull && i.Elapsed >= attachTime && (c < Noticeable || elastic):
+	case depth && after.Fill() >= nearFull && i.Elapsed >= attachTime && (c < Noticeable || elastic):
 		slower(CauseFull)
-	case c < Noticeable && i.backlog(after.Depth()) && !v.WaitingGrows:
+	case depth && c < Noticeable && i.backlog(after.Depth()) && !v.WaitingGrows:
 		v.Kind, v.Cause = ConsumerBound, CauseBacklog
 	case waitsForOther(c, p, last == ProducerBound):
 		v.Kind = ProducerBound

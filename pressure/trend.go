@@ -7,16 +7,17 @@ import (
 )
 
 // Trend judges a series of snapshots of one segment, without flicker: a verdict is on the last
-// second, needs less evidence to stay than to be reached, and is replaced only by one that is
-// confirmed. A Trend also keeps what two snapshots do not show, for the verdict on the whole time.
-// The zero value has seen nothing. One goroutine at a time may use it.
+// second, needs less evidence to stay than to be reached, and needs confirmation where the evidence
+// is that of a moment. It never contradicts the figures of the Interval beside it. A Trend also
+// keeps what two snapshots do not show, for the verdict on the whole time. The zero value has seen
+// nothing. One goroutine at a time may use it.
 type Trend struct {
 	window        []Snapshot    // at least lookBack long, oldest first
 	seconds       []Snapshot    // one a second for growthBack, oldest first
 	verdict       Verdict       // the current one
 	since         uint64        // when it was reached, monotonic ns
-	candidate     Kind          // the kind that may replace it
-	confirmations int           // how often the candidate was reached in a row
+	confirmations int           // how often in a row the depth of the queue was the evidence
+	smoothed      bool          // the last verdict has the forecast of the one before
 	longest       time.Duration // the longest time between two snapshots
 	gapMarked     bool          // MarkGap was called since the last snapshot
 	whole         whole
@@ -28,8 +29,7 @@ const (
 	// growthBack is the time that a forecast is made from, so that its rate is not that of
 	// one message or batch.
 	growthBack = 5 * time.Second
-	// minConfirmations is how often in a row another verdict has to be reached to replace the
-	// current one.
+	// minConfirmations is how often in a row the depth of the queue has to be the evidence.
 	minConfirmations = 2
 	// minGap is by how much the time between two snapshots is longer than before when the
 	// process that takes them did not run in between.
@@ -74,15 +74,10 @@ func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 		t.whole.begin(&s)
 		return i, v
 	}
-	switch {
-	case v.Kind == t.verdict.Kind && (v.Grows || !t.verdict.Grows):
-		t.verdict, t.confirmations = v, 0
-	case t.accepts(v.Kind):
-		if v.Kind != t.verdict.Kind {
-			t.since = s.At
-		}
-		t.verdict, t.confirmations = v, 0
+	if v = t.settle(v, &i, &long, &s); v.Kind != t.verdict.Kind {
+		t.since = s.At
 	}
+	t.verdict = v
 	t.verdict.Held = time.Duration(s.At - t.since)
 	t.whole.add(&s, &t.verdict)
 	return i, t.verdict
@@ -119,13 +114,21 @@ func (t *Trend) growthStart(s *Snapshot) *Snapshot {
 	return from
 }
 
-// accepts reports whether a verdict of kind k replaces the current one, which is of another kind or
-// has a forecast that k's has not. A verdict on which side is slower needs confirmation; one on
-// whether a side is there does not, nor does the end of a queue's growth.
-func (t *Trend) accepts(k Kind) bool {
-	if k != t.candidate {
-		t.candidate, t.confirmations = k, 0
+// settle returns the verdict on the last second, which was judged to be v. That rests on the
+// figures of this second alone, and agrees with them. But evidence from how deep the queue is may
+// be that of a moment: it has to be there twice in a row before it counts for more than the waits.
+func (t *Trend) settle(v Verdict, i, long *Interval, s *Snapshot) Verdict {
+	if !v.Cause.fromDepth() {
+		t.confirmations = 0
+	} else if t.confirmations++; t.confirmations < minConfirmations && t.verdict.Kind.ofDegree() && !t.verdict.Cause.fromDepth() {
+		v = judgeGrown(forecast{}, t.verdict.Kind, i, s, false)
 	}
-	t.confirmations++
-	return t.confirmations >= minConfirmations || !k.ofDegree() || !t.verdict.Kind.ofDegree() || t.verdict.Kind == Growing
+	if v.Grows || v.Kind != t.verdict.Kind || !v.Kind.ofDegree() || !t.verdict.Grows || t.smoothed {
+		t.smoothed = false
+		return v
+	}
+	// Messages that come in batches make it deeper in every other second only.
+	g := forecastGrowth(long, long, s)
+	v.Grows, v.FullIn, t.smoothed = g.growing, g.fullIn, g.growing
+	return v
 }

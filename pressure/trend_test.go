@@ -1,6 +1,7 @@
 package pressure
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -79,6 +80,71 @@ func TestTrend_VerdictDoesNotFlicker(t *testing.T) {
 	}
 	if changes > 1 || held < 30*time.Second {
 		t.Errorf("%d changes, the last verdict held for %v", changes, held)
+	}
+}
+
+// A report shows the waits of its interval, and the verdict beside them.
+func TestTrend_Verdict_AgreesWithItsInterval(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, g := range []layout.Geometry{{Mode: layout.ModeRing, Capacity: 1 << 20}, {Mode: layout.ModeTransfer}} {
+		_, s := oneSecond(func(_, s *Snapshot) { s.Geometry = g })
+		var trend Trend
+		trend.Add(s)
+		for n := range 2000 {
+			s.At += uint64(time.Second)
+			s.Producer.ProgressAt, s.Consumer.ProgressAt = s.At, s.At
+			waits, waited := &s.Producer.Blocked, time.Duration(random.Int64N(int64(time.Second)))
+			if random.IntN(2) == 0 {
+				waits = &s.Consumer.Blocked
+			}
+			if random.IntN(3) > 0 {
+				*waits += waited
+			}
+			s.Produced += random.Uint64N(500)
+			s.Consumed = min(s.Produced, s.Consumed+random.Uint64N(500))
+			i, v := trend.Add(s)
+			if v.ProducerBlocked != i.ProducerBlocked || v.ConsumerBlocked != i.ConsumerBlocked || v.Elapsed != i.Elapsed || v.Depth != s.Depth() || v.DepthBefore != i.DepthBefore {
+				t.Fatalf("%v, second %d: the verdict has other figures than its interval: %+v, %+v", g.Mode, n, v, i)
+			}
+			if v.Kind == ConsumerBound && i.ConsumerBlocked > i.ProducerBlocked && i.ConsumerBlocked >= Noticeable ||
+				v.Kind == ProducerBound && i.ConsumerBlocked < max(i.ProducerBlocked, Noticeable/2) ||
+				v.Kind == Growing && i.DepthGrowth <= 0 {
+				t.Fatalf("%v, second %d: %s, but the producer slept %.2f and the consumer %.2f of it, and the queue grew by %d", g.Mode, n, v.Kind, i.ProducerBlocked, i.ConsumerBlocked, i.DepthGrowth)
+			}
+		}
+	}
+}
+
+// A queue that is deep at one look, and empty at the next, is not one that its consumer could not
+// keep up with.
+func TestTrend_DepthOfMoment_NoVerdict(t *testing.T) {
+	deep := func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+600, s.Consumed+100 }
+	empty := func(s *Snapshot) { s.Produced, s.Consumed = s.Produced+100, s.Produced+100 }
+	_, s := oneSecond(func(_, s *Snapshot) {
+		s.Geometry, s.Consumed = layout.Geometry{Mode: layout.ModeRing, Capacity: 1 << 20}, s.Produced
+	})
+	var trend Trend
+	trend.Add(s)
+	for n := range 20 {
+		s.At += uint64(time.Second)
+		s.Consumer.ProgressAt = s.At
+		if n < 3 || n%2 == 0 {
+			empty(&s)
+		} else {
+			deep(&s)
+		}
+		if _, v := trend.Add(s); v.Kind != Balanced || v.Depth != s.Depth() {
+			t.Errorf("second %d: %+v", n, v)
+		}
+	}
+	for range minConfirmations {
+		s.At += uint64(time.Second)
+		s.Consumer.ProgressAt = s.At
+		deep(&s)
+		_, v := trend.Add(s)
+		if s.Depth() > 1000 && v.Kind != ConsumerBound {
+			t.Errorf("%+v", v)
+		}
 	}
 }
 

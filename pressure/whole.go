@@ -165,7 +165,7 @@ func (w *whole) slower(i *Interval, after *Snapshot) Verdict {
 func (w *whole) slowerOf(i *Interval, after *Snapshot) Verdict {
 	both := w.whileBothRan(i)
 	slower := w.kinds[ConsumerBound] + w.kinds[Growing] + w.kinds[Stalled]
-	bound := bound("", &both, after)
+	bound := bound("", &both, after, true)
 	switch {
 	case i.idle(after):
 		return conclude(Idle, "", i, after)
