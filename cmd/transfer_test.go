@@ -128,16 +128,20 @@ func TestTransfer_Limit_AcceptedMessagesDelivered(t *testing.T) {
 	const chunk = 64 << 10
 	content := testenv.RandomBytes(32 << 20)
 	in, out := testenv.Pipe(t)
-	c := testenv.Start(t, "consumer", "--name", name, "--work", "5ms", "--output", output, "--format", "json")
+	c := testenv.Start(t, "consumer", "--name", name, "--output", output, "--format", "json")
 	args := testenv.TransferArgs(name, "--input", "-", "--framing", "raw", "--chunk", "64KiB", "--limit", "16MiB")
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: args, Stdin: in})
 	in.Close()
 	if _, err := out.Write(content[:chunk]); err != nil {
 		t.Fatal(err)
 	}
-	// The consumer comes before the limit is reached.
+	// The consumer comes before the limit is reached, and takes nothing more until it is, however
+	// slowly the content is written.
 	testenv.EventuallyHeader(t, name, "the first message taken", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 0 })
+	c.Pause()
 	go out.Write(content[chunk:]) // until nobody reads it any more
+	testenv.EventuallyHeader(t, name, "a refused message", func(h *layout.Header) bool { return h.ProducerStats.RefusedMessages.Load() > 0 })
+	c.Continue()
 	p.WantError(5, name, "memory limit reached: 16 MiB in flight", "the consumer received", "times less", "--rate", "--limit")
 	c.WantExit(7) // the producer had more to send
 	if f := c.Final(); f.Num("consumedCount") < 256 || f.Num("consumedCount") != f.Num("producedCount") {
