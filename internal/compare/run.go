@@ -25,6 +25,10 @@ type Runner struct {
 // poll is the interval at which a run is observed and recorded.
 const poll = 10 * time.Millisecond
 
+// patience is how long the processes may take to start, and to end after the load. It only bounds a
+// failure.
+const patience = time.Minute
+
 // attempt is a run that is under way.
 type attempt struct {
 	*Run
@@ -89,7 +93,7 @@ func (a *attempt) measure(ctx context.Context) (err error) {
 		return err
 	}
 	a.elapsed = time.Since(a.began)
-	if !a.record.waitExit(5 * time.Second) {
+	if !a.record.waitExit(patience) {
 		return errors.New("gauge record has not ended with both sides")
 	}
 	var used time.Duration
@@ -103,7 +107,7 @@ func (a *attempt) measure(ctx context.Context) (err error) {
 
 // waitFirstMessage waits until the first message is taken: before it, three processes start.
 func (a *attempt) waitFirstMessage(ctx context.Context) error {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -125,7 +129,7 @@ func (a *attempt) supervise(ctx context.Context) error {
 	}
 	stop, resume := after(l.StallAt), after(l.StallEnd)
 	var looked time.Time
-	for deadline := a.began.Add(4*l.Length + 20*time.Second); ; {
+	for deadline := a.began.Add(4*l.Length + patience); ; {
 		now := time.Now()
 		if now.Sub(looked) > 5*poll {
 			looked = now
