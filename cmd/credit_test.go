@@ -183,6 +183,31 @@ func TestCredit_ProducerKilledBlocked_QueueLostAndCounted(t *testing.T) {
 	})
 }
 
+// Until a consumer finds that they are lost, the messages of a killed producer count as queued. So
+// the queue seems to have held more than the limit allows, and the reports say why.
+func TestCredit_ProducerKilledBlocked_DeepestQueueCountsLost(t *testing.T) {
+	t.Parallel()
+	name := testenv.SegmentName(t)
+	args := []string{"--name", name, "--mode", "transfer", "--on-limit", "block", "--limit", "128KiB"}
+	killed := testenv.Start(t, "producer", args...)
+	blockedAtLimit(t, name, 1)
+	killed.Kill()
+	left := testenv.Header(name).Producer.Count.Load()
+	if said := testenv.GaugeOutput(t, "stat", name); !strings.Contains(said, fmt.Sprintf("deepest %d messages, counting lost ones\n", left)) {
+		t.Errorf("gauge stat:\n%s", said)
+	}
+	p := testenv.Start(t, "producer", append(args, "--report", "50ms", "--count", "100")...)
+	blockedAtLimit(t, name, 2)
+	c := testenv.Start(t, "consumer", "--name", name, "--report", "0")
+	p.WantExit(0)
+	c.WantExit(7)
+	for _, side := range []*testenv.Process{p, c} {
+		if said := side.Stderr.String(); !strings.Contains(said, fmt.Sprintf("at most %d messages, counting lost ones\n", 2*left)) {
+			t.Errorf("%d messages were left by the first producer; %v:\n%s", left, side.Cmd.Args, said)
+		}
+	}
+}
+
 // Wherever a consumer is killed, between any two system calls, the producer that waits for it goes
 // on with the next one, and nothing is missing.
 func TestCredit_ConsumerKilledAtEachCall_ProducerGoesOn(t *testing.T) {

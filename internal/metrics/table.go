@@ -105,7 +105,7 @@ var counters = []Metric{
 		Help: "Messages a second, on average, that are due by the schedule of the producer; unknown when it has none."},
 	{Key: "highWater", Series: "sluice_high_water_messages", Unit: Messages,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Deepest()) }),
-		Help: "Deepest queue seen since the segment was created; the producer records it only now and then."},
+		Help: "Deepest queue seen since the segment was created; messages that are found to be lost later count, and the producer records it only now and then."},
 	{Key: "memoryBytes", CSV: true, Series: "sluice_memory_bytes", Unit: Bytes,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Memory) }),
 		Help: "Memory of the segment and of the messages in flight."},

@@ -8,6 +8,7 @@ import (
 
 	"sluice/internal/format"
 	"sluice/internal/metrics"
+	"sluice/internal/verdict"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -53,7 +54,7 @@ func Observed(out io.Writer, r *Report) error {
 	if r.Mode == layout.ModeTransfer && !s.Producer.Alive && s.Depth() > 0 {
 		most = "at most " // how much of it was sent before the producer died is unknown
 	}
-	row("queue", "%s%s, %s, %s; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), fullness(s), format.Messages(s.Deepest()))
+	row("queue", "%s%s, %s, %s; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), fullness(s), verdict.Deepest(s.Deepest(), most != "" || s.Lost > 0))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
 	optionalRows(row, s, all)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/internal/format"
+	"sluice/internal/verdict"
 	"sluice/layout"
 	"sluice/pressure"
 )
@@ -147,7 +148,7 @@ func final(b *strings.Builder, r *Report) {
 		if s.Bounded() {
 			use = format.Percent(s.Fill()) + " of " + use
 		}
-		row("queue", "%s (%s), at most %s", format.Messages(s.Depth()), use, format.Messages(i.Deepest))
+		row("queue", "%s (%s), at most %s", format.Messages(s.Depth()), use, verdict.Deepest(i.Deepest, i.Lost > 0))
 		row("producer", "blocked %s, %s of the time", format.Times(i.ProducerWaits), format.Percent(i.ProducerBlocked))
 		row("consumer", "blocked %s, %s of the time", format.Times(i.ConsumerWaits), format.Percent(i.ConsumerBlocked))
 		optionalRows(row, s, i)

@@ -75,7 +75,7 @@ func reasons(v *pressure.Verdict) (all []string) {
 		add("%s", NotSent(v.NotSent))
 	}
 	if v.Deepest > 0 {
-		add("deepest queue: %s", format.Messages(v.Deepest))
+		add("deepest queue: %s", Deepest(v.Deepest, v.Lost > 0))
 	}
 	if v.Cause == pressure.CauseBehind && v.Shrinks {
 		add("%s waited at the start", format.Messages(v.DepthBefore))
@@ -317,6 +317,15 @@ func Waiting(n uint64) string {
 		return "1 message that is due waits in front of the producer"
 	}
 	return format.Messages(n) + " that are due wait in front of the producer"
+}
+
+// Deepest says how many messages a queue held at most. Those that a killed producer left are in it
+// until a consumer finds that they are lost.
+func Deepest(n uint64, lost bool) string {
+	if lost {
+		return format.Messages(n) + ", counting lost ones"
+	}
+	return format.Messages(n)
 }
 
 // NotSent says that n messages were due and will not be sent.

@@ -192,6 +192,8 @@ func TestWords_OfVerdicts(t *testing.T) {
 
 		// A whole run.
 		{of(cb, pressure.CauseLimit, transfer(func(v *pressure.Verdict) { v.Whole, v.Deepest = true, 1 }), raise), "the limit of 1 MiB was reached; deepest queue: 1 message", "raise the limit (--limit)"},
+		{of(cb, pressure.CauseLimit, transfer(func(v *pressure.Verdict) { v.Whole, v.Deepest, v.Lost = true, 256, 128 }), raise),
+			"the limit of 1 MiB was reached; deepest queue: 256 messages, counting lost ones; 128 messages were lost with a producer that died or ended before delivery", "raise the limit (--limit)"},
 		{of(cb, pressure.CauseBehind, func(v *pressure.Verdict) { v.Whole, v.SlowerFor, v.Deepest = true, 900*time.Millisecond, 3500 }, speedUp, keep),
 			"the consumer was the slower side for 900ms of 1s; deepest queue: 3,500 messages", "speed up the consumer; more capacity only delays this"},
 		{of(cb, pressure.CauseBehind, func(v *pressure.Verdict) {
