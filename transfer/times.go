@@ -1,6 +1,8 @@
 package transfer
 
 import (
+	"math/bits"
+
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
 	"sluice/layout"
@@ -108,15 +110,28 @@ func (t *takeTimes) timeOf(number uint64) messageTime {
 	case t.messages:
 		return t.last
 	}
-	share := float64(number-1) / float64(t.messages-1)
-	between := func(first, last uint64) uint64 {
-		return first + uint64(int64(share*float64(int64(last-first))))
-	}
-	at := messageTime{committed: between(t.first.committed, t.last.committed)}
+	at := messageTime{committed: partWay(t.first.committed, t.last.committed, number-1, t.messages-1)}
 	if t.first.due != 0 && t.last.due != 0 {
-		at.due = between(t.first.due, t.last.due)
+		at.due = partWay(t.first.due, t.last.due, number-1, t.messages-1)
 	}
 	return at
+}
+
+// partWay returns the time that lies n of m steps of the same length from one time to another,
+// which may be before it; the other one from m steps on. Any times of a peer are valid.
+func partWay(from, to, n, m uint64) uint64 {
+	if n >= m {
+		return to
+	}
+	part := func(of uint64) uint64 {
+		hi, lo := bits.Mul64(of, n)
+		q, _ := bits.Div64(hi, lo, m)
+		return q
+	}
+	if int64(to-from) < 0 {
+		return from - part(from-to)
+	}
+	return from + part(to-from)
 }
 
 func (t *takeTimes) push(s takenSample) {
@@ -198,12 +213,11 @@ func (t *takeTimes) finish(taken, released uint64) {
 	if t.tail != 0 {
 		if s := *t.at(t.head); s.upTo-s.messages < released {
 			part := released - (s.upTo - s.messages)
-			share := float64(part) / float64(s.messages)
 			toPart := func(before, ns uint64) uint64 {
 				if before == endpoint.NoTime || ns == endpoint.NoTime {
 					return ns
 				}
-				return before + uint64(int64(share*float64(int64(ns-before))))
+				return partWay(before, ns, part, s.messages)
 			}
 			s.latency, s.response = toPart(t.before.latency, s.latency), toPart(t.before.response, s.response)
 			s.messages, s.due = part, min(s.due, part)

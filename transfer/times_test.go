@@ -457,3 +457,27 @@ func TestTakeTimes_TimeOf(t *testing.T) {
 		}
 	}
 }
+
+// The ends are exact, what lies between them is there, and times of a hostile peer leave it there.
+func TestPartWay(t *testing.T) {
+	for _, c := range []struct{ from, to, n, m, want uint64 }{
+		{100, 200, 0, 4, 100},
+		{100, 200, 1, 4, 125},
+		{100, 200, 4, 4, 200},
+		{200, 100, 1, 4, 175},
+		{100, 100, 3, 4, 100},
+		{100, 201, 1, 2, 150},
+		{201, 100, 1, 2, 151},
+		{1<<63 - 3, 1<<63 + 3, 1, 2, 1 << 63},
+		{0, 1<<63 - 1, 1<<40 - 1, 1 << 40, 1<<63 - 1 - 1<<23},
+		{1<<63 - 1, 0, 1<<40 - 1, 1 << 40, 1 << 23},
+		{1<<64 - 50, 50, 1, 2, 0},
+		{5, 1<<64 - 5, 10, 10, 1<<64 - 5},
+		{0, 1<<63 - 1, 1<<63 - 1, 1<<63 - 1, 1<<63 - 1},
+		{100, 200, 1, 0, 200},
+	} {
+		if got := partWay(c.from, c.to, c.n, c.m); got != c.want {
+			t.Errorf("%d of %d steps from %d to %d: %d, want %d", c.n, c.m, c.from, c.to, got, c.want)
+		}
+	}
+}
