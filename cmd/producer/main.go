@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -64,6 +65,9 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	signalled := ctx
 	ctx, resetDuration, stop := cli.WithDuration(ctx, common.Duration)
 	defer stop()
+	if opt.openLoop { // counted from the start of its schedule, however long it takes to get there
+		resetDuration(math.MaxInt64)
+	}
 
 	var in *source.Input
 	total := int64(-1)
