@@ -381,6 +381,8 @@ func TestRecord_LastRowIsOfTheEnd(t *testing.T) {
 		c := testenv.Start(t, "consumer", "--name", name)
 		p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: input})
 		fmt.Fprintln(lines, "the first")
+		// Between a producer that has left and a consumer that is still to come the pair has ended.
+		testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 0 })
 		g := record(name, file, "--interval", "400ms")
 		for range 299 {
 			fmt.Fprintln(lines, "another")
