@@ -2,9 +2,12 @@ package cmd_test
 
 import (
 	"regexp"
-	"sluice/internal/testenv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/testenv"
 )
 
 // Whatever is counted, and whoever says it.
@@ -17,7 +20,11 @@ func TestText_CountsHaveSeparators(t *testing.T) {
 		p.WantExit(code)
 		said.WriteString(p.Stderr.String() + p.Stdout.String())
 	}
-	run(1, "producer", "--mode", "transfer", "--name", soft, "--count", "2048", "--duration", "500ms")
+	alone := testenv.Start(t, "producer", "--mode", "transfer", "--name", soft, "--count", "2048")
+	alone.EventuallyPrints("waiting for a consumer of 2,048 queued messages")
+	alone.Signal(unix.SIGTERM)
+	alone.WantExit(1)
+	said.WriteString(alone.Stderr.String())
 	run(0, "producer", "--name", ring, "--count", "1500", "--slots", "4096")
 	run(2, "producer", "--name", ring, "--slots", "8")
 	run(0, "gauge", "stat", ring)
