@@ -162,8 +162,8 @@ func TestDescriptors_OldestMessageFirst(t *testing.T) {
 			t.Errorf("%d messages have a buffer, %d have none; want 7 and 13", held, unbacked)
 		}
 		s.queue.mu.Lock()
-		for i := range s.queue.unsent.len() {
-			if has := s.queue.unsent.at(i).data == nil; has != (i < 7) {
+		for i := range s.queue.buffers.len() {
+			if has := s.queue.buffers.at(i).data == nil; has != (i < 7) {
 				t.Errorf("message %d has a buffer: %v", i, has)
 			}
 		}

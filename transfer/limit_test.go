@@ -299,8 +299,8 @@ func TestLimit_BoundsOrdinaryMemory(t *testing.T) {
 		held := func() (n uint64) {
 			s.queue.mu.Lock()
 			defer s.queue.mu.Unlock()
-			for i := range s.queue.unsent.len() {
-				n += uint64(cap(s.queue.unsent.at(i).data))
+			for i := range s.queue.buffers.len() {
+				n += uint64(cap(s.queue.buffers.at(i).data))
 			}
 			return n + uint64(s.queue.memory.plain.bytes) + testenv.MemfdBytes(os.Getpid())
 		}

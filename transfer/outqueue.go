@@ -47,15 +47,15 @@ type outQueue struct {
 	wake      chan struct{} // there is something to do for the sendLoop; one is enough
 	interrupt func()        // makes a Sender that waits look again
 
-	// How many buffers of unsent are unbacked: still in ordinary memory. They are the last
-	// of it, and as long as there are any, no new buffer gets a memfd: those that come back
+	// How many of the unsent buffers are unbacked: still in ordinary memory. They are the last
+	// ones, and as long as there are any, no new buffer gets a memfd: those that come back
 	// go to the oldest. Else all could end up behind a buffer that waits for one. It changes
 	// with mu held, and is read without.
 	unbacked atomic.Int64
 
 	mu                sync.Mutex
-	unsent            bufferQueue
-	unreleased        bufferQueue // sent, and not released by the consumer
+	buffers           bufferQueue // in the order of the stream
+	sent              int         // of those, how many were sent and not released: the first ones
 	unbackedBytes     int         // ordinary memory of the unbacked
 	peakUnbackedBytes int         // the most of it since the last trim
 	inherited         inheritance
@@ -110,7 +110,7 @@ func (q *outQueue) push(b *outBuffer) {
 		q.unbackedBytes += cap(b.data)
 		q.peakUnbackedBytes = max(q.peakUnbackedBytes, q.unbackedBytes)
 	}
-	q.unsent.push(*b)
+	q.buffers.push(b)
 	q.mu.Unlock()
 	nudge(q.wake)
 }
@@ -162,7 +162,7 @@ func (q *outQueue) reserve(n uint64, patient bool) (charged uint64, ok bool) {
 		// not noted yet. It needs microseconds, or a turn on a processor; and a count
 		// that is a lie is not waited for longer.
 		const tries = 200
-		if !patient || q.unsent.len() == 0 || int64(q.consumer.Buffers.Load()-q.unsent.at(0).start.buffers) <= 0 || try >= tries {
+		if !patient || q.unsent() == 0 || int64(q.consumer.Buffers.Load()-q.buffers.at(q.sent).start.buffers) <= 0 || try >= tries {
 			return 0, false
 		}
 		q.mu.Unlock()
@@ -182,11 +182,8 @@ func (q *outQueue) fallenTo(n uint64, end position) bool {
 	q.lagging = false
 	q.reclaim()
 	first := end.bytes
-	switch {
-	case q.unreleased.len() > 0:
-		first = q.unreleased.at(0).start.bytes
-	case q.unsent.len() > 0:
-		first = q.unsent.at(0).start.bytes
+	if q.buffers.len() > 0 {
+		first = q.buffers.at(0).start.bytes
 	}
 	q.lagging = end.bytes-first > n
 	return !q.lagging
@@ -201,11 +198,11 @@ func (q *outQueue) backOldest() {
 	defer q.mu.Unlock()
 	q.reclaim()
 	if n := int(q.unbacked.Load()); n > 0 {
-		_ = q.materialize(q.unsent.at(q.unsent.len() - n)) // the sendLoop tries again, and reports why not
+		_ = q.materialize(q.buffers.at(q.buffers.len() - n)) // the sendLoop tries again, and reports why not
 	}
 }
 
-// materialize moves a buffer of unsent out of ordinary memory. q.mu is held.
+// materialize moves an unsent buffer out of ordinary memory. q.mu is held.
 func (q *outQueue) materialize(b *outBuffer) error {
 	size := cap(b.data)
 	if err := q.memory.materialize(b); err != nil {
@@ -220,16 +217,16 @@ func (q *outQueue) materialize(b *outBuffer) error {
 // buffer. What is in the socket and in the consumer's hands should fit a cache.
 const maxPacketBytes = 256 << 10
 
-// nextBatch returns a copy of the first buffers of unsent, at most n and none unbacked, for
-// one packet: none when there is no descriptor for the first. They stay in unsent until
-// markSent. An error is for good.
+// nextBatch returns a copy of the first unsent buffers, at most n and none unbacked, for one
+// packet: none when there is no descriptor for the first. They stay unsent until markSent. An
+// error is for good.
 func (q *outQueue) nextBatch(n int) ([]outBuffer, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n = min(q.unsent.len(), n)
+	n = min(q.unsent(), n)
 	size := 0
 	for i := range n {
-		b := q.unsent.at(i)
+		b := q.buffers.at(q.sent + i)
 		if size += b.length; i > 0 && size > maxPacketBytes {
 			n = i
 			break
@@ -248,31 +245,32 @@ func (q *outQueue) nextBatch(n int) ([]outBuffer, error) {
 			break
 		}
 	}
-	return append([]outBuffer(nil), q.unsent.items[q.unsent.head:q.unsent.head+n]...), nil
+	batch := make([]outBuffer, n)
+	for i := range batch {
+		batch[i] = *q.buffers.at(q.sent + i)
+	}
+	return batch, nil
 }
 
 // markSent notes that a batch was sent.
 func (q *outQueue) markSent(batch []outBuffer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := range batch {
-		q.unreleased.push(batch[i])
-	}
-	q.unsent.pop(len(batch))
+	q.sent += len(batch)
 	q.reclaim()
 	q.memory.report()
 }
 
-// requeue puts what was sent and not released before what is unsent: its connection is
-// lost, and the next consumer gets it again. It returns where the stream goes on: at the
-// first buffer, or at end when there is none.
+// requeue makes what was sent and not released unsent: its connection is lost, and the next
+// consumer gets it again. It returns where the stream goes on: at the first buffer, or at end
+// when there is none.
 func (q *outQueue) requeue(end position) (start position) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.reclaim()
-	q.unsent.unpop(&q.unreleased)
-	if q.unsent.len() > 0 {
-		return q.unsent.at(0).start
+	q.sent = 0
+	if q.buffers.len() > 0 {
+		return q.buffers.at(0).start
 	}
 	return end
 }
@@ -282,31 +280,35 @@ func (q *outQueue) counts() (unsent, unreleased int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.reclaim()
-	return q.unsent.len(), q.unreleased.len()
+	return q.unsent(), q.sent
 }
+
+// unsent returns how many buffers are not sent. q.mu is held.
+func (q *outQueue) unsent() int { return q.buffers.len() - q.sent }
 
 // reclaim frees what the consumer has released. q.mu is held.
 func (q *outQueue) reclaim() {
 	if q.inherited.bytes > 0 {
 		q.reclaimInherited()
 	}
-	if q.unreleased.len() == 0 {
+	if q.sent == 0 {
 		return
 	}
 	// The count is the consumer's to write. Whatever it says, nothing that was not
 	// sent is freed.
-	n := int(min(max(0, int64(q.consumer.Buffers.Load()-q.unreleased.at(0).start.buffers)), int64(q.unreleased.len())))
+	n := int(min(max(0, int64(q.consumer.Buffers.Load()-q.buffers.at(0).start.buffers)), int64(q.sent)))
 	if n == 0 {
 		return
 	}
-	for i := range n {
-		b := q.unreleased.at(i)
+	for range n {
+		b := q.buffers.at(0)
 		q.memory.release(b)
 		if b.recycled != nil {
 			q.memory.recycled.put(b.recycled)
 		}
+		q.buffers.pop()
 	}
-	q.unreleased.pop(n)
+	q.sent -= n
 	q.memory.report()
 	if q.lagging {
 		q.lagging = false
@@ -329,7 +331,7 @@ const (
 func (q *outQueue) trim() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.unsent.len()+q.unreleased.len() > 0 {
+	if q.buffers.len() > 0 {
 		q.idleSince = time.Time{}
 		return
 	}
@@ -342,7 +344,7 @@ func (q *outQueue) trim() {
 	}
 	q.trimmed = true
 	q.memory.recycled.trim(keptFree)
-	q.unsent, q.unreleased = bufferQueue{}, bufferQueue{}
+	q.buffers = bufferQueue{}
 	q.memory.plain.clear()
 	q.memory.report()
 	if q.peakUnbackedBytes >= collectFrom {
@@ -356,45 +358,44 @@ func (q *outQueue) trim() {
 func (q *outQueue) close() (left bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, buffers := range []*bufferQueue{&q.unreleased, &q.unsent} {
-		left = left || buffers.len() > 0
-		for i := range buffers.len() {
-			q.memory.release(buffers.at(i))
-		}
+	for i := range q.buffers.len() {
+		q.memory.release(q.buffers.at(i))
 	}
-	return left, q.memory.recycled.close()
+	return q.buffers.len() > 0, q.memory.recycled.close()
 }
 
-// bufferQueue is a queue of buffers that can grow at both ends. Pointers into it are
-// valid until it grows. One goroutine at a time may use it.
+// bufferQueue is a queue of buffers, in a ring that grows. Pointers into it are valid until it
+// does. One goroutine at a time may use it.
 type bufferQueue struct {
-	items []outBuffer
-	head  int
+	items []outBuffer // their number is a power of two, or none
+	head  int         // of the first
+	n     int
 }
 
-func (q *bufferQueue) len() int { return len(q.items) - q.head }
+func (q *bufferQueue) len() int { return q.n }
 
-func (q *bufferQueue) at(i int) *outBuffer { return &q.items[q.head+i] }
+// at returns the buffer behind the first i, also when it is the one that push will fill.
+func (q *bufferQueue) at(i int) *outBuffer { return &q.items[(q.head+i)&(len(q.items)-1)] }
 
-func (q *bufferQueue) push(b outBuffer) { q.items = append(q.items, b) }
-
-// pop drops the first n. Half of the space or more may be empty before it is
-// used again, so a buffer moves once on average.
-func (q *bufferQueue) pop(n int) {
-	clear(q.items[q.head : q.head+n])
-	q.head += n
-	switch {
-	case q.head == len(q.items):
-		q.items, q.head = q.items[:0], 0
-	case q.head > len(q.items)/2:
-		left := copy(q.items, q.items[q.head:])
-		clear(q.items[left:])
-		q.items, q.head = q.items[:left], 0
+func (q *bufferQueue) push(b *outBuffer) {
+	if q.n == len(q.items) {
+		q.grow()
 	}
+	*q.at(q.n) = *b
+	q.n++
 }
 
-// unpop puts all of r before the first and empties r.
-func (q *bufferQueue) unpop(r *bufferQueue) {
-	items := append(r.items[r.head:len(r.items):len(r.items)], q.items[q.head:]...)
-	*q, *r = bufferQueue{items: items}, bufferQueue{}
+func (q *bufferQueue) grow() {
+	const minItems = 64
+	items := make([]outBuffer, max(minItems, 2*len(q.items)))
+	n := copy(items, q.items[q.head:])
+	copy(items[n:], q.items[:q.head])
+	q.items, q.head = items, 0
+}
+
+// pop drops the first.
+func (q *bufferQueue) pop() {
+	*q.at(0) = outBuffer{}
+	q.head = (q.head + 1) & (len(q.items) - 1)
+	q.n--
 }

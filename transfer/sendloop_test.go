@@ -166,7 +166,7 @@ func TestSendLoop_EndDoesNotFit_WaitsUntilAbort(t *testing.T) {
 	}
 	// Nor is any other packet sent now, or counted as if it were.
 	send(t, s, "a")
-	if _, err := l.sendUnsent(); err != nil || s.queue.unsent.len() != 1 || s.own.Buffers.Load() != 0 {
-		t.Errorf("%v; %d messages wait, %d buffers are said to have left", err, s.queue.unsent.len(), s.own.Buffers.Load())
+	if _, err := l.sendUnsent(); err != nil || s.queue.unsent() != 1 || s.own.Buffers.Load() != 0 {
+		t.Errorf("%v; %d messages wait, %d buffers are said to have left", err, s.queue.unsent(), s.own.Buffers.Load())
 	}
 }
