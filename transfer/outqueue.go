@@ -59,9 +59,10 @@ type outQueue struct {
 	unbackedBytes     int         // ordinary memory of the unbacked
 	peakUnbackedBytes int         // the most of it since the last trim
 	inherited         inheritance
-	lagging           bool      // the Sender waits for what the consumer has released to be reclaimed
-	idleSince         time.Time // since when the queue was empty, as far as trim has seen; zero = it was not
-	trimmed           bool      // since then
+	lagging           bool        // the Sender waits for what the consumer has released to be reclaimed
+	batch             []outBuffer // what nextBatch has returned last: the sendLoop reads it without the lock
+	idleSince         time.Time   // since when the queue was empty, as far as trim has seen; zero = it was not
+	trimmed           bool        // since then
 }
 
 func newOutQueue(stats *senderStats, h *layout.Header, limit uint64, recycle bool, interrupt func()) *outQueue {
@@ -218,8 +219,8 @@ func (q *outQueue) materialize(b *outBuffer) error {
 const maxPacketBytes = 256 << 10
 
 // nextBatch returns a copy of the first unsent buffers, at most n and none unbacked, for one
-// packet: none when there is no descriptor for the first. They stay unsent until markSent. An
-// error is for good.
+// packet: none when there is no descriptor for the first. They stay unsent until markSent. The copy
+// is valid until the next call. An error is for good.
 func (q *outQueue) nextBatch(n int) ([]outBuffer, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -245,11 +246,11 @@ func (q *outQueue) nextBatch(n int) ([]outBuffer, error) {
 			break
 		}
 	}
-	batch := make([]outBuffer, n)
-	for i := range batch {
-		batch[i] = *q.buffers.at(q.sent + i)
+	q.batch = q.batch[:0]
+	for i := range n {
+		q.batch = append(q.batch, *q.buffers.at(q.sent + i))
 	}
-	return batch, nil
+	return q.batch, nil
 }
 
 // markSent notes that a batch was sent.
