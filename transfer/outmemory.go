@@ -35,23 +35,20 @@ func (m *outMemory) seal(p []byte) (fd int, err error) {
 	return fd, err
 }
 
-// materialize moves a buffer from ordinary memory into a memfd. Errors: EMFILE, ENFILE,
-// errAllInUse and errNoRoom, after which it may be tried again, and the kernel's.
+// back gives a buffer that is in ordinary memory a memfd: a sealed one with its content, or a
+// recycled one, into which the caller copies it. Errors: EMFILE, ENFILE, errAllInUse and
+// errNoRoom, after which it may be tried again, and the kernel's.
 //
 // Preconditions: the lock of the outQueue is held; b.data is set.
-func (m *outMemory) materialize(b *outBuffer) (err error) {
-	if m.recycle {
-		if b.recycled, err = m.recycled.get(uint64(b.length), b.charged); err != nil {
-			return err
-		}
-		b.charged = 0 // the pool's now
-		copy(b.recycled.mem, b.data)
-	} else if b.fd, err = m.seal(b.data); err != nil {
+func (m *outMemory) back(b *outBuffer) (err error) {
+	if !m.recycle {
+		b.fd, err = m.seal(b.data)
 		return err
 	}
-	m.plain.put(b.data)
-	b.data = nil
-	return nil
+	if b.recycled, err = m.recycled.get(uint64(b.length), b.charged); err == nil {
+		b.charged = 0 // the pool's now
+	}
+	return err
 }
 
 // release gives back what a buffer has of its own, but not its recycled buffer.

@@ -199,19 +199,34 @@ func (q *outQueue) backOldest() {
 	defer q.mu.Unlock()
 	q.reclaim()
 	if n := int(q.unbacked.Load()); n > 0 {
-		_ = q.materialize(q.buffers.at(q.buffers.len() - n)) // the sendLoop tries again, and reports why not
+		oldest := q.buffers.len() - n
+		if q.memory.back(q.buffers.at(oldest)) == nil { // else the sendLoop tries again, and reports why not
+			q.leavePlain(oldest, oldest+1)
+		}
 	}
 }
 
-// materialize moves an unsent buffer out of ordinary memory. q.mu is held.
-func (q *outQueue) materialize(b *outBuffer) error {
-	size := cap(b.data)
-	if err := q.memory.materialize(b); err != nil {
-		return err
+// leavePlain moves what is in ordinary memory out of it, of the buffers from number first up to
+// number end: those were backed. q.mu is held.
+//
+// It copies all of them first. Memory that the consumer has read last is slow to write to, but a
+// processor writes to many such places at once, if no lock makes it wait for each.
+func (q *outQueue) leavePlain(first, end int) {
+	for i := first; i < end; i++ {
+		if b := q.buffers.at(i); b.data != nil && b.recycled != nil {
+			copy(b.recycled.mem, b.data)
+		}
 	}
-	q.unbackedBytes -= size
-	q.unbacked.Add(-1)
-	return nil
+	for i := first; i < end; i++ {
+		b := q.buffers.at(i)
+		if b.data == nil {
+			continue
+		}
+		q.unbackedBytes -= cap(b.data)
+		q.unbacked.Add(-1)
+		q.memory.plain.put(b.data)
+		b.data = nil
+	}
 }
 
 // maxPacketBytes is how many bytes of buffers share a packet, if it is more than one
@@ -224,33 +239,42 @@ const maxPacketBytes = 256 << 10
 func (q *outQueue) nextBatch(n int) ([]outBuffer, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n = min(q.unsent(), n)
-	size := 0
-	for i := range n {
-		b := q.buffers.at(q.sent + i)
-		if size += b.length; i > 0 && size > maxPacketBytes {
-			n = i
-			break
-		}
-		if b.data == nil {
-			continue
-		}
-		if err := q.materialize(b); err != nil {
-			switch {
-			case outOfDescriptors(err):
-				q.memory.stats.refused(layout.RefuseNoDescriptor)
-			case err != errAllInUse && err != errNoRoom:
-				return nil, err
-			}
-			n = i
-			break
-		}
+	n, err := q.backUnsent(min(q.unsent(), n))
+	q.leavePlain(q.sent, q.sent+n)
+	if err != nil {
+		return nil, err
 	}
 	q.batch = q.batch[:0]
 	for i := range n {
 		q.batch = append(q.batch, *q.buffers.at(q.sent + i))
 	}
 	return q.batch, nil
+}
+
+// backUnsent backs the first unsent buffers, as many as fit into a packet and at most n, and
+// returns how many are backed then. An error is for good. q.mu is held.
+func (q *outQueue) backUnsent(n int) (backed int, err error) {
+	size := 0
+	for i := range n {
+		b := q.buffers.at(q.sent + i)
+		if size += b.length; i > 0 && size > maxPacketBytes {
+			return i, nil
+		}
+		if b.data == nil {
+			continue
+		}
+		switch err := q.memory.back(b); {
+		case err == nil:
+		case err == errAllInUse || err == errNoRoom:
+			return i, nil
+		case outOfDescriptors(err):
+			q.memory.stats.refused(layout.RefuseNoDescriptor)
+			return i, nil
+		default:
+			return i, err
+		}
+	}
+	return n, nil
 }
 
 // markSent notes that a batch was sent.
