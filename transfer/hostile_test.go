@@ -140,6 +140,16 @@ func TestHostile_InvalidPacketMidStream_Refused(t *testing.T) {
 			e.flags = flagDescriptor
 			return packet(in.head(kindBuffers), e), []int{file(in.t, "small", kept)}
 		},
+		"a number that was not told, less than one that was": func(in *rawProducer) ([]byte, []int) {
+			e := buffer
+			e.number--
+			return packet(in.head(kindBuffers), e), nil
+		},
+		"a number that was not told, more than all that were": func(in *rawProducer) ([]byte, []int) {
+			e := buffer
+			e.number++
+			return packet(in.head(kindBuffers), e), nil
+		},
 		"the same packet again": func(in *rawProducer) ([]byte, []int) {
 			in.at.buffers--
 			p := packet(in.head(kindBuffers), buffer)

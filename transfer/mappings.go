@@ -11,21 +11,26 @@ import (
 	"sluice/layout"
 )
 
-// mappings are the recycled buffers of one connection, by number, mapped by the consumer to be
-// read. One goroutine at a time may use it.
-type mappings map[uint32]mmap.MMap
+// mappings are the recycled buffers of one connection, mapped by the consumer to be read: that with
+// number n has index n-1, and is nil if it did not come. One goroutine at a time may use it.
+type mappings []mmap.MMap
 
 // content returns the bytes in use of buffer e.number. fd is its descriptor if one came with
 // it, else -1; content owns it. replaced is the mapping that had the number before, nil if none
 // had: the sender has given that buffer up. It is returned also with an error.
-func (m mappings) content(e *entry, fd int) (data []byte, replaced mmap.MMap, err error) {
+//
+// Preconditions: e was checked, so its number is from 1 to maxRecycled.
+func (m *mappings) content(e *entry, fd int) (data []byte, replaced mmap.MMap, err error) {
 	if fd >= 0 {
 		if replaced, err = m.add(e.number, fd, e.size); err != nil {
 			return nil, nil, err
 		}
 	}
-	mem, sent := m[e.number]
-	if !sent {
+	var mem mmap.MMap
+	if i := int(e.number) - 1; i < len(*m) {
+		mem = (*m)[i]
+	}
+	if mem == nil {
 		return nil, replaced, fmt.Errorf("%w: buffer %d was never sent", layout.ErrCorrupt, e.number)
 	}
 	if uint64(len(mem)) != e.size {
@@ -36,7 +41,7 @@ func (m mappings) content(e *entry, fd int) (data []byte, replaced mmap.MMap, er
 
 // add maps the file of buffer number. It owns the descriptor, and closes it: the
 // mapping is enough.
-func (m mappings) add(number uint32, fd int, size uint64) (replaced mmap.MMap, err error) {
+func (m *mappings) add(number uint32, fd int, size uint64) (replaced mmap.MMap, err error) {
 	f := os.NewFile(uintptr(fd), "memfd")
 	defer f.Close()
 	if err := checkFile(fd, size, kept); err != nil {
@@ -49,8 +54,10 @@ func (m mappings) add(number uint32, fd int, size uint64) (replaced mmap.MMap, e
 	if err != nil {
 		return nil, fmt.Errorf("map buffer %d: %w", number, os.NewSyscallError("mmap", err))
 	}
-	replaced = m[number]
-	m[number] = mem
+	for len(*m) < int(number) {
+		*m = append(*m, nil)
+	}
+	replaced, (*m)[number-1] = (*m)[number-1], mem
 	return replaced, nil
 }
 

@@ -248,7 +248,9 @@ func (r *Receiver) disconnect() error {
 		return nil
 	}
 	for _, mem := range conn.maps {
-		r.buffers.retire(mem, r.loads)
+		if mem != nil {
+			r.buffers.retire(mem, r.loads)
+		}
 	}
 	return conn.close()
 }

@@ -34,7 +34,7 @@ var rightsSize = unix.CmsgSpace(4 * MaxBatch)
 // newRecvConn makes a recvConn of a connection whose hello has said where it starts.
 func newRecvConn(conn *net.UnixConn, raw syscall.RawConn, segment uint64, start position) *recvConn {
 	return &recvConn{
-		conn: conn, raw: raw, segment: segment, end: start, maps: mappings{},
+		conn: conn, raw: raw, segment: segment, end: start,
 		room: make([]byte, headSize+MaxBatch*entrySize+1), rights: make([]byte, rightsSize),
 	}
 }
