@@ -78,6 +78,35 @@ func TestRecycledPool_LastReturnedFirst(t *testing.T) {
 	}
 }
 
+// The pool counts those that nobody uses: without one it need not look at every size.
+func TestRecycledPool_EvictsAllThatAreUnused(t *testing.T) {
+	p := &stepped(t, endOptions{Recycle: true}).queue.memory.recycled
+	var all []*recycledBuffer
+	for i := range uint64(6) {
+		b, err := p.get((1+i%3)*pageSize, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b)
+	}
+	if p.evict() {
+		t.Error("one that is in use is given up")
+	}
+	for _, b := range all[:5] {
+		p.put(b)
+	}
+	if _, err := p.get(pageSize, 0); err != nil { // one of those again
+		t.Fatal(err)
+	}
+	n := 0
+	for p.evict() {
+		n++
+	}
+	if n != 4 || len(p.all) != 2 || p.idle() != 0 {
+		t.Errorf("%d are given up, %d are left, and %d bytes idle; want 4, 2 and 0", n, len(p.all), p.idle())
+	}
+}
+
 func TestRecycledPool_RoundedByOneEighthAtMost(t *testing.T) {
 	for n := uint64(1); n < 1<<31; n += n/3 + 1 {
 		size, need := recycledSize(n), pages(n)

@@ -30,6 +30,7 @@ const maxRecycled = 1024
 // made counts as memory until it gives it up.
 type recycledPool struct {
 	free    map[uint64][]*recycledBuffer // by size
+	unused  int                          // buffers in free
 	all     map[uint32]*recycledBuffer
 	vacant  []uint32 // numbers of buffers that were given up
 	fds     *fdBudget
@@ -70,6 +71,7 @@ func (p *recycledPool) get(n, credit uint64) (*recycledBuffer, error) {
 	if last := len(p.free[size]) - 1; last >= 0 {
 		b := p.free[size][last]
 		p.free[size] = p.free[size][:last]
+		p.unused--
 		p.bytes.give(credit)
 		return b, nil
 	}
@@ -118,6 +120,9 @@ func (p *recycledPool) make(size uint64) (*recycledBuffer, error) {
 
 // evict gives up the largest buffer that nobody uses, and its memory with it.
 func (p *recycledPool) evict() bool {
+	if p.unused == 0 {
+		return false // soon, as a Sender asks with each message while all are in use
+	}
 	size := uint64(0)
 	for s, free := range p.free {
 		if len(free) > 0 {
@@ -125,13 +130,11 @@ func (p *recycledPool) evict() bool {
 		}
 	}
 	last := len(p.free[size]) - 1
-	if last < 0 {
-		return false
-	}
 	b := p.free[size][last]
 	if p.free[size] = p.free[size][:last]; last == 0 {
 		delete(p.free, size)
 	}
+	p.unused--
 	b.punch()
 	p.forget(b)
 	return true
@@ -172,6 +175,7 @@ func (p *recycledPool) put(b *recycledBuffer) {
 	}
 	size := uint64(len(b.mem))
 	p.free[size] = append(p.free[size], b)
+	p.unused++
 }
 
 func (p *recycledPool) close() error {
@@ -180,6 +184,7 @@ func (p *recycledPool) close() error {
 		errs = append(errs, p.forget(b))
 	}
 	clear(p.free)
+	p.unused = 0
 	return errors.Join(errs...)
 }
 
