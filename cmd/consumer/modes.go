@@ -8,7 +8,6 @@ import (
 	"sluice/internal/cli"
 	"sluice/internal/systemd"
 	"sluice/layout"
-	"sluice/pressure"
 	"sluice/shm"
 	"sluice/transfer"
 )
@@ -42,9 +41,11 @@ func maxHeld(seg *shm.Segment) (bytes, messages int) {
 	if g.Slots > 0 {
 		messages = max(1, min(messages, int(g.Slots/8)))
 	}
-	if s, err := pressure.Observe(seg); err == nil && s.Limit > 0 { // in which a message may count for a page
-		bytes = int(min(uint64(bytes), s.Limit/8))
-		messages = max(1, int(min(uint64(messages), s.Limit/8/uint64(os.Getpagesize()))))
+	limit := uint64(0)
+	_ = shm.Guard(func() error { limit = seg.Header().ProducerStats.Limit.Load(); return nil }) // the first call that receives returns the error
+	if g.Mode == layout.ModeTransfer && limit > 0 {
+		bytes = int(min(uint64(bytes), limit/8))
+		messages = max(1, int(min(uint64(messages), limit/8/uint64(os.Getpagesize())))) // one may count for a page
 	}
 	return bytes, messages
 }
