@@ -40,7 +40,7 @@ func TestConsumer_StreamEnd_ReasonAndExitCode(t *testing.T) {
 		{"stopped before the end of its input", []string{"--input", "-"}, wholeInput, true, 0, stopped},
 		{"stopped before its first message", []string{"--input", "-"}, nothing, true, 0, stopped},
 		{"stopped before its count", []string{"--count", "1000000", "--rate", "100"}, nothing, true, 0, stopped},
-		{"--duration before its count", []string{"--count", "1000000", "--rate", "100", "--duration", "3s"}, nothing, false, 0, stopped}, // in 3 s the consumer has come
+		{"--duration before its count", []string{"--count", "1000000", "--rate", "100", "--duration", "8s"}, nothing, false, 0, stopped}, // in 8 s the consumer has come
 		{"failed", []string{"--input", "-", "--framing", "length"}, "\x03\x00\x00\x00one\xff\xff\xff\xff", false, 1, failed},
 		{"failed before its first message", []string{"--input", "-", "--framing", "length"}, "\xff\xff\xff\xff", false, 1, failed},
 	} {
@@ -188,7 +188,7 @@ func TestConsumer_BackAfterEnd_ToldOfEnd(t *testing.T) {
 	t.Parallel()
 	const waits = "--rate 0.01 " // for a second message
 	for _, mode := range []string{"ring", "transfer"} {
-		for form, want := range map[string]int{"--input -": 0, waits + "--duration 3s": 0, waits + "--count 2": 7, waits: -1} {
+		for form, want := range map[string]int{"--input -": 0, waits + "--duration 8s": 0, waits + "--count 2": 7, waits: -1} {
 			t.Run(mode+" "+form, func(t *testing.T) {
 				t.Parallel()
 				name := testenv.SegmentName(t)

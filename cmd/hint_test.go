@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -209,9 +210,9 @@ func TestHints_ConsumerHasEnded(t *testing.T) {
 // What loses a queue depends on who is there, and on what the producer was told.
 func TestProducer_Delivery_SaysWhatEndsIt(t *testing.T) {
 	t.Parallel()
-	alone := testenv.Start(t, "producer", "--mode", "transfer", "--name", testenv.SegmentName(t), "--count", "1", "--duration", "1500ms")
+	alone := testenv.Start(t, "producer", "--mode", "transfer", "--name", testenv.SegmentName(t), "--count", "1", "--duration", "4s")
 	alone.WantHint(1, "1 that no consumer has released|keep a consumer running until the producer has ended", "")
-	if said := alone.Stderr.String(); !strings.Contains(said, "(until --duration 1.5s is over; the rest is then lost)") {
+	if said := alone.Stderr.String(); !strings.Contains(said, "(until --duration 4s is over; the rest is then lost)") {
 		t.Errorf("%s", said)
 	}
 	name := testenv.SegmentName(t)
@@ -232,7 +233,10 @@ func TestConsumer_FinalReport_NoAdviceToStopIt(t *testing.T) {
 	p := testenv.Start(t, "producer", "--name", name, "--rate", "10", "--format", "json")
 	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
 	p.Kill()
-	c := testenv.Start(t, "consumer", "--name", name, "--duration", "300ms", "--format", "json")
+	c := testenv.Start(t, "consumer", "--name", name, "--format", "json")
+	testenv.EventuallyHeader(t, name, "all consumed", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
+	time.Sleep(300 * time.Millisecond) // in less there is nothing to say
+	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
 	if f := c.Final(); f["verdict"] != "no-producer" && f["verdict"] != "producer-bound" || strings.Contains(fmt.Sprint(f["verdictAdvice"]), "stop the consumer") {
 		t.Errorf("%v: %v; %v", f["verdict"], f["verdictWhy"], f["verdictAdvice"])

@@ -123,8 +123,8 @@ func stoppedFor(why, who string) (min, max time.Duration) {
 func TestVerdict_LimitReached_ConsumerBound(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
+	c := testenv.Start(t, "consumer", often(name, "--work", "5ms")...) // the first, so that it is there for most of the time
 	p := testenv.Start(t, "producer", often(name, "--mode", "transfer", "--limit", "1MiB", "--rate", "2000")...)
-	c := testenv.Start(t, "consumer", often(name, "--work", "5ms")...)
 	reportSays(t, c, "consumer-bound", "the limit of 1 MiB was reached and the producer could send no more")
 	p.WantExit(5)
 	c.WantExit(7)
