@@ -63,8 +63,16 @@ func startTraced(t *testing.T, name string, stdin *os.File, command string, args
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.resume(); unix.Kill(p.pid, unix.SIGKILL); <-p.ended })
+	t.Cleanup(func() { p.resume(); p.signal(unix.SIGKILL); <-p.ended })
 	return p
+}
+
+// signal sends a signal to the command, unless it has ended: its number may be that of another
+// process by then. Where there are 32,768 numbers, these tests come round to each within minutes.
+func (p *traced) signal(s unix.Signal) {
+	if !isClosed(p.ended) {
+		unix.Kill(p.pid, s)
+	}
 }
 
 // onThreadWithoutChildren calls fn on a thread that has no child. A tracer waits for all children

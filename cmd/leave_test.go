@@ -127,7 +127,7 @@ func killFollower(t *testing.T, mode, killAt string) (calls []string, killed boo
 		return h == nil || h.ConsumerStats.EndSeen.Load() == h.ProducerStats.Generation.Load()
 	}
 	testenv.Eventually(t, "a record of the end, or a kill", func() bool { return recorded() || isClosed(first.ended) })
-	unix.Kill(first.pid, unix.SIGTERM) // it may be killed already
+	first.signal(unix.SIGTERM) // unless it is killed already
 	if killed = first.wait(); !killed && first.status.ExitStatus() != 0 {
 		t.Fatalf("%v; stderr:\n%s", first.status, first.output())
 	}
