@@ -323,10 +323,11 @@ func TestProducer_WaitsToTellEnd_Note(t *testing.T) {
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--mode", "transfer", "--input", os.DevNull, "--report", "100ms")
 	p.EventuallyPrints("producer: sending has ended and everything was delivered; waiting for a consumer to report the end to (stop it to keep that for the next one)\n")
-	// A report explains a verdict once, and the first may have been before the end.
-	if out := testenv.GaugeOutput(t, "stat", name); !strings.Contains(out, "the producer has sent everything and waits to tell one that its stream has ended") {
-		t.Errorf("gauge stat:\n%s", out)
-	}
+	// A report explains a verdict once, and the first may have been before the end. It is recorded
+	// after the note.
+	testenv.Eventually(t, "the verdict in gauge stat", func() bool {
+		return strings.Contains(testenv.GaugeOutput(t, "stat", name), "the producer has sent everything and waits to tell one that its stream has ended")
+	})
 	testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(0)
 	p.WantExit(0)
 	testenv.WantNoSegment(t, name)
