@@ -290,28 +290,42 @@ func TestSend_DropsReservation(t *testing.T) {
 	})
 }
 
-// A Close from another goroutine comes between any two calls: none of those that follow panics, and
-// each that has an error returns ErrClosed. A misuse of an end that is not closed does panic.
-func TestClose_LaterCalls_Harmless(t *testing.T) {
-	panics := func(call func()) (does bool) {
-		defer func() { does = recover() != nil }()
+// A misuse of an end that is not closed panics, and says what is wrong.
+func TestMisuse_Panics(t *testing.T) {
+	panics := func(call func()) (text string) {
+		defer func() { text, _ = recover().(string) }()
 		call()
-		return false
+		return ""
 	}
 	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
 		p := create(t, name, opt)
 		c := open(t, name, sluice.ConsumerOptions{})
-		for what, misuse := range map[string]func(){
-			"Reserve(-1)":  func() { p.Reserve(t.Context(), -1) },
-			"Commit(1)":    func() { p.Commit(1) },
-			"Commit(-1)":   func() { p.Commit(-1) },
-			"ReleaseN(1)":  func() { c.ReleaseN(1) },
-			"ReleaseN(-1)": func() { c.ReleaseN(-1) },
-		} {
-			if !panics(misuse) {
-				t.Errorf("%s of an end in use does not panic", what)
+		for range 2 { // as the first calls, and when there is room already
+			for want, misuse := range map[string]func(){
+				"Reserve(-1): negative size":        func() { p.Reserve(t.Context(), -1) },
+				"Commit(1) with 0 bytes reserved":   func() { p.Commit(1) },
+				"Commit(-1) with 0 bytes reserved":  func() { p.Commit(-1) },
+				"ReleaseN(1) with 0 messages held":  func() { c.ReleaseN(1) },
+				"ReleaseN(-1) with 0 messages held": func() { c.ReleaseN(-1) },
+			} {
+				if got := panics(misuse); !strings.HasSuffix(got, ": "+want) {
+					t.Errorf("%q, want %q", got, want)
+				}
 			}
+			_, err := p.SendBatch(t.Context(), [][]byte{[]byte("x")})
+			wantErr(t, err, nil)
+			wantNext(t, c, "x")
+			c.Release()
 		}
+	})
+}
+
+// A Close from another goroutine comes between any two calls: none of those that follow panics, and
+// each that has an error returns ErrClosed.
+func TestClose_LaterCalls_Harmless(t *testing.T) {
+	inBothModes(t, func(t *testing.T, opt sluice.ProducerOptions, name string) {
+		p := create(t, name, opt)
+		c := open(t, name, sluice.ConsumerOptions{})
 		_, err := p.SendBatch(t.Context(), [][]byte{[]byte("a"), []byte("b"), []byte("c")})
 		wantErr(t, err, nil)
 		var held [][]byte

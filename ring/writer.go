@@ -109,10 +109,10 @@ func (w *Writer) Published() uint64 { return w.count - w.startCount }
 // the segment is found to be corrupt (ErrCorrupt); Drop returns ErrDropped and Fail
 // ErrFull, and each counts a message that was given up, in the header's Dropped or
 // RefusedMessages. A message that can never fit is ErrTooLarge. After an error nothing is
-// reserved.
+// reserved. It panics when n is negative.
 func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 	w.gate.Enter()
-	if w.tail+layout.RecordSize(uint64(n)) > w.stop.Load() {
+	if w.tail+layout.RecordSize(uint64(n)) > w.stop.Load() || n < 0 {
 		buf, err := w.reserveSlow(ctx, n)
 		return buf, w.endCall(err)
 	}

@@ -56,7 +56,7 @@ func (w *Writer) canReserve(n int) (bool, error) {
 	}
 	if n < 0 {
 		w.gate.Leave()
-		panic(fmt.Sprintf("ring: Reserve(%d)", n))
+		panic(fmt.Sprintf("ring: Reserve(%d): negative size", n))
 	}
 	w.reserved = -1
 	if n > w.MaxMessage() {

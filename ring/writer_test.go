@@ -3,7 +3,9 @@ package ring
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -107,24 +109,29 @@ func TestWriter_Reserve_CapacityLimited(t *testing.T) {
 }
 
 func TestMisuse_Panics(t *testing.T) {
-	for name, misuse := range map[string]func(w *Writer){
-		"Commit without Reserve":     func(w *Writer) { w.Commit(0) },
-		"Commit twice":               func(w *Writer) { w.Reserve(canceled, 8); w.Commit(8); w.Commit(8) },
-		"Commit more than reserved":  func(w *Writer) { w.Reserve(canceled, 8); w.Commit(9) },
-		"Commit less than nothing":   func(w *Writer) { w.Reserve(canceled, 8); w.Commit(-1) },
-		"Commit what was not given":  func(w *Writer) { w.Reserve(canceled, 8); w.Reserve(canceled, 1<<20); w.Commit(8) },
-		"Reserve less than nothing":  func(w *Writer) { w.Reserve(canceled, -1) },
-		"TryReserve less than that":  func(w *Writer) { w.TryReserve(-1 << 62) },
-		"Reserve with room for more": func(w *Writer) { w.Send(canceled, nil); w.Reserve(canceled, -9) },
+	for name, c := range map[string]struct {
+		want   string
+		misuse func(w *Writer)
+	}{
+		"Commit without Reserve":    {"ring: Commit(0) with 0 bytes reserved", func(w *Writer) { w.Commit(0) }},
+		"Commit twice":              {"ring: Commit(8) with 0 bytes reserved", func(w *Writer) { w.Reserve(canceled, 8); w.Commit(8); w.Commit(8) }},
+		"Commit more than reserved": {"ring: Commit(9) with 8 bytes reserved", func(w *Writer) { w.Reserve(canceled, 8); w.Commit(9) }},
+		"Commit less than nothing":  {"ring: Commit(-1) with 8 bytes reserved", func(w *Writer) { w.Reserve(canceled, 8); w.Commit(-1) }},
+		"Commit what was not given": {"ring: Commit(8) with 0 bytes reserved", func(w *Writer) { w.Reserve(canceled, 8); w.Reserve(canceled, 1<<20); w.Commit(8) }},
+		"Reserve at first":          {"ring: Reserve(-1): negative size", func(w *Writer) { w.Reserve(canceled, -1) }},
+		"Reserve the least":         {"ring: Reserve(-9223372036854775808): negative size", func(w *Writer) { w.Reserve(canceled, math.MinInt) }},
+		"TryReserve":                {"ring: Reserve(-4611686018427387904): negative size", func(w *Writer) { w.TryReserve(-1 << 62) }},
+		"Reserve with room for -1":  {"ring: Reserve(-1): negative size", func(w *Writer) { w.Send(canceled, nil); w.Reserve(canceled, -1) }},
+		"Reserve with room for -9":  {"ring: Reserve(-9): negative size", func(w *Writer) { w.Send(canceled, nil); w.Reserve(canceled, -9) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, _, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
 			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
+				if got := fmt.Sprint(recover()); got != c.want {
+					t.Errorf("panic %q, want %q", got, c.want)
 				}
 			}()
-			misuse(w)
+			c.misuse(w)
 		})
 	}
 }

@@ -87,7 +87,7 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 // message as given up, and trying it again counts another. Other errors: ErrTooLarge, ErrClosed,
 // the cause of ctx if that is done, and whatever keeps the Sender from sending for good. After an
 // error nothing is reserved. While a packed buffer has room for the message none of this but
-// ErrClosed is looked at.
+// ErrClosed is looked at. It panics when n is negative.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	s.gate.Enter()
 	if s.gate.Closed() || s.packing == 0 || !s.fits(n) || n < 0 {
@@ -108,7 +108,7 @@ func (s *Sender) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 		return nil, s.closedError()
 	}
 	if n < 0 {
-		panic(fmt.Sprintf("transfer: Reserve(%d)", n))
+		panic(fmt.Sprintf("transfer: Reserve(%d): negative size", n))
 	}
 	return s.reserve(ctx, n)
 }
