@@ -229,9 +229,11 @@ func (q *outQueue) leavePlain(first, end int) {
 	}
 }
 
-// maxPacketBytes is how many bytes of buffers share a packet, if it is more than one
-// buffer. What is in the socket and in the consumer's hands should fit a cache.
-const maxPacketBytes = 256 << 10
+// maxPacketBytes is how many bytes of buffers share a packet, if it is more than one buffer. What
+// the consumer has in hand should fit a cache. But the socket has room for 167 packets of 3 to 11
+// buffers, in the usual 208 KiB: a packet costs it a power of two. With 8 of 64 KiB in each, all
+// recycled buffers fit into it.
+const maxPacketBytes = 512 << 10
 
 // nextBatch returns a copy of the first unsent buffers, at most n and none unbacked, for one
 // packet: none when there is no descriptor for the first. They stay unsent until markSent. The copy
