@@ -97,7 +97,7 @@ func (r *run) do(ctx context.Context) error {
 	p.Stderr = &said
 	fmt.Printf("for %v: Poisson arrivals at %g a second, %v of work on each\n", r.duration, r.rate, r.work)
 	if err = pin(cpus[1]); err == nil { // the producer inherits it
-		err = p.Start()
+		err = atOnce(p.Start)
 	}
 	if err != nil {
 		return err
@@ -145,6 +145,19 @@ func pin(cpu int) error {
 	var only unix.CPUSet
 	only.Set(cpu)
 	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &only))
+}
+
+// atOnce calls start, which makes a process. Its threads get a processor before those of every
+// process that has the usual scheduling class. An ordinary user may not ask for that: then other
+// processes, such as a virtual machine's agent, keep the producer waiting for a few milliseconds
+// now and then. With it the producer was late by 2.3 us on average, without it by 9 to 15 (AMD
+// EPYC, two virtual processors).
+func atOnce(start func() error) error {
+	first, usual := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, unix.SchedAttr{Size: unix.SizeofSchedAttr}
+	if unix.SchedSetAttr(0, &first, 0) == nil {
+		defer unix.SchedSetAttr(0, &usual, 0)
+	}
+	return start()
 }
 
 // keepAwake keeps a processor from going idle until over is set, with a thread that gives way to
