@@ -160,7 +160,7 @@ func (rep *Report) fullSpeed() (s sentences) {
 	for _, size := range []int{64 << 10, 1 << 20} {
 		recycled, plain, hard := rep.speed(size, "soft-recycled"), rep.speed(size, "soft-plain"), rep.speed(size, "hard")
 		if plain > 0 && muchMore(recycled, plain) {
-			s.say("large", "Messages of %s: buffers that are mapped once and recycled move %s, a sealed one for each %s, hard %s. There zero-copy helps, if the mapping is used again.",
+			s.say("large", "Messages of %s: buffers that are mapped once and recycled move %s, a sealed one for each %s, hard, written and read in place, %s. So zero-copy pays only where a mapping is used again.",
 				memory(uint64(size)), perSecond(recycled*float64(size)), perSecond(plain*float64(size)), perSecond(hard*float64(size)))
 		}
 	}

@@ -492,7 +492,7 @@ var claims = map[string]claim{
 		c.near(g[0], packed/plain, 0.1)
 		c.holds(packed > 1.2*plain, "packed %v, plain %v", packed, plain)
 	}},
-	"large": {`Messages of ` + value + `: buffers that are mapped once and recycled move ` + value + `, a sealed one for each ` + value + `, hard ` + value + `. There zero-copy helps, if the mapping is used again.`, func(c *checker, g []string) {
+	"large": {`Messages of ` + value + `: buffers that are mapped once and recycled move ` + value + `, a sealed one for each ` + value + `, hard, written and read in place, ` + value + `. So zero-copy pays only where a mapping is used again.`, func(c *checker, g []string) {
 		row := g[0] + ", payload"
 		recycled, plain, hard := c.swept(row, "soft recycled"), c.swept(row, "soft plain"), c.swept(row, "hard")
 		c.near(g[1], recycled, 0)
