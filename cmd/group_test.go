@@ -149,7 +149,7 @@ func TestGroup_SocketNotYetOpen_ProducerWaits(t *testing.T) {
 		testenv.EventuallyHeader(t, name, "messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 10 })
 		time.Sleep(200 * time.Millisecond) // by then it has tried to connect, and was refused
 		open(shared, 0o660)
-		if !p.HasEnded() {
+		if !isClosed(p.Exited) {
 			break
 		}
 	}

@@ -134,7 +134,7 @@ func TestHints_ConsumerListensElsewhere(t *testing.T) {
 		p := start("producer", append(args, "--mode", "transfer")...)
 		if args[0] == "--rate" { // it is stopped after 0.2 s at least, unless it has given up
 			testenv.Eventually(t, "20 messages", func() bool {
-				return p.HasEnded() || testenv.Header(name).Producer.Count.Load() > before+20
+				return isClosed(p.Exited) || testenv.Header(name).Producer.Count.Load() > before+20
 			})
 			p.Cmd.Process.Signal(unix.SIGTERM)
 		}

@@ -108,16 +108,6 @@ func (p *Process) Wait() int {
 	return p.Cmd.ProcessState.ExitCode()
 }
 
-// HasEnded reports whether the process has ended.
-func (p *Process) HasEnded() bool {
-	select {
-	case <-p.Exited:
-		return true
-	default:
-		return false
-	}
-}
-
 // WantExit waits for the end of the process and expects that exit code.
 func (p *Process) WantExit(code int) {
 	p.t.Helper()
