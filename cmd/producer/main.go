@@ -63,11 +63,12 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 	notifier := systemd.New(ctx, layout.Producer, "waiting for its input")
 	signalled := ctx
-	ctx, resetDuration, stop := cli.WithDuration(ctx, common.Duration)
-	defer stop()
-	if opt.openLoop { // counted from the start of its schedule, however long it takes to get there
-		resetDuration(math.MaxInt64)
+	duration := common.Duration
+	if opt.openLoop && duration > 0 {
+		duration = math.MaxInt64 // until its schedule starts, however long it takes to get there
 	}
+	ctx, resetDuration, stop := cli.WithDuration(ctx, duration)
+	defer stop()
 
 	var in *source.Input
 	total := int64(-1)
