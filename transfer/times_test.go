@@ -308,7 +308,7 @@ func TestTimes_ReceiversClose_EachCountsItsOwn(t *testing.T) {
 			}
 		}
 		for _, q := range []float64{0.01, 0.5, 1} {
-			if got := quantile(&h.Response, q); got < late*9/10 || got > late*12/10 {
+			if got := quantile(&h.Response, q); got < late*11/12 || got > late*7/6 {
 				t.Errorf("response p%v %v, want %v", 100*q, got, late)
 			}
 		}
