@@ -59,7 +59,7 @@ template <std::size_t Bytes> static void run() {
 
 int main(int argc, char **argv) {
     parse(argc, argv);
-    if (peer.roundtrip && !peer.spin) unsupported();
+    if ((peer.roundtrip && !peer.spin) || peer.period) unsupported();
     switch (peer.bytes) {
     case 8: run<8>(); break;
     case 64: run<64>(); break;

@@ -3,10 +3,13 @@
  *
  *   PEER throughput BYTES MESSAGES CPU_A CPU_B
  *   PEER roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
+ *   PEER paced BYTES MESSAGES CPU_A CPU_B RATE
  *
  * A sends MESSAGES to B, or sends each and waits for its echo, sleeping or, with spin,
- * spinning. It prints one line: seconds, and processor seconds of both sides, from when
- * both are ready until the last message was read; or the word "unsupported".
+ * spinning, or sends RATE a second, sleeping until each is due. It prints one line:
+ * seconds, and processor seconds of both sides, from when both are ready until the last
+ * message was read; for paced also the median and the 99th percentile of the responses,
+ * from when a message was due until it was read, us; or the word "unsupported".
  */
 #ifndef PEER_H
 #define PEER_H
@@ -32,12 +35,14 @@ struct shared {
     uint32_t done;      /* B has succeeded */
     uint32_t over;      /* A has finished */
     double ended, used; /* B's clock and processor seconds */
+    double half, most;  /* of the responses of a paced job, us: median and 99th percentile */
 };
 
 static struct {
     int roundtrip, spin;
     size_t bytes;
     uint64_t messages;
+    uint64_t period; /* ns between two messages of a paced job, 0 = another job */
     int cpu[2];
     pid_t child; /* B, as A sees it */
     double began, used;
@@ -58,11 +63,13 @@ static inline void unsupported(void) {
     exit(0);
 }
 
-static inline double now(void) {
+static inline uint64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t); /* the same in both processes */
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
+
+static inline double now(void) { return (double)now_ns() / 1e9; }
 
 static inline double used(void) {
     struct rusage u;
@@ -71,6 +78,7 @@ static inline double used(void) {
 }
 
 static inline void parse(int argc, char **argv) {
+    int paced = argc == 7 && strcmp(argv[1], "paced") == 0;
     if (argc >= 6) {
         peer.roundtrip = strcmp(argv[1], "roundtrip") == 0;
         peer.bytes = strtoull(argv[2], NULL, 10);
@@ -78,10 +86,15 @@ static inline void parse(int argc, char **argv) {
         peer.cpu[0] = atoi(argv[4]);
         peer.cpu[1] = atoi(argv[5]);
         peer.spin = argc == 7 && strcmp(argv[6], "spin") == 0;
+        uint64_t rate = paced ? strtoull(argv[6], NULL, 10) : 0;
+        peer.period = rate ? 1000000000 / rate : 0;
     }
-    if (argc - peer.spin != 6 || (!peer.roundtrip && strcmp(argv[1], "throughput") != 0) || peer.bytes == 0 ||
-        peer.bytes % 8 != 0 || peer.messages == 0) {
-        fprintf(stderr, "usage: %s throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]\n", argv[0]);
+    if (argc - peer.spin - paced != 6 || (!peer.roundtrip && !paced && strcmp(argv[1], "throughput") != 0) ||
+        (paced && (peer.spin || peer.period == 0)) || peer.bytes == 0 || peer.bytes % 8 != 0 || peer.messages == 0) {
+        fprintf(stderr,
+                "usage: %s throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]\n"
+                "       %s paced BYTES MESSAGES CPU_A CPU_B RATE\n",
+                argv[0], argv[0]);
         exit(2);
     }
 }
@@ -122,10 +135,15 @@ static inline void meet(uint32_t time) {
     peer.began = now();
 }
 
-/* end_b ends B: sum is the sum of all words read. */
-static inline void end_b(uint64_t sum) {
+/* stop_clocks is called in B after the last message. */
+static inline void stop_clocks(void) {
     peer.shared->ended = now();
     peer.shared->used = used() - peer.used;
+}
+
+/* end_b ends B: sum is the sum of all words read. */
+static inline void end_b(uint64_t sum) {
+    if (!peer.period) stop_clocks(); /* else before the responses are sorted */
     uint64_t want = sum_of_all(peer.bytes, peer.messages);
     if (sum != want) {
         fprintf(stderr, "the sum is %llu, not %llu\n", (unsigned long long)sum, (unsigned long long)want);
@@ -142,6 +160,8 @@ static inline void end_a(void) {
     double ended = now();
     __atomic_store_n(&peer.shared->over, 1, __ATOMIC_RELEASE);
     must(waitpid(peer.child, NULL, 0));
-    printf("%.6f %.6f\n", (peer.roundtrip ? ended : peer.shared->ended) - peer.began, used() - peer.used + peer.shared->used);
+    printf("%.6f %.6f", (peer.roundtrip ? ended : peer.shared->ended) - peer.began, used() - peer.used + peer.shared->used);
+    if (peer.period) printf(" %.3f %.3f", peer.shared->half, peer.shared->most);
+    puts("");
 }
 #endif

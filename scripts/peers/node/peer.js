@@ -9,6 +9,10 @@ const { Worker, isMainThread, parentPort, workerData } = require('worker_threads
 
 function parse(args) {
   const [kind, bytes, messages, a, b, spin] = args;
+  if (kind === 'paced') {
+    console.log('unsupported');
+    process.exit(0);
+  }
   const job = { roundtrip: kind === 'roundtrip', bytes: +bytes, messages: +messages, cpu: [+a, +b], spin: spin === 'spin' };
   if ((kind !== 'throughput' && kind !== 'roundtrip') || args.length !== (job.spin ? 6 : 5) || !(job.bytes > 0) || job.bytes % 8 || !(job.messages > 0)) {
     console.error('usage: node PEER throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]');

@@ -3,6 +3,7 @@
 //
 //	go build -o sluice ./scripts/peers/sluice
 //	./sluice FORM throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
+//	./sluice send paced BYTES MESSAGES CPU_A CPU_B RATE
 //
 // FORM is one of these:
 //
@@ -34,17 +35,31 @@ type job struct {
 	spin      bool
 	bytes     int
 	messages  uint64
+	period    uint64 // ns between two messages of a paced job, 0 = another job
 	cpu       [2]int
 }
 
-var errUsage = errors.New("usage: sluice FORM throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]")
+var errUsage = errors.New(`usage: sluice FORM throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
+       sluice FORM paced BYTES MESSAGES CPU_A CPU_B RATE`)
 
 func parse(args []string) (job, error) {
-	if len(args) < 6 || len(args) > 7 || args[1] != "throughput" && args[1] != "roundtrip" || len(args) == 7 && args[6] != "spin" {
+	if len(args) < 6 {
 		return job{}, errUsage
 	}
-	j := job{form: args[0], roundtrip: args[1] == "roundtrip", spin: len(args) == 7}
-	var err [4]error
+	j := job{form: args[0]}
+	var err [5]error
+	switch kind, more := args[1], args[6:]; {
+	case kind == "paced" && len(more) == 1:
+		var rate uint64
+		if rate, err[4] = strconv.ParseUint(more[0], 10, 64); rate == 0 || rate > 1e9 {
+			return job{}, errUsage
+		}
+		j.period = 1e9 / rate
+	case kind != "throughput" && kind != "roundtrip" || len(more) > 1 || len(more) == 1 && more[0] != "spin":
+		return job{}, errUsage
+	default:
+		j.roundtrip, j.spin = kind == "roundtrip", len(more) == 1
+	}
 	j.bytes, err[0] = strconv.Atoi(args[2])
 	j.messages, err[1] = strconv.ParseUint(args[3], 10, 64)
 	j.cpu[0], err[2] = strconv.Atoi(args[4])
@@ -59,6 +74,9 @@ func parse(args []string) (job, error) {
 func (j job) isRing() bool { return j.form == "send" || j.form == "reserve" || j.form == "batch" }
 
 func (j job) supported() (bool, error) {
+	if j.period > 0 {
+		return j.form == "send", nil
+	}
 	switch j.form {
 	case "send":
 		return true, nil

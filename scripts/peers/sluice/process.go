@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/monotonic"
 )
 
 var ctx = context.Background()
@@ -72,22 +74,24 @@ func startB(cpu int) (*sideB, error) {
 	return &sideB{from, gone}, unix.SchedSetaffinity(0, &here)
 }
 
-// report reads two figures from B.
-func (b *sideB) report() (ended, used float64, err error) {
-	if _, err = fmt.Fscanln(b.from, &ended, &used); err != nil {
+// report is what B prints when it is ready for the next step, zero before it has measured.
+type report struct {
+	ended, used float64 // clock and processor seconds
+	half, most  float64 // of a paced job: percentiles
+}
+
+func (r report) print() { fmt.Println(r.ended, r.used, r.half, r.most) }
+
+// report reads what B prints next.
+func (b *sideB) report() (r report, err error) {
+	if _, err = fmt.Fscanln(b.from, &r.ended, &r.used, &r.half, &r.most); err != nil {
 		err = fmt.Errorf("report of side B: %w", err)
 	}
-	return ended, used, err
+	return r, err
 }
 
 // now is the monotonic clock, the same in both processes, in seconds.
-func now() float64 {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic(err) // cannot fail on Linux
-	}
-	return float64(t.Nano()) / 1e9
-}
+func now() float64 { return float64(monotonic.Now()) / 1e9 }
 
 // used is the processor time of this process, in seconds.
 func used() float64 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sluice"
+	"sluice/ring"
 )
 
 // runA sends to B, or measures round trips, and prints the result.
@@ -19,10 +20,14 @@ func runA(j job, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := b.report(); err != nil { // B has opened its segments
+	if _, err := b.report(); err != nil { // B has opened its segments
 		return err
 	}
 	send := func(n uint64) error { return j.sendAll(there, n) }
+	measured := send
+	if w, ok := there.(*ring.Writer); ok && j.period > 0 {
+		measured = func(n uint64) error { return j.pace(w, n) }
+	}
 	var back sluice.Consumer
 	if j.roundtrip {
 		if back, err = j.open(name + ".back"); err != nil {
@@ -34,22 +39,26 @@ func runA(j job, name string) error {
 	if err := send(j.warmUp()); err != nil {
 		return err
 	}
-	if _, _, err := b.report(); err != nil { // B has read the warm-up
+	if _, err := b.report(); err != nil { // B has read the warm-up
 		return err
 	}
 	watch := startWatch()
-	if err := send(j.messages); err != nil {
+	if err := measured(j.messages); err != nil {
 		return err
 	}
 	ended := now()
-	endedB, usedB, err := b.report()
+	atB, err := b.report()
 	if err != nil {
 		return err
 	}
 	if !j.roundtrip {
-		ended = endedB
+		ended = atB.ended
 	}
-	fmt.Printf("%.6f %.6f\n", ended-watch.began, watch.used()+usedB)
+	fmt.Printf("%.6f %.6f", ended-watch.began, watch.used()+atB.used)
+	if j.period > 0 {
+		fmt.Printf(" %.3f %.3f", atB.half, atB.most)
+	}
+	fmt.Println()
 
 	if err := there.Close(); err != nil {
 		return err
@@ -75,22 +84,30 @@ func runB(j job, name string) error {
 		}
 		read = func(n uint64) (uint64, error) { return echo(j, n, there, back) }
 	}
-	fmt.Println(0, 0)
+	report{}.print()
 
 	if _, err := read(j.warmUp()); err != nil {
 		return err
 	}
-	fmt.Println(0, 0)
+	report{}.print()
+	var responses []uint64
+	if r, ok := there.(*ring.Reader); ok && j.period > 0 {
+		responses = make([]uint64, j.messages)
+		read = func(uint64) (uint64, error) { return j.timeAll(r, responses) }
+	}
 	watch := startWatch()
 	sum, err := read(j.messages)
 	if err != nil {
 		return err
 	}
-	ended, used := now(), watch.used()
+	result := report{ended: now(), used: watch.used()}
 	if want := uint64(j.bytes/8) * (j.messages * (j.messages - 1) / 2); sum != want {
 		return fmt.Errorf("the sum is %d, not %d", sum, want)
 	}
-	fmt.Printf("%.6f %.6f\n", ended, used)
+	if responses != nil {
+		result.half, result.most = percentiles(responses)
+	}
+	result.print()
 
 	if j.roundtrip {
 		if err := back.Close(); err != nil {
