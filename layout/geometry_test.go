@@ -17,6 +17,15 @@ func ring(t *testing.T, capacity, slots, pageSize uint64) Geometry {
 	return g
 }
 
+func slots(t *testing.T, size, capacity, slots uint64) Geometry {
+	t.Helper()
+	g, err := SlotGeometry(size, capacity, slots, 7, page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 func TestInit_Geometry_ReadBack(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -28,6 +37,11 @@ func TestInit_Geometry_ReadBack(t *testing.T) {
 		{"a ring with slots", ring(t, 1<<20, 64, page), 65536 + 1<<20, page},
 		{"the largest ring", ring(t, MaxCapacity, MaxCapacity, page), 65536 + 1<<31, page},
 		{"a ring on large pages", ring(t, 1<<16, 0, 1<<16), 1<<16 + 1<<16, 1 << 16},
+		{"fixed slots", slots(t, 24, 0, 100), 65536 + 4096, page},
+		{"eight slots of 4 bytes", slots(t, 4, 0, 8), 65536 + 4096, page},
+		{"one slot of 1 MiB", slots(t, 1<<20, 0, 0), 65536 + 1<<20, page},
+		{"the most slots", slots(t, 1, 0, MaxCapacity), 65536 + 1<<31, page},
+		{"the most bytes of slots", slots(t, 1<<20, MaxSlotBytes, 0), 65536 + 1<<40, page},
 		{"a transfer", Geometry{Mode: ModeTransfer, Slots: 5}, 65536, page},
 	} {
 		var h Header
@@ -58,7 +72,7 @@ func TestInit_BytesAsDocumented(t *testing.T) {
 		t.Errorf("the file begins with %q", b[:8])
 	}
 	for at, want := range map[int]uint64{
-		0x08: 4, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234, 0x100: 5,
+		0x08: 5, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234, 0x100: 5,
 		0x1080 + 8*(41*16-1): 6,
 	} {
 		if got := binary.LittleEndian.Uint64(b[at:]); got != want {
@@ -81,7 +95,18 @@ func TestGeometry_BadHeader_Refused(t *testing.T) {
 		{"an older version", ErrVersion, func(id *Identity) { id.Version.Store(Version - 1) }},
 		{"a newer version", ErrVersion, func(id *Identity) { id.Version.Store(Version + 1) }},
 		{"a newer version with a longer header", ErrVersion, func(id *Identity) { id.Version.Store(Version + 1); id.HeaderSize.Store(16384) }},
-		{"fixed slots", ErrVersion, func(id *Identity) { id.SlotSize.Store(8) }},
+		{"slots that are no power of two", ErrCorrupt, func(id *Identity) { id.SlotSize.Store(24) }},
+		{"a slot that is larger than the ring", ErrCorrupt, func(id *Identity) { id.SlotSize.Store(1 << 17) }},
+		{"more slots than an index tells apart", ErrCorrupt, func(id *Identity) { id.SlotSize.Store(1); id.Capacity.Store(1 << 32) }},
+		{"more bytes of slots than the most", ErrCorrupt, func(id *Identity) { id.SlotSize.Store(1 << 31); id.Capacity.Store(1 << 62) }},
+		{"a slot size that makes the product overflow", ErrCorrupt, func(id *Identity) { id.SlotSize.Store(1 << 63) }},
+		{"fixed slots without a capacity", ErrCorrupt, func(id *Identity) { id.SlotSize.Store(8); id.Capacity.Store(0) }},
+		{"a transfer with fixed slots", ErrCorrupt, func(id *Identity) {
+			id.Mode.Store(2)
+			id.Capacity.Store(0)
+			id.DataOffset.Store(0)
+			id.SlotSize.Store(8)
+		}},
 		{"another header size", ErrCorrupt, func(id *Identity) { id.HeaderSize.Store(4096) }},
 		{"no mode", ErrCorrupt, func(id *Identity) { id.Mode.Store(0) }},
 		{"an unknown mode", ErrCorrupt, func(id *Identity) { id.Mode.Store(3) }},
@@ -112,6 +137,7 @@ func TestGeometry_BadHeader_Refused(t *testing.T) {
 				Mode:       Mode(h.Identity.Mode.Load()),
 				Capacity:   h.Identity.Capacity.Load(),
 				DataOffset: h.Identity.DataOffset.Load(),
+				SlotSize:   h.Identity.SlotSize.Load(),
 			}
 			if g, err := h.Geometry(said.FileSize(), page); !errors.Is(err, c.want) || g != (Geometry{}) {
 				t.Errorf("got %+v, %v; want %v", g, err, c.want)
@@ -162,9 +188,44 @@ func TestRingGeometry_Limits(t *testing.T) {
 		if c.ok != (err == nil) {
 			t.Errorf("RingGeometry(%d, %d, %d): %v", c.capacity, c.slots, c.pageSize, err)
 		}
-		want := Geometry{ModeRing, c.capacity, c.slots, max(65536, c.pageSize)}
+		want := Geometry{Mode: ModeRing, Capacity: c.capacity, Slots: c.slots, DataOffset: max(65536, c.pageSize)}
 		if c.ok && g != want || !c.ok && g != (Geometry{}) {
 			t.Errorf("RingGeometry(%d, %d, %d) = %+v", c.capacity, c.slots, c.pageSize, g)
+		}
+	}
+}
+
+func TestSlotGeometry_NumberOfSlots(t *testing.T) {
+	for _, c := range []struct {
+		size, capacity, slots uint64
+		number, inFlight      uint64 // 0 = refused
+	}{
+		{8, 0, 0, 1 << 17, 1 << 17},
+		{1, 0, 0, 1 << 20, 1 << 20},
+		{24, 0, 0, 1 << 15, 1 << 15},
+		{4, 0, 8, 8, 8},
+		{4, 0, 1, 1, 1},
+		{4, 0, 9, 16, 9},
+		{1 << 20, 0, 0, 1, 1},
+		{3 << 20, 0, 0, 1, 1},
+		{8, 1 << 20, 100, 1 << 17, 100},
+		{8, 100, 0, 8, 8},
+		{8, 100, 100, 8, 8},
+		{8, 8, 0, 1, 1},
+		{1, 1 << 31, 0, 1 << 31, 1 << 31},
+		{0, 0, 8, 0, 0},
+		{8, 7, 0, 0, 0},
+		{MaxCapacity + 1, 0, 1, 0, 0},
+		{1, 1 << 32, 0, 0, 0},
+		{1 << 20, 0, MaxCapacity, 0, 0},
+		{1 << 20, 2 * MaxSlotBytes, 0, 0, 0},
+		{8, 0, MaxCapacity + 1, 0, 0},
+	} {
+		g, err := SlotGeometry(c.size, c.capacity, c.slots, 7, page)
+		if (err == nil) != (c.number > 0) {
+			t.Errorf("SlotGeometry(%d, %d, %d): %v", c.size, c.capacity, c.slots, err)
+		} else if err == nil && (g.Capacity != c.number*c.size || g.MaxMessages() != c.inFlight || g.MaxMessage() != c.size) {
+			t.Errorf("SlotGeometry(%d, %d, %d): %+v, %d messages in flight", c.size, c.capacity, c.slots, g, g.MaxMessages())
 		}
 	}
 }

@@ -18,8 +18,7 @@ const Block = 128
 //	Samples         the holder of the producer role
 //
 // Everything in it is readable by anybody who can open the file, at any time.
-// Some parts are reserved: they are not written yet, and can be without a new version.
-// These are Identity.SlotSize and Fingerprint, and Bridge.
+// Bridge is reserved: it is not written yet, and can be without a new version.
 type Header struct {
 	Identity Identity
 
@@ -54,24 +53,25 @@ type Identity struct {
 	Version     Uint64 `doc:"version of this layout"`
 	HeaderSize  Uint64 `doc:"bytes of header"`
 	Mode        Uint64 `doc:"1 ring, 2 transfer"`
-	Capacity    Uint64 `doc:"bytes of ring, a power of two; 0 in transfer mode"`
+	Capacity    Uint64 `doc:"bytes of ring: a power of two, or SlotSize times one; 0 in transfer mode"`
 	Slots       Uint64 `doc:"maximum of messages in flight; 0 = limited by bytes only"`
 	DataOffset  Uint64 `doc:"where the data region starts; 0 in transfer mode"`
 	CreatedAt   Uint64 `doc:"wall clock at creation, ns since 1970"`
 	SlotSize    Uint64 `doc:"bytes of a fixed slot; 0 = records of variable size"`
-	Fingerprint Uint64 `doc:"of the type in a fixed slot; 0 = none"`
+	Fingerprint Uint64 `doc:"of the type in a fixed slot; 0 = none, which fits every type"`
 	_           [2*Block - 80]byte
 }
 
 // Cursor is one side's position. Index moves last: it is the commit point, and
 // the other fields are stored before it in the order of docs/protocol.md so
-// that a side killed at any instruction can be counted exactly.
+// that a side killed at any instruction can be counted exactly. With fixed slots Index is the
+// count, and of the other fields only Samples is used.
 type Cursor struct {
-	Index       Uint64 `doc:"free-running byte position, of memory; ring: low 32 bits are the futex word"`
-	Count       Uint64 `doc:"messages up to Index, since creation"`
-	NextIndex   Uint64 `doc:"the Index that is being published"`
-	CountBefore Uint64 `doc:"Count before that publish"`
-	Bytes       Uint64 `doc:"payload bytes, since creation"`
+	Index       Uint64 `doc:"free-running position: bytes of records or of memory, messages of fixed slots; ring: low 32 bits are the futex word"`
+	Count       Uint64 `doc:"messages up to Index, since creation; unused with fixed slots"`
+	NextIndex   Uint64 `doc:"the Index that is being published; unused with fixed slots"`
+	CountBefore Uint64 `doc:"Count before that publish; unused with fixed slots"`
+	Bytes       Uint64 `doc:"payload bytes, since creation; unused with fixed slots"`
 	Samples     Uint64 `doc:"entries of Samples: producer, written; consumer, used"`
 	_           [Block - 48]byte
 }
@@ -187,6 +187,16 @@ func (h *Header) Cursor(r Role) *Cursor {
 		return &h.Producer
 	}
 	return &h.Consumer
+}
+
+// Count returns how many messages role r has published or released, as it has stored that. In a
+// ring of records it may include a publish that is under way, or was cut short by a kill.
+func (h *Header) Count(r Role) uint64 {
+	c := h.Cursor(r)
+	if h.Identity.SlotSize.Load() != 0 {
+		return c.Index.Load()
+	}
+	return c.Count.Load()
 }
 
 // Sleep returns how role r sleeps.

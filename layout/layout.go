@@ -15,13 +15,17 @@ const (
 	HeaderSize = 65536
 
 	// Version of this layout. A reader refuses every other one.
-	Version = 4
+	Version = 5
 
 	// MinCapacity and MaxCapacity bound the ring. The upper bound keeps the
 	// low 32 bits of an index, which are the futex word, from repeating
 	// while one side sleeps.
 	MinCapacity = 4096
 	MaxCapacity = 1 << 31
+
+	// MaxSlotBytes bounds the bytes of a ring with fixed slots. Their index counts slots,
+	// of which there are MaxCapacity at most.
+	MaxSlotBytes = 1 << 40
 
 	// DefaultCapacity is the capacity of a ring when none is given.
 	DefaultCapacity = 1 << 20

@@ -98,7 +98,7 @@ type LiveRoles struct{ Producer, Consumer bool }
 func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snapshot {
 	s := Snapshot{At: now, Geometry: g, Created: time.Unix(0, int64(h.Identity.CreatedAt.Load()))}
 	s.readQueue(h)
-	s.ProducedBytes, s.ConsumedBytes = h.Producer.Bytes.Load(), h.Consumer.Bytes.Load()
+	s.ProducedBytes, s.ConsumedBytes = endpoint.Bytes(h, layout.Producer), endpoint.Bytes(h, layout.Consumer)
 
 	s.Consumer = readSide(&h.ConsumerStats, alive.Consumer, now)
 	s.Producer = readSide(&h.ProducerStats, alive.Producer, now)
@@ -181,8 +181,10 @@ func (s *Snapshot) readConsumed(h *layout.Header) (consumed, lost uint64) {
 
 // inUse returns the bytes between two positions, as far as they make sense.
 func (s *Snapshot) inUse(read, write uint64) uint64 {
-	if s.Geometry.Mode == layout.ModeRing {
-		return min(write-read, s.Geometry.Capacity)
+	if g := s.Geometry; g.Fixed() {
+		return min(write-read, g.Capacity/g.SlotSize) * g.SlotSize
+	} else if g.Mode == layout.ModeRing {
+		return min(write-read, g.Capacity)
 	}
 	return write - min(read, write)
 }
@@ -225,11 +227,11 @@ func (s *Snapshot) Waiting() uint64 {
 // Depth returns the messages in the queue: from 0 to what the bounds allow.
 func (s *Snapshot) Depth() uint64 {
 	depth := s.Produced - min(s.Consumed+s.Lost, s.Produced)
+	if s.Geometry.Mode == layout.ModeRing {
+		return min(depth, s.Geometry.MaxMessages())
+	}
 	if n := s.Geometry.Slots; n > 0 {
 		depth = min(depth, n)
-	}
-	if s.Geometry.Mode == layout.ModeRing {
-		depth = min(depth, s.Geometry.Capacity/layout.RecordHeader)
 	}
 	return depth
 }

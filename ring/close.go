@@ -95,7 +95,7 @@ func (s *side) unread() uint64 {
 	s.gate.Enter()
 	if !s.gate.Closed() {
 		defer s.gate.Leave()
-		return countUnread(s.mem.Header, s.mem.Geometry.Capacity)
+		return countUnread(s.mem.Header, s.mem.Geometry)
 	}
 	s.gate.Leave() // Close waits for that
 	s.closeState.closeLock.Lock()
@@ -287,8 +287,10 @@ func (c *closing) joined(errs []error) error {
 // recoverPosition makes the header what a successor of a killed side would make it: the call that
 // is under way has stored to it up to some point.
 func (c *closing) recoverPosition(h *layout.Header) {
-	own := h.Cursor(c.role)
-	endpoint.Repair(own, endpoint.Recover(own))
+	if !c.mem.Geometry.Fixed() {
+		own := h.Cursor(c.role)
+		endpoint.Repair(own, endpoint.Recover(own))
+	}
 	h.Sleep(c.role).Flag.Store(0)
 	endpoint.EndSleep(h.Stats(c.role), monotonic.Now)
 }
@@ -300,13 +302,13 @@ func (c *closing) tellPeer(h *layout.Header) (unread uint64) {
 	if c.role == layout.Producer {
 		own := &h.ProducerStats
 		endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.startCount)
-		if n := countUnread(h, c.mem.Geometry.Capacity); n > own.HighWater.Load() { // the queue never gets deeper than this
+		if n := countUnread(h, c.mem.Geometry); n > own.HighWater.Load() { // the queue never gets deeper than this
 			own.HighWater.Store(n)
 		}
 		endpoint.Close(own, monotonic.Now())
 	}
 	sleep.WakeForEnd(sleep.WordsOf(h, c.role))
-	return countUnread(h, c.mem.Geometry.Capacity)
+	return countUnread(h, c.mem.Geometry)
 }
 
 // recordLeft marks a consumer as closed, and acknowledges the end of the stream for it. That is
@@ -322,9 +324,9 @@ func (c *closing) recordLeft(h *layout.Header) {
 	endpoint.Close(&h.ConsumerStats, monotonic.Now())
 }
 
-// countUnread returns how many messages of a ring of that capacity are not released, at most as
+// countUnread returns how many messages of a ring of that geometry are not released, at most as
 // many as it has room for: a hostile peer may count anything.
-func countUnread(h *layout.Header, capacity uint64) uint64 {
-	produced, consumed := h.Producer.Count.Load(), h.Consumer.Count.Load()
-	return min(uint64(max(0, int64(produced-consumed))), capacity/layout.RecordHeader)
+func countUnread(h *layout.Header, g layout.Geometry) uint64 {
+	produced, consumed := h.Count(layout.Producer), h.Count(layout.Consumer)
+	return min(uint64(max(0, int64(produced-consumed))), g.MaxMessages())
 }

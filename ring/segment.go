@@ -108,7 +108,7 @@ func checkGeometry(seg *shm.Segment, opt WriterOptions) error {
 	if (opt.Capacity == 0 || opt.Capacity == g.Capacity) && (opt.Slots == 0 || opt.Slots == g.Slots) {
 		return nil
 	}
-	unread := h.Producer.Count.Load() - h.Consumer.Count.Load()
+	unread := h.Count(layout.Producer) - h.Count(layout.Consumer)
 	return fmt.Errorf("%w: capacity %d and slots %d, %s", ErrGeometry, g.Capacity, g.Slots, describeUse(unread, seg))
 }
 
@@ -117,12 +117,12 @@ func checkGeometry(seg *shm.Segment, opt WriterOptions) error {
 // the role, can publish more.
 func checkFraming(seg *shm.Segment, opt WriterOptions) error {
 	g, h := seg.Geometry(), seg.Header()
-	w, r := endpoint.Recover(&h.Producer), endpoint.Recover(&h.Consumer)
+	w, r := endpoint.PositionOf(h, layout.Producer), endpoint.PositionOf(h, layout.Consumer)
 	framing := h.ProducerStats.LoadFraming()
 	if w.Index == r.Index || framing == opt.Framing {
 		return nil
 	}
-	if err := checkDistance(g.Capacity, w, r); err != nil {
+	if err := checkDistance(g, w, r); err != nil {
 		return err
 	}
 	is := framing.String()

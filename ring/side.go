@@ -55,19 +55,22 @@ func newSide(mem Memory, role layout.Role, spin time.Duration, keep bool, status
 // attach takes over from the last holder of the role, alive or dead, and
 // checks that what it left makes sense.
 func (s *side) attach() (endpoint.Position, error) {
-	own := endpoint.Recover(s.ownCursor)
-	w, r := own, endpoint.Recover(s.peerCursor)
+	h, g := s.mem.Header, s.mem.Geometry
+	w, r := endpoint.PositionOf(h, layout.Producer), endpoint.PositionOf(h, layout.Consumer)
+	own := w
 	if s.role == layout.Consumer {
-		w, r = r, w
+		own = r
 	}
-	if err := checkDistance(s.mem.Geometry.Capacity, w, r); err != nil {
+	if err := checkDistance(g, w, r); err != nil {
 		return own, err
 	}
-	if own.Index%8 != 0 {
-		return own, fmt.Errorf("%w: %v index %d is not a multiple of 8", ErrCorrupt, s.role, own.Index)
+	if !g.Fixed() {
+		if own.Index%8 != 0 {
+			return own, fmt.Errorf("%w: %v index %d is not a multiple of 8", ErrCorrupt, s.role, own.Index)
+		}
+		endpoint.Repair(s.ownCursor, own)
 	}
 	s.index, s.count = own.Index, own.Count
-	endpoint.Repair(s.ownCursor, own)
 	if s.role == layout.Producer {
 		endpoint.SettleSchedule(s.mem.Header)
 	}
@@ -76,16 +79,21 @@ func (s *side) attach() (endpoint.Position, error) {
 	return own, nil
 }
 
-// checkDistance validates two cursors against each other: what the writer is
-// ahead must fit in the ring, in whole words, and hold no more messages than
-// it can.
-func checkDistance(capacity uint64, w, r endpoint.Position) error {
+// checkDistance validates two positions against each other: what the writer is ahead must fit in
+// the ring, in whole words if it has records, and hold no more messages than it can.
+func checkDistance(g layout.Geometry, w, r endpoint.Position) error {
 	ahead := w.Index - r.Index
-	if ahead > capacity || ahead%8 != 0 {
-		return fmt.Errorf("%w: write index %d is %d ahead of read index %d in a ring of %d bytes", ErrCorrupt, w.Index, ahead, r.Index, capacity)
+	if g.Fixed() {
+		if slots := g.Capacity / g.SlotSize; ahead > slots {
+			return fmt.Errorf("%w: write index %d is %d ahead of read index %d in a ring of %d slots", ErrCorrupt, w.Index, ahead, r.Index, slots)
+		}
+		return nil
 	}
-	if n := w.Count - r.Count; n > capacity/layout.RecordHeader {
-		return fmt.Errorf("%w: %d messages produced and %d consumed leave %d in a ring of %d bytes", ErrCorrupt, w.Count, r.Count, n, capacity)
+	if ahead > g.Capacity || ahead%8 != 0 {
+		return fmt.Errorf("%w: write index %d is %d ahead of read index %d in a ring of %d bytes", ErrCorrupt, w.Index, ahead, r.Index, g.Capacity)
+	}
+	if n := w.Count - r.Count; n > g.Capacity/layout.RecordHeader {
+		return fmt.Errorf("%w: %d messages produced and %d consumed leave %d in a ring of %d bytes", ErrCorrupt, w.Count, r.Count, n, g.Capacity)
 	}
 	return nil
 }

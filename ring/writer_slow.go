@@ -81,7 +81,7 @@ func (w *Writer) refresh() (bool, error) {
 	// count is never behind this index.
 	seen := endpoint.Position{Index: w.peerCursor.Index.Load()}
 	seen.Count = w.peerCursor.Count.Load()
-	if err := checkDistance(w.mem.Geometry.Capacity, endpoint.Position{Index: w.index, Count: w.count}, seen); err != nil {
+	if err := checkDistance(w.mem.Geometry, endpoint.Position{Index: w.index, Count: w.count}, seen); err != nil {
 		return false, err
 	}
 	w.limit = seen.Index + w.mem.Geometry.Capacity

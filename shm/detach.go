@@ -36,9 +36,9 @@ func (s *Segment) Detach(keep ...[]byte) error {
 	// The header first: from then on nothing is published, so a payload that is stored to a
 	// page that is already private is not missed.
 	err := mapping.MakePrivate(old.header, s.file, 0)
-	half := int64(len(s.data) / 2)
-	for i := int64(0); i < 2 && half > 0 && err == nil; i++ {
-		err = mapping.MakePrivate(s.data[i*half:(i+1)*half], s.file, int64(s.geometry.DataOffset))
+	size := int64(s.geometry.Capacity)
+	for rest := s.data; len(rest) > 0 && err == nil; rest = rest[size:] { // once, or twice
+		err = mapping.MakePrivate(rest[:size], s.file, int64(s.geometry.DataOffset))
 	}
 	s.data = nil
 	if err != nil {

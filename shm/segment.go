@@ -27,8 +27,9 @@ type Segment struct {
 	detachErr error
 }
 
-// Data returns the data region, mapped twice in a row: 2*Capacity bytes, whose second half is
-// the first again. It is nil in transfer mode.
+// Data returns the data region. With records it is mapped twice in a row: 2*Capacity bytes, whose
+// second half is the first again. With fixed slots it is Capacity bytes. It is nil in transfer
+// mode.
 func (s *Segment) Data() []byte { return s.data }
 
 // Alive reports whether somebody holds role r: this Segment, another one of this process, or
@@ -130,7 +131,12 @@ func (s *Segment) mapData() (err error) {
 	if s.geometry.Mode != layout.ModeRing {
 		return nil
 	}
-	s.data, err = mapping.Mirror(s.file, int64(s.geometry.DataOffset), int64(s.geometry.Capacity))
+	at, size := int64(s.geometry.DataOffset), int64(s.geometry.Capacity)
+	if s.geometry.Fixed() {
+		s.data, err = mapping.Shared(s.file, at, size)
+		return err
+	}
+	s.data, err = mapping.Mirror(s.file, at, size)
 	return err
 }
 

@@ -33,9 +33,9 @@ func Publish(c *layout.Cursor, before, index, count, bytes uint64, full bool) {
 	}
 }
 
-// Recover reads the position that a predecessor published last. When NextIndex is not Index,
-// it was killed inside Publish: Count may or may not be ahead already, and CountBefore is the
-// count that belongs to Index.
+// Recover reads the position that a predecessor published last in a ring of records. When
+// NextIndex is not Index, it was killed inside Publish: Count may or may not be ahead already, and
+// CountBefore is the count that belongs to Index.
 //
 // Bytes is exact after every orderly end; after a kill inside Publish it may include the
 // messages of the publish that did not happen.
@@ -47,12 +47,32 @@ func Recover(c *layout.Cursor) Position {
 	return pos
 }
 
-// Repair makes a cursor consistent at a position that Recover has returned, before the first
-// Publish of a successor. Count before NextIndex: a kill between the two leaves CountBefore in
-// charge, which is right as well.
+// PositionOf returns the position that a role in a ring has published last. With fixed slots one
+// store publishes, so there is nothing to recover from.
+func PositionOf(h *layout.Header, role layout.Role) Position {
+	c := h.Cursor(role)
+	if size := h.Identity.SlotSize.Load(); size != 0 {
+		n := c.Index.Load()
+		return Position{Index: n, Count: n, Bytes: n * size}
+	}
+	return Recover(c)
+}
+
+// Repair makes a cursor of a ring of records consistent at a position that Recover has returned,
+// before the first Publish of a successor. Count before NextIndex: a kill between the two leaves
+// CountBefore in charge, which is right as well.
 func Repair(c *layout.Cursor, at Position) {
 	c.Count.Store(at.Count)
 	c.NextIndex.Store(at.Index)
+}
+
+// Bytes returns the payload bytes up to the Index of a role.
+func Bytes(h *layout.Header, role layout.Role) uint64 {
+	c := h.Cursor(role)
+	if size := h.Identity.SlotSize.Load(); size != 0 {
+		return c.Index.Load() * size
+	}
+	return c.Bytes.Load()
 }
 
 // Published returns the messages up to the Index of a role in a ring: those that a successor
@@ -69,7 +89,12 @@ func Repair(c *layout.Cursor, at Position) {
 // has set Count back and before it publishes, so Generation shows that there was only one:
 // a side that is killed inside a publish and has a successor between two of these loads
 // leaves NextIndex, and perhaps Count, as they were.
+//
+// With fixed slots Index is that number.
 func Published(h *layout.Header, role layout.Role) (count uint64) {
+	if h.Identity.SlotSize.Load() != 0 {
+		return h.Cursor(role).Index.Load()
+	}
 	return published(h, role, (*layout.Uint64).Load)
 }
 

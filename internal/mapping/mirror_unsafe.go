@@ -32,6 +32,15 @@ func Mirror(f *os.File, offset, size int64) ([]byte, error) {
 	return unsafe.Slice((*byte)(base), 2*size), nil
 }
 
+// Shared maps size bytes of f from offset once, at an address that the kernel chooses.
+func Shared(f *os.File, offset, size int64) ([]byte, error) {
+	base, err := unix.MmapPtr(int(f.Fd()), offset, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %d bytes: %w", size, os.NewSyscallError("mmap", err))
+	}
+	return unsafe.Slice((*byte)(base), size), nil
+}
+
 // Unmap unmaps memory that was mapped as one piece.
 func Unmap(b []byte) error {
 	return os.NewSyscallError("munmap", unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))))

@@ -36,8 +36,12 @@ type Words struct {
 // WordsOf returns the words of a header for the holder of a role.
 func WordsOf(h *layout.Header, role layout.Role) Words {
 	own, peer := role, role.Peer()
+	count := &h.Cursor(peer).Count
+	if h.Identity.SlotSize.Load() != 0 { // with fixed slots, Index is the count
+		count = &h.Cursor(peer).Index
+	}
 	return Words{
-		PeerIndex: &h.Cursor(peer).Index, PeerCount: &h.Cursor(peer).Count,
+		PeerIndex: &h.Cursor(peer).Index, PeerCount: count,
 		OwnIndex: &h.Cursor(own).Index,
 		Own:      h.Sleep(own), Peer: h.Sleep(peer),
 		OwnFence: &h.Stats(own).Fence, PeerFence: &h.Stats(peer).Fence,

@@ -58,7 +58,7 @@ func readProgress(seg *shm.Segment, role layout.Role) (e progress, err error) {
 	err = shm.Guard(func() error {
 		h := seg.Header()
 		side := h.Stats(role)
-		e = progress{h.Cursor(role).Count.Load(), side.Dropped.Load(), side.ProgressAt.Load(), liveness.Beats()}
+		e = progress{h.Count(role), side.Dropped.Load(), side.ProgressAt.Load(), liveness.Beats()}
 		return nil
 	})
 	return e, err

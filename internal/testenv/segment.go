@@ -96,7 +96,7 @@ func EventuallyHeader(t testing.TB, name, what string, ok func(h *layout.Header)
 		if ok(h) {
 			return
 		}
-		if n := h.Consumer.Count.Load(); n != taken && time.Since(began) < 3*Timeout {
+		if n := h.Count(layout.Consumer); n != taken && time.Since(began) < 3*Timeout {
 			taken, deadline = n, time.Now().Add(Timeout)
 		}
 	}
@@ -108,7 +108,7 @@ func EventuallyConsumed(t testing.TB, name string, n uint64) {
 	t.Helper()
 	var from uint64
 	if h := Header(name); h != nil {
-		from = h.Consumer.Count.Load()
+		from = h.Count(layout.Consumer)
 	}
-	EventuallyHeader(t, name, fmt.Sprintf("%d more messages", n), func(h *layout.Header) bool { return h.Consumer.Count.Load() >= from+n })
+	EventuallyHeader(t, name, fmt.Sprintf("%d more messages", n), func(h *layout.Header) bool { return h.Count(layout.Consumer) >= from+n })
 }
