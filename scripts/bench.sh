@@ -3,10 +3,11 @@
 # in full by two sides, each pinned to a processor. Prints which alternatives are not
 # installed. Takes 5 to 9 minutes and cleans up.
 #
-#   scripts/bench.sh [--quick] [--rounds N] [--cpus A,B] [--out DIR]
+#   scripts/bench.sh [--quick] [--rounds N] [--cpus A,B] [--peers RE] [--jobs RE] [--out DIR]
 #
 # Writes DIR/bench.md, in a new temporary directory without --out. --quick takes about
-# a minute and is less exact. No other work should run at the same time.
+# a minute and is less exact. --peers and --jobs choose by a regular expression:
+# --peers 'ring|boost' --jobs ' 8$'. No other work should run at the same time.
 set -euo pipefail
 
 usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; }
@@ -14,16 +15,18 @@ mistake() {
     printf 'bench.sh: error: %s\nbench.sh: hint: see --help\n' "$1" >&2
     exit 2
 }
-target=500000 rounds='' out='' cpus=() # target: microseconds that a measurement is to take
+target=500000 rounds='' out='' cpus=() only='' chosen='' # target: microseconds that a measurement is to take
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) target=100000 rounds=${rounds:-3} ;;
     --help | -h) usage && exit ;;
-    --rounds | --cpus | --out)
+    --rounds | --cpus | --peers | --jobs | --out)
         [ -n "${2:-}" ] || mistake "$1: a value is missing"
         case $1 in
         --rounds) rounds=$2 ;;
         --cpus) IFS=, read -r -a cpus <<<"$2" ;;
+        --peers) only=$2 ;;
+        --jobs) chosen=$2 ;;
         --out) out=$(realpath -m "$2") ;;
         esac
         shift
@@ -34,6 +37,11 @@ while [ $# -gt 0 ]; do
 done
 rounds=${rounds:-5}
 [[ $rounds =~ ^[1-9][0-9]?$ ]] || mistake "--rounds: invalid number \"$rounds\": want an integer from 1 to 99"
+jobs=()
+for job in "throughput 8" "throughput 64" "throughput 1024" "throughput 65536" "throughput 1048576" "roundtrip 8" "roundtrip 8 spin"; do
+    [[ ! $job =~ $chosen ]] || jobs+=("$job")
+done
+[ ${#jobs[@]} -gt 0 ] || mistake "--jobs: nothing matches \"$chosen\""
 cd "$(dirname "$0")/.."
 # shellcheck source=/dev/null
 . scripts/go.sh
@@ -76,14 +84,15 @@ labels=() commands=() missing=() # in the order of the tables
 # shellcheck source=/dev/null
 . scripts/peers/list.sh
 [ ${#missing[@]} -eq 0 ] || printf '%s\n' "${missing[@]}"
+[ ${#labels[@]} -gt 0 ] || mistake "--peers: nothing matches \"$only\""
 
-# measure PEER JOB MESSAGES runs a peer once. It sets seconds, cpu and us, or fails and
+# measure COMMAND JOB MESSAGES runs a peer once. It sets seconds, cpu and us, or fails and
 # sets outcome to the reason.
 measure() {
-    local command kind bytes spin code=0
-    read -r -a command <<<"${commands[$1]}"
-    read -r kind bytes spin <<<"$2"
-    (cd "$work" && exec timeout --foreground -k 1 20 "${command[@]}" "$kind" "$bytes" "$3" "${cpus[@]}" ${spin:+spin}) \
+    local command kind bytes more code=0
+    read -r -a command <<<"$1"
+    read -r kind bytes more <<<"$2"
+    (cd "$work" && exec timeout --foreground -k 1 20 "${command[@]}" "$kind" "$bytes" "$3" "${cpus[@]}" ${more:+"$more"}) \
         >"$work/answer" 2>"$work/complaint" &
     running=$!
     wait "$running" || code=$?
@@ -104,11 +113,17 @@ measure() {
     return 1
 }
 
+# line sets ns to the time in which a cache line goes to the other processor and back, -1 if
+# it is not known. The host of a virtual machine moves its processors, so it is measured
+# before each measurement.
+line() { if measure ./futex_words "roundtrip 8 spin" 20000; then ns=$((us / 20)); else ns=-1; fi; }
+
+record() { printf '%s|%s|%s|%s|%s|%s|%s\n' "$1" "$2" "$round" "$3" "$seconds" "$cpu" "$ns" >>"$work/figures"; }
+
 # attempt PEER JOB records one measurement that takes about the target time, if the peer
 # supports the job.
-jobs=("throughput 8" "throughput 64" "throughput 1024" "throughput 65536" "throughput 1048576" "roundtrip 8" "roundtrip 8 spin")
 declare -A counts # messages for the next measurement; none = unsupported or failed
-failed=()
+failed=() ns=-1
 attempt() {
     local messages factor count=${counts["$1 $2"]:-}
     case $count,$2 in
@@ -118,11 +133,12 @@ attempt() {
     ,*) messages=1000 ;;
     *) messages=$count ;;
     esac
-    while measure "$1" "$2" "$messages"; do
+    line
+    while measure "${commands[$1]}" "$2" "$messages"; do
         factor=$((target * 1000 / (us + 1)))
         counts["$1 $2"]=$((messages * (factor < 100000 ? factor : 100000) / 1000 + 10))
         if [ -n "$count" ] || [ $factor -lt 3000 ]; then
-            printf '%s|%s|%s|%s|%s|%s\n' "${labels[$1]}" "$2" "$round" "$messages" "$seconds" "$cpu" >>"$work/figures"
+            record "${labels[$1]}" "$2" "$messages"
             return
         fi
         messages=${counts["$1 $2"]}
@@ -132,7 +148,7 @@ attempt() {
 }
 
 # A table of the medians so far: updated in place if the terminal is large enough, else printed after each round.
-tables() { awk -v peers="$(IFS='|' && echo "${labels[*]}")" -f scripts/peers/figures.awk -f "scripts/peers/$1.awk" "$work/figures"; }
+tables() { awk -v peers="$(IFS='|' && echo "${labels[*]}")" -v jobs="$(IFS='|' && echo "${jobs[*]}")" -f scripts/peers/figures.awk -f "scripts/peers/$1.awk" "$work/figures"; }
 live=false clear='' height=$((${#labels[@]} + 2))
 if [ -t 1 ]; then
     clear=$'\r\033[K'
@@ -144,6 +160,7 @@ began=$SECONDS before=$(others)
 ! $live || tables terminal
 for ((round = 1; round <= rounds; round++)); do
     for job in "${jobs[@]}"; do
+        ! measure ./memcpy "throughput 262144" 1000 || record memcpy "$job" 1000
         for peer in "${!labels[@]}"; do
             [ -z "$clear" ] || printf '%sround %d of %d: %s, %s' "$clear" "$round" "$rounds" "${labels[$peer]}" "$job"
             attempt "$peer" "$job"

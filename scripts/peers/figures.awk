@@ -1,20 +1,29 @@
 # figures.awk: reads the measurements of bench.sh, one per line:
-# LABEL|JOB|ROUND|MESSAGES|SECONDS|PROCESSOR-SECONDS. peers has all labels, separated by |;
-# the others are compared with the first.
+# LABEL|JOB|ROUND|MESSAGES|SECONDS|PROCESSOR-SECONDS|LINE, the last being the ns in which a
+# cache line went to the other processor and back, just before, or -1. peers and jobs have
+# all labels and jobs, separated by |; the others are compared with the first peer.
+# "memcpy" is what the machine itself can do in that round.
 BEGIN {
     FS = "|"
     many = split(peers, peer, "|")
-    jobs = split("throughput 8|throughput 64|throughput 1024|throughput 65536|throughput 1048576|roundtrip 8|roundtrip 8 spin", job, "|")
+    all = split(jobs, job, "|")
 }
 {
     split($2, part, " ")
-    if (part[1] == "roundtrip")
+    if ($1 == "memcpy") {
+        got = $4 * 262144 / $5 / 1e9 # GB/s
+        value["refill", $2, $3] = $4 * 262144 / $6 / 1e9
+    } else if (part[1] == "roundtrip")
         got = $5 / $4 * 1e6 # us
     else if (part[2] > 1024)
         got = $4 * part[2] / $5 / 1e9 # GB/s
     else
         got = $4 / $5 / 1e6 # M msg/s
     value[$1, $2, $3] = got
+    if ($7 >= 0) {
+        value["line of " $1, $2, $3] = $7 / 1e3 # us
+        distance[$1, $2, $3] = $7 < 150 ? "near" : "far"
+    }
     cpu[$1, $2, $3] = $6 / $4 * 1e6 # us per message, or seconds per million
     if ($3 + 0 > rounds) rounds = $3 + 0
 }
@@ -34,6 +43,20 @@ function middle(figure, label, job,    n, r, i, v, sorted) {
     return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
 }
 
+# ratio returns the median of the rounds of label / base, -1 if there are none. With where
+# it is only for the rounds in which the processors were "near" or "far" for both; count is
+# set to their number.
+function ratio(label, base, job, where,    r, each) {
+    count = 0
+    for (r = 1; r <= rounds; r++) {
+        if (!((label, job, r) in value) || !((base, job, r) in value)) continue
+        if (where && (distance[label, job, r] != where || distance[base, job, r] != where)) continue
+        each[label, job, r] = value[label, job, r] / value[base, job, r]
+        count++
+    }
+    return middle(each, label, job)
+}
+
 # digits formats a figure with three significant digits.
 function digits(v) {
     if (v >= 99.95) return sprintf("%.0f", v)
@@ -43,3 +66,6 @@ function digits(v) {
     if (v >= 0.009995) return sprintf("%.4f", v)
     return sprintf("%.5f", v)
 }
+
+# times formats a ratio.
+function times(v) { return v < 0 ? "-" : v < 0.0995 ? digits(v) : sprintf("%.2f", v) }

@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # set by bench.sh, which sources this file
 # The peers of scripts/bench.sh: builds them into $work, and sets labels, whats, commands
-# and missing. All are compared with the first.
+# and missing. All are compared with the first. $only chooses some.
 
 # peer LABEL COMMAND... -- WHAT: adds a peer that is ready to run in $work.
 peer() {
+    [[ $1 =~ $only ]] || return 0
     labels+=("$1")
     commands+=("${*:2:$#-3}")
     whats+=("${!#}")
@@ -14,6 +15,7 @@ peer() {
 # PACKAGE is the Debian package of HEADER, "" if every system has it.
 native() {
     local label=$1 package=$2 header=$3 program=$4 source=scripts/peers/$5 flags=("${@:6:$#-7}") what=${!#}
+    [[ $label =~ $only ]] || return 0
     local compiler=gcc language=c standard=c99 brings="gcc libc6-dev"
     if [[ $source = *.cpp ]]; then compiler=g++ language=c++ standard=c++17 brings=g++; fi
     if ! command -v $compiler >/dev/null; then
@@ -26,6 +28,11 @@ native() {
         peer "$label" "./$program" -- "$what"
     fi
 }
+
+# What bench.sh measures the machine itself with, if there is a C compiler.
+for program in futex_words memcpy; do
+    gcc -O3 -std=c99 scripts/peers/$program.c -o "$work/$program" 2>"$work/complaint" || true
+done
 
 go build -o "$work/sluice" ./scripts/peers/sluice
 peer "sluice ring" ./sluice send -- \

@@ -1,49 +1,134 @@
 # page.awk, after figures.awk: the tables of bench.md.
+BEGIN {
+    name["throughput 8"] = "8 B"
+    name["throughput 64"] = "64 B"
+    name["throughput 1024"] = "1 KiB"
+    name["throughput 65536"] = "64 KiB"
+    name["throughput 1048576"] = "1 MiB"
+    name["roundtrip 8"] = "round trip, both sides sleeping"
+    name["roundtrip 8 spin"] = "round trip, both spinning"
+    boost = "boost::lockfree::spsc_queue"
+    futex = "futex words, in C"
+}
 
-# table prints the results of a job. more: larger values are better.
-function table(job, unit, more,    p, v, text, r, ratio, better, each) {
-    printf "| | %s | lowest to highest | times sluice ring | CPU s per million |\n|---|---|---|---|---|\n", unit
+function roundtrip(job) { return job ~ /^roundtrip/ }
+function bytes(job,    part) { return split(job, part, " ") ? part[2] : 0 }
+function unit(job) { return roundtrip(job) ? "us" : bytes(job) > 1024 ? "GB/s" : "M msg/s" }
+
+# head prints the first lines of a table: cells has all but the first cell.
+function head(cells) {
+    print "| |" cells
+    gsub(/[^|]+/, "---", cells)
+    print "|---|" cells
+}
+
+# floor is what limits a peer in a job on this machine, and share the part of it that the
+# peer reaches.
+function floor(peer, job) { return job ~ /spin/ ? "line of " peer : roundtrip(job) ? futex : "memcpy" }
+function share(peer, job) {
+    if (roundtrip(job)) return ratio(floor(peer, job), peer, job)
+    return ratio(peer, "memcpy", job) * (bytes(job) > 1024 ? 1 : bytes(job) / 1e3)
+}
+
+function medians(    p, j, v, titles, units, cells) {
+    for (j = 1; j <= all; j++) {
+        titles = titles " " name[job[j]] " |"
+        units = units " " unit(job[j]) " |"
+    }
+    print "\n## Medians\n"
+    head(titles)
+    print "| |" units
+    for (p = 1; p <= many; p++) {
+        cells = ""
+        for (j = 1; j <= all; j++) {
+            v = middle(value, peer[p], job[j])
+            cells = cells " " (v < 0 ? "-" : digits(v)) " |"
+        }
+        print "| " peer[p] " |" cells
+    }
+}
+
+function floors(    p, j, v, titles, limits, refills, cells) {
+    for (j = 1; j <= all; j++) {
+        titles = titles " " name[job[j]] " |"
+        v = middle(value, floor(peer[1], job[j]), job[j])
+        limits = limits " " (v < 0 ? "-" : digits(v) (roundtrip(job[j]) ? " us" : " GB/s")) " |"
+        v = roundtrip(job[j]) ? -1 : middle(value, "refill", job[j])
+        refills = refills " " (v < 0 ? "-" : digits(v) " GB/s") " |"
+    }
+    print "\n## Share of what the machine can do\n"
+    print "The limit of throughput is a `memcpy` of 256 KiB out of the cache of the other core, measured before each column of"
+    print "each round. The side that writes has a limit too: it has to fetch a line that the other core has read. Both hold for"
+    print "data in the caches of the two cores. A ring larger than these is in a cache that they share, which can be faster, so"
+    print "more than 100 % is possible. The limit of a round trip is two futex words if both sides sleep, and a cache line that"
+    print "goes to the other core and back if both spin.\n"
+    head(titles)
+    print "| limit |" limits
+    print "| writing what the other core has read |" refills
+    for (p = 1; p <= many; p++) {
+        if (peer[p] !~ /^sluice/) continue
+        cells = ""
+        for (j = 1; j <= all; j++) {
+            v = 100 * share(peer[p], job[j])
+            cells = cells " " (v < 0 ? "-" : sprintf(v < 9.95 ? "%.1f %%" : "%.0f %%", v)) " |"
+        }
+        print "| " peer[p] " |" cells
+    }
+}
+
+# beside compares the rings with spsc_queue, with the processors near and far.
+function beside(    p, j, w, v, where, titles, column, columns, part, cells) {
+    split("near far", where, " ")
+    for (j = 1; j <= all; j++)
+        for (w = 1; w <= 2; w++) {
+            ratio(boost, boost, job[j], where[w])
+            if (!count) continue
+            titles = titles " " name[job[j]] ", " where[w] " |"
+            column[++columns] = job[j] "|" where[w]
+        }
+    if (!columns) return
+    print "\n## Times " boost "\n"
+    print "The distance of the cores decides more than anything else, so measurements are told apart: *near* is when a cache"
+    print "line goes to the other core and back in less than 150 ns, *far* is the rest. A ratio is the median of the rounds in"
+    print "which it was the same for both; their number is in parentheses. Throughput: more is better; round trip: less.\n"
+    head(titles)
+    for (p = 1; p <= many; p++) {
+        if (peer[p] !~ /^sluice ring/) continue
+        cells = ""
+        for (j = 1; j <= columns; j++) {
+            split(column[j], part, "|")
+            v = ratio(peer[p], boost, part[1], part[2])
+            cells = cells " " times(v) (count ? " (" count ")" : "") " |"
+        }
+        print "| " peer[p] " |" cells
+    }
+}
+
+# table prints the results of a job.
+function table(job,    p, v, cells, better, more) {
+    more = !roundtrip(job)
+    print "\n## " toupper(substr(name[job], 1, 1)) substr(name[job], 2) "\n"
+    if (!more) print "8 bytes to the other side and back, one at a time.\n"
+    head(" " unit(job) " | lowest to highest | times " peer[1] " | CPU s per million |")
     for (p = 1; p <= many; p++) {
         v = middle(value, peer[p], job)
-        if (v < 0) {
-            printf "| %s | - | | | |\n", peer[p]
-            continue
-        }
-        text = sprintf("| %s | %s | %s to %s |", peer[p], digits(v), digits(low), digits(high))
-        for (r = 1; r <= rounds; r++)
-            if ((peer[p], job, r) in value && (peer[1], job, r) in value)
-                each[peer[p], job, r] = value[peer[p], job, r] / value[peer[1], job, r]
-        ratio = middle(each, peer[p], job)
-        v = sprintf("%.2f", ratio)
-        if (ratio < 0.0995) v = digits(ratio)
-        if (p > 1 && (more ? ratio >= 1.005 : ratio < 0.995)) {
-            if (peer[p] !~ /^sluice/) better = better (better ? ", " : "") peer[p] " (" v ")"
-            v = "**" v "**"
-        }
-        printf "%s %s | %s |\n", text, ratio < 0 ? "" : v, digits(middle(cpu, peer[p], job))
+        if (v < 0) continue
+        cells = " " digits(v) " | " digits(low) " to " digits(high) " | "
+        v = ratio(peer[p], peer[1], job)
+        if (p > 1 && (more ? v >= 1.005 : v < 0.995)) {
+            if (peer[p] !~ /^sluice/) better = better (better ? ", " : "") peer[p] " (" times(v) ")"
+            cells = cells "**" times(v) "**"
+        } else
+            cells = cells times(v)
+        print "| " peer[p] " |" cells " | " digits(middle(cpu, peer[p], job)) " |"
     }
-    if (better) printf "\n%s than sluice ring: %s.\n", more ? "Faster" : "Quicker", better
-    else printf "\nNone of the others is %s than sluice ring.\n", more ? "faster" : "quicker"
+    if (better) printf "\n%s than %s: %s.\n", more ? "Faster" : "Quicker", peer[1], better
+    else printf "\nNone of the others is %s than %s.\n", more ? "faster" : "quicker", peer[1]
 }
 
 END {
-    printf "\n## Medians\n\n| | 8 B | 64 B | 1 KiB | 64 KiB | 1 MiB | round trip, both sides sleeping | both spinning |\n|---|---|---|---|---|---|---|---|\n"
-    printf "| | M msg/s | M msg/s | M msg/s | GB/s | GB/s | us | us |\n"
-    for (p = 1; p <= many; p++) {
-        printf "| %s |", peer[p]
-        for (j = 1; j <= jobs; j++) {
-            v = middle(value, peer[p], job[j])
-            printf " %s |", v < 0 ? "-" : digits(v)
-        }
-        print ""
-    }
-    split("8 bytes|64 bytes|1 KiB|64 KiB|1 MiB", title, "|")
-    for (j = 1; j <= 5; j++) {
-        printf "\n## %s\n\n", title[j]
-        table(job[j], j <= 3 ? "M msg/s" : "GB/s", 1)
-    }
-    printf "\n## Round trip\n\n8 bytes to the other side and back, one at a time. With both sides sleeping in each wait:\n\n"
-    table(job[6], "us, sleeping", 0)
-    printf "\nWith both sides spinning:\n\n"
-    table(job[7], "us, spinning", 0)
+    medians()
+    floors()
+    beside()
+    for (j = 1; j <= all; j++) table(job[j])
 }

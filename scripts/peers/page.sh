@@ -59,8 +59,8 @@ machine() {
     version=$(expand zmq.h ZMQ_VERSION_MAJOR.ZMQ_VERSION_MINOR.ZMQ_VERSION_PATCH) && libraries+=("ZeroMQ $version")
     version=$(expand nng/nng.h NNG_MAJOR_VERSION.NNG_MINOR_VERSION.NNG_PATCH_VERSION) && libraries+=("nng $version")
     [ ${#libraries[@]} -gt 0 ] && echo "| libraries | $(printf '%s; ' "${libraries[@]}" | sed 's/; $//') |"
-    awk -F'|' '$1 ~ /^futex/ && $2 ~ /spin/ {print $5 / $4 * 1e9}' "$work/figures" | sort -n |
-        awk '{v[NR] = $1} END {if (NR) printf "| cache line, round trip | %.0f ns (%.0f to %.0f) |\n", v[int((NR + 1) / 2)], v[1], v[NR]}'
+    awk -F'|' '$7 >= 0 {print $7}' "$work/figures" | sort -n |
+        awk '{v[NR] = $1} END {if (NR) printf "| a cache line to the other core and back | %.0f ns (%.0f to %.0f) |\n", v[int((NR + 1) / 2)], v[1], v[NR]}'
     echo "| other work meanwhile | $busy % of one processor |"
     echo "| date | $(date -u +%F) |"
 }
@@ -80,7 +80,7 @@ END
 
 Side A writes every byte of a message and side B reads it. Each side is a process (with Node.js: a thread) that is pinned to its own core. The time is measured from when both
 are connected until the last message was read, and a sum over all bytes must be correct. In each of $rounds rounds the peers take turns, size by size, with as many messages as take
-about $((target / 1000)) ms. Figures are medians of the rounds. A ratio is the median of each round's ratio to *sluice ring*, in bold if it is better than sluice. Processor time is that of both sides.
+about $((target / 1000)) ms. Figures are medians of the rounds. A ratio is the median of each round's ratio to *${labels[0]}*, in bold if it is better. Processor time is that of both sides.
 END
     tables page
     printf '\n## The peers\n\n'
