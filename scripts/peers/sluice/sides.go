@@ -24,10 +24,6 @@ func runA(j job, name string) error {
 		return err
 	}
 	send := func(n uint64) error { return j.sendAll(there, n) }
-	measured := send
-	if w, ok := there.(*ring.Writer); ok && j.period > 0 {
-		measured = func(n uint64) error { return j.pace(w, n) }
-	}
 	var back sluice.Consumer
 	if j.roundtrip {
 		if back, err = j.open(name + ".back"); err != nil {
@@ -43,7 +39,10 @@ func runA(j job, name string) error {
 		return err
 	}
 	watch := startWatch()
-	if err := measured(j.messages); err != nil {
+	if w, ok := there.(*ring.Writer); ok && j.period > 0 {
+		send = func(n uint64) error { return j.pace(w, n) }
+	}
+	if err := send(j.messages); err != nil {
 		return err
 	}
 	ended := now()
