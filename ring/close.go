@@ -83,14 +83,6 @@ func (s *side) shutDown(bound *layout.Uint64, timeout time.Duration) (idle bool)
 	return s.gate.Wait(timeout)
 }
 
-// Unread returns how many published messages no Reader has released, as Close has left them
-// once this Writer is closed.
-func (w *Writer) Unread() uint64 { return w.unread() }
-
-// Unread returns how many published messages are not released, as Close has left them once
-// this Reader is closed.
-func (r *Reader) Unread() uint64 { return r.unread() }
-
 func (s *side) unread() uint64 {
 	s.gate.Enter()
 	if !s.gate.Closed() {

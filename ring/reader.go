@@ -9,27 +9,24 @@ import (
 	"iter"
 	"time"
 
-	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
 	"sluice/internal/monotonic"
 	"sluice/internal/sleep"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // Reader is the consumer's end of a ring. One goroutine at a time may use it; Close may
 // be called from any.
 type Reader struct {
-	side
+	readerSide
 	data []byte
 	mask uint64
 	max  uint64 // largest payload
 
-	head       uint64 // where the next record is: end of what was taken
-	taken      uint64 // messages taken since creation
-	bytes      uint64 // payload bytes of those
-	startCount uint64 // messages released before this Reader
+	head  uint64 // where the next record is: end of what was taken
+	taken uint64 // messages taken since creation
+	bytes uint64 // payload bytes of those
 
 	// seen is the Writer's index, as last seen. Close loads it too.
 	seen layout.Uint64
@@ -39,17 +36,7 @@ type Reader struct {
 	// the slow path.
 	avail layout.Uint64
 
-	corrupt error // found by a call that has no error to return; the next one returns it
-
 	ended uint64 // of the messages that Close found held, those that were released after it
-
-	pollBackoff uint32 // pauses before the next load of the Writer's index
-	follow      bool
-	ends        endpoint.EndWatch
-	reported    uint64       // the producer whose end onEnd was told of; 0 = none
-	onEnd       func(error)  // nil = not wanted
-	segment     *shm.Segment // nil on plain memory
-	samples     endpoint.SampleReader
 }
 
 // NewReader takes the consumer role in any memory with a valid header. The
@@ -60,37 +47,23 @@ func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{
-		side:   newSide(mem, layout.Consumer, opt.Spin, opt.Keep, opt.peerStatus),
-		data:   mem.Data,
-		mask:   mem.Geometry.Capacity - 1,
-		max:    layout.MaxMessage(mem.Geometry.Capacity),
-		follow: opt.Follow,
-		onEnd:  opt.OnEnd,
+		readerSide: newReaderSide(mem, opt),
+		data:       mem.Data,
+		mask:       mem.Geometry.Capacity - 1,
+		max:        layout.MaxMessage(mem.Geometry.Capacity),
 	}
-	pos, err := r.attach()
+	pos, err := r.begin()
 	if err != nil {
 		return nil, err
 	}
-	r.head, r.taken, r.bytes, r.startCount = pos.Index, pos.Count, pos.Bytes, pos.Count
+	r.head, r.taken, r.bytes = pos.Index, pos.Count, pos.Bytes
 	r.seen.Store(r.head)
 	r.avail.Store(r.head)
-	r.samples = endpoint.NewSampleReader(mem.Header)
 	if _, err := r.refresh(); err != nil {
 		return nil, err
 	}
 	r.ends = endpoint.WatchEnds(mem.Header)
 	return r, nil
-}
-
-// Framing returns how the producer cut its input into messages, FramingNone if
-// it did not say or the Reader is closed.
-func (r *Reader) Framing() layout.Framing {
-	r.gate.Enter()
-	defer r.gate.Leave()
-	if r.gate.Closed() {
-		return layout.FramingNone
-	}
-	return r.peerStats.LoadFraming()
 }
 
 // Next returns the next message without copying it. The slice is ring memory:
@@ -167,11 +140,6 @@ func (r *Reader) takeNext() ([]byte, error) {
 	}
 	r.gate.Leave()
 	return r.data[at : at+word : at+word], nil
-}
-
-// callError is endpoint.CallError.
-func (r *Reader) callError(ctx context.Context, err error) error {
-	return endpoint.CallError(ctx, endpoint.OpReceive, r.segment, err)
 }
 
 // endCall ends a call that took nothing and returns err.
@@ -373,30 +341,8 @@ func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// Loading the Writer's index takes its cache line away from the Writer's processor, which then
-// waits for it at the next publish. A Reader that loads it after every few messages slows both
-// sides down to the rate at which that line can move. So it pauses before the load as long as
-// loads bring less than minBatchBytes, and no longer once one brings nothing. maxPollBackoff
-// pauses take about a microsecond.
-const (
-	minBatchBytes  = 4096
-	maxPollBackoff = 64
-)
-
 func (r *Reader) wait(ctx context.Context) error {
-	if r.pollBackoff > 0 {
-		cpu.Pause(r.pollBackoff)
-	}
-	if ok, err := r.ready(); ok || err != nil {
-		if r.seen.LoadRelaxed()-r.head < minBatchBytes {
-			r.pollBackoff = min(2*r.pollBackoff+1, maxPollBackoff)
-		} else {
-			r.pollBackoff -= r.pollBackoff / 4
-		}
-		return err
-	}
-	r.pollBackoff = 0
-	return r.await(ctx, nextMessage{r})
+	return r.waitFor(ctx, nextMessage{r}, func() uint64 { return r.seen.LoadRelaxed() - r.head })
 }
 
 // refresh looks at the Writer and reports whether there is a message.
@@ -434,31 +380,7 @@ func (r *Reader) ready() (bool, error) {
 	if ok || err != nil {
 		return ok, err
 	}
-	generation, due := r.ends.Due()
-	if !due {
-		return false, nil
-	}
-	// The producer publishes its last message before it stores StateClosed.
-	if ok, err := r.refresh(); ok || err != nil {
-		return ok, err
-	}
-	over, incomplete := r.ends.Report(generation)
-	switch {
-	case !over:
-		return false, nil
-	case !r.follow:
-		return false, cmp.Or(incomplete, io.EOF)
-	}
-	if generation != r.reported {
-		r.reported = generation
-		if r.onEnd != nil {
-			r.onEnd(r.callError(context.Background(), incomplete))
-		}
-	}
-	if r.head == r.index { // else a successor takes what is held, and is told then
-		r.ends.Acknowledge()
-	}
-	return false, nil
+	return r.end(r.refresh, r.head == r.index)
 }
 
 // nextMessage is the condition of a Reader that waits for the next message.

@@ -187,34 +187,6 @@ func checkMode(seg *shm.Segment) error {
 
 func never() bool { return false }
 
-// Segment returns the mapped segment, nil for a Writer on plain memory.
-func (w *Writer) Segment() *shm.Segment { return w.segment }
-
-// Segment returns the mapped segment, nil for a Reader on plain memory.
-func (r *Reader) Segment() *shm.Segment { return r.segment }
-
-// KeepEnd makes Close leave the segment, even with no message in it, when no Reader was told
-// that the stream has ended. The next Reader is told then, and does not wait for another stream
-// to begin. If another Writer comes first, it goes on with the segment, and its Reader is told
-// that a stream was not complete.
-func (w *Writer) KeepEnd() {
-	w.gate.Enter()
-	if !w.gate.Closed() { // else Close is looking at it
-		w.keepEnd = true
-	}
-	w.gate.Leave()
-}
-
-// EndAs sets how Close ends the stream; without it, as complete. With layout.EndStopped and
-// layout.EndFailed the Reader gets ErrIncomplete at the end.
-func (w *Writer) EndAs(end layout.End) {
-	w.gate.Enter()
-	if !w.gate.Closed() {
-		w.end = end
-	}
-	w.gate.Leave()
-}
-
 // guardedBool returns look with a fault in it as false.
 func guardedBool(look func() bool) func() bool {
 	return func() (ok bool) {

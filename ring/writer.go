@@ -1,14 +1,12 @@
 package ring
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 
 	"sluice/internal/endpoint"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 // Policy says what a Writer does when the ring is full.
@@ -24,7 +22,7 @@ const (
 // Writer is the producer's end of a ring. One goroutine at a time may use it; Close may
 // be called from any.
 type Writer struct {
-	side
+	writerSide
 	data []byte
 	mask uint64
 
@@ -42,17 +40,6 @@ type Writer struct {
 	prefetched uint64 // up to where lines were asked for: at tail, the next ones are
 	reserved   int    // payload bytes reserved, -1 when nothing is
 	need       uint64 // bytes that Reserve wants free
-
-	sampler sampler
-	samples endpoint.SampleWriter
-	dueAt   uint64 // when the messages from now on are due, monotonic ns; 0 = at no time
-
-	onFull     Policy
-	resumed    uint64
-	startCount uint64       // messages published before this Writer
-	end        layout.End   // of the stream, for Close
-	segment    *shm.Segment // nil on plain memory
-	keepEnd    bool         // keep the segment when no Reader was told of the end
 }
 
 // NewWriter takes the producer role in any memory with a valid header. The
@@ -64,35 +51,24 @@ func NewWriter(mem Memory, opt WriterOptions) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{
-		side:     newSide(mem, layout.Producer, opt.Spin, opt.Keep, opt.peerStatus),
-		data:     mem.Data,
-		mask:     mem.Geometry.Capacity - 1,
-		reserved: -1,
-		onFull:   cmp.Or(opt.OnFull, Block),
+		writerSide: newWriterSide(mem, opt),
+		data:       mem.Data,
+		mask:       mem.Geometry.Capacity - 1,
+		reserved:   -1,
 	}
-	pos, err := w.attach()
+	pos, err := w.begin(opt)
 	if err != nil {
 		return nil, err
 	}
 	w.tail, w.staged, w.bytes = pos.Index, pos.Count, pos.Bytes
-	w.sampler.begin(w.staged)
-	w.samples = endpoint.NewSampleWriter(mem.Header, w.tail)
-	w.ownStats.Framing.Store(uint64(opt.Framing))
-	w.ownStats.OnFull.Store(uint64(w.onFull))
 	if _, err := w.refresh(); err != nil {
 		return nil, err
 	}
-	w.startCount, w.end = w.staged, layout.EndComplete
-	w.resumed = w.staged - w.peerCursor.Count.Load()
 	return w, nil
 }
 
 // MaxMessage returns the largest message the ring takes, in bytes.
 func (w *Writer) MaxMessage() int { return int(layout.MaxMessage(w.mem.Geometry.Capacity)) }
-
-// Resumed returns how many unread messages were in the ring when this Writer
-// took its role.
-func (w *Writer) Resumed() uint64 { return w.resumed }
 
 // Published returns how many messages this Writer has published. It counts them itself: the
 // segment need not be readable any more.
@@ -137,11 +113,6 @@ func (w *Writer) TryReserve(n int) ([]byte, error) {
 	return buf, w.endCall(nil)
 }
 
-// callError is endpoint.CallError.
-func (w *Writer) callError(ctx context.Context, op string, err error) error {
-	return endpoint.CallError(ctx, op, w.segment, err)
-}
-
 // endCall ends a call that returns err.
 func (w *Writer) endCall(err error) error {
 	w.gate.Leave()
@@ -169,7 +140,8 @@ func (w *Writer) Commit(n int) {
 	}
 	// The body of commit, which the compiler does not inline: no second call for every message.
 	if w.sampler.due(w.staged) {
-		w.stageSample()
+		w.stageSample(w.staged, w.tail)
+		w.setStop()
 	}
 	binary.LittleEndian.PutUint64(w.data[w.tail&w.mask:], uint64(n))
 	w.tail += layout.RecordSize(uint64(n))
@@ -194,7 +166,8 @@ func (w *Writer) badCommit(n int) {
 // commit is Commit within another call. Its body is in Commit once more: see there.
 func (w *Writer) commit(n int) {
 	if w.sampler.due(w.staged) {
-		w.stageSample()
+		w.stageSample(w.staged, w.tail)
+		w.setStop()
 	}
 	binary.LittleEndian.PutUint64(w.data[w.tail&w.mask:], uint64(n))
 	w.tail += layout.RecordSize(uint64(n))

@@ -20,19 +20,13 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 		if w.tail != w.index {
 			w.publish() // nothing staged may outlive a sleep
 		}
-		switch w.onFull {
-		case Drop:
-			w.ownStats.Dropped.AddRelaxed(1)
-			return nil, ErrDropped
-		case Fail:
-			w.ownStats.Refused.AddRelaxed(1)
-			w.ownStats.RefusedMessages.AddRelaxed(1)
-			return nil, ErrFull
+		if err := w.giveUp(); err != nil {
+			return nil, err
 		}
 		if err := w.await(ctx, roomFor{w}); err != nil {
 			return nil, w.callError(ctx, endpoint.OpSend, err)
 		}
-		w.sampleOften()
+		w.sampleOften(w.staged)
 	}
 	return w.take(n), nil
 }
@@ -90,7 +84,7 @@ func (w *Writer) refresh() (bool, error) {
 		w.slotLimit = seen.Count + slots
 	}
 	w.setStop()
-	w.noteDepth(seen.Count)
+	w.noteDepth(w.staged, seen.Count)
 	return w.hasRoom(), nil
 }
 
@@ -136,17 +130,10 @@ func (w *Writer) take(n int) []byte {
 	return w.data[at : at+uint64(n) : at+uint64(n)]
 }
 
-// noteDepth raises the high-water mark, given the Reader's count.
-func (w *Writer) noteDepth(consumed uint64) {
-	if depth := w.staged - consumed; int64(depth) > int64(w.ownStats.HighWater.LoadRelaxed()) {
-		w.ownStats.HighWater.StoreRelaxed(depth)
-	}
-}
-
 // wakeReader wakes a sleeping Reader.
 func (w *Writer) wakeReader() {
 	w.wake()
-	w.sampleOften()
+	w.sampleOften(w.staged)
 	w.setStop()
 }
 

@@ -1,0 +1,130 @@
+package ring
+
+import (
+	"cmp"
+	"context"
+	"io"
+
+	"sluice/internal/cpu"
+	"sluice/internal/endpoint"
+	"sluice/internal/sleep"
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// readerSide is what the consumer's ends of both kinds of rings share: samples, the ends of
+// streams, the wait for the next message.
+type readerSide struct {
+	side
+
+	startCount  uint64 // messages released before this end
+	corrupt     error  // found by a call that has no error to return; the next one returns it
+	pollBackoff uint32 // pauses before the next load of the Writer's index
+	follow      bool
+	ends        endpoint.EndWatch
+	reported    uint64       // the producer whose end onEnd was told of; 0 = none
+	onEnd       func(error)  // nil = not wanted
+	segment     *shm.Segment // nil on plain memory
+	samples     endpoint.SampleReader
+}
+
+func newReaderSide(mem Memory, opt ReaderOptions) readerSide {
+	return readerSide{
+		side:   newSide(mem, layout.Consumer, opt.Spin, opt.Keep, opt.peerStatus),
+		follow: opt.Follow,
+		onEnd:  opt.OnEnd,
+	}
+}
+
+// begin takes over from the last holder of the role.
+func (r *readerSide) begin() (endpoint.Position, error) {
+	pos, err := r.attach()
+	if err != nil {
+		return pos, err
+	}
+	r.startCount = pos.Count
+	r.samples = endpoint.NewSampleReader(r.mem.Header)
+	return pos, nil
+}
+
+// Segment returns the mapped segment, nil on plain memory.
+func (r *readerSide) Segment() *shm.Segment { return r.segment }
+
+// Unread returns how many published messages are not released, as Close has left them once
+// this end is closed.
+func (r *readerSide) Unread() uint64 { return r.unread() }
+
+// Framing returns how the producer cut its input into messages, FramingNone if
+// it did not say or this end is closed.
+func (r *readerSide) Framing() layout.Framing {
+	r.gate.Enter()
+	defer r.gate.Leave()
+	if r.gate.Closed() {
+		return layout.FramingNone
+	}
+	return r.peerStats.LoadFraming()
+}
+
+// callError is endpoint.CallError.
+func (r *readerSide) callError(ctx context.Context, err error) error {
+	return endpoint.CallError(ctx, endpoint.OpReceive, r.segment, err)
+}
+
+// end reports why no message will come, given that there is none now: io.EOF or ErrIncomplete when
+// the stream is over, nil when one may come. refresh looks at the Writer; holdsNone says that
+// everything that was taken is released.
+func (r *readerSide) end(refresh func() (bool, error), holdsNone bool) (bool, error) {
+	generation, due := r.ends.Due()
+	if !due {
+		return false, nil
+	}
+	// The producer publishes its last message before it stores StateClosed.
+	if ok, err := refresh(); ok || err != nil {
+		return ok, err
+	}
+	over, incomplete := r.ends.Report(generation)
+	switch {
+	case !over:
+		return false, nil
+	case !r.follow:
+		return false, cmp.Or(incomplete, io.EOF)
+	}
+	if generation != r.reported {
+		r.reported = generation
+		if r.onEnd != nil {
+			r.onEnd(r.callError(context.Background(), incomplete))
+		}
+	}
+	if holdsNone { // else a successor takes what is held, and is told then
+		r.ends.Acknowledge()
+	}
+	return false, nil
+}
+
+// Loading the Writer's index takes its cache line away from the Writer's processor, which then
+// waits for it at the next publish. A Reader that loads it after every few messages slows both
+// sides down to the rate at which that line can move. So it pauses before the load as long as
+// loads bring less than minBatchBytes, and no longer once one brings nothing. maxPollBackoff
+// pauses take about a microsecond.
+const (
+	minBatchBytes  = 4096
+	maxPollBackoff = 64
+)
+
+// waitFor waits until c is ready. arrived returns the bytes that c has found when it is ready at
+// once.
+func (r *readerSide) waitFor(ctx context.Context, c sleep.Condition, arrived func() uint64) error {
+	if r.pollBackoff > 0 {
+		cpu.Pause(r.pollBackoff)
+	}
+	if ok, err := c.Ready(); ok || err != nil {
+		if arrived() < minBatchBytes {
+			r.pollBackoff = min(2*r.pollBackoff+1, maxPollBackoff)
+		} else {
+			r.pollBackoff -= r.pollBackoff / 4
+		}
+		return err
+	}
+	r.pollBackoff = 0
+	return r.await(ctx, c)
+}
