@@ -209,9 +209,11 @@ type closing struct {
 	*side
 	seg        *shm.Segment // nil on plain memory
 	idle       bool         // no call is under way
-	slices     []byte       // what may be in use between two calls
+	inUse      bool         // calls that do not pass the gate may be under way all the same
+	slices     [][]byte     // what may be in use between two calls, and is to keep its content
 	end        layout.End   // of a producer's stream
 	startCount uint64       // messages published before this producer
+	published  uint64       // and those at the end, as leave has found them
 	private    bool         // the memory was made private, and is still mapped
 
 	// ends acknowledges the end of a stream, for a consumer that holds nothing: its memory is
@@ -221,9 +223,20 @@ type closing struct {
 
 // addSlices records that the user may have slices of n bytes of data from offset at on.
 func (c *closing) addSlices(data []byte, at, n uint64) {
-	if n <= c.mem.Geometry.Capacity { // a hostile peer may store anything
-		c.slices = data[at : at+n]
+	if n > 0 && n <= c.mem.Geometry.Capacity { // a hostile peer may store anything
+		c.slices = append(c.slices, data[at:at+n])
 	}
+}
+
+// addSlots records that the user may have the slots of messages from number from up to end.
+func (c *closing) addSlots(data []byte, from, end, mask, size uint64) {
+	n := end - from
+	if n > mask+1 {
+		return
+	}
+	inRow := min(n, mask+1-from&mask)
+	c.addSlices(data, from&mask*size, inRow*size)
+	c.addSlices(data, 0, (n-inRow)*size)
 }
 
 // leave tells the peer and releases the role. remove reports whether the file may be removed,
@@ -233,12 +246,15 @@ func (c *closing) leave(remove func(h *layout.Header) bool) []error {
 	unread := uint64(0)
 	defer func() { c.closeState.unread = unread }()
 	var detachErr error
-	if c.seg != nil && (!c.idle || len(c.slices) > 0) {
-		keep := c.slices
-		if len(keep) > maxKept {
-			keep = nil
+	if c.seg != nil && (!c.idle || c.inUse || len(c.slices) > 0) {
+		kept := 0
+		for _, b := range c.slices {
+			kept += len(b)
 		}
-		detachErr = c.seg.Detach(keep)
+		if kept > maxKept {
+			c.slices = nil
+		}
+		detachErr = c.seg.Detach(c.slices...)
 		c.private = true
 		h = c.seg.Header()
 	}
@@ -247,6 +263,7 @@ func (c *closing) leave(remove func(h *layout.Header) bool) []error {
 			c.recoverPosition(h)
 		}
 		unread = c.tellPeer(h)
+		c.published = h.Count(layout.Producer)
 		return nil
 	})
 	var recordErr error

@@ -20,21 +20,25 @@ func (w *Writer) Drain(ctx context.Context) error {
 	if w.tail != w.index {
 		w.publish()
 	}
-	d := drained{w}
+	d := drained{&w.writerSide, func() error { _, err := w.refresh(); return err }}
 	if ok, err := d.Ready(); ok || err != nil {
 		return w.endCall(w.callError(ctx, endpoint.OpDrain, err))
 	}
 	return w.endCall(w.callError(ctx, endpoint.OpDrain, w.await(ctx, d)))
 }
 
-// drained is the condition that the Reader has released everything.
-type drained struct{ w *Writer }
+// drained is the condition that the Reader has released everything. refresh checks what the Reader
+// says.
+type drained struct {
+	w       *writerSide
+	refresh func() error
+}
 
 func (d drained) Ready() (bool, error) {
 	if d.w.gate.Closed() {
 		return false, ErrClosed
 	}
-	_, err := d.w.refresh() // which checks what the Reader says
+	err := d.refresh()
 	return err == nil && d.w.peerCursor.Index.Load() == d.w.index, err
 }
 

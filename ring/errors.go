@@ -16,6 +16,11 @@ var (
 	// ErrGeometry: an existing segment has another capacity or other slots
 	// than were asked for, and cannot be replaced.
 	ErrGeometry = errors.New("segment exists with another geometry")
+	// ErrType: the ring carries messages of another kind than the caller asks for: fixed slots of
+	// another size or another type, or records of variable size.
+	ErrType = errors.New("segment carries another type")
+	// ErrSize: a message has not the size of a fixed slot.
+	ErrSize = errors.New("message has another size than the slots")
 	// ErrFraming: the unread messages of an existing segment have another
 	// framing than was asked for.
 	ErrFraming = errors.New("segment exists with another framing")

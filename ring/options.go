@@ -12,10 +12,11 @@ import (
 // WriterOptions says how to create a Writer. The zero value gives the defaults.
 type WriterOptions struct {
 	// Capacity is the size of a new ring in bytes, a power of two from 4096
-	// to 2^31; 0 takes the existing segment's, or layout.DefaultCapacity.
+	// to 2^31; 0 takes the existing segment's, or layout.DefaultCapacity. Of fixed slots it is
+	// the most bytes, and may be any number: layout.SlotGeometry.
 	Capacity uint64
 	// Slots bounds the messages in flight; 0 means bytes alone, or whatever
-	// an existing segment has.
+	// an existing segment has. It may be any number up to 2^31.
 	Slots uint64
 	// OnFull is what the Writer does when there is no room; 0 means Block.
 	OnFull Policy
@@ -61,6 +62,9 @@ type ReaderOptions struct {
 
 	peerStatus peerStatus
 }
+
+// check returns an ErrOption for what a Reader has no use for.
+func (opt *ReaderOptions) check() error { return sleep.CheckSpin(opt.Spin) }
 
 // Values of WriterOptions.Spin and ReaderOptions.Spin.
 const (

@@ -5,14 +5,12 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"iter"
 	"time"
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
 	"sluice/internal/monotonic"
-	"sluice/internal/sleep"
 	"sluice/layout"
 )
 
@@ -43,7 +41,7 @@ type Reader struct {
 // caller makes sure that there is only one. Errors: ErrOption, and ErrCorrupt for cursors that
 // make no sense.
 func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
-	if err := sleep.CheckSpin(opt.Spin); err != nil {
+	if err := cmp.Or(opt.check(), checkRecords(mem.Geometry)); err != nil {
 		return nil, err
 	}
 	r := &Reader{
@@ -327,18 +325,7 @@ func (r *Reader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
 // body of the loop has run. It ends without an error at io.EOF; any other error,
 // ErrIncomplete included, is the last pair.
 func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		for {
-			msg, err := r.Next(ctx)
-			if err == io.EOF {
-				return
-			}
-			if !yield(msg, err) || err != nil {
-				return // the message of a loop that was left stays unreleased
-			}
-			r.Release()
-		}
-	}
+	return messages(ctx, r.Next, r.Release)
 }
 
 func (r *Reader) wait(ctx context.Context) error {

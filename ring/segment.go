@@ -24,62 +24,106 @@ import (
 // has unread messages and Framing is not that of their producer. With Fresh,
 // a live consumer is ErrRoleTaken too. layout.ErrNotSegment, ErrVersion, ErrCorrupt and
 // shm.ErrUntrusted for whatever else is found at that name.
-func Create(ctx context.Context, name string, opt WriterOptions) (*Writer, error) {
-	if err := opt.check(); err != nil {
+func Create(ctx context.Context, name string, opt WriterOptions) (w *Writer, err error) {
+	geometry := func(pageSize uint64) (layout.Geometry, error) {
+		return layout.RingGeometry(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, pageSize)
+	}
+	err = createSegment(ctx, name, geometry, opt, func(mem Memory, opt WriterOptions, seg *shm.Segment) error {
+		if w, err = NewWriter(mem, opt); err == nil {
+			w.segment = seg
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// CreateOf is Create for a ring with fixed slots that hold values of type T, which is any type
+// without pointers and without bool (layout.TypeText). An existing segment with records, or with
+// slots for another type, is replaced when it has no unread messages and no live consumer, else
+// ErrGeometry.
+func CreateOf[T any](ctx context.Context, name string, opt WriterOptions) (*WriterOf[T], error) {
+	size, fingerprint, err := typeOf[T]()
+	if err != nil {
 		return nil, shm.InSegment(endpoint.OpCreate, name, err)
 	}
-	g, err := layout.RingGeometry(cmp.Or(opt.Capacity, layout.DefaultCapacity), opt.Slots, uint64(os.Getpagesize()))
+	w := new(WriterOf[T])
+	if err := createSlots(ctx, name, size, fingerprint, opt, &w.slotWriter); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// CreateSlots is Create for a ring with fixed slots of size bytes, from 1 to 2^31, of no type: every
+// message has that size. An existing segment with records, or with slots of another size, is
+// replaced when it has no unread messages and no live consumer, else ErrGeometry.
+func CreateSlots(ctx context.Context, name string, size uint64, opt WriterOptions) (*SlotWriter, error) {
+	w := new(SlotWriter)
+	if err := createSlots(ctx, name, size, 0, opt, &w.slotWriter); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func createSlots(ctx context.Context, name string, size, fingerprint uint64, opt WriterOptions, w *slotWriter) error {
+	geometry := func(pageSize uint64) (layout.Geometry, error) {
+		return layout.SlotGeometry(size, opt.Capacity, opt.Slots, fingerprint, pageSize)
+	}
+	return createSegment(ctx, name, geometry, opt, func(mem Memory, opt WriterOptions, seg *shm.Segment) error {
+		err := w.init(mem, opt)
+		if err == nil {
+			w.segment = seg
+		}
+		return err
+	})
+}
+
+// createSegment takes the producer role in a segment, and gives its memory to attach.
+func createSegment(ctx context.Context, name string, geometry func(pageSize uint64) (layout.Geometry, error), opt WriterOptions, attach func(Memory, WriterOptions, *shm.Segment) error) error {
+	if err := opt.check(); err != nil {
+		return shm.InSegment(endpoint.OpCreate, name, err)
+	}
+	g, err := geometry(uint64(os.Getpagesize()))
 	if err != nil {
-		return nil, shm.InSegment(endpoint.OpCreate, name, fmt.Errorf("%w: %w", ErrOption, err))
+		return shm.InSegment(endpoint.OpCreate, name, fmt.Errorf("%w: %w", ErrOption, err))
 	}
 	if err := sleep.CheckWake(); err != nil {
-		return nil, shm.InSegment(endpoint.OpCreate, name, err)
+		return shm.InSegment(endpoint.OpCreate, name, err)
 	}
 	if opt.Fresh {
 		if err := shm.RemoveIfExists(ctx, name); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	var carryOver uint64 // endpoint.CarryOver of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		w, err := newSegmentWriter(seg, opt, &carryOver)
-		if errors.Is(err, errRetry) {
-			continue
+		err = shm.Guard(func() error {
+			endpoint.AddCarryOver(seg.Header(), carryOver)
+			carryOver = 0
+			if err := cmp.Or(checkMode(seg), checkGeometry(seg, g, opt), checkFraming(seg, opt)); err != nil {
+				return err
+			}
+			opt.peerStatus = seg
+			return attach(memory(seg), opt, seg)
+		})
+		if err == nil {
+			return nil
 		}
-		return w, err
+		if err = refuse(seg, err, &carryOver); !errors.Is(err, errRetry) {
+			return err
+		}
 	}
 }
 
 // errRetry: the segment was empty, unused and of another geometry or mode, and has been
 // removed; or its consumer took the last message of another framing and left meanwhile.
 var errRetry = errors.New("again")
-
-// newSegmentWriter makes a Writer of a segment. carryOver goes to that segment, and after errRetry
-// to the next one: endpoint.AddCarryOver.
-func newSegmentWriter(seg *shm.Segment, opt WriterOptions, carryOver *uint64) (w *Writer, err error) {
-	err = shm.Guard(func() error {
-		endpoint.AddCarryOver(seg.Header(), *carryOver)
-		*carryOver = 0
-		if err := checkMode(seg); err != nil {
-			return err
-		}
-		if err := cmp.Or(checkGeometry(seg, opt), checkFraming(seg, opt)); err != nil {
-			return err
-		}
-		opt.peerStatus = seg
-		w, err = NewWriter(memory(seg), opt)
-		return err
-	})
-	if err == nil {
-		w.segment = seg
-		return w, nil
-	}
-	return nil, refuse(seg, err, carryOver)
-}
 
 // refuse releases the role, which err keeps the caller from using. It returns errRetry when the
 // reason for err has gone away, and sets carryOver when the segment was removed.
@@ -102,14 +146,29 @@ func refuse(seg *shm.Segment, err error, carryOver *uint64) error {
 	return shm.InSegment(endpoint.OpCreate, seg.Name(), err, leaveErr)
 }
 
-// checkGeometry compares an existing segment with what the caller asked for.
-func checkGeometry(seg *shm.Segment, opt WriterOptions) error {
+// checkGeometry compares an existing segment with what the caller asked for, which is want in a new
+// one.
+func checkGeometry(seg *shm.Segment, want layout.Geometry, opt WriterOptions) error {
 	g, h := seg.Geometry(), seg.Header()
-	if (opt.Capacity == 0 || opt.Capacity == g.Capacity) && (opt.Slots == 0 || opt.Slots == g.Slots) {
+	other := opt.Capacity != 0 && g.Capacity != want.Capacity || opt.Slots != 0 && g.Slots != want.Slots
+	what := fmt.Sprintf("capacity %d and slots %d", g.Capacity, g.Slots)
+	if g.Fixed() || want.Fixed() {
+		other = other || checkSlots(g, want.SlotSize, want.Fingerprint) != nil
+		what = describeKind(g)
+	}
+	if !other {
 		return nil
 	}
 	unread := h.Count(layout.Producer) - h.Count(layout.Consumer)
-	return fmt.Errorf("%w: capacity %d and slots %d, %s", ErrGeometry, g.Capacity, g.Slots, describeUse(unread, seg))
+	return fmt.Errorf("%w: %s, %s", ErrGeometry, what, describeUse(unread, seg))
+}
+
+// describeKind says what a ring carries.
+func describeKind(g layout.Geometry) string {
+	if !g.Fixed() {
+		return "records of variable size"
+	}
+	return fmt.Sprintf("%d slots of %d bytes", g.Capacity/g.SlotSize, g.SlotSize)
 }
 
 // checkFraming compares the framing of the unread messages with that of those that the caller
@@ -149,33 +208,91 @@ func describeUse(unread uint64, seg *shm.Segment) string {
 // layout.ErrNotSegment, ErrVersion, ErrCorrupt and shm.ErrUntrusted for a file
 // that is no healthy segment, and the cause of ctx.
 func Open(ctx context.Context, name string, opt ReaderOptions) (*Reader, error) {
-	if err := sleep.CheckSpin(opt.Spin); err != nil {
-		return nil, shm.InSegment(endpoint.OpOpen, name, err) // before it waits
-	}
-	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
-	if err != nil {
-		return nil, err
-	}
-	return OpenSegment(seg, opt)
+	return openSegment(ctx, name, opt, OpenSegment)
 }
 
 // OpenSegment is Open for a segment in which the consumer role is taken
 // already. It owns seg from here on, also when it fails.
 func OpenSegment(seg *shm.Segment, opt ReaderOptions) (r *Reader, err error) {
-	err = shm.Guard(func() error {
+	err = attachReader(seg, opt, func(opt ReaderOptions) error {
+		if r, err = NewReader(memory(seg), opt); err == nil {
+			r.segment = seg
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// OpenOf is Open for a ring with fixed slots that hold values of type T. It is ErrType for another
+// ring: the producer of one has to make another segment.
+func OpenOf[T any](ctx context.Context, name string, opt ReaderOptions) (*ReaderOf[T], error) {
+	if _, _, err := typeOf[T](); err != nil {
+		return nil, shm.InSegment(endpoint.OpOpen, name, err) // before it waits
+	}
+	return openSegment(ctx, name, opt, func(seg *shm.Segment, opt ReaderOptions) (r *ReaderOf[T], err error) {
+		err = attachReader(seg, opt, func(opt ReaderOptions) error {
+			if r, err = NewReaderOf[T](memory(seg), opt); err == nil {
+				r.segment = seg
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return r, nil
+	})
+}
+
+// OpenSlots is Open for a ring with fixed slots, whatever they hold. It is ErrType for a ring of
+// records.
+func OpenSlots(ctx context.Context, name string, opt ReaderOptions) (*SlotReader, error) {
+	return openSegment(ctx, name, opt, OpenSlotSegment)
+}
+
+// OpenSlotSegment is OpenSlots for a segment in which the consumer role is taken already. It owns
+// seg from here on, also when it fails.
+func OpenSlotSegment(seg *shm.Segment, opt ReaderOptions) (r *SlotReader, err error) {
+	err = attachReader(seg, opt, func(opt ReaderOptions) error {
+		if r, err = NewSlotReader(memory(seg), opt); err == nil {
+			r.segment = seg
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// openSegment takes the consumer role and gives the segment to attach, which owns it.
+func openSegment[R any](ctx context.Context, name string, opt ReaderOptions, attach func(*shm.Segment, ReaderOptions) (R, error)) (none R, err error) {
+	if err := opt.check(); err != nil {
+		return none, shm.InSegment(endpoint.OpOpen, name, err) // before it waits
+	}
+	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
+	if err != nil {
+		return none, err
+	}
+	return attach(seg, opt)
+}
+
+// attachReader runs attach, and leaves the segment if it fails.
+func attachReader(seg *shm.Segment, opt ReaderOptions, attach func(ReaderOptions) error) error {
+	err := shm.Guard(func() error {
 		if err := cmp.Or(checkMode(seg), sleep.CheckWake()); err != nil {
 			return err
 		}
 		opt.peerStatus = seg
-		r, err = NewReader(memory(seg), opt)
-		return err
+		return attach(opt)
 	})
-	if err != nil {
-		_, leaveErr := seg.Leave(never)
-		return nil, shm.InSegment(endpoint.OpOpen, seg.Name(), err, leaveErr)
+	if err == nil {
+		return nil
 	}
-	r.segment = seg
-	return r, nil
+	_, leaveErr := seg.Leave(never)
+	return shm.InSegment(endpoint.OpOpen, seg.Name(), err, leaveErr)
 }
 
 func checkMode(seg *shm.Segment) error {

@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -47,7 +48,7 @@ type Writer struct {
 // ignored: the geometry is mem's. Errors: ErrOption, and ErrCorrupt for cursors that make no
 // sense.
 func NewWriter(mem Memory, opt WriterOptions) (*Writer, error) {
-	if err := opt.check(); err != nil {
+	if err := cmp.Or(opt.check(), checkRecords(mem.Geometry)); err != nil {
 		return nil, err
 	}
 	w := &Writer{

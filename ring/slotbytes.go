@@ -1,0 +1,265 @@
+package ring
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+
+	"sluice/internal/endpoint"
+)
+
+// SlotWriter is the producer's end of a ring with fixed slots that carries bytes: every message has
+// the size of a slot. One goroutine at a time may use it; Close and Abort may be called from any.
+// Its calls are those of a [Writer], except for windows, and that a message of another size is
+// ErrSize.
+type SlotWriter struct {
+	slotWriter
+	reserved bool
+}
+
+// NewSlotWriter takes the producer role in any memory with a valid header of fixed slots. The caller
+// makes sure that there is only one. WriterOptions.Capacity and Slots are ignored: the geometry is
+// mem's. Errors: ErrOption, ErrType for a ring of records, and ErrCorrupt for cursors that make no
+// sense.
+func NewSlotWriter(mem Memory, opt WriterOptions) (*SlotWriter, error) {
+	if err := checkSlots(mem.Geometry, mem.Geometry.SlotSize, 0); err != nil {
+		return nil, err
+	}
+	w := new(SlotWriter)
+	if err := w.init(mem, opt); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// checkSize returns ErrSize for a message of n bytes that is not the size of a slot.
+func (w *SlotWriter) checkSize(n int) error {
+	if n == int(w.size) {
+		return nil
+	}
+	return w.callError(context.Background(), endpoint.OpSend, fmt.Errorf("%w: %d bytes, every message has %d", ErrSize, n, w.size))
+}
+
+// Reserve returns the next free slot, for a message of n bytes, which is the size of a slot; else it
+// is ErrSize. It is ring memory, valid until Commit; nobody else sees it before Publish. It waits
+// and fails as [WriterOf.Slot] does. It panics when n is negative.
+func (w *SlotWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
+	if n < 0 {
+		panic(fmt.Sprintf("ring: Reserve(%d): negative size", n))
+	}
+	return w.reserve(ctx, n, true)
+}
+
+// TryReserve is Reserve that never waits and gives up no message: ErrFull, which counts nothing,
+// when there is no room now.
+func (w *SlotWriter) TryReserve(n int) ([]byte, error) {
+	return w.reserve(context.Background(), n, false)
+}
+
+func (w *SlotWriter) reserve(ctx context.Context, n int, wait bool) ([]byte, error) {
+	w.gate.Enter()
+	if !w.gate.Closed() {
+		w.reserved = false
+		if err := w.checkSize(n); err != nil {
+			w.gate.Leave()
+			return nil, err
+		}
+	}
+	ok, err := w.lookForRoom()
+	if !ok && err == nil {
+		err = ErrFull
+		if wait {
+			err = w.awaitRoom(ctx)
+		}
+	}
+	if err != nil {
+		return nil, w.endCall(ctx, err)
+	}
+	w.prefetch()
+	w.reserved = true
+	buf := bytesAt(w.base, w.tail(), 1, w.mask, w.size)
+	w.gate.Leave()
+	return buf, nil
+}
+
+// Commit stages the reservation as a message. It is not visible yet. When the Writer is closed it
+// does nothing, whatever n is.
+//
+// Preconditions: a reservation is open, and n is the size of a slot.
+func (w *SlotWriter) Commit(n int) {
+	w.gate.Enter()
+	defer w.gate.Leave()
+	switch {
+	case w.gate.Closed():
+	case !w.reserved || n != int(w.size):
+		panic(fmt.Sprintf("ring: Commit(%d) with slots of %d bytes and reserved %v", n, w.size, w.reserved))
+	default:
+		w.staged++
+		w.reserved = false
+	}
+}
+
+// Discard drops the open reservation: nothing of it is sent. Without one it does nothing.
+func (w *SlotWriter) Discard() {
+	w.gate.Enter()
+	if !w.gate.Closed() {
+		w.reserved = false
+	}
+	w.gate.Leave()
+}
+
+// Publish makes all staged messages visible to the Reader and wakes it if it sleeps. With nothing
+// staged it does nothing.
+func (w *SlotWriter) Publish() {
+	w.gate.Enter()
+	if !w.gate.Closed() && w.staged > 0 {
+		w.publishStaged()
+	}
+	w.gate.Leave()
+}
+
+// Flush is Publish: a ring holds nothing back that was published.
+func (w *SlotWriter) Flush() { w.Publish() }
+
+// Send copies msg into a slot and publishes it, with whatever was staged before. It waits and fails
+// as Reserve does; on failure msg was not sent.
+func (w *SlotWriter) Send(ctx context.Context, msg []byte) error {
+	buf, err := w.reserve(ctx, len(msg), true)
+	if err != nil {
+		return err
+	}
+	copy(buf, msg)
+	w.Commit(len(msg))
+	w.Publish()
+	return nil
+}
+
+// SendBatch copies all msgs into slots and publishes them together, or earlier in parts when they do
+// not fit at once. It returns how many were accepted before an error; those are published.
+func (w *SlotWriter) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
+	defer w.Publish()
+	for i, msg := range msgs {
+		buf, err := w.reserve(ctx, len(msg), true)
+		if err != nil {
+			return i, err
+		}
+		copy(buf, msg)
+		w.Commit(len(msg))
+	}
+	return len(msgs), nil
+}
+
+// Window publishes what is staged, and returns free slots that lie in a row, one after the other: at
+// least one, at most most, and fewer where the ring has no more room or wraps around. They are ring
+// memory, valid until PublishN. It waits and fails as Reserve does when there is not one. It panics
+// when most is less than 1.
+func (w *SlotWriter) Window(ctx context.Context, most int) ([]byte, error) {
+	w.Publish()
+	n, err := w.window(ctx, most)
+	if err != nil {
+		return nil, err
+	}
+	return bytesAt(w.base, w.pos, n, w.mask, w.size), nil
+}
+
+// PublishN makes the first n slots of a window visible to the Reader, and wakes it if it sleeps. The
+// others are free again. When the Writer is closed it does nothing.
+//
+// Preconditions: n is from 0 to the number of slots in the window.
+func (w *SlotWriter) PublishN(n int) { w.publishN(n) }
+
+// SlotReader is the consumer's end of a ring with fixed slots that takes bytes: every message has the
+// size of a slot, whatever type the producer has stored there. One goroutine at a time may use it;
+// Close may be called from any. Its calls are those of a [Reader], and windows.
+type SlotReader struct{ slotReader }
+
+// NewSlotReader takes the consumer role in any memory with a valid header of fixed slots. The caller
+// makes sure that there is only one. Errors: ErrOption, ErrType for a ring of records, and
+// ErrCorrupt for cursors that make no sense.
+func NewSlotReader(mem Memory, opt ReaderOptions) (*SlotReader, error) {
+	if err := checkSlots(mem.Geometry, mem.Geometry.SlotSize, 0); err != nil {
+		return nil, err
+	}
+	r := new(SlotReader)
+	if err := r.init(mem, opt); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Next returns the next message without copying it, as [ReaderOf.Next] does.
+func (r *SlotReader) Next(ctx context.Context) ([]byte, error) {
+	if err := r.arrived(ctx, arrivedSlow); err != nil {
+		return nil, err
+	}
+	r.pos++
+	return bytesAt(r.base, r.pos-1, 1, r.mask, r.size), nil
+}
+
+// TryNext is Next that never waits: ErrEmpty when there is no message now, or io.EOF when there will
+// be none.
+func (r *SlotReader) TryNext() ([]byte, error) {
+	if err := r.arrived(context.Background(), tryArrived); err != nil {
+		return nil, err
+	}
+	r.pos++
+	return bytesAt(r.base, r.pos-1, 1, r.mask, r.size), nil
+}
+
+// Release gives the slot of every message taken so far back to the Writer and wakes it if it waits
+// for that. Their slices are invalid from here on.
+func (r *SlotReader) Release() { r.release(r.pos, releaseSlow) }
+
+// Take releases every message taken so far and returns the next one: Release and Next in one call,
+// for a loop that needs a message only until it asks for the next one.
+func (r *SlotReader) Take(ctx context.Context) ([]byte, error) {
+	r.Release()
+	return r.Next(ctx)
+}
+
+// Window takes the next messages that are there and lie in a row, without copying them: at least one,
+// and at most most. It returns their bytes, one message after the other. It waits and fails as Next
+// does when there is none. It panics when most is less than 1.
+func (r *SlotReader) Window(ctx context.Context, most int) ([]byte, error) {
+	n, err := r.window(ctx, most)
+	if err != nil {
+		return nil, err
+	}
+	return bytesAt(r.base, r.pos-n, n, r.mask, r.size), nil
+}
+
+// Receive appends the next message to buf[:0], releases it and returns the result, which is the
+// caller's own. It waits and fails as Next does.
+func (r *SlotReader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
+	msg, err := r.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	buf = append(buf[:0], msg...)
+	r.Release()
+	return buf, nil
+}
+
+// Messages ranges over messages without copying them, releasing each after the body of the loop has
+// run. It ends without an error at io.EOF; any other error, ErrIncomplete included, is the last
+// pair.
+func (r *SlotReader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
+	return messages(ctx, r.Next, r.Release)
+}
+
+// messages is Messages of either end.
+func messages(ctx context.Context, next func(context.Context) ([]byte, error), release func()) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for {
+			msg, err := next(ctx)
+			if err == io.EOF {
+				return
+			}
+			if !yield(msg, err) || err != nil {
+				return // the message of a loop that was left stays unreleased
+			}
+			release()
+		}
+	}
+}
