@@ -86,9 +86,10 @@ type Consumer interface {
 	Close() error
 }
 
-// Both engines are consumers.
+// All engines are consumers.
 var (
 	_ Consumer = (*ring.Reader)(nil)
+	_ Consumer = (*ring.SlotReader)(nil)
 	_ Consumer = (*transfer.Receiver)(nil)
 )
 
@@ -162,13 +163,23 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 		}
 		return r, nil
 	}
-	r, err := ring.OpenSegment(seg, ring.ReaderOptions{
-		Spin: opt.Spin, Keep: opt.Keep, Follow: opt.Follow, OnEnd: opt.OnEnd,
-	})
+	if seg.Geometry().Fixed() {
+		r, err := ring.OpenSlotSegment(seg, opt.ring())
+		if err != nil {
+			return nil, err
+		}
+		return r, nil
+	}
+	r, err := ring.OpenSegment(seg, opt.ring())
 	if err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// ring returns the options of a ring.
+func (opt *ConsumerOptions) ring() ring.ReaderOptions {
+	return ring.ReaderOptions{Spin: opt.Spin, Keep: opt.Keep, Access: opt.Access, Follow: opt.Follow, OnEnd: opt.OnEnd}
 }
 
 // check returns an ErrOption for a value that no mode has, before Open waits. Which mode it is,

@@ -95,7 +95,12 @@ var (
 	ErrNoSpace = shm.ErrNoSpace
 	// ErrMode: the segment is of the other mode.
 	ErrMode = layout.ErrMode
-	// ErrGeometry: the segment has another capacity or other slots, and is in use.
+	// ErrType: the segment has records, or fixed slots of another size or another type than the
+	// caller asks for.
+	ErrType = ring.ErrType
+	// ErrSize: a message has not the size of the fixed slots that it is for.
+	ErrSize = ring.ErrSize
+	// ErrGeometry: the segment has another capacity, other slots or another type, and is in use.
 	ErrGeometry = ring.ErrGeometry
 	// ErrFraming: the segment has unread messages of another framing.
 	ErrFraming = ring.ErrFraming

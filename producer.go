@@ -27,10 +27,10 @@ type Producer interface {
 	// is full makes it wait, unless its policy is another; a transfer at its limit does, if
 	// that is its policy.
 	//
-	// On an error msg was not sent: that is [ErrFull] or [ErrDropped] by the policy of a full
-	// ring, [ErrLimit] or [ErrDropped] by that of a transfer at its limit, [ErrTooLarge],
-	// [ErrCorrupt], the cause of ctx, and of a transfer whatever keeps it from sending for
-	// good: [ErrPeer], [ErrElsewhere], [ErrRemoved] or an error of the kernel.
+	// On an error msg was not sent: that is [ErrFull] or [ErrDropped] by the policy of a full ring,
+	// [ErrLimit] or [ErrDropped] by that of a transfer at its limit, [ErrTooLarge] or [ErrSize],
+	// [ErrCorrupt], the cause of ctx, and of a transfer whatever keeps it from sending for good:
+	// [ErrPeer], [ErrElsewhere], [ErrRemoved] or an error of the kernel.
 	Send(ctx context.Context, msg []byte) error
 	// SendBatch is Send of several, published together, or in parts where they do not fit at
 	// once. It returns how many of them, the first ones, were sent before an error.
@@ -64,8 +64,8 @@ type Producer interface {
 	// exact; one without a monotonic reading is as right as the wall clock. It takes some ns.
 	SetDue(at time.Time)
 
-	// MaxMessage returns the largest message, in bytes: 8 less than the capacity of a ring,
-	// and about as much as the limit of a transfer.
+	// MaxMessage returns the largest message, in bytes: 8 less than the capacity of a ring, the
+	// size of a fixed slot, and about as much as the limit of a transfer.
 	MaxMessage() int
 	// Published returns how many messages this Producer has published, those of earlier
 	// producers of the segment not counted.
@@ -106,9 +106,10 @@ type Producer interface {
 	Abort() error
 }
 
-// Both engines are producers.
+// All engines are producers.
 var (
 	_ Producer = (*ring.Writer)(nil)
+	_ Producer = (*ring.SlotWriter)(nil)
 	_ Producer = (*transfer.Sender)(nil)
 )
 
@@ -128,11 +129,16 @@ type ProducerOptions struct {
 	// Framing tells the consumer how messages were cut from an input.
 	Framing layout.Framing
 
-	// The next four are for ModeRing.
+	// The next five are for ModeRing.
 
 	// Capacity is the size of a ring in bytes, a power of two from 4096 to 2^31; 0 means 1
-	// MiB, or whatever an existing segment has.
+	// MiB, or whatever an existing segment has. Of fixed slots it is the most bytes, and may be
+	// any number.
 	Capacity uint64
+	// SlotSize makes a ring of fixed slots of that many bytes, from 1 to 2^31, in which every
+	// message has that size, and another one is [ErrSize]. 0 makes one of records, whose messages
+	// have any size. [CreateOf] sets it by itself.
+	SlotSize uint64
 	// Slots is the most messages in a ring, at most 2^31; 0 means as many as the capacity
 	// holds, or whatever an existing segment has.
 	Slots uint64
@@ -188,14 +194,26 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 		}
 		return s, nil
 	}
-	w, err := ring.Create(ctx, name, ring.WriterOptions{
-		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, Spin: opt.Spin,
-		Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
-	})
+	if opt.SlotSize > 0 {
+		w, err := ring.CreateSlots(ctx, name, opt.SlotSize, opt.ring())
+		if err != nil {
+			return nil, err
+		}
+		return w, nil
+	}
+	w, err := ring.Create(ctx, name, opt.ring())
 	if err != nil {
 		return nil, err
 	}
 	return w, nil
+}
+
+// ring returns the options of a ring.
+func (opt *ProducerOptions) ring() ring.WriterOptions {
+	return ring.WriterOptions{
+		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, Spin: opt.Spin,
+		Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
+	}
 }
 
 // check returns an ErrOption for a Mode that there is not, and for an option of the other mode:
@@ -214,6 +232,7 @@ func (opt *ProducerOptions) check() error {
 	if opt.Mode == ModeTransfer {
 		of = ModeRing
 		note("Capacity", opt.Capacity != 0)
+		note("SlotSize", opt.SlotSize != 0)
 		note("Slots", opt.Slots != 0)
 		note("OnFull", opt.OnFull != 0)
 		note("Spin", opt.Spin != SpinAdaptive)

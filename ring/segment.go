@@ -56,8 +56,8 @@ func CreateOf[T any](ctx context.Context, name string, opt WriterOptions) (*Writ
 	return w, nil
 }
 
-// CreateSlots is Create for a ring with fixed slots of size bytes, from 1 to 2^31, of no type: every
-// message has that size. An existing segment with records, or with slots of another size, is
+// CreateSlots is Create for a ring with fixed slots of size bytes, from 1 to 2^31, of no type:
+// every message has that size. An existing segment with records, or with slots of another size, is
 // replaced when it has no unread messages and no live consumer, else ErrGeometry.
 func CreateSlots(ctx context.Context, name string, size uint64, opt WriterOptions) (*SlotWriter, error) {
 	w := new(SlotWriter)

@@ -18,10 +18,10 @@ type SlotWriter struct {
 	reserved bool
 }
 
-// NewSlotWriter takes the producer role in any memory with a valid header of fixed slots. The caller
-// makes sure that there is only one. WriterOptions.Capacity and Slots are ignored: the geometry is
-// mem's. Errors: ErrOption, ErrType for a ring of records, and ErrCorrupt for cursors that make no
-// sense.
+// NewSlotWriter takes the producer role in any memory with a valid header of fixed slots. The
+// caller makes sure that there is only one. WriterOptions.Capacity and Slots are ignored: the
+// geometry is mem's. Errors: ErrOption, ErrType for a ring of records, and ErrCorrupt for cursors
+// that make no sense.
 func NewSlotWriter(mem Memory, opt WriterOptions) (*SlotWriter, error) {
 	if err := checkSlots(mem.Geometry, mem.Geometry.SlotSize, 0); err != nil {
 		return nil, err
@@ -41,9 +41,9 @@ func (w *SlotWriter) checkSize(n int) error {
 	return w.callError(context.Background(), endpoint.OpSend, fmt.Errorf("%w: %d bytes, every message has %d", ErrSize, n, w.size))
 }
 
-// Reserve returns the next free slot, for a message of n bytes, which is the size of a slot; else it
-// is ErrSize. It is ring memory, valid until Commit; nobody else sees it before Publish. It waits
-// and fails as [WriterOf.Slot] does. It panics when n is negative.
+// Reserve returns the next free slot, for a message of n bytes, which is the size of a slot; else
+// it is ErrSize. It is ring memory, valid until Commit; nobody else sees it before Publish. It
+// waits and fails as [WriterOf.Slot] does. It panics when n is negative.
 func (w *SlotWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {
 		panic(fmt.Sprintf("ring: Reserve(%d): negative size", n))
@@ -78,7 +78,7 @@ func (w *SlotWriter) reserve(ctx context.Context, n int, wait bool) ([]byte, err
 	}
 	w.prefetch()
 	w.reserved = true
-	buf := bytesAt(w.base, w.tail(), 1, w.mask, w.size)
+	buf := w.bytesAt(w.tail(), 1)
 	w.gate.Leave()
 	return buf, nil
 }
@@ -135,8 +135,8 @@ func (w *SlotWriter) Send(ctx context.Context, msg []byte) error {
 	return nil
 }
 
-// SendBatch copies all msgs into slots and publishes them together, or earlier in parts when they do
-// not fit at once. It returns how many were accepted before an error; those are published.
+// SendBatch copies all msgs into slots and publishes them together, or earlier in parts when they
+// do not fit at once. It returns how many were accepted before an error; those are published.
 func (w *SlotWriter) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	defer w.Publish()
 	for i, msg := range msgs {
@@ -150,32 +150,32 @@ func (w *SlotWriter) SendBatch(ctx context.Context, msgs [][]byte) (int, error) 
 	return len(msgs), nil
 }
 
-// Window publishes what is staged, and returns free slots that lie in a row, one after the other: at
-// least one, at most most, and fewer where the ring has no more room or wraps around. They are ring
-// memory, valid until PublishN. It waits and fails as Reserve does when there is not one. It panics
-// when most is less than 1.
+// Window publishes what is staged, and returns free slots that lie in a row, one after the other:
+// at least one, at most most, and fewer where the ring has no more room or wraps around. They are
+// ring memory, valid until PublishN. It waits and fails as Reserve does when there is not one. It
+// panics when most is less than 1.
 func (w *SlotWriter) Window(ctx context.Context, most int) ([]byte, error) {
 	w.Publish()
 	n, err := w.window(ctx, most)
 	if err != nil {
 		return nil, err
 	}
-	return bytesAt(w.base, w.pos, n, w.mask, w.size), nil
+	return w.bytesAt(w.pos, n), nil
 }
 
-// PublishN makes the first n slots of a window visible to the Reader, and wakes it if it sleeps. The
-// others are free again. When the Writer is closed it does nothing.
+// PublishN makes the first n slots of a window visible to the Reader, and wakes it if it sleeps.
+// The others are free again. When the Writer is closed it does nothing.
 //
 // Preconditions: n is from 0 to the number of slots in the window.
 func (w *SlotWriter) PublishN(n int) { w.publishN(n) }
 
-// SlotReader is the consumer's end of a ring with fixed slots that takes bytes: every message has the
-// size of a slot, whatever type the producer has stored there. One goroutine at a time may use it;
-// Close may be called from any. Its calls are those of a [Reader], and windows.
+// SlotReader is the consumer's end of a ring with fixed slots that takes bytes: every message has
+// the size of a slot, whatever type the producer has stored there. One goroutine at a time may use
+// it; Close may be called from any. Its calls are those of a [Reader], and windows.
 type SlotReader struct{ slotReader }
 
-// NewSlotReader takes the consumer role in any memory with a valid header of fixed slots. The caller
-// makes sure that there is only one. Errors: ErrOption, ErrType for a ring of records, and
+// NewSlotReader takes the consumer role in any memory with a valid header of fixed slots. The
+// caller makes sure that there is only one. Errors: ErrOption, ErrType for a ring of records, and
 // ErrCorrupt for cursors that make no sense.
 func NewSlotReader(mem Memory, opt ReaderOptions) (*SlotReader, error) {
 	if err := checkSlots(mem.Geometry, mem.Geometry.SlotSize, 0); err != nil {
@@ -194,17 +194,17 @@ func (r *SlotReader) Next(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	r.pos++
-	return bytesAt(r.base, r.pos-1, 1, r.mask, r.size), nil
+	return r.bytesAt(r.pos-1, 1), nil
 }
 
-// TryNext is Next that never waits: ErrEmpty when there is no message now, or io.EOF when there will
-// be none.
+// TryNext is Next that never waits: ErrEmpty when there is no message now, or io.EOF when there
+// will be none.
 func (r *SlotReader) TryNext() ([]byte, error) {
 	if err := r.arrived(context.Background(), tryArrived); err != nil {
 		return nil, err
 	}
 	r.pos++
-	return bytesAt(r.base, r.pos-1, 1, r.mask, r.size), nil
+	return r.bytesAt(r.pos-1, 1), nil
 }
 
 // Release gives the slot of every message taken so far back to the Writer and wakes it if it waits
@@ -218,15 +218,15 @@ func (r *SlotReader) Take(ctx context.Context) ([]byte, error) {
 	return r.Next(ctx)
 }
 
-// Window takes the next messages that are there and lie in a row, without copying them: at least one,
-// and at most most. It returns their bytes, one message after the other. It waits and fails as Next
-// does when there is none. It panics when most is less than 1.
+// Window takes the next messages that are there and lie in a row, without copying them: at least
+// one, and at most most. It returns their bytes, one message after the other. It waits and fails as
+// Next does when there is none. It panics when most is less than 1.
 func (r *SlotReader) Window(ctx context.Context, most int) ([]byte, error) {
 	n, err := r.window(ctx, most)
 	if err != nil {
 		return nil, err
 	}
-	return bytesAt(r.base, r.pos-n, n, r.mask, r.size), nil
+	return r.bytesAt(r.pos-n, n), nil
 }
 
 // Receive appends the next message to buf[:0], releases it and returns the result, which is the

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"time"
-	"unsafe"
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
@@ -14,8 +13,8 @@ import (
 	"sluice/shm"
 )
 
-// slotReader is the consumer's end of a ring with fixed slots, but for what is in them. Its index is
-// the number of messages that it has released.
+// slotReader is the consumer's end of a ring with fixed slots, but for what is in them. Its index
+// is the number of messages that it has released.
 type slotReader struct {
 	// What the fast paths use comes first, in one cache line; see slotWriter.
 
@@ -23,9 +22,7 @@ type slotReader struct {
 	stop      layout.Uint64 // how far pos may move in the fast path: to the next sample, or seen. 0 from Close on
 	released  uint64        // messages that are released: Index
 	own, flag *layout.Uint64
-	base      unsafe.Pointer
-	mask      uint64
-	size      uint64
+	slotMemory
 
 	readerSide
 	seen layout.Uint64 // the Writer's index, as last seen. Close loads it too
@@ -54,10 +51,8 @@ func (r *slotReader) init(mem Memory, opt ReaderOptions) error {
 	if err := opt.check(); err != nil {
 		return err
 	}
-	g := mem.Geometry
 	r.readerSide = newReaderSide(mem, opt)
-	r.own, r.base, r.size = &r.ownCursor.Index, slotsOf(mem), g.SlotSize
-	r.mask = g.Capacity/g.SlotSize - 1
+	r.own, r.slotMemory = &r.ownCursor.Index, newSlotMemory(mem)
 	pos, err := r.begin()
 	if err != nil {
 		return err
@@ -283,12 +278,12 @@ func (c nextSlot) Deadlocked() error {
 // and every stream was complete or a Reader was told that it was not; else it stays with the
 // messages that Unread counts. ErrRemoved: there are some, and they are lost.
 //
-// Any goroutine may call it, at any time, and several at once: the first closes, and the others wait
-// for it and return nil. A call that waits returns ErrClosed, and so does every later one; Release
-// gives nothing back then. Messages stay readable until Release and a call for the next one, or
-// until the Reader is no longer reachable. They keep their content if those that were published
-// and not released are no more than 16 MiB; beyond that it changes when a next Reader has released
-// them and the Writer goes on.
+// Any goroutine may call it, at any time, and several at once: the first closes, and the others
+// wait for it and return nil. A call that waits returns ErrClosed, and so does every later one;
+// Release gives nothing back then. Messages stay readable until Release and a call for the next
+// one, or until the Reader is no longer reachable. They keep their content if those that were
+// published and not released are no more than 16 MiB; beyond that it changes when a next Reader has
+// released them and the Writer goes on.
 func (r *slotReader) Close() error {
 	r.closeState.closeLock.Lock()
 	defer r.closeState.closeLock.Unlock()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"time"
-	"unsafe"
 
 	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
@@ -25,9 +24,7 @@ type slotWriter struct {
 	// own is this side's Index. flag is the Reader's sleep flag, or alwaysSet where a publish
 	// needs a full fence: then each takes the slow path, which issues it.
 	own, flag *layout.Uint64
-	base      unsafe.Pointer // of the slots
-	mask      uint64         // their number, a power of two, minus 1
-	size      uint64         // bytes of one
+	slotMemory
 
 	writerSide
 	staged uint64 // messages from pos on that are written, and published next: SlotWriter.Commit
@@ -80,8 +77,7 @@ func (w *slotWriter) init(mem Memory, opt WriterOptions) error {
 	}
 	g := mem.Geometry
 	w.writerSide = newWriterSide(mem, opt)
-	w.own, w.base, w.size = &w.ownCursor.Index, slotsOf(mem), g.SlotSize
-	w.mask = g.Capacity/g.SlotSize - 1
+	w.own, w.slotMemory = &w.ownCursor.Index, newSlotMemory(mem)
 	w.bound = g.MaxMessages()
 	w.step = prefetchSlots(g)
 	pos, err := w.begin(opt)
@@ -124,8 +120,8 @@ func (w *slotWriter) Published() uint64 {
 // SetDue says when the messages that follow were due: when they should have been sent, however long
 // the producer was kept from it. The Reader counts their response times from there. It holds for
 // each message that is published until the next SetDue; the zero Time says that what follows is due
-// at no time, as it is without SetDue. A time with a monotonic reading, as time.Now and sums with it
-// have, is exact.
+// at no time, as it is without SetDue. A time with a monotonic reading, as time.Now and sums with
+// it have, is exact.
 //
 // The Writer's goroutine calls it, at a cost of some ns. When the Writer is closed it does nothing.
 func (w *slotWriter) SetDue(at time.Time) {
@@ -160,8 +156,8 @@ func tryRoom(w *slotWriter, ctx context.Context) error {
 	return w.endCall(ctx, err)
 }
 
-// lookForRoom reports whether the next slot is free. It looks at the Reader if what was last seen of
-// it leaves no room.
+// lookForRoom reports whether the next slot is free. It looks at the Reader if what was last seen
+// of it leaves no room.
 func (w *slotWriter) lookForRoom() (bool, error) {
 	if w.gate.Closed() { // and Close may be using the rest of w
 		return false, ErrClosed
@@ -260,7 +256,7 @@ func (w *slotWriter) prefetch() {
 // prefetchAt prefetches n slots from a message on, if they are free and do not wrap around.
 func (w *slotWriter) prefetchAt(from, n uint64) {
 	if from+n <= w.limit && from&w.mask+n <= w.mask+1 {
-		cpu.PrefetchWrite((*byte)(w.slot(from)), int((n*w.size+63)/64))
+		cpu.PrefetchWrite(&w.bytesAt(from, n)[0], int((n*w.size+63)/64))
 	}
 }
 
@@ -412,10 +408,10 @@ func (w *slotWriter) Drain(ctx context.Context) error {
 // and has taken everything; else it stays with the messages that Unread counts. ErrRemoved: there
 // are some, and they are lost.
 //
-// Any goroutine may call it, at any time, and several at once: the first closes, and the others wait
-// for it and return nil. A call that waits returns ErrClosed, and so does every later one; Publish
-// does nothing then. Slots stay readable and writable until the next call for one, or until the
-// Writer is no longer reachable; what is written there is discarded.
+// Any goroutine may call it, at any time, and several at once: the first closes, and the others
+// wait for it and return nil. A call that waits returns ErrClosed, and so does every later one;
+// Publish does nothing then. Slots stay readable and writable until the next call for one, or until
+// the Writer is no longer reachable; what is written there is discarded.
 func (w *slotWriter) Close() error { return w.close(false) }
 
 // Abort is Close that gives up: the stream ends as [layout.EndFailed], so that the Reader gets

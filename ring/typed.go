@@ -36,9 +36,9 @@ func NewWriterOf[T any](mem Memory, opt WriterOptions) (*WriterOf[T], error) {
 // before that. Its old content is unspecified. Slot again without Publish returns the same slot.
 //
 // When the ring is full it does what the policy says: Block waits until there is room, ctx is done
-// (its cause is returned) or the segment is found to be corrupt (ErrCorrupt); Drop returns ErrDropped
-// and Fail ErrFull, and each counts a message that was given up, in the header's Dropped or
-// RefusedMessages. After Close it is ErrClosed.
+// (its cause is returned) or the segment is found to be corrupt (ErrCorrupt); Drop returns
+// ErrDropped and Fail ErrFull, and each counts a message that was given up, in the header's Dropped
+// or RefusedMessages. After Close it is ErrClosed.
 func (w *WriterOf[T]) Slot(ctx context.Context) (*T, error) {
 	if err := w.room(ctx, roomSlow); err != nil {
 		return nil, err
@@ -105,11 +105,11 @@ func (w *WriterOf[T]) Window(ctx context.Context, most int) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return valuesAt[T](w.base, w.pos, n, w.mask), nil
+	return valuesAt[T](&w.slotMemory, w.pos, n), nil
 }
 
-// PublishN makes the first n slots of a window visible to the Reader, and wakes it if it sleeps. The
-// others are free again. When the Writer is closed it does nothing.
+// PublishN makes the first n slots of a window visible to the Reader, and wakes it if it sleeps.
+// The others are free again. When the Writer is closed it does nothing.
 //
 // Preconditions: n is from 0 to the length of the window.
 func (w *WriterOf[T]) PublishN(n int) { w.publishN(n) }
@@ -136,14 +136,14 @@ func NewReaderOf[T any](mem Memory, opt ReaderOptions) (*ReaderOf[T], error) {
 	return r, nil
 }
 
-// Next returns the next value without copying it. It is ring memory: valid until Release, and not to
-// be written to; the Writer gets the slot back only then. Next may be called again before Release
-// to hold several.
+// Next returns the next value without copying it. It is ring memory: valid until Release, and not
+// to be written to; the Writer gets the slot back only then. Next may be called again before
+// Release to hold several.
 //
-// When the ring is empty it waits until there is a message, ctx is done (its cause is returned), the
-// producer has closed and everything was taken (io.EOF, or ErrIncomplete, unless Follow is set), the
-// caller holds so much that the Writer cannot go on (ErrUnreleased), or the segment is found to be
-// corrupt (ErrCorrupt). After an error nothing was taken.
+// When the ring is empty it waits until there is a message, ctx is done (its cause is returned),
+// the producer has closed and everything was taken (io.EOF, or ErrIncomplete, unless Follow is
+// set), the caller holds so much that the Writer cannot go on (ErrUnreleased), or the segment is
+// found to be corrupt (ErrCorrupt). After an error nothing was taken.
 func (r *ReaderOf[T]) Next(ctx context.Context) (*T, error) {
 	if err := r.arrived(ctx, arrivedSlow); err != nil {
 		return nil, err
@@ -153,8 +153,8 @@ func (r *ReaderOf[T]) Next(ctx context.Context) (*T, error) {
 	return valueAt[T](r.base, pos, r.mask), nil
 }
 
-// TryNext is Next that never waits: ErrEmpty when there is no message now, or io.EOF when there will
-// be none.
+// TryNext is Next that never waits: ErrEmpty when there is no message now, or io.EOF when there
+// will be none.
 func (r *ReaderOf[T]) TryNext() (*T, error) {
 	if err := r.arrived(context.Background(), tryArrived); err != nil {
 		return nil, err
@@ -168,8 +168,8 @@ func (r *ReaderOf[T]) TryNext() (*T, error) {
 // for that. They are invalid from here on.
 func (r *ReaderOf[T]) Release() { r.release(r.pos, releaseSlow) }
 
-// Pop returns a copy of the next value and releases it, with all that is held. It waits and fails as
-// Next does, and then returns the zero value.
+// Pop returns a copy of the next value and releases it, with all that is held. It waits and fails
+// as Next does, and then returns the zero value.
 func (r *ReaderOf[T]) Pop(ctx context.Context) (v T, err error) {
 	if err = r.arrived(ctx, arrivedSlow); err == nil {
 		v = *valueAt[T](r.base, r.pos, r.mask)
@@ -198,13 +198,13 @@ func (r *ReaderOf[T]) Window(ctx context.Context, most int) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return valuesAt[T](r.base, r.pos-n, n, r.mask), nil
+	return valuesAt[T](&r.slotMemory, r.pos-n, n), nil
 }
 
 // Values ranges over copies of the values. It takes what is there as one window of at most
-// maxValues, and releases that when the loop has come to its end, or is left: then with the value of
-// the body that has left it, and what comes after that is for the next call. It ends without an error
-// at io.EOF; any other error, ErrIncomplete included, is the last pair.
+// maxValues, and releases that when the loop has come to its end, or is left: then with the value
+// of the body that has left it, and what comes after that is for the next call. It ends without an
+// error at io.EOF; any other error, ErrIncomplete included, is the last pair.
 func (r *ReaderOf[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -253,8 +253,8 @@ func typeOf[T any]() (size, fingerprint uint64, err error) {
 	return uint64(t.Size()), layout.Fingerprint(text), nil
 }
 
-// checkSlots returns ErrType when a ring has no fixed slots of that size and that fingerprint, where
-// 0 fits every other.
+// checkSlots returns ErrType when a ring has no fixed slots of that size and that fingerprint,
+// where 0 fits every other.
 func checkSlots(g layout.Geometry, size, fingerprint uint64) error {
 	switch {
 	case !g.Fixed():
