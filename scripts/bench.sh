@@ -38,7 +38,8 @@ done
 rounds=${rounds:-5}
 [[ $rounds =~ ^[1-9][0-9]?$ ]] || mistake "--rounds: invalid number \"$rounds\": want an integer from 1 to 99"
 jobs=()
-for job in "throughput 8" "throughput 64" "throughput 1024" "throughput 65536" "throughput 1048576" "roundtrip 8" "roundtrip 8 spin"; do
+for job in "throughput 8" "throughput 64" "throughput 1024" "throughput 65536" "throughput 1048576" "roundtrip 8" "roundtrip 8 spin" \
+    "paced 8 1000" "paced 8 100000"; do
     [[ ! $job =~ $chosen ]] || jobs+=("$job")
 done
 [ ${#jobs[@]} -gt 0 ] || mistake "--jobs: nothing matches \"$chosen\""
@@ -86,8 +87,8 @@ labels=() commands=() missing=() # in the order of the tables
 [ ${#missing[@]} -eq 0 ] || printf '%s\n' "${missing[@]}"
 [ ${#labels[@]} -gt 0 ] || mistake "--peers: nothing matches \"$only\""
 
-# measure COMMAND JOB MESSAGES runs a peer once. It sets seconds, cpu and us, or fails and
-# sets outcome to the reason.
+# measure COMMAND JOB MESSAGES runs a peer once. It sets seconds, us and measured, all figures
+# that the peer has printed, or fails and sets outcome to the reason.
 measure() {
     local command kind bytes more code=0
     read -r -a command <<<"$1"
@@ -97,15 +98,16 @@ measure() {
     running=$!
     wait "$running" || code=$?
     running=
-    seconds='' cpu=''
-    read -r seconds cpu <"$work/answer" || true
-    if [ $code = 0 ] && [[ "$seconds $cpu" =~ ^[0-9]+\.[0-9]{6}\ [0-9]+\.[0-9]{6}$ ]]; then
+    measured=''
+    read -r measured <"$work/answer" || true
+    seconds=${measured%% *}
+    if [ $code = 0 ] && [[ "$measured" =~ ^[0-9]+\.[0-9]{6}(\ [0-9]+\.[0-9]+)+$ ]]; then
         us=$((10#${seconds/./}))
         return
     fi
     tidy
     case $code in
-    0) outcome=${seconds:-no answer} ;; # "unsupported"
+    0) outcome=${measured:-no answer} ;; # "unsupported"
     124 | 137) outcome="not finished after 20 s" ;;
     *) outcome="exit code $code, $(head -n 1 "$work/complaint")" ;;
     esac
@@ -118,7 +120,7 @@ measure() {
 # before each measurement.
 line() { if measure ./futex_words "roundtrip 8 spin" 20000; then ns=$((us / 20)); else ns=-1; fi; }
 
-record() { printf '%s|%s|%s|%s|%s|%s|%s\n' "$1" "$2" "$round" "$3" "$seconds" "$cpu" "$ns" >>"$work/figures"; }
+record() { echo "$1|$2|$round|$3|$ns|${measured// /|}" >>"$work/figures"; }
 
 # attempt PEER JOB records one measurement that takes about the target time, if the peer
 # supports the job.
@@ -129,7 +131,7 @@ attempt() {
     case $count,$2 in
     none,*) return ;;
     ,*1048576) messages=20 ;;
-    ,*65536) messages=200 ;;
+    ,*65536 | ,*" 1000") messages=200 ;;
     ,*) messages=1000 ;;
     *) messages=$count ;;
     esac

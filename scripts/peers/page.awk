@@ -7,10 +7,13 @@ BEGIN {
     name["throughput 1048576"] = "1 MiB"
     name["roundtrip 8"] = "round trip, both sides sleeping"
     name["roundtrip 8 spin"] = "round trip, both spinning"
+    name["paced 8 1000"] = "paced, 1,000 messages per second"
+    name["paced 8 100000"] = "paced, 100,000 messages per second"
     boost = "boost::lockfree::spsc_queue"
     futex = "futex words, in C"
 }
 
+function paced(job) { return job ~ /^paced/ }
 function roundtrip(job) { return job ~ /^roundtrip/ }
 function bytes(job,    part) { return split(job, part, " ") ? part[2] : 0 }
 function unit(job) { return roundtrip(job) ? "us" : bytes(job) > 1024 ? "GB/s" : "M msg/s" }
@@ -26,12 +29,13 @@ function head(cells) {
 # peer reaches.
 function floor(peer, job) { return job ~ /spin/ ? "line of " peer : roundtrip(job) ? futex : "memcpy" }
 function share(peer, job) {
-    if (roundtrip(job)) return ratio(floor(peer, job), peer, job)
-    return ratio(peer, "memcpy", job) * (bytes(job) > 1024 ? 1 : bytes(job) / 1e3)
+    if (roundtrip(job)) return ratio(value, floor(peer, job), peer, job)
+    return ratio(value, peer, "memcpy", job) * (bytes(job) > 1024 ? 1 : bytes(job) / 1e3)
 }
 
 function medians(    p, j, v, titles, units, cells) {
     for (j = 1; j <= all; j++) {
+        if (paced(job[j])) continue
         titles = titles " " name[job[j]] " |"
         units = units " " unit(job[j]) " |"
     }
@@ -41,15 +45,17 @@ function medians(    p, j, v, titles, units, cells) {
     for (p = 1; p <= many; p++) {
         cells = ""
         for (j = 1; j <= all; j++) {
+            if (paced(job[j])) continue
             v = middle(value, peer[p], job[j])
             cells = cells " " (v < 0 ? "-" : digits(v)) " |"
         }
-        print "| " peer[p] " |" cells
+        if (cells ~ /[0-9]/) print "| " peer[p] " |" cells
     }
 }
 
 function floors(    p, j, v, titles, limits, refills, cells) {
     for (j = 1; j <= all; j++) {
+        if (paced(job[j])) continue
         titles = titles " " name[job[j]] " |"
         v = middle(value, floor(peer[1], job[j]), job[j])
         limits = limits " " (v < 0 ? "-" : digits(v) (roundtrip(job[j]) ? " us" : " GB/s")) " |"
@@ -69,10 +75,11 @@ function floors(    p, j, v, titles, limits, refills, cells) {
         if (peer[p] !~ /^sluice/) continue
         cells = ""
         for (j = 1; j <= all; j++) {
+            if (paced(job[j])) continue
             v = 100 * share(peer[p], job[j])
             cells = cells " " (v < 0 ? "-" : sprintf(v < 9.95 ? "%.1f %%" : "%.0f %%", v)) " |"
         }
-        print "| " peer[p] " |" cells
+        if (cells ~ /[0-9]/) print "| " peer[p] " |" cells
     }
 }
 
@@ -81,7 +88,7 @@ function beside(    p, j, w, v, where, titles, column, columns, part, cells) {
     split("near far", where, " ")
     for (j = 1; j <= all; j++)
         for (w = 1; w <= 2; w++) {
-            ratio(boost, boost, job[j], where[w])
+            ratio(value, boost, boost, job[j], where[w])
             if (!count) continue
             titles = titles " " name[job[j]] ", " where[w] " |"
             column[++columns] = job[j] "|" where[w]
@@ -97,24 +104,33 @@ function beside(    p, j, w, v, where, titles, column, columns, part, cells) {
         cells = ""
         for (j = 1; j <= columns; j++) {
             split(column[j], part, "|")
-            v = ratio(peer[p], boost, part[1], part[2])
+            v = ratio(value, peer[p], boost, part[1], part[2])
             cells = cells " " times(v) (count ? " (" count ")" : "") " |"
         }
-        print "| " peer[p] " |" cells
+        if (cells ~ /[0-9]/) print "| " peer[p] " |" cells
     }
 }
 
-# table prints the results of a job.
+# responses prints the results of a paced job.
+function responses(job,    p, v) {
+    head(" median, us | 99th percentile, us | CPU us per message | CPU, times " peer[1] " |")
+    for (p = 1; p <= many; p++) {
+        v = middle(value, peer[p], job)
+        if (v < 0) continue
+        printf "| %s | %s | %s | %s | %s |\n", peer[p], digits(v), digits(middle(late, peer[p], job)), digits(middle(cpu, peer[p], job)),
+            times(ratio(cpu, peer[p], peer[1], job))
+    }
+}
+
+# table prints the results of another job.
 function table(job,    p, v, cells, better, more) {
     more = !roundtrip(job)
-    print "\n## " toupper(substr(name[job], 1, 1)) substr(name[job], 2) "\n"
-    if (!more) print "8 bytes to the other side and back, one at a time.\n"
     head(" " unit(job) " | lowest to highest | times " peer[1] " | CPU s per million |")
     for (p = 1; p <= many; p++) {
         v = middle(value, peer[p], job)
         if (v < 0) continue
         cells = " " digits(v) " | " digits(low) " to " digits(high) " | "
-        v = ratio(peer[p], peer[1], job)
+        v = ratio(value, peer[p], peer[1], job)
         if (p > 1 && (more ? v >= 1.005 : v < 0.995)) {
             if (peer[p] !~ /^sluice/) better = better (better ? ", " : "") peer[p] " (" times(v) ")"
             cells = cells "**" times(v) "**"
@@ -130,5 +146,14 @@ END {
     medians()
     floors()
     beside()
-    for (j = 1; j <= all; j++) table(job[j])
+    for (j = 1; j <= all; j++) {
+        print "\n## " toupper(substr(name[job[j]], 1, 1)) substr(name[job[j]], 2) "\n"
+        if (roundtrip(job[j])) print "8 bytes to the other side and back, one at a time.\n"
+        if (paced(job[j])) {
+            print "A sends 8 bytes when they are due and sleeps in between; B sleeps until they come. The response is the time from when"
+            print "a message was due until it was read, so it includes the timer that wakes A.\n"
+            responses(job[j])
+        } else
+            table(job[j])
+    }
 }

@@ -59,7 +59,7 @@ machine() {
     version=$(expand zmq.h ZMQ_VERSION_MAJOR.ZMQ_VERSION_MINOR.ZMQ_VERSION_PATCH) && libraries+=("ZeroMQ $version")
     version=$(expand nng/nng.h NNG_MAJOR_VERSION.NNG_MINOR_VERSION.NNG_PATCH_VERSION) && libraries+=("nng $version")
     [ ${#libraries[@]} -gt 0 ] && echo "| libraries | $(printf '%s; ' "${libraries[@]}" | sed 's/; $//') |"
-    awk -F'|' '$7 >= 0 {print $7}' "$work/figures" | sort -n |
+    awk -F'|' '$5 >= 0 {print $5}' "$work/figures" | sort -n |
         awk '{v[NR] = $1} END {if (NR) printf "| a cache line to the other core and back | %.0f ns (%.0f to %.0f) |\n", v[int((NR + 1) / 2)], v[1], v[NR]}'
     echo "| other work meanwhile | $busy % of one processor |"
     echo "| date | $(date -u +%F) |"
