@@ -39,7 +39,7 @@ rounds=${rounds:-5}
 [[ $rounds =~ ^[1-9][0-9]?$ ]] || mistake "--rounds: invalid number \"$rounds\": want an integer from 1 to 99"
 jobs=()
 for job in "throughput 8" "throughput 64" "throughput 1024" "throughput 65536" "throughput 1048576" "roundtrip 8" "roundtrip 8 spin" \
-    "paced 8 1000" "paced 8 100000"; do
+    "throughput 4" "paced 8 1000" "paced 8 100000"; do
     [[ ! $job =~ $chosen ]] || jobs+=("$job")
 done
 [ ${#jobs[@]} -gt 0 ] || mistake "--jobs: nothing matches \"$chosen\""

@@ -7,6 +7,7 @@ BEGIN {
     name["throughput 1048576"] = "1 MiB"
     name["roundtrip 8"] = "round trip, both sides sleeping"
     name["roundtrip 8 spin"] = "round trip, both spinning"
+    name["throughput 4"] = "8 slots of 4 B"
     name["paced 8 1000"] = "paced, 1,000 messages per second"
     name["paced 8 100000"] = "paced, 100,000 messages per second"
     boost = "boost::lockfree::spsc_queue"
@@ -14,6 +15,7 @@ BEGIN {
 }
 
 function paced(job) { return job ~ /^paced/ }
+function overview(job) { return !paced(job) && job != "throughput 4" } # is in the tables of several jobs
 function roundtrip(job) { return job ~ /^roundtrip/ }
 function bytes(job,    part) { return split(job, part, " ") ? part[2] : 0 }
 function unit(job) { return roundtrip(job) ? "us" : bytes(job) > 1024 ? "GB/s" : "M msg/s" }
@@ -35,7 +37,7 @@ function share(peer, job) {
 
 function medians(    p, j, v, titles, units, cells) {
     for (j = 1; j <= all; j++) {
-        if (paced(job[j])) continue
+        if (!overview(job[j])) continue
         titles = titles " " name[job[j]] " |"
         units = units " " unit(job[j]) " |"
     }
@@ -45,7 +47,7 @@ function medians(    p, j, v, titles, units, cells) {
     for (p = 1; p <= many; p++) {
         cells = ""
         for (j = 1; j <= all; j++) {
-            if (paced(job[j])) continue
+            if (!overview(job[j])) continue
             v = middle(value, peer[p], job[j])
             cells = cells " " (v < 0 ? "-" : digits(v)) " |"
         }
@@ -55,7 +57,7 @@ function medians(    p, j, v, titles, units, cells) {
 
 function floors(    p, j, v, titles, limits, refills, cells) {
     for (j = 1; j <= all; j++) {
-        if (paced(job[j])) continue
+        if (!overview(job[j])) continue
         titles = titles " " name[job[j]] " |"
         v = middle(value, floor(peer[1], job[j]), job[j])
         limits = limits " " (v < 0 ? "-" : digits(v) (roundtrip(job[j]) ? " us" : " GB/s")) " |"
@@ -75,7 +77,7 @@ function floors(    p, j, v, titles, limits, refills, cells) {
         if (peer[p] !~ /^sluice/) continue
         cells = ""
         for (j = 1; j <= all; j++) {
-            if (paced(job[j])) continue
+            if (!overview(job[j])) continue
             v = 100 * share(peer[p], job[j])
             cells = cells " " (v < 0 ? "-" : sprintf(v < 9.95 ? "%.1f %%" : "%.0f %%", v)) " |"
         }
@@ -100,7 +102,7 @@ function beside(    p, j, w, v, where, titles, column, columns, part, cells) {
     print "which it was the same for both; their number is in parentheses. Throughput: more is better; round trip: less.\n"
     head(titles)
     for (p = 1; p <= many; p++) {
-        if (peer[p] !~ /^sluice ring/) continue
+        if (peer[p] !~ /^sluice .*ring/) continue
         cells = ""
         for (j = 1; j <= columns; j++) {
             split(column[j], part, "|")
@@ -122,24 +124,28 @@ function responses(job,    p, v) {
     }
 }
 
-# table prints the results of another job.
-function table(job,    p, v, cells, better, more) {
+# table prints the results of another job. The first peer that has any is what the others are
+# compared with.
+function table(job,    p, v, base, cells, better, more) {
     more = !roundtrip(job)
-    head(" " unit(job) " | lowest to highest | times " peer[1] " | CPU s per million |")
     for (p = 1; p <= many; p++) {
         v = middle(value, peer[p], job)
         if (v < 0) continue
+        if (!base) {
+            base = peer[p]
+            head(" " unit(job) " | lowest to highest | times " base " | CPU s per million |")
+        }
         cells = " " digits(v) " | " digits(low) " to " digits(high) " | "
-        v = ratio(value, peer[p], peer[1], job)
-        if (p > 1 && (more ? v >= 1.005 : v < 0.995)) {
+        v = ratio(value, peer[p], base, job)
+        if (peer[p] != base && (more ? v >= 1.005 : v < 0.995)) {
             if (peer[p] !~ /^sluice/) better = better (better ? ", " : "") peer[p] " (" times(v) ")"
             cells = cells "**" times(v) "**"
         } else
             cells = cells times(v)
         print "| " peer[p] " |" cells " | " digits(middle(cpu, peer[p], job)) " |"
     }
-    if (better) printf "\n%s than %s: %s.\n", more ? "Faster" : "Quicker", peer[1], better
-    else printf "\nNone of the others is %s than %s.\n", more ? "faster" : "quicker", peer[1]
+    if (better) printf "\n%s than %s: %s.\n", more ? "Faster" : "Quicker", base, better
+    else printf "\nNone of the others is %s than %s.\n", more ? "faster" : "quicker", base
 }
 
 END {
@@ -149,6 +155,8 @@ END {
     for (j = 1; j <= all; j++) {
         print "\n## " toupper(substr(name[job[j]], 1, 1)) substr(name[job[j]], 2) "\n"
         if (roundtrip(job[j])) print "8 bytes to the other side and back, one at a time.\n"
+        if (job[j] == "throughput 4")
+            print "A ring with 8 slots for an Int32 each, as in the JavaScript program that sluice is modelled on. Both sides may sleep.\n"
         if (paced(job[j])) {
             print "A sends 8 bytes when they are due and sleeps in between; B sleeps until they come. The response is the time from when"
             print "a message was due until it was read, so it includes the timer that wakes A.\n"

@@ -90,13 +90,14 @@ static inline void parse(int argc, char **argv) {
         peer.period = rate ? 1000000000 / rate : 0;
     }
     if (argc - peer.spin - paced != 6 || (!peer.roundtrip && !paced && strcmp(argv[1], "throughput") != 0) ||
-        (paced && (peer.spin || peer.period == 0)) || peer.bytes == 0 || peer.bytes % 8 != 0 || peer.messages == 0) {
+        (paced && (peer.spin || peer.period == 0)) || peer.bytes == 0 || peer.messages == 0) {
         fprintf(stderr,
                 "usage: %s throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]\n"
                 "       %s paced BYTES MESSAGES CPU_A CPU_B RATE\n",
                 argv[0], argv[0]);
         exit(2);
     }
+    if (peer.bytes % 8 != 0) unsupported();
 }
 
 static inline void *shared_memory(size_t bytes) {

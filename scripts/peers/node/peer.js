@@ -1,25 +1,32 @@
 // Shared by the two programs for Node.js: the command line, the payload and the output
 // of ../peer.h. Side A is the main thread and side B a worker of one process; each is
 // pinned to its processor by taskset. The words of a message are doubles, which
-// JavaScript reads fastest.
+// JavaScript reads fastest; a message of 4 bytes is an Int32.
 'use strict';
 const { execFileSync } = require('child_process');
 const { readlinkSync, writeSync } = require('fs');
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 
+function unsupported() {
+  console.log('unsupported');
+  process.exit(0);
+}
+
 function parse(args) {
   const [kind, bytes, messages, a, b, spin] = args;
-  if (kind === 'paced') {
-    console.log('unsupported');
-    process.exit(0);
-  }
+  if (kind === 'paced') unsupported();
   const job = { roundtrip: kind === 'roundtrip', bytes: +bytes, messages: +messages, cpu: [+a, +b], spin: spin === 'spin' };
-  if ((kind !== 'throughput' && kind !== 'roundtrip') || args.length !== (job.spin ? 6 : 5) || !(job.bytes > 0) || job.bytes % 8 || !(job.messages > 0)) {
+  if ((kind !== 'throughput' && kind !== 'roundtrip') || args.length !== (job.spin ? 6 : 5) || !(job.bytes > 0) || !(job.messages > 0)) {
     console.error('usage: node PEER throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]');
     process.exit(2);
   }
+  if (job.bytes % 8 && job.bytes !== 4) unsupported();
   return job;
 }
+
+// words of a message, and their type.
+const length = ({ bytes }) => Math.max(1, bytes / 8);
+const type = ({ bytes }) => (bytes === 4 ? Int32Array : Float64Array);
 
 const taskset = (...args) => execFileSync('taskset', args, { stdio: ['ignore', 'ignore', 'inherit'] });
 
@@ -61,7 +68,7 @@ function main(file, memory, a, b) {
   if (!isMainThread) {
     const { job, shared } = workerData;
     pin(job);
-    const want = (job.bytes / 8) * ((job.messages * (job.messages - 1)) / 2);
+    const want = length(job) * ((job.messages * (job.messages - 1)) / 2);
     b(job, shared, (sum) => sum === want || fail(`the sum is ${sum}, not ${want}`), parentPort);
     return;
   }
@@ -85,4 +92,4 @@ function main(file, memory, a, b) {
   });
 }
 
-module.exports = { main, warmUp, words, fail };
+module.exports = { main, warmUp, words, length, type, unsupported, fail };

@@ -6,7 +6,7 @@
 // postMessage never blocks. To bound memory, A waits for B after every 10,000 messages
 // or 64 MiB, whichever comes first.
 'use strict';
-const { main, warmUp, words, fail } = require('./peer.js');
+const { main, warmUp, words, unsupported, fail } = require('./peer.js');
 
 const memory = () => new SharedArrayBuffer(4); // messages that B has read
 
@@ -17,10 +17,7 @@ function message(job, number) {
 }
 
 function a(job, memory, worker, watch) {
-  if (job.spin) {
-    console.log('unsupported');
-    process.exit(0);
-  }
+  if (job.spin || job.bytes % 8) unsupported();
   const read = new Int32Array(memory);
   const send = (number) => {
     const buffer = message(job, number);

@@ -4,17 +4,18 @@
 //
 //   node scripts/peers/node/shared_ring.js throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
 'use strict';
-const { main, warmUp, words, fail } = require('./peer.js');
+const { main, warmUp, words, length, type, fail } = require('./peer.js');
 
 const SLOTS = 8;
 const WRITE = 0, READ = 32; // on separate cache lines
 const CONTROL = 256; // bytes
 
 class Ring {
-  constructor(memory, way, { bytes, spin }) {
+  constructor(memory, way, job) {
+    const { bytes, spin } = job;
     const start = way * (CONTROL + SLOTS * bytes);
     this.control = new Int32Array(memory, start, CONTROL / 4);
-    this.slots = Array.from({ length: SLOTS }, (_, i) => new Float64Array(memory, start + CONTROL + i * bytes, bytes / 8));
+    this.slots = Array.from({ length: SLOTS }, (_, i) => new (type(job))(memory, start + CONTROL + i * bytes, length(job)));
     this.spin = spin;
     this.at = 0; // messages sent or received
   }
@@ -46,7 +47,7 @@ function a(job, memory, worker, watch) {
   const there = new Ring(memory, 0, job), back = new Ring(memory, 1, job);
   const ask = (number) => {
     there.put(number);
-    if (back.take() !== (job.bytes / 8) * number) fail(`echo ${number} is not what was sent`);
+    if (back.take() !== length(job) * number) fail(`echo ${number} is not what was sent`);
   };
   const one = job.roundtrip ? ask : (number) => there.put(number);
   for (let i = 0; i < warmUp(job); i++) one(0);

@@ -10,9 +10,13 @@
 //	send      ring: Send and Take, one publish per message
 //	reserve   ring: Reserve, Commit, Publish and Next, Release: no copy
 //	batch     ring: the same, up to 64 messages per publish and release
+//	typed     ring of fixed slots: Slot, Publish and Next, Release
+//	value     the same: Push and Pop
+//	windows   the same: Window, PublishN and Window, Release
 //	sealed    transfer: a sealed memfd per message
 //	packed    transfer: packed into buffers of 64 KiB
 //	recycled  transfer: a buffer per message, which is returned and reused
+//	packed-recycled
 //
 // The segments are $PEER_NAME, and $PEER_NAME.back for echoes.
 package main
@@ -21,11 +25,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
-
-	"sluice"
-	"sluice/ring"
-	"sluice/transfer"
 )
 
 // job is a parsed command line.
@@ -64,28 +65,33 @@ func parse(args []string) (job, error) {
 	j.messages, err[1] = strconv.ParseUint(args[3], 10, 64)
 	j.cpu[0], err[2] = strconv.Atoi(args[4])
 	j.cpu[1], err[3] = strconv.Atoi(args[5])
-	if errors.Join(err[:]...) != nil || j.bytes <= 0 || j.bytes%8 != 0 || j.messages == 0 {
+	if errors.Join(err[:]...) != nil || j.bytes <= 0 || j.messages == 0 {
 		return job{}, errUsage
 	}
 	return j, nil
 }
 
-// isRing and supported tell the forms apart.
-func (j job) isRing() bool { return j.form == "send" || j.form == "reserve" || j.form == "batch" }
+// isTyped and isTransfer tell the forms apart: the others are a ring of records.
+func (j job) isTyped() bool { return slices.Contains([]string{"typed", "value", "windows"}, j.form) }
+func (j job) isTransfer() bool {
+	return slices.Contains([]string{"sealed", "packed", "recycled", "packed-recycled"}, j.form)
+}
 
 func (j job) supported() (bool, error) {
-	if j.period > 0 {
-		return j.form == "send", nil
-	}
+	whole := j.bytes%8 == 0
 	switch j.form {
 	case "send":
-		return true, nil
+		return whole, nil
 	case "reserve", "batch":
-		return !j.roundtrip, nil // with single messages of 8 bytes it is the same as send
+		return whole && !j.roundtrip && j.period == 0, nil // with single messages of 8 bytes it is the same as send
+	case "typed":
+		return j.hasType() && j.period == 0, nil
+	case "value", "windows":
+		return j.hasType() && !j.roundtrip && j.period == 0, nil
 	case "sealed", "recycled":
-		return !j.spin, nil // a wait for a socket always sleeps
-	case "packed":
-		return !j.roundtrip && j.bytes < packed/2, nil // a larger message has a separate buffer
+		return whole && !j.spin && j.period == 0, nil // a wait for a socket always sleeps
+	case "packed", "packed-recycled":
+		return whole && !j.roundtrip && j.period == 0 && j.bytes < packed/2, nil // a larger message has a separate buffer
 	}
 	return false, fmt.Errorf("no form %q\n%w", j.form, errUsage)
 }
@@ -93,47 +99,56 @@ func (j job) supported() (bool, error) {
 // warmUp is how many messages are sent before the measured ones: one to connect, and in
 // transfer mode enough to create the buffers.
 func (j job) warmUp() uint64 {
-	if j.isRing() || j.roundtrip {
+	if !j.isTransfer() || j.roundtrip {
 		return 1
 	}
 	return min(2048, 2*limit/uint64(j.bytes))
 }
 
-func (j job) create(name string) (sluice.Producer, error) {
-	opt := sluice.ProducerOptions{Fresh: true, Capacity: j.capacity(), Spin: j.spinFor()}
-	if !j.isRing() {
-		opt = sluice.ProducerOptions{Mode: sluice.ModeTransfer, Fresh: true, Limit: limit, Recycle: j.form == "recycled"}
-		if j.form == "packed" {
-			opt.Buffer = packed
-		}
-	}
-	return sluice.Create(ctx, name, opt)
+// sender sends messages to the other side, and receiver reads them. Numbers begin with 0.
+type sender interface {
+	send(n uint64) error // n messages, in the way of the form
+	sendOne(number uint64) error
+	Close() error
 }
 
-func (j job) open(name string) (sluice.Consumer, error) {
-	return sluice.Open(ctx, name, sluice.ConsumerOptions{Spin: j.spinFor()})
+type receiver interface {
+	read(n uint64) (sum uint64, err error) // of all words
+	readOne() (sum uint64, err error)
+	Close() error
 }
 
-// sendAll sends n messages with the faster calls of the mode.
-func (j job) sendAll(p sluice.Producer, n uint64) error {
-	switch p := p.(type) {
-	case *ring.Writer:
-		return j.sendRing(p, n)
-	case *transfer.Sender:
-		return j.sendTransfer(p, n)
+// hasType reports whether create and open have a type of the size.
+func (j job) hasType() bool { return slices.Contains([]int{4, 8, 64, 1024}, j.bytes) }
+
+func (j job) create(name string) (sender, error) {
+	if !j.isTyped() {
+		return createMessages(j, name)
 	}
-	return fmt.Errorf("no loop for a %T", p)
+	switch j.bytes {
+	case 4:
+		return createTyped[uint32](j, name)
+	case 8:
+		return createTyped[uint64](j, name)
+	case 64:
+		return createTyped[[8]uint64](j, name)
+	}
+	return createTyped[[128]uint64](j, name)
 }
 
-// readAll receives n messages and returns the sum of their words.
-func (j job) readAll(c sluice.Consumer, n uint64) (sum uint64, err error) {
-	switch c := c.(type) {
-	case *ring.Reader:
-		return j.readRing(c, n)
-	case *transfer.Receiver:
-		return j.readTransfer(c, n)
+func (j job) open(name string) (receiver, error) {
+	if !j.isTyped() {
+		return openMessages(j, name)
 	}
-	return 0, fmt.Errorf("no loop for a %T", c)
+	switch j.bytes {
+	case 4:
+		return openTyped[uint32](j, name)
+	case 8:
+		return openTyped[uint64](j, name)
+	case 64:
+		return openTyped[[8]uint64](j, name)
+	}
+	return openTyped[[128]uint64](j, name)
 }
 
 func main() {

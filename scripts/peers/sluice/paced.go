@@ -4,19 +4,17 @@ import (
 	"slices"
 
 	"sluice/internal/monotonic"
-	"sluice/ring"
 )
 
 // pace sends n messages, each when it is due, which is its content. The sleeps are those of the
 // C programs: this measures the ring and not the timers of Go.
-func (j job) pace(w *ring.Writer, n uint64) error {
-	msg, due := make([]byte, j.bytes), monotonic.Now()
+func (j job) pace(there sender, n uint64) error {
+	due := monotonic.Now()
 	for range n {
 		for monotonic.Now() < due { // sleeps until then, unless it is late
 			sleepUntil(due)
 		}
-		fill(msg, due)
-		if err := w.Send(ctx, msg); err != nil {
+		if err := there.sendOne(due); err != nil {
 			return err
 		}
 		due += j.period
@@ -26,21 +24,20 @@ func (j job) pace(w *ring.Writer, n uint64) error {
 
 // timeAll reads a message for each response, the ns since it was due. It returns the sum of the
 // words as if they had the numbers of the messages.
-func (j job) timeAll(r *ring.Reader, responses []uint64) (sum uint64, err error) {
+func (j job) timeAll(there receiver, responses []uint64) (sum uint64, err error) {
 	first := uint64(0)
 	for i := range responses {
-		msg, err := r.Take(ctx)
+		words, err := there.readOne()
 		if err != nil {
 			return 0, err
 		}
-		due := words(msg[:8])
+		due := words / j.words()
 		responses[i] = monotonic.Now() - due
 		if i == 0 {
 			first = due
 		}
-		sum += (words(msg) - uint64(j.bytes/8)*first) / j.period
+		sum += (words - j.words()*first) / j.period
 	}
-	r.Release()
 	return sum, nil
 }
 

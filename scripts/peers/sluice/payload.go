@@ -6,13 +6,19 @@ import "encoding/binary"
 // side): gc does not vectorise, so large messages are filled with copy, and read with four
 // sums in parallel.
 
+// words is how many words a message has: 8 bytes each, or one of 4.
+func (j job) words() uint64 { return uint64(max(1, j.bytes/8)) }
+
 // fill writes the number into every word of a message.
 func fill(msg []byte, number uint64) {
-	if len(msg) == 8 {
+	switch len(msg) {
+	case 4:
+		binary.LittleEndian.PutUint32(msg, uint32(number))
+	case 8:
 		binary.LittleEndian.PutUint64(msg, number)
-		return
+	default:
+		fillMany(msg, number)
 	}
-	fillMany(msg, number)
 }
 
 func fillMany(msg []byte, number uint64) {
@@ -27,7 +33,10 @@ func fillMany(msg []byte, number uint64) {
 
 // words adds up the words of a message.
 func words(msg []byte) uint64 {
-	if len(msg) == 8 {
+	switch len(msg) {
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(msg))
+	case 8:
 		return binary.LittleEndian.Uint64(msg)
 	}
 	return wordsMany(msg)

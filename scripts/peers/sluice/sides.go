@@ -1,11 +1,6 @@
 package main
 
-import (
-	"fmt"
-
-	"sluice"
-	"sluice/ring"
-)
+import "fmt"
 
 // runA sends to B, or measures round trips, and prints the result.
 func runA(j job, name string) error {
@@ -23,8 +18,8 @@ func runA(j job, name string) error {
 	if _, err := b.report(); err != nil { // B has opened its segments
 		return err
 	}
-	send := func(n uint64) error { return j.sendAll(there, n) }
-	var back sluice.Consumer
+	send := there.send
+	var back receiver
 	if j.roundtrip {
 		if back, err = j.open(name + ".back"); err != nil {
 			return err
@@ -39,8 +34,8 @@ func runA(j job, name string) error {
 		return err
 	}
 	watch := startWatch()
-	if w, ok := there.(*ring.Writer); ok && j.period > 0 {
-		send = func(n uint64) error { return j.pace(w, n) }
+	if j.period > 0 {
+		send = func(n uint64) error { return j.pace(there, n) }
 	}
 	if err := send(j.messages); err != nil {
 		return err
@@ -75,13 +70,13 @@ func runB(j job, name string) error {
 	if err != nil {
 		return err
 	}
-	read := func(n uint64) (uint64, error) { return j.readAll(there, n) }
-	var back sluice.Producer
+	read := there.read
+	var back sender
 	if j.roundtrip {
 		if back, err = j.create(name + ".back"); err != nil {
 			return err
 		}
-		read = func(n uint64) (uint64, error) { return echo(j, n, there, back) }
+		read = func(n uint64) (uint64, error) { return echo(n, there, back) }
 	}
 	report{}.print()
 
@@ -90,9 +85,9 @@ func runB(j job, name string) error {
 	}
 	report{}.print()
 	var responses []uint64
-	if r, ok := there.(*ring.Reader); ok && j.period > 0 {
+	if j.period > 0 {
 		responses = make([]uint64, j.messages)
-		read = func(uint64) (uint64, error) { return j.timeAll(r, responses) }
+		read = func(uint64) (uint64, error) { return j.timeAll(there, responses) }
 	}
 	watch := startWatch()
 	sum, err := read(j.messages)
@@ -100,7 +95,7 @@ func runB(j job, name string) error {
 		return err
 	}
 	result := report{ended: now(), used: watch.used()}
-	if want := uint64(j.bytes/8) * (j.messages * (j.messages - 1) / 2); sum != want {
+	if want := j.words() * (j.messages * (j.messages - 1) / 2); sum != want {
 		return fmt.Errorf("the sum is %d, not %d", sum, want)
 	}
 	if responses != nil {
@@ -117,32 +112,30 @@ func runB(j job, name string) error {
 }
 
 // ask sends each message and waits for its echo.
-func ask(j job, n uint64, there sluice.Producer, back sluice.Consumer) error {
-	msg, got := make([]byte, j.bytes), make([]byte, j.bytes)
+func ask(j job, n uint64, there sender, back receiver) error {
 	for i := range n {
-		fill(msg, i)
-		if err := there.Send(ctx, msg); err != nil {
+		if err := there.sendOne(i); err != nil {
 			return err
 		}
-		var err error
-		if got, err = back.Receive(ctx, got); err != nil {
+		sum, err := back.readOne()
+		if err != nil {
 			return err
 		}
-		if words(got) != uint64(j.bytes/8)*i {
+		if sum != j.words()*i {
 			return fmt.Errorf("echo %d is not what was sent", i)
 		}
 	}
 	return nil
 }
 
-func echo(j job, n uint64, there sluice.Consumer, back sluice.Producer) (sum uint64, err error) {
-	msg := make([]byte, j.bytes)
-	for range n {
-		if msg, err = there.Receive(ctx, msg); err != nil {
+func echo(n uint64, there receiver, back sender) (sum uint64, err error) {
+	for i := range n {
+		one, err := there.readOne()
+		if err != nil {
 			return 0, err
 		}
-		sum += words(msg)
-		if err = back.Send(ctx, msg); err != nil {
+		sum += one
+		if err = back.sendOne(i); err != nil {
 			return 0, err
 		}
 	}
