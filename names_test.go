@@ -15,7 +15,7 @@ func TestErrors_EachHasItsOwnText(t *testing.T) {
 	for _, err := range []error{
 		sluice.ErrIncomplete, sluice.ErrClosed, sluice.ErrEmpty, sluice.ErrFull, sluice.ErrDropped, sluice.ErrTooLarge,
 		sluice.ErrUnreleased, sluice.ErrLimit, sluice.ErrUndelivered, sluice.ErrName, sluice.ErrOption, sluice.ErrRoleTaken,
-		sluice.ErrNoSpace, sluice.ErrMode, sluice.ErrGeometry, sluice.ErrFraming, sluice.ErrVersion, sluice.ErrNotSegment,
+		sluice.ErrNoSpace, sluice.ErrMode, sluice.ErrType, sluice.ErrSize, sluice.ErrGeometry, sluice.ErrFraming, sluice.ErrVersion, sluice.ErrNotSegment,
 		sluice.ErrCorrupt, sluice.ErrUntrusted, sluice.ErrPeer, sluice.ErrNoDirectory, sluice.ErrElsewhere,
 		sluice.ErrSocketRemoved, sluice.ErrDescriptors, sluice.ErrBusy, sluice.ErrTruncated, sluice.ErrRemoved,
 		shm.ErrGroup, shm.ErrOtherUser, transfer.ErrDetached, transfer.ErrOtherUser, transfer.ErrSharedDirectory, transfer.ErrSocketTaken,

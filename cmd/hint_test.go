@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice"
 	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
@@ -98,6 +99,28 @@ func TestHints_SegmentInUse(t *testing.T) {
 	testenv.Start(t, "producer", "--name", name)
 	testenv.EventuallyHeader(t, name, "the producer", func(h *layout.Header) bool { return layout.State(h.ProducerStats.State.Load()) == layout.StateBlocked })
 	other("--fresh").WantHint(4, "is its producer|another --name", "omit --fresh")
+}
+
+// Slots of another size cannot be kept whatever flags are left out, and --size is not one to choose
+// by what an old segment has.
+func TestHints_SegmentOfOtherSlots(t *testing.T) {
+	t.Parallel()
+	name := testenv.SegmentName(t)
+	other := func() *testenv.Process { return testenv.Start(t, "producer", "--name", name, "--count", "1") }
+	p, err := sluice.Create(t.Context(), name, sluice.ProducerOptions{SlotSize: 24, Slots: 8})
+	testenv.WantErr(t, err, nil)
+	testenv.WantErr(t, p.Send(t.Context(), make([]byte, 24)), nil)
+	testenv.WantErr(t, p.Close(), nil)
+	other().WantHint(2, "another type: 8 slots of 24 bytes, not|with 1 unread message and no consumer|let a consumer drain it|--fresh|--name", "--capacity|stop its consumer")
+	c := testenv.Start(t, "consumer", "--name", name, "--work", "1m")
+	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
+	other().WantHint(2, "another type|a live consumer|choose another --name, or stop its consumer", "--capacity|--fresh|let a consumer")
+	c.Kill()
+	testenv.Start(t, "consumer", "--name", name, "--keep").WantExit(0)
+	other().WantExit(0) // what is drained is replaced
+	if h := testenv.Header(name); h == nil || h.Identity.SlotSize.Load() == 24 {
+		t.Error("the drained segment was not replaced")
+	}
 }
 
 func TestHints_UnreadMessagesOfAnotherFraming(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/sentinel"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -13,14 +14,16 @@ var (
 	// ErrIncomplete: the producer has ended before the end of what it had to send, and
 	// every message was taken. It is also io.ErrUnexpectedEOF, and not io.EOF.
 	ErrIncomplete = layout.ErrIncomplete
-	// ErrGeometry: an existing segment has another capacity or other slots
-	// than were asked for, and cannot be replaced.
+	// ErrGeometry: an existing segment has another capacity, other slots or, if the error is an
+	// ErrType too, another type than was asked for, and cannot be replaced.
 	ErrGeometry = errors.New("segment exists with another geometry")
 	// ErrType: the ring carries messages of another kind than the caller asks for: fixed slots of
 	// another size or another type, or records of variable size.
 	ErrType = errors.New("segment carries another type")
 	// ErrSize: a message has not the size of a fixed slot.
 	ErrSize = errors.New("message has another size than the slots")
+	// errTypeInUse: both, of an existing segment that cannot be replaced.
+	errTypeInUse = sentinel.New("segment exists with another type", ErrGeometry, ErrType)
 	// ErrFraming: the unread messages of an existing segment have another
 	// framing than was asked for.
 	ErrFraming = errors.New("segment exists with another framing")

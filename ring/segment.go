@@ -150,25 +150,27 @@ func refuse(seg *shm.Segment, err error, carryOver *uint64) error {
 // one.
 func checkGeometry(seg *shm.Segment, want layout.Geometry, opt WriterOptions) error {
 	g, h := seg.Geometry(), seg.Header()
-	other := opt.Capacity != 0 && g.Capacity != want.Capacity || opt.Slots != 0 && g.Slots != want.Slots
-	what := fmt.Sprintf("capacity %d and slots %d", g.Capacity, g.Slots)
-	if g.Fixed() || want.Fixed() {
-		other = other || checkSlots(g, want.SlotSize, want.Fingerprint) != nil
-		what = describeKind(g)
+	kind, what := ErrGeometry, fmt.Sprintf("capacity %d and slots %d", g.Capacity, g.Slots)
+	if g.Fixed() {
+		what = describeSlots(g)
 	}
-	if !other {
+	if other := otherType(g, want); other != "" {
+		kind, what = errTypeInUse, other
+	} else if (opt.Capacity == 0 || g.Capacity == want.Capacity) && (opt.Slots == 0 || g.Slots == want.Slots) {
 		return nil
 	}
 	unread := h.Count(layout.Producer) - h.Count(layout.Consumer)
-	return fmt.Errorf("%w: %s, %s", ErrGeometry, what, describeUse(unread, seg))
+	return fmt.Errorf("%w: %s, %s", kind, what, describeUse(unread, seg))
 }
 
-// describeKind says what a ring carries.
-func describeKind(g layout.Geometry) string {
-	if !g.Fixed() {
-		return "records of variable size"
+// describeSlots says what fixed slots a ring has.
+func describeSlots(g layout.Geometry) string {
+	number := g.Capacity / g.SlotSize
+	text := fmt.Sprintf("%s of %s", format.Number(number, "slot"), format.Number(g.SlotSize, "byte"))
+	if most := g.MaxMessages(); most < number {
+		text += fmt.Sprintf(", at most %s in use", format.Count(most))
 	}
-	return fmt.Sprintf("%d slots of %d bytes", g.Capacity/g.SlotSize, g.SlotSize)
+	return text
 }
 
 // checkFraming compares the framing of the unread messages with that of those that the caller

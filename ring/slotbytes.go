@@ -23,7 +23,7 @@ type SlotWriter struct {
 // geometry is mem's. Errors: ErrOption, ErrType for a ring of records, and ErrCorrupt for cursors
 // that make no sense.
 func NewSlotWriter(mem Memory, opt WriterOptions) (*SlotWriter, error) {
-	if err := checkSlots(mem.Geometry, mem.Geometry.SlotSize, 0); err != nil {
+	if err := checkFixed(mem.Geometry); err != nil {
 		return nil, err
 	}
 	w := new(SlotWriter)
@@ -178,7 +178,7 @@ type SlotReader struct{ slotReader }
 // caller makes sure that there is only one. Errors: ErrOption, ErrType for a ring of records, and
 // ErrCorrupt for cursors that make no sense.
 func NewSlotReader(mem Memory, opt ReaderOptions) (*SlotReader, error) {
-	if err := checkSlots(mem.Geometry, mem.Geometry.SlotSize, 0); err != nil {
+	if err := checkFixed(mem.Geometry); err != nil {
 		return nil, err
 	}
 	r := new(SlotReader)

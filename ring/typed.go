@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/format"
 	"sluice/layout"
 )
 
@@ -253,24 +254,44 @@ func typeOf[T any]() (size, fingerprint uint64, err error) {
 	return uint64(t.Size()), layout.Fingerprint(text), nil
 }
 
-// checkSlots returns ErrType when a ring has no fixed slots of that size and that fingerprint,
-// where 0 fits every other.
+// checkSlots returns ErrType when a ring has no fixed slots of that size and that fingerprint.
 func checkSlots(g layout.Geometry, size, fingerprint uint64) error {
-	switch {
-	case !g.Fixed():
-		return fmt.Errorf("%w: records of variable size, not slots of %d bytes", ErrType, size)
-	case g.SlotSize != size:
-		return fmt.Errorf("%w: slots of %d bytes, not of %d", ErrType, g.SlotSize, size)
-	case g.Fingerprint != fingerprint && g.Fingerprint != 0 && fingerprint != 0:
-		return fmt.Errorf("%w: slots with the fingerprint %#x, not %#x", ErrType, g.Fingerprint, fingerprint)
+	return checkSame(g, layout.Geometry{SlotSize: size, Fingerprint: fingerprint})
+}
+
+// checkFixed returns ErrType when a ring has no fixed slots.
+func checkFixed(g layout.Geometry) error {
+	if !g.Fixed() {
+		return fmt.Errorf("%w: records of variable size, not fixed slots", ErrType)
 	}
 	return nil
 }
 
 // checkRecords returns ErrType when a ring has fixed slots.
-func checkRecords(g layout.Geometry) error {
-	if g.Fixed() {
-		return fmt.Errorf("%w: fixed %s, not records of variable size", ErrType, describeKind(g))
+func checkRecords(g layout.Geometry) error { return checkSame(g, layout.Geometry{}) }
+
+func checkSame(g, want layout.Geometry) error {
+	if other := otherType(g, want); other != "" {
+		return fmt.Errorf("%w: %s", ErrType, other)
 	}
 	return nil
+}
+
+// otherType says how what a ring carries differs from what is wanted, "" if it does not. A
+// fingerprint of 0 fits every other.
+func otherType(g, want layout.Geometry) string {
+	const records = "records of variable size"
+	switch {
+	case !g.Fixed() && !want.Fixed():
+		return ""
+	case !g.Fixed():
+		return fmt.Sprintf("%s, not slots of %s", records, format.Number(want.SlotSize, "byte"))
+	case !want.Fixed():
+		return fmt.Sprintf("%s, not %s", describeSlots(g), records)
+	case g.SlotSize != want.SlotSize:
+		return fmt.Sprintf("%s, not of %d", describeSlots(g), want.SlotSize)
+	case g.Fingerprint != want.Fingerprint && g.Fingerprint != 0 && want.Fingerprint != 0:
+		return fmt.Sprintf("slots with the fingerprint %#x, not %#x", g.Fingerprint, want.Fingerprint)
+	}
+	return ""
 }

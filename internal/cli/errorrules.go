@@ -30,6 +30,10 @@ type errorRule struct {
 var errorRules = []errorRule{
 	{err: errUsage, code: ExitUsage},
 	{err: shm.ErrName, code: ExitUsage},
+	{err: ring.ErrType, code: ExitUsage, hint: hintByCommand{ // of a producer with a live consumer see cmd/producer
+		"":         "choose another --name",
+		"producer": "let a consumer drain it, discard it with --fresh, or choose another --name",
+	}.hint},
 	{err: ring.ErrGeometry, code: ExitUsage, hint: fixedHint("omit --capacity and --slots to reuse it, let a consumer drain it, or discard it with --fresh")},
 	{err: ring.ErrFraming, code: ExitUsage, hint: fixedHint("let a consumer receive them first, discard them with --fresh, or choose another --name")},
 	{err: sink.ErrFault, code: ExitFault},
@@ -54,6 +58,7 @@ var errorRules = []errorRule{
 	}.hint},
 	{err: unix.EMFILE, code: ExitFailed, hint: fixedHint(moreDescriptors)},
 	{err: transfer.ErrTooLarge, code: ExitFailed, hint: fixedHint("choose a larger --limit, or cut the input into smaller messages")},
+	{err: ring.ErrSize, code: ExitFailed, hint: fixedHint("gauge stat shows the size of the slots; choose that, or another --name")},
 	{err: unix.ENAMETOOLONG, code: ExitFailed, hint: fixedHint("choose a shorter path")},
 	{err: ring.ErrFull, code: ExitLimit, hint: fixedHint("speed the consumer up, choose a larger --capacity, or let the producer wait with --on-full block")},
 	{err: shm.ErrOtherUser, code: ExitCorrupt, printOnce: true, hint: hintByCommand{

@@ -130,14 +130,14 @@ func TestExit_Text_ErrorAndHintLines(t *testing.T) {
 // As the README and --help promise them.
 func TestExit_Codes(t *testing.T) {
 	for code, all := range map[int][]error{
-		ExitUsage:      {UsageError("bad"), shm.ErrName, ring.ErrGeometry, shm.ErrGroup, layout.ErrMode},
+		ExitUsage:      {UsageError("bad"), shm.ErrName, ring.ErrGeometry, ring.ErrType, shm.ErrGroup, layout.ErrMode},
 		ExitFault:      {sink.ErrFault},
 		ExitRoleTaken:  {shm.ErrRoleTaken, transfer.ErrSocketTaken},
 		ExitLimit:      {ring.ErrFull, transfer.ErrLimit},
 		ExitCorrupt:    {layout.ErrNotSegment, layout.ErrVersion, layout.ErrCorrupt, shm.ErrUntrusted, shm.ErrOtherUser, shm.ErrTruncated},
 		ExitIncomplete: {layout.ErrIncomplete},
 		ExitFailed: {errors.New("odd"), shm.ErrRemoved, shm.ErrNoSpace, transfer.ErrPeer, transfer.ErrOtherUser, transfer.ErrElsewhere, transfer.ErrSocketRemoved,
-			transfer.ErrUndelivered, transfer.ErrTooLarge, transfer.ErrDescriptors, fs.ErrPermission, fs.ErrNotExist, unix.EPIPE, unix.ENOSPC, unix.ENOMEM},
+			transfer.ErrUndelivered, transfer.ErrTooLarge, transfer.ErrDescriptors, ring.ErrSize, fs.ErrPermission, fs.ErrNotExist, unix.EPIPE, unix.ENOSPC, unix.ENOMEM},
 	} {
 		for _, err := range all {
 			if _, got := printed(t, "consumer", false, shm.InSegment("open", "x", fmt.Errorf("more: %w", err))); got != code {

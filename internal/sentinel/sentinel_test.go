@@ -7,10 +7,11 @@ import (
 	"testing"
 )
 
-func TestNew_OwnTextAndKind(t *testing.T) {
-	a, b := New("a is short", io.ErrUnexpectedEOF), New("a is short", io.ErrUnexpectedEOF)
+func TestNew_OwnTextAndKinds(t *testing.T) {
+	kinds := []error{io.ErrUnexpectedEOF, io.ErrShortBuffer}
+	a, b := New("a is short", kinds...), New("a is short", kinds...)
 	err := fmt.Errorf("%w: 3 bytes", a)
-	if !errors.Is(err, a) || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, b) || errors.Is(err, io.EOF) {
+	if !errors.Is(err, a) || !errors.Is(err, kinds[0]) || !errors.Is(err, kinds[1]) || errors.Is(err, b) || errors.Is(err, io.EOF) {
 		t.Errorf("%v is not what it is made of, or something else", err)
 	}
 	if err.Error() != "a is short: 3 bytes" {
