@@ -106,6 +106,7 @@ func TestFilling_Forecast(t *testing.T) {
 		change func(before, after *Snapshot)
 	}{
 		{"bytes", ConsumerBound, 8 * time.Second, func(_, _ *Snapshot) {}},
+		{"fixed slots", ConsumerBound, 8 * time.Second, func(b, s *Snapshot) { b.Geometry.SlotSize, s.Geometry.SlotSize = 1024, 1024 }},
 		{"slots", ConsumerBound, 2 * time.Second, func(b, s *Snapshot) { b.Geometry.Slots, s.Geometry.Slots = 2700, 2700 }},
 		{"a consumer that sleeps between bursts", ProducerBound, 0, func(_, s *Snapshot) { s.Consumer.Blocked = 300 * time.Millisecond }},
 		{"a consumer in step", Balanced, 0, func(_, s *Snapshot) { s.Consumed = 1950 }},

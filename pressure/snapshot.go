@@ -43,7 +43,7 @@ type Snapshot struct {
 
 	Produced, Consumed           uint64 // messages
 	ProducedBytes, ConsumedBytes uint64 // payload
-	QueueBytes                   uint64 // ring: bytes in use, record headers included; transfer: memory in flight
+	QueueBytes                   uint64 // ring: bytes in use, record headers included, or whole slots; transfer: memory in flight
 	Refused                      uint64 // times that a message could not be sent
 	HighWater                    uint64 // deepest queue that the producer has noted, messages; see Deepest
 	Memory                       uint64 // bytes that the segment and messages in flight take

@@ -289,6 +289,36 @@ func TestQueue_NeverNegativeOrOverfull(t *testing.T) {
 	}
 }
 
+// With fixed slots a position is a number of messages, and each takes a whole slot.
+func TestQueue_FixedSlots(t *testing.T) {
+	var h layout.Header
+	g, err := layout.SlotGeometry(24, 0, 5, 0, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Init(g, 0)
+	h.Producer.Bytes.Store(99) // as everything else of a cursor but Index, unused
+	for _, c := range []struct {
+		produced, consumed, depth, bytes uint64
+		fill                             float64
+	}{
+		{0, 0, 0, 0, 0},
+		{103, 100, 3, 3 * 24, 0.6},
+		{105, 100, 5, 5 * 24, 1},
+		{1 << 40, 100, 5, 8 * 24, 1}, // eight slots, of which a producer that keeps to its bound uses five
+	} {
+		h.Producer.Index.Store(c.produced)
+		h.Consumer.Index.Store(c.consumed)
+		s := Read(&h, g, LiveRoles{}, 0)
+		if s.Depth() != c.depth || s.QueueBytes != c.bytes || s.Fill() != c.fill || s.Produced != c.produced || s.ProducedBytes != 24*c.produced || s.ConsumedBytes != 24*c.consumed {
+			t.Errorf("%d produced, %d consumed: depth %d, %d bytes, fill %v, %d and %d bytes of payload", c.produced, c.consumed, s.Depth(), s.QueueBytes, s.Fill(), s.ProducedBytes, s.ConsumedBytes)
+		}
+	}
+	if s := Read(&h, g, LiveRoles{}, 0); s.Memory != 65536+4096 {
+		t.Errorf("%d bytes of memory, want a header and a page", s.Memory)
+	}
+}
+
 func TestQuantile_Values(t *testing.T) {
 	var h, empty Histogram
 	for us := range uint64(1000) { // 1 to 1000 microseconds, once each

@@ -176,7 +176,7 @@ func TestSample_LeavesOutWhatIsUnknown(t *testing.T) {
 	}{
 		{"no segment", "", &Sample{Role: "consumer", Name: "orders", Mode: layout.ModeRing}},
 		{"no samples, no run, a ring", "latency response lateness latenessExplains schedulePerSec run limitBytes limitReached limitInSec fdsInFlight fdsMax refuseReason discardedBytes streamEnd", moving(func(*Sample) {})},
-		{"a transfer without a limit", "capacityBytes slots fill limitInSec", moving(func(s *Sample) { transfer(s); s.Verdict.Grows = true })},
+		{"a transfer without a limit", "capacityBytes slots slotBytes slotType fill limitInSec", moving(func(s *Sample) { transfer(s); s.Verdict.Grows = true })},
 		{"a first look", "throughputPerSec offeredPerSec", moving(func(s *Sample) { s.Interval = pressure.Interval{} })},
 		{"a value that is none", "throughputPerSec", moving(func(s *Sample) { s.Interval.Throughput = math.NaN() })},
 	} {
@@ -199,6 +199,27 @@ func TestSample_LeavesOutWhatIsUnknown(t *testing.T) {
 			if slices.Contains(null, column) && fields[i] != "" {
 				t.Errorf("%s: column %s is %q", c.name, column, fields[i])
 			}
+		}
+	}
+}
+
+// What a ring is made of: records, or slots of some size, for values of a type perhaps.
+func TestSample_OfTheSlots(t *testing.T) {
+	for _, c := range []struct {
+		g                   layout.Geometry
+		slots, size, typeOf any
+	}{
+		{layout.Geometry{Capacity: 4096}, 0.0, 0.0, nil},
+		{layout.Geometry{Capacity: 4096, Slots: 5}, 5.0, 0.0, nil},
+		{layout.Geometry{Capacity: 4096, Fingerprint: 7}, 0.0, 0.0, nil}, // which means nothing without slots
+		{layout.Geometry{Capacity: 4096, SlotSize: 64}, 64.0, 64.0, nil},
+		{layout.Geometry{Capacity: 4096, SlotSize: 64, Slots: 5, Fingerprint: 0xab}, 5.0, 64.0, "0xab"},
+		{layout.Geometry{Capacity: 4096, SlotSize: 64, Slots: 65}, 64.0, 64.0, nil},
+	} {
+		c.g.Mode = layout.ModeRing
+		_, keys := encode(t, moving(func(s *Sample) { s.Now.Geometry = c.g }))
+		if keys["slots"] != c.slots || keys["slotBytes"] != c.size || keys["slotType"] != c.typeOf || keys["capacityBytes"] != 4096.0 {
+			t.Errorf("%+v: slots %v, slotBytes %v, slotType %v, capacityBytes %v", c.g, keys["slots"], keys["slotBytes"], keys["slotType"], keys["capacityBytes"])
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -72,13 +73,18 @@ var counters = []Metric{
 		Help: "Messages in the queue."},
 	{Key: "queueBytes", CSV: true, Series: "sluice_queue_bytes", Unit: Bytes,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.QueueBytes) }),
-		Help: "Bytes in the queue: of a ring, record headers included; of a transfer, memory in flight."},
+		Help: "Bytes in the queue: of a ring, record headers included, or whole slots; of a transfer, memory in flight."},
 	{Key: "capacityBytes", Series: "sluice_capacity_bytes", Unit: Bytes, Mode: layout.ModeRing,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Geometry.Capacity) }),
 		Help: "Size of the ring (--capacity)."},
 	{Key: "slots", Series: "sluice_slots", Unit: Messages, Mode: layout.ModeRing,
-		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Geometry.Slots) }),
-		Help: "Most messages in the ring (--slots); 0 when its capacity is the only bound."},
+		get:  now(slots),
+		Help: "Most messages in the ring: --slots, and of fixed slots no more than there are; 0 when its capacity is the only bound."},
+	{Key: "slotBytes", Series: "sluice_slot_bytes", Unit: Bytes, Mode: layout.ModeRing,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Geometry.SlotSize) }),
+		Help: "Size of a fixed slot, which is that of every message; 0 for records of variable size."},
+	{Key: "slotType", Mode: layout.ModeRing, get: now(slotType),
+		Help: "Fingerprint of the type in the fixed slots (docs/layout.md), hexadecimal; unknown when its producer has named none."},
 	{Key: "fill", CSV: true, Series: "sluice_fill_ratio", Unit: Ratio, get: now(fill),
 		Help: "Share of the tighter bound that is in use; unknown when there is no bound."},
 	{Key: "throughputPerSec", CSV: true, Unit: PerSecond, get: perSecond(func(i *pressure.Interval) float64 { return i.Throughput }),
@@ -283,6 +289,20 @@ func producer(get func(r *pressure.RoleStats) Value) func(s *Sample) Value {
 
 func consumer(get func(r *pressure.RoleStats) Value) func(s *Sample) Value {
 	return now(func(s *pressure.Snapshot) Value { return get(&s.Consumer) })
+}
+
+func slots(s *pressure.Snapshot) Value {
+	if s.Geometry.Fixed() {
+		return Count(s.Geometry.MaxMessages())
+	}
+	return Count(s.Geometry.Slots)
+}
+
+func slotType(s *pressure.Snapshot) Value {
+	if !s.Geometry.Fixed() || s.Geometry.Fingerprint == 0 {
+		return Value{}
+	}
+	return Text(fmt.Sprintf("%#x", s.Geometry.Fingerprint))
 }
 
 func fill(s *pressure.Snapshot) Value {

@@ -59,6 +59,9 @@ func Observed(out io.Writer, r *Report) error {
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
 	optionalRows(row, s, all)
 	timeRows(row, all)
+	if g := s.Geometry; g.Fixed() && g.Fingerprint != 0 {
+		row("type", "fingerprint %#x of what the slots hold", g.Fingerprint)
+	}
 	row("memory", "%s%s", most, format.Size(s.Memory))
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -81,10 +84,14 @@ func state(s *pressure.RoleStats) string {
 
 // QueueUse returns how much is in the queue, and how much it may hold.
 func QueueUse(s *pressure.Snapshot) string {
-	if !s.Bounded() {
-		return format.Size(s.QueueBytes) + " in use, no limit"
+	use := format.Size(s.QueueBytes)
+	switch {
+	case !s.Bounded():
+		return use + " in use, no limit"
+	case s.Geometry.Fixed():
+		use = format.Count(s.Depth())
 	}
-	return fmt.Sprintf("%s of %s in use", format.Size(s.QueueBytes), bound(s))
+	return fmt.Sprintf("%s of %s in use", use, bound(s))
 }
 
 // optionalRows prints the rows that only some segments have. The counts are of the same time as the

@@ -227,9 +227,13 @@ func bound(s *pressure.Snapshot) string {
 		}
 		return format.Size(s.Limit)
 	}
-	size := format.Size(s.Geometry.Capacity)
-	if n := s.Geometry.Slots; n > 0 {
-		return fmt.Sprintf("%s slots and %s", format.Count(n), size)
+	g := s.Geometry
+	switch size := format.Size(g.Capacity); {
+	case g.Fixed():
+		return fmt.Sprintf("%s of %s", format.Number(g.MaxMessages(), "slot"), format.Size(g.SlotSize))
+	case g.Slots > 0:
+		return fmt.Sprintf("%s slots and %s", format.Count(g.Slots), size)
+	default:
+		return size
 	}
-	return size
 }

@@ -81,7 +81,8 @@ function drawQueue(section, r, depths, points) {
   setAttr(bar, 'aria-valuenow', full);
   setAttr(bar, 'aria-valuetext', r.fill === null ? 'no limit' : full + ' % full');
   bar.querySelector('.level').style.width = 100 * r.fill + '%';
-  setText(section.querySelector('.depth'), r.slots ? count(r.queueDepth) + ' of ' + count(r.slots) + ' slots' : messages(r.queueDepth));
+  const size = r.slotBytes ? ' of ' + bytes(r.slotBytes) : '';
+  setText(section.querySelector('.depth'), r.slots ? count(r.queueDepth) + ' of ' + count(r.slots) + ' slots' + size : messages(r.queueDepth));
   const most = r.capacityBytes || r.limitBytes;
   setText(section.querySelector('.bytes'), bytes(r.queueBytes) + (most ? ' of ' + bytes(most) : ', no limit'));
   spark(section.querySelector('.spark'), depths, Math.max(...depths), points, 'queue depth', messages);
