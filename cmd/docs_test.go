@@ -1,28 +1,65 @@
 package cmd_test
 
 import (
+	"fmt"
 	"go/format"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
+	"sluice"
 	"sluice/internal/testenv"
+	"sluice/layout"
 )
 
 // goBlocks returns the Go code of a page, one string a block.
-func goBlocks(t *testing.T, page string) (blocks []string) {
+func goBlocks(t *testing.T, page string) []string { return codeBlocks(t, page, "go") }
+
+// codeBlocks returns the code of a page in some language, one string a block.
+func codeBlocks(t *testing.T, page, language string) (blocks []string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range strings.Split(string(text), "```go\n")[1:] {
+	for _, part := range strings.Split(string(text), "```"+language+"\n")[1:] {
 		code, _, _ := strings.Cut(part, "```")
 		blocks = append(blocks, code)
 	}
 	return blocks
+}
+
+// layoutBlock returns the piece of code of docs/layout.md in that language that contains a word,
+// and the program that runs or compiles it. The test is skipped where there is none.
+func layoutBlock(t *testing.T, language, word, program string) (code, path string) {
+	t.Helper()
+	for _, block := range codeBlocks(t, "../docs/layout.md", language) {
+		if strings.Contains(block, word) {
+			code = block
+		}
+	}
+	if code == "" {
+		t.Fatalf("docs/layout.md has no %s with %q", language, word)
+	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skipf("SKIPPED: no %s here, so the %s in docs/layout.md is not tested", program, language)
+	}
+	return code, path
+}
+
+// wantOutput runs a program and returns what it prints.
+func wantOutput(t *testing.T, path string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(path, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
 }
 
 // goRun writes a program to a file and starts it as a user does.
@@ -87,36 +124,123 @@ func TestLibraryPage_ProgramRunsInEitherMode(t *testing.T) {
 }
 
 // The page promises that it is enough to read a segment from another language.
-func TestLayoutPage_PythonExampleReadsSegment(t *testing.T) {
+func TestLayoutPage_PythonReadsBothKinds(t *testing.T) {
 	t.Parallel()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("SKIPPED: no python3 here, so the example in docs/layout.md is not tested")
+	program, python := layoutBlock(t, "python", "F_OFD_GETLK", "python3")
+	for _, c := range []struct {
+		kind string
+		opt  sluice.ProducerOptions
+		want []string
+	}{
+		{"records", sluice.ProducerOptions{Capacity: 4096}, []string{"produced 3 consumed 1 queued 2", "48 of 4096 bytes in use", `b'and a second\n'`, `b'the third   \n'`}},
+		{"fixed slots", sluice.ProducerOptions{SlotSize: 13, Slots: 2}, []string{"produced 3 consumed 1 queued 2", "26 of 26 bytes in use", `b'and a second\n'`, `b'the third   \n'`}},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			name := testenv.SegmentName(t)
+			p, err := sluice.Create(t.Context(), name, c.opt)
+			testenv.WantErr(t, err, nil)
+			r, err := sluice.Open(t.Context(), name, sluice.ConsumerOptions{})
+			testenv.WantErr(t, err, nil)
+			for _, line := range []string{"the first    ", "and a second\n", "the third   \n"} { // the last one goes to slot 0
+				testenv.WantErr(t, p.Send(t.Context(), []byte(line)), nil)
+				if line[4] == 'f' {
+					_, err := r.Receive(t.Context(), nil)
+					testenv.WantErr(t, err, nil)
+				}
+			}
+			out := wantOutput(t, python, "-c", program, name)
+			p.Close()
+			for _, want := range append(c.want, "producer alive", "consumer alive") {
+				if !strings.Contains(out, want) {
+					t.Errorf("no %q in:\n%s", want, out)
+				}
+			}
+			if out := wantOutput(t, python, "-c", program, name); !strings.Contains(out, "producer gone") {
+				t.Errorf("after its end:\n%s", out)
+			}
+			r.Close()
+		})
 	}
-	page, err := os.ReadFile("../docs/layout.md")
-	if err != nil {
+}
+
+// The two languages make the same text of the same type, byte for byte.
+func TestLayoutPage_PythonNamesTypes(t *testing.T) {
+	t.Parallel()
+	program, python := layoutBlock(t, "python", "def type_text", "python3")
+	type point struct{ X, Y float32 }
+	type odd struct {
+		A uint32
+		B uint8
+	}
+	const declared = `
+from ctypes import *
+class Point(Structure): _fields_ = [("x", c_float), ("y", c_float)]
+class Odd(Structure): _fields_ = [("a", c_uint32), ("b", c_uint8)]
+class Blank(Structure): _fields_ = [("_a", c_uint32)]
+class Empty(Structure): _fields_ = []
+class Tick(Structure): _fields_ = [("id", c_uint64), ("pos", c_float * 3), ("_pad", c_uint32), ("name", c_char * 16)]
+class All(Structure): _fields_ = [("a", c_int8), ("b", c_int16), ("none", Empty), ("c", c_int), ("d", c_longlong), ("o", Odd), ("p", Point * 3 * 2), ("e", c_uint8), ("f", c_double)]
+class Late(Structure): _fields_ = [("_", c_uint8 * 8), ("n", c_uint8)]
+for t in [c_uint64, c_int32 * 4 * 2, Point, Odd * 2, Blank * 3, Tick, All, Late]:
+    print(type_text(t), hex(fingerprint(t)))
+for t in [c_bool, c_void_p, c_char_p, POINTER(c_int), c_longdouble]:
+    try: print("not refused:", type_text(t))
+    except (KeyError, TypeError): pass
+`
+	var want strings.Builder
+	for _, t2 := range []reflect.Type{
+		reflect.TypeFor[uint64](), reflect.TypeFor[[2][4]int32](), reflect.TypeFor[point](), reflect.TypeFor[[2]odd](),
+		reflect.TypeFor[[3]struct{ _ uint32 }](),
+		reflect.TypeFor[struct {
+			ID   uint64
+			Pos  [3]float32
+			_    uint32
+			Name [16]byte
+		}](),
+		reflect.TypeFor[struct {
+			A    int8
+			B    int16
+			None struct{}
+			C    int32
+			D    int
+			O    odd
+			P    [2][3]point
+			E    uint8
+			F    float64
+		}](),
+		reflect.TypeFor[struct {
+			_ [8]byte
+			N uint8
+		}](),
+	} {
+		text, err := layout.TypeText(t2)
+		testenv.WantErr(t, err, nil)
+		fmt.Fprintf(&want, "%s %#x\n", text, layout.Fingerprint(text))
+	}
+	if out := wantOutput(t, python, "-c", program+declared); out != want.String() {
+		t.Errorf("Python says\n%s\nGo says\n%s", out, want.String())
+	}
+}
+
+// What the C on the page claims of offsets a compiler has checked, and the number is that of the
+// text, as the command beneath prints it.
+func TestLayoutPage_CTypeAndItsFingerprint(t *testing.T) {
+	t.Parallel()
+	program, cc := layoutBlock(t, "c", "_Static_assert", "cc")
+	file := filepath.Join(t.TempDir(), "tick.c")
+	if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(page), "```python\n")
-	program, _, found := strings.Cut(rest, "```")
-	if !found {
-		t.Fatal("docs/layout.md has no Python example")
+	wantOutput(t, cc, "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", file)
+	found := regexp.MustCompile(`(?s)/\* (.*) \*/\n#define TICK_FINGERPRINT 0x([0-9a-f]+)\n`).FindStringSubmatch(program)
+	if found == nil {
+		t.Fatal("the C in docs/layout.md names no text and no fingerprint")
 	}
-	name := testenv.SegmentName(t)
-	testenv.StartWith(t, "producer", testenv.Options{
-		Args:  []string{"--name", name, "--input", "-", "--capacity", "4KiB"},
-		Stdin: strings.NewReader("first line\nand a second\n"),
-	}).WantExit(0)
-
-	out, err := exec.Command(python, "-c", program, name).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if n := fmt.Sprintf("%x", layout.Fingerprint(found[1])); n != found[2] {
+		t.Errorf("the fingerprint of %s is %s, not %s", found[1], n, found[2])
 	}
-	for _, want := range []string{
-		"producer gone", "consumer gone", "produced 2 consumed 0 queued 2", "of 4096 bytes in use", `b'first line\n'`, `b'and a second\n'`,
-	} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("no %q in:\n%s", want, out)
-		}
+	command, sh := layoutBlock(t, "sh", "sha256sum", "sh")
+	if out := wantOutput(t, sh, "-c", command); !strings.Contains(command, "'"+found[1]+"'") || strings.TrimSpace(out) != found[2] {
+		t.Errorf("%s prints %q, not %s", command, out, found[2])
 	}
 }

@@ -3,6 +3,7 @@ package layout_test
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +14,52 @@ import (
 
 func TestDocument_HeaderTable(t *testing.T) {
 	testenv.DocumentTable(t, "../docs/layout.md", "header table", layout.Table())
+}
+
+// The examples of types, with their texts and fingerprints.
+func TestDocument_TypeTable(t *testing.T) {
+	type point struct{ X, Y float32 }
+	type tick struct {
+		ID   uint64
+		Pos  [3]float32
+		Name [16]uint8
+	}
+	type padded struct {
+		ID   uint64
+		Pos  [3]float32
+		_    uint32
+		Name [16]uint8
+	}
+	var b strings.Builder
+	b.WriteString("| in C | text | fingerprint |\n|---|---|---|\n")
+	for _, e := range []struct {
+		inC string
+		t   reflect.Type
+	}{
+		{"`int32_t`", reflect.TypeFor[int32]()},
+		{"`double[2][3]`", reflect.TypeFor[[2][3]float64]()},
+		{"`struct { uint64_t id; float pos[3]; uint8_t name[16]; }`", reflect.TypeFor[tick]()},
+		{"the same, with 4 bytes of padding before `name`", reflect.TypeFor[padded]()},
+		{"`struct { uint8_t kind; uint64_t at; }`", reflect.TypeFor[struct {
+			Kind uint8
+			At   uint64
+		}]()},
+		{"`struct { struct { float x, y; } p; int16_t n; }`", reflect.TypeFor[struct {
+			P point
+			N int16
+		}]()},
+		{"an array of 2 of `struct { uint32_t a; uint8_t b; }`", reflect.TypeFor[[2]struct {
+			A uint32
+			B uint8
+		}]()},
+	} {
+		text, err := layout.TypeText(e.t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "| %s | `%s` | `%#x` |\n", e.inC, text, layout.Fingerprint(text))
+	}
+	testenv.DocumentTable(t, "../docs/layout.md", "types", b.String())
 }
 
 // The picture in the README names blocks as the table does, each where it begins.

@@ -59,22 +59,52 @@ func TestInit_Geometry_ReadBack(t *testing.T) {
 	}
 }
 
+// Every word of a new header that is not 0, for each kind of segment.
 func TestInit_BytesAsDocumented(t *testing.T) {
+	const magic = "sluice\r\n"
+	for _, c := range []struct {
+		name string
+		g    Geometry
+		want map[int]uint64
+	}{
+		{"records", ring(t, 1<<20, 64, page), map[int]uint64{
+			0x08: 5, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234,
+		}},
+		{"fixed slots", slots(t, 24, 0, 100), map[int]uint64{
+			0x08: 5, 0x10: 65536, 0x18: 1, 0x20: 128 * 24, 0x28: 100, 0x30: 65536, 0x38: 1234, 0x40: 24, 0x48: 7,
+		}},
+		{"a transfer", Geometry{Mode: ModeTransfer, Slots: 5}, map[int]uint64{
+			0x08: 5, 0x10: 65536, 0x18: 2, 0x28: 5, 0x38: 1234,
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := make([]byte, HeaderSize)
+			h, err := At(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.Init(c.g, 1234)
+			if string(b[:8]) != magic {
+				t.Errorf("the file begins with %q", b[:8])
+			}
+			for at := len(magic); at < len(b); at += 8 {
+				if got := binary.LittleEndian.Uint64(b[at:]); got != c.want[at] {
+					t.Errorf("%#x: %d, want %d", at, got, c.want[at])
+				}
+			}
+		})
+	}
+}
+
+func TestHeader_BytesAsDocumented(t *testing.T) {
 	b := make([]byte, HeaderSize)
 	h, err := At(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Init(ring(t, 1<<20, 64, page), 1234)
 	h.Producer.Index.Store(5)
 	h.Latency.Buckets[LatencyBuckets-1].Store(6)
-	if string(b[:8]) != "sluice\r\n" {
-		t.Errorf("the file begins with %q", b[:8])
-	}
-	for at, want := range map[int]uint64{
-		0x08: 5, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234, 0x100: 5,
-		0x1080 + 8*(41*16-1): 6,
-	} {
+	for at, want := range map[int]uint64{0x100: 5, 0x1080 + 8*(41*16-1): 6} {
 		if got := binary.LittleEndian.Uint64(b[at:]); got != want {
 			t.Errorf("%#x: %d, want %d", at, got, want)
 		}
