@@ -26,11 +26,11 @@ func (m *slotMemory) bytesAt(pos, n uint64) []byte {
 // valueAt returns the slot of message number pos as a T. Whoever made the end has checked that
 // slots have the size of a T; they begin at a page. It takes the fields of a slotMemory so that its
 // callers inline.
-func valueAt[T any](base unsafe.Pointer, pos, mask uint64) *T {
-	return (*T)(unsafe.Add(base, pos&mask*uint64(unsafe.Sizeof(*(*T)(nil)))))
+func valueAt[T any](m *slotMemory, pos uint64) *T {
+	return (*T)(unsafe.Add(m.base, pos&m.mask*uint64(unsafe.Sizeof(*(*T)(nil)))))
 }
 
 // valuesAt returns the slots of n messages from number pos on, which lie in a row.
 func valuesAt[T any](m *slotMemory, pos, n uint64) []T {
-	return unsafe.Slice(valueAt[T](m.base, pos, m.mask), n)
+	return unsafe.Slice(valueAt[T](m, pos), n)
 }

@@ -40,20 +40,20 @@ func NewWriterOf[T any](mem Memory, opt WriterOptions) (*WriterOf[T], error) {
 // (its cause is returned) or the segment is found to be corrupt (ErrCorrupt); Drop returns
 // ErrDropped and Fail ErrFull, and each counts a message that was given up, in the header's Dropped
 // or RefusedMessages. After Close it is ErrClosed.
-func (w *WriterOf[T]) Slot(ctx context.Context) (*T, error) {
-	if err := w.room(ctx, roomSlow); err != nil {
-		return nil, err
+func (w *WriterOf[T]) Slot(ctx context.Context) (p *T, err error) {
+	if err = w.room(ctx, roomSlow); err == nil {
+		p = valueAt[T](&w.slotMemory, w.pos)
 	}
-	return valueAt[T](w.base, w.pos, w.mask), nil
+	return p, err
 }
 
 // TrySlot is Slot that never waits and gives up no message: ErrFull, which counts nothing, when
 // there is no room now.
-func (w *WriterOf[T]) TrySlot() (*T, error) {
-	if err := w.room(context.Background(), tryRoom); err != nil {
-		return nil, err
+func (w *WriterOf[T]) TrySlot() (p *T, err error) {
+	if err = w.room(context.Background(), tryRoom); err == nil {
+		p = valueAt[T](&w.slotMemory, w.pos)
 	}
-	return valueAt[T](w.base, w.pos, w.mask), nil
+	return p, err
 }
 
 // Publish makes the slot that Slot has returned visible to the Reader and wakes it if it sleeps.
@@ -67,7 +67,7 @@ func (w *WriterOf[T]) Push(ctx context.Context, v T) error {
 	if err := w.room(ctx, roomSlow); err != nil {
 		return err
 	}
-	*valueAt[T](w.base, w.pos, w.mask) = v
+	*valueAt[T](&w.slotMemory, w.pos) = v
 	w.publish(w.pos+1, publishSlow)
 	return nil
 }
@@ -78,7 +78,7 @@ func (w *WriterOf[T]) TryPush(v T) error {
 	if err := w.room(context.Background(), tryRoom); err != nil {
 		return err
 	}
-	*valueAt[T](w.base, w.pos, w.mask) = v
+	*valueAt[T](&w.slotMemory, w.pos) = v
 	w.publish(w.pos+1, publishSlow)
 	return nil
 }
@@ -145,24 +145,22 @@ func NewReaderOf[T any](mem Memory, opt ReaderOptions) (*ReaderOf[T], error) {
 // the producer has closed and everything was taken (io.EOF, or ErrIncomplete, unless Follow is
 // set), the caller holds so much that the Writer cannot go on (ErrUnreleased), or the segment is
 // found to be corrupt (ErrCorrupt). After an error nothing was taken.
-func (r *ReaderOf[T]) Next(ctx context.Context) (*T, error) {
-	if err := r.arrived(ctx, arrivedSlow); err != nil {
-		return nil, err
+func (r *ReaderOf[T]) Next(ctx context.Context) (p *T, err error) {
+	if err = r.arrived(ctx, arrivedSlow); err == nil {
+		p = valueAt[T](&r.slotMemory, r.pos)
+		r.pos++
 	}
-	pos := r.pos
-	r.pos = pos + 1
-	return valueAt[T](r.base, pos, r.mask), nil
+	return p, err
 }
 
 // TryNext is Next that never waits: ErrEmpty when there is no message now, or io.EOF when there
 // will be none.
-func (r *ReaderOf[T]) TryNext() (*T, error) {
-	if err := r.arrived(context.Background(), tryArrived); err != nil {
-		return nil, err
+func (r *ReaderOf[T]) TryNext() (p *T, err error) {
+	if err = r.arrived(context.Background(), tryArrived); err == nil {
+		p = valueAt[T](&r.slotMemory, r.pos)
+		r.pos++
 	}
-	pos := r.pos
-	r.pos = pos + 1
-	return valueAt[T](r.base, pos, r.mask), nil
+	return p, err
 }
 
 // Release gives the slot of every message taken so far back to the Writer and wakes it if it waits
@@ -173,7 +171,7 @@ func (r *ReaderOf[T]) Release() { r.release(r.pos, releaseSlow) }
 // as Next does, and then returns the zero value.
 func (r *ReaderOf[T]) Pop(ctx context.Context) (v T, err error) {
 	if err = r.arrived(ctx, arrivedSlow); err == nil {
-		v = *valueAt[T](r.base, r.pos, r.mask)
+		v = *valueAt[T](&r.slotMemory, r.pos)
 		r.pos++
 		r.release(r.pos, releaseSlow)
 	}
@@ -184,7 +182,7 @@ func (r *ReaderOf[T]) Pop(ctx context.Context) (v T, err error) {
 // be none.
 func (r *ReaderOf[T]) TryPop() (v T, err error) {
 	if err = r.arrived(context.Background(), tryArrived); err == nil {
-		v = *valueAt[T](r.base, r.pos, r.mask)
+		v = *valueAt[T](&r.slotMemory, r.pos)
 		r.pos++
 		r.release(r.pos, releaseSlow)
 	}
