@@ -85,7 +85,7 @@ func arrivedSlow(r *slotReader, ctx context.Context) error {
 	if err := r.waitForNext(ctx); err != nil {
 		return r.endCall(ctx, err)
 	}
-	r.take(1)
+	r.takeOne()
 	r.gate.Leave()
 	return nil
 }
@@ -105,7 +105,7 @@ func tryArrived(r *slotReader, ctx context.Context) error {
 	if err != nil {
 		return r.endCall(ctx, err)
 	}
-	r.take(1)
+	r.takeOne()
 	r.gate.Leave()
 	return nil
 }
@@ -120,20 +120,26 @@ func (r *slotReader) waitForNext(ctx context.Context) error {
 	return err
 }
 
-// take sets stop for the next n messages, which were seen, to be taken now, and notes the time of
-// those of them that are samples. They are counted once they are released.
-func (r *slotReader) take(n uint64) {
+// take notes the time of those of the next n messages that are samples, and are taken now. They are
+// counted once they are released. It returns where the next sample after them is, or the end of what
+// was seen.
+func (r *slotReader) take(n uint64) (next uint64) {
 	seen := r.seen.LoadRelaxed()
-	next := r.samples.Next(r.pos, seen)
-	if next-r.pos < n {
-		now := monotonic.Now()
-		for next-r.pos < n {
-			r.samples.Take(now)
-			next = r.samples.Next(r.pos, seen)
-		}
-		r.ownStats.ProgressAt.StoreRelaxed(now)
+	if next = r.samples.Next(r.pos, seen); next-r.pos >= n {
+		return next
 	}
-	r.stop.Store(next) // a full fence
+	now := monotonic.Now()
+	for next-r.pos < n {
+		r.samples.Take(now)
+		next = r.samples.Next(r.pos, seen)
+	}
+	r.ownStats.ProgressAt.StoreRelaxed(now)
+	return next
+}
+
+// takeOne lets the fast path take the next message, and those after it up to the next sample.
+func (r *slotReader) takeOne() {
+	r.stop.Store(r.take(1)) // a full fence
 	if r.gate.Closed() {
 		r.stop.Store(0) // as Close has done, maybe before
 	}
@@ -246,7 +252,7 @@ func (r *slotReader) window(ctx context.Context, most int) (n uint64, err error)
 	}
 	n = min(uint64(most), r.seen.LoadRelaxed()-r.pos, r.mask+1-r.pos&r.mask)
 	r.take(n)
-	r.pos += n
+	r.pos += n // beyond stop perhaps, which then sends the next call to the slow path
 	r.gate.Leave()
 	return n, nil
 }

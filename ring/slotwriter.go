@@ -347,10 +347,8 @@ func (w *slotWriter) publishN(n int) {
 		w.gate.Leave()
 		panic(fmt.Sprintf("ring: PublishN(%d) with %d free slots", n, w.limit-w.pos))
 	case n > 0:
-		w.pos += uint64(n)
+		w.pos += uint64(n) // beyond stop perhaps, which then sends the next call to the slow path
 		w.store()
-		w.prefetched = max(w.prefetched, w.pos) // by the window
-		w.setStop()
 	}
 	w.gate.Leave()
 }
