@@ -121,8 +121,8 @@ func (r *slotReader) waitForNext(ctx context.Context) error {
 }
 
 // take notes the time of those of the next n messages that are samples, and are taken now. They are
-// counted once they are released. It returns where the next sample after them is, or the end of what
-// was seen.
+// counted once they are released. It returns where the next sample after them is, or the end of
+// what was seen.
 func (r *slotReader) take(n uint64) (next uint64) {
 	seen := r.seen.LoadRelaxed()
 	if next = r.samples.Next(r.pos, seen); next-r.pos >= n {
@@ -251,6 +251,9 @@ func (r *slotReader) window(ctx context.Context, most int) (n uint64, err error)
 		return 0, r.endCall(ctx, err)
 	}
 	n = min(uint64(most), r.seen.LoadRelaxed()-r.pos, r.mask+1-r.pos&r.mask)
+	// Asked for together, the lines arrive in parallel. One message after the other, the processor
+	// sees to that by itself.
+	r.prefetchRead(r.pos, n)
 	r.take(n)
 	r.pos += n // beyond stop perhaps, which then sends the next call to the slow path
 	r.gate.Leave()

@@ -1,6 +1,10 @@
 package ring
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"sluice/internal/cpu"
+)
 
 // slotMemory is where slots lie.
 type slotMemory struct {
@@ -23,9 +27,23 @@ func (m *slotMemory) bytesAt(pos, n uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(m.base, pos&m.mask*m.size)), n*m.size)
 }
 
+// maxPrefetch is how many bytes are prefetched at once, at most.
+const maxPrefetch = 4096
+
+// lines returns the lines of n messages from number pos on, n at least 1, up to maxPrefetch: the
+// address of the first, and how many.
+func (m *slotMemory) lines(pos, n uint64) (first *byte, lines int) {
+	return (*byte)(unsafe.Add(m.base, pos&m.mask*m.size)), int((min(n*m.size, maxPrefetch) + 63) / 64)
+}
+
+// prefetchWrite asks for the lines of n messages from number pos on, n at least 1, to write them.
+func (m *slotMemory) prefetchWrite(pos, n uint64) { cpu.PrefetchWrite(m.lines(pos, n)) }
+
+// prefetchRead asks for the lines of n messages from number pos on, n at least 1, to read them.
+func (m *slotMemory) prefetchRead(pos, n uint64) { cpu.PrefetchRead(m.lines(pos, n)) }
+
 // valueAt returns the slot of message number pos as a T. Whoever made the end has checked that
-// slots have the size of a T; they begin at a page. It takes the fields of a slotMemory so that its
-// callers inline.
+// slots have the size of a T; they begin at a page.
 func valueAt[T any](m *slotMemory, pos uint64) *T {
 	return (*T)(unsafe.Add(m.base, pos&m.mask*uint64(unsafe.Sizeof(*(*T)(nil)))))
 }

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
 	"sluice/internal/sleep"
 	"sluice/layout"
@@ -256,7 +255,7 @@ func (w *slotWriter) prefetch() {
 // prefetchAt prefetches n slots from a message on, if they are free and do not wrap around.
 func (w *slotWriter) prefetchAt(from, n uint64) {
 	if from+n <= w.limit && from&w.mask+n <= w.mask+1 {
-		cpu.PrefetchWrite(&w.bytesAt(from, n)[0], int((n*w.size+63)/64))
+		w.prefetchWrite(from, n)
 	}
 }
 
@@ -327,13 +326,10 @@ func (w *slotWriter) window(ctx context.Context, most int) (n uint64, err error)
 	}
 	n = min(n, w.limit-w.pos)
 	// The next window of this size, while this one is written.
-	w.prefetchAt(w.pos+n, min(n, max(1, maxWindowPrefetch/w.size)))
+	w.prefetchAt(w.pos+n, n)
 	w.gate.Leave()
 	return n, nil
 }
-
-// maxWindowPrefetch is how many bytes of the next window are prefetched at most.
-const maxWindowPrefetch = 4096
 
 // publishN publishes the first n slots of a window.
 func (w *slotWriter) publishN(n int) {

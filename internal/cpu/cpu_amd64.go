@@ -12,3 +12,9 @@ func Pause(n uint32)
 //
 //go:noescape
 func PrefetchWrite(p *byte, n int)
+
+// PrefetchRead asks for n cache lines of 64 bytes, n at least 1, from p on, to be brought here for
+// reading. It is a hint, as PrefetchWrite is.
+//
+//go:noescape
+func PrefetchRead(p *byte, n int)

@@ -19,3 +19,14 @@ again:
 	SUBQ $1, CX
 	JNZ  again
 	RET
+
+// func PrefetchRead(p *byte, n int)
+TEXT ·PrefetchRead(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), CX
+again:
+	PREFETCHT0 (AX)
+	ADDQ $64, AX
+	SUBQ $1, CX
+	JNZ  again
+	RET

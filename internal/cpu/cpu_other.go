@@ -16,3 +16,6 @@ var pauseWord atomic.Uint32
 
 // PrefetchWrite does nothing on this processor.
 func PrefetchWrite(*byte, int) {}
+
+// PrefetchRead does nothing on this processor.
+func PrefetchRead(*byte, int) {}
