@@ -95,6 +95,10 @@ queueing: ## check response times against queueing theory; 2 minutes, needs an i
 bench: ## measure sluice and its alternatives (ARGS=--quick)
 	scripts/bench.sh $(ARGS)
 
+.PHONY: commands
+commands: ## measure the commands against cat and pipes; needs an idle machine
+	scripts/commands.sh $(ARGS)
+
 .PHONY: systemd-test
 systemd-test: ## boot a separate systemd and test the units in it; needs root
 	scripts/systemd/test.sh
