@@ -255,6 +255,11 @@ func (c *closing) leave(remove func(h *layout.Header) bool) []error {
 			c.slices = nil
 		}
 		detachErr = c.seg.Detach(c.slices...)
+		if detachErr == nil && c.idle && c.inUse && kept <= maxKept {
+			// A call that does not pass the gate relies on nothing else. If it fails, the file
+			// takes its memory until the end is collected.
+			c.seg.Clear(c.slices...)
+		}
 		c.private = true
 		h = c.seg.Header()
 	}

@@ -211,7 +211,7 @@ func (w *slotWriter) refresh() error {
 		return err
 	}
 	w.limit = seen + w.bound
-	if int64(w.limit-w.tail()) < 0 { // the Writer before this one had more slots
+	if int64(w.limit-w.tail()) < 0 { // a Writer before this one took more than that
 		w.limit = w.tail()
 	}
 	w.noteDepth(w.tail(), seen)
@@ -405,7 +405,8 @@ func (w *slotWriter) Drain(ctx context.Context) error {
 // Any goroutine may call it, at any time, and several at once: the first closes, and the others
 // wait for it and return nil. A call that waits returns ErrClosed, and so does every later one;
 // Publish does nothing then. Slots stay readable and writable until the next call for one, or until
-// the Writer is no longer reachable; what is written there is discarded.
+// the Writer is no longer reachable; their content is unspecified, and what is written there is
+// discarded.
 func (w *slotWriter) Close() error { return w.close(false) }
 
 // Abort is Close that gives up: the stream ends as [layout.EndFailed], so that the Reader gets

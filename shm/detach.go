@@ -2,6 +2,7 @@ package shm
 
 import (
 	"errors"
+	"os"
 
 	"sluice/internal/mapping"
 )
@@ -49,6 +50,35 @@ func (s *Segment) Detach(keep ...[]byte) error {
 		copyPages(b)
 	}
 	return nil
+}
+
+// Clear releases the file from the memory that Detach has made private, but for the pages of the
+// slices of Data in keep: all other bytes of it are zero from here on. Else a file that was removed
+// would take its memory until Unmap. It is for a caller that relies on nothing that is there.
+func (s *Segment) Clear(keep ...[]byte) error {
+	var errs []error
+	page := os.Getpagesize()
+	for _, b := range s.detached {
+		kept := make([]bool, (len(b)+page-1)/page)
+		for _, k := range keep {
+			if at, ok := mapping.Offset(b, k); ok && len(k) > 0 {
+				for i := at / page; i <= (at+len(k)-1)/page; i++ {
+					kept[i] = true
+				}
+			}
+		}
+		for from := 0; from < len(kept); {
+			to := from + 1
+			for to < len(kept) && kept[to] == kept[from] {
+				to++
+			}
+			if !kept[from] {
+				errs = append(errs, mapping.Clear(b[from*page:min(to*page, len(b))]))
+			}
+			from = to
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Unmap unmaps the memory that Detach has made private, once nobody uses it. It does nothing

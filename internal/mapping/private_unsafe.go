@@ -21,6 +21,26 @@ func MakePrivate(b []byte, f *os.File, offset int64) error {
 	return nil
 }
 
+// Clear maps fresh zeroed memory over the whole pages of b, in one step as MakePrivate. What was
+// mapped there is released.
+func Clear(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	if err != nil {
+		return fmt.Errorf("clear %d bytes: %w", len(b), os.NewSyscallError("mmap", err))
+	}
+	return nil
+}
+
+// Offset returns how far the first byte of part lies from that of whole, and whether part lies in
+// it.
+func Offset(whole, part []byte) (at int, ok bool) {
+	from, begin := uintptr(unsafe.Pointer(unsafe.SliceData(part))), uintptr(unsafe.Pointer(unsafe.SliceData(whole)))
+	return int(from - begin), from >= begin && from-begin+uintptr(len(part)) <= uintptr(len(whole))
+}
+
 // Populate gives the private mapping that b lies in pages of its own, without a change to any
 // byte, even one that somebody else writes at the same time. It fails before Linux 5.14, where
 // Touch does the same.
