@@ -3,11 +3,12 @@
 # in full by two sides, each pinned to a processor. Prints which alternatives are not
 # installed. Takes 5 to 9 minutes and cleans up.
 #
-#   scripts/bench.sh [--quick] [--rounds N] [--cpus A,B] [--peers RE] [--jobs RE] [--out DIR]
+#   scripts/bench.sh [--quick] [--rounds N] [--cpus A,B] [--peers RE] [--jobs RE] [--check] [--out DIR]
 #
 # Writes DIR/bench.md, in a new temporary directory without --out. --quick takes about
 # a minute and is less exact. --peers and --jobs choose by a regular expression:
-# --peers 'ring|boost' --jobs ' 8$'. No other work should run at the same time.
+# --peers 'ring|boost' --jobs ' 8$'. --check fails if sluice is much slower than it should
+# be (peers/guard.awk). No other work should run at the same time.
 set -euo pipefail
 
 usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; }
@@ -15,10 +16,11 @@ mistake() {
     printf 'bench.sh: error: %s\nbench.sh: hint: see --help\n' "$1" >&2
     exit 2
 }
-target=500000 rounds='' out='' cpus=() only='' chosen='' # target: microseconds that a measurement is to take
+target=500000 rounds='' out='' cpus=() only='' chosen='' check=false # target: microseconds that a measurement is to take
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) target=100000 rounds=${rounds:-3} ;;
+    --check) check=true ;;
     --help | -h) usage && exit ;;
     --rounds | --cpus | --peers | --jobs | --out)
         [ -n "${2:-}" ] || mistake "$1: a value is missing"
@@ -179,4 +181,5 @@ page >"$work/bench.md"
 mv "$work/bench.md" "$out/bench.md"
 [ ${#failed[@]} -eq 0 ] || printf '%s\n' "${failed[@]}" >&2
 echo "$out/bench.md"
+! $check || tables guard
 [ ${#failed[@]} -eq 0 ]
