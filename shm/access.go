@@ -41,17 +41,6 @@ func GroupAccess(gid int) (Access, error) {
 	return Access{gid: gid, given: true}, nil
 }
 
-// optionalAccess returns the Access that a caller has given, or the zero value.
-func optionalAccess(with []Access) Access {
-	switch len(with) {
-	case 0:
-		return Access{}
-	case 1:
-		return with[0]
-	}
-	panic(fmt.Sprintf("shm: %d Access values", len(with)))
-}
-
 // Group returns the group; ok is false for the zero value.
 func (a Access) Group() (gid int, ok bool) { return a.gid, a.given }
 

@@ -73,14 +73,14 @@ func TestAccess_OtherUsersSegment_OfGroup(t *testing.T) {
 		what string
 		gid  int
 		mode uint32
-		with []Access
+		with []Option
 		want error
 	}{
-		{"shared and asked for", group, 0o660, []Access{own(t)}, nil},
+		{"shared and asked for", group, 0o660, []Option{own(t)}, nil},
 		{"not asked for", group, 0o660, nil, ErrUntrusted},
-		{"of another group", group + 1, 0o660, []Access{own(t)}, ErrUntrusted},
-		{"that the group may only read", group, 0o640, []Access{own(t)}, ErrUntrusted},
-		{"that everybody may write", group, 0o662, []Access{own(t)}, ErrUntrusted},
+		{"of another group", group + 1, 0o660, []Option{own(t)}, ErrUntrusted},
+		{"that the group may only read", group, 0o640, []Option{own(t)}, ErrUntrusted},
+		{"that everybody may write", group, 0o662, []Option{own(t)}, ErrUntrusted},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			name := abandoned(t)

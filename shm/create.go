@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,22 +24,28 @@ var ErrNoSpace = errors.New("no room in " + Dir)
 // memory is reserved, its header written and the role locked, and then gets its name in one
 // step that never replaces another file. A process killed before that leaves nothing behind.
 //
-// with is at most one Access: who may join besides this user.
+// An Access says who may join besides this user, and a Populate that the data region is mapped at
+// once.
 //
 // Preconditions: g comes from layout.RingGeometry, or has ModeTransfer and no
 // capacity.
-func Create(name string, g layout.Geometry, role layout.Role, with ...Access) (*Segment, error) {
+func Create(name string, g layout.Geometry, role layout.Role, with ...Option) (*Segment, error) {
+	return createNamed(context.Background(), name, g, role, optionsOf(with))
+}
+
+// createNamed is Create that ends early, with the cause of ctx, when that is done.
+func createNamed(ctx context.Context, name string, g layout.Geometry, role layout.Role, with options) (*Segment, error) {
 	if err := checkUsable(name); err != nil {
 		return nil, err
 	}
-	s, err := create(name, g, role, optionalAccess(with))
+	s, err := create(ctx, name, g, role, with)
 	if err != nil {
 		return nil, InSegment("create", name, err)
 	}
 	return s, nil
 }
 
-func create(name string, g layout.Geometry, role layout.Role, with Access) (_ *Segment, err error) {
+func create(ctx context.Context, name string, g layout.Geometry, role layout.Role, with options) (_ *Segment, err error) {
 	fd, err := unix.Open(Dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open(O_TMPFILE)", Path: Dir, Err: err}
@@ -49,16 +56,16 @@ func create(name string, g layout.Geometry, role layout.Role, with Access) (_ *S
 			s.unmap()
 		}
 	}()
-	if err := with.apply(s.file, &unix.Stat_t{}); err != nil {
+	if err := with.access.apply(s.file, &unix.Stat_t{}); err != nil {
 		return nil, err
 	}
-	if err := allocate(s.file, g.FileSize()); err != nil {
+	if err := s.mapData(); err != nil { // of a file that is empty so far
+		return nil, err
+	}
+	if err := s.allocate(ctx, with.populate.includes(g)); err != nil {
 		return nil, err
 	}
 	if err := s.mapHeader(writable); err != nil {
-		return nil, err
-	}
-	if err := s.mapData(); err != nil {
 		return nil, err
 	}
 	s.fields.Init(g, uint64(time.Now().UnixNano()))
@@ -72,34 +79,59 @@ func create(name string, g layout.Geometry, role layout.Role, with Access) (_ *S
 	return s, nil
 }
 
-// allocate reserves the memory. ftruncate alone would reserve none on a tmpfs, and then the
-// first write to a page that cannot be had raises SIGBUS.
-//
-// It works in steps because a signal makes tmpfs undo a whole call.
-func allocate(f *os.File, size int64) error {
-	const step = 32 << 20
-	for at := int64(0); at < size; at += step {
-		n := min(step, size-at)
-		err := unix.EINTR
-		for err == unix.EINTR {
-			err, _ = unix.Fallocate(int(f.Fd()), 0, at, n).(unix.Errno)
-		}
-		switch err {
-		case 0:
+// allocate reserves the memory of a new file, and with populate maps the data region.
+func (s *Segment) allocate(ctx context.Context, populate bool) error {
+	size := s.geometry.FileSize()
+	reserve := func(at, n int64) error {
+		switch err := fallocate(s.file, at, n); err {
+		case nil:
+			return nil
 		case unix.ENOSPC, unix.ENOMEM:
-			return fmt.Errorf("%w: it needs %s bytes, %s", ErrNoSpace, format.Count(size), freeSpace())
+			return fmt.Errorf("%w: it needs %s bytes, %s", ErrNoSpace, format.Count(size), freeSpace(s.file))
 		default:
 			return fmt.Errorf("reserve %d bytes: %w", size, os.NewSyscallError("fallocate", err))
 		}
 	}
+	if err := reserve(size-1, 1); err != nil { // the file has its size from here on
+		return err
+	}
+	if populate {
+		if err := s.allocateHuge(ctx); err != nil {
+			return err
+		}
+	}
+	for at := int64(0); at < size; at += populateStep {
+		if at > 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := reserve(at, min(populateStep, size-at)); err != nil {
+			return err
+		}
+	}
+	if populate {
+		return s.populateData(ctx)
+	}
 	return nil
 }
 
-func freeSpace() string {
+// fallocate reserves a part of the memory. ftruncate alone would reserve none on a tmpfs, and then
+// the first write to a page that cannot be had raises SIGBUS. Its parts should be small, because a
+// signal makes tmpfs undo a whole call.
+func fallocate(f *os.File, at, size int64) error {
+	err := error(unix.EINTR)
+	for err == unix.EINTR {
+		err = unix.Fallocate(int(f.Fd()), 0, at, size)
+	}
+	return err
+}
+
+// freeSpace describes how much is free without the file f.
+func freeSpace(f *os.File) string {
 	var fs unix.Statfs_t
-	if err := unix.Statfs(Dir, &fs); err != nil {
+	var own unix.Stat_t
+	if unix.Statfs(Dir, &fs) != nil || unix.Fstat(int(f.Fd()), &own) != nil {
 		return "how much is free is unknown"
 	}
-	bytes := func(blocks uint64) string { return format.Count(blocks * uint64(fs.Bsize)) }
-	return fmt.Sprintf("%s of %s are free", bytes(fs.Bavail), bytes(fs.Blocks))
+	free, all := fs.Bavail*uint64(fs.Bsize)+uint64(own.Blocks)*512, fs.Blocks*uint64(fs.Bsize)
+	return fmt.Sprintf("%s of %s are free", format.Count(free), format.Count(all))
 }

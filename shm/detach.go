@@ -47,7 +47,7 @@ func (s *Segment) Detach(keep ...[]byte) error {
 		return s.detachErr
 	}
 	for _, b := range keep {
-		copyPages(b)
+		populatePages(b) // of a truncated file there is nothing to keep
 	}
 	return nil
 }
@@ -90,16 +90,4 @@ func (s *Segment) Unmap() error {
 	}
 	s.detached = nil
 	return errors.Join(errs...)
-}
-
-// populate is mapping.Populate, and another function in a test.
-var populate = mapping.Populate
-
-// copyPages gives the pages that b lies in memory of their own.
-func copyPages(b []byte) {
-	if populate(b) == nil {
-		return
-	}
-	// A truncated file ends it: there is nothing to keep.
-	Guard(func() error { mapping.Touch(b); return nil })
 }

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"sluice/internal/testenv"
 	"sluice/layout"
 )
@@ -112,12 +110,9 @@ func TestDetach_SuccessorIsAlone(t *testing.T) {
 }
 
 func TestDetach_KeepsContent(t *testing.T) {
-	for what, advice := range map[string]func([]byte) error{"by the kernel": populate, "by hand": func([]byte) error { return unix.ENOSYS }} {
+	for what, advice := range advices {
 		t.Run(what, func(t *testing.T) {
-			before := populate
-			populate = advice
-			defer func() { populate = before }()
-
+			populateBy(t, advice)
 			name := testenv.SegmentName(t)
 			s := newSegment(t, name)
 			half := len(s.Data()) / 2
@@ -141,11 +136,9 @@ func TestDetach_KeepsContent(t *testing.T) {
 }
 
 func TestDetach_TruncatedSegment_NoFault(t *testing.T) {
-	for what, advice := range map[string]func([]byte) error{"by the kernel": populate, "by hand": func([]byte) error { return unix.ENOSYS }} {
+	for what, advice := range advices {
 		t.Run(what, func(t *testing.T) {
-			before := populate
-			populate = advice
-			defer func() { populate = before }()
+			populateBy(t, advice)
 			name := testenv.SegmentName(t)
 			s := newSegment(t, name)
 			kept := s.Data()[:4096]

@@ -28,21 +28,21 @@ var ErrRemoved = errors.New("segment was removed")
 // Open maps an existing segment and takes the given role in it. Errors:
 // fs.ErrNotExist, fs.ErrPermission, ErrUntrusted, ErrRoleTaken, and those of
 // layout.Header.Geometry for a file that is no segment, of another version or
-// corrupt. ctx bounds only the wait for a process that is joining or leaving. with is at
-// most one Access: who besides this user may have made it, and who may join if this user has.
-func Open(ctx context.Context, name string, role layout.Role, with ...Access) (*Segment, error) {
+// corrupt. ctx bounds the wait for a process that is joining or leaving, and Populate. An Access
+// says who besides this user may have made it, and who may join if this user has.
+func Open(ctx context.Context, name string, role layout.Role, with ...Option) (*Segment, error) {
 	if err := checkUsable(name); err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, name, role, optionalAccess(with))
+	s, err := open(ctx, name, role, optionsOf(with))
 	if err != nil {
 		return nil, InSegment("open", name, err)
 	}
 	return s, nil
 }
 
-func open(ctx context.Context, name string, role layout.Role, with Access) (_ *Segment, err error) {
-	file, size, err := openFile(name, unix.O_RDWR, with)
+func open(ctx context.Context, name string, role layout.Role, with options) (_ *Segment, err error) {
+	file, size, err := openFile(name, unix.O_RDWR, with.access)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +71,11 @@ func open(ctx context.Context, name string, role layout.Role, with Access) (_ *S
 	})
 	if err != nil {
 		return nil, err
+	}
+	if with.populate.includes(s.geometry) {
+		if err := s.populateData(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }

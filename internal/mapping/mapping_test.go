@@ -97,6 +97,66 @@ func TestPrivate_KeepsContent(t *testing.T) {
 	Touch(nil)
 }
 
+func TestShared_FitsHugePages(t *testing.T) {
+	size := HugePageSize()
+	if size == 0 {
+		t.Skip("NOT TESTED: this kernel has no huge pages")
+	}
+	f, err := os.CreateTemp("/dev/shm", "mapping-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	os.Remove(f.Name())
+	page := int64(os.Getpagesize())
+	if err := f.Truncate(4*size + page); err != nil {
+		t.Fatal(err)
+	}
+	for name, mapFile := range map[string]func(*os.File, int64, int64) ([]byte, error){"twice": Mirror, "once": Shared} {
+		for _, row := range []struct{ offset, bytes, huge int64 }{
+			{page, size, 0}, {page, 2*size - 2*page, 0}, {page, 2*size - page, size}, {page, 4 * size, 3 * size}, {0, 2 * size, 2 * size},
+		} {
+			b, err := mapFile(f, row.offset, row.bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			huge, before := HugePart(b[:row.bytes])
+			if int64(len(huge)) != row.huge || row.huge > 0 && ((row.offset+int64(before))%size != 0 || &huge[0] != &b[before]) {
+				t.Errorf("%s, %d bytes from %d: %d bytes from %d fit, want %d", name, row.bytes, row.offset, len(huge), before, row.huge)
+			}
+			b[row.bytes-1] = 1
+			if err := Unmap(b); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func TestCollapse_KeepsContent(t *testing.T) {
+	size := HugePageSize()
+	f, err := os.CreateTemp("/dev/shm", "mapping-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	os.Remove(f.Name())
+	if err := f.Truncate(2 * size); err != nil || size == 0 {
+		t.Skipf("NOT TESTED: no huge pages, %v", err)
+	}
+	b, err := Shared(f, 0, 2*size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Unmap(b)
+	b[7], b[size] = 1, 2
+	if err := Collapse(b); err != nil {
+		t.Skipf("NOT TESTED: %v", err) // before Linux 6.1, or shmem_enabled is deny
+	}
+	if b[7] != 1 || b[size] != 2 || b[8] != 0 {
+		t.Errorf("% x and % x", b[7:9], b[size])
+	}
+}
+
 func TestMap_ClosedFile_Error(t *testing.T) {
 	f, _ := newFile(t)
 	b := mirror(t, f)

@@ -41,9 +41,9 @@ func Offset(whole, part []byte) (at int, ok bool) {
 	return int(from - begin), from >= begin && from-begin+uintptr(len(part)) <= uintptr(len(whole))
 }
 
-// Populate gives the private mapping that b lies in pages of its own, without a change to any
-// byte, even one that somebody else writes at the same time. It fails before Linux 5.14, where
-// Touch does the same.
+// Populate maps the pages that b lies in for writing, which gives a private mapping pages of its
+// own, without a change to any byte, even one that somebody else writes at the same time. It fails
+// before Linux 5.14, where Touch does the same.
 func Populate(b []byte) error {
 	if len(b) == 0 {
 		return nil
