@@ -487,6 +487,7 @@ func TestCreate_InvalidOption(t *testing.T) {
 		"Limit 1 is less than 65536":   {Mode: sluice.ModeTransfer, Limit: 1},
 		"Capacity is for ring mode":    {Mode: sluice.ModeTransfer, Capacity: 4096},
 		"OnFull is for ring mode":      {Mode: sluice.ModeTransfer, OnFull: sluice.Drop},
+		"Populate is for ring mode":    {Mode: sluice.ModeTransfer, Populate: true},
 		"Limit is for transfer mode":   {Limit: 1 << 20},
 		"OnLimit is for transfer mode": {OnLimit: sluice.Drop},
 		"ResumeAt is for OnLimit":      {Mode: sluice.ModeTransfer, ResumeAt: 0.5},

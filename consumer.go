@@ -115,6 +115,9 @@ type ConsumerOptions struct {
 	// Spin is how long to spin before sleeping while a ring is empty; 0 adapts to the
 	// waits, to 20 us at most, SpinNever sleeps at once.
 	Spin time.Duration
+	// Populate maps the memory of a ring of more than 16 MiB before Open returns, instead of each
+	// page at the first access to it, as that of a smaller one always is.
+	Populate bool
 
 	// Socket is the path of the Unix socket at which this consumer of a transfer listens;
 	// "" means that of transfer.SocketPath, the same on both sides.
@@ -142,7 +145,7 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 	if err := opt.check(); err != nil {
 		return nil, shm.InSegment(endpoint.OpOpen, name, err)
 	}
-	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
+	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access, shm.Populate(opt.Populate))
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +182,7 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 
 // ring returns the options of a ring.
 func (opt *ConsumerOptions) ring() ring.ReaderOptions {
-	return ring.ReaderOptions{Spin: opt.Spin, Keep: opt.Keep, Access: opt.Access, Follow: opt.Follow, OnEnd: opt.OnEnd}
+	return ring.ReaderOptions{Spin: opt.Spin, Keep: opt.Keep, Access: opt.Access, Populate: opt.Populate, Follow: opt.Follow, OnEnd: opt.OnEnd}
 }
 
 // check returns an ErrOption for a value that no mode has, before Open waits. Which mode it is,

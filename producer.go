@@ -129,7 +129,7 @@ type ProducerOptions struct {
 	// Framing tells the consumer how messages were cut from an input.
 	Framing layout.Framing
 
-	// The next five are for ModeRing.
+	// The next six are for ModeRing.
 
 	// Capacity is the size of a ring in bytes, a power of two from 4096 to 2^31; 0 means 1
 	// MiB, or whatever an existing segment has. Of fixed slots it is the most bytes, and may be
@@ -147,6 +147,10 @@ type ProducerOptions struct {
 	// Spin is how long to spin before sleeping while a ring is full; 0 adapts to the
 	// waits, to 20 us at most, SpinNever sleeps at once.
 	Spin time.Duration
+	// Populate maps the memory of a ring of more than 16 MiB before Create returns, that of a new
+	// one in huge pages if the kernel has some, instead of each page at the first access to it.
+	// 1 GiB takes 0.1 to 2.5 s. A smaller ring always is.
+	Populate bool
 
 	// The next six are for ModeTransfer.
 
@@ -212,7 +216,7 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 func (opt *ProducerOptions) ring() ring.WriterOptions {
 	return ring.WriterOptions{
 		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, Spin: opt.Spin,
-		Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
+		Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing, Populate: opt.Populate,
 	}
 }
 
@@ -236,6 +240,7 @@ func (opt *ProducerOptions) check() error {
 		note("Slots", opt.Slots != 0)
 		note("OnFull", opt.OnFull != 0)
 		note("Spin", opt.Spin != SpinAdaptive)
+		note("Populate", opt.Populate)
 	} else {
 		note("Limit", opt.Limit != 0)
 		note("OnLimit", opt.OnLimit != 0)

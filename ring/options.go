@@ -31,6 +31,10 @@ type WriterOptions struct {
 	// Access lets other users take part, if both ends ask for it; with the zero value
 	// nobody else may.
 	Access shm.Access
+	// Populate maps the memory of a ring of any size before Create returns, that of a new one
+	// in huge pages if there are some, instead of each page at the first access to it. Rings of
+	// up to shm.PopulateAlways bytes always are.
+	Populate bool
 	// Framing is stored in the segment for the consumer. It is the same for all
 	// messages in the ring.
 	Framing layout.Framing
@@ -49,10 +53,11 @@ func (opt *WriterOptions) check() error {
 
 // ReaderOptions says how to open a Reader. The zero value gives the defaults.
 type ReaderOptions struct {
-	// Spin, Keep and Access are as in WriterOptions.
-	Spin   time.Duration
-	Keep   bool
-	Access shm.Access
+	// Spin, Keep, Access and Populate are as in WriterOptions.
+	Spin     time.Duration
+	Keep     bool
+	Access   shm.Access
+	Populate bool
 	// Follow makes the Reader wait for the next producer when one ends.
 	Follow bool
 	// OnEnd is called when a stream has ended and Follow goes on after it, with nil

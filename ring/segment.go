@@ -99,7 +99,7 @@ func createSegment(ctx context.Context, name string, geometry func(pageSize uint
 	}
 	var carryOver uint64 // endpoint.CarryOver of the segment that this one replaces
 	for {
-		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access)
+		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access, shm.Populate(opt.Populate))
 		if err != nil {
 			return err
 		}
@@ -274,7 +274,7 @@ func openSegment[R any](ctx context.Context, name string, opt ReaderOptions, att
 	if err := opt.check(); err != nil {
 		return none, shm.InSegment(endpoint.OpOpen, name, err) // before it waits
 	}
-	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access)
+	seg, err := shm.OpenWait(ctx, name, layout.Consumer, opt.Access, shm.Populate(opt.Populate))
 	if err != nil {
 		return none, err
 	}
