@@ -123,7 +123,7 @@ func TestEnvironment_FlagsOfOtherMode_Ignored(t *testing.T) {
 		env  map[string]string // by flag, with values that would make it fail or would show
 	}{
 		{"ring", map[string]string{"buffer": "1", "limit": "1", "on-limit": "block", "recycle": "true", "resume-at": "0.1%", "socket": "/nowhere/x"}},
-		{"transfer", map[string]string{"capacity": "5000", "on-full": "fail", "slots": "99999999999", "spin": "1h"}},
+		{"transfer", map[string]string{"capacity": "5000", "on-full": "fail", "slots": "99999999999", "spin": "1h", "populate": "true"}},
 	} {
 		t.Run(c.mode, func(t *testing.T) {
 			t.Parallel()

@@ -26,7 +26,7 @@ func open(ctx context.Context, common cli.Common, opt options, ended func(error)
 	}
 	return sluice.Open(ctx, common.Name, sluice.ConsumerOptions{
 		Mode: common.Mode, Access: common.Access, Keep: common.Keep, Follow: opt.follow, OnEnd: ended,
-		Spin: common.Spin, Socket: common.Socket, Listener: listener,
+		Spin: common.Spin, Populate: common.Populate, Socket: common.Socket, Listener: listener,
 	})
 }
 

@@ -24,7 +24,7 @@ func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer,
 		Mode: common.Mode, Access: common.Access, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
 	}
 	if common.Mode == layout.ModeRing {
-		with.Capacity, with.Slots, with.OnFull, with.Spin = opt.capacity, opt.slots, opt.onFull, common.Spin
+		with.Capacity, with.Slots, with.OnFull, with.Spin, with.Populate = opt.capacity, opt.slots, opt.onFull, common.Spin, common.Populate
 	} else {
 		with.Limit, with.OnLimit, with.ResumeAt = opt.limit, opt.onLimit, opt.resumeAt
 		with.Buffer, with.Recycle, with.Socket = opt.buffer, opt.recycle, common.Socket

@@ -29,6 +29,7 @@ type Common struct {
 	Rate     float64
 	Spin     time.Duration // as sluice.ProducerOptions.Spin
 	Keep     bool
+	Populate bool
 	Socket   string // "" = the default for Name
 	Access   shm.Access
 }
@@ -47,6 +48,7 @@ func CommonFlags(mode string) []urfave.Flag {
 		&urfave.DurationFlag{Name: "spin", DefaultText: "adaptive", Usage: "spin for `TIME` before sleeping; 0 = never spin"},
 		&urfave.StringFlag{Name: "group", DefaultText: "this user only", Usage: "share the segment with the members of `GROUP`; both sides must set it"},
 		&urfave.BoolFlag{Name: "keep", Usage: "keep the segment on exit"},
+		&urfave.BoolFlag{Name: "populate", Usage: "map the memory of a ring of more than 16 MiB at the start, in huge pages if it is new: 1 GiB takes 0.1 to 2.5 s, and then no page fault delays a message"},
 		&urfave.StringFlag{Name: "socket", DefaultText: "in the user's runtime directory", Usage: "transfer: `PATH` of the socket; both sides need the same one"},
 	}
 }
@@ -83,7 +85,7 @@ func ParseCommon(c *urfave.Context) (Common, error) {
 	o := Common{
 		Name: GetName(c), Report: c.Duration("report"), Duration: c.Duration("duration"),
 		Socket: c.String("socket"),
-		Count:  c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"),
+		Count:  c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"), Populate: c.Bool("populate"),
 		JSON: GetChoice(c, "format") == "json",
 		Spin: ring.SpinAdaptive,
 	}
@@ -101,6 +103,9 @@ func ParseCommon(c *urfave.Context) (Common, error) {
 		if SetOnCommandLine(c, flag) && c.String(flag) == "" {
 			return o, UsageError("%s: a value is missing", withDashes(flag))
 		}
+	}
+	if o.Mode == layout.ModeTransfer && SetOnCommandLine(c, "populate") {
+		return o, WithHint(UsageError("--populate cannot be used in transfer mode"), "leave it out: the memory of a transfer is allocated with each message")
 	}
 	if o.Mode == layout.ModeTransfer && SetOnCommandLine(c, "spin") {
 		return o, WithHint(UsageError("--spin cannot be used in transfer mode"), "leave it out: in transfer mode both sides wait on a socket and do not spin")

@@ -13,7 +13,7 @@ var groups = []struct {
 	title string
 	flags []string
 }{
-	{"Segment", []string{"name", "mode", "capacity", "slots", "fresh", "keep", "group", "yes"}},
+	{"Segment", []string{"name", "mode", "capacity", "slots", "fresh", "keep", "populate", "group", "yes"}},
 	{"Messages", []string{"size", "input", "output", "framing", "chunk", "verify"}},
 	{"Pace and end", []string{"rate", "burst", "arrivals", "open-loop", "work", "count", "duration", "follow", "drain"}},
 	{"Back-pressure", []string{"on-full", "spin"}},

@@ -60,7 +60,7 @@ var flagOwners = map[string]string{
 }
 
 // sharedFlags are the flags of several commands, but not of all.
-var sharedFlags = []string{"name", "mode", "report", "format", "duration", "count", "rate", "spin", "group", "keep", "socket", "framing"}
+var sharedFlags = []string{"name", "mode", "report", "format", "duration", "count", "rate", "spin", "group", "keep", "populate", "socket", "framing"}
 
 // unknownVariables returns the SLUICE_ variables in environ that match no flag of any command.
 func unknownVariables(flags []urfave.Flag, environ []string) (names []string) {
