@@ -40,6 +40,7 @@ var checks = []struct {
 	{"transfer", transfers},
 	{"processors", processors},
 	{"memory", memory},
+	{"huge pages", hugePages},
 	{"RemoveIPC", removeIPC},
 	{"container", container},
 	{"clock", clock},

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/mapping"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -146,6 +147,18 @@ var brokenMachines = []struct {
 	{"little left", "memory", func(t *testing.T, m *machine) { m.put(t, "/proc/meminfo", "MemAvailable: 524288 kB\n") }, Note, "512 MiB available", "--limit 256MiB"},
 	{"unknown", "memory", func(t *testing.T, m *machine) { m.remove("/proc/meminfo") }, Note, "unknown", ""},
 
+	{"there are some", "huge pages", func(t *testing.T, m *machine) {}, OK, "4 MiB or more|--populate", ""},
+	{"not built in", "huge pages", func(t *testing.T, m *machine) { m.hasHuge(t, "", unix.EINVAL) }, Note, "built without|pages of 4 KiB", ""},
+	{"denied", "huge pages", func(t *testing.T, m *machine) { m.hasHuge(t, "always never [deny] force", unix.EINVAL) }, Note, "denied", "echo never"},
+	{"too old", "huge pages", func(t *testing.T, m *machine) {
+		m.release = "6.0.19"
+		m.hasHuge(t, "[never] deny", unix.EINVAL)
+	}, Note, "6.0.19|MADV_COLLAPSE", "6.1"},
+	{"none free", "huge pages", func(t *testing.T, m *machine) { m.hasHuge(t, "[never] deny", unix.ENOMEM) }, Note, "none: ", ""},
+	{"no room", "huge pages", func(t *testing.T, m *machine) {
+		m.hasHuge(t, "[never] deny", nil)
+		m.tryHuge = func() error { return unix.ENOSPC }
+	}, Note, "not tried", "above"},
 	{"another time", "clock", func(t *testing.T, m *machine) {
 		m.put(t, "/proc/self/timens_offsets", "monotonic -3600 500\nboottime 0 0\n")
 	}, Note, "off by -59m59.9999995s", "one time namespace"},
@@ -194,6 +207,14 @@ var brokenMachines = []struct {
 
 func files(n uint64) func() (unix.Rlimit, error) {
 	return func() (unix.Rlimit, error) { return unix.Rlimit{Cur: n, Max: n}, nil }
+}
+
+// hasHuge sets how huge pages are configured, "" without any, and why there are none.
+func (m *machine) hasHuge(t *testing.T, enabled string, err error) {
+	if enabled != "" {
+		m.put(t, hugePagesDir+"/shmem_enabled", enabled)
+	}
+	m.tryHuge = func() error { return fmt.Errorf("%w: %w", mapping.ErrNoHugePages, err) }
 }
 
 // limitIs sets a limit of the process, and leaves the others away.

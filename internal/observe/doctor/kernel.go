@@ -18,13 +18,12 @@ var kernelFeatures = []struct {
 
 // kernel explains what the other checks have found on an old kernel.
 func kernel(m *machine) Finding {
-	var major, minor int
-	if n, _ := fmt.Sscanf(m.release, "%d.%d", &major, &minor); n != 2 {
+	if _, _, known := m.version(); !known {
 		return note("", "%q is not the version of a known Linux kernel", m.release)
 	}
 	var missing []string
 	for _, n := range kernelFeatures {
-		if major < n.major || major == n.major && minor < n.minor {
+		if m.olderThan(n.major, n.minor) {
 			missing = append(missing, fmt.Sprintf("%s since %d.%d", n.what, n.major, n.minor))
 		}
 	}
@@ -32,4 +31,15 @@ func kernel(m *machine) Finding {
 		return note("a newer kernel, if a check above failed", "Linux %s; Linux has %s", m.release, strings.Join(missing, ", "))
 	}
 	return ok("Linux %s; 4.16 has all that is needed", m.release)
+}
+
+// version returns the version of Linux; known is false if it is not that of a known one.
+func (m *machine) version() (major, minor int, known bool) {
+	n, _ := fmt.Sscanf(m.release, "%d.%d", &major, &minor)
+	return major, minor, n == 2
+}
+
+func (m *machine) olderThan(major, minor int) bool {
+	own, ownMinor, known := m.version()
+	return known && (own < major || own == major && ownMinor < minor)
 }

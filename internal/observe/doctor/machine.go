@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/mapping"
 	"sluice/internal/membarrier"
 	"sluice/layout"
 	"sluice/shm"
@@ -40,6 +41,7 @@ type machine struct {
 	probeFutex    func() error
 	hasBarrier    func() bool
 	probeTransfer func() error
+	tryHuge       func() error
 }
 
 // thisMachine is this machine, as this process sees it.
@@ -62,6 +64,7 @@ func thisMachine() *machine {
 			return limit, err
 		},
 		probeRing: sync.OnceValue(probeRing), probeFutex: sync.OnceValue(probeFutex), probeTransfer: probeTransfer,
+		tryHuge:    func() error { return mapping.TryHuge(shm.Dir) },
 		hasBarrier: func() bool { return membarrier.Register() && membarrier.Global() },
 	}
 }

@@ -32,6 +32,7 @@ func healthy(t *testing.T) *machine {
 		probeFutex:    func() error { return nil },
 		hasBarrier:    func() bool { return true },
 		probeTransfer: func() error { return nil },
+		tryHuge:       func() error { return nil },
 	}
 	if err := os.Chmod(m.dir, 0o1777|os.ModeSticky); err != nil {
 		t.Fatal(err)
