@@ -18,7 +18,8 @@
 //	recycled  transfer: a buffer per message, which is returned and reused
 //	packed-recycled
 //
-// The segments are $PEER_NAME, and $PEER_NAME.back for echoes.
+// The segments are $PEER_NAME, and $PEER_NAME.back for echoes. $PEER_CAPACITY is the capacity of a
+// ring in bytes, if it is set, and with $PEER_POPULATE both sides map all of it at the start.
 package main
 
 import (
@@ -38,6 +39,9 @@ type job struct {
 	messages  uint64
 	period    uint64 // ns between two messages of a paced job, 0 = another job
 	cpu       [2]int
+
+	ringBytes uint64 // 0 = not given
+	populate  bool
 }
 
 var errUsage = errors.New(`usage: sluice FORM throughput|roundtrip BYTES MESSAGES CPU_A CPU_B [spin]
@@ -63,6 +67,10 @@ func parse(args []string) (job, error) {
 	}
 	j.bytes, err[0] = strconv.Atoi(args[2])
 	j.messages, err[1] = strconv.ParseUint(args[3], 10, 64)
+	j.populate = os.Getenv("PEER_POPULATE") != ""
+	if text := os.Getenv("PEER_CAPACITY"); text != "" {
+		j.ringBytes, err[4] = strconv.ParseUint(text, 10, 64)
+	}
 	j.cpu[0], err[2] = strconv.Atoi(args[4])
 	j.cpu[1], err[3] = strconv.Atoi(args[5])
 	if errors.Join(err[:]...) != nil || j.bytes <= 0 || j.messages == 0 {

@@ -24,7 +24,7 @@ type messageReceiver struct {
 }
 
 func createMessages(j job, name string) (sender, error) {
-	opt := sluice.ProducerOptions{Fresh: true, Capacity: j.capacity(), Spin: j.spinFor()}
+	opt := sluice.ProducerOptions{Fresh: true, Capacity: j.capacity(), Populate: j.populate, Spin: j.spinFor()}
 	if j.isTransfer() {
 		opt = sluice.ProducerOptions{Mode: sluice.ModeTransfer, Fresh: true, Limit: limit, Recycle: strings.Contains(j.form, "recycled")}
 		if strings.Contains(j.form, "packed") {
@@ -36,7 +36,7 @@ func createMessages(j job, name string) (sender, error) {
 }
 
 func openMessages(j job, name string) (receiver, error) {
-	c, err := sluice.Open(ctx, name, sluice.ConsumerOptions{Spin: j.spinFor()})
+	c, err := sluice.Open(ctx, name, sluice.ConsumerOptions{Populate: j.populate, Spin: j.spinFor()})
 	return &messageReceiver{j, c, nil}, err
 }
 

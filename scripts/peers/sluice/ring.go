@@ -7,8 +7,11 @@ import (
 	"sluice/ring"
 )
 
-// capacity is 1 MiB, or enough for three messages.
+// capacity is what was given, or 1 MiB, or enough for three messages.
 func (j job) capacity() uint64 {
+	if j.ringBytes > 0 {
+		return j.ringBytes
+	}
 	capacity := uint64(1 << 20)
 	for capacity < 3*uint64(j.bytes+8) {
 		capacity *= 2

@@ -17,7 +17,7 @@ type typedReceiver[T any] struct {
 }
 
 func createTyped[T any](j job, name string) (sender, error) {
-	opt := sluice.ProducerOptions{Fresh: true, Spin: j.spinFor()}
+	opt := sluice.ProducerOptions{Fresh: true, Capacity: j.ringBytes, Populate: j.populate, Spin: j.spinFor()}
 	if j.bytes == 4 {
 		opt.Slots = 8 // as in node/shared_ring.js
 	}
@@ -26,7 +26,7 @@ func createTyped[T any](j job, name string) (sender, error) {
 }
 
 func openTyped[T any](j job, name string) (receiver, error) {
-	c, err := sluice.OpenOf[T](ctx, name, sluice.ConsumerOptions{Spin: j.spinFor()})
+	c, err := sluice.OpenOf[T](ctx, name, sluice.ConsumerOptions{Populate: j.populate, Spin: j.spinFor()})
 	return typedReceiver[T]{j, c}, err
 }
 
