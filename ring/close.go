@@ -216,8 +216,8 @@ type closing struct {
 	published  uint64       // and those at the end, as leave has found them
 	private    bool         // the memory was made private, and is still mapped
 
-	// ends acknowledges the end of a stream, for a consumer that holds nothing: its memory is
-	// not made private. nil = no end is acknowledged.
+	// ends acknowledges the end of a stream, for a consumer that holds nothing. nil = no end is
+	// acknowledged.
 	ends *endpoint.EndWatch
 }
 
@@ -262,6 +262,9 @@ func (c *closing) leave(remove func(h *layout.Header) bool) []error {
 		}
 		c.private = true
 		h = c.seg.Header()
+		if c.ends != nil {
+			c.ends.MoveTo(h)
+		}
 	}
 	err := shm.Guard(func() error {
 		if !c.idle && c.seg != nil {

@@ -108,6 +108,11 @@ func WatchEnds(h *layout.Header) EndWatch {
 	return e
 }
 
+// MoveTo goes on with the same header at another place in memory.
+func (e *EndWatch) MoveTo(h *layout.Header) {
+	e.producer, e.consumer = &h.ProducerStats, &h.ConsumerStats
+}
+
 // Due reports whether the producer has left in good order and no consumer was told.
 // generation is for Report.
 func (e *EndWatch) Due() (generation uint64, due bool) {
