@@ -258,7 +258,7 @@ func TestReader_PollBackoff(t *testing.T) {
 	if r.pollBackoff != maxPollBackoff {
 		t.Errorf("%d pauses, want %d", r.pollBackoff, maxPollBackoff)
 	}
-	send(t, w, string(make([]byte, minBatchBytes)))
+	send(t, w, string(make([]byte, r.minBatch)))
 	next()
 	if r.pollBackoff >= maxPollBackoff || r.pollBackoff == 0 {
 		t.Errorf("%d pauses after a look that brought much", r.pollBackoff)

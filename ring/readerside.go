@@ -20,6 +20,7 @@ type readerSide struct {
 	startCount  uint64 // messages released before this end
 	corrupt     error  // found by a call that has no error to return; the next one returns it
 	pollBackoff uint32 // pauses before the next load of the Writer's index
+	minBatch    uint64 // bytes that a load should bring
 	follow      bool
 	ends        endpoint.EndWatch
 	reported    uint64       // the producer whose end onEnd was told of; 0 = none
@@ -33,6 +34,8 @@ func newReaderSide(mem Memory, opt ReaderOptions) readerSide {
 		side:   newSide(mem, layout.Consumer, opt.Spin, opt.Keep, opt.peerStatus),
 		follow: opt.Follow,
 		onEnd:  opt.OnEnd,
+
+		minBatch: min(maxBatchBytes, mem.Geometry.Capacity/4),
 	}
 }
 
@@ -104,10 +107,10 @@ func (r *readerSide) end(refresh func() (bool, error), holdsNone bool) (bool, er
 // Loading the Writer's index takes its cache line away from the Writer's processor, which then
 // waits for it at the next publish. A Reader that loads it after every few messages slows both
 // sides down to the rate at which that line can move. So it pauses before the load as long as
-// loads bring less than minBatchBytes, and no longer once one brings nothing. maxPollBackoff
-// pauses take about a microsecond.
+// loads bring less than minBatch, and no longer once one brings nothing. minBatch is a quarter of
+// the ring, maxBatchBytes at most. maxPollBackoff pauses take about a microsecond.
 const (
-	minBatchBytes  = 4096
+	maxBatchBytes  = 4096
 	maxPollBackoff = 64
 )
 
@@ -118,7 +121,7 @@ func (r *readerSide) waitFor(ctx context.Context, c sleep.Condition, arrived fun
 		cpu.Pause(r.pollBackoff)
 	}
 	if ok, err := c.Ready(); ok || err != nil {
-		if arrived() < minBatchBytes {
+		if arrived() < r.minBatch {
 			r.pollBackoff = min(2*r.pollBackoff+1, maxPollBackoff)
 		} else {
 			r.pollBackoff -= r.pollBackoff / 4
