@@ -16,7 +16,7 @@
 //	sealed    transfer: a sealed memfd per message
 //	packed    transfer: packed into buffers of 64 KiB
 //	recycled  transfer: a buffer per message, which is returned and reused
-//	packed-recycled
+//	packed-recycled  transfer: both
 //
 // The segments are $PEER_NAME, and $PEER_NAME.back for echoes. $PEER_CAPACITY is the capacity of a
 // ring in bytes, if it is set, and with $PEER_POPULATE both sides map all of it at the start.

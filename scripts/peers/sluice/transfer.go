@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"runtime"
+	"strings"
 
 	"sluice/transfer"
 )
@@ -14,18 +15,32 @@ const packed = 64 << 10
 const limit = 256 << 20
 
 func (j job) sendTransfer(s *transfer.Sender, n uint64) error {
-	for i := range n {
+	one := func(number uint64) error {
 		msg, err := s.Reserve(ctx, j.bytes)
-		for errors.Is(err, transfer.ErrLimit) { // wait, as the ring does
-			runtime.Gosched()
-			msg, err = s.Reserve(ctx, j.bytes)
-		}
 		if err != nil {
 			return err
 		}
-		fill(msg, i)
+		fill(msg, number)
 		s.Commit(j.bytes)
 		s.Publish()
+		return nil
+	}
+	if strings.Contains(j.form, "packed") { // a message is so small that to copy it is faster
+		msg := make([]byte, j.bytes)
+		one = func(number uint64) error {
+			fill(msg, number)
+			return s.Send(ctx, msg)
+		}
+	}
+	for i := uint64(0); i < n; {
+		switch err := one(i); {
+		case err == nil:
+			i++
+		case errors.Is(err, transfer.ErrLimit): // wait, as the ring does
+			runtime.Gosched()
+		default:
+			return err
+		}
 	}
 	s.Flush()
 	return nil
