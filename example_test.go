@@ -137,6 +137,130 @@ func ExampleProducer_Reserve() {
 	// {ID:2 Cents:1999 Amount:5}
 }
 
+// Tick is a type that both processes are compiled with: one of a fixed size, without pointers, and
+// without bool.
+type Tick struct {
+	ID       uint64
+	Bid, Ask float64
+}
+
+// Values of one type, through a ring of fixed slots. Nothing is encoded, and the consumer is told
+// if it was compiled with another type.
+func ExampleCreateOf() {
+	ctx, name := context.Background(), exampleName("ticks")
+	p, err := sluice.CreateOf[Tick](ctx, name, sluice.ProducerOptions{Slots: 1024})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for id := range uint64(3) {
+		if err := p.Push(ctx, Tick{ID: id, Bid: 10.5, Ask: 11}); err != nil { // waits while the ring is full
+			log.Fatal(err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	_, err = sluice.OpenOf[[3]uint64](ctx, name, sluice.ConsumerOptions{})
+	fmt.Println("another type of 24 bytes:", errors.Is(err, sluice.ErrType))
+
+	c, err := sluice.OpenOf[Tick](ctx, name, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	first, err := c.Pop(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%+v\n", first)
+	for tick, err := range c.Values(ctx) { // the rest, until the producer has closed
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%+v\n", tick)
+	}
+	// Output:
+	// another type of 24 bytes: true
+	// {ID:0 Bid:10.5 Ask:11}
+	// {ID:1 Bid:10.5 Ask:11}
+	// {ID:2 Bid:10.5 Ask:11}
+}
+
+// Many values for one publish: they are written where the consumer reads them, as many at a time as
+// lie in a row. Here the ring has 8 slots.
+func ExampleProducerOf_window() {
+	ctx, name := context.Background(), exampleName("windows")
+	p, err := sluice.CreateOf[uint32](ctx, name, sluice.ProducerOptions{Slots: 8})
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := sluice.OpenOf[uint32](ctx, name, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	for next := uint32(0); next < 20; {
+		free, err := p.Window(ctx, min(6, int(20-next)))
+		if err != nil {
+			log.Fatal(err)
+		}
+		for i := range free {
+			free[i] = next
+			next++
+		}
+		p.PublishN(len(free))
+
+		values, err := c.Window(ctx, 8)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(values)
+		c.Release() // values is invalid from here on
+	}
+	p.Close()
+	// Output:
+	// [0 1 2 3 4 5]
+	// [6 7]
+	// [8 9 10 11 12 13]
+	// [14 15]
+	// [16 17 18 19]
+}
+
+// A value is changed in its slot, and none is copied. It is published by Publish, and not before.
+func ExampleConsumerOf_inPlace() {
+	ctx, name := context.Background(), exampleName("inplace")
+	p, err := sluice.CreateOf[Tick](ctx, name, sluice.ProducerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	slot, err := p.Slot(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	*slot = Tick{ID: 1} // a slot has what an earlier message left there
+	slot.Bid, slot.Ask = 10.5, 11
+	p.Publish()
+	p.Close()
+
+	c, err := sluice.OpenOf[Tick](ctx, name, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	tick, err := c.Next(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tick.Ask - tick.Bid)
+	c.Release()
+	_, err = c.TryNext()
+	fmt.Println(err)
+	// Output:
+	// 0.5
+	// EOF
+}
+
 // A worker that does something else when no message comes for a while.
 func ExampleConsumer_Next_deadline() {
 	ctx, name := context.Background(), exampleName("deadline")

@@ -84,23 +84,33 @@ func goRun(t *testing.T, program string, args ...string) *testenv.Process {
 func runInEitherMode(t *testing.T, program string, send, receive []string, printed func(*testenv.Process) string) {
 	t.Helper()
 	const ring, transfer = "sluice.ModeRing", "sluice.ModeTransfer"
-	if strings.Count(program, ring) != 1 || !strings.Contains(program, `"trades"`) {
+	if strings.Count(program, ring) != 1 {
 		t.Fatal("the page has another program than this test expects")
 	}
 	for _, mode := range []string{ring, transfer} {
-		in := strings.ReplaceAll(strings.Replace(program, ring, mode, 1), `"trades"`, `"`+testenv.SegmentName(t)+`"`)
-		receiver, sender := goRun(t, in, receive...), goRun(t, in, send...)
-		sender.WantExit(0)
-		receiver.WantExit(0)
-		lines := strings.Split(strings.TrimSpace(printed(receiver)), "\n")
-		if len(lines) != 1000 || !strings.Contains(lines[999], "999") || !strings.Contains(lines[999], "1999") {
-			t.Errorf("%s: %d lines, want 1,000, the last one %q", mode, len(lines), lines[len(lines)-1])
-		}
+		t.Log(mode)
+		runBothSides(t, strings.Replace(program, ring, mode, 1), send, receive, printed)
+	}
+}
+
+// runBothSides is runInEitherMode for a program that has one mode.
+func runBothSides(t *testing.T, program string, send, receive []string, printed func(*testenv.Process) string) {
+	t.Helper()
+	if !strings.Contains(program, `"trades"`) {
+		t.Fatal("the page has another program than this test expects")
+	}
+	in := strings.ReplaceAll(program, `"trades"`, `"`+testenv.SegmentName(t)+`"`)
+	receiver, sender := goRun(t, in, receive...), goRun(t, in, send...)
+	sender.WantExit(0)
+	receiver.WantExit(0)
+	lines := strings.Split(strings.TrimSpace(printed(receiver)), "\n")
+	if len(lines) != 1000 || !strings.Contains(lines[999], "999") || !strings.Contains(lines[999], "1999") {
+		t.Errorf("%d lines, want 1,000, the last one %q", len(lines), lines[len(lines)-1])
 	}
 }
 
 // The README's program is the whole of it, for both sides, in about 30 lines.
-func TestREADME_ProgramRunsInEitherMode(t *testing.T) {
+func TestREADME_ProgramRuns(t *testing.T) {
 	t.Parallel()
 	blocks := goBlocks(t, "../README.md")
 	if len(blocks) != 1 {
@@ -114,13 +124,21 @@ func TestREADME_ProgramRunsInEitherMode(t *testing.T) {
 	if lines := len(strings.FieldsFunc(blocks[0], func(r rune) bool { return r == '\n' })); lines > most {
 		t.Errorf("README.md: the program has %d lines, want at most %d", lines, most)
 	}
-	runInEitherMode(t, blocks[0], nil, []string{"receive"}, func(p *testenv.Process) string { return p.Stderr.String() })
+	runBothSides(t, blocks[0], nil, []string{"receive"}, func(p *testenv.Process) string { return p.Stderr.String() })
 }
 
-func TestLibraryPage_ProgramRunsInEitherMode(t *testing.T) {
+// The first program of the page has either mode, the second one fixed slots.
+func TestLibraryPage_ProgramsRun(t *testing.T) {
 	t.Parallel()
-	program := goBlocks(t, "../docs/library.md")[0]
-	runInEitherMode(t, program, []string{"send"}, []string{"receive"}, func(p *testenv.Process) string { return p.Stdout.String() })
+	blocks := goBlocks(t, "../docs/library.md")
+	printed := func(p *testenv.Process) string { return p.Stdout.String() }
+	runInEitherMode(t, blocks[0], []string{"send"}, []string{"receive"}, printed)
+	runBothSides(t, blocks[1], []string{"send"}, []string{"receive"}, printed)
+	for _, program := range blocks[:2] {
+		if formatted, err := format.Source([]byte(program)); err != nil || string(formatted) != program {
+			t.Errorf("not as gofmt writes it (%v):\n%s", err, program)
+		}
+	}
 }
 
 // The page promises that it is enough to read a segment from another language.

@@ -101,8 +101,7 @@ func TestHints_SegmentInUse(t *testing.T) {
 	other("--fresh").WantHint(4, "is its producer|another --name", "omit --fresh")
 }
 
-// Slots of another size cannot be kept whatever flags are left out, and --size is not one to choose
-// by what an old segment has.
+// Leaving --capacity and --slots out does not help against slots of another size.
 func TestHints_SegmentOfOtherSlots(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
