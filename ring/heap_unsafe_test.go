@@ -14,11 +14,16 @@ func heapMemory(t failer, capacity, slots uint64) Memory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := make([]uint64, (layout.HeaderSize+2*capacity)/8)
+	return plainMemory(g)
+}
+
+// plainMemory returns memory for a ring of that geometry.
+func plainMemory(g layout.Geometry) Memory {
+	words := make([]uint64, (layout.HeaderSize+2*g.Capacity)/8)
 	all := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)
 	h, err := layout.At(all)
 	if err != nil {
-		t.Fatal(err)
+		panic(err) // it is large enough, and begins at a word
 	}
 	h.Init(g, 1)
 	return Memory{Header: h, Data: all[layout.HeaderSize:], Geometry: g}

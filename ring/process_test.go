@@ -17,7 +17,7 @@ import (
 	"sluice/shm"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Children{"peer": peer}) }
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Children{"peer": peer, "loops": runLoops}) }
 
 // peer is another process: it does to the segment that is its first argument what the words
 // after that say, in order.

@@ -30,7 +30,7 @@ func StartChild(t testing.TB, name string, args ...string) *Child {
 // StartChildWith is [StartChild] with attributes, with which it may be impossible to start.
 func StartChildWith(t testing.TB, attr *syscall.SysProcAttr, name string, args ...string) (*Child, error) {
 	c := &Child{Cmd: exec.Command(os.Args[0], args...)}
-	c.Env = append(os.Environ(), childEnv+"="+name)
+	c.Env = append(os.Environ(), ChildEnv(name))
 	c.Stderr, c.SysProcAttr = os.Stderr, attr
 	stdout, err := c.StdoutPipe()
 	if err != nil {
@@ -46,6 +46,10 @@ func StartChildWith(t testing.TB, attr *syscall.SysProcAttr, name string, args .
 	t.Cleanup(c.Kill)
 	return c, nil
 }
+
+// ChildEnv is the environment variable that makes this test binary a child of that name, for one
+// that another program starts. Its standard input has to stay open as long as it is needed.
+func ChildEnv(name string) string { return childEnv + "=" + name }
 
 // WantLine expects that the child prints that line next.
 func (c *Child) WantLine(t testing.TB, want string) {
