@@ -54,6 +54,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"queue_messages", "gauge", "13"},
 		{"refused_messages_total", "counter", "1"},
 		{"refused_total", "counter", "8"},
+		{"slot_bytes", "gauge", "0"}, // records
 		{"slots", "gauge", "64"},
 		{"unsent_messages", "gauge", "29"},
 		{"descriptors", "", ""}, {"descriptors_max", "", ""}, {"limit_bytes", "", ""}, {"limit_reached", "", ""},
@@ -106,7 +107,7 @@ sluice_queue_bytes{mode="transfer",name="NAME"} 8000
 # TYPE sluice_queue_messages gauge
 sluice_queue_messages{mode="transfer",name="NAME"} 20
 `, "sluice_consumed_messages_total", "sluice_descriptors", "sluice_descriptors_max", "sluice_limit_bytes", "sluice_lost_messages_total",
-		"sluice_queue_bytes", "sluice_queue_messages", "sluice_capacity_bytes", "sluice_slots")
+		"sluice_queue_bytes", "sluice_queue_messages", "sluice_capacity_bytes", "sluice_slots", "sluice_slot_bytes")
 }
 
 // unreadableSegments is the answer about files that cannot be read.
