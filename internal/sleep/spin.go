@@ -3,6 +3,7 @@ package sleep
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"sluice/internal/cpu"
@@ -15,14 +16,21 @@ import (
 // something that comes later costs more than it can save.
 const maxSpin = 20_000 // ns
 
-// minSpin is what the adaptive spin never falls below, so that it notices when
-// waits become short again.
-const minSpin = 500 // ns
+// An adaptive spinner knows what spinning has saved in the end, ns, less what it has cost, from 0
+// to maxSaved. It spins as long as that is more than 0, and starts with maxSaved, which so many
+// spins in vain use up. Then one wait in tryEvery spins, so that it notices when waits become
+// short again. Which one is random: two sides that wait for each other in turn notice when both
+// spin in the same round.
+const (
+	maxSaved = 8 * maxSpin
+	tryEvery = 32
+)
 
 // spinner waits without sleeping, for a fixed time or for as long as that has paid off.
 type spinner struct {
-	budget   uint64 // ns
+	limit    uint64 // ns
 	adaptive bool
+	saved    int64 // ns; unused if not adaptive
 }
 
 // SpinAdaptive is the spin time that adapts: as long as spinning has paid off, 20 us at most.
@@ -41,50 +49,49 @@ func CheckSpin(d time.Duration) error {
 
 func newSpinner(d time.Duration) spinner {
 	if d != SpinAdaptive {
-		return spinner{budget: uint64(max(0, d))}
+		return spinner{limit: uint64(max(0, d))}
 	}
-	return spinner{budget: maxSpin, adaptive: true}
+	return spinner{limit: maxSpin, adaptive: true, saved: maxSaved}
 }
 
-// until spins until c is ready, ctx is done or the budget is used up.
-//
-// Every load of the peer's index takes its cache line away from the peer's processor, so
-// the pauses between loads grow: then the peer has published several messages by the
-// next load.
+// until spins until c is ready, ctx is done or the limit is reached.
 func (p *spinner) until(ctx context.Context, c Condition) (bool, error) {
-	if p.budget == 0 {
+	if p.limit == 0 || p.adaptive && p.saved == 0 && rand.Uint32N(tryEvery) != 0 {
 		return false, nil
 	}
-	var began, deadline uint64
+	var began, spent, deadline uint64
 	for turn := 0; ; turn++ {
-		cpu.Pause(1 << min(turn, maxPauseShift))
+		cpu.Pause(1 << min(max(0, turn-shortTurns), maxPauseShift))
 		if ok, err := c.Ready(); ok || err != nil {
+			p.learn(maxSpin - int64(spent))
 			return ok, err
 		}
-		if turn < 8 {
+		if turn < shortTurns && turn%clockTurns != clockTurns-1 {
 			continue // shorter than the clock is worth
 		}
 		now := monotonic.Now()
 		if began == 0 {
 			began, deadline = now, deadlineOf(ctx)
 		}
-		if now-began >= p.budget || now >= deadline || ctx.Err() != nil {
+		spent = now - began
+		if spent >= p.limit || now >= deadline || ctx.Err() != nil {
+			p.learn(-maxSpin)
 			return false, nil
 		}
 	}
 }
 
-// maxPauseShift is the binary logarithm of the longest run of pauses.
-const maxPauseShift = 8
+// The other side of a round trip answers after 0.1 to 1 us, and then a long pause is time lost.
+// Later, pauses grow: each load of the peer's index takes its cache line away from the peer's
+// processor, and then the peer has published several messages by the next load.
+const (
+	shortTurns    = 64 // of one pause each
+	clockTurns    = 16 // of those, until the clock is read
+	maxPauseShift = 8  // binary logarithm of the longest run of pauses
+)
 
-// learn adapts the budget to a wait, ns, that ended in a sleep. A short one shows that
-// a longer spin would have avoided the sleep; a long one that the spin was wasted.
-func (p *spinner) learn(waited uint64) {
-	switch {
-	case !p.adaptive:
-	case waited < maxSpin:
-		p.budget = min(2*p.budget, maxSpin)
-	default:
-		p.budget = max(p.budget/2, minSpin)
-	}
+// learn adds what a spin has saved, ns: a sleep, less what it has cost. One that took longer than
+// maxSpin was held up by others.
+func (p *spinner) learn(saved int64) {
+	p.saved = min(max(0, p.saved+max(saved, -maxSpin)), maxSaved)
 }

@@ -1,39 +1,90 @@
 package sleep
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"sluice/internal/testenv"
 )
 
-func TestSpinner_Learn(t *testing.T) {
-	adaptive, fixed := newSpinner(SpinAdaptive), newSpinner(3*time.Microsecond)
-	for range 20 {
-		adaptive.learn(uint64(time.Second))
-		fixed.learn(uint64(time.Second))
+// counted is a condition that counts how often it is looked at.
+type counted struct {
+	patient
+	looks *int
+	ready int // the look that finds it ready, 0 = none
+}
+
+func (c counted) Ready() (bool, error) {
+	*c.looks++
+	return *c.looks == c.ready, nil
+}
+
+// spins returns how many of n waits for that condition spin.
+func spins(p *spinner, n, ready int) (spun int) {
+	for range n {
+		looks := 0
+		if p.until(context.Background(), counted{looks: &looks, ready: ready}); looks > 0 {
+			spun++
+		}
 	}
-	if adaptive.budget != minSpin || fixed.budget != 3000 {
-		t.Errorf("after long sleeps: %d and %d ns", adaptive.budget, fixed.budget)
+	return spun
+}
+
+func TestSpinner_Adaptive_InVain_SpinsSeldom(t *testing.T) {
+	p := newSpinner(SpinAdaptive)
+	if n := spins(&p, 4, 0); n != 4 {
+		t.Errorf("%d of the first 4 waits spin", n)
 	}
-	for range 20 {
-		adaptive.learn(1000)
-		fixed.learn(1000)
-	}
-	if adaptive.budget != maxSpin || fixed.budget != 3000 {
-		t.Errorf("after short sleeps: %d and %d ns", adaptive.budget, fixed.budget)
-	}
-	if none := newSpinner(never); none.budget != 0 {
-		t.Errorf("never is %d ns", none.budget)
+	spins(&p, 4, 0)
+	if n := spins(&p, 100*tryEvery, 0); n < 50 || n > 200 {
+		t.Errorf("%d of %d waits spin, want about 100", n, 100*tryEvery)
 	}
 }
 
-func TestWait_TeachesSpin(t *testing.T) {
-	_, c, _ := pair(SpinAdaptive)
-	c.spin.budget = 1000
-	testenv.WantErr(t, c.next(canceled()), errWaited)
-	if c.spin.budget == 1000 {
-		t.Error("nothing learned")
+func TestSpinner_Adaptive_ShortAgain_Spins(t *testing.T) {
+	p := newSpinner(SpinAdaptive)
+	spins(&p, 1000, 0)
+	for n := 0; spins(&p, 1, 1) == 0; n++ { // the first that tries
+		if n == 100*tryEvery {
+			t.Fatal("it does not try")
+		}
+	}
+	if n := spins(&p, 100, 1); n != 100 {
+		t.Errorf("%d of 100 waits spin", n)
+	}
+}
+
+// What is saved is bounded: otherwise a change for the worse would be noticed late.
+func TestSpinner_Adaptive_LongAgain_StopsSoon(t *testing.T) {
+	p := newSpinner(SpinAdaptive)
+	spins(&p, 1000, 1)
+	if spins(&p, 8, 0); p.saved != 0 {
+		t.Errorf("it spins on: %d ns left", p.saved)
+	}
+}
+
+func TestSpinner_Fixed_SpinsAlways(t *testing.T) {
+	p := newSpinner(3 * time.Microsecond)
+	if n := spins(&p, 100, 0); n != 100 {
+		t.Errorf("%d of 100 waits spin", n)
+	}
+	if none := newSpinner(never); spins(&none, 100, 1) != 0 {
+		t.Error("never spins")
+	}
+}
+
+// A spin that is to last some microseconds does: pauses become longer, but not too long.
+func TestSpinner_LastsItsTime(t *testing.T) {
+	p := newSpinner(50 * time.Microsecond)
+	best := time.Hour
+	for range 20 {
+		began := time.Now()
+		spins(&p, 1, 0)
+		best = min(best, time.Since(began))
+	}
+	if best < 50*time.Microsecond || best > 150*time.Microsecond {
+		t.Errorf("50us take %v", best)
 	}
 }
 

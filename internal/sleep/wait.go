@@ -61,7 +61,6 @@ func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
 
 	s.words.Own.Flag.Store(0)
 	s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
-	s.spin.learn(monotonic.Now() - began)
 	return err
 }
 
