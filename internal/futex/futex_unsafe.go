@@ -23,6 +23,13 @@ func wait(addr *uint32, val uint32, timeout time.Duration) (Result, error) {
 	return result(errno)
 }
 
+// waitRaw does not tell the scheduler: see raw.go. The timeout is from 0 to MaxRaw.
+func waitRaw(addr *uint32, val uint32, timeout time.Duration) unix.Errno {
+	ts := unix.NsecToTimespec(int64(timeout))
+	_, _, errno := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), futexWait, uintptr(val), uintptr(unsafe.Pointer(&ts)), 0, 0)
+	return errno
+}
+
 // wake never sleeps, so it spares itself the scheduler's book-keeping.
 func wake(addr *uint32, n int) (int, unix.Errno) {
 	woken, _, errno := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), futexWake, uintptr(n), 0, 0, 0)

@@ -76,7 +76,7 @@ func oneWordChild(args []string) error {
 		time.Sleep(20 * time.Millisecond)
 		w.Interrupt()
 	}()
-	got, err := w.Wait(word, 0, n, testenv.Timeout)
+	got, err := w.Wait(word, 0, n, testenv.Timeout, false)
 	if err != nil || got == TimedOut || !noWaitv.Load() {
 		return fmt.Errorf("%v, %w, remembered %v", got, err, noWaitv.Load())
 	}

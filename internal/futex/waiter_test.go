@@ -2,6 +2,7 @@ package futex
 
 import (
 	"errors"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -14,14 +15,21 @@ import (
 	"sluice/internal/testenv"
 )
 
-// bothWays runs the test on two words and on one, whatever the kernel has.
-func bothWays(t *testing.T, test func(t *testing.T)) {
-	for name, without := range map[string]bool{"futex_waitv": false, "no futex_waitv": true} {
+// allWays runs the test on two words and on one, whatever the kernel has, and with a raw sleep
+// first.
+func allWays(t *testing.T, test func(t *testing.T, short bool)) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for name, way := range map[string]struct{ without, short bool }{
+		"futex_waitv":         {false, false},
+		"no futex_waitv":      {true, false},
+		"raw":                 {false, true},
+		"raw, no futex_waitv": {true, true},
+	} {
 		t.Run(name, func(t *testing.T) {
-			before := noWaitv.Swap(without)
+			before := noWaitv.Swap(way.without)
 			defer noWaitv.Store(before)
-			test(t)
-			if !without && noWaitv.Load() {
+			test(t, way.short)
+			if !way.without && noWaitv.Load() {
 				t.Skip("NOT TESTED: this kernel has no futex_waitv")
 			}
 		})
@@ -29,7 +37,7 @@ func bothWays(t *testing.T, test func(t *testing.T)) {
 }
 
 // slept runs Wait on a goroutine and returns what it says, when asked.
-func slept(s *Waiter, addr *uint32, val uint32, timeout time.Duration) (join func(t *testing.T) Result) {
+func slept(s *Waiter, addr *uint32, val uint32, timeout time.Duration, short bool) (join func(t *testing.T) Result) {
 	type outcome struct {
 		Result
 		error
@@ -37,7 +45,7 @@ func slept(s *Waiter, addr *uint32, val uint32, timeout time.Duration) (join fun
 	done := make(chan outcome, 1)
 	n := s.Interrupts()
 	go func() {
-		r, err := s.Wait(addr, val, n, timeout)
+		r, err := s.Wait(addr, val, n, timeout, short)
 		done <- outcome{r, err}
 	}()
 	return func(t *testing.T) Result {
@@ -56,10 +64,10 @@ func slept(s *Waiter, addr *uint32, val uint32, timeout time.Duration) (join fun
 }
 
 func TestWaiter_Interrupt_EndsSleep(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	allWays(t, func(t *testing.T, short bool) {
 		for _, settled := range []time.Duration{0, 50 * time.Millisecond} { // falling asleep, asleep
 			s, word := NewWaiter(), new(uint32)
-			sleep := slept(s, word, 0, -1)
+			sleep := slept(s, word, 0, -1, short)
 			time.Sleep(settled)
 			s.Interrupt()
 			sleep(t)
@@ -68,17 +76,17 @@ func TestWaiter_Interrupt_EndsSleep(t *testing.T) {
 }
 
 func TestWaiter_InterruptBeforeWait_Remembered(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	allWays(t, func(t *testing.T, short bool) {
 		s, word := NewWaiter(), new(uint32)
 		n := s.Interrupts()
 		s.Interrupt()
-		if got, err := s.Wait(word, 0, n, -1); got == TimedOut || err != nil {
+		if got, err := s.Wait(word, 0, n, -1, short); got == TimedOut || err != nil {
 			t.Errorf("%v, %v", got, err)
 		}
 		// Who knows of it sleeps on.
 		for got := OK; got != TimedOut; {
 			var err error
-			if got, err = s.Wait(word, 0, s.Interrupts(), time.Millisecond); err != nil || got == NotEqual {
+			if got, err = s.Wait(word, 0, s.Interrupts(), time.Millisecond, short); err != nil || got == NotEqual {
 				t.Fatalf("%v, %v", got, err)
 			}
 		}
@@ -86,11 +94,11 @@ func TestWaiter_InterruptBeforeWait_Remembered(t *testing.T) {
 }
 
 func TestWaiter_SameResultsAsWait(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	allWays(t, func(t *testing.T, short bool) {
 		s, word := NewWaiter(), new(uint32)
 		*word = 7
 		for _, timeout := range []time.Duration{-1, 0, testenv.Timeout} {
-			if got, err := s.Wait(word, 8, s.Interrupts(), timeout); got != NotEqual || err != nil {
+			if got, err := s.Wait(word, 8, s.Interrupts(), timeout, short); got != NotEqual || err != nil {
 				t.Errorf("another value, timeout %v: %v, %v", timeout, got, err)
 			}
 		}
@@ -98,27 +106,27 @@ func TestWaiter_SameResultsAsWait(t *testing.T) {
 			began := monotonic.Now()
 			got, err := OK, error(nil)
 			for got == OK && err == nil { // a signal may interrupt it
-				got, err = s.Wait(word, 7, s.Interrupts(), timeout)
+				got, err = s.Wait(word, 7, s.Interrupts(), timeout, short)
 			}
 			if took := monotonic.Now() - began; got != TimedOut || err != nil || took < uint64(timeout) {
 				t.Errorf("timeout %v: %v, %v after %d ns", timeout, got, err, took)
 			}
 		}
-		sleep := slept(s, word, 7, -1)
+		sleep := slept(s, word, 7, -1, short)
 		testenv.Eventually(t, "the wake", func() bool { return wakeUp(t, word, 1) == 1 })
 		if got := sleep(t); got != OK {
 			t.Errorf("woken: %v", got)
 		}
-		if got, err := s.Wait(nil, 0, s.Interrupts(), testenv.Timeout); !errors.Is(err, unix.EFAULT) {
+		if got, err := s.Wait(nil, 0, s.Interrupts(), testenv.Timeout, short); !errors.Is(err, unix.EFAULT) {
 			t.Errorf("a word that is not there: %v, %v", got, err)
 		}
 	})
 }
 
 func TestWaiter_WokenByOtherProcess(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	allWays(t, func(t *testing.T, short bool) {
 		path, word := sharedWord(t)
-		sleep := slept(NewWaiter(), word, 0, -1)
+		sleep := slept(NewWaiter(), word, 0, -1, short)
 		testenv.StartChild(t, "wake", path).WantLine(t, "woke it")
 		if got := sleep(t); got != OK {
 			t.Error(got)
@@ -129,7 +137,7 @@ func TestWaiter_WokenByOtherProcess(t *testing.T) {
 // The interrupt comes at every moment of the loop that the doc comment of Waiter shows,
 // and nothing else ends the sleep.
 func TestWaiter_NoInterruptLost(t *testing.T) {
-	bothWays(t, func(t *testing.T) {
+	allWays(t, func(t *testing.T, short bool) {
 		s, word := NewWaiter(), new(uint32)
 		const rounds = 1000
 		var announced, noticed atomic.Uint32
@@ -141,7 +149,7 @@ func TestWaiter_NoInterruptLost(t *testing.T) {
 					noticed.Store(a)
 					continue
 				}
-				if _, err := s.Wait(word, 0, n, -1); err != nil {
+				if _, err := s.Wait(word, 0, n, -1, short); err != nil {
 					done <- err
 					return
 				}

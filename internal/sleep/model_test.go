@@ -31,10 +31,12 @@ type model struct {
 	// A third one of the sleeper's own process cancels its wait (futex.Waiter).
 	cancels      bool
 	oneWord      bool // the kernel cannot wait on two words
+	rawFirst     bool // the sleeper waits on one word for a short time, then on two
 	announceLate bool // fault: the number goes up before the cancel can be seen
 	numberLate   bool // fault: the sleeper reads the number after its look
 	wakeOnce     bool // fault: with one word, the wake is not repeated
 	noLookAgain  bool // fault: with one word, no look at the number after saying "asleep"
+	rawUnsaid    bool // fault: the sleeper does not say that it waits on one word first
 }
 
 // messages is how many the publisher publishes; the sleeper must see them all.
@@ -48,9 +50,9 @@ type machine struct {
 	taken              int
 	seen, asked        int // the sleeper's registers
 	patient            bool
-	number, looked     int // of the sleeper's last sleep; the publisher's register
-	flag, want         int // shared
-	asleep             bool
+	number, looked     int  // of the sleeper's last sleep; the publisher's register
+	flag, want         int  // shared
+	asleep, onOne      bool // onOne: on the shared word alone
 	canceler           step
 	canceled           bool
 	interrupts, known  int // futex.Waiter's number, and what the sleeper has read of it
@@ -94,9 +96,7 @@ func (m model) publish(s machine) []machine {
 	case "wake": // a system call that finds a sleeper, or not
 		s.wakes++
 		s.memory = s.published // the kernel's lock of the futex bucket
-		if s.asleep {
-			s.asleep, s.sleeper = false, "woken"
-		}
+		s = s.wake()
 		s.publisher = "store"
 		if m.clearLate {
 			s.publisher = "clear flag"
@@ -149,8 +149,11 @@ func (m model) sleep(s machine) []machine {
 		}
 	case "last look":
 		s.sleeper = "wait"
-		if m.oneWord {
-			s.sleeper = "say asleep"
+		if m.oneWord || m.rawFirst {
+			s.sleeper, s.onOne = "say asleep", true
+			if m.rawUnsaid {
+				s.sleeper = "wait"
+			}
 		}
 		if m.numberLate {
 			s.sleeper = "read number"
@@ -170,22 +173,28 @@ func (m model) sleep(s machine) []machine {
 	case "look again":
 		s.sleeper = "wait"
 		if s.interrupts != s.known {
-			s.said, s.sleeper = 0, "woken"
+			s.sleeper = "woken"
 		}
 	case "wait": // the kernel compares and sleeps in one step
-		if s.memory == s.seen && (m.oneWord || s.interrupts == s.known) {
+		if s.memory == s.seen && (s.onOne || s.interrupts == s.known) {
 			s.asleep, s.sleeper = true, "asleep"
 		} else {
-			s.said, s.sleeper = 0, "woken"
+			s.sleeper = "woken"
 		}
 	case "asleep":
-		if !s.patient {
+		switch {
+		case s.patient:
+			s = s.wake()
+			s.patient, s.asked = false, s.taken+1
+		case s.onOne && m.rawFirst: // its time is up, or a signal came
+			s.asleep, s.sleeper = false, "raw sleep over"
+		default:
 			return nil // only a wake helps: the slice is not counted on
 		}
-		s.asleep, s.patient, s.sleeper = false, false, "woken"
-		s.asked = s.taken + 1
+	case "raw sleep over": // sleep on, without a look
+		s.said, s.onOne, s.sleeper = 0, false, "wait"
 	case "woken":
-		s.said = 0
+		s.said, s.onOne = 0, false
 		switch {
 		case ready:
 			s.sleeper = "take"
@@ -216,21 +225,37 @@ func (m model) cancel(s machine) []machine {
 	case "interrupt":
 		s.interrupts++
 		s.canceler = "wake"
-	case "wake": // the private word, or the shared one of a sleeper that has said so
-		if s.asleep && (!m.oneWord || s.said != 0) {
-			s.asleep, s.sleeper = false, "woken"
+	case "wake": // on the private word
+		if !s.onOne {
+			s = s.wake()
 		}
+		s.canceler = "look for one word"
+	case "look for one word":
 		s.canceler = "gone"
 		if m.announceLate {
 			s.canceler = "announce"
 		}
-		if m.oneWord && !m.wakeOnce && s.said != 0 && s.said-1 < s.interrupts {
-			s.canceler = "wake" // until the sleeper is up
+		if s.said != 0 && s.said-1 < s.interrupts {
+			s.canceler = "wake one word"
+		}
+	case "wake one word": // the shared one
+		s = s.wake()
+		s.canceler = "look for one word" // until the sleeper is up
+		if m.wakeOnce {
+			s.canceler = "gone"
 		}
 	default:
 		return nil
 	}
 	return []machine{s}
+}
+
+// wake returns the state after a wake, by the kernel, of a sleeper that is asleep or not.
+func (s machine) wake() machine {
+	if s.asleep {
+		s.asleep, s.sleeper = false, "woken"
+	}
+	return s
 }
 
 // explore visits every state that can be reached. deadlocked is one from which
@@ -280,6 +305,7 @@ func TestModel_NoLostWakeup(t *testing.T) {
 		"a full fence and a barrier":                 {fullFence: true},
 		"with a cancel":                              {cancels: true},
 		"with a cancel, on one word":                 {cancels: true, oneWord: true},
+		"with a cancel, on one word first":           {cancels: true, rawFirst: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			states, deadlocked, eager := m.explore()
@@ -311,6 +337,9 @@ func TestModel_FindsEveryKnownFault(t *testing.T) {
 		"a cancel and a number read late":   {cancels: true, numberLate: true},
 		"one word and a single wake":        {cancels: true, oneWord: true, wakeOnce: true},
 		"one word and no look again":        {cancels: true, oneWord: true, noLookAgain: true},
+		"one word first and a single wake":  {cancels: true, rawFirst: true, wakeOnce: true},
+		"one word first and no look again":  {cancels: true, rawFirst: true, noLookAgain: true},
+		"one word first and not said":       {cancels: true, rawFirst: true, rawUnsaid: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, deadlocked, _ := m.explore(); deadlocked == nil {

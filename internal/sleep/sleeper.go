@@ -69,6 +69,7 @@ type Sleeper struct {
 
 	blocked   uint64 // ns spent asleep, total of all holders of the role
 	number    uint64 // of the last sleep
+	lasted    uint64 // ns, the last sleep
 	checkedAt uint64 // monotonic ns of the last look at the peer's status
 
 	waiter    *futex.Waiter

@@ -61,6 +61,7 @@ func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
 
 	s.words.Own.Flag.Store(0)
 	s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
+	s.lasted = monotonic.Now() - began
 	return err
 }
 
@@ -103,7 +104,8 @@ func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
 			continue
 		}
 		timeout = time.Duration(min(uint64(timeout), deadline-now))
-		ended, err := s.waiter.Wait(s.words.PeerIndex.Futex(), seen, interrupts, timeout)
+		short := asleep < futex.MaxRaw && s.lasted < uint64(futex.MaxRaw) // the next sleep is like the last one
+		ended, err := s.waiter.Wait(s.words.PeerIndex.Futex(), seen, interrupts, timeout, short)
 		if err != nil {
 			return waitError(err)
 		}

@@ -23,6 +23,22 @@ func TestWait_Cancel(t *testing.T) {
 	}
 }
 
+// After a short sleep the next one is expected to be short, after a long one to be long.
+func TestWait_RemembersHowLongItSlept(t *testing.T) {
+	_, c, h := pair(never)
+	for n, sleep := range []time.Duration{0, 2 * futex.MaxRaw, 0} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		waiting := testenv.Background(func() error { return c.Wait(ctx, patient{}) })
+		waitUntilAsleep(t, h, layout.Consumer, uint64(n+1))
+		time.Sleep(sleep)
+		cancel(errWaited)
+		testenv.WantErr(t, waiting(), errWaited)
+		if c.lasted < uint64(sleep) {
+			t.Errorf("%d ns are remembered of a sleep of %v", c.lasted, sleep)
+		}
+	}
+}
+
 // Whoever waits often with one context arranges for its cancel once.
 func TestWait_CancelOfSameContextLater(t *testing.T) {
 	p, c, h := pair(never)
