@@ -35,7 +35,17 @@ func pinProcess(cpu int) error {
 	if err := pin(cpu); err != nil || os.Getenv(side) == "A" {
 		return err
 	}
-	return fmt.Errorf("start again: %w", syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), side+"=A")))
+	return fmt.Errorf("start again: %w", syscall.Exec("/proc/self/exe", os.Args, append(twoProcs(os.Environ()), side+"=A")))
+}
+
+// twoProcs sets GOMAXPROCS to 2 in an environment that does not have it, for both sides. It would
+// be 1 in a process that is pinned to one processor, and that is not how a Go program runs that is
+// not pinned: with 1 there are no raw sleeps (docs/protocol.md).
+func twoProcs(environ []string) []string {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return environ
+	}
+	return append(environ, "GOMAXPROCS=2")
 }
 
 // sideB is the other process, as A sees it.
