@@ -23,6 +23,7 @@ func TestReceiver_TryNext_TakesBatch(t *testing.T) {
 		if n != 3 || err != nil {
 			t.Fatalf("%d sent, %v", n, err)
 		}
+		s.Flush()
 		var got []string
 		testenv.Eventually(t, "the batch", func() bool {
 			msg, err := r.TryNext()
@@ -42,6 +43,23 @@ func TestReceiver_TryNext_TakesBatch(t *testing.T) {
 		}
 		testenv.Eventually(t, "the end", func() bool { _, err := r.TryNext(); return errors.Is(err, io.EOF) })
 	})
+}
+
+// A batch is held back as single messages are: a caller with many of them gets full buffers.
+func TestSender_SendBatch_Packed_WaitsForFlush(t *testing.T) {
+	name, opt := place(t)
+	opt.Buffer, opt.Limit = 4096, NoLimit
+	s := create(t, name, opt)
+	if _, err := s.SendBatch(t.Context(), [][]byte{{1}, {2}}); err != nil {
+		t.Fatal(err)
+	}
+	if s.messages != 2 {
+		t.Errorf("%d messages are held back, want 2", s.messages)
+	}
+	s.Flush()
+	if s.messages != 0 || s.Unread() != 2 {
+		t.Errorf("%d messages are held back after Flush, %d queued", s.messages, s.Unread())
+	}
 }
 
 func TestSender_SendBatch_Limit_AcceptedCount(t *testing.T) {

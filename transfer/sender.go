@@ -473,20 +473,14 @@ func (s *Sender) send(ctx context.Context, msg []byte) error {
 // segment need not be readable any more.
 func (s *Sender) Published() uint64 { return s.count - s.countBefore }
 
-// SendBatch copies all msgs into buffers and publishes them. It returns how many were
-// accepted before an error; those are published. With packing, the last buffer goes as
-// well, full or not. A Close while it is under way ends it with ErrClosed.
+// SendBatch is Send of each of msgs. It returns how many were accepted before an error; those are
+// published. A Close while it is under way ends it with ErrClosed.
 func (s *Sender) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	s.gate.Enter()
 	defer s.gate.Leave()
 	if s.gate.Closed() {
 		return 0, s.closedError()
 	}
-	defer func() {
-		if !s.gate.Closed() { // else Close sends what is committed, and may be doing it
-			s.flush()
-		}
-	}()
 	for i, msg := range msgs {
 		if s.gate.Closed() {
 			return i, ErrClosed
