@@ -79,8 +79,7 @@ type output struct{ *sink.Output }
 
 // Write implements io.Writer.
 func (o output) Write(rows []byte) (int, error) {
-	o.Put(rows)
-	switch err := o.Flush(); {
+	switch err := o.Output.Write([][]byte{rows}); {
 	case err == nil:
 		return len(rows), nil
 	case cli.IgnoreStop(err) == nil, errors.Is(err, sink.ErrNotRead):

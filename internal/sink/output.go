@@ -21,20 +21,21 @@ import (
 	"sluice/shm"
 )
 
-// Output writes messages to a file directly from ring memory, many with one system call.
+// Output writes messages to a file, many with one system call: large ones directly from ring
+// memory, small ones copied together.
 type Output struct {
 	fd      int
 	socket  bool
 	name    string
 	framing func() layout.Framing
 
-	parts    [][]byte // what the next Flush writes, in order
-	lineOpen bool     // the last message put has no line feed at its end
-	length   []byte   // length prefixes of the messages in parts
+	parts    [][]byte // what Write writes, in order
+	joined   []byte   // parts of several small messages, and of what framing puts between messages
+	lineOpen bool     // the last message has no line feed at its end
 
-	// flushedTo is the end of a regular file after the last Flush, -1 for any other output. A
-	// failed Flush truncates the file to it, because its messages are delivered again.
-	flushedTo int64
+	// writtenTo is the end of a regular file after the last Write, -1 for any other output. A
+	// failed Write truncates the file to it, because its messages are delivered again.
+	writtenTo int64
 	poll      *pollctx.Poller
 	waits     *WaitTime
 }
@@ -76,6 +77,10 @@ var ErrNotRead = errors.New("the reader of the output does not read")
 
 // maxParts is the maximum for one writev (UIO_MAXIOV).
 const maxParts = 1024
+
+// minPart is the size from which on a message is a part of its own. The kernel needs longer for a
+// part, whose pages it looks up, than a copy of less takes.
+const minPart = 4 << 10
 
 // grace is how long a Flush waits for its reader after the command was stopped.
 const grace = time.Second
@@ -140,15 +145,15 @@ func NameOf(path string) string {
 // OpenOutput creates or truncates the file at path, or uses standard output for "-". A wait for
 // the reader of a pipe returns the cause of ctx when ctx is done, and is added to waits.
 //
-// framing returns how messages are separated; it is called for each message, because it may
-// change with the producer. Lines: a line feed, if the previous message does not end with one.
+// framing returns how messages are separated; each Write calls it, because it may change with the
+// producer. Lines: a line feed, if the previous message does not end with one.
 // Length: 4 bytes of little-endian length before each message. Raw: nothing.
 func OpenOutput(ctx context.Context, path string, framing func() layout.Framing, waits *WaitTime) (*Output, error) {
 	poll, err := pollctx.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
-	o := &Output{name: NameOf(path), framing: framing, flushedTo: -1, poll: poll, waits: waits}
+	o := &Output{name: NameOf(path), framing: framing, writtenTo: -1, poll: poll, waits: waits}
 	if err := o.open(path); err != nil {
 		poll.Close()
 		return nil, fmt.Errorf("output: %w", err)
@@ -199,7 +204,7 @@ func (o *Output) open(path string) error {
 	return o.mark()
 }
 
-// mark sets flushedTo for a regular file.
+// mark sets writtenTo for a regular file.
 func (o *Output) mark() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(o.fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -207,37 +212,17 @@ func (o *Output) mark() error {
 	}
 	flags, err := unix.FcntlInt(uintptr(o.fd), unix.F_GETFL, 0)
 	if err == nil && flags&unix.O_APPEND != 0 {
-		o.flushedTo = st.Size
+		o.writtenTo = st.Size
 		return nil
 	}
-	o.flushedTo, err = unix.Seek(o.fd, 0, unix.SEEK_CUR)
+	o.writtenTo, err = unix.Seek(o.fd, 0, unix.SEEK_CUR)
 	return err
 }
 
-var lineFeed = []byte{'\n'}
-
-// Put queues a message for the next Flush.
-func (o *Output) Put(msg []byte) error {
-	switch o.framing() {
-	case layout.FramingLines:
-		if o.lineOpen {
-			o.parts = append(o.parts, lineFeed)
-		}
-		o.lineOpen = len(msg) == 0 || msg[len(msg)-1] != '\n'
-	case layout.FramingLength:
-		at := len(o.length)
-		o.length = binary.LittleEndian.AppendUint32(o.length, uint32(len(msg)))
-		o.parts = append(o.parts, o.length[at:])
-	}
-	if len(msg) > 0 {
-		o.parts = append(o.parts, msg)
-	}
-	return nil
-}
-
-// Flush writes all messages put since the last Flush. If ctx is done and the reader does not
-// read, it returns the cause of ctx if nothing was written, and ErrNotRead after a part.
-func (o *Output) Flush() error {
+// Write writes messages. If ctx is done and the reader does not read, it returns the cause of ctx
+// if nothing was written, and ErrNotRead after a part.
+func (o *Output) Write(msgs [][]byte) error {
+	o.join(msgs)
 	total := int64(0)
 	for parts := o.parts; len(parts) > 0; {
 		n, err := o.write(parts[:min(len(parts), maxParts)])
@@ -258,23 +243,52 @@ func (o *Output) Flush() error {
 		total += int64(n)
 		parts = skip(parts, n)
 	}
-	if o.flushedTo >= 0 {
-		o.flushedTo += total
+	if o.writtenTo >= 0 {
+		o.writtenTo += total
 	}
-	o.parts, o.length = o.parts[:0], o.length[:0]
 	return nil
+}
+
+// join sets parts to messages with what framing puts between them. The framing of messages that are
+// held together is the same: a producer with another one waits until all are released.
+func (o *Output) join(msgs [][]byte) {
+	framing, parts, joined, from := o.framing(), o.parts[:0], o.joined[:0], 0
+	for _, msg := range msgs {
+		switch {
+		case framing == layout.FramingLines && o.lineOpen:
+			joined = append(joined, '\n')
+		case framing == layout.FramingLength:
+			joined = binary.LittleEndian.AppendUint32(joined, uint32(len(msg)))
+		}
+		if len(msg) < minPart {
+			joined = append(joined, msg...)
+		} else {
+			if from < len(joined) {
+				parts, from = append(parts, joined[from:]), len(joined)
+			}
+			parts = append(parts, msg)
+		}
+		o.lineOpen = len(msg) == 0 || msg[len(msg)-1] != '\n'
+	}
+	if from < len(joined) {
+		parts = append(parts, joined[from:])
+	}
+	o.parts, o.joined = parts, joined
 }
 
 // write writes without blocking. A socket cannot be opened a second time as a pipe can, but
 // sendmsg has a flag for that.
 func (o *Output) write(parts [][]byte) (int, error) {
-	if o.socket {
+	switch {
+	case o.socket:
 		return unix.SendmsgBuffers(o.fd, parts, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	case len(parts) == 1:
+		return unix.Write(o.fd, parts[0])
 	}
 	return unix.Writev(o.fd, parts)
 }
 
-// undo truncates a regular file to flushedTo, unless another process has written to it meanwhile.
+// undo truncates a regular file to writtenTo, unless another process has written to it meanwhile.
 // It returns an error for cause.
 func (o *Output) undo(total int64, cause error) error {
 	if cause == unix.EFAULT {
@@ -282,11 +296,11 @@ func (o *Output) undo(total int64, cause error) error {
 	}
 	err := fmt.Errorf("output: write %s: %w", o.name, cause)
 	var st unix.Stat_t
-	if o.flushedTo < 0 || unix.Fstat(o.fd, &st) != nil || st.Size != o.flushedTo+total {
+	if o.writtenTo < 0 || unix.Fstat(o.fd, &st) != nil || st.Size != o.writtenTo+total {
 		return err
 	}
-	_, seekErr := unix.Seek(o.fd, o.flushedTo, unix.SEEK_SET)
-	return errors.Join(err, unix.Ftruncate(o.fd, o.flushedTo), seekErr)
+	_, seekErr := unix.Seek(o.fd, o.writtenTo, unix.SEEK_SET)
+	return errors.Join(err, unix.Ftruncate(o.fd, o.writtenTo), seekErr)
 }
 
 // skip drops the first n bytes of parts.

@@ -2,7 +2,6 @@
 package sink
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -13,11 +12,9 @@ import (
 
 // Sink receives messages.
 type Sink interface {
-	// Put adds a message, which stays valid until Flush has returned.
-	Put(msg []byte) error
-	// Flush processes all messages put. When it returns nil, they are released; after an
-	// error they are not, and the next consumer receives them again.
-	Flush() error
+	// Write processes messages, which are valid until it returns. When it returns nil, they are
+	// released; after an error they are not, and the next consumer receives them again.
+	Write(msgs [][]byte) error
 	// Close closes the Sink.
 	Close() error
 }
@@ -28,8 +25,8 @@ type Limits struct {
 	Rate  *ratelimit.Limiter
 	Work  time.Duration // spent on each message
 
-	// HoldBytes and HoldMessages bound what is held before it is flushed
-	// and released together.
+	// HoldBytes and HoldMessages bound what is held before it is written and released together;
+	// HoldMessages is at least 1.
 	HoldBytes, HoldMessages int
 }
 
@@ -38,63 +35,61 @@ type Limits struct {
 // waiting and there is no Rate or Work: a slow consumer releases each message at once, so that
 // the producer is not blocked by messages that are already processed.
 func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) error {
-	slow := lim.Rate != nil || lim.Work > 0
-	held, bytes, untilCheck := 0, 0, 0
-	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; taken++ {
-		// Next checks ctx only when it has to wait.
-		if untilCheck -= 1; untilCheck <= 0 || slow {
-			untilCheck = 1024
-			if ctx.Err() != nil {
-				return cmp.Or(flush(from, into), context.Cause(ctx))
-			}
+	hold := lim.HoldMessages
+	if lim.Rate != nil || lim.Work > 0 {
+		hold = 1
+	}
+	held := make([][]byte, hold)
+	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; taken += uint64(len(held)) {
+		if ctx.Err() != nil { // Next checks it only when it has to wait
+			return context.Cause(ctx)
 		}
 		if err := lim.Rate.Wait(ctx); err != nil {
 			return err
 		}
-		msg, err := from.Next(ctx)
-		if err != nil {
-			return cmp.Or(flush(from, into), err)
+		if lim.Count > 0 {
+			hold = int(min(uint64(hold), lim.Count-taken))
 		}
-		ratelimit.Work(ctx, lim.Work)
-		if err := into.Put(msg); err != nil {
-			return err
-		}
-		held, bytes, untilCheck = held+1, bytes+len(msg), untilCheck-len(msg)/1024 // at least each MiB
-		if slow || held >= lim.HoldMessages || bytes >= lim.HoldBytes || !from.Buffered() {
-			if err := flush(from, into); err != nil {
+		var nextErr error
+		held, nextErr = take(ctx, from, held[:hold], lim.HoldBytes)
+		if len(held) > 0 {
+			ratelimit.Work(ctx, lim.Work)
+			if err := into.Write(held); err != nil {
 				return err
 			}
-			held, bytes = 0, 0
+			from.Release()
+		}
+		if nextErr != nil {
+			return nextErr
 		}
 	}
-	return flush(from, into)
+	return nil
 }
 
-func flush(from sluice.Consumer, into Sink) error {
-	if err := into.Flush(); err != nil {
-		return err
+// take waits for a message, and takes it with those that are buffered behind it: as many as into
+// has room for, and no more once they have most bytes. It returns what it took with an error too.
+func take(ctx context.Context, from sluice.Consumer, into [][]byte, most int) ([][]byte, error) {
+	bytes := 0
+	for i := range into {
+		if i > 0 && (bytes >= most || !from.Buffered()) {
+			return into[:i], nil
+		}
+		msg, err := from.Next(ctx)
+		if err != nil {
+			return into[:i], err
+		}
+		into[i], bytes = msg, bytes+len(msg)
 	}
-	from.Release()
-	return nil
+	return into, nil
 }
 
 // Sinks passes each message to all of its sinks; an empty Sinks discards it.
 type Sinks []Sink
 
-// Put passes msg to the sinks in order until one fails.
-func (all Sinks) Put(msg []byte) error {
+// Write passes msgs to the sinks in order until one fails.
+func (all Sinks) Write(msgs [][]byte) error {
 	for _, s := range all {
-		if err := s.Put(msg); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Flush flushes the sinks in order until one fails.
-func (all Sinks) Flush() error {
-	for _, s := range all {
-		if err := s.Flush(); err != nil {
+		if err := s.Write(msgs); err != nil {
 			return err
 		}
 	}

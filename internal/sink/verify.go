@@ -43,15 +43,22 @@ func NewVerify(before Counts) *Verify {
 	return &Verify{before: before, next: before.Consumed + before.Lost}
 }
 
-// Put checks a message.
-func (v *Verify) Put(msg []byte) error {
+// Write checks messages.
+func (v *Verify) Write(msgs [][]byte) error {
+	for _, msg := range msgs {
+		v.check(msg)
+	}
+	return nil
+}
+
+func (v *Verify) check(msg []byte) {
 	v.Checked++
 	seq, ok := payload.Seq(msg)
 	if !ok || !payload.Check(msg) {
 		v.Damaged++
 		note(&v.fault, "message %d (%d bytes) is not a generated message", v.next, len(msg))
 		v.next++
-		return nil
+		return
 	}
 	if !v.started && seq >= v.before.Consumed {
 		v.next = min(v.next, seq) // Lost may be counted too high, after kills of both sides
@@ -66,11 +73,7 @@ func (v *Verify) Put(msg []byte) error {
 		note(&v.fault, "received message %d again, expected %d", seq, v.next)
 	}
 	v.next = seq + 1
-	return nil
 }
-
-// Flush does nothing: a message is checked when it is put.
-func (v *Verify) Flush() error { return nil }
 
 // Close does nothing: Verdict needs the counters.
 func (v *Verify) Close() error { return nil }

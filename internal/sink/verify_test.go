@@ -32,7 +32,7 @@ func TestVerify_CountsEveryFault(t *testing.T) {
 	} {
 		v := NewVerify(Counts{})
 		for _, msg := range c.msgs {
-			if err := v.Put(msg); err != nil {
+			if err := v.Write([][]byte{msg}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -72,7 +72,7 @@ func TestVerify_GapsComparedWithCounters(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			v := NewVerify(c.before)
 			for _, n := range c.numbers {
-				v.Put(message(n))
+				v.Write([][]byte{message(n)})
 			}
 			err := v.Verdict(c.now)
 			if c.missing > 0 {
@@ -91,13 +91,13 @@ func TestVerify_GapsComparedWithCounters(t *testing.T) {
 func TestVerify_RepeatedOrDamaged_NotExcused(t *testing.T) {
 	v := NewVerify(Counts{})
 	for _, n := range []uint64{0, 1, 1, 2} {
-		v.Put(message(n))
+		v.Write([][]byte{message(n)})
 	}
 	if err := v.Verdict(Counts{Dropped: 100}); !errors.Is(err, ErrFault) {
 		t.Error(err)
 	}
 	v = NewVerify(Counts{})
-	v.Put([]byte("no number"))
+	v.Write([][]byte{[]byte("no number")})
 	if err := v.Verdict(Counts{Dropped: 100}); !errors.Is(err, ErrFault) || !strings.Contains(err.Error(), "in 1 message: ") {
 		t.Error(err)
 	}
