@@ -179,7 +179,7 @@ func newLoop(w sluice.Producer, in *source.Input, opt options, common cli.Common
 	if err != nil {
 		return nil, err
 	}
-	lim := source.Limits{Count: common.Count, Pace: ratelimit.New(opt.load)}
+	lim := source.Limits{Count: common.Count, Pace: ratelimit.New(opt.load), Batch: maxBatch(w.Segment().Geometry())}
 	if !opt.openLoop {
 		return func(ctx context.Context) error { return send(ctx, lim) }, nil
 	}

@@ -32,6 +32,20 @@ func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer,
 	return sluice.Create(ctx, common.Name, with)
 }
 
+// maxBatch returns how much to publish together: little enough that it stays in the processor's
+// first cache, and at most an eighth of what the ring may hold, so that the consumer has messages
+// meanwhile.
+func maxBatch(g layout.Geometry) source.Batch {
+	b := source.Batch{Messages: 128, Bytes: 16 << 10}
+	if g.Mode == layout.ModeRing {
+		b.Bytes = int(min(uint64(b.Bytes), g.Capacity/8))
+	}
+	if g.Slots > 0 {
+		b.Messages = int(max(1, min(uint64(b.Messages), g.Slots/8)))
+	}
+	return b
+}
+
 // socketError returns why no consumer can listen at --socket.
 func socketError(common cli.Common) error {
 	if common.Mode != layout.ModeTransfer || common.Socket == "" {

@@ -38,6 +38,9 @@ func (p *Limiter) BeforeSleep(fn func()) {
 	}
 }
 
+// Unlimited reports whether all messages are allowed at all times.
+func (p *Limiter) Unlimited() bool { return p == nil }
+
 // Wait waits until the next message is allowed, or returns the cause of ctx. A message that was
 // allowed when the last one was costs no reading of the clock, nor a look at ctx.
 func (p *Limiter) Wait(ctx context.Context) error {

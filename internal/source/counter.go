@@ -46,7 +46,7 @@ func (l *lines) counter() *counter {
 }
 
 func (l *lengths) counter() *counter {
-	file := bufio.NewReaderSize(l.file.fromStart(), readSize)
+	file := bufio.NewReaderSize(l.in.fromStart(), readSize)
 	return &counter{read: func() (uint64, error) {
 		var prefix [4]byte
 		if _, err := io.ReadFull(file, prefix[:]); err != nil {

@@ -28,6 +28,7 @@ type recorder struct {
 	got             []string
 	drop            int
 	n               int
+	batches         []int  // sizes of the batches, in messages
 	idle            func() // called before each read, nil for nothing
 }
 
@@ -37,6 +38,17 @@ func (r *recorder) Reserve(_ context.Context, n int) ([]byte, error) {
 	}
 	r.buf = make([]byte, n)
 	return r.buf, nil
+}
+func (r *recorder) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
+	r.batches = append(r.batches, len(msgs))
+	for i, msg := range msgs {
+		room, err := r.Reserve(ctx, len(msg))
+		if err != nil {
+			return i, err
+		}
+		r.Commit(copy(room, msg))
+	}
+	return len(msgs), nil
 }
 func (r *recorder) Commit(n int) { r.got = append(r.got, string(r.buf[:n])) }
 func (r *recorder) Publish()     {}
@@ -114,13 +126,16 @@ func TestFraming_MessageBoundaries(t *testing.T) {
 		{"a dropped chunk", "abcdefg", byChunk(3), 2, []string{"abc", "g"}, nil, ""},
 		{"a dropped last chunk", "abcdefg", byChunk(3), 3, []string{"abc", "def"}, nil, ""},
 	} {
-		for _, fifo := range []bool{false, true} {
-			if fifo && len(c.content) > 60_000 {
+		for _, how := range []struct {
+			fifo  bool
+			batch Batch
+		}{{false, Batch{}}, {true, Batch{}}, {false, Batch{2, 1 << 20}}, {true, Batch{100, 1 << 20}}, {false, Batch{100, 3}}} {
+			if how.fifo && len(c.content) > 60_000 {
 				continue // more than a pipe holds
 			}
-			t.Run(fmt.Sprintf("%s, fifo=%v", c.name, fifo), func(t *testing.T) {
-				in, to := input(t, c.content, fifo), &recorder{drop: c.drop}
-				err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(schedule.Spec{})})
+			t.Run(fmt.Sprintf("%s, %v", c.name, how), func(t *testing.T) {
+				in, to := input(t, c.content, how.fifo), &recorder{drop: c.drop}
+				err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(schedule.Spec{}), Batch: how.batch})
 				if !errors.Is(err, c.err) || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("error %v, want %v with %q", err, c.err, c.says)
 				}
@@ -254,5 +269,102 @@ func TestFraming_PipeBytesNotSent_Discarded(t *testing.T) {
 		if got := in.Discarded(); got != 0 {
 			t.Errorf("%s: %d bytes of a file are discarded", framing, got)
 		}
+	}
+}
+
+// Messages of every length lie across the ends of reads and of the buffer.
+func TestFraming_ReadsEndInMessages_Whole(t *testing.T) {
+	var want []string
+	for n, size := 0, 0; size < 4*readSize; n++ {
+		msg := strings.Repeat("x", n*37%5000) + "\n"
+		if n == 100 {
+			msg = strings.Repeat("y", readSize+readSize/3) + "\n"
+		}
+		want, size = append(want, msg), size+len(msg)
+	}
+	for name, c := range map[string]struct {
+		content string
+		cut     func(*Input) Cutter
+	}{
+		"lines":   {strings.Join(want, ""), func(in *Input) Cutter { return Lines(in, 1<<20) }},
+		"lengths": {lengthFramed(want...), func(in *Input) Cutter { return Lengths(in, 1<<20) }},
+	} {
+		for _, drop := range []int{0, 101} { // the one that is larger than the buffer
+			in, to := input(t, c.content, false), &recorder{drop: drop}
+			if err := Copy(t.Context(), to, in, c.cut(in), Limits{Pace: ratelimit.New(schedule.Spec{}), Batch: Batch{100, 16 << 10}}); err != nil {
+				t.Fatal(err)
+			}
+			sent := want
+			if drop > 0 {
+				sent = slices.Delete(slices.Clone(want), drop-1, drop)
+			}
+			if !slices.Equal(to.got, sent) || in.sent != int64(len(c.content)) {
+				t.Errorf("%s: %d messages and %d bytes are sent, want %d and %d", name, len(to.got), in.sent, len(sent), len(c.content))
+			}
+		}
+	}
+}
+
+// What is there goes as one batch, which the limits bound; a message that must wait for its time
+// goes by itself.
+func TestCopy_Batches(t *testing.T) {
+	content := strings.Repeat("a\n", 10)
+	for _, c := range []struct {
+		name string
+		lim  Limits
+		want []int
+	}{
+		{"messages", Limits{Batch: Batch{4, 100}}, []int{4, 4, 2}},
+		{"bytes", Limits{Batch: Batch{100, 5}}, []int{3, 3, 3, 1}},
+		{"count", Limits{Batch: Batch{4, 100}, Count: 7}, []int{4, 3}},
+		{"none", Limits{Count: 3}, []int{1, 1, 1}},
+		{"a rate", Limits{Batch: Batch{4, 100}, Count: 3, Pace: ratelimit.New(schedule.Spec{Rate: 1e6})}, []int{1, 1, 1}},
+	} {
+		if c.lim.Pace == nil {
+			c.lim.Pace = ratelimit.New(schedule.Spec{})
+		}
+		in, to := input(t, content, false), &recorder{}
+		if err := Copy(t.Context(), to, in, Lines(in, 100), c.lim); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(to.batches, c.want) {
+			t.Errorf("%s: batches of %v, want %v", c.name, to.batches, c.want)
+		}
+	}
+}
+
+// A message of a pipe that is alone is not held back until another one comes.
+func TestCopy_Pipe_SentBeforeWait(t *testing.T) {
+	ctx, stop := context.WithCancelCause(t.Context())
+	stopped := errors.New("stopped")
+	in := openPipe(t, ctx, "one\n")
+	to := &recorder{}
+	to.idle = func() {
+		if in.read > 0 {
+			stop(stopped)
+		}
+	}
+	err := Copy(ctx, to, in, Lines(in, 100), Limits{Pace: ratelimit.New(schedule.Spec{}), Batch: Batch{100, 100}})
+	if err != stopped || !slices.Equal(to.got, []string{"one\n"}) {
+		t.Errorf("%q were sent before the wait, %v", to.got, err)
+	}
+}
+
+// A FIFO that nobody has opened to write has not ended.
+func TestInput_FIFOWithoutWriter_Waits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "input")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancelCause(t.Context())
+	in, err := OpenInput(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	stopped := errors.New("stopped")
+	in.beforeWait = func() { stop(stopped) }
+	if _, err := in.Read(make([]byte, 10)); err != stopped {
+		t.Errorf("error %v, want the cause of the context", err)
 	}
 }

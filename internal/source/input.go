@@ -53,6 +53,11 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 	case unix.S_IFREG:
 		at, _ := unix.Seek(in.fd, 0, unix.SEEK_CUR) // standard input may be at any offset
 		in.size, in.end = max(0, st.Size-at), st.Size
+	case unix.S_IFIFO:
+		// Whoever writes is woken less often: a tenth of the time of lines from cat. It fails where
+		// a user has many pipes, which then stay as they are.
+		_, _ = unix.FcntlInt(uintptr(in.fd), unix.F_SETPIPE_SZ, readSize)
+		fallthrough
 	default:
 		in.poll, err = pollctx.New(ctx)
 	}
@@ -98,8 +103,11 @@ func (in *Input) Discarded() int64 {
 
 // Read reads into p, which may be ring memory.
 func (in *Input) Read(p []byte) (n int, err error) {
+	// What blocks must not be read before there is something. A FIFO whose first writer is still to
+	// come would end at once.
+	ready := in.poll == nil || in.fd != 0 && in.read > 0
 	for {
-		if in.poll != nil {
+		if !ready {
 			if in.beforeWait != nil {
 				in.beforeWait()
 			}
@@ -111,6 +119,7 @@ func (in *Input) Read(p []byte) (n int, err error) {
 		if err != unix.EINTR && err != unix.EAGAIN {
 			break
 		}
+		ready = in.poll == nil
 	}
 	switch {
 	case err == unix.EFAULT:

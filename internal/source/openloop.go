@@ -120,6 +120,9 @@ func (o *OpenLoop) noteDue() (finish func() uint64) {
 // waits are too short for that, so that nothing is held back for longer.
 func (o *OpenLoop) BeforeSleep(fn func()) { o.flush = fn }
 
+// Unlimited is false: every message has its time.
+func (o *OpenLoop) Unlimited() bool { return false }
+
 // Wait waits until the next message is due, and tells the producer when it was. At the end of the
 // duration it ends ctx, and returns its cause. As long as messages are late it
 // reads the clock only when it has caught up with its last reading.

@@ -37,6 +37,18 @@ func (p *slowProducer) Reserve(ctx context.Context, n int) ([]byte, error) {
 	return p.Producer.Reserve(ctx, n)
 }
 
+func (p *slowProducer) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
+	for i, msg := range msgs {
+		room, err := p.Reserve(ctx, len(msg))
+		if err != nil {
+			return i, err
+		}
+		p.Commit(copy(room, msg))
+		p.Publish()
+	}
+	return len(msgs), nil
+}
+
 func newSlowProducer(t *testing.T) *slowProducer {
 	t.Helper()
 	to, err := sluice.Create(t.Context(), testenv.SegmentName(t), sluice.ProducerOptions{OnFull: sluice.Drop, Slots: 1})
