@@ -13,6 +13,7 @@ import (
 
 	"sluice"
 	"sluice/internal/cli"
+	"sluice/internal/membarrier"
 	"sluice/internal/ratelimit"
 	"sluice/internal/report"
 	"sluice/internal/schedule"
@@ -43,6 +44,7 @@ func main() {
 }
 
 func run(ctx context.Context, c *urfave.Context) (err error) {
+	membarrier.Prepare()
 	common, err := cli.ParseCommon(c)
 	if err != nil {
 		return err

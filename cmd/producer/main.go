@@ -14,6 +14,7 @@ import (
 
 	"sluice"
 	"sluice/internal/cli"
+	"sluice/internal/membarrier"
 	"sluice/internal/ratelimit"
 	"sluice/internal/report"
 	"sluice/internal/source"
@@ -47,6 +48,7 @@ func main() {
 
 // run creates or joins the segment, sends messages and closes it, and prints reports.
 func run(ctx context.Context, c *urfave.Context) (err error) {
+	membarrier.Prepare()
 	common, err := cli.ParseCommon(c)
 	if err != nil {
 		return err

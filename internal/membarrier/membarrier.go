@@ -18,13 +18,21 @@ const (
 	membarrierRegisterPrivateExpedited = 1 << 4
 )
 
+// Prepare registers this process for Global and Private in the background. The kernel takes some 10
+// ms for each, as long as all processors need to run something else once (synchronize_rcu), in a
+// process with several threads. A command that begins with Prepare waits for neither.
+func Prepare() {
+	go register()
+	go registerPrivate()
+}
+
 // Register tells the kernel that this process takes part in Global, and reports whether it
 // may rely on that: it is false where the kernel or a seccomp filter says no. The answer is
 // the same for the life of the process.
 func Register() bool { return register() }
 
 var register = sync.OnceValue(func() bool {
-	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierRegisterGlobalExpedited, 0, 0)
+	_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierRegisterGlobalExpedited, 0, 0)
 	return errno == 0 && Global() // a process that may register can still be refused the barrier
 })
 
@@ -50,6 +58,6 @@ func Private() bool {
 }
 
 var registerPrivate = sync.OnceValue(func() bool {
-	_, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierRegisterPrivateExpedited, 0, 0)
+	_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierRegisterPrivateExpedited, 0, 0)
 	return errno == 0
 })

@@ -56,6 +56,24 @@ func TestRegister_Process(t *testing.T) {
 	}
 }
 
+func TestPrepare_RegistersInBackground(t *testing.T) {
+	needMembarrier(t, membarrierGetRegistrations)
+	if !Register() {
+		t.Skip("NOT TESTED: there is no barrier to rely on")
+	}
+	Prepare()
+	const both = membarrierRegisterGlobalExpedited | membarrierRegisterPrivateExpedited
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		registered, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierGetRegistrations, 0, 0)
+		if errno != 0 || time.Now().After(deadline) {
+			t.Fatalf("registered for %#x, %v", registered, errno)
+		}
+		if registered&both == both {
+			return
+		}
+	}
+}
+
 // runElsewhere runs another process on every processor, one after the other. The kernel may
 // have passed over one of them when this process registered (docs/protocol.md); each notices
 // the registration when it comes back from the other process.
