@@ -314,6 +314,7 @@ func TestMisuse_Panics(t *testing.T) {
 			}
 			_, err := p.SendBatch(t.Context(), [][]byte{[]byte("x")})
 			wantErr(t, err, nil)
+			p.Flush()
 			wantNext(t, c, "x")
 			c.Release()
 		}
@@ -328,6 +329,7 @@ func TestClose_LaterCalls_Harmless(t *testing.T) {
 		c := open(t, name, sluice.ConsumerOptions{})
 		_, err := p.SendBatch(t.Context(), [][]byte{[]byte("a"), []byte("b"), []byte("c")})
 		wantErr(t, err, nil)
+		p.Flush()
 		var held [][]byte
 		for _, want := range []string{"a", "b", "c"} {
 			held = append(held, wantNext(t, c, want))
