@@ -101,6 +101,12 @@ type ConsumerOptions struct {
 	// Follow waits for the next producer when one has ended its stream, instead of returning
 	// io.EOF or ErrIncomplete. There is one producer at a time.
 	Follow bool
+	// Replaceable lets a producer that needs another segment under this name replace this one,
+	// while this Consumer waits in it, once everything was released and the end of the last
+	// stream told. Next returns [ErrRemoved] then, and the caller may open the name again. A
+	// producer needs another one when it wants another capacity, other slots, or, without Mode,
+	// another mode. It is refused without Replaceable ([ErrGeometry], [ErrMode]).
+	Replaceable bool
 	// OnEnd is called with Follow when a stream has ended and all of it was taken: with nil,
 	// or an ErrIncomplete. It is called by Next, on the goroutine that called that, and must
 	// not call the Consumer.
@@ -159,7 +165,7 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 		unused = nil
 		r, err := transfer.OpenSegment(seg, transfer.ReceiverOptions{
 			Socket: opt.Socket, Listener: opt.Listener, Access: opt.Access,
-			Keep: opt.Keep, Follow: opt.Follow, OnEnd: opt.OnEnd,
+			Keep: opt.Keep, Follow: opt.Follow, Replaceable: opt.replaceable(), OnEnd: opt.OnEnd,
 		})
 		if err != nil {
 			return nil, err // not a Consumer that holds a nil pointer
@@ -182,7 +188,20 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 
 // ring returns the options of a ring.
 func (opt *ConsumerOptions) ring() ring.ReaderOptions {
-	return ring.ReaderOptions{Spin: opt.Spin, Keep: opt.Keep, Access: opt.Access, Populate: opt.Populate, Follow: opt.Follow, OnEnd: opt.OnEnd}
+	return ring.ReaderOptions{
+		Spin: opt.Spin, Keep: opt.Keep, Access: opt.Access, Populate: opt.Populate,
+		Follow: opt.Follow, Replaceable: opt.replaceable(), OnEnd: opt.OnEnd,
+	}
+}
+
+func (opt *ConsumerOptions) replaceable() layout.Replaceable {
+	switch {
+	case !opt.Replaceable:
+		return layout.NotReplaceable
+	case opt.Mode != 0:
+		return layout.ReplaceableByMode
+	}
+	return layout.ReplaceableByAny
 }
 
 // check returns an ErrOption for a value that no mode has, before Open waits. Which mode it is,

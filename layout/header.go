@@ -127,7 +127,8 @@ type RoleStats struct {
 	LostSeen       Uint64 `doc:"transfer, consumer: the Lost that a consumer has reported"`
 	OnFull         Uint64 `doc:"producer: when there is no room: 1 waits 2 drops the message 3 fails"`
 	ResumeAt       Uint64 `doc:"transfer, producer: one that waits goes on when this much is in flight, bytes"`
-	_              [4*Block - 37*8]byte
+	Replace        Uint64 `doc:"consumer: 1 = a producer may replace the segment by one of its mode, 2 = by any, once everything is released and the end told; producer: 1 = the segment was replaced"`
+	_              [4*Block - 38*8]byte
 }
 
 // Schedule is when the messages of an open-loop load are due, however long their producer is

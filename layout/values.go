@@ -71,6 +71,17 @@ func (s State) String() string {
 	return "unknown"
 }
 
+// Replaceable says which segments a consumer follows its producers to: it opens the name again when
+// a producer that needs a segment of another kind has replaced this one.
+type Replaceable uint64
+
+// By what a segment may be replaced.
+const (
+	NotReplaceable    Replaceable = 0
+	ReplaceableByMode Replaceable = 1 // by one of the same mode
+	ReplaceableByAny  Replaceable = 2
+)
+
 // RefuseReason is why a transfer producer could not send at once. It is for people: the
 // producer tries again by itself, except for RefuseMemoryLimit, which is an error of the
 // caller's next message, and RefuseElsewhere, which ends the producer after two seconds.

@@ -106,7 +106,8 @@ func TestFraming_MessagesTakenMeanwhile_NotRefused(t *testing.T) {
 	wantErr(t, refused, ErrFraming)
 	r.Release()
 	r.Close()
-	wantErr(t, refuse(seg, refused, new(uint64)), errRetry)
+	_, err = refuse(t.Context(), seg, refused)
+	wantErr(t, err, errRetry)
 	create(t, name, WriterOptions{Framing: layout.FramingRaw}).Close()
 	wantSegment(t, name, false)
 }

@@ -60,6 +60,11 @@ type ReaderOptions struct {
 	Populate bool
 	// Follow makes the Reader wait for the next producer when one ends.
 	Follow bool
+	// Replaceable lets a producer replace the segment that needs another one under this name,
+	// while this Reader waits in it, once everything was released and the end of the last stream
+	// told. Then Next returns ErrRemoved, and the caller may open the name again. Without it
+	// such a producer is refused (ErrGeometry, layout.ErrMode).
+	Replaceable layout.Replaceable
 	// OnEnd is called when a stream has ended and Follow goes on after it, with nil
 	// when all of it was there to take, else with an ErrIncomplete: by Next, on the
 	// goroutine that called it.

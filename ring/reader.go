@@ -50,7 +50,7 @@ func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
 		mask:       mem.Geometry.Capacity - 1,
 		max:        layout.MaxMessage(mem.Geometry.Capacity),
 	}
-	pos, err := r.begin()
+	pos, err := r.begin(opt)
 	if err != nil {
 		return nil, err
 	}

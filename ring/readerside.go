@@ -40,12 +40,13 @@ func newReaderSide(mem Memory, opt ReaderOptions) readerSide {
 }
 
 // begin takes over from the last holder of the role.
-func (r *readerSide) begin() (endpoint.Position, error) {
+func (r *readerSide) begin(opt ReaderOptions) (endpoint.Position, error) {
 	pos, err := r.attach()
 	if err != nil {
 		return pos, err
 	}
 	r.startCount = pos.Count
+	r.ownStats.Replace.Store(uint64(opt.Replaceable))
 	r.samples = endpoint.NewSampleReader(r.mem.Header)
 	return pos, nil
 }
@@ -79,6 +80,9 @@ func (r *readerSide) callError(ctx context.Context, err error) error {
 func (r *readerSide) end(refresh func() (bool, error), holdsNone bool) (bool, error) {
 	generation, due := r.ends.Due()
 	if !due {
+		if r.peerStats.Replace.Load() != 0 {
+			return false, ErrRemoved
+		}
 		return false, nil
 	}
 	// The producer publishes its last message before it stores StateClosed.

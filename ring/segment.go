@@ -9,6 +9,7 @@ import (
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/replace"
 	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
@@ -97,7 +98,7 @@ func createSegment(ctx context.Context, name string, geometry func(pageSize uint
 			return err
 		}
 	}
-	var carryOver uint64 // endpoint.CarryOver of the segment that this one replaces
+	var carryOver uint64 // of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, g, layout.Producer, opt.Access, shm.Populate(opt.Populate))
 		if err != nil {
@@ -115,35 +116,32 @@ func createSegment(ctx context.Context, name string, geometry func(pageSize uint
 		if err == nil {
 			return nil
 		}
-		if err = refuse(seg, err, &carryOver); !errors.Is(err, errRetry) {
+		if carryOver, err = refuse(ctx, seg, err); !errors.Is(err, errRetry) {
 			return err
 		}
 	}
 }
 
-// errRetry: the segment was empty, unused and of another geometry or mode, and has been
-// removed; or its consumer took the last message of another framing and left meanwhile.
+// errRetry: the segment is of another geometry or mode, and was removed; or its consumer took the
+// last message of another framing and left meanwhile.
 var errRetry = errors.New("again")
 
 // refuse releases the role, which err keeps the caller from using. It returns errRetry when the
-// reason for err has gone away, and sets carryOver when the segment was removed.
-func refuse(seg *shm.Segment, err error, carryOver *uint64) error {
-	h, drained, incomplete := seg.Header(), false, uint64(0)
-	removed, leaveErr := seg.Leave(guardedBool(func() bool {
-		incomplete = endpoint.CarryOver(h, seg.Geometry().Mode)
-		other := errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode)
-		gone := seg.Geometry().Mode == layout.ModeTransfer // its messages were its producer's
-		drained = h.Producer.Index.Load() == h.Consumer.Index.Load()
-		return other && (gone || drained)
+// reason for err has gone away, with the endpoint.CarryOver of a segment that was removed.
+func refuse(ctx context.Context, seg *shm.Segment, err error) (carryOver uint64, _ error) {
+	again, h := false, seg.Header()
+	if errors.Is(err, ErrGeometry) || errors.Is(err, layout.ErrMode) {
+		again, carryOver = replace.Segment(ctx, seg, layout.ModeRing)
+	}
+	_, leaveErr := seg.Leave(guardedBool(func() bool {
+		// A consumer that left meanwhile has not removed the segment: this producer was there.
+		again = again || errors.Is(err, ErrFraming) && h.Producer.Index.Load() == h.Consumer.Index.Load()
+		return false
 	}))
-	if removed {
-		*carryOver = incomplete
+	if again && leaveErr == nil {
+		return carryOver, errRetry
 	}
-	// A consumer that left meanwhile has not removed the segment: this producer was there.
-	if again := removed || errors.Is(err, ErrFraming) && drained; again && leaveErr == nil {
-		return errRetry
-	}
-	return shm.InSegment(endpoint.OpCreate, seg.Name(), err, leaveErr)
+	return 0, shm.InSegment(endpoint.OpCreate, seg.Name(), err, leaveErr)
 }
 
 // checkGeometry compares an existing segment with what the caller asked for, which is want in a new

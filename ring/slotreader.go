@@ -53,7 +53,7 @@ func (r *slotReader) init(mem Memory, opt ReaderOptions) error {
 	}
 	r.readerSide = newReaderSide(mem, opt)
 	r.own, r.slotMemory = &r.ownCursor.Index, newSlotMemory(mem)
-	pos, err := r.begin()
+	pos, err := r.begin(opt)
 	if err != nil {
 		return err
 	}

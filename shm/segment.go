@@ -91,6 +91,25 @@ func (s *Segment) Leave(remove func() bool, record ...func()) (removed bool, err
 	return removed, InSegment("leave", s.name, err, s.close(s.unmap))
 }
 
+// Unlink removes the file, for a caller who is about to leave, if may returns true. may runs with
+// the join lock held, so nobody can join or leave meanwhile; alone says that nobody holds the other
+// role. Who does keeps the segment, which nobody else can join any more. removed is as Leave has
+// it. The error is the cause of ctx, or one of the operating system.
+func (s *Segment) Unlink(ctx context.Context, may func(alone bool) bool) (removed bool, err error) {
+	err = withJoinLock(ctx, s.file, func() error {
+		if !may(s.Absent(s.role.Peer())) {
+			return nil
+		}
+		err := s.unlink()
+		removed = err == nil
+		if errors.Is(err, fs.ErrPermission) && !s.isMine() {
+			return nil
+		}
+		return err
+	})
+	return removed, InSegment("remove", s.name, err)
+}
+
 // peerAbsent reports whether nobody holds the other role. The caller holds the join lock.
 func (s *Segment) peerAbsent() (bool, error) {
 	peer := int64(s.role.Peer())

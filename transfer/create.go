@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"sluice/internal/gate"
 	"sluice/internal/monotonic"
 	"sluice/internal/netpoll"
+	"sluice/internal/replace"
 	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
@@ -112,7 +114,7 @@ func createSegment(ctx context.Context, name string, opt SenderOptions) (*shm.Se
 			return nil, err
 		}
 	}
-	var carryOver uint64 // endpoint.CarryOver of the segment that this one replaces
+	var carryOver uint64 // of the segment that this one replaces
 	for {
 		seg, err := shm.CreateOrOpen(ctx, name, layout.Geometry{Mode: layout.ModeTransfer}, layout.Producer, opt.Access)
 		if err != nil {
@@ -123,23 +125,23 @@ func createSegment(ctx context.Context, name string, opt SenderOptions) (*shm.Se
 		if err == nil && !abandoned(seg) {
 			return seg, nil
 		}
-		h := seg.Header()
-		removed, leaveErr := seg.Leave(func() (unused bool) {
-			fault := shm.Guard(func() error {
-				carryOver = endpoint.CarryOver(h, seg.Geometry().Mode)
-				unused = h.Producer.Index.Load() == h.Consumer.Index.Load()
-				if err == nil { // a transfer's: what it had queued is gone
-					unused = h.ConsumerStats.Generation.Load() == 0
-				}
+		removed := false
+		if errors.Is(err, layout.ErrMode) {
+			removed, carryOver = replace.Segment(ctx, seg, layout.ModeTransfer)
+		}
+		h, left := seg.Header(), uint64(0)
+		discarded, leaveErr := seg.Leave(func() (unused bool) {
+			_ = shm.Guard(func() error {
+				left = endpoint.CarryOver(h, layout.ModeTransfer)
+				unused = err == nil && h.ConsumerStats.Generation.Load() == 0
 				return nil
 			})
-			return unused && fault == nil
+			return unused
 		})
-		if err == nil && !removed && leaveErr == nil {
-			carryOver = 0
-			continue // a Receiver has come to it
+		if discarded {
+			carryOver = left
 		}
-		if !removed || leaveErr != nil {
+		if leaveErr != nil || err != nil && !removed { // without either, a Receiver may have come to it
 			return nil, shm.InSegment(endpoint.OpCreate, name, err, leaveErr)
 		}
 	}

@@ -67,7 +67,7 @@ func newReceiver(seg *shm.Segment, opt ReceiverOptions) (*Receiver, error) {
 	} else if socket, err = listen(path, opt.Access, path == SocketPath(seg.Name())); err != nil {
 		return nil, err
 	}
-	if err := shm.Guard(func() error { r.attach(socket.path, opt.Keep); return nil }); err != nil {
+	if err := shm.Guard(func() error { r.attach(socket.path, opt); return nil }); err != nil {
 		return nil, errors.Join(err, socket.close())
 	}
 	r.accept = newAcceptor(socket, opt.Access, h.Identity.CreatedAt.Load())
@@ -75,13 +75,14 @@ func newReceiver(seg *shm.Segment, opt ReceiverOptions) (*Receiver, error) {
 }
 
 // attach goes on where the last consumer has released.
-func (r *Receiver) attach(socketPath string, keep bool) {
+func (r *Receiver) attach(socketPath string, opt ReceiverOptions) {
 	r.resume()
 	h := r.segment.Header()
 	r.lostBefore = r.lost - endpoint.LostUnreported(h)
 	r.ends = endpoint.WatchEnds(h)
 	h.ConsumerSocket.Store(socketPath)
-	r.blocked = endpoint.TakeOver(r.own, endpoint.Self(), monotonic.Now, keep)
+	r.blocked = endpoint.TakeOver(r.own, endpoint.Self(), monotonic.Now, opt.Keep)
+	r.own.Replace.Store(uint64(opt.Replaceable))
 	r.sleeper.Attach(r.blocked)
 	endpoint.Begin(r.own)
 }

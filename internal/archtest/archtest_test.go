@@ -98,7 +98,7 @@ var levels = [][]string{
 	{"layout"},
 	{"shm"},
 	{"internal/gate", "internal/endpoint"},
-	{"internal/sleep"},
+	{"internal/sleep", "internal/replace"},
 	{"ring"},
 	{"transfer"},
 	{"pressure"},

@@ -37,6 +37,7 @@ func TakeOver(s *layout.RoleStats, by Holder, clock func() uint64, keep bool) (b
 	if keep {
 		s.Keep.Store(1)
 	}
+	s.Replace.Store(0)
 	now := clock()
 	s.StartedAt.Store(now)
 	s.ProgressAt.Store(now)
