@@ -10,29 +10,49 @@ import (
 	"sluice/shm"
 )
 
-// draining returns a context for the loop that is done at most the given time after ctx, as long
-// as there are messages of a producer that has ended. While the producer is alive it is done
-// with ctx: the messages are kept for the next consumer.
-func draining(ctx context.Context, seg *shm.Segment, most time.Duration) (_ context.Context, stop func()) {
-	if most <= 0 {
-		return ctx, func() {}
+// drainer says when a consumer that was asked to stop stops: at most the given time later, as long
+// as there are messages of a producer that has ended. While the producer is alive it stops at once:
+// the messages are kept for the next consumer.
+type drainer struct {
+	most   time.Duration
+	asked  context.Context // done when the consumer was asked to stop
+	ctx    context.Context // done when it is to stop
+	cancel context.CancelCauseFunc
+}
+
+func newDrainer(ctx context.Context, most time.Duration) *drainer {
+	d := &drainer{most: most, asked: ctx, ctx: ctx, cancel: func(error) {}}
+	if most > 0 {
+		d.ctx, d.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	}
-	loop, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	watched := make(chan struct{})
-	unwatch := context.AfterFunc(ctx, func() {
+	return d
+}
+
+// watch decides by the state of a segment. That is not read after stop has returned: it may be
+// unmapped.
+func (d *drainer) watch(seg *shm.Segment) (stop func()) {
+	if d.most <= 0 {
+		return func() {}
+	}
+	left, watched := make(chan struct{}), make(chan struct{})
+	unwatch := context.AfterFunc(d.asked, func() {
 		defer close(watched)
-		const look = 10 * time.Millisecond
-		began := time.Now()
-		for until := began.Add(most); time.Now().Before(until) && loop.Err() == nil; time.Sleep(look) {
+		look := time.NewTicker(10 * time.Millisecond)
+		defer look.Stop()
+		for began := time.Now(); time.Since(began) < d.most; {
 			if alive, waiting := producerState(seg); !waiting || alive && time.Since(began) > exitDelay {
 				break
 			}
+			select {
+			case <-left:
+				return
+			case <-look.C:
+			}
 		}
-		cancel(context.Cause(ctx))
+		d.cancel(context.Cause(d.asked))
 	})
-	// The segment is not read after stop has returned: it may be unmapped.
-	return loop, func() {
-		cancel(nil)
+	return func() {
+		close(left)
 		if !unwatch() {
 			<-watched
 		}

@@ -16,7 +16,7 @@ func slow(t *testing.T, name, work string, args ...string) *testenv.Process {
 	t.Helper()
 	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
 	c := testenv.Start(t, "consumer", append([]string{"--name", name, "--work", work, "--verify", "--follow"}, args...)...)
-	testenv.EventuallyHeader(t, name, "the first message", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 0 })
+	testenv.EventuallyHeader(t, name, "the first message", func(h *layout.Header) bool { return h.Count(layout.Consumer) > 0 })
 	return c
 }
 
@@ -26,7 +26,7 @@ func TestStop_NoDrain_LeavesRest(t *testing.T) {
 	c := slow(t, name, "100ms")
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
-	if h := testenv.Header(name); h == nil || h.Consumer.Count.Load() > 90 {
+	if h := testenv.Header(name); h == nil || h.Count(layout.Consumer) > 90 {
 		t.Error("it did not stop at once")
 	}
 }
@@ -50,7 +50,7 @@ func TestStop_Drain_EndsAfterItsTime(t *testing.T) {
 	if took := time.Since(began); took < 100*time.Millisecond {
 		t.Errorf("it stopped after %v", took)
 	}
-	if h := testenv.Header(name); h == nil || h.Consumer.Count.Load() == 100 {
+	if h := testenv.Header(name); h == nil || h.Count(layout.Consumer) == 100 {
 		t.Error("there is nothing left")
 	}
 }
@@ -77,17 +77,17 @@ func TestStop_Drain_ProducerKilledMeanwhile_TakesRest(t *testing.T) {
 		p := testenv.Start(t, "producer", "--name", name, "--rate", "1000")
 		c := testenv.Start(t, "consumer", "--name", name, "--work", "2ms", "--drain", "1m")
 		testenv.EventuallyHeader(t, name, "a queue that a consumer works on", func(h *layout.Header) bool {
-			return h.Consumer.Count.Load() > 0 && h.Producer.Count.Load() > h.Consumer.Count.Load()+200
+			return h.Count(layout.Consumer) > 0 && h.Count(layout.Producer) > h.Count(layout.Consumer)+200
 		})
 		c.Signal(unix.SIGTERM)
 		time.Sleep(20 * time.Millisecond)
 		p.Kill()
 		c.WantExit(0)
 		h := testenv.Header(name)
-		if h == nil || h.Consumer.Count.Load() == h.Producer.Count.Load() {
+		if h == nil || h.Count(layout.Consumer) == h.Count(layout.Producer) {
 			return
 		}
-		t.Logf("%d of %d messages were taken", h.Consumer.Count.Load(), h.Producer.Count.Load())
+		t.Logf("%d of %d messages were taken", h.Count(layout.Consumer), h.Count(layout.Producer))
 	}
 	t.Error("never drained")
 }
@@ -100,7 +100,7 @@ func TestStop_Drain_LiveProducer_EndsAtOnce(t *testing.T) {
 		testenv.Start(t, "producer", "--name", name, "--mode", mode, "--rate", "10000")
 		c := testenv.Start(t, "consumer", "--name", name, "--work", "10ms", "--drain", "1m")
 		testenv.EventuallyHeader(t, name, "a queue that a consumer works on", func(h *layout.Header) bool {
-			return h.Consumer.Count.Load() > 0 && h.Producer.Count.Load() > h.Consumer.Count.Load()+100
+			return h.Count(layout.Consumer) > 0 && h.Count(layout.Producer) > h.Count(layout.Consumer)+100
 		})
 		c.Signal(unix.SIGTERM)
 		c.WantExit(0)
@@ -113,11 +113,11 @@ func TestVerify_MessagesLostBeforeAttach_NoFault(t *testing.T) {
 	name := testenv.SegmentName(t)
 	first := testenv.Start(t, "consumer", "--name", name, "--work", "1ms", "--follow")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--limit", "64MiB")...)
-	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3000 })
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > 3000 })
 	p.Kill()
 	p = testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "100")...)
 	testenv.EventuallyHeader(t, name, "a loss", func(h *layout.Header) bool { return h.ConsumerStats.Lost.Load() > 0 })
-	testenv.EventuallyHeader(t, name, "an empty queue", func(h *layout.Header) bool { return h.Producer.Count.Load() < h.Consumer.Count.Load()+100 })
+	testenv.EventuallyHeader(t, name, "an empty queue", func(h *layout.Header) bool { return h.Count(layout.Producer) < h.Count(layout.Consumer)+100 })
 	first.Signal(unix.SIGTERM)
 	first.WantExit(0)
 	second := testenv.Start(t, "consumer", "--name", name, "--verify", "--follow")

@@ -6,12 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	urfave "github.com/urfave/cli/v2"
 
-	"sluice"
 	"sluice/internal/cli"
 	"sluice/internal/membarrier"
 	"sluice/internal/ratelimit"
@@ -62,57 +60,13 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 			return cli.WithSegment(common.Name, err)
 		}
 	}
-	rep := report.Start(report.Options{
-		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(), Total: -1,
-	})
-	stopNote := cli.NoteWaiting("consumer", common.Name)
-	r, err := open(ctx, common, opt, rep.Ended)
-	stopNote()
-	if err != nil {
-		if err = cli.IgnoreStop(err); err == nil || common.JSON {
-			rep.Finish() // stopped while it waited for a producer; with JSON there is always a last line
+	r := &receiver{common: common, opt: opt, notifier: notifier, rate: ratelimit.New(schedule.Spec{Rate: common.Rate}), drain: newDrainer(ctx, opt.drain)}
+	defer func() { err = errors.Join(err, r.close()) }()
+	for {
+		if next, err := r.segment(ctx); !next {
+			return err
 		}
-		return err
 	}
-	cli.SetLossReport(func() string { return lossReport(r) })
-	var check *sink.Verify
-	seen, err := pressure.Observe(r.Segment())
-	err = errors.Join(err, rep.Attach(r.Segment(), r.Released))
-	if err == nil && opt.verify {
-		check, err = newCheck(r.Segment())
-	}
-	if err == nil {
-		notifier.Ready(r.Segment())
-		err = receive(ctx, r, check, opt, common, rep)
-	}
-	unreceived := writeOff(r)
-	if lost, lookErr := lostSince(seen, r.Segment()); lost > 0 && lookErr == nil && !errors.Is(err, layout.ErrIncomplete) && !opt.follow {
-		// Unlike the hint of the output's error: they are not kept for the next consumer.
-		err = cli.WithHint(err, "unwritten messages are lost because the producer has died: restart both sides")
-		incomplete := incompleteError(lost, unreceived)
-		rep.EndedAs(incomplete)
-		switch {
-		case unreceived > 0 && ctx.Err() != nil:
-			incomplete = cli.WithHint(incomplete, "%s", drainHint(opt.drain))
-		case opt.output == "":
-			incomplete = cli.WithHint(incomplete, restartHint)
-		}
-		err = errors.Join(err, incomplete)
-	} else if opt.output == "" && errors.Is(err, layout.ErrIncomplete) {
-		err = cli.WithHint(err, restartHint)
-	}
-	rep.Finish()
-	if check != nil {
-		err = errors.Join(err, verifyResult(check, r.Segment(), rep, err == nil || errors.Is(err, layout.ErrIncomplete)))
-	}
-	alone := r.Segment().Absent(layout.Producer)
-	notifier.Detach()
-	cli.SetLossReport(nil)
-	closeErr := r.Close()
-	if alone {
-		rep.Left(unread(r), layout.EndNone)
-	}
-	return errors.Join(cli.WithSegment(common.Name, err), closeErr)
 }
 
 const restartHint = "restart both sides for the whole stream"
@@ -162,37 +116,4 @@ func verifyResult(check *sink.Verify, seg *shm.Segment, rep *report.Reporter, ok
 func readCounts(seg *shm.Segment) (sink.Counts, error) {
 	seen, err := pressure.Observe(seg)
 	return sink.Counts{Consumed: seen.Consumed, Dropped: seen.Dropped, Lost: seen.Lost}, err
-}
-
-// receive moves messages into the sinks until the stream has ended. It passes the end of the
-// stream and the time that the output blocked to rep.
-func receive(ctx context.Context, r sluice.Consumer, check *sink.Verify, opt options, common cli.Common, rep *report.Reporter) error {
-	ctx, stop := draining(ctx, r.Segment(), opt.drain)
-	defer stop()
-	var into sink.Sinks
-	if check != nil {
-		into = append(into, check)
-	}
-	if opt.output != "" {
-		waits := new(sink.WaitTime)
-		rep.OutputWait(waits.Total)
-		stopNote := cli.NoteNoReader("consumer", common.Name, opt.output)
-		out, err := sink.OpenOutput(ctx, opt.output, func() layout.Framing { return opt.framingFor(r.Framing()) }, waits)
-		stopNote()
-		if err != nil {
-			return err
-		}
-		into = append(into, out)
-	}
-	lim := sink.Limits{Count: common.Count, Rate: ratelimit.New(schedule.Spec{Rate: common.Rate}), Work: opt.work}
-	lim.HoldBytes, lim.HoldMessages = maxHeld(r.Segment())
-	err := shm.Guard(func() error { return sink.Drain(ctx, r, into, lim) })
-	switch {
-	case errors.Is(err, io.EOF): // the end of the stream
-		err = nil
-		rep.EndedAs(nil)
-	case errors.Is(err, layout.ErrIncomplete):
-		rep.EndedAs(err)
-	}
-	return errors.Join(cli.IgnoreStop(err), into.Close())
 }

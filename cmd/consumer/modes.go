@@ -26,7 +26,8 @@ func open(ctx context.Context, common cli.Common, opt options, ended func(error)
 	}
 	return sluice.Open(ctx, common.Name, sluice.ConsumerOptions{
 		Mode: common.Mode, Access: common.Access, Keep: common.Keep, Follow: opt.follow, OnEnd: ended,
-		Spin: common.Spin, Populate: common.Populate, Socket: common.Socket, Listener: listener,
+		Replaceable: listener == nil, // a listener is for one segment
+		Spin:        common.Spin, Populate: common.Populate, Socket: common.Socket, Listener: listener,
 	})
 }
 

@@ -147,7 +147,7 @@ func TestOutput_PipeBlocked_SignalEnds(t *testing.T) {
 	if said := c.Stderr.String(); !strings.Contains(said, "is delivered again") {
 		t.Errorf("%s", said)
 	}
-	if h := testenv.Header(name); h.Producer.Count.Load()-h.Consumer.Count.Load() == 0 {
+	if h := testenv.Header(name); h.Count(layout.Producer)-h.Count(layout.Consumer) == 0 {
 		t.Error("messages were released that were not written")
 	}
 }
@@ -168,8 +168,8 @@ func TestOutput_PipeFullFromStart_StopsInGoodOrder(t *testing.T) {
 	testenv.EventuallyHeader(t, name, "the consumer's start", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
-	if h := testenv.Header(name); h.Consumer.Count.Load() != 0 {
-		t.Errorf("%d messages were released", h.Consumer.Count.Load())
+	if h := testenv.Header(name); h.Count(layout.Consumer) != 0 {
+		t.Errorf("%d messages were released", h.Count(layout.Consumer))
 	}
 }
 
@@ -238,7 +238,7 @@ func TestOutput_ReaderEnds_HintAndNextConsumer(t *testing.T) {
 	w.Close()
 	defer more.Close()
 	fmt.Fprintln(more, "in the pipe")
-	testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
+	testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Count(layout.Consumer) == 1 })
 	r.Close()
 	fmt.Fprintln(more, "not written")
 	c.WantHint(1, "broken pipe|data left in the pipe is lost|the next consumer receives the messages that were not written", "are kept")

@@ -97,10 +97,16 @@ func (r *Reporter) WaitingToTell(most time.Duration) {
 	r.note("sending has ended and everything was delivered; waiting for a consumer to report the end to (%s)", until)
 }
 
+// Following sets for the final report of a consumer that the segment was removed, and that it goes
+// on in the next one of this name.
+func (r *Reporter) Following() { r.following = true }
+
 // Left prints what the last side leaves in the segment: n unread messages, or else the end of a
 // stream that no consumer was told of (layout.EndNone: there is none). Call it after Finish.
 func (r *Reporter) Left(n uint64, end layout.End) {
 	switch {
+	case r.following:
+		r.note("the segment was replaced or removed; waiting for the next one")
 	case r.removed:
 	case n > 0:
 		r.note("%s unread in %s, kept for the next consumer", format.Messages(n), shm.Path(r.opt.Name))

@@ -57,6 +57,7 @@ type Reporter struct {
 	lastOutputWait time.Duration // outputWaited at the last report
 
 	discarded *int64 // for the final report
+	following bool   // likewise: the side goes on in another segment
 	end       string // likewise; "" = what the segment says
 
 	mu          sync.Mutex
@@ -387,7 +388,7 @@ func (r *Reporter) judgeRun(rep *Report) {
 	if r.opt.Role == layout.Consumer && v.Kind == pressure.NoProducer {
 		rep.Advice = "" // neither to start one nor to stop the consumer, which has ended
 	}
-	if r.removed {
+	if r.removed && !r.following {
 		rep.addReason("the segment was removed: no other process can find it any more")
 		rep.Advice = "start both sides again"
 	}

@@ -27,6 +27,8 @@ type Notifier struct {
 
 	mu      sync.Mutex
 	segment *shm.Segment // nil before Ready and after Detach
+	running bool         // run was started, and Detach not called
+	waiting string       // the STATUS between Wait and Ready; "" at other times
 	trend   pressure.Trend
 
 	detached chan struct{}
@@ -59,12 +61,30 @@ func (n *Notifier) Ready(seg *shm.Segment) {
 		return
 	}
 	n.mu.Lock()
-	n.segment = seg
+	n.segment, n.trend, n.waiting = seg, pressure.Trend{}, ""
+	running := n.running
+	n.running = true
 	n.mu.Unlock()
+	if running { // it shows the next status by itself
+		return
+	}
 	status, _ := n.poll()
 	n.lastStatus = status
 	send(daemon.SdNotifyReady, "STATUS="+status)
 	go n.run()
+}
+
+// Wait ends all reads of the segment, which may be closed then, until Ready is called with the next
+// one. Meanwhile status is the STATUS, and the watchdog is notified.
+//
+// Preconditions: Ready was called, and Detach was not.
+func (n *Notifier) Wait(status string) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.segment, n.waiting = nil, status
 }
 
 // Detach ends all reads of the segment, which may be closed then. If the side was stopped,
@@ -75,10 +95,10 @@ func (n *Notifier) Detach() {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.segment == nil {
+	if !n.running {
 		return
 	}
-	n.segment = nil
+	n.segment, n.waiting, n.running = nil, "", false
 	close(n.detached)
 	if !n.cancelStopping() {
 		<-n.stoppingSent
@@ -118,7 +138,7 @@ func (n *Notifier) poll() (status string, alive bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.segment == nil {
-		return "", false
+		return n.waiting, n.waiting != ""
 	}
 	if now, err := pressure.Observe(n.segment); err == nil {
 		i, v := n.trend.Add(now)
