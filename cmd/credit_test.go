@@ -192,7 +192,7 @@ func TestCredit_ProducerKilledBlocked_DeepestQueueCountsLost(t *testing.T) {
 	killed := testenv.Start(t, "producer", args...)
 	blockedAtLimit(t, name, 1)
 	killed.Kill()
-	left := testenv.Header(name).Producer.Count.Load()
+	left := testenv.Header(name).Count(layout.Producer)
 	if said := testenv.GaugeOutput(t, "stat", name); !strings.Contains(said, fmt.Sprintf("deepest %d messages, counting lost ones\n", left)) {
 		t.Errorf("gauge stat:\n%s", said)
 	}

@@ -39,7 +39,7 @@ func TestRing_ProducerKilled_LosesNothing(t *testing.T) {
 		testenv.EventuallyConsumed(t, name, 100_000)
 		p.Kill()
 		h := testenv.Header(name)
-		if n := h.Producer.Count.Load() - h.Consumer.Count.Load(); int64(n) < 0 || n > 1<<20/112 {
+		if n := h.Count(layout.Producer) - h.Count(layout.Consumer); int64(n) < 0 || n > 1<<20/112 {
 			t.Fatalf("%d messages in a ring of 1 MiB", n)
 		}
 	}

@@ -60,7 +60,7 @@ func TestConsumer_StreamEnd_ReasonAndExitCode(t *testing.T) {
 					w.Close()
 				} else {
 					testenv.EventuallyHeader(t, name, "what was read to be sent, and a consumer", func(h *layout.Header) bool {
-						return h.Producer.Count.Load() >= uint64(strings.Count(c.in, "\n")) && h.ConsumerStats.Generation.Load() > 0
+						return h.Count(layout.Producer) >= uint64(strings.Count(c.in, "\n")) && h.ConsumerStats.Generation.Load() > 0
 					})
 					time.Sleep(50 * time.Millisecond) // the producer waits for more; sooner would only stop it sooner
 					producer.Signal(unix.SIGTERM)
@@ -94,12 +94,12 @@ func TestConsumer_StoppedStreamThenCompleteOne_Incomplete(t *testing.T) {
 			consumer := testenv.Start(t, "consumer", "--name", name, "--report", "0", "--work", "1ms")
 			half := testenv.Start(t, "producer", append(args, "1000000", "--rate", "1000")...)
 			testenv.EventuallyHeader(t, name, "a consumer and some messages", func(h *layout.Header) bool {
-				return h.ConsumerStats.Generation.Load() == 1 && h.Producer.Count.Load() > 10
+				return h.ConsumerStats.Generation.Load() == 1 && h.Count(layout.Producer) > 10
 			})
 			half.Kill() // does not end the stream
-			before := testenv.Header(name).Producer.Count.Load()
+			before := testenv.Header(name).Count(layout.Producer)
 			second := testenv.Start(t, "producer", append(args, "1000000", "--rate", "1000")...)
-			testenv.EventuallyHeader(t, name, "messages of the second producer", func(h *layout.Header) bool { return h.Producer.Count.Load() > before })
+			testenv.EventuallyHeader(t, name, "messages of the second producer", func(h *layout.Header) bool { return h.Count(layout.Producer) > before })
 			if mode == "transfer" { // its lost messages alone would make it incomplete
 				second.Signal(unix.SIGTERM)
 				second.WantExit(0)
@@ -149,7 +149,7 @@ func TestConsumer_AfterKilledOne_ToldOfEnd(t *testing.T) {
 			producer := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--report", "0", "--input", "-"}, Stdin: r})
 			first := testenv.Start(t, "consumer", "--name", name, "--report", "0")
 			w.WriteString("one\ntwo\n")
-			testenv.EventuallyHeader(t, name, "all to be released", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 2 })
+			testenv.EventuallyHeader(t, name, "all to be released", func(h *layout.Header) bool { return h.Count(layout.Consumer) == 2 })
 			first.Kill()
 			w.Close()
 			if mode == "ring" {
@@ -197,7 +197,7 @@ func TestConsumer_BackAfterEnd_ToldOfEnd(t *testing.T) {
 				r.Close()
 				io.WriteString(w, "a line\n")
 				c := testenv.Start(t, "consumer", "--name", name)
-				testenv.EventuallyHeader(t, name, "a message taken", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
+				testenv.EventuallyHeader(t, name, "a message taken", func(h *layout.Header) bool { return h.Count(layout.Consumer) == 1 })
 				c.Signal(unix.SIGTERM)
 				c.WantExit(0)
 				w.Close()
@@ -249,7 +249,7 @@ func TestConsumer_UntoldStop_NextStreamIncomplete(t *testing.T) {
 			}
 			p, in := produce(c.first)
 			io.WriteString(in, "one\n")
-			testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() == 1 })
+			testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Count(layout.Producer) == 1 })
 			if c.came {
 				testenv.Start(t, "consumer", "--name", name, "--report", "0", "--count", "1").WantExit(0)
 			}
@@ -268,9 +268,9 @@ func TestConsumer_UntoldStop_NextStreamIncomplete(t *testing.T) {
 			var consumer *testenv.Process
 			consume := func() { consumer = testenv.Start(t, "consumer", "--name", name, "--report", "0", "--output", out) }
 			sent := func() {
-				n := testenv.Header(name).Producer.Count.Load()
+				n := testenv.Header(name).Count(layout.Producer)
 				io.WriteString(in, "two\n")
-				testenv.EventuallyHeader(t, name, "its message", func(h *layout.Header) bool { return h.Producer.Count.Load() > n })
+				testenv.EventuallyHeader(t, name, "its message", func(h *layout.Header) bool { return h.Count(layout.Producer) > n })
 			}
 			if c.before {
 				consume()
@@ -304,7 +304,7 @@ func TestProducer_EndlessLoad_KeepsUntoldEarlierEnd(t *testing.T) {
 			args := []string{"--name", name, "--mode", mode, "--report", "0", "--rate", "0.01"}
 			for i, count := range []string{"2", "0"} {
 				p := testenv.Start(t, "producer", append(args, "--count", count)...)
-				testenv.EventuallyHeader(t, name, "its message", func(h *layout.Header) bool { return h.Producer.Count.Load() > uint64(i) })
+				testenv.EventuallyHeader(t, name, "its message", func(h *layout.Header) bool { return h.Count(layout.Producer) > uint64(i) })
 				testenv.Start(t, "consumer", "--name", name, "--report", "0", "--count", "1").WantExit(0)
 				p.Signal(unix.SIGTERM)
 				p.WantExit(0)
@@ -347,7 +347,7 @@ func TestProducer_EndToldDuringLastReport_NotCalledUntold(t *testing.T) {
 	name := testenv.SegmentName(t)
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", "transfer", "--limit", "1MiB", "--report", "0"}, Stderr: w})
 	w.Close()
-	testenv.EventuallyHeader(t, name, "a queue at its limit", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 256 })
+	testenv.EventuallyHeader(t, name, "a queue at its limit", func(h *layout.Header) bool { return h.Count(layout.Producer) >= 256 })
 	testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(7)
 	said, err := io.ReadAll(r)
 	if err != nil {

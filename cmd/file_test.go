@@ -79,7 +79,7 @@ func TestRing_LinesOfSeveralProducers_StaySeparate(t *testing.T) {
 	for i, text := range []string{"a\nb", "c\n", "d"} {
 		testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: strings.NewReader(text)}).WantExit(0)
 		testenv.EventuallyHeader(t, name, "an empty ring", func(h *layout.Header) bool {
-			return h.ProducerStats.Generation.Load() == uint64(i+1) && h.Consumer.Count.Load() == h.Producer.Count.Load()
+			return h.ProducerStats.Generation.Load() == uint64(i+1) && h.Count(layout.Consumer) == h.Count(layout.Producer)
 		})
 	}
 	c.Signal(unix.SIGINT)
@@ -107,7 +107,7 @@ func TestProducer_EndlessInput_Stopped(t *testing.T) {
 	c := testenv.Start(t, "consumer", "--name", name, "--output", "-")
 	p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: r})
 	io.WriteString(w, "one\n")
-	testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
+	testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Count(layout.Consumer) == 1 })
 	p.Signal(unix.SIGINT)
 	p.WantExit(0)
 	c.WantExit(7)

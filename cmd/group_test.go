@@ -72,7 +72,7 @@ func TestGroup_Members_TakePart(t *testing.T) {
 			p.Signal(unix.SIGTERM)
 			p.WantExit(0)
 			c.WantExit(0) // the last one out, or not; and only alice can remove the file
-			if h := testenv.Header(name); h != nil && h.Producer.Count.Load() != h.Consumer.Count.Load() {
+			if h := testenv.Header(name); h != nil && h.Count(layout.Producer) != h.Count(layout.Consumer) {
 				t.Error("there are unread messages")
 			}
 			c = side(alice, "consumer", "--verify", "--follow")
@@ -146,7 +146,7 @@ func TestGroup_SocketNotYetOpen_ProducerWaits(t *testing.T) {
 		open(bob, 0o600)
 		args = testenv.TransferArgs(name, "--group", strconv.Itoa(shared), "--socket", socket, "--count", "10")
 		p = testenv.StartWith(t, "producer", testenv.Options{Args: args, Attr: testenv.AsUser(t, alice, shared)})
-		testenv.EventuallyHeader(t, name, "messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 10 })
+		testenv.EventuallyHeader(t, name, "messages", func(h *layout.Header) bool { return h.Count(layout.Producer) == 10 })
 		time.Sleep(200 * time.Millisecond) // by then it has tried to connect, and was refused
 		open(shared, 0o660)
 		if !isClosed(p.Exited) {

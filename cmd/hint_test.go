@@ -60,7 +60,7 @@ func TestHints_LimitReachedByPages(t *testing.T) {
 // further ones on a slow machine.
 func leaveOneMessage(t *testing.T, name string, p *testenv.Process) {
 	t.Helper()
-	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 1 })
+	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Count(layout.Producer) >= 1 })
 	p.Signal(unix.SIGTERM)
 	p.WantExit(1)
 }
@@ -91,8 +91,9 @@ func TestHints_SegmentInUse(t *testing.T) {
 	other("--mode", "transfer").WantHint(2, "ring, not transfer|reuse it with --mode ring|let a consumer drain it|--fresh", "stop its consumer")
 	testenv.Start(t, "consumer", "--name", name, "--work", "1m")
 	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
-	other("--slots", "8").WantHint(2, "another geometry|a live consumer|stop its consumer", "--fresh|let a consumer")
-	other("--input", "main_test.go").WantHint(2, "another framing|none|a live consumer|wait until its consumer", "--framing|--fresh|let a consumer")
+	other("--slots", "8").WantHint(2, "another geometry|a live consumer|wait until its consumer", "--fresh|let a consumer")
+	other("--size", "16").WantHint(2, "another type|a live consumer|wait until its consumer", "--fresh|let a consumer")
+	other("--input", "main_test.go").WantHint(2, "another type|8 bytes|a live consumer|wait until its consumer", "--framing|--fresh|let a consumer")
 	other("--mode", "transfer").WantHint(2, "reuse it with --mode ring|stop its consumer", "--fresh|let a consumer")
 	other("--fresh").WantHint(4, "is its consumer|omit --fresh", "--name")
 	testenv.Start(t, "consumer", "--name", name).WantHint(4, "is its consumer|one consumer at a time", "--name")
@@ -113,7 +114,7 @@ func TestHints_SegmentOfOtherSlots(t *testing.T) {
 	other().WantHint(2, "another type: 8 slots of 24 bytes, not|with 1 unread message and no consumer|let a consumer drain it|--fresh|--name", "--capacity|stop its consumer")
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "1m")
 	testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.ConsumerStats.Generation.Load() == 1 })
-	other().WantHint(2, "another type|a live consumer|choose another --name, or stop its consumer", "--capacity|--fresh|let a consumer")
+	other().WantHint(2, "another type|a live consumer|wait until its consumer|choose another --name", "--capacity|--fresh|let a consumer")
 	c.Kill()
 	testenv.Start(t, "consumer", "--name", name, "--keep").WantExit(0)
 	other().WantExit(0) // what is drained is replaced
@@ -131,9 +132,10 @@ func TestHints_UnreadMessagesOfAnotherFraming(t *testing.T) {
 	other("--input", "main_test.go", "--framing", "lines").WantExit(0)
 	const help = "let a consumer receive them|--fresh|another --name"
 	other("--input", "main_test.go").WantHint(2, "another framing: lines|with 1 unread message and no consumer|--framing lines|"+help, "wait until")
-	other().WantHint(2, "another framing: lines|1 unread|no consumer|"+help, "wait until|--framing lines")
+	const drain = "let a consumer drain it|--fresh|another --name"
+	other().WantHint(2, "another type: records of variable size|1 unread|no consumer|"+drain, "wait until|--framing lines")
 	other("--fresh").WantExit(0)
-	other("--input", "main_test.go").WantHint(2, "another framing: none|1 unread|no consumer|"+help, "wait until|--framing")
+	other("--input", "main_test.go").WantHint(2, "another type|slots of 8 bytes|1 unread|no consumer|"+drain, "wait until|--framing")
 }
 
 // A consumer that listens where this producer does not connect takes nothing, however
@@ -150,13 +152,13 @@ func TestHints_ConsumerListensElsewhere(t *testing.T) {
 		start("consumer", "--follow")
 		before := uint64(0)
 		testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool {
-			before = h.Producer.Count.Load()
+			before = h.Count(layout.Producer)
 			return h.ConsumerStats.Generation.Load() == 1
 		})
 		p := start("producer", append(args, "--mode", "transfer")...)
 		if args[0] == "--rate" { // it is stopped after 0.2 s at least, unless it has given up
 			testenv.Eventually(t, "20 messages", func() bool {
-				return isClosed(p.Exited) || testenv.Header(name).Producer.Count.Load() > before+20
+				return isClosed(p.Exited) || testenv.Header(name).Count(layout.Producer) > before+20
 			})
 			p.Cmd.Process.Signal(unix.SIGTERM)
 		}
@@ -179,7 +181,7 @@ func TestProducer_SegmentRemoved_NotCalledKept(t *testing.T) {
 	for _, args := range [][]string{{"--slots", "3"}, {"--mode", "transfer", "--rate", "100", "--format", "text"}} {
 		name := testenv.SegmentName(t)
 		p := testenv.Start(t, "producer", append(args, "--name", name)...)
-		testenv.EventuallyHeader(t, name, "something sent", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 3 })
+		testenv.EventuallyHeader(t, name, "something sent", func(h *layout.Header) bool { return h.Count(layout.Producer) >= 3 })
 		if err := os.Remove(shm.Path(name)); err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +208,7 @@ func TestHints_ConsumerAtEndOfStream(t *testing.T) {
 	c = testenv.StartWith(t, "consumer", testenv.Options{Args: []string{"--name", name, "--output", "-", "--work", "1ms"}, Stdout: w})
 	w.Close()
 	testenv.EventuallyConsumed(t, name, 1)
-	testenv.EventuallyHeader(t, name, "more than is handed over at once", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+500 })
+	testenv.EventuallyHeader(t, name, "more than is handed over at once", func(h *layout.Header) bool { return h.Count(layout.Producer) > h.Count(layout.Consumer)+500 })
 	c.Pause() // else it may be done with what its socket holds before its output is closed
 	p.Kill()
 	r.Close()
@@ -221,7 +223,7 @@ func TestHints_ConsumerHasEnded(t *testing.T) {
 	c := testenv.Start(t, "consumer", "--name", name, "--count", "10")
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "1000")
 	c.WantExit(0)
-	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 20 })
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > 20 })
 	p.Signal(unix.SIGTERM)
 	p.WantHint(1, "messages were lost|that no consumer has released|keep a consumer running until the producer has ended", "came|start a consumer")
 	if said := p.Stderr.String(); !strings.Contains(said, "there is no consumer for") || strings.Contains(said, "came for") {
@@ -253,10 +255,10 @@ func TestConsumer_FinalReport_NoAdviceToStopIt(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--rate", "10", "--format", "json")
-	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
+	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Count(layout.Producer) > 0 })
 	p.Kill()
 	c := testenv.Start(t, "consumer", "--name", name, "--format", "json")
-	testenv.EventuallyHeader(t, name, "all consumed", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
+	testenv.EventuallyHeader(t, name, "all consumed", func(h *layout.Header) bool { return h.Count(layout.Consumer) == h.Count(layout.Producer) })
 	time.Sleep(300 * time.Millisecond) // in less there is nothing to say
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)

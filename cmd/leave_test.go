@@ -50,7 +50,7 @@ func killLeavingConsumer(t *testing.T, mode string, code int, alone bool, killAt
 	first := startTraced(t, name, nil, "consumer", "--report", "0")
 	fmt.Fprint(w, "one\ntwo\n")
 	testenv.EventuallyHeader(t, name, "all to be released, and the consumer to sleep", func(h *layout.Header) bool {
-		return h.Consumer.Count.Load() == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked
+		return h.Count(layout.Consumer) == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked
 	})
 	if first.killAt = killAt; alone {
 		first.holdAt = "write(2)"
@@ -117,7 +117,7 @@ func killFollower(t *testing.T, mode, killAt string) (calls []string, killed boo
 	producer, end := produce()
 	first := startTraced(t, name, nil, "consumer", "--report", "0", "--follow")
 	testenv.EventuallyHeader(t, name, "all to be released, and the consumer to sleep", func(h *layout.Header) bool {
-		return h.Consumer.Count.Load() == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked
+		return h.Count(layout.Consumer) == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked
 	})
 	first.killAt = killAt
 	first.armed.Store(true)
@@ -194,8 +194,8 @@ func killLeavingProducer(t *testing.T, mode string, before bool, killAt string) 
 	}
 	fmt.Fprint(w, "one\ntwo\n")
 	testenv.EventuallyHeader(t, name, "the messages", func(h *layout.Header) bool {
-		return h.Producer.Count.Load() == 2 &&
-			(!before || h.Consumer.Count.Load() == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked)
+		return h.Count(layout.Producer) == 2 &&
+			(!before || h.Count(layout.Consumer) == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked)
 	})
 	first.killAt = killAt
 	first.armed.Store(true)

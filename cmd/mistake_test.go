@@ -18,7 +18,7 @@ func TestFile_InputIsAlsoOutput_ProducerFails(t *testing.T) {
 	t.Parallel()
 	name, file := testenv.SegmentName(t), testenv.WriteFile(t, testenv.RandomBytes(4<<20))
 	p := testenv.Start(t, "producer", "--name", name, "--input", file, "--rate", "100")
-	testenv.EventuallyHeader(t, name, "something to take", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
+	testenv.EventuallyHeader(t, name, "something to take", func(h *layout.Header) bool { return h.Count(layout.Producer) > 0 })
 	c := testenv.Start(t, "consumer", "--name", name, "--output", file)
 	p.WantError(1, name, file, "was truncated after", "is it also the consumer's output?")
 	c.Wait()
@@ -40,7 +40,7 @@ func TestProducer_TwoReadOnePipe_BothStop(t *testing.T) {
 	taken := func() (n uint64) {
 		for _, name := range names {
 			if h := testenv.Header(name); h != nil {
-				n += h.Producer.Count.Load()
+				n += h.Count(layout.Producer)
 			}
 		}
 		return n
@@ -86,7 +86,7 @@ func TestProducer_StoppedInsideLine_SendsNoHalf(t *testing.T) {
 				if _, err := w.WriteString("one\ntwo hal"); err != nil { // at once, as it is read
 					t.Fatal(err)
 				}
-				testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Consumer.Count.Load() == 1 })
+				testenv.EventuallyHeader(t, name, "the first line", func(h *layout.Header) bool { return h.Count(layout.Consumer) == 1 })
 				p.Signal(sig)
 				p.WantExit(0)
 				c.WantExit(7)

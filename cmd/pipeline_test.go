@@ -59,7 +59,7 @@ func TestRing_Defaults(t *testing.T) {
 	}
 	p, c := testenv.Start(t, "producer"), testenv.Start(t, "consumer")
 	t.Cleanup(func() { os.Remove("/dev/shm/sluice.demo") })
-	testenv.EventuallyHeader(t, "demo", "a million messages", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 1e6 })
+	testenv.EventuallyHeader(t, "demo", "a million messages", func(h *layout.Header) bool { return h.Count(layout.Consumer) > 1e6 })
 	p.Signal(unix.SIGINT)
 	p.WantExit(0)
 	c.WantExit(0)
@@ -103,7 +103,7 @@ func (s scene) play(t *testing.T) (wrong string) {
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--slots", "8", "--rate", "200", "--report", "100ms", "--format", "json")
 	c := testenv.Start(t, "consumer", "--name", name, "--work", s.work, "--report", "100ms", "--format", "json")
-	testenv.EventuallyHeader(t, name, "100 messages", func(h *layout.Header) bool { return h.Consumer.Count.Load() >= 100 })
+	testenv.EventuallyHeader(t, name, "100 messages", func(h *layout.Header) bool { return h.Count(layout.Consumer) >= 100 })
 	p.Signal(unix.SIGTERM)
 	p.WantExit(0)
 	c.WantExit(0)
@@ -132,7 +132,7 @@ func TestConsumer_Slow_ReleasesEveryMessage(t *testing.T) {
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "20ms")
-	testenv.EventuallyHeader(t, name, "a first release", func(h *layout.Header) bool { n := h.Consumer.Count.Load(); return n > 0 && n < 100 })
+	testenv.EventuallyHeader(t, name, "a first release", func(h *layout.Header) bool { n := h.Count(layout.Consumer); return n > 0 && n < 100 })
 	c.WantExit(0)
 }
 
@@ -141,7 +141,7 @@ func TestSignal_TwoAtOnce_CountAsOne(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--rate", "100")
-	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
+	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Count(layout.Producer) > 0 })
 	p.Signal(unix.SIGTERM)
 	if err := p.Cmd.Process.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func droppedInTheMiddle(t *testing.T) (name string, c *testenv.Process) {
 	c = testenv.Start(t, "consumer", "--name", name, "--verify", "--work", "20ms", "--follow")
 	testenv.Start(t, "producer", "--name", name, "--slots", "4", "--on-full", "drop", "--count", "1000").WantExit(0)
 	testenv.Start(t, "producer", "--name", name, "--count", "1").WantExit(0)
-	testenv.EventuallyHeader(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
+	testenv.EventuallyHeader(t, name, "an empty ring", func(h *layout.Header) bool { return h.Count(layout.Consumer) == h.Count(layout.Producer) })
 	return name, c
 }
 
@@ -243,7 +243,7 @@ func TestConsumer_Follow_SeveralProducers(t *testing.T) {
 	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--verify", "--format", "json")
 	for i := 1; i <= 3; i++ {
 		testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
-		testenv.EventuallyHeader(t, name, "an empty ring", func(h *layout.Header) bool { return h.Consumer.Count.Load() == uint64(1000*i) })
+		testenv.EventuallyHeader(t, name, "an empty ring", func(h *layout.Header) bool { return h.Count(layout.Consumer) == uint64(1000*i) })
 	}
 	c.Signal(unix.SIGINT)
 	c.WantExit(0)

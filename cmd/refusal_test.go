@@ -17,7 +17,7 @@ func TestEnvironment_SetsFlags(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	testenv.StartWith(t, "producer", testenv.Options{Env: []string{"SLUICE_NAME=" + name, "SLUICE_COUNT=5", "SLUICE_CAPACITY=8KiB", "SLUICE_KEEP=true"}}).WantExit(0)
-	if h := testenv.Header(name); h == nil || h.Producer.Count.Load() != 5 || h.Identity.Capacity.Load() != 8192 {
+	if h := testenv.Header(name); h == nil || h.Count(layout.Producer) != 5 || h.Identity.Capacity.Load() != 8192 {
 		t.Errorf("the segment is not what the environment asked for")
 	}
 	testenv.StartWith(t, "consumer", testenv.Options{Env: []string{"SLUICE_NAME=" + name, "SLUICE_WORK=fast"}}).WantError(2, "SLUICE_WORK")
@@ -69,13 +69,14 @@ func TestSegment_Damaged_Refused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name := testenv.SegmentName(t)
-			testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
+			records := []string{"--name", name, "--input", testenv.WriteFile(t, testenv.Lines(10)), "--framing", "lines"}
+			testenv.Start(t, "producer", append(records, "--count", "3")...).WantExit(0)
 			c.spoil(t, name)
 			says := []string{c.says, name}
 			if c.producer == 0 {
 				says = nil
 			}
-			testenv.Start(t, "producer", "--name", name, "--count", "1").WantError(c.producer, says...)
+			testenv.Start(t, "producer", append(records, "--count", "1")...).WantError(c.producer, says...)
 			testenv.Start(t, "consumer", "--name", name).WantError(c.consumer, c.says, name)
 		})
 	}
@@ -118,7 +119,8 @@ func TestProducer_OtherGeometry_UnreadMessagesKept(t *testing.T) {
 	}
 }
 
-// The consumer would find the borders between messages where they are not.
+// The consumer would find the borders between messages where they are not. Generated messages have
+// another segment.
 func TestProducer_OtherFraming_UnreadMessagesKept(t *testing.T) {
 	t.Parallel()
 	lengths := string(lengthFramed([]byte("abc"), []byte("de")))
@@ -141,7 +143,11 @@ func TestProducer_OtherFraming_UnreadMessagesKept(t *testing.T) {
 					send(name, then).WantExit(0)
 					return
 				}
-				send(name, then).WantError(2, "another framing: "+first.framing, "unread", "--fresh")
+				says := "another framing: " + first.framing
+				if then == "none" {
+					says = "another type: records"
+				}
+				send(name, then).WantError(2, says, "unread", "--fresh")
 				testenv.Start(t, "consumer", "--name", name, "--output", out, "--keep").WantExit(0)
 				if got, err := os.ReadFile(out); err != nil || string(got) != first.output {
 					t.Errorf("%q, %v; want %q", got, err, first.output)
@@ -150,7 +156,7 @@ func TestProducer_OtherFraming_UnreadMessagesKept(t *testing.T) {
 					send(name, then).WantExit(0)
 				}
 				testenv.Start(t, "producer", "--name", name, "--count", "1", "--fresh").WantExit(0)
-				send(name, first.framing).WantError(2, "another framing: none", "--fresh")
+				send(name, first.framing).WantError(2, "another type: 131,072 slots of 8 bytes", "1 unread message", "--fresh")
 			})
 		}
 	}

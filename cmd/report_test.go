@@ -79,7 +79,7 @@ func TestReport_Zero_FinalOnly(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", "--name", name, "--report", "0", "--format", "json", "--rate", "20")
-	testenv.EventuallyHeader(t, name, "30 messages", func(h *layout.Header) bool { return h.Producer.Count.Load() >= 30 })
+	testenv.EventuallyHeader(t, name, "30 messages", func(h *layout.Header) bool { return h.Count(layout.Producer) >= 30 })
 	p.Signal(unix.SIGTERM)
 	p.WantExit(0)
 	if n := len(p.Reports()); n != 1 || p.Final()["producedCount"] == nil {

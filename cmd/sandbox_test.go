@@ -52,7 +52,7 @@ func TestSandbox_RefusedCall_NamedAndNothingLost(t *testing.T) {
 				testenv.WantNoSegment(t, name)
 			}
 			p := testenv.Start(t, "producer", "--name", name, "--mode", mode, "--count", "500", "--keep")
-			testenv.EventuallyHeader(t, name, "500 messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 500 })
+			testenv.EventuallyHeader(t, name, "500 messages", func(h *layout.Header) bool { return h.Count(layout.Producer) == 500 })
 			for _, call := range calls.consumer {
 				refusesOf(t, call, name, "consumer", "--name", name)
 			}

@@ -59,7 +59,7 @@ func TestSummary_SecondRun_Transfer(t *testing.T) {
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--work", "100us", "--format", "json")
 	first := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--rate", "20000")
-	testenv.EventuallyHeader(t, name, "more than a socket holds", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+5000 })
+	testenv.EventuallyHeader(t, name, "more than a socket holds", func(h *layout.Header) bool { return h.Count(layout.Producer) > h.Count(layout.Consumer)+5000 })
 	first.Kill()
 	p := testenv.Start(t, "producer", "--mode", "transfer", "--name", name, "--count", "30", "--keep")
 	p.WantExit(0)
@@ -127,7 +127,7 @@ func TestReport_StreamEnd(t *testing.T) {
 				run := func(consumer *testenv.Process) {
 					p := testenv.Start(t, "producer", args...)
 					if c.stop {
-						testenv.EventuallyHeader(t, name, "messages", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3 })
+						testenv.EventuallyHeader(t, name, "messages", func(h *layout.Header) bool { return h.Count(layout.Producer) > 3 })
 						if consumer != nil {
 							testenv.EventuallyConsumed(t, name, 1)
 						}
@@ -187,7 +187,7 @@ func TestReport_HighWaterNeverBelowDepth(t *testing.T) {
 	for _, mode := range []string{"ring", "transfer"} {
 		name := testenv.SegmentName(t)
 		p := testenv.Start(t, "producer", "--mode", mode, "--name", name, "--rate", "20000", "--report", "5ms", "--format", "json")
-		testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 2000 })
+		testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > 2000 })
 		c := testenv.Start(t, "consumer", "--name", name, "--report", "5ms", "--format", "json")
 		testenv.EventuallyConsumed(t, name, 3000)
 		p.Signal(unix.SIGTERM)

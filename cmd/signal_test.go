@@ -79,7 +79,7 @@ func TestSignal_Second_Transfer_SaysWhatIsLost(t *testing.T) {
 				if strings.Contains(form, "--buffer") {
 					queued = 40_000
 				}
-				testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+queued })
+				testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > h.Count(layout.Consumer)+queued })
 				p.SignalTwice()
 				p.WantExit(1)
 				var lost uint64
@@ -96,7 +96,7 @@ func TestSignal_Second_Transfer_SaysWhatIsLost(t *testing.T) {
 				if stopped {
 					c.Continue()
 				}
-				produced := testenv.Header(name).Producer.Count.Load()
+				produced := testenv.Header(name).Count(layout.Producer)
 				t.Logf("%s, stopped %v: %d of %d lost", form, stopped, lost, produced)
 				handedOver := produced - lost
 				testenv.EventuallyHeader(t, name, fmt.Sprintf("%d messages taken, of %d: %s", handedOver, produced, p.Stderr.String()), func(h *layout.Header) bool { return h.ConsumerStats.Consumed.Load() >= handedOver })
@@ -121,9 +121,9 @@ func TestSignal_Second_Transfer_AllHandedOver(t *testing.T) {
 	c := testenv.Start(t, "consumer", "--name", name, "--output", "-", "--format", "json")
 	for i := range uint64(2) {
 		w.WriteString("a line\n")
-		testenv.EventuallyHeader(t, name, "a line sent", func(h *layout.Header) bool { return h.Producer.Count.Load() == i+1 && h.Consumer.Count.Load() >= i })
+		testenv.EventuallyHeader(t, name, "a line sent", func(h *layout.Header) bool { return h.Count(layout.Producer) == i+1 && h.Count(layout.Consumer) >= i })
 		if i == 0 {
-			testenv.EventuallyConsumed(t, name, 1-testenv.Header(name).Consumer.Count.Load())
+			testenv.EventuallyConsumed(t, name, 1-testenv.Header(name).Count(layout.Consumer))
 			c.Pause()
 		}
 	}

@@ -188,7 +188,7 @@ func TestVerdict_BacklogInFrontOfTheProducer(t *testing.T) {
 			}
 			if kill {
 				p.Kill()
-				testenv.EventuallyHeader(t, name, "an empty queue", func(h *layout.Header) bool { return h.Consumer.Count.Load() == h.Producer.Count.Load() })
+				testenv.EventuallyHeader(t, name, "an empty queue", func(h *layout.Header) bool { return h.Count(layout.Consumer) == h.Count(layout.Producer) })
 				if seen := stat(t, name); !seen.HasVerdict("no-producer", "the last producer died", " were due and not sent") || seen.Num("unsentCount") < 50 {
 					t.Errorf("%v", seen)
 				}

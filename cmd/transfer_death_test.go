@@ -88,7 +88,7 @@ func TestTransfer_ConsumerBackAtEnd_MissesNothing(t *testing.T) {
 			t.Run(how+" "+strings.Join(args, " "), func(t *testing.T) {
 				name := testenv.SegmentName(t)
 				p := testenv.Start(t, "producer", testenv.TransferArgs(name, append(args, "--count", fmt.Sprint(total))...)...)
-				testenv.EventuallyHeader(t, name, "an end", func(h *layout.Header) bool { return h.Producer.Count.Load() == total })
+				testenv.EventuallyHeader(t, name, "an end", func(h *layout.Header) bool { return h.Count(layout.Producer) == total })
 				leave(t, name)
 				c := testenv.Start(t, "consumer", "--name", name, "--verify", "--format", "json")
 				c.WantExit(0)
@@ -105,7 +105,7 @@ func TestTransfer_ConsumerBackAtEnd_MissesNothing(t *testing.T) {
 // released waits until the consumer has released n messages.
 func released(t *testing.T, name string, n uint64) {
 	t.Helper()
-	testenv.EventuallyHeader(t, name, "a release", func(h *layout.Header) bool { return h.Consumer.Count.Load() >= n })
+	testenv.EventuallyHeader(t, name, "a release", func(h *layout.Header) bool { return h.Count(layout.Consumer) >= n })
 }
 
 // Its queue was in its own memory. What is missing is counted, and so no fault for
@@ -115,7 +115,7 @@ func TestTransfer_ProducerKilled_QueueCountedLost(t *testing.T) {
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--verify", "--work", "1ms", "--format", "json")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--limit", "64MiB")...)
-	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 3000 })
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > 3000 })
 	p.Kill()
 	testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "10")...).WantExit(0)
 	c.WantExit(7)
@@ -159,7 +159,7 @@ func TestTransfer_FewDescriptors_AllDelivered(t *testing.T) {
 		for _, args := range [][]string{nil, {"--recycle"}} {
 			name := testenv.SegmentName(t)
 			p := testenv.StartWithDescriptors(t, files, nil, "producer", testenv.TransferArgs(name, append(args, "--count", "3000")...)...)
-			testenv.EventuallyHeader(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
+			testenv.EventuallyHeader(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Count(layout.Producer) == 3000 })
 			c := testenv.StartWithDescriptors(t, 100, nil, "consumer", "--name", name, "--verify")
 			p.WantExit(0)
 			c.WantExit(0)
@@ -174,7 +174,7 @@ func TestTransfer_ConsumerOutOfDescriptors_Exit1(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "3000")...)
-	testenv.EventuallyHeader(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 3000 })
+	testenv.EventuallyHeader(t, name, "3000 queued messages", func(h *layout.Header) bool { return h.Count(layout.Producer) == 3000 })
 	testenv.StartWithDescriptors(t, 30, nil, "consumer", "--name", name).WantError(1, name, "out of descriptors", "ulimit -n")
 	c := testenv.Start(t, "consumer", "--name", name, "--verify")
 	p.WantExit(0)
@@ -288,7 +288,7 @@ func TestTransfer_ProducerKilled_LossCountedAtStop(t *testing.T) {
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--rate", "1000", "--format", "json")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "10000")...)
-	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+2000 })
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > h.Count(layout.Consumer)+2000 })
 	p.Kill()
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
@@ -305,11 +305,11 @@ func TestTransfer_ProducerKilled_LossCountedWhileConsumerSleeps(t *testing.T) {
 	name := testenv.SegmentName(t)
 	c := testenv.Start(t, "consumer", "--name", name, "--follow", "--work", "100us", "--format", "json")
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "50000")...)
-	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+6000 })
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > h.Count(layout.Consumer)+6000 })
 	p.Kill()
 	testenv.EventuallyHeader(t, name, "a count of what is lost", func(h *layout.Header) bool {
 		side := &h.ConsumerStats
-		return side.Lost.Load() > 0 && side.Consumed.Load()+side.Lost.Load() == h.Producer.Count.Load()
+		return side.Lost.Load() > 0 && side.Consumed.Load()+side.Lost.Load() == h.Count(layout.Producer)
 	})
 	var seen testenv.Report
 	if err := json.Unmarshal([]byte(testenv.GaugeOutput(t, "stat", "--name", name, "--json")), &seen); err != nil {
@@ -331,11 +331,11 @@ func TestTransfer_LossCountedByKilledConsumer_NextExits7(t *testing.T) {
 		name := testenv.SegmentName(t)
 		c := testenv.Start(t, "consumer", "--name", name, "--work", "100us")
 		p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "50000")...)
-		testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > h.Consumer.Count.Load()+6000 })
+		testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > h.Count(layout.Consumer)+6000 })
 		p.Kill()
 		testenv.EventuallyHeader(t, name, "a count of what is lost", func(h *layout.Header) bool {
 			side := &h.ConsumerStats
-			return side.Lost.Load() > 0 && side.Consumed.Load()+side.Lost.Load() == h.Producer.Count.Load()
+			return side.Lost.Load() > 0 && side.Consumed.Load()+side.Lost.Load() == h.Count(layout.Producer)
 		})
 		c.Kill()
 		c = testenv.Start(t, "consumer", "--name", name)
@@ -376,7 +376,7 @@ func TestTransfer_ConsumerStoppedAfterProducerKilled_Hints(t *testing.T) {
 		c := testenv.Start(t, "consumer", args...)
 		p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "50000")...)
 		testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool {
-			return h.Consumer.Count.Load() > 0 && h.Producer.Count.Load() > h.Consumer.Count.Load()+5000
+			return h.Count(layout.Consumer) > 0 && h.Count(layout.Producer) > h.Count(layout.Consumer)+5000
 		})
 		p.Kill()
 		c.Signal(unix.SIGTERM)

@@ -24,7 +24,7 @@ func TestTransfer_EitherSideFirst(t *testing.T) {
 			consumer := []string{"--name", name, "--verify", "--format", "json"} // which finds the mode out
 			if first == "producer" {
 				p = testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "5000")...)
-				testenv.EventuallyHeader(t, name, "5000 queued messages", func(h *layout.Header) bool { return h.Producer.Count.Load() == 5000 })
+				testenv.EventuallyHeader(t, name, "5000 queued messages", func(h *layout.Header) bool { return h.Count(layout.Producer) == 5000 })
 				c = testenv.Start(t, "consumer", consumer...)
 			} else {
 				c = testenv.Start(t, "consumer", consumer...)
@@ -84,7 +84,7 @@ func TestTransfer_PackedMessage_SentWithoutNext(t *testing.T) {
 	in.Close()
 	for i := range uint64(3) {
 		out.WriteString("a line\n")
-		testenv.EventuallyHeader(t, name, "the line at the consumer", func(h *layout.Header) bool { return h.Consumer.Count.Load() == i+1 })
+		testenv.EventuallyHeader(t, name, "the line at the consumer", func(h *layout.Header) bool { return h.Count(layout.Consumer) == i+1 })
 	}
 	out.Close()
 	p.WantExit(0)
@@ -101,10 +101,10 @@ func TestTransfer_ConsumerPaused_QueueGrows(t *testing.T) {
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "2000", "--report", "200ms")...)
 	testenv.EventuallyConsumed(t, name, 100)
 	c.Pause()
-	grown := func(h *layout.Header) bool { return h.Producer.Count.Load()-h.Consumer.Count.Load() > 2000 }
+	grown := func(h *layout.Header) bool { return h.Count(layout.Producer)-h.Count(layout.Consumer) > 2000 }
 	testenv.EventuallyHeader(t, name, "a growing queue", grown)
 	c.Continue()
-	testenv.EventuallyHeader(t, name, "an empty queue", func(h *layout.Header) bool { return h.Producer.Count.Load()-h.Consumer.Count.Load() < 100 })
+	testenv.EventuallyHeader(t, name, "an empty queue", func(h *layout.Header) bool { return h.Count(layout.Producer)-h.Count(layout.Consumer) < 100 })
 	p.Signal(unix.SIGINT)
 	p.WantExit(0)
 	c.WantExit(0)
@@ -137,7 +137,7 @@ func TestTransfer_Limit_AcceptedMessagesDelivered(t *testing.T) {
 	}
 	// The consumer comes before the limit is reached, and takes nothing more until it is, however
 	// slowly the content is written.
-	testenv.EventuallyHeader(t, name, "the first message taken", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 0 })
+	testenv.EventuallyHeader(t, name, "the first message taken", func(h *layout.Header) bool { return h.Count(layout.Consumer) > 0 })
 	c.Pause()
 	go out.Write(content[chunk:]) // until nobody reads it any more
 	testenv.EventuallyHeader(t, name, "a refused message", func(h *layout.Header) bool { return h.ProducerStats.RefusedMessages.Load() > 0 })
@@ -233,7 +233,7 @@ func TestTransfer_SocketPath_CheckedAtStart(t *testing.T) {
 
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--count", "1", "--socket", socket)...)
 	p.EventuallyPrints(`{"hint":"create it (mkdir -m 700), or choose another --socket on both sides; the consumer fails without it","segment":"` + name + `","warning":"` + noDirectory)
-	testenv.EventuallyHeader(t, name, "the message", func(h *layout.Header) bool { return h.Producer.Count.Load() == 1 })
+	testenv.EventuallyHeader(t, name, "the message", func(h *layout.Header) bool { return h.Count(layout.Producer) == 1 })
 	p.Signal(unix.SIGINT)
 	p.WantHint(1, "1 that no consumer has released|there is no directory for the socket "+socket+": create it", "keep a consumer running")
 

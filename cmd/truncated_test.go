@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sluice/internal/testenv"
+	"sluice/layout"
 	"sluice/shm"
 )
 
@@ -35,7 +36,7 @@ func TestSummary_SegmentTruncated(t *testing.T) {
 				sides[0] = testenv.Start(t, "producer", append(c.load, "--mode", mode, "--name", name, "--report", "0", "--rate", "500", "--format", "json")...)
 				testenv.EventuallyConsumed(t, name, 50)
 				h := testenv.Header(name)
-				passed = [2]uint64{h.Producer.Count.Load(), h.Consumer.Count.Load()}
+				passed = [2]uint64{h.Count(layout.Producer), h.Count(layout.Consumer)}
 				if err := os.Truncate(shm.Path(name), left); err != nil {
 					t.Fatal(err)
 				}

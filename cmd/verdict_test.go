@@ -205,7 +205,7 @@ func TestVerdict_DifferentSockets_Unconnected(t *testing.T) {
 	name, here, there := testenv.SegmentName(t), testenv.PrivateDir(t)+"/s", testenv.PrivateDir(t)+"/s"
 	shared := []string{"--group", strconv.Itoa(os.Getgid()), "--socket"}
 	p := testenv.Start(t, "producer", append(often(name, "--mode", "transfer", "--rate", "100"), append(shared, here)...)...)
-	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
+	testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Count(layout.Producer) > 0 })
 	c := testenv.Start(t, "consumer", append(often(name), append(shared, there)...)...)
 	paths := "the producer connects to " + here + ", the consumer listens at " + there
 	for _, side := range []*testenv.Process{p, c} {

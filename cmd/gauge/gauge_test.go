@@ -131,7 +131,7 @@ func TestStat_Transfer(t *testing.T) {
 	t.Parallel()
 	name := testenv.SegmentName(t)
 	p := testenv.Start(t, "producer", testenv.TransferArgs(name, "--rate", "2000")...)
-	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Producer.Count.Load() > 500 })
+	testenv.EventuallyHeader(t, name, "a queue", func(h *layout.Header) bool { return h.Count(layout.Producer) > 500 })
 	if out := testenv.GaugeOutput(t, "stat", "--name", name); !strings.Contains(out, "there is no consumer; the producer keeps adding to its queue") || !strings.Contains(out, "of at most") {
 		t.Errorf("%s", out)
 	}
@@ -382,7 +382,7 @@ func TestRecord_LastRowIsOfTheEnd(t *testing.T) {
 		p := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--input", "-"}, Stdin: input})
 		fmt.Fprintln(lines, "the first")
 		// Between a producer that has left and a consumer that is still to come the pair has ended.
-		testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.Consumer.Count.Load() > 0 })
+		testenv.EventuallyHeader(t, name, "the consumer", func(h *layout.Header) bool { return h.Count(layout.Consumer) > 0 })
 		g := record(name, file, "--interval", "400ms")
 		for range 299 {
 			fmt.Fprintln(lines, "another")
@@ -543,7 +543,7 @@ func TestGauge_AnotherUser(t *testing.T) {
 	testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"stat", "--name", name}, Attr: testenv.AsUser(t, testenv.Nobody)}).WantError(6, name, "another user: ", "has uid 0, want ")
 	other := testenv.SegmentName(t)
 	q := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", other, "--rate", "100"}, Attr: testenv.AsUser(t, testenv.Nobody)})
-	testenv.EventuallyHeader(t, other, "a message", func(h *layout.Header) bool { return h.Producer.Count.Load() > 0 })
+	testenv.EventuallyHeader(t, other, "a message", func(h *layout.Header) bool { return h.Count(layout.Producer) > 0 })
 	testenv.GaugeOutput(t, "stat", "--name", other) // root may read, and takes no part
 	for _, side := range []*testenv.Process{p, c, q} {
 		side.Kill()

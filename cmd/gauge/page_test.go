@@ -108,7 +108,7 @@ func TestPage_SlowConsumer(t *testing.T) {
 func wrongOnSlowPair(text, name string, producer int) (wrong []string) {
 	for class, want := range map[string]string{
 		"name": "^" + regexp.QuoteMeta(name) + "$", "mode": `^ring \(hard\)$`, "kind": "^consumer-bound$", "why": "blocked: producer [5-9][0-9]|producer 100",
-		"advice": "speed up the consumer", "rate": `^[1-9][0-9]* msg/s$`, "depth": "^[1-8] of 8 slots$", "bytes": "B of 1 MiB$",
+		"advice": "speed up the consumer", "rate": `^[1-9][0-9]* msg/s$`, "depth": "^[1-8] of 8 slots of 8 B$", "bytes": "B of 64 B$",
 		"where alive": fmt.Sprintf("^● pid %d$", producer), "blocked": `^([5-9][0-9]|100) %$`, "p50": "[0-9] ms$", "p99": "[0-9] ms$",
 	} {
 		if got := shown(text, class); !regexp.MustCompile(want).MatchString(got) {

@@ -91,7 +91,7 @@ func TestServe_CountersGrow(t *testing.T) {
 		}
 	}
 	for metric, want := range map[string]float64{
-		"sluice_producer_alive": 1, "sluice_consumer_alive": 1, "sluice_slots": 8, "sluice_capacity_bytes": 1 << 20,
+		"sluice_producer_alive": 1, "sluice_consumer_alive": 1, "sluice_slots": 8, "sluice_capacity_bytes": 8 * 8,
 	} {
 		if got := second.Num(metric); got != want {
 			t.Errorf("%s: %v, want %v", metric, got, want)

@@ -45,7 +45,7 @@ type options struct {
 
 func flags() []urfave.Flag {
 	return []urfave.Flag{
-		cli.SizeFlag("capacity", layout.DefaultCapacity, "size of the ring in `BYTES`: a power of two from 4KiB to 2GiB"),
+		cli.SizeFlag("capacity", layout.DefaultCapacity, "size of the ring in `BYTES`: a power of two from 4KiB to 2GiB; of generated messages, with slots of --size bytes, the most"),
 		&urfave.Uint64Flag{Name: "slots", Usage: "at most `N` messages in flight; 0 = limited by --capacity only"},
 		cli.ChoiceFlag("on-full", nil, "block", "", "`POLICY` when the ring is full: block, drop the newest message, or fail", "block", "drop", "fail"),
 		cli.SizeFlag("size", payload.MinSize, "size of a generated message in `BYTES`, at least 8"),
@@ -119,10 +119,26 @@ func (o *options) parseSizes(c *urfave.Context, mode layout.Mode) error {
 		return err
 	}
 	*size = int(cli.GetSize(c, flag))
-	if mode == layout.ModeRing && o.fresh { // newLoop checks too, but by then --fresh has discarded the old segment
-		return cli.WithHint(o.checkFits(flag, layout.MaxMessage(cli.GetSize(c, "capacity"))), "choose a larger --capacity")
+	most := uint64(maxMessage(mode))
+	if mode == layout.ModeRing {
+		capacity := cli.GetSize(c, "capacity")
+		switch {
+		case o.input == "": // each has a slot
+			most = capacity
+			o.slotCapacity(capacity)
+		case o.fresh: // newLoop checks too, but by then --fresh has discarded the old segment
+			most = layout.MaxMessage(capacity)
+		}
 	}
-	return nil
+	return cli.WithHint(o.checkFits(flag, most), "choose a larger --capacity")
+}
+
+// slotCapacity sets the capacity of fixed slots to the default one if --slots alone would make a
+// larger ring.
+func (o *options) slotCapacity(capacity uint64) {
+	if slots := uint64(1) << bits.Len64(max(o.slots, 1)-1); slots*uint64(o.size) > capacity {
+		o.capacity = capacity
+	}
 }
 
 // parseTransfer parses the flags of transfer mode, and rejects those of the other mode.

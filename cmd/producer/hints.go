@@ -109,8 +109,12 @@ func withOpenHint(err error, common cli.Common, opt options) error {
 	switch {
 	case errors.Is(err, shm.ErrRoleTaken) && opt.fresh && !s.Producer.Alive:
 		return cli.WithHint(err, "omit --fresh to reuse the segment, or stop that process first")
+	case errors.Is(err, ring.ErrType) && s.Consumer.Alive && s.Depth() > 0:
+		return cli.WithHint(err, "wait until its consumer has received them, or choose another --name")
 	case errors.Is(err, ring.ErrType) && s.Consumer.Alive:
 		return cli.WithHint(err, "choose another --name, or stop its consumer first")
+	case errors.Is(err, ring.ErrGeometry) && s.Consumer.Alive && s.Depth() > 0:
+		return cli.WithHint(err, "omit --capacity and --slots to reuse it, or wait until its consumer has received them")
 	case errors.Is(err, ring.ErrGeometry) && s.Consumer.Alive:
 		return cli.WithHint(err, "omit --capacity and --slots to reuse it, or stop its consumer first")
 	case errors.Is(err, ring.ErrFraming):

@@ -25,6 +25,9 @@ func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer,
 	}
 	if common.Mode == layout.ModeRing {
 		with.Capacity, with.Slots, with.OnFull, with.Spin, with.Populate = opt.capacity, opt.slots, opt.onFull, common.Spin, common.Populate
+		if opt.input == "" {
+			with.SlotSize = uint64(opt.size)
+		}
 	} else {
 		with.Limit, with.OnLimit, with.ResumeAt = opt.limit, opt.onLimit, opt.resumeAt
 		with.Buffer, with.Recycle, with.Socket = opt.buffer, opt.recycle, common.Socket
@@ -37,6 +40,9 @@ func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer,
 // meanwhile.
 func maxBatch(g layout.Geometry) source.Batch {
 	b := source.Batch{Messages: 128, Bytes: 16 << 10}
+	if g.Fixed() {
+		b.Messages = 512
+	}
 	if g.Mode == layout.ModeRing {
 		b.Bytes = int(min(uint64(b.Bytes), g.Capacity/8))
 	}

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"sluice/internal/testenv"
+	"sluice/layout"
 	"testing"
 )
 
@@ -24,7 +25,7 @@ func TestFresh_WrongSize_DiscardsNothing(t *testing.T) {
 	name := testenv.SegmentName(t)
 	testenv.Start(t, "producer", "--name", name, "--count", "100").WantExit(0)
 	testenv.Start(t, "producer", "--name", name, "--fresh", "--size", "2MiB").WantError(2, "--capacity")
-	if h := testenv.Header(name); h == nil || h.Producer.Count.Load() != 100 {
+	if h := testenv.Header(name); h == nil || h.Count(layout.Producer) != 100 {
 		t.Error("the messages are gone")
 	}
 }

@@ -22,6 +22,20 @@ func Fill(buf []byte, seq uint64) {
 	}
 }
 
+// FillAll writes the messages from number seq on over all of buf, each of size bytes.
+//
+// Preconditions: size is at least MinSize, and the length of buf a multiple of it.
+func FillAll(buf []byte, size int, seq uint64) {
+	for ; len(buf) >= size; buf = buf[size:] {
+		if size == MinSize {
+			binary.LittleEndian.PutUint64(buf, seq)
+		} else {
+			Fill(buf[:size], seq)
+		}
+		seq++
+	}
+}
+
 // Seq returns the sequence number of msg; false if msg is too short for one.
 func Seq(msg []byte) (uint64, bool) {
 	if len(msg) < MinSize {

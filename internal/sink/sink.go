@@ -8,6 +8,7 @@ import (
 
 	"sluice"
 	"sluice/internal/ratelimit"
+	"sluice/ring"
 )
 
 // Sink receives messages.
@@ -38,6 +39,10 @@ func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) err
 	hold := lim.HoldMessages
 	if lim.Rate != nil || lim.Work > 0 {
 		hold = 1
+	}
+	take := take
+	if _, ok := from.(*ring.SlotReader); ok && hold > 1 {
+		take = takeSlots
 	}
 	held := make([][]byte, hold)
 	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; taken += uint64(len(held)) {
@@ -81,6 +86,19 @@ func take(ctx context.Context, from sluice.Consumer, into [][]byte, most int) ([
 		into[i], bytes = msg, bytes+len(msg)
 	}
 	return into, nil
+}
+
+// takeSlots is take of fixed slots: those that lie in a row.
+func takeSlots(ctx context.Context, from sluice.Consumer, into [][]byte, most int) ([][]byte, error) {
+	r := from.(*ring.SlotReader)
+	size := int(r.Segment().Geometry().SlotSize)
+	slots, err := r.Window(ctx, max(1, min(len(into), most/size)))
+	n := len(slots) / size
+	for i := range into[:n] {
+		into[i] = slots[:size:size]
+		slots = slots[size:]
+	}
+	return into[:n], err
 }
 
 // Sinks passes each message to all of its sinks; an empty Sinks discards it.

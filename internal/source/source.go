@@ -16,7 +16,7 @@ import (
 type Limits struct {
 	Count uint64 // messages; 0 = no limit
 	Pace  Pace
-	Batch Batch // of input; zero = each message by itself
+	Batch Batch // zero = each message by itself
 }
 
 // Batch bounds how much is sent with one publish: at most so many messages, and no more once they
@@ -37,27 +37,67 @@ type Pace interface {
 
 // Generate sends messages of size bytes with sequence numbers from seq on, until the limit is
 // reached, or ctx is done (its cause is returned). A dropped message is a gap in the sequence.
+//
+// Preconditions: size is the size of a slot if the Producer has fixed slots.
 func Generate(ctx context.Context, to sluice.Producer, seq uint64, size int, lim Limits) error {
 	lim.Pace.BeforeSleep(to.Flush)
-	checkEvery := max(1, min(1024, (1<<20)/uint64(size))) // messages, at most a MiB
-	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; sent++ {
-		// Reserve checks ctx only when it has to wait.
-		if sent%checkEvery == 0 && ctx.Err() != nil {
+	send := sendRecords
+	if _, ok := to.(*ring.SlotWriter); ok {
+		send = sendSlots
+	}
+	most := uint64(1)
+	if lim.Pace.Unlimited() {
+		most = max(1, uint64(min(lim.Batch.Messages, lim.Batch.Bytes/size)))
+	}
+	for sent := uint64(0); lim.Count == 0 || sent < lim.Count; {
+		if ctx.Err() != nil { // a Producer looks at it only when it has to wait
 			return context.Cause(ctx)
 		}
 		if err := lim.Pace.Wait(ctx); err != nil {
 			return err
 		}
-		buf, err := to.Reserve(ctx, size)
-		if err == nil {
-			payload.Fill(buf, seq+sent)
-			to.Commit(size)
-			to.Publish()
-		} else if !errors.Is(err, ring.ErrDropped) {
+		if lim.Count > 0 {
+			most = min(most, lim.Count-sent)
+		}
+		n, err := send(ctx, to, seq+sent, int(most), size)
+		if errors.Is(err, ring.ErrDropped) {
+			n, err = n+1, nil
+		}
+		if err != nil {
 			return err
 		}
+		sent += uint64(n)
 	}
 	return nil
+}
+
+// sendSlots sends at most most messages from number seq on together, as many as there is room for
+// in a row, and returns how many.
+func sendSlots(ctx context.Context, to sluice.Producer, seq uint64, most, size int) (int, error) {
+	w := to.(*ring.SlotWriter)
+	slots, err := w.Window(ctx, most)
+	if err != nil {
+		return 0, err
+	}
+	n := len(slots) / size
+	payload.FillAll(slots, size, seq)
+	w.PublishN(n)
+	return n, nil
+}
+
+// sendRecords sends most messages from number seq on, each by itself. It returns how many were sent
+// before an error.
+func sendRecords(ctx context.Context, to sluice.Producer, seq uint64, most, size int) (int, error) {
+	for n := range most {
+		buf, err := to.Reserve(ctx, size)
+		if err != nil {
+			return n, err
+		}
+		payload.Fill(buf, seq+uint64(n))
+		to.Commit(size)
+		to.Publish()
+	}
+	return most, nil
 }
 
 // Cutter splits input into messages.
