@@ -54,7 +54,7 @@ func TestGauge_FixedSlots(t *testing.T) {
 			}
 		}
 	}
-	if out := testenv.GaugeOutput(t, "ls"); !hasLine(out, name, " 4      40%") {
+	if out := testenv.GaugeOutput(t, "ls"); !hasLine(out, name, " 4 40%") {
 		t.Errorf("%s", out)
 	}
 
