@@ -29,7 +29,8 @@ func Fingerprint(text string) uint64 {
 //		Name [16]byte
 //	}
 //
-// Go's int and uint are 64 bits. A complex number is an array of two. Fields named _ are padding.
+// Go's int and uint are 64 bits. A complex number is an array of two. Fields named _ are padding,
+// of a type that could be a field.
 //
 // It fails for a type that one process cannot read from another: one with pointers in it, strings,
 // slices, maps, channels, functions and interfaces among them; uintptr; and bool, for which a
@@ -66,10 +67,11 @@ func (w *typeWriter) value(t reflect.Type, offset uintptr, path string) error {
 	switch t.Kind() {
 	case reflect.Struct:
 		for f := range t.Fields() {
-			if f.Name == "_" {
-				continue
+			fields := w
+			if f.Name == "_" { // not in the text, but a pointer in it would be followed
+				fields = new(typeWriter)
 			}
-			if err := w.value(f.Type, offset+f.Offset, path+"."+f.Name); err != nil {
+			if err := fields.value(f.Type, offset+f.Offset, path+"."+f.Name); err != nil {
 				return err
 			}
 		}

@@ -51,6 +51,7 @@ func TestTypeText(t *testing.T) {
 		{struct {
 			_ [8]byte
 			N uint8
+			_ [0]func() // which takes no bytes
 		}{}, "u8@8"},
 	} {
 		if got, err := TypeText(reflect.TypeOf(c.value)); got != c.want || err != nil {
@@ -72,6 +73,11 @@ func TestTypeText_NotShareable_Refused(t *testing.T) {
 		"is a func":                              func() {},
 		"has Any, an interface":                  struct{ Any any }{},
 		"has C, a chan, which another process c": struct{ C chan int }{},
+		"has _, a ptr, which": struct { // which the garbage collector follows, as any other
+			N uint64
+			_ *int
+		}{},
+		"has In[]._[], a string, which": struct{ In [2]struct{ _ [2]string } }{},
 	} {
 		if text, err := TypeText(reflect.TypeOf(value)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%T: %q, %v; want an error with %q", value, text, err, want)
