@@ -76,10 +76,15 @@ func (e *closeState) unmap() {
 
 // shutDown ends the calls of the user, and reports whether none is under way any more. bound is
 // what calls check.
-func (s *side) shutDown(bound *layout.Uint64, timeout time.Duration) (idle bool) {
+func (s *side) shutDown(bound *layout.Uint64, seg *shm.Segment) (idle bool) {
 	s.gate.Close()
 	bound.Store(0)
 	s.sleeper.Interrupt()
+	timeout := s.closeTimeout
+	if seg != nil && errors.Is(seg.Check(), ErrTruncated) {
+		// A call that has faulted (shm.Guard) never ends, and there is no memory to wait for.
+		timeout = min(timeout, 100*time.Millisecond)
+	}
 	return s.gate.Wait(timeout)
 }
 
@@ -120,7 +125,7 @@ func (w *Writer) close(abort bool) error {
 	if w.gate.Closed() {
 		return nil
 	}
-	idle := w.shutDown(&w.stop, w.closeTimeout)
+	idle := w.shutDown(&w.stop, w.segment)
 	c := closing{side: &w.side, seg: w.segment, idle: idle, end: w.end, startCount: w.startCount}
 	if abort {
 		c.end = layout.EndFailed
@@ -167,7 +172,7 @@ func (r *Reader) Close() error {
 		return nil
 	}
 	seen := r.seen.Load() // all that a call can return
-	idle := r.shutDown(&r.avail, r.closeTimeout)
+	idle := r.shutDown(&r.avail, r.segment)
 	c := closing{side: &r.side, seg: r.segment, idle: idle}
 	var err error
 	if idle {

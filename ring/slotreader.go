@@ -300,7 +300,7 @@ func (r *slotReader) Close() error {
 		return nil
 	}
 	seen := r.seen.Load() // all that a call can return
-	idle := r.shutDown(&r.stop, r.closeTimeout)
+	idle := r.shutDown(&r.stop, r.segment)
 	c := closing{side: &r.side, seg: r.segment, idle: idle, inUse: true}
 	if idle {
 		r.sleeper.StopWatching()

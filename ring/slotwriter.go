@@ -419,7 +419,7 @@ func (w *slotWriter) close(abort bool) error {
 	if w.gate.Closed() {
 		return nil
 	}
-	idle := w.shutDown(&w.stop, w.closeTimeout)
+	idle := w.shutDown(&w.stop, w.segment)
 	c := closing{side: &w.side, seg: w.segment, idle: idle, inUse: true, end: w.end, startCount: w.startCount}
 	if abort {
 		c.end = layout.EndFailed
