@@ -44,6 +44,8 @@ const maxKept = 16 << 20
 type closeState struct {
 	closeLock sync.Mutex // held by Close
 	unread    uint64     // messages, as Close has left them; guarded by closeLock
+	count     uint64     // messages published or released since creation, as Close has left them
+	counted   bool       // count is known
 
 	mu       sync.Mutex
 	seg      *shm.Segment // that has left and still has private memory
@@ -98,6 +100,21 @@ func (s *side) unread() uint64 {
 	s.closeState.closeLock.Lock()
 	defer s.closeState.closeLock.Unlock()
 	return s.closeState.unread
+}
+
+// finalCount returns how many messages the holders of the role have published or released, given
+// that the user of this one has come that far. Close knows what of that has reached the segment,
+// unless the segment was not readable.
+func (s *side) finalCount(used uint64) uint64 {
+	if !s.gate.Closed() {
+		return used
+	}
+	s.closeState.closeLock.Lock()
+	defer s.closeState.closeLock.Unlock()
+	if !s.closeState.counted {
+		return used
+	}
+	return s.closeState.count
 }
 
 // Close publishes what is staged, tells the Reader that no more will come, and releases the
@@ -218,7 +235,6 @@ type closing struct {
 	slices     [][]byte     // what may be in use between two calls, and is to keep its content
 	end        layout.End   // of a producer's stream
 	startCount uint64       // messages published before this producer
-	published  uint64       // and those at the end, as leave has found them
 	private    bool         // the memory was made private, and is still mapped
 
 	// ends acknowledges the end of a stream, for a consumer that holds nothing. nil = no end is
@@ -276,7 +292,7 @@ func (c *closing) leave(remove func(h *layout.Header) bool) []error {
 			c.recoverPosition(h)
 		}
 		unread = c.tellPeer(h)
-		c.published = h.Count(layout.Producer)
+		c.closeState.count, c.closeState.counted = h.Count(c.role), true
 		return nil
 	})
 	var recordErr error

@@ -68,9 +68,9 @@ func (r *slotReader) init(mem Memory, opt ReaderOptions) error {
 	return nil
 }
 
-// Released returns how many messages this end has released. It counts them itself: the segment
-// need not be readable any more.
-func (r *slotReader) Released() uint64 { return r.released - r.startCount }
+// Released returns how many messages this end has released. The segment need not be readable any
+// more.
+func (r *slotReader) Released() uint64 { return r.finalCount(r.released) - r.startCount }
 
 // Held returns how many messages were taken and not released. Those that Close finds count until
 // Release, which then only ends their slots.

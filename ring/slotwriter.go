@@ -33,8 +33,6 @@ type slotWriter struct {
 
 	prefetched uint64 // up to where lines were asked for: at pos, the next ones are
 	step       uint64 // slots that are prefetched at once, a power of two; 0 = none are
-
-	closedAt uint64 // messages published, as Close has left them; guarded by closeState.closeLock
 }
 
 // alwaysSet is a flag that is never 0.
@@ -105,16 +103,9 @@ func prefetchSlots(g layout.Geometry) uint64 {
 // MaxMessage returns the size of every message, in bytes: that of a slot.
 func (w *slotWriter) MaxMessage() int { return int(w.size) }
 
-// Published returns how many messages this end has published. It counts them itself: the segment
-// need not be readable any more.
-func (w *slotWriter) Published() uint64 {
-	if !w.gate.Closed() {
-		return w.pos - w.startCount
-	}
-	w.closeState.closeLock.Lock()
-	defer w.closeState.closeLock.Unlock()
-	return w.closedAt - w.startCount
-}
+// Published returns how many messages this end has published. The segment need not be readable any
+// more.
+func (w *slotWriter) Published() uint64 { return w.finalCount(w.pos) - w.startCount }
 
 // SetDue says when the messages that follow were due: when they should have been sent, however long
 // the producer was kept from it. The Reader counts their response times from there. It holds for
@@ -434,7 +425,6 @@ func (w *slotWriter) close(abort bool) error {
 	errs := c.leave(func(h *layout.Header) bool {
 		return !(w.keepEnd && endpoint.EndUnreported(h)) && !endpoint.Died(&h.ConsumerStats)
 	})
-	w.closedAt = c.published
 	if c.private {
 		runtime.AddCleanup(w, unmapSegment, w.segment)
 	}
