@@ -164,8 +164,12 @@ func (r *slotReader) forget() {
 	r.closeState.slicesReleased()
 }
 
-// setFlag makes every release take the slow path where a Writer cannot do without full fences.
+// setFlag makes every release take the slow path where a Writer cannot do without full fences. It
+// comes after every wait and every wake, which may find that out.
 func (r *slotReader) setFlag() {
+	if r.gate.Closed() { // and the memory may be gone
+		return
+	}
 	r.flag = &r.mem.Header.ProducerSleep.Flag
 	if r.sleeper.FullFence() {
 		r.flag = alwaysSet

@@ -168,6 +168,7 @@ func (w *slotWriter) awaitRoom(ctx context.Context) error {
 		return err
 	}
 	err := w.await(ctx, freeSlot{w})
+	w.setFlag()
 	w.sampleOften(w.pos)
 	return err
 }
@@ -225,8 +226,12 @@ func (w *slotWriter) setStop() {
 	}
 }
 
-// setFlag makes every publish take the slow path where a Reader cannot do without full fences.
+// setFlag makes every publish take the slow path where a Reader cannot do without full fences. It
+// comes after every wait and every wake, which may find that out.
 func (w *slotWriter) setFlag() {
+	if w.gate.Closed() { // and the memory may be gone
+		return
+	}
 	w.flag = &w.mem.Header.ConsumerSleep.Flag
 	if w.sleeper.FullFence() {
 		w.flag = alwaysSet
@@ -376,17 +381,10 @@ func (w *slotWriter) Drain(ctx context.Context) error {
 		w.publishStaged()
 	}
 	w.index, w.count = w.pos, w.pos
-	d := drained{&w.writerSide, w.refresh}
-	ok, err := d.Ready()
-	if !ok && err == nil {
-		err = w.await(ctx, d)
-	}
+	err := w.drain(ctx, w.refresh)
+	w.setFlag()
 	w.setStop()
-	w.gate.Leave()
-	if err == ErrClosed {
-		w.forget()
-	}
-	return w.callError(ctx, endpoint.OpDrain, err)
+	return err
 }
 
 // Close ends the stream and releases the role. The segment is removed when its Reader is gone too
