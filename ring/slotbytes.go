@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-
-	"sluice/internal/endpoint"
 )
 
 // SlotWriter is the producer's end of a ring with fixed slots that carries bytes: every message has
@@ -33,14 +31,6 @@ func NewSlotWriter(mem Memory, opt WriterOptions) (*SlotWriter, error) {
 	return w, nil
 }
 
-// checkSize returns ErrSize for a message of n bytes that is not the size of a slot.
-func (w *SlotWriter) checkSize(n int) error {
-	if n == int(w.size) {
-		return nil
-	}
-	return w.callError(context.Background(), endpoint.OpSend, fmt.Errorf("%w: %d bytes, every message has %d", ErrSize, n, w.size))
-}
-
 // Reserve returns the next free slot, for a message of n bytes, which is the size of a slot; else
 // it is ErrSize. It is ring memory, valid until Commit; nobody else sees it before Publish. It
 // waits and fails as [WriterOf.Slot] does. It panics when n is negative.
@@ -59,28 +49,37 @@ func (w *SlotWriter) TryReserve(n int) ([]byte, error) {
 
 func (w *SlotWriter) reserve(ctx context.Context, n int, wait bool) ([]byte, error) {
 	w.gate.Enter()
-	if !w.gate.Closed() {
-		w.reserved = false
-		if err := w.checkSize(n); err != nil {
-			w.gate.Leave()
-			return nil, err
-		}
-	}
-	ok, err := w.lookForRoom()
-	if !ok && err == nil {
-		err = ErrFull
-		if wait {
-			err = w.awaitRoom(ctx)
-		}
-	}
+	buf, err := w.next(ctx, n, wait)
 	if err != nil {
 		return nil, w.endCall(ctx, err)
 	}
-	w.prefetch()
 	w.reserved = true
-	buf := w.bytesAt(w.tail(), 1)
 	w.gate.Leave()
 	return buf, nil
+}
+
+// next returns the next free slot for a message of n bytes, within a call that has passed the gate.
+// Nothing is reserved.
+func (w *SlotWriter) next(ctx context.Context, n int, wait bool) ([]byte, error) {
+	ok, err := w.lookForRoom()
+	if err == ErrClosed {
+		return nil, err
+	}
+	w.reserved = false
+	switch {
+	case n != int(w.size):
+		err = fmt.Errorf("%w: %d bytes, every message has %d", ErrSize, n, w.size)
+	case ok || err != nil:
+	case wait:
+		err = w.awaitRoom(ctx)
+	default:
+		err = ErrFull
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.prefetch()
+	return w.bytesAt(w.tail(), 1), nil
 }
 
 // Commit stages the reservation as a message. It is not visible yet. When the Writer is closed it
@@ -92,8 +91,10 @@ func (w *SlotWriter) Commit(n int) {
 	defer w.gate.Leave()
 	switch {
 	case w.gate.Closed():
-	case !w.reserved || n != int(w.size):
-		panic(fmt.Sprintf("ring: Commit(%d) with slots of %d bytes and reserved %v", n, w.size, w.reserved))
+	case !w.reserved:
+		panic(fmt.Sprintf("ring: Commit(%d) without a reservation", n))
+	case n != int(w.size):
+		panic(fmt.Sprintf("ring: Commit(%d) with slots of %d bytes", n, w.size))
 	default:
 		w.staged++
 		w.reserved = false
@@ -125,36 +126,46 @@ func (w *SlotWriter) Flush() { w.Publish() }
 // Send copies msg into a slot and publishes it, with whatever was staged before. It waits and fails
 // as Reserve does; on failure msg was not sent.
 func (w *SlotWriter) Send(ctx context.Context, msg []byte) error {
-	buf, err := w.reserve(ctx, len(msg), true)
+	w.gate.Enter()
+	buf, err := w.next(ctx, len(msg), true)
 	if err != nil {
-		return err
+		return w.endCall(ctx, err)
 	}
 	copy(buf, msg)
-	w.Commit(len(msg))
-	w.Publish()
+	w.staged++
+	w.publishStaged()
+	w.gate.Leave()
 	return nil
 }
 
 // SendBatch copies all msgs into slots and publishes them together, or earlier in parts when they
 // do not fit at once. It returns how many were accepted before an error; those are published.
-func (w *SlotWriter) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
-	defer w.Publish()
-	for i, msg := range msgs {
-		buf, err := w.reserve(ctx, len(msg), true)
-		if err != nil {
-			return i, err
+func (w *SlotWriter) SendBatch(ctx context.Context, msgs [][]byte) (n int, err error) {
+	w.gate.Enter()
+	for _, msg := range msgs {
+		var buf []byte
+		if buf, err = w.next(ctx, len(msg), true); err != nil {
+			break
 		}
 		copy(buf, msg)
-		w.Commit(len(msg))
+		w.staged++
+		n++
 	}
-	return len(msgs), nil
+	switch {
+	case w.gate.Closed():
+		err = ErrClosed // Close publishes what is staged, once this call is over
+	case w.staged > 0:
+		w.publishStaged()
+	}
+	return n, w.endCall(ctx, err)
 }
 
 // Window publishes what is staged, and returns free slots that lie in a row, one after the other:
 // at least one, at most most, and fewer where the ring has no more room or wraps around. They are
 // ring memory, valid until PublishN. It waits and fails as Reserve does when there is not one. It
-// panics when most is less than 1.
+// drops a reservation, and panics when most is less than 1.
 func (w *SlotWriter) Window(ctx context.Context, most int) ([]byte, error) {
+	w.Discard()
 	w.Publish()
 	n, err := w.window(ctx, most)
 	if err != nil {

@@ -327,8 +327,9 @@ func (w *slotWriter) window(ctx context.Context, most int) (n uint64, err error)
 	return n, nil
 }
 
-// publishN publishes the first n slots of a window.
-func (w *slotWriter) publishN(n int) {
+// publishN publishes the first n slots of a window, and reports whether it did: not when the end is
+// closed.
+func (w *slotWriter) publishN(n int) bool {
 	w.gate.Enter()
 	switch {
 	case w.gate.Closed():
@@ -343,6 +344,7 @@ func (w *slotWriter) publishN(n int) {
 		w.store()
 	}
 	w.gate.Leave()
+	return true
 }
 
 // freeSlot is the condition of a Writer that waits for a slot.

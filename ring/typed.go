@@ -92,8 +92,11 @@ func (w *WriterOf[T]) PushAll(ctx context.Context, vs []T) (int, error) {
 		if err != nil {
 			return sent, err
 		}
-		sent += copy(window, vs[sent:])
-		w.PublishN(len(window))
+		copy(window, vs[sent:])
+		if !w.publishN(len(window)) {
+			return sent, ErrClosed
+		}
+		sent += len(window)
 	}
 	return sent, nil
 }
