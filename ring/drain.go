@@ -14,17 +14,26 @@ import (
 // (Unread). The wait counts as blocked.
 func (w *Writer) Drain(ctx context.Context) error {
 	w.gate.Enter()
-	if w.gate.Closed() {
-		return w.endCall(ErrClosed)
-	}
-	if w.tail != w.index {
+	defer w.gate.Leave()
+	if !w.gate.Closed() && w.tail != w.index {
 		w.publish()
 	}
-	d := drained{&w.writerSide, func() error { _, err := w.refresh(); return err }}
-	if ok, err := d.Ready(); ok || err != nil {
-		return w.endCall(w.callError(ctx, endpoint.OpDrain, err))
+	err := w.drain(ctx, func() error { _, err := w.refresh(); return err })
+	if err == ErrClosed {
+		w.stop.Store(0) // as Close is about to do. A reservation stays as it is
 	}
-	return w.endCall(w.callError(ctx, endpoint.OpDrain, w.await(ctx, d)))
+	return err
+}
+
+// drain waits until the Reader has released everything that is published. refresh checks what the
+// Reader says.
+func (w *writerSide) drain(ctx context.Context, refresh func() error) error {
+	d := drained{w, refresh}
+	ok, err := d.Ready()
+	if !ok && err == nil {
+		err = w.await(ctx, d)
+	}
+	return w.callError(ctx, endpoint.OpDrain, err)
 }
 
 // drained is the condition that the Reader has released everything. refresh checks what the Reader

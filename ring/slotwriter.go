@@ -376,8 +376,10 @@ func (c freeSlot) Deadlocked() error { return nil }
 // released stays in the ring for the next Reader (Unread). The wait counts as blocked.
 func (w *slotWriter) Drain(ctx context.Context) error {
 	w.gate.Enter()
-	if w.gate.Closed() {
-		return w.endCall(ctx, ErrClosed)
+	defer w.gate.Leave()
+	if w.gate.Closed() { // and Close may be using the rest of w
+		w.stop.Store(0) // as it is about to do. What Slot has returned stays as it is
+		return ErrClosed
 	}
 	if w.staged > 0 {
 		w.publishStaged()
