@@ -259,9 +259,8 @@ func (w *slotWriter) prefetchAt(from, n uint64) {
 // already.
 func publishSlow(w *slotWriter) {
 	w.gate.Enter()
-	if w.gate.Closed() {
+	if w.gate.Closed() { // the caller may be about to write another slot of a window
 		w.gate.Leave()
-		w.forget()
 		return
 	}
 	if int64(w.pos-w.limit) > 0 {
@@ -282,10 +281,10 @@ func (w *slotWriter) store() {
 	if w.samples.Staged() {
 		w.publishSamples()
 	}
-	if w.sleeper.FullFence() {
-		w.own.Store(w.pos)
+	if own := &w.ownCursor.Index; w.sleeper.FullFence() {
+		own.Store(w.pos)
 	} else {
-		w.own.StoreRelease(w.pos)
+		own.StoreRelease(w.pos)
 	}
 	w.index, w.count = w.pos, w.pos
 	if w.sleeper.PeerSleeps() {
