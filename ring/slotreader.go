@@ -297,6 +297,9 @@ func (c nextSlot) Deadlocked() error {
 // one, or until the Reader is no longer reachable. They keep their content if those that were
 // published and not released are no more than 16 MiB; beyond that it changes when a next Reader has
 // released them and the Writer goes on.
+//
+// Plain memory cannot be taken away from the Reader's goroutine: there Close comes after its last
+// other call.
 func (r *slotReader) Close() error {
 	r.closeState.closeLock.Lock()
 	defer r.closeState.closeLock.Unlock()

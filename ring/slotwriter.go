@@ -273,7 +273,8 @@ func publishSlow(w *slotWriter) {
 	w.gate.Leave()
 }
 
-// store stores Index, with a sample if one is due, and wakes a Reader that sleeps.
+// store stores Index, with a sample if one is due, and wakes a Reader that sleeps. Close calls it
+// too, when the caller may have found the end closed, and be in forget.
 func (w *slotWriter) store() {
 	if last := w.pos - 1; w.sampler.due(last) {
 		w.stageSample(last, last)
@@ -334,10 +335,10 @@ func (w *slotWriter) publishN(n int) bool {
 	case w.gate.Closed():
 		w.gate.Leave()
 		w.forget()
-		return
-	case n < 0 || uint64(n) > w.limit-w.pos:
+		return false
+	case n < 0 || uint64(n) > w.limit-w.tail():
 		w.gate.Leave()
-		panic(fmt.Sprintf("ring: PublishN(%d) with %d free slots", n, w.limit-w.pos))
+		panic(fmt.Sprintf("ring: PublishN(%d) with %d free slots", n, w.limit-w.tail()))
 	case n > 0:
 		w.pos += uint64(n) // beyond stop perhaps, which then sends the next call to the slow path
 		w.store()
@@ -396,9 +397,13 @@ func (w *slotWriter) Drain(ctx context.Context) error {
 //
 // Any goroutine may call it, at any time, and several at once: the first closes, and the others
 // wait for it and return nil. A call that waits returns ErrClosed, and so does every later one;
-// Publish does nothing then. Slots stay readable and writable until the next call for one, or until
-// the Writer is no longer reachable; their content is unspecified, and what is written there is
-// discarded.
+// Publish does nothing then. A Push that is under way may return nil although its message is lost:
+// Published says how many were published. Slots stay readable and writable until the next call for
+// one, or until the Writer is no longer reachable; their content is unspecified, and what is
+// written there is discarded.
+//
+// Plain memory cannot be taken away from the Writer's goroutine: there Close comes after its last
+// other call.
 func (w *slotWriter) Close() error { return w.close(false) }
 
 // Abort is Close that gives up: the stream ends as [layout.EndFailed], so that the Reader gets
