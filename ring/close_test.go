@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,66 +45,107 @@ func fileOf(t *testing.T, name string) []byte {
 	return b
 }
 
-// mapped reports whether this process has any of the segment mapped.
-func mapped(t *testing.T, name string) bool {
+// mapped returns a function that reports whether this process still has the data mapped that ends
+// have, or what Close has put in its place.
+func mapped(t *testing.T, ends ...interface{ Segment() *shm.Segment }) func() bool {
 	t.Helper()
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		t.Fatal(err)
+	var places []uintptr
+	for _, end := range ends {
+		data := end.Segment().Data()
+		places = append(places, addressOf(data[len(data)/2:]))
 	}
-	return strings.Contains(string(maps), shm.Path(name))
+	return func() bool {
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(maps)) {
+			var from, to uintptr
+			fmt.Sscanf(line, "%x-%x", &from, &to)
+			if slices.ContainsFunc(places, func(at uintptr) bool { return from <= at && at < to }) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// wantClosed makes a call for the next message of ends that are closed. They have to unmap then
+// what they have left mapped for what their users had.
+func wantClosed(t *testing.T, ends ...any) {
+	t.Helper()
+	for _, end := range ends {
+		var err error
+		switch end := end.(type) {
+		case writerEnd:
+			_, err = end.Reserve(context.Background(), 1)
+		case readerEnd:
+			_, err = end.Next(context.Background())
+		}
+		if err != ErrClosed {
+			t.Errorf("%v, want %v", err, ErrClosed)
+		}
+	}
 }
 
 func TestClose_EndsWaitingCall(t *testing.T) {
-	full := func(w *Writer) error { return w.Send(context.Background(), make([]byte, 4000)) }
-	for _, c := range []struct {
-		name string
-		role layout.Role
-		call func(w *Writer, r *Reader) error
-	}{
-		{"Next", layout.Consumer, func(_ *Writer, r *Reader) error { _, err := r.Next(context.Background()); return err }},
-		{"Take", layout.Consumer, func(_ *Writer, r *Reader) error { _, err := r.Take(context.Background()); return err }},
-		{"Receive", layout.Consumer, func(_ *Writer, r *Reader) error { _, err := r.Receive(context.Background(), nil); return err }},
-		{"Messages", layout.Consumer, func(_ *Writer, r *Reader) (last error) {
-			for _, last = range r.Messages(context.Background()) {
+	eachKind(t, func(t *testing.T, k kind) {
+		full := func(w writerEnd) error { return w.Send(context.Background(), []byte("x")) }
+		for _, c := range []struct {
+			name string
+			role layout.Role
+			call func(w writerEnd, r readerEnd) error
+		}{
+			{"Next", layout.Consumer, func(_ writerEnd, r readerEnd) error { _, err := r.Next(context.Background()); return err }},
+			{"Take", layout.Consumer, func(_ writerEnd, r readerEnd) error { _, err := r.Take(context.Background()); return err }},
+			{"Receive", layout.Consumer, func(_ writerEnd, r readerEnd) error { _, err := r.Receive(context.Background(), nil); return err }},
+			{"Messages", layout.Consumer, func(_ writerEnd, r readerEnd) (last error) {
+				for _, last = range r.Messages(context.Background()) {
+				}
+				return last
+			}},
+			{"Reserve", layout.Producer, func(w writerEnd, _ readerEnd) error { _, err := w.Reserve(context.Background(), 1); return err }},
+			{"Send", layout.Producer, func(w writerEnd, _ readerEnd) error { return full(w) }},
+			{"SendBatch", layout.Producer, func(w writerEnd, _ readerEnd) error {
+				n, err := w.SendBatch(context.Background(), [][]byte{{1}})
+				if n != 0 {
+					t.Errorf("%d accepted", n)
+				}
+				return err
+			}},
+			{"Drain", layout.Producer, func(w writerEnd, _ readerEnd) error { return w.Drain(context.Background()) }},
+			{"a Window of the producer", layout.Producer, func(w writerEnd, _ readerEnd) error { return window(w) }},
+			{"a Window of the consumer", layout.Consumer, func(_ writerEnd, r readerEnd) error { return window(r) }},
+		} {
+			if k.slotSize == 0 && strings.HasPrefix(c.name, "a Window") {
+				continue
 			}
-			return last
-		}},
-		{"Reserve", layout.Producer, func(w *Writer, _ *Reader) error { _, err := w.Reserve(context.Background(), 4000); return err }},
-		{"Send", layout.Producer, func(w *Writer, _ *Reader) error { return full(w) }},
-		{"SendBatch", layout.Producer, func(w *Writer, _ *Reader) error {
-			n, err := w.SendBatch(context.Background(), [][]byte{make([]byte, 4000)})
-			if n != 0 {
-				t.Errorf("%d accepted", n)
+			for how, spin := range map[string]time.Duration{"asleep": SpinNever, "spinning": time.Hour} {
+				t.Run(c.name+" "+how, func(t *testing.T) {
+					name := testenv.SegmentName(t)
+					w := k.creates(t, name, WriterOptions{Slots: 1, Spin: spin})
+					r := k.opens(t, name, ReaderOptions{Spin: spin})
+					var end closer = r
+					if c.role == layout.Producer {
+						end = w
+						wantErr(t, full(w), nil)
+					}
+					waiting := testenv.Background(func() error { return c.call(w, r) })
+					if how == "asleep" {
+						asleep(t, w.Segment().Header(), c.role, 1)
+					} else {
+						time.Sleep(5 * time.Millisecond)
+					}
+					closeElsewhere(t, end)
+					wantErr(t, waiting(), ErrClosed)
+					wantErr(t, c.call(w, r), ErrClosed) // and every later one
+					if h := look(t, name); layout.State(h.Stats(c.role).State.Load()) != layout.StateClosed || int64(h.Stats(c.role).Blocked.Load()) < 0 {
+						t.Errorf("state %v, blocked %d", h.Stats(c.role).State.Load(), int64(h.Stats(c.role).Blocked.Load()))
+					}
+				})
 			}
-			return err
-		}},
-	} {
-		for how, spin := range map[string]time.Duration{"asleep": SpinNever, "spinning": time.Hour} {
-			t.Run(c.name+" "+how, func(t *testing.T) {
-				name := testenv.SegmentName(t)
-				w := create(t, name, WriterOptions{Capacity: 4096, Spin: spin})
-				r := open(t, name, ReaderOptions{Spin: spin})
-				var end closer = r
-				if c.role == layout.Producer {
-					end = w
-					wantErr(t, full(w), nil)
-				}
-				waiting := testenv.Background(func() error { return c.call(w, r) })
-				if how == "asleep" {
-					asleep(t, w.Segment().Header(), c.role, 1)
-				} else {
-					time.Sleep(5 * time.Millisecond)
-				}
-				closeElsewhere(t, end)
-				wantErr(t, waiting(), ErrClosed)
-				wantErr(t, c.call(w, r), ErrClosed) // and every later one
-				if h := look(t, name); layout.State(h.Stats(c.role).State.Load()) != layout.StateClosed || int64(h.Stats(c.role).Blocked.Load()) < 0 {
-					t.Errorf("state %v, blocked %d", h.Stats(c.role).State.Load(), int64(h.Stats(c.role).Blocked.Load()))
-				}
-			})
 		}
-	}
+	})
 }
 
 // hourly is a Reader that looks once an hour, if nothing ends its sleep.
@@ -128,144 +170,370 @@ func TestClose_EndsSleep(t *testing.T) {
 }
 
 func TestClose_Concurrent_OnlyOne(t *testing.T) {
-	for range 50 {
-		name := testenv.SegmentName(t)
-		w := create(t, name, WriterOptions{})
-		send(t, w, "a", "b")
-		var all sync.WaitGroup
-		for range 4 {
-			all.Go(func() { wantErr(t, w.Close(), nil) })
+	eachKind(t, func(t *testing.T, k kind) {
+		for range 50 {
+			name := testenv.SegmentName(t)
+			w := k.creates(t, name, WriterOptions{})
+			send(t, w, "a", "b")
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() { wantErr(t, w.Close(), nil) })
+			}
+			all.Wait()
+			if n := w.Unread(); n != 2 {
+				t.Errorf("%d unread", n)
+			}
+			wantMessages(t, k.opens(t, name, ReaderOptions{}), "a", "b")
 		}
-		all.Wait()
-		if n := w.Unread(); n != 2 {
-			t.Errorf("%d unread", n)
-		}
-		wantMessages(t, open(t, name, ReaderOptions{}), "a", "b")
-	}
+	})
 }
 
 func TestClose_OtherGoroutine_PublishesStagedIfIdle(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{})
-	for _, msg := range []string{"a", "b"} {
-		buf, err := w.Reserve(canceled, 1)
-		wantErr(t, err, nil)
-		w.Commit(copy(buf, msg))
-	}
-	if unread := closeElsewhere(t, w); unread != 2 {
-		t.Errorf("%d unread", unread)
-	}
-	r := open(t, name, ReaderOptions{})
-	wantMessages(t, r, "a", "b")
-	_, err := r.TryNext()
-	wantErr(t, err, io.EOF)
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{})
+		for _, msg := range []string{"a", "b"} {
+			buf, err := w.Reserve(canceled, 1)
+			wantErr(t, err, nil)
+			w.Commit(copy(buf, msg))
+		}
+		if unread := closeElsewhere(t, w); unread != 2 {
+			t.Errorf("%d unread", unread)
+		}
+		r := k.opens(t, name, ReaderOptions{})
+		wantMessages(t, r, "a", "b")
+		_, err := r.TryNext()
+		wantErr(t, err, io.EOF)
+	})
 }
 
 // The user of a Writer has a reservation and fills it, and another goroutine closes.
 func TestClose_OtherGoroutine_ReservationStaysWritable(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{})
-	send(t, w, "published")
-	buf, err := w.Reserve(canceled, 100)
-	wantErr(t, err, nil)
-	copy(buf, "before")
-	closeElsewhere(t, w)
-	before := fileOf(t, name)
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{})
+		isMapped := mapped(t, w)
+		send(t, w, "published")
+		buf, err := w.Reserve(canceled, 20)
+		wantErr(t, err, nil)
+		copy(buf, "before")
+		closeElsewhere(t, w)
+		before := fileOf(t, name)
 
-	next := create(t, name, WriterOptions{})
-	wantErr(t, next.Send(canceled, bytes.Repeat([]byte("successor"), 11)), nil)
-	r := open(t, name, ReaderOptions{})
-	wantMessages(t, r, "published", strings.Repeat("successor", 11))
-	after := fileOf(t, name)
-	if string(buf[:6]) != "before" {
-		t.Errorf("the reservation holds %q", buf[:6])
+		next := k.creates(t, name, WriterOptions{})
+		wantErr(t, next.Send(canceled, bytes.Repeat([]byte("successor"), 2)), nil)
+		r := k.opens(t, name, ReaderOptions{})
+		wantMessages(t, r, "published", strings.Repeat("successor", 2))
+		after := fileOf(t, name)
+		othersMapped := mapped(t, next, r)
+		if k.slotSize == 0 && string(buf[:6]) != "before" { // a Writer of slots does not know that one is in use
+			t.Errorf("the reservation holds %q", buf[:6])
+		}
+		copy(buf, "late")
+		w.Commit(10)
+		w.Publish()
+		if !bytes.Equal(after, fileOf(t, name)) || bytes.Equal(before, after) {
+			t.Error("the file has changed by what the closed Writer does")
+		}
+		next.Close()
+		r.Release()
+		r.Close()
+		wantClosed(t, w, next, r)
+		if isMapped() || othersMapped() {
+			t.Error("the memory is still mapped")
+		}
+	})
+}
+
+// Drain is no call for a slot, so it leaves what the last one has returned as it is.
+func TestClose_DuringDrain_ReservationStaysWritable(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{})
+		isMapped := mapped(t, w)
+		send(t, w, "published")
+		buf, err := w.Reserve(canceled, 20)
+		wantErr(t, err, nil)
+		draining := testenv.Background(func() error { return w.Drain(context.Background()) })
+		asleep(t, w.Segment().Header(), layout.Producer, 1)
+		closeElsewhere(t, w)
+		wantErr(t, draining(), ErrClosed)
+		wantErr(t, w.Drain(context.Background()), ErrClosed)
+		copy(buf, "late")
+		if unread := w.Unread(); unread != 1 || !isMapped() {
+			t.Errorf("%d unread, the memory is mapped: %v", unread, isMapped())
+		}
+		wantClosed(t, w)
+		if isMapped() {
+			t.Error("the memory is still mapped")
+		}
+	})
+}
+
+// The user of a Writer may find it closed before Close has published what is staged.
+func TestClose_UserTurnedAwayFirst_PublishesStaged(t *testing.T) {
+	eachStaging(t, func(t *testing.T, k kind) {
+		for range 20 {
+			name := testenv.SegmentName(t)
+			w := k.creates(t, name, WriterOptions{})
+			for _, msg := range []string{"a", "b"} {
+				buf, err := w.Reserve(canceled, 1)
+				wantErr(t, err, nil)
+				w.Commit(copy(buf, msg))
+			}
+			gate := &sideOf(w).gate
+			gate.Enter() // Close waits for that
+			closing := testenv.Background(w.Close)
+			for !gate.Closed() {
+				runtime.Gosched()
+			}
+			wantClosed(t, w)
+			wantErr(t, closing(), nil)
+			if n := w.Published(); n != 2 {
+				t.Errorf("%d published", n)
+			}
+			wantMessages(t, k.opens(t, name, ReaderOptions{}), "a", "b")
+		}
+	})
+}
+
+// A window may be published slot by slot, so its slots stay writable while a closed Writer
+// publishes.
+func TestClose_WindowPublishedOneByOne_StaysWritable(t *testing.T) {
+	name := testenv.SegmentName(t)
+	w, err := CreateOf[uint64](canceled, name, WriterOptions{})
+	wantErr(t, err, nil)
+	isMapped := mapped(t, w)
+	window, err := w.Window(canceled, 4)
+	wantErr(t, err, nil)
+	for i := range window {
+		window[i] = uint64(i)
+		w.Publish()
+		if i == 1 {
+			closeElsewhere(t, w)
+		}
 	}
-	copy(buf, "late")
-	w.Commit(50)
-	w.Publish()
-	if !bytes.Equal(after, fileOf(t, name)) || bytes.Equal(before, after) {
-		t.Error("the file has changed by what the closed Writer does")
+	if n := w.Published(); n != 2 {
+		t.Errorf("%d published", n)
 	}
-	_, err = w.Reserve(canceled, 1)
+	_, err = w.Slot(canceled)
 	wantErr(t, err, ErrClosed)
-	next.Close()
-	r.Release()
-	r.Close()
-	if mapped(t, name) {
+	if isMapped() {
 		t.Error("the memory is still mapped")
 	}
+	r, err := OpenOf[uint64](canceled, name, ReaderOptions{})
+	wantErr(t, err, nil)
+	for i := range uint64(2) {
+		if v, err := r.TryPop(); v != i || err != nil {
+			t.Errorf("%d, %v", v, err)
+		}
+	}
+	_, err = r.TryPop()
+	wantErr(t, err, io.EOF)
+	wantErr(t, r.Close(), nil)
+}
+
+// Every call of a closed end fails or does nothing, with the memory in place and without.
+func TestClose_EveryCallAfterIt(t *testing.T) {
+	background := context.Background()
+	write := func(t *testing.T, end writerEnd) {
+		var errs []error
+		fails := func(err error) { t.Helper(); errs = append(errs, err) }
+		switch w := end.(type) { // first, because it is for what was there before Close
+		case byteWriter:
+			w.PublishN(1)
+			fails(window(w))
+		case textWriter:
+			w.WriterOf.Publish()
+			w.PublishN(1)
+			fails(window(w))
+			fails(w.TryPush(text{}))
+		}
+		end.Commit(1)
+		end.Publish()
+		end.Discard()
+		end.SetDue(time.Now())
+		end.EndAs(layout.EndFailed)
+		end.KeepEnd()
+		_, err := end.Reserve(background, 1)
+		fails(err)
+		_, err = end.TryReserve(1)
+		fails(err)
+		_, err = end.SendBatch(background, [][]byte{{1}})
+		fails(err)
+		fails(end.Send(background, []byte{1}))
+		fails(end.Drain(background))
+		for i, err := range errs {
+			if err != ErrClosed {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		wantErr(t, end.Close(), nil)
+		wantErr(t, end.Abort(), nil)
+		if p, n, u := end.Published(), end.Resumed(), end.Unread(); p != 2 || n != 0 || u != 2 {
+			t.Errorf("%d published, %d resumed, %d unread", p, n, u)
+		}
+	}
+	read := func(t *testing.T, end readerEnd, held int) {
+		var errs []error
+		fails := func(err error) { t.Helper(); errs = append(errs, err) }
+		if end.Held() != held || end.Buffered() || end.Framing() != layout.FramingNone {
+			t.Errorf("%d held, buffered %v, %v", end.Held(), end.Buffered(), end.Framing())
+		}
+		end.ReleaseN(0)
+		end.ReleaseN(held + 1)
+		_, err := end.Next(background)
+		fails(err)
+		_, err = end.TryNext()
+		fails(err)
+		end.ReleaseN(min(1, held))
+		_, err = end.Take(background)
+		fails(err)
+		_, err = end.Receive(background, nil)
+		fails(err)
+		for _, err := range end.Messages(background) {
+			fails(err)
+		}
+		switch r := end.(type) {
+		case byteReader:
+			fails(window(r))
+		case textReader:
+			fails(window(r))
+			_, err := r.TryPop()
+			fails(err)
+			for _, err := range r.Values(background) {
+				fails(err)
+			}
+		}
+		end.Release()
+		for i, err := range errs {
+			if err != ErrClosed {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		wantErr(t, end.Close(), nil)
+		if end.Held() != 0 || end.Released() != 1 || end.Unread() != 1 {
+			t.Errorf("%d held, %d released, %d unread", end.Held(), end.Released(), end.Unread())
+		}
+	}
+	eachKind(t, func(t *testing.T, k kind) {
+		for _, holds := range []bool{false, true} {
+			t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
+				name := testenv.SegmentName(t)
+				w, r := k.creates(t, name, WriterOptions{}), k.opens(t, name, ReaderOptions{})
+				isMapped := mapped(t, w, r)
+				send(t, w, "released", "unread")
+				if holds {
+					_, err := w.Reserve(canceled, 1)
+					wantErr(t, err, nil)
+				}
+				closeElsewhere(t, w)
+				write(t, w)
+				wantMessages(t, r, "released")
+				r.Release()
+				held := 0
+				if holds {
+					wantMessages(t, r, "unread")
+					held = 1
+				}
+				closeElsewhere(t, r)
+				read(t, r, held)
+				if isMapped() {
+					t.Error("the memory is still mapped")
+				}
+				write(t, w)
+				read(t, r, 0)
+			})
+		}
+	})
 }
 
 // The user of a Reader works on messages, and another goroutine closes.
 func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w, r := create(t, name, WriterOptions{Capacity: 4096}), open(t, name, ReaderOptions{})
-	long := strings.Repeat("long ", 200)
-	send(t, w, "released", "first", long)
-	wantMessages(t, r, "released")
-	r.Release()
-	first, err := r.Next(canceled)
-	wantErr(t, err, nil)
-	second, err := r.Next(canceled)
-	wantErr(t, err, nil)
-	if unread := closeElsewhere(t, r); unread != 2 {
-		t.Errorf("%d unread", unread)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w, r := k.creates(t, name, WriterOptions{Capacity: 4096}), k.opens(t, name, ReaderOptions{})
+		isMapped := mapped(t, w, r)
+		long := strings.Repeat("long", w.MaxMessage()/16)
+		send(t, w, "released", "first", long)
+		wantMessages(t, r, "released")
+		r.Release()
+		first, err := r.Next(canceled)
+		wantErr(t, err, nil)
+		second, err := r.Next(canceled)
+		wantErr(t, err, nil)
+		if unread := closeElsewhere(t, r); unread != 2 {
+			t.Errorf("%d unread", unread)
+		}
 
-	// They come again to the next Reader, who releases them, and the room is used again.
-	next := open(t, name, ReaderOptions{})
-	wantMessages(t, next, "first", long)
-	next.Release()
-	for range 10 {
-		send(t, w, strings.Repeat("x", 1000))
-		wantMessages(t, next, strings.Repeat("x", 1000))
+		// They come again to the next Reader, who releases them, and the room is used again.
+		next := k.opens(t, name, ReaderOptions{})
+		wantMessages(t, next, "first", long)
 		next.Release()
-	}
-	if string(first) != "first" || string(second) != long {
-		t.Error("what is held has changed")
-	}
-	consumed := w.Segment().Header().Consumer.Count.Load()
-	if _, err = r.Next(canceled); err != ErrClosed || string(first) != "first" {
-		t.Errorf("%v, and what is held is %q", err, first)
-	}
-	r.Release()
-	if got := w.Segment().Header().Consumer.Count.Load(); got != consumed {
-		t.Error("a closed Reader has released something")
-	}
-	w.Close()
-	next.Close()
-	if mapped(t, name) {
-		t.Error("the memory is still mapped")
-	}
+		for x := strings.Repeat("x", w.MaxMessage()/4); next.Released() < 200; next.Release() {
+			send(t, w, x)
+			wantMessages(t, next, x)
+		}
+		if string(first) != "first" || string(second) != long {
+			t.Error("what is held has changed")
+		}
+		consumed := w.Segment().Header().Count(layout.Consumer)
+		if _, err = r.Next(canceled); err != ErrClosed || string(first) != "first" {
+			t.Errorf("%v, and what is held is %q", err, first)
+		}
+		r.Release()
+		if got := w.Segment().Header().Count(layout.Consumer); got != consumed {
+			t.Error("a closed Reader has released something")
+		}
+		w.Close()
+		next.Close()
+		wantClosed(t, w, next, r)
+		if isMapped() {
+			t.Error("the memory is still mapped")
+		}
+	})
 }
 
 func TestClose_Unreferenced_Unmapped(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{Capacity: 4096})
-	send(t, w, "held")
-	func() {
-		r, err := Open(canceled, name, ReaderOptions{})
-		wantErr(t, err, nil)
-		wantMessages(t, r, "held")
-		closeElsewhere(t, r)
-	}()
-	w.Close()
-	for deadline := time.Now().Add(time.Minute); mapped(t, name); runtime.GC() {
-		if time.Now().After(deadline) {
-			t.Fatal("the memory is still mapped")
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		var isMapped func() bool
+		func() {
+			w, err := k.create(canceled, name, WriterOptions{Capacity: 4 << 20})
+			wantErr(t, err, nil)
+			send(t, w, "held")
+			_, err = w.Reserve(canceled, 1)
+			wantErr(t, err, nil)
+			r, err := k.open(canceled, name, ReaderOptions{})
+			wantErr(t, err, nil)
+			wantMessages(t, r, "held")
+			isMapped = mapped(t, w, r)
+			closeElsewhere(t, w)
+			closeElsewhere(t, r)
+			if !isMapped() {
+				t.Error("the memory of what is held is not mapped")
+			}
+			runtime.KeepAlive(w)
+			runtime.KeepAlive(r)
+		}()
+		for deadline := time.Now().Add(time.Minute); isMapped(); runtime.GC() {
+			if time.Now().After(deadline) {
+				t.Fatal("the memory is still mapped")
+			}
 		}
-	}
+	})
 }
 
 func TestClose_NoSlicesInUse_UnmapsAtOnce(t *testing.T) {
 	name := testenv.SegmentName(t)
 	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
+	isMapped := mapped(t, w, r)
 	send(t, w, "a")
 	wantMessages(t, r, "a")
 	r.Release()
 	closeElsewhere(t, w)
 	closeElsewhere(t, r)
-	if mapped(t, name) {
+	if isMapped() {
 		t.Error("the memory is still mapped")
 	}
 }
@@ -276,6 +544,7 @@ func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 	t.Run("writer", func(t *testing.T) {
 		name := testenv.SegmentName(t)
 		w := create(t, name, WriterOptions{})
+		isMapped := mapped(t, w)
 		send(t, w, "published")
 		buf, err := w.Reserve(canceled, 6)
 		wantErr(t, err, nil)
@@ -299,7 +568,7 @@ func TestClose_LateCall_StoresDoNotReachPeer(t *testing.T) {
 		r.Close()
 		_, err = w.Reserve(canceled, 1)
 		wantErr(t, err, ErrClosed)
-		if mapped(t, name) {
+		if isMapped() {
 			t.Error("the memory is still mapped")
 		}
 	})
@@ -398,71 +667,78 @@ func TestClose_GateClosedOnly_CallsFail(t *testing.T) {
 // without an error, in order. After each Close the file stays as it is, whatever the
 // closed Writer's user still does.
 func TestWriter_Close_OtherGoroutineAnytime(t *testing.T) {
-	// Not gate.CloseTimeout: a loaded machine may take a thread's processor away for longer.
-	for patience, rounds := range map[time.Duration]int{testenv.Timeout: 150, 0: 150} {
-		for form, give := range map[string]func(*Writer, []byte) error{
-			"send": sends["send"], "reserve": sends["reserve"], "sendbatch": sends["sendbatch"],
-		} {
-			t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
-				name := testenv.SegmentName(t)
-				r := readerLater(t, name)
-				var sent, taken uint64
-				for round := range rounds / 3 {
-					w, err := Create(canceled, name, WriterOptions{Capacity: 1 << 20, Keep: true})
-					wantErr(t, err, nil)
-					w.closeTimeout = patience
-					started := make(chan bool)
-					using := testenv.Background(func() error {
-						buf := make([]byte, 128)
-						close(started)
-						for {
-							err := give(w, message(buf, sent))
-							if errors.Is(err, ErrFull) {
-								err = nil
-								runtime.Gosched()
+	eachKind(t, func(t *testing.T, k kind) {
+		// Not gate.CloseTimeout: a loaded machine may take a thread's processor away for longer.
+		for _, patience := range []time.Duration{testenv.Timeout, 0} {
+			for form, give := range map[string]func(writerEnd, []byte) error{
+				"send": sends["send"], "reserve": sends["reserve"], "sendbatch": sends["sendbatch"],
+			} {
+				t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
+					name := testenv.SegmentName(t)
+					r := readerLater(t, k, name)
+					var sent, taken uint64
+					for round := range 30 {
+						w, err := k.create(canceled, name, WriterOptions{Capacity: 1 << 20, Keep: true})
+						wantErr(t, err, nil)
+						sideOf(w).closeTimeout = patience
+						started := make(chan bool)
+						using := testenv.Background(func() error {
+							buf := make([]byte, k.largest())
+							close(started)
+							for {
+								err := give(w, message(buf, sent))
+								if errors.Is(err, ErrFull) {
+									err = nil
+									runtime.Gosched()
+								}
+								if err != nil {
+									return err
+								}
+								sent++
 							}
-							if err != nil {
-								return err
-							}
-							sent++
+						})
+						<-started
+						cpu.Pause(uint32(1 + round*97%3000))
+						err = w.Close()
+						wantErr(t, err, nil)
+						file := fileOf(t, name)
+						wantErr(t, using(), ErrClosed)
+						w.Publish()
+						if !bytes.Equal(file, fileOf(t, name)) {
+							t.Fatal("the file has changed after Close")
 						}
-					})
-					<-started
-					cpu.Pause(uint32(1 + round*97%3000))
-					err = w.Close()
-					wantErr(t, err, nil)
-					before := fileOf(t, name)
-					wantErr(t, using(), ErrClosed)
-					w.Publish()
-					if !bytes.Equal(before, fileOf(t, name)) {
-						t.Fatal("the file has changed after Close")
+						before := taken
+						taken = r(before)
+						// A call that was cut off may have published its message or not. With no
+						// patience it reports success for one that nobody sees, and Commit, which
+						// has no error to return, may come after Close, as a Push may.
+						if taken > sent+1 || taken+1 < sent {
+							t.Fatalf("round %d: %d sent, %d taken", round, sent, taken)
+						}
+						push := form == "send" && k.name == typedSlots.name
+						if patience > 0 && form != "reserve" && !push && taken < sent {
+							t.Fatalf("round %d: %d sent, %d taken", round, sent, taken)
+						}
+						if n := w.Published(); (patience > 0 || k.slotSize > 0) && n != taken-before {
+							t.Fatalf("round %d: %d published by its own count, %d taken", round, n, taken-before)
+						}
+						sent = taken
 					}
-					taken = r(taken)
-					// A call that was cut off may have published its message or not. With no
-					// patience it reports success for one that nobody sees, and Commit, which
-					// has no error to return, may come after Close.
-					if taken > sent+1 || taken+1 < sent {
-						t.Fatalf("round %d: %d sent, %d taken", round, sent, taken)
-					}
-					if patience > 0 && form != "reserve" && taken < sent {
-						t.Fatalf("round %d: %d sent, %d taken", round, sent, taken)
-					}
-					sent = taken
-				}
-			})
+				})
+			}
 		}
-	}
+	})
 }
 
 // readerLater returns a function that takes what there is in the segment, checks that it
 // goes on with number from, and returns the number that comes next.
-func readerLater(t *testing.T, name string) func(from uint64) uint64 {
+func readerLater(t *testing.T, k kind, name string) func(from uint64) uint64 {
 	return func(from uint64) uint64 {
 		t.Helper()
-		r, err := Open(canceled, name, ReaderOptions{Keep: true})
+		r, err := k.open(canceled, name, ReaderOptions{Keep: true})
 		wantErr(t, err, nil)
 		defer r.Close()
-		buf := make([]byte, 128)
+		buf := make([]byte, k.largest())
 		for {
 			msg, err := r.TryNext()
 			if err == ErrEmpty || err == io.EOF {
@@ -481,75 +757,81 @@ func readerLater(t *testing.T, name string) func(from uint64) uint64 {
 // The same with Readers: what the closed one has released does not come again, and all
 // the rest does.
 func TestReader_Close_OtherGoroutineAnytime(t *testing.T) {
-	for _, patience := range []time.Duration{testenv.Timeout, 0} {
-		for form, take := range receives {
-			t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
-				name := testenv.SegmentName(t)
-				w := create(t, name, WriterOptions{Capacity: 1 << 16, Keep: true})
-				buf := make([]byte, 128)
-				var produced uint64
-				for round := range 40 {
-					for w.Send(canceled, message(buf, produced)) == nil {
-						produced++
-					}
-					r, err := Open(canceled, name, ReaderOptions{Keep: true})
-					wantErr(t, err, nil)
-					r.closeTimeout = patience
-					from := w.Segment().Header().Consumer.Count.Load()
-					started := make(chan bool)
-					using := testenv.Background(func() error {
-						want := make([]byte, 128)
-						close(started)
-						for i := from; ; i++ {
-							msg, err := take(r)
-							if err != nil {
-								return err
-							}
-							if !bytes.Equal(msg, message(want, i)) {
-								return fmt.Errorf("message %d is % x", i, msg)
-							}
+	eachKind(t, func(t *testing.T, k kind) {
+		for _, patience := range []time.Duration{testenv.Timeout, 0} {
+			for form, take := range receives {
+				t.Run(fmt.Sprintf("%s, patience %v", form, patience), func(t *testing.T) {
+					name := testenv.SegmentName(t)
+					w := k.creates(t, name, WriterOptions{Capacity: 1 << 16, Keep: true})
+					buf := make([]byte, k.largest())
+					var produced uint64
+					for round := range 40 {
+						for w.Send(canceled, message(buf, produced)) == nil {
+							produced++
 						}
-					})
-					<-started
-					cpu.Pause(uint32(1 + round*97%3000))
-					err = r.Close()
-					wantErr(t, err, nil)
-					before := fileOf(t, name)
-					if err := using(); err != ErrClosed {
-						t.Fatal(err)
+						r, err := k.open(canceled, name, ReaderOptions{Keep: true})
+						wantErr(t, err, nil)
+						sideOf(r).closeTimeout = patience
+						from := w.Segment().Header().Count(layout.Consumer)
+						started := make(chan bool)
+						using := testenv.Background(func() error {
+							want := make([]byte, k.largest())
+							close(started)
+							for i := from; ; i++ {
+								msg, err := take(r)
+								if err != nil {
+									return err
+								}
+								if !bytes.Equal(msg, message(want, i)) {
+									return fmt.Errorf("message %d is % x", i, msg)
+								}
+							}
+						})
+						<-started
+						cpu.Pause(uint32(1 + round*97%3000))
+						err = r.Close()
+						wantErr(t, err, nil)
+						before := fileOf(t, name)
+						if err := using(); err != ErrClosed {
+							t.Fatal(err)
+						}
+						r.Release()
+						if !bytes.Equal(before, fileOf(t, name)) {
+							t.Fatal("the file has changed after Close")
+						}
 					}
-					r.Release()
-					if !bytes.Equal(before, fileOf(t, name)) {
-						t.Fatal("the file has changed after Close")
-					}
-				}
-			})
+				})
+			}
 		}
-	}
+	})
 }
 
 func TestMisuse_TwoGoroutinesWait_Panics(t *testing.T) {
-	_, r, mem := pair(t, 4096, 0, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
-	ctx := canceledLater(t)
-	first := testenv.Background(func() error { _, err := r.Next(ctx); return err })
-	asleep(t, mem.Header, layout.Consumer, 1)
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-		r.Close()
-		wantErr(t, first(), ErrClosed)
-	}()
-	r.Next(ctx)
+	eachKind(t, func(t *testing.T, k kind) {
+		_, r, mem := k.pair(t, 4096, 0, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
+		ctx := canceledLater(t)
+		first := testenv.Background(func() error { _, err := r.Next(ctx); return err })
+		asleep(t, mem.Header, layout.Consumer, 1)
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+			r.Close()
+			wantErr(t, first(), ErrClosed)
+		}()
+		r.Next(ctx)
+	})
 }
 
 // The queue never gets deeper than it is when its producer leaves.
 func TestWriter_Close_UpdatesHighWater(t *testing.T) {
-	w, _, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "a", "b", "c")
-	mem.Header.ProducerStats.HighWater.Store(1)
-	w.Close()
-	if n := mem.Header.ProducerStats.HighWater.Load(); n != 3 {
-		t.Errorf("%d", n)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		w, _, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "a", "b", "c")
+		mem.Header.ProducerStats.HighWater.Store(1)
+		w.Close()
+		if n := mem.Header.ProducerStats.HighWater.Load(); n != 3 {
+			t.Errorf("%d", n)
+		}
+	})
 }

@@ -7,7 +7,7 @@ import (
 	"sluice/layout"
 )
 
-// heapMemory returns a ring on plain memory, where the race detector sees it.
+// heapMemory and heapSlots return a ring on plain memory, where the race detector sees it.
 func heapMemory(t failer, capacity, slots uint64) Memory {
 	t.Helper()
 	g, err := layout.RingGeometry(capacity, slots, 4096)
@@ -17,10 +17,23 @@ func heapMemory(t failer, capacity, slots uint64) Memory {
 	return plainMemory(g)
 }
 
-// plainMemory returns memory for a ring of that geometry.
+func heapSlots(t failer, size, capacity, slots uint64) Memory {
+	t.Helper()
+	g, err := layout.SlotGeometry(size, capacity, slots, 0, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plainMemory(g)
+}
+
+// plainMemory is that of a new ring of a geometry.
 func plainMemory(g layout.Geometry) Memory {
-	words := make([]uint64, (layout.HeaderSize+2*g.Capacity)/8)
-	all := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)
+	size := layout.HeaderSize + g.Capacity
+	if !g.Fixed() {
+		size += g.Capacity
+	}
+	words := make([]uint64, (size+7)/8)
+	all := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), size)
 	h, err := layout.At(all)
 	if err != nil {
 		panic(err) // it is large enough, and begins at a word
@@ -42,3 +55,5 @@ type failer interface {
 }
 
 var _ failer = (testing.TB)(nil)
+
+func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }

@@ -34,8 +34,8 @@ func readerOn(t failer, mem Memory, opt ReaderOptions) *Reader {
 	return r
 }
 
-// send sends strings, and the test fails where one does not fit.
-func send(t failer, w *Writer, msgs ...string) {
+// send sends strings, and the test fails where there is no room for one.
+func send(t failer, w writerEnd, msgs ...string) {
 	t.Helper()
 	for _, msg := range msgs {
 		if err := w.Send(canceled, []byte(msg)); err != nil {
@@ -45,7 +45,7 @@ func send(t failer, w *Writer, msgs ...string) {
 }
 
 // wantMessages expects these messages next. They stay held.
-func wantMessages(t failer, r *Reader, want ...string) {
+func wantMessages(t failer, r readerEnd, want ...string) {
 	t.Helper()
 	for _, msg := range want {
 		got, err := r.TryNext()

@@ -13,55 +13,61 @@ import (
 )
 
 func TestReader_Next_RoomKeptUntilRelease(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "a", "b")
-	first, err := r.Next(canceled)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantMessages(t, r, "b")
-	if n := mem.Header.Consumer.Count.Load(); n != 0 || string(first) != "a" {
-		t.Errorf("%d released, %q", n, first)
-	}
-	r.Release()
-	if n := mem.Header.Consumer.Count.Load(); n != 2 {
-		t.Errorf("%d released, want 2", n)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "a", "b")
+		first, err := r.Next(canceled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantMessages(t, r, "b")
+		if n := mem.Header.Count(layout.Consumer); n != 0 || string(first) != "a" {
+			t.Errorf("%d released, %q", n, first)
+		}
+		r.Release()
+		if n := mem.Header.Count(layout.Consumer); n != 2 {
+			t.Errorf("%d released, want 2", n)
+		}
+	})
 }
 
 func TestReader_Take_ReleasesPrevious(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "a", "b")
-	for i, want := range []string{"a", "b"} {
-		got, err := r.Take(canceled)
-		if err != nil || string(got) != want {
-			t.Fatalf("%q, %v", got, err)
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "a", "b")
+		for i, want := range []string{"a", "b"} {
+			got, err := r.Take(canceled)
+			if err != nil || string(got) != want {
+				t.Fatalf("%q, %v", got, err)
+			}
+			if n := mem.Header.Count(layout.Consumer); n != uint64(i) {
+				t.Errorf("%d released while %q is held", n, got)
+			}
 		}
-		if n := mem.Header.Consumer.Count.Load(); n != uint64(i) {
-			t.Errorf("%d released while %q is held", n, got)
+		_, err := r.Take(canceled)
+		wantErr(t, err, errWaited)
+		if n := mem.Header.Count(layout.Consumer); n != 2 {
+			t.Errorf("%d released: waiting for the next must not hold the last", n)
 		}
-	}
-	_, err := r.Take(canceled)
-	wantErr(t, err, errWaited)
-	if n := mem.Header.Consumer.Count.Load(); n != 2 {
-		t.Errorf("%d released: waiting for the next must not hold the last", n)
-	}
+	})
 }
 
 func TestReader_Receive_CopiesAndReleases(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "first", "2nd")
-	buf := make([]byte, 0, 64)
-	a, err := r.Receive(canceled, buf)
-	if err != nil || string(a) != "first" || &a[0] != &buf[:1][0] {
-		t.Fatalf("%q, %v", a, err)
-	}
-	if mem.Header.Consumer.Count.Load() != 1 {
-		t.Error("not released")
-	}
-	if b, err := r.Receive(canceled, nil); err != nil || string(b) != "2nd" || string(a) != "first" {
-		t.Errorf("%q, %q, %v", a, b, err)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "first", "2nd")
+		buf := make([]byte, 0, 64)
+		a, err := r.Receive(canceled, buf)
+		if err != nil || string(a) != "first" || &a[0] != &buf[:1][0] {
+			t.Fatalf("%q, %v", a, err)
+		}
+		if mem.Header.Count(layout.Consumer) != 1 {
+			t.Error("not released")
+		}
+		if b, err := r.Receive(canceled, nil); err != nil || string(b) != "2nd" || string(a) != "first" {
+			t.Errorf("%q, %q, %v", a, b, err)
+		}
+	})
 }
 
 func TestReader_Next_MessageCapacityLimited(t *testing.T) {
@@ -75,165 +81,186 @@ func TestReader_Next_MessageCapacityLimited(t *testing.T) {
 }
 
 func TestReader_Messages_ReleasesSeen(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "1", "2", "3")
-	for msg, err := range r.Messages(canceled) {
-		if err != nil {
-			t.Fatal(err)
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "1", "2", "3")
+		for msg, err := range r.Messages(canceled) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(msg) == "2" {
+				break
+			}
 		}
-		if string(msg) == "2" {
-			break
+		if n := mem.Header.Count(layout.Consumer); n != 1 {
+			t.Errorf("%d released; the one that broke off is not done", n)
 		}
-	}
-	if n := mem.Header.Consumer.Count.Load(); n != 1 {
-		t.Errorf("%d released; the one that broke off is not done", n)
-	}
-	w.Close()
-	var got []string
-	for msg, err := range r.Messages(canceled) {
-		if err != nil {
-			t.Fatalf("%v: the end is no error", err)
+		w.Close()
+		var got []string
+		for msg, err := range r.Messages(canceled) {
+			if err != nil {
+				t.Fatalf("%v: the end is no error", err)
+			}
+			got = append(got, string(msg))
 		}
-		got = append(got, string(msg))
-	}
-	if strings.Join(got, " ") != "3" {
-		t.Errorf("%q", got)
-	}
+		if strings.Join(got, " ") != "3" {
+			t.Errorf("%q", got)
+		}
+	})
 }
 
 func TestReader_Messages_EndsWithError(t *testing.T) {
-	_, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	var last error
-	for _, err := range r.Messages(canceled) {
-		last = err
-	}
-	wantErr(t, last, errWaited)
+	eachKind(t, func(t *testing.T, k kind) {
+		_, r, _ := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		var last error
+		for _, err := range r.Messages(canceled) {
+			last = err
+		}
+		wantErr(t, last, errWaited)
+	})
 }
 
 func TestReader_WriterClosed_ReadsRest(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "a", "b")
-	w.Close()
-	wantMessages(t, r, "a", "b")
-	_, err := r.Next(context.Background())
-	wantErr(t, err, io.EOF)
-	wantErr(t, err, io.EOF)
-	_, err = r.Next(context.Background()) // and again
-	wantErr(t, err, io.EOF)
-	_, err = r.TryNext()
-	wantErr(t, err, io.EOF)
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, _ := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "a", "b")
+		w.Close()
+		wantMessages(t, r, "a", "b")
+		_, err := r.Next(context.Background())
+		wantErr(t, err, io.EOF)
+		wantErr(t, err, io.EOF)
+		_, err = r.Next(context.Background()) // and again
+		wantErr(t, err, io.EOF)
+		_, err = r.TryNext()
+		wantErr(t, err, io.EOF)
+	})
 }
 
 func TestReader_Follow_WaitsForNextWriter(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{Follow: true})
-	send(t, w, "a")
-	w.Close()
-	wantMessages(t, r, "a")
-	_, err := r.Next(canceled)
-	wantErr(t, err, errWaited)
-	send(t, writerOn(t, mem, WriterOptions{}), "b")
-	wantMessages(t, r, "b")
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{Follow: true})
+		send(t, w, "a")
+		w.Close()
+		wantMessages(t, r, "a")
+		_, err := r.Next(canceled)
+		wantErr(t, err, errWaited)
+		send(t, k.writerOn(t, mem, WriterOptions{}), "b")
+		wantMessages(t, r, "b")
+	})
 }
 
 // A consumer that is started after a producer has come and gone, with all of
 // its messages read, belongs to the next producer.
 func TestReader_AfterEnd_WaitsForNextWriter(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "a")
-	w.Close()
-	wantMessages(t, r, "a")
-	r.Release()
-	r.Close()
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "a")
+		w.Close()
+		wantMessages(t, r, "a")
+		r.Release()
+		r.Close()
 
-	late := readerOn(t, mem, ReaderOptions{})
-	_, err := late.Next(canceled)
-	wantErr(t, err, errWaited)
-	next := writerOn(t, mem, WriterOptions{})
-	send(t, next, "b")
-	next.Close()
-	wantMessages(t, late, "b")
-	_, err = late.TryNext()
-	wantErr(t, err, io.EOF)
+		late := k.readerOn(t, mem, ReaderOptions{})
+		_, err := late.Next(canceled)
+		wantErr(t, err, errWaited)
+		next := k.writerOn(t, mem, WriterOptions{})
+		send(t, next, "b")
+		next.Close()
+		wantMessages(t, late, "b")
+		_, err = late.TryNext()
+		wantErr(t, err, io.EOF)
+	})
 }
 
 // The writer needs room that only the reader's caller can give, and that one
 // waits for the writer.
 func TestReader_HoldsEverything_ErrUnreleased(t *testing.T) {
-	w, r, mem := pair(t, 4096, 2, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
-	send(t, w, "1", "2")
-	wantMessages(t, r, "1", "2")
-	ctx, cancel := context.WithCancelCause(context.Background())
-	blocked := testenv.Background(func() error { return w.Send(ctx, make([]byte, 4088)) })
-	asleep(t, mem.Header, layout.Producer, 1)
-	_, err := r.Next(context.Background())
-	wantErr(t, err, ErrUnreleased)
-	r.Release()
-	if err := blocked(); err != nil {
-		t.Error(err)
-	}
-	cancel(nil)
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 2, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
+		send(t, w, "1", "2")
+		wantMessages(t, r, "1", "2")
+		ctx, cancel := context.WithCancelCause(context.Background())
+		blocked := testenv.Background(func() error { return w.Send(ctx, make([]byte, w.MaxMessage())) })
+		asleep(t, mem.Header, layout.Producer, 1)
+		_, err := r.Next(context.Background())
+		wantErr(t, err, ErrUnreleased)
+		r.Release()
+		if err := blocked(); err != nil {
+			t.Error(err)
+		}
+		cancel(nil)
+	})
 }
 
 func TestReader_HoldsLastSlot_ErrUnreleased(t *testing.T) {
-	w, r, mem := pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
-	send(t, w, "1")
-	wantMessages(t, r, "1")
-	blocked := testenv.Background(func() error { return w.Send(context.Background(), []byte("2")) })
-	asleep(t, mem.Header, layout.Producer, 1)
-	_, err := r.Next(context.Background())
-	wantErr(t, err, ErrUnreleased)
-	r.Release()
-	if err := blocked(); err != nil {
-		t.Error(err)
-	}
-	wantMessages(t, r, "2")
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
+		send(t, w, "1")
+		wantMessages(t, r, "1")
+		blocked := testenv.Background(func() error { return w.Send(context.Background(), []byte("2")) })
+		asleep(t, mem.Header, layout.Producer, 1)
+		_, err := r.Next(context.Background())
+		wantErr(t, err, ErrUnreleased)
+		r.Release()
+		if err := blocked(); err != nil {
+			t.Error(err)
+		}
+		wantMessages(t, r, "2")
+	})
 }
 
 func TestReader_AfterClose_ErrClosed(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "taken", "waiting")
-	wantMessages(t, r, "taken")
-	if err := r.Close(); r.Unread() != 2 || err != nil {
-		t.Errorf("%d unread, %v; what was not released counts", r.Unread(), err)
-	}
-	_, err := r.Next(context.Background())
-	wantErr(t, err, ErrClosed)
-	wantErr(t, err, os.ErrClosed)
-	_, err = r.TryNext()
-	wantErr(t, err, ErrClosed)
-	_, err = r.Take(context.Background())
-	wantErr(t, err, ErrClosed)
-	r.Release()
-	if n := mem.Header.Consumer.Count.Load(); n != 0 {
-		t.Errorf("%d released after Close", n)
-	}
-	if err := r.Close(); err != nil {
-		t.Errorf("a second Close: %v", err)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t) // a Close cannot take plain memory away from slots
+		w, r := k.creates(t, name, WriterOptions{}), k.opens(t, name, ReaderOptions{})
+		send(t, w, "taken", "waiting")
+		wantMessages(t, r, "taken")
+		if err := r.Close(); r.Unread() != 2 || err != nil {
+			t.Errorf("%d unread, %v; what was not released counts", r.Unread(), err)
+		}
+		_, err := r.Next(context.Background())
+		wantErr(t, err, ErrClosed)
+		wantErr(t, err, os.ErrClosed)
+		_, err = r.TryNext()
+		wantErr(t, err, ErrClosed)
+		_, err = r.Take(context.Background())
+		wantErr(t, err, ErrClosed)
+		r.Release()
+		if n := w.Segment().Header().Count(layout.Consumer); n != 0 || r.Released() != 0 || r.Held() != 0 {
+			t.Errorf("%d released after Close, the Reader says %d and holds %d", n, r.Released(), r.Held())
+		}
+		if err := r.Close(); err != nil {
+			t.Errorf("a second Close: %v", err)
+		}
+	})
 }
 
 func TestReader_Framing(t *testing.T) {
-	_, r, mem := pair(t, 4096, 0, WriterOptions{Framing: layout.FramingLength}, ReaderOptions{})
-	if r.Framing() != layout.FramingLength {
-		t.Error(r.Framing())
-	}
-	mem.Header.ProducerStats.Framing.Store(77)
-	if r.Framing() != layout.FramingNone {
-		t.Errorf("nonsense gives %v", r.Framing())
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		_, r, mem := k.pair(t, 4096, 0, WriterOptions{Framing: layout.FramingLength}, ReaderOptions{})
+		if r.Framing() != layout.FramingLength {
+			t.Error(r.Framing())
+		}
+		mem.Header.ProducerStats.Framing.Store(77)
+		if r.Framing() != layout.FramingNone {
+			t.Errorf("nonsense gives %v", r.Framing())
+		}
+	})
 }
 
 func TestReader_Buffered_NextReturnsAtOnce(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "a", "b")
-	wantMessages(t, r, "a")
-	if !r.Buffered() {
-		t.Error("b is there")
-	}
-	wantMessages(t, r, "b")
-	if r.Buffered() {
-		t.Error("nothing is there")
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, _ := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "a", "b")
+		wantMessages(t, r, "a")
+		if !r.Buffered() {
+			t.Error("b is there")
+		}
+		wantMessages(t, r, "b")
+		if r.Buffered() {
+			t.Error("nothing is there")
+		}
+	})
 }
 
 // A look at the writer's index costs it its cache line. The pause before it grows while

@@ -14,10 +14,16 @@ import (
 // held sends msgs through a ring of that many slots and takes them all.
 func held(t *testing.T, slots uint64, msgs ...string) (*Writer, *Reader, [][]byte) {
 	t.Helper()
+	w, r, got := records.held(t, slots, msgs...)
+	return w.(*Writer), r.(*Reader), got
+}
+
+func (k kind) held(t *testing.T, slots uint64, msgs ...string) (writerEnd, readerEnd, [][]byte) {
+	t.Helper()
 	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{Slots: slots})
+	w := k.creates(t, name, WriterOptions{Slots: slots})
 	send(t, w, msgs...)
-	r := open(t, name, ReaderOptions{})
+	r := k.opens(t, name, ReaderOptions{})
 	var got [][]byte
 	for range msgs {
 		msg, err := r.Next(t.Context())
@@ -28,42 +34,45 @@ func held(t *testing.T, slots uint64, msgs ...string) (*Writer, *Reader, [][]byt
 }
 
 func TestReader_ReleaseN_ReleasesTheOldest(t *testing.T) {
-	w, r, got := held(t, 4, "a", "", "ccc", "dddddddddddd")
-	if r.Held() != 4 || w.Unread() != 4 {
-		t.Fatalf("%d held, %d unread", r.Held(), w.Unread())
-	}
-	r.ReleaseN(0)
-	_, err := w.TryReserve(1)
-	wantErr(t, err, ErrFull)
-	r.ReleaseN(3)
-	if r.Held() != 1 || r.Released() != 3 || w.Unread() != 1 || string(got[3]) != "dddddddddddd" {
-		t.Errorf("%d held, %d released, %d unread, the last is %q", r.Held(), r.Released(), w.Unread(), got[3])
-	}
-	if n := r.mem.Header.Consumer.Bytes.Load(); n != 4 {
-		t.Errorf("%d bytes released, want 4", n)
-	}
-	send(t, w, "e", "f", "g") // into the slots that are free now
-	_, err = w.TryReserve(1)
-	wantErr(t, err, ErrFull)
-	r.ReleaseN(1)
-	if r.Held() != 0 || r.mem.Header.Consumer.Bytes.Load() != 16 {
-		t.Errorf("%d held, %d bytes released", r.Held(), r.mem.Header.Consumer.Bytes.Load())
-	}
-	// The next Reader begins at the oldest message that was not released.
-	for range 2 {
-		_, err := r.Next(t.Context())
-		wantErr(t, err, nil)
-	}
-	r.ReleaseN(1)
-	wantErr(t, r.Close(), nil)
-	next := open(t, r.Segment().Name(), ReaderOptions{})
-	for _, want := range []string{"f", "g"} {
-		msg, err := next.Next(t.Context())
-		wantErr(t, err, nil)
-		if string(msg) != want {
-			t.Errorf("%q, want %q", msg, want)
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, got := k.held(t, 4, "a", "", "ccc", "dddddddddddd")
+		if r.Held() != 4 || w.Unread() != 4 {
+			t.Fatalf("%d held, %d unread", r.Held(), w.Unread())
 		}
-	}
+		r.ReleaseN(0)
+		_, err := w.TryReserve(1)
+		wantErr(t, err, ErrFull)
+		r.ReleaseN(3)
+		if r.Held() != 1 || r.Released() != 3 || w.Unread() != 1 || string(got[3]) != "dddddddddddd" {
+			t.Errorf("%d held, %d released, %d unread, the last is %q", r.Held(), r.Released(), w.Unread(), got[3])
+		}
+		released := &sideOf(r).ownCursor.Bytes
+		if n := released.Load(); k.slotSize == 0 && n != 4 {
+			t.Errorf("%d bytes released, want 4", n)
+		}
+		send(t, w, "e", "f", "g") // into the slots that are free now
+		_, err = w.TryReserve(1)
+		wantErr(t, err, ErrFull)
+		r.ReleaseN(1)
+		if n := released.Load(); r.Held() != 0 || k.slotSize == 0 && n != 16 {
+			t.Errorf("%d held, %d bytes released", r.Held(), n)
+		}
+		// The next Reader begins at the oldest message that was not released.
+		for range 2 {
+			_, err := r.Next(t.Context())
+			wantErr(t, err, nil)
+		}
+		r.ReleaseN(1)
+		wantErr(t, r.Close(), nil)
+		next := k.opens(t, r.Segment().Name(), ReaderOptions{})
+		for _, want := range []string{"f", "g"} {
+			msg, err := next.Next(t.Context())
+			wantErr(t, err, nil)
+			if string(msg) != want {
+				t.Errorf("%q, want %q", msg, want)
+			}
+		}
+	})
 }
 
 // Many times around a ring, in steps that differ.
@@ -105,83 +114,91 @@ func TestReader_ReleaseN_CorruptRecord(t *testing.T) {
 }
 
 func TestReader_ReleaseN_OutOfRange(t *testing.T) {
-	_, r, _ := held(t, 0, "a", "b")
-	for _, n := range []int{-1, 3} {
-		if panics(func() { r.ReleaseN(n) }) == "" {
-			t.Errorf("ReleaseN(%d) with 2 held does not panic", n)
+	eachKind(t, func(t *testing.T, k kind) {
+		_, r, _ := k.held(t, 0, "a", "b")
+		for _, n := range []int{-1, 3} {
+			if panics(func() { r.ReleaseN(n) }) == "" {
+				t.Errorf("ReleaseN(%d) with 2 held does not panic", n)
+			}
 		}
-	}
+	})
 }
 
 func TestWriter_Discard_SendsNothing(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{})
-	buf, err := w.Reserve(t.Context(), 10)
-	wantErr(t, err, nil)
-	copy(buf, "discarded!")
-	w.Discard()
-	w.Discard()
-	w.Publish()
-	if panics(func() { w.Commit(1) }) == "" {
-		t.Error("Commit after Discard does not panic")
-	}
-	send(t, w, "sent")
-	r := open(t, name, ReaderOptions{})
-	msg, err := r.Next(t.Context())
-	wantErr(t, err, nil)
-	if string(msg) != "sent" {
-		t.Errorf("%q", msg)
-	}
+	eachStaging(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{})
+		buf, err := w.Reserve(t.Context(), 10)
+		wantErr(t, err, nil)
+		copy(buf, "discarded!")
+		w.Discard()
+		w.Discard()
+		w.Publish()
+		if panics(func() { w.Commit(1) }) == "" {
+			t.Error("Commit after Discard does not panic")
+		}
+		send(t, w, "sent")
+		r := k.opens(t, name, ReaderOptions{})
+		msg, err := r.Next(t.Context())
+		wantErr(t, err, nil)
+		if string(msg) != "sent" {
+			t.Errorf("%q", msg)
+		}
+	})
 }
 
 func TestWriter_Abort_DropsWhatIsStagedAndFailsTheStream(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{})
-	send(t, w, "published")
-	buf, err := w.Reserve(t.Context(), 6)
-	wantErr(t, err, nil)
-	w.Commit(copy(buf, "staged"))
-	wantErr(t, w.Abort(), nil)
-	if w.Unread() != 1 {
-		t.Errorf("%d unread", w.Unread())
-	}
-	wantErr(t, w.Close(), nil)
-	r := open(t, name, ReaderOptions{})
-	msg, err := r.Next(t.Context())
-	wantErr(t, err, nil)
-	if string(msg) != "published" {
-		t.Errorf("%q", msg)
-	}
-	r.Release()
-	_, err = r.Next(t.Context())
-	wantErr(t, err, ErrIncomplete)
+	eachStaging(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{})
+		send(t, w, "published")
+		buf, err := w.Reserve(t.Context(), 6)
+		wantErr(t, err, nil)
+		w.Commit(copy(buf, "staged"))
+		wantErr(t, w.Abort(), nil)
+		if w.Unread() != 1 {
+			t.Errorf("%d unread", w.Unread())
+		}
+		wantErr(t, w.Close(), nil)
+		r := k.opens(t, name, ReaderOptions{})
+		msg, err := r.Next(t.Context())
+		wantErr(t, err, nil)
+		if string(msg) != "published" {
+			t.Errorf("%q", msg)
+		}
+		r.Release()
+		_, err = r.Next(t.Context())
+		wantErr(t, err, ErrIncomplete)
+	})
 }
 
 func TestWriter_Drain_WaitsForTheRelease(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{})
-	wantErr(t, w.Drain(t.Context()), nil) // nothing was sent
-	buf, err := w.Reserve(t.Context(), 6)
-	wantErr(t, err, nil)
-	w.Commit(copy(buf, "staged"))
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{})
+		wantErr(t, w.Drain(t.Context()), nil) // nothing was sent
+		buf, err := w.Reserve(t.Context(), 6)
+		wantErr(t, err, nil)
+		w.Commit(copy(buf, "staged"))
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	wantErr(t, w.Drain(ctx), context.DeadlineExceeded)
-	if w.Unread() != 1 {
-		t.Fatalf("%d unread: Drain has not published", w.Unread())
-	}
-	drained := testenv.Background(func() error { return w.Drain(context.Background()) })
-	r := open(t, name, ReaderOptions{})
-	asleep(t, r.Segment().Header(), layout.Producer, 2)
-	_, err = r.Next(t.Context())
-	wantErr(t, err, nil)
-	r.Release()
-	wantErr(t, drained(), nil)
-	wantErr(t, w.Close(), nil)
-	_, err = r.Next(t.Context())
-	wantErr(t, err, io.EOF)
-	wantErr(t, w.Drain(t.Context()), ErrClosed)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		wantErr(t, w.Drain(ctx), context.DeadlineExceeded)
+		if w.Unread() != 1 {
+			t.Fatalf("%d unread: Drain has not published", w.Unread())
+		}
+		drained := testenv.Background(func() error { return w.Drain(context.Background()) })
+		r := k.opens(t, name, ReaderOptions{})
+		asleep(t, r.Segment().Header(), layout.Producer, 2)
+		_, err = r.Next(t.Context())
+		wantErr(t, err, nil)
+		r.Release()
+		wantErr(t, drained(), nil)
+		wantErr(t, w.Close(), nil)
+		_, err = r.Next(t.Context())
+		wantErr(t, err, io.EOF)
+		wantErr(t, w.Drain(t.Context()), ErrClosed)
+	})
 }
 
 // panics returns what fn panics with, as text.

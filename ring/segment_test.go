@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"testing"
+	"time"
 
+	"sluice/internal/gate"
 	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
@@ -43,129 +45,141 @@ func wantSegment(t *testing.T, name string, want bool) {
 }
 
 func TestSegment_Drained_LastSideRemoves(t *testing.T) {
-	t.Run("reader last", func(t *testing.T) {
-		name := testenv.SegmentName(t)
-		w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
-		send(t, w, "a")
-		if err := w.Close(); w.Unread() != 1 || err != nil {
-			t.Errorf("%d unread, %v", w.Unread(), err)
-		}
-		wantSegment(t, name, true)
-		wantMessages(t, r, "a")
-		r.Release()
-		if err := r.Close(); r.Unread() != 0 || err != nil {
-			t.Errorf("%d unread, %v", r.Unread(), err)
-		}
-		wantSegment(t, name, false)
-	})
-	t.Run("writer last", func(t *testing.T) {
-		name := testenv.SegmentName(t)
-		w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
-		r.Close()
-		wantSegment(t, name, true)
-		w.Close()
-		wantSegment(t, name, false)
+	eachKind(t, func(t *testing.T, k kind) {
+		t.Run("reader last", func(t *testing.T) {
+			name := testenv.SegmentName(t)
+			w, r := k.creates(t, name, WriterOptions{}), k.opens(t, name, ReaderOptions{})
+			send(t, w, "a")
+			if err := w.Close(); w.Unread() != 1 || err != nil {
+				t.Errorf("%d unread, %v", w.Unread(), err)
+			}
+			wantSegment(t, name, true)
+			wantMessages(t, r, "a")
+			r.Release()
+			if err := r.Close(); r.Unread() != 0 || err != nil {
+				t.Errorf("%d unread, %v", r.Unread(), err)
+			}
+			wantSegment(t, name, false)
+		})
+		t.Run("writer last", func(t *testing.T) {
+			name := testenv.SegmentName(t)
+			w, r := k.creates(t, name, WriterOptions{}), k.opens(t, name, ReaderOptions{})
+			r.Close()
+			wantSegment(t, name, true)
+			w.Close()
+			wantSegment(t, name, false)
+		})
 	})
 }
 
 func TestSegment_UnreadMessages_Kept(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{})
-	send(t, w, "a", "b")
-	w.Close()
-	r := open(t, name, ReaderOptions{})
-	wantMessages(t, r, "a")
-	if err := r.Close(); r.Unread() != 2 || err != nil {
-		t.Errorf("%d unread, %v", r.Unread(), err)
-	}
-	wantSegment(t, name, true)
-	wantMessages(t, open(t, name, ReaderOptions{}), "a", "b")
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{})
+		send(t, w, "a", "b")
+		w.Close()
+		r := k.opens(t, name, ReaderOptions{})
+		wantMessages(t, r, "a")
+		if err := r.Close(); r.Unread() != 2 || err != nil {
+			t.Errorf("%d unread, %v", r.Unread(), err)
+		}
+		wantSegment(t, name, true)
+		wantMessages(t, k.opens(t, name, ReaderOptions{}), "a", "b")
+	})
 }
 
 func TestSegment_KeptEnd_FirstReaderTold(t *testing.T) {
-	for before, came := range map[string]func(t *testing.T, name string){
-		"nobody came":            func(*testing.T, string) {},
-		"somebody came and went": func(t *testing.T, name string) { open(t, name, ReaderOptions{}).Close() },
-	} {
-		t.Run(before, func(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		for before, came := range map[string]func(t *testing.T, name string){
+			"nobody came":            func(*testing.T, string) {},
+			"somebody came and went": func(t *testing.T, name string) { k.opens(t, name, ReaderOptions{}).Close() },
+		} {
+			t.Run(before, func(t *testing.T) {
+				name := testenv.SegmentName(t)
+				w := k.creates(t, name, WriterOptions{})
+				came(t, name)
+				w.KeepEnd()
+				w.Close()
+				wantSegment(t, name, true)
+				r := k.opens(t, name, ReaderOptions{})
+				_, err := r.Next(context.Background())
+				wantErr(t, err, io.EOF)
+				r.Close()
+				wantSegment(t, name, false)
+			})
+		}
+		t.Run("without KeepEnd", func(t *testing.T) {
 			name := testenv.SegmentName(t)
-			w := create(t, name, WriterOptions{})
-			came(t, name)
-			w.KeepEnd()
-			w.Close()
-			wantSegment(t, name, true)
-			r := open(t, name, ReaderOptions{})
-			_, err := r.Next(context.Background())
-			wantErr(t, err, io.EOF)
-			r.Close()
+			k.creates(t, name, WriterOptions{}).Close()
 			wantSegment(t, name, false)
 		})
-	}
-	t.Run("without KeepEnd", func(t *testing.T) {
-		name := testenv.SegmentName(t)
-		create(t, name, WriterOptions{}).Close()
-		wantSegment(t, name, false)
 	})
 }
 
 func TestSegment_Keep(t *testing.T) {
-	for _, keeps := range []layout.Role{layout.Producer, layout.Consumer} {
-		for _, last := range []layout.Role{layout.Producer, layout.Consumer} {
-			name := testenv.SegmentName(t)
-			w := create(t, name, WriterOptions{Keep: keeps == layout.Producer})
-			r := open(t, name, ReaderOptions{Keep: keeps == layout.Consumer})
-			if last == layout.Producer {
-				r.Close()
+	eachKind(t, func(t *testing.T, k kind) {
+		for _, keeps := range []layout.Role{layout.Producer, layout.Consumer} {
+			for _, last := range []layout.Role{layout.Producer, layout.Consumer} {
+				name := testenv.SegmentName(t)
+				w := k.creates(t, name, WriterOptions{Keep: keeps == layout.Producer})
+				r := k.opens(t, name, ReaderOptions{Keep: keeps == layout.Consumer})
+				if last == layout.Producer {
+					r.Close()
+					w.Close()
+				} else {
+					w.Close()
+					r.Close()
+				}
+				wantSegment(t, name, true)
+				w, r = k.creates(t, name, WriterOptions{}), k.opens(t, name, ReaderOptions{}) // who do not ask for it
 				w.Close()
-			} else {
-				w.Close()
 				r.Close()
+				wantSegment(t, name, false)
 			}
-			wantSegment(t, name, true)
-			w, r = create(t, name, WriterOptions{}), open(t, name, ReaderOptions{}) // who do not ask for it
-			w.Close()
-			r.Close()
-			wantSegment(t, name, false)
 		}
-	}
+	})
 }
 
 func TestSegment_RoleTaken(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
-	_, err := Create(canceled, name, WriterOptions{})
-	wantErr(t, err, ErrRoleTaken)
-	_, err = Open(canceled, name, ReaderOptions{})
-	wantErr(t, err, ErrRoleTaken)
-	_, err = Create(canceled, name, WriterOptions{Fresh: true})
-	wantErr(t, err, ErrRoleTaken)
-	w.Close()
-	_, err = Create(canceled, name, WriterOptions{Fresh: true}) // the reader lives
-	wantErr(t, err, ErrRoleTaken)
-	r.Close()
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w, r := k.creates(t, name, WriterOptions{}), k.opens(t, name, ReaderOptions{})
+		_, err := k.create(canceled, name, WriterOptions{})
+		wantErr(t, err, ErrRoleTaken)
+		_, err = k.open(canceled, name, ReaderOptions{})
+		wantErr(t, err, ErrRoleTaken)
+		_, err = k.create(canceled, name, WriterOptions{Fresh: true})
+		wantErr(t, err, ErrRoleTaken)
+		w.Close()
+		_, err = k.create(canceled, name, WriterOptions{Fresh: true}) // the reader lives
+		wantErr(t, err, ErrRoleTaken)
+		r.Close()
+	})
 }
 
 func TestOpen_WaitsForSegment(t *testing.T) {
-	name := testenv.SegmentName(t)
-	_, err := Open(canceled, name, ReaderOptions{})
-	wantErr(t, err, errWaited)
-	opening := testenv.Background(func() error {
-		r, err := Open(context.Background(), name, ReaderOptions{})
-		if err != nil {
-			return err
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		_, err := k.open(canceled, name, ReaderOptions{})
+		wantErr(t, err, errWaited)
+		opening := testenv.Background(func() error {
+			r, err := k.open(context.Background(), name, ReaderOptions{})
+			if err != nil {
+				return err
+			}
+			msg, err := r.Receive(context.Background(), nil)
+			if string(msg) != "hello" {
+				t.Errorf("%q", msg)
+			}
+			closeErr := r.Close()
+			return errors.Join(err, closeErr)
+		})
+		w := k.creates(t, name, WriterOptions{})
+		send(t, w, "hello")
+		if err := opening(); err != nil {
+			t.Error(err)
 		}
-		msg, err := r.Receive(context.Background(), nil)
-		if string(msg) != "hello" {
-			t.Errorf("%q", msg)
-		}
-		closeErr := r.Close()
-		return errors.Join(err, closeErr)
 	})
-	w := create(t, name, WriterOptions{})
-	send(t, w, "hello")
-	if err := opening(); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestCreate_OtherGeometry_UnreadMessages_Refused(t *testing.T) {
@@ -221,95 +235,112 @@ func TestCreate_BadOptions_NothingMade(t *testing.T) {
 }
 
 func TestOpen_TransferSegment_Refused(t *testing.T) {
-	name := testenv.SegmentName(t)
-	transfer := layout.Geometry{Mode: layout.ModeTransfer}
-	seg, err := shm.Create(name, transfer, layout.Producer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = Open(canceled, name, ReaderOptions{})
-	wantErr(t, err, layout.ErrMode)
-	if _, err := seg.Leave(never); err != nil {
-		t.Fatal(err)
-	}
-	seg, err = shm.Open(canceled, name, layout.Consumer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = Create(canceled, name, WriterOptions{})
-	wantErr(t, err, layout.ErrMode)
-	wantSegment(t, name, true)
-	if _, err := seg.Leave(never); err != nil {
-		t.Fatal(err)
-	}
-	// Nobody is in it, and what it stood for was in its producer's memory.
-	w := create(t, name, WriterOptions{})
-	if g := w.Segment().Geometry(); g.Mode != layout.ModeRing {
-		t.Errorf("%+v", g)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		transfer := layout.Geometry{Mode: layout.ModeTransfer}
+		seg, err := shm.Create(name, transfer, layout.Producer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = k.open(canceled, name, ReaderOptions{})
+		wantErr(t, err, layout.ErrMode)
+		if _, err := seg.Leave(never); err != nil {
+			t.Fatal(err)
+		}
+		seg, err = shm.Open(canceled, name, layout.Consumer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = k.create(canceled, name, WriterOptions{})
+		wantErr(t, err, layout.ErrMode)
+		wantSegment(t, name, true)
+		if _, err := seg.Leave(never); err != nil {
+			t.Fatal(err)
+		}
+		// Nobody is in it, and what it stood for was in its producer's memory.
+		w := k.creates(t, name, WriterOptions{})
+		if g := w.Segment().Geometry(); g.Mode != layout.ModeRing {
+			t.Errorf("%+v", g)
+		}
+	})
 }
 
 func TestOpen_DamagedSegment_RefusedAndKept(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{Capacity: 4096})
-	send(t, w, "evidence")
-	w.Segment().Header().Producer.Index.Store(12345)
-	w.Close()
-	_, err := Create(canceled, name, WriterOptions{})
-	wantErr(t, err, ErrCorrupt)
-	_, err = Open(canceled, name, ReaderOptions{})
-	wantErr(t, err, ErrCorrupt)
-	wantSegment(t, name, true)
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{Capacity: 4096})
+		send(t, w, "evidence")
+		w.Segment().Header().Producer.Index.Store(12345)
+		w.Close()
+		_, err := k.create(canceled, name, WriterOptions{})
+		wantErr(t, err, ErrCorrupt)
+		_, err = k.open(canceled, name, ReaderOptions{})
+		wantErr(t, err, ErrCorrupt)
+		wantSegment(t, name, true)
+	})
 }
 
 // A context may be canceled at any time, also just after the call that waited
 // with it has ended and the ring with it.
 func TestCancel_AfterClose_TouchesNoMemory(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
-	ctx, cancel := context.WithCancel(context.Background())
-	waiting := testenv.Background(func() error { _, err := r.Next(ctx); return err })
-	asleep(t, w.Segment().Header(), layout.Consumer, 1)
-	send(t, w, "a")
-	wantErr(t, waiting(), nil)
-	r.Release()
-	w.Close()
-	r.Close()
-	cancel()
-	r.sleeper.Interrupt()
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w, r := k.creates(t, name, WriterOptions{}), k.opens(t, name, ReaderOptions{})
+		ctx, cancel := context.WithCancel(context.Background())
+		waiting := testenv.Background(func() error { _, err := r.Next(ctx); return err })
+		asleep(t, w.Segment().Header(), layout.Consumer, 1)
+		send(t, w, "a")
+		wantErr(t, waiting(), nil)
+		r.Release()
+		w.Close()
+		r.Close()
+		cancel()
+		sideOf(r).sleeper.Interrupt()
+	})
 }
 
 func TestSegment_Truncated_Error(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w, r := create(t, name, WriterOptions{}), open(t, name, ReaderOptions{})
-	send(t, w, "a")
-	if err := os.Truncate(shm.Path(name), 0); err != nil {
-		t.Fatal(err)
-	}
-	wantErr(t, shm.Guard(func() error { return w.Send(canceled, []byte("b")) }), ErrTruncated)
-	wantErr(t, shm.Guard(func() error { _, err := r.TryNext(); return err }), ErrTruncated)
-	err := w.Close()
-	wantErr(t, err, ErrTruncated)
-	err = r.Close()
-	wantErr(t, err, ErrTruncated)
-	w.Publish()
-	wantErr(t, w.Send(canceled, nil), ErrClosed) // with nothing of the memory touched
-	_, err = r.TryNext()
-	wantErr(t, err, ErrClosed)
-	if f := r.Framing(); f != layout.FramingNone {
-		t.Error(f)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w, r := k.creates(t, name, WriterOptions{}), k.opens(t, name, ReaderOptions{})
+		send(t, w, "a")
+		if err := os.Truncate(shm.Path(name), 0); err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, shm.Guard(func() error { return w.Send(canceled, []byte("b")) }), ErrTruncated)
+		wantErr(t, shm.Guard(func() error { _, err := r.TryNext(); return err }), ErrTruncated)
+		began := time.Now()
+		err := w.Close()
+		wantErr(t, err, ErrTruncated)
+		err = r.Close()
+		wantErr(t, err, ErrTruncated)
+		if took := time.Since(began); took > gate.CloseTimeout/2 {
+			t.Errorf("they wait %v for calls that have faulted", took)
+		}
+		if n := w.Published(); n < 1 || n > 2 { // b, perhaps
+			t.Errorf("%d published", n)
+		}
+		w.Publish()
+		wantErr(t, w.Send(canceled, nil), ErrClosed) // with nothing of the memory touched
+		_, err = r.TryNext()
+		wantErr(t, err, ErrClosed)
+		if f := r.Framing(); f != layout.FramingNone {
+			t.Error(f)
+		}
+	})
 }
 
 func TestSegment_Removed_NotCalledKept(t *testing.T) {
-	name := testenv.SegmentName(t)
-	w := create(t, name, WriterOptions{})
-	send(t, w, "a", "b")
-	if err := os.Remove(shm.Path(name)); err != nil {
-		t.Fatal(err)
-	}
-	wantErr(t, w.Close(), ErrRemoved)
-	if unread := w.Unread(); unread != 2 {
-		t.Errorf("%d unread", unread)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w := k.creates(t, name, WriterOptions{})
+		send(t, w, "a", "b")
+		if err := os.Remove(shm.Path(name)); err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, w.Close(), ErrRemoved)
+		if unread := w.Unread(); unread != 2 {
+			t.Errorf("%d unread", unread)
+		}
+	})
 }

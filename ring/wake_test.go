@@ -3,9 +3,11 @@ package ring
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"sluice/internal/membarrier"
 	"sluice/internal/testenv"
 	"sluice/layout"
 )
@@ -63,92 +65,167 @@ func TestWake_BlockedWriter_Hysteresis(t *testing.T) {
 // the sleeper takes what was published and lies down again. Ended then for what it
 // has had already, that sleep would be one with the flag down: nobody wakes it.
 func TestWake_LatePublisher_NextSleepKept(t *testing.T) {
-	for _, slots := range []uint64{0, 1} {
-		w, r, mem := pair(t, 4096, slots, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
-		give := func() { send(t, w, string(make([]byte, 4096-8))) }
+	eachKind(t, func(t *testing.T, k kind) {
+		for _, slots := range []uint64{0, 1} {
+			if slots == 0 && k.slotSize > 0 {
+				continue // one message does not fill it
+			}
+			w, r, mem := k.pair(t, 4096, slots, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
+			give := func() { send(t, w, strings.Repeat("x", w.MaxMessage())) }
 
-		give()
-		wantMessages(t, r, string(make([]byte, 4096-8)))
-		r.Release()
-		next := testenv.Background(func() error { _, err := r.Next(context.Background()); return err })
-		asleep(t, mem.Header, layout.Consumer, 1)
-		w.wake()
-		if mem.Header.ConsumerSleep.Flag.Load() == 0 {
-			t.Errorf("slots %d: the reader's flag went down for what it has taken", slots)
-		}
-		give()
-		wantErr(t, next(), nil)
+			give()
+			wantMessages(t, r, strings.Repeat("x", w.MaxMessage()))
+			r.Release()
+			next := testenv.Background(func() error { _, err := r.Next(context.Background()); return err })
+			asleep(t, mem.Header, layout.Consumer, 1)
+			lateWake(w)
+			if mem.Header.ConsumerSleep.Flag.Load() == 0 {
+				t.Errorf("slots %d: the reader's flag went down for what it has taken", slots)
+			}
+			give()
+			wantErr(t, next(), nil)
 
-		room := testenv.Background(func() error { _, err := w.Reserve(context.Background(), 0); return err })
-		asleep(t, mem.Header, layout.Producer, 1)
-		r.wake()
-		if mem.Header.ProducerSleep.Flag.Load() == 0 {
-			t.Errorf("slots %d: the writer's flag went down for room that it has used", slots)
+			room := testenv.Background(func() error { _, err := w.Reserve(context.Background(), 0); return err })
+			asleep(t, mem.Header, layout.Producer, 1)
+			lateWake(r)
+			if mem.Header.ProducerSleep.Flag.Load() == 0 {
+				t.Errorf("slots %d: the writer's flag went down for room that it has used", slots)
+			}
+			r.Release()
+			wantErr(t, room(), nil)
 		}
-		r.Release()
-		wantErr(t, room(), nil)
-	}
+	})
+}
+
+// lateWake is the look at the flag of a publish that is over.
+func lateWake(end any) {
+	s := sideOf(end)
+	s.sleeper.Wake(s.ownCursor.Index.Load(), s.mem.Header.Count(s.role))
 }
 
 func TestWake_EveryPublish(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	sleeper := &mem.Header.ConsumerSleep
-	for form, give := range sends {
-		for i := range uint64(100) {
-			sleeper.Flag.Store(i + 1)
-			if err := give(w, []byte("x")); err != nil {
-				t.Fatal(err)
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		sleeper := &mem.Header.ConsumerSleep
+		for form, give := range sends {
+			for i := range uint64(100) {
+				sleeper.Flag.Store(i + 1)
+				if err := give(w, []byte("x")); err != nil {
+					t.Fatal(err)
+				}
+				w.Publish() // batch has its own mind about when
+				if sleeper.Flag.Load() != 0 {
+					t.Fatalf("%s, message %d: nobody was woken", form, i)
+				}
+				wantMessages(t, r, "x")
+				r.Release()
 			}
-			w.Publish() // batch has its own mind about when
-			if sleeper.Flag.Load() != 0 {
-				t.Fatalf("%s, message %d: nobody was woken", form, i)
-			}
-			wantMessages(t, r, "x")
-			r.Release()
 		}
-	}
+	})
 }
 
 func TestWake_EveryRelease(t *testing.T) {
-	for form, release := range map[string]func(r *Reader) error{
-		"Release": func(r *Reader) error { _, err := r.Next(canceled); r.Release(); return err },
-		"Take": func(r *Reader) error {
-			_, first := r.Take(canceled)
-			_, second := r.Take(canceled)
-			return errors.Join(first, second)
-		},
-		"Receive": func(r *Reader) error { _, err := r.Receive(canceled, nil); return err },
-		"Messages": func(r *Reader) (err error) {
-			for _, err = range r.Messages(canceled) {
-				if r.head == r.seen.LoadRelaxed() {
-					break // the one before was released
+	eachKind(t, func(t *testing.T, k kind) {
+		for form, release := range map[string]func(r readerEnd) error{
+			"Release": func(r readerEnd) error { _, err := r.Next(canceled); r.Release(); return err },
+			"Take": func(r readerEnd) error {
+				_, first := r.Take(canceled)
+				_, second := r.Take(canceled)
+				return errors.Join(first, second)
+			},
+			"Receive": func(r readerEnd) error { _, err := r.Receive(canceled, nil); return err },
+			"Messages": func(r readerEnd) (err error) {
+				for _, err = range r.Messages(canceled) {
+					if !r.Buffered() {
+						break // the one before was released
+					}
 				}
+				return err
+			},
+		} {
+			w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+			send(t, w, "a", "b")
+			sleeper := &mem.Header.ProducerSleep
+			sleeper.Flag.Store(7)
+			if err := release(r); err != nil {
+				t.Errorf("%s: %v", form, err)
 			}
-			return err
-		},
+			if sleeper.Flag.Load() != 0 || mem.Header.ConsumerStats.WakesSent.Load() != 1 {
+				t.Errorf("%s: nobody was woken", form)
+			}
+		}
+	})
+}
+
+// A side learns in a wait, or when it wakes its peer, that the peer has no barrier for both: from
+// then on every publish and every release has a full fence, which only the slow path issues.
+func TestSlots_PeerWithoutBarrier_FullFences(t *testing.T) {
+	if !layout.StoreReleaseOvertaken || !membarrier.Register() {
+		t.Skip("SKIPPED: there is only one kind of fence")
+	}
+	const full = uint64(layout.FenceFull)
+	for _, c := range []struct {
+		name string
+		wait func(w *WriterOf[text], r *ReaderOf[text], mem Memory) (flag **layout.Uint64)
+	}{
+		{"waits for room", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
+			wantErr(t, w.Push(canceled, text{1}), nil)
+			mem.Header.ConsumerStats.Fence.Store(full)
+			waiting := testenv.Background(func() error { _, err := w.Slot(context.Background()); return err })
+			asleep(t, mem.Header, layout.Producer, 1)
+			_, err := r.TryPop()
+			wantErr(t, err, nil)
+			wantErr(t, waiting(), nil)
+			return &w.flag
+		}},
+		{"drains", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
+			wantErr(t, w.Push(canceled, text{1}), nil)
+			mem.Header.ConsumerStats.Fence.Store(full)
+			wantErr(t, w.Drain(canceled), errWaited)
+			return &w.flag
+		}},
+		{"wakes the Reader", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
+			mem.Header.ConsumerStats.Fence.Store(full)
+			mem.Header.ConsumerSleep.Flag.Store(7)
+			wantErr(t, w.Push(canceled, text{1}), nil)
+			return &w.flag
+		}},
+		{"waits for a message", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
+			mem.Header.ProducerStats.Fence.Store(full)
+			_, err := r.Next(canceled)
+			wantErr(t, err, errWaited)
+			return &r.flag
+		}},
+		{"wakes the Writer", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
+			mem.Header.ProducerStats.Fence.Store(full)
+			mem.Header.ProducerSleep.Flag.Store(7)
+			wantErr(t, w.Push(canceled, text{1}), nil)
+			_, err := r.TryPop()
+			wantErr(t, err, nil)
+			return &r.flag
+		}},
 	} {
-		w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-		send(t, w, "a", "b")
-		sleeper := &mem.Header.ProducerSleep
-		sleeper.Flag.Store(7)
-		if err := release(r); err != nil {
-			t.Errorf("%s: %v", form, err)
-		}
-		if sleeper.Flag.Load() != 0 || mem.Header.ConsumerStats.WakesSent.Load() != 1 {
-			t.Errorf("%s: nobody was woken", form)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			w, r, mem := typedSlots.pair(t, 0, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
+			if flag := c.wait(w.(textWriter).WriterOf, r.(textReader).ReaderOf, mem); *flag != alwaysSet {
+				t.Error("publishes without a full fence")
+			}
+		})
 	}
 }
 
 // A Reader that never has to wait shows progress with the samples that it takes.
 func TestProgress_SampleTaken(t *testing.T) {
-	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	send(t, w, "the first one is a sample")
-	r.ownStats.ProgressAt.Store(0)
-	wantMessages(t, r, "the first one is a sample")
-	if r.ownStats.ProgressAt.Load() == 0 {
-		t.Error("no progress is noted")
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, _ := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		send(t, w, "first, so a sample")
+		progress := &sideOf(r).ownStats.ProgressAt
+		progress.Store(0)
+		wantMessages(t, r, "first, so a sample")
+		if progress.Load() == 0 {
+			t.Error("no progress is noted")
+		}
+	})
 }
 
 // A Reader that holds messages and waits is deadlocked when the Writer waits for their room,
@@ -188,57 +265,63 @@ func TestReady_DuringClose_Fails(t *testing.T) {
 // The flag stays up: a sleeper that the end is no end for (Follow, a full ring)
 // may be about to sleep on.
 func TestWake_Close_AnyRequest(t *testing.T) {
-	w, r, mem := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-	for _, sleeper := range []*layout.SleepState{&mem.Header.ConsumerSleep, &mem.Header.ProducerSleep} {
-		sleeper.Index.Store(1 << 40)
-		sleeper.Flag.Store(7)
-	}
-	w.Close()
-	r.Close()
-	h := mem.Header
-	if h.ConsumerSleep.Flag.Load() != 7 || h.ProducerSleep.Flag.Load() != 7 || h.ProducerStats.WakesSent.Load() != 1 || h.ConsumerStats.WakesSent.Load() != 1 {
-		t.Errorf("flags %d and %d, wakes %d and %d", h.ConsumerSleep.Flag.Load(), h.ProducerSleep.Flag.Load(), h.ProducerStats.WakesSent.Load(), h.ConsumerStats.WakesSent.Load())
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		for _, sleeper := range []*layout.SleepState{&mem.Header.ConsumerSleep, &mem.Header.ProducerSleep} {
+			sleeper.Index.Store(1 << 40)
+			sleeper.Flag.Store(7)
+		}
+		w.Close()
+		r.Close()
+		h := mem.Header
+		if h.ConsumerSleep.Flag.Load() != 7 || h.ProducerSleep.Flag.Load() != 7 || h.ProducerStats.WakesSent.Load() != 1 || h.ConsumerStats.WakesSent.Load() != 1 {
+			t.Errorf("flags %d and %d, wakes %d and %d", h.ConsumerSleep.Flag.Load(), h.ProducerSleep.Flag.Load(), h.ProducerStats.WakesSent.Load(), h.ConsumerStats.WakesSent.Load())
+		}
+	})
 }
 
 func TestSleep_NumbersUnique(t *testing.T) {
-	w, r, mem := pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
-	numbers := map[uint64]bool{}
-	for i := range uint64(5) {
-		send(t, w, "")
-		blocked := testenv.Background(func() error { _, err := w.Reserve(canceledLater(t), 0); return err })
-		asleep(t, mem.Header, layout.Producer, i+1)
-		// Past the first millisecond the writer asks again, and that is a new
-		// sleep too; look at it until it stays.
-		var number uint64
-		for number == 0 || number != mem.Header.ProducerSleep.Flag.Load() {
-			number = mem.Header.ProducerSleep.Flag.Load()
-			time.Sleep(5 * time.Millisecond)
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
+		numbers := map[uint64]bool{}
+		for i := range uint64(5) {
+			send(t, w, "")
+			blocked := testenv.Background(func() error { _, err := w.Reserve(canceledLater(t), 0); return err })
+			asleep(t, mem.Header, layout.Producer, i+1)
+			// Past the first millisecond the writer asks again, and that is a new
+			// sleep too; look at it until it stays.
+			var number uint64
+			for number == 0 || number != mem.Header.ProducerSleep.Flag.Load() {
+				number = mem.Header.ProducerSleep.Flag.Load()
+				time.Sleep(5 * time.Millisecond)
+			}
+			if numbers[number] {
+				t.Fatalf("number %d again", number)
+			}
+			numbers[number] = true
+			wantMessages(t, r, "")
+			r.Release()
+			if err := blocked(); err != nil {
+				t.Fatal(err)
+			}
+			if mem.Header.ProducerSleep.Flag.Load() != 0 {
+				t.Fatal("awake, and the flag is up")
+			}
 		}
-		if numbers[number] {
-			t.Fatalf("number %d again", number)
-		}
-		numbers[number] = true
-		wantMessages(t, r, "")
-		r.Release()
-		if err := blocked(); err != nil {
-			t.Fatal(err)
-		}
-		if mem.Header.ProducerSleep.Flag.Load() != 0 {
-			t.Fatal("awake, and the flag is up")
-		}
-	}
+	})
 }
 
 func TestSleep_Canceled_FlagCleared(t *testing.T) {
-	w, r, mem := pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
-	_, err := r.Next(canceled)
-	wantErr(t, err, errWaited)
-	send(t, w, "")
-	wantErr(t, w.Send(canceled, nil), errWaited)
-	if p, c := mem.Header.ProducerSleep.Flag.Load(), mem.Header.ConsumerSleep.Flag.Load(); p != 0 || c != 0 {
-		t.Errorf("flags %d and %d", p, c)
-	}
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 4096, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
+		_, err := r.Next(canceled)
+		wantErr(t, err, errWaited)
+		send(t, w, "")
+		wantErr(t, w.Send(canceled, nil), errWaited)
+		if p, c := mem.Header.ProducerSleep.Flag.Load(), mem.Header.ConsumerSleep.Flag.Load(); p != 0 || c != 0 {
+			t.Errorf("flags %d and %d", p, c)
+		}
+	})
 }
 
 // What a side leaves when it is killed in its sleep.
@@ -254,55 +337,61 @@ func TestSleep_Successor_ClearsFlag(t *testing.T) {
 }
 
 func TestSpin_EndsWithContext(t *testing.T) {
-	w, r, _ := pair(t, 4096, 1, WriterOptions{Spin: time.Hour}, ReaderOptions{Spin: time.Hour})
-	send(t, w, "")
-	wantErr(t, w.Send(canceled, nil), errWaited)
-	wantMessages(t, r, "")
-	_, err := r.Next(canceled)
-	wantErr(t, err, errWaited)
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, _ := k.pair(t, 4096, 1, WriterOptions{Spin: time.Hour}, ReaderOptions{Spin: time.Hour})
+		send(t, w, "")
+		wantErr(t, w.Send(canceled, nil), errWaited)
+		wantMessages(t, r, "")
+		_, err := r.Next(canceled)
+		wantErr(t, err, errWaited)
+	})
 }
 
 // Short deadlines must not keep a side from looking around.
 func TestWait_ShortWaits_StillCheckPeer(t *testing.T) {
-	mem := heapMemory(t, 4096, 0)
-	r := readerOn(t, mem, ReaderOptions{peerStatus: noPeer{ErrRemoved}})
-	var err error
-	for began := time.Now(); err == nil && time.Since(began) < time.Minute; {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-		if _, err = r.Next(ctx); err == context.DeadlineExceeded {
-			err = nil
+	eachKind(t, func(t *testing.T, k kind) {
+		mem := k.memory(t, 4096, 0)
+		r := k.readerOn(t, mem, ReaderOptions{peerStatus: noPeer{ErrRemoved}})
+		var err error
+		for began := time.Now(); err == nil && time.Since(began) < time.Minute; {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			if _, err = r.Next(ctx); err == context.DeadlineExceeded {
+				err = nil
+			}
+			cancel()
 		}
-		cancel()
-	}
-	wantErr(t, err, ErrRemoved)
+		wantErr(t, err, ErrRemoved)
+	})
 }
 
 // The bound is wide, and a busy machine has several tries; what a quiet one gives is in
 // docs/protocol.md.
 func TestWait_Deadlines_Kept(t *testing.T) {
-	var readers []*Reader
-	var deadlines []time.Duration
-	for i := range 40 {
-		_, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
-		readers, deadlines = append(readers, r), append(deadlines, time.Duration(1+i*5)*time.Millisecond)
-	}
-	const tries = 20
-	for i := range tries {
-		late := testenv.Lateness(deadlines, func(i int, ctx context.Context) {
-			if _, err := readers[i].Next(ctx); err != context.DeadlineExceeded {
-				t.Error(err)
+	eachKind(t, func(t *testing.T, k kind) {
+		var readers []readerEnd
+		var deadlines []time.Duration
+		for i := range 40 {
+			_, r, _ := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+			readers, deadlines = append(readers, r), append(deadlines, time.Duration(1+i*5)*time.Millisecond)
+		}
+		const tries = 20
+		for i := range tries {
+			late := testenv.Lateness(deadlines, func(i int, ctx context.Context) {
+				if _, err := readers[i].Next(ctx); err != context.DeadlineExceeded {
+					t.Error(err)
+				}
+			})
+			median := late[len(late)/2]
+			if late[0] < 0 {
+				t.Fatalf("early by %v", -late[0])
 			}
-		})
-		median := late[len(late)/2]
-		if late[0] < 0 {
-			t.Fatalf("early by %v", -late[0])
+			if median <= 20*time.Millisecond {
+				return
+			}
+			t.Logf("try %d: late by up to %v, half of them by more than %v", i, late[len(late)-1], median)
 		}
-		if median <= 20*time.Millisecond {
-			return
-		}
-		t.Logf("try %d: late by up to %v, half of them by more than %v", i, late[len(late)-1], median)
-	}
-	t.Error("never in time")
+		t.Error("never in time")
+	})
 }
 
 // BenchmarkDeadline is by how much deadlines and cancels are missed.
