@@ -27,3 +27,17 @@ func TestCheck_EveryDamagedByteFound(t *testing.T) {
 		t.Error("a message too short for a number has none")
 	}
 }
+
+func TestFillAll_IsFillOfEach(t *testing.T) {
+	for _, size := range []int{8, 9, 24} {
+		buf := make([]byte, 5*size)
+		FillAll(buf, size, 7)
+		for i := range 5 {
+			want := make([]byte, size)
+			Fill(want, 7+uint64(i))
+			if got := buf[i*size:][:size]; string(got) != string(want) {
+				t.Errorf("size %d, message %d: %x, want %x", size, i, got, want)
+			}
+		}
+	}
+}
