@@ -108,6 +108,21 @@ func loopSlot(ctx context.Context, w *WriterOf[uint64], n int) error {
 	return nil
 }
 
+var _, _ = loopTrySlot, loopTryNext // whose machine code alone is looked at
+
+// loopTrySlot writes n values in place as long as there is room, and publishes each.
+func loopTrySlot(w *WriterOf[uint64], n int) error {
+	for i := range n {
+		slot, err := w.TrySlot()
+		if err != nil {
+			return err
+		}
+		*slot = uint64(i)
+		w.Publish()
+	}
+	return nil
+}
+
 // loopPush sends n values.
 func loopPush(ctx context.Context, w *WriterOf[uint64], n int) error {
 	for i := range n {
@@ -138,6 +153,19 @@ func loopWindow(ctx context.Context, w *WriterOf[uint64], n int) error {
 func loopSlotNext(ctx context.Context, r *ReaderOf[uint64], n int) (sum uint64, err error) {
 	for range n {
 		value, err := r.Next(ctx)
+		if err != nil {
+			return sum, err
+		}
+		sum += *value
+		r.Release()
+	}
+	return sum, nil
+}
+
+// loopTryNext takes n values in place as long as there are some, and releases each.
+func loopTryNext(r *ReaderOf[uint64], n int) (sum uint64, err error) {
+	for range n {
+		value, err := r.TryNext()
 		if err != nil {
 			return sum, err
 		}

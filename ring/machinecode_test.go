@@ -20,9 +20,11 @@ func TestMachineCode_HotLoops_Calls(t *testing.T) {
 		"NextBatch":    "(*Reader).Next (*Reader).Release panicBounds",
 
 		"Slot":       "indirect",
+		"TrySlot":    "indirect",
 		"Push":       "(*WriterOf[go.shape.uint64]).Push",
 		"Window":     "(*WriterOf[go.shape.uint64]).Window (*slotWriter).publishN",
 		"SlotNext":   "indirect",
+		"TryNext":    "indirect",
 		"Pop":        "(*ReaderOf[go.shape.uint64]).Pop",
 		"WindowNext": "(*ReaderOf[go.shape.uint64]).Window indirect",
 	}

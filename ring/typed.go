@@ -50,7 +50,7 @@ func (w *WriterOf[T]) Slot(ctx context.Context) (p *T, err error) {
 // TrySlot is Slot that never waits and gives up no message: ErrFull, which counts nothing, when
 // there is no room now.
 func (w *WriterOf[T]) TrySlot() (p *T, err error) {
-	if err = w.room(context.Background(), tryRoom); err == nil {
+	if err = w.room(background, tryRoom); err == nil {
 		p = valueAt[T](&w.slotMemory, w.pos)
 	}
 	return p, err
@@ -75,7 +75,7 @@ func (w *WriterOf[T]) Push(ctx context.Context, v T) error {
 // TryPush is Push that never waits and gives up no message: ErrFull, which counts nothing, when
 // there is no room now.
 func (w *WriterOf[T]) TryPush(v T) error {
-	if err := w.room(context.Background(), tryRoom); err != nil {
+	if err := w.room(background, tryRoom); err != nil {
 		return err
 	}
 	*valueAt[T](&w.slotMemory, w.pos) = v
@@ -159,7 +159,7 @@ func (r *ReaderOf[T]) Next(ctx context.Context) (p *T, err error) {
 // TryNext is Next that never waits: ErrEmpty when there is no message now, or io.EOF when there
 // will be none.
 func (r *ReaderOf[T]) TryNext() (p *T, err error) {
-	if err = r.arrived(context.Background(), tryArrived); err == nil {
+	if err = r.arrived(background, tryArrived); err == nil {
 		p = valueAt[T](&r.slotMemory, r.pos)
 		r.pos++
 	}
@@ -184,7 +184,7 @@ func (r *ReaderOf[T]) Pop(ctx context.Context) (v T, err error) {
 // TryPop is Pop that never waits: ErrEmpty when there is no message now, or io.EOF when there will
 // be none.
 func (r *ReaderOf[T]) TryPop() (v T, err error) {
-	if err = r.arrived(context.Background(), tryArrived); err == nil {
+	if err = r.arrived(background, tryArrived); err == nil {
 		v = *valueAt[T](&r.slotMemory, r.pos)
 		r.pos++
 		r.release(r.pos, releaseSlow)
@@ -230,6 +230,9 @@ func (r *ReaderOf[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 		}
 	}
 }
+
+// background is context.Background, whose call would be one too many for TryNext to inline.
+var background = context.Background()
 
 // maxValues is how many values a loop over Values holds at most, and a kill of its process delivers
 // again.
