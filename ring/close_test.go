@@ -343,11 +343,11 @@ func TestClose_EveryCallAfterIt(t *testing.T) {
 		case byteWriter:
 			w.PublishN(1)
 			fails(window(w))
-		case textWriter:
+		case valueWriter[[24]byte]:
 			w.WriterOf.Publish()
 			w.PublishN(1)
 			fails(window(w))
-			fails(w.TryPush(text{}))
+			fails(w.TryPush([24]byte{}))
 		}
 		end.Commit(1)
 		end.Publish()
@@ -397,7 +397,7 @@ func TestClose_EveryCallAfterIt(t *testing.T) {
 		switch r := end.(type) {
 		case byteReader:
 			fails(window(r))
-		case textReader:
+		case valueReader[[24]byte]:
 			fails(window(r))
 			_, err := r.TryPop()
 			fails(err)

@@ -57,3 +57,11 @@ type failer interface {
 var _ failer = (testing.TB)(nil)
 
 func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+
+// bytesOf returns the memory of a value, nil for none.
+func bytesOf[T any](v *T) []byte {
+	if v == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
+}

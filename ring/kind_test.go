@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 type kind struct {
 	name     string
 	slotSize uint64 // 0 = records
+
+	// commitPublishes: the two are one.
+	commitPublishes bool
 
 	newWriter func(Memory, WriterOptions) (writerEnd, error)
 	newReader func(Memory, ReaderOptions) (readerEnd, error)
@@ -68,45 +72,54 @@ var (
 		newWriter: ends[writerEnd](NewWriter), newReader: ends[readerEnd](NewReader),
 		create: named[writerEnd](Create), open: named[readerEnd](Open),
 	}
-	byteSlots = kind{
-		name: "slots of bytes", slotSize: textSize,
+	byteSlots  = slotsOfBytes(24)
+	typedSlots = slotsOf[[24]byte]()
+)
+
+// slotsOfBytes is the kind of slots that carry bytes, without a type. Their ends take messages as
+// those of records do, of every size up to that of a slot: the rest of it is 0, so no message may
+// end with a 0.
+func slotsOfBytes(size uint64) kind {
+	writer := func(w *SlotWriter, err error) (byteWriter, error) { return byteWriter{w}, err }
+	reader := func(r *SlotReader, err error) (byteReader, error) { return byteReader{r}, err }
+	return kind{
+		name: "slots of bytes", slotSize: size,
 		newWriter: ends[writerEnd](func(mem Memory, opt WriterOptions) (byteWriter, error) {
-			w, err := NewSlotWriter(mem, opt)
-			return byteWriter{w}, err
+			return writer(NewSlotWriter(mem, opt))
 		}),
 		newReader: ends[readerEnd](func(mem Memory, opt ReaderOptions) (byteReader, error) {
-			r, err := NewSlotReader(mem, opt)
-			return byteReader{r}, err
+			return reader(NewSlotReader(mem, opt))
 		}),
 		create: named[writerEnd](func(ctx context.Context, name string, opt WriterOptions) (byteWriter, error) {
-			w, err := CreateSlots(ctx, name, textSize, opt)
-			return byteWriter{w}, err
+			return writer(CreateSlots(ctx, name, size, opt))
 		}),
 		open: named[readerEnd](func(ctx context.Context, name string, opt ReaderOptions) (byteReader, error) {
-			r, err := OpenSlots(ctx, name, opt)
-			return byteReader{r}, err
+			return reader(OpenSlots(ctx, name, opt))
 		}),
 	}
-	typedSlots = kind{
-		name: "slots of a type", slotSize: textSize,
-		newWriter: ends[writerEnd](func(mem Memory, opt WriterOptions) (textWriter, error) {
-			w, err := NewWriterOf[text](mem, opt)
-			return textWriter{w}, err
+}
+
+// slotsOf is the kind of slots that hold values of type T, whose ends take messages as those of
+// slotsOfBytes do.
+func slotsOf[T any]() kind {
+	writer := func(w *WriterOf[T], err error) (valueWriter[T], error) { return valueWriter[T]{w}, err }
+	reader := func(r *ReaderOf[T], err error) (valueReader[T], error) { return valueReader[T]{r}, err }
+	return kind{
+		name: "slots of a type", slotSize: uint64(len(bytesOf(new(T)))), commitPublishes: true,
+		newWriter: ends[writerEnd](func(mem Memory, opt WriterOptions) (valueWriter[T], error) {
+			return writer(NewWriterOf[T](mem, opt))
 		}),
-		newReader: ends[readerEnd](func(mem Memory, opt ReaderOptions) (textReader, error) {
-			r, err := NewReaderOf[text](mem, opt)
-			return textReader{r}, err
+		newReader: ends[readerEnd](func(mem Memory, opt ReaderOptions) (valueReader[T], error) {
+			return reader(NewReaderOf[T](mem, opt))
 		}),
-		create: named[writerEnd](func(ctx context.Context, name string, opt WriterOptions) (textWriter, error) {
-			w, err := CreateOf[text](ctx, name, opt)
-			return textWriter{w}, err
+		create: named[writerEnd](func(ctx context.Context, name string, opt WriterOptions) (valueWriter[T], error) {
+			return writer(CreateOf[T](ctx, name, opt))
 		}),
-		open: named[readerEnd](func(ctx context.Context, name string, opt ReaderOptions) (textReader, error) {
-			r, err := OpenOf[text](ctx, name, opt)
-			return textReader{r}, err
+		open: named[readerEnd](func(ctx context.Context, name string, opt ReaderOptions) (valueReader[T], error) {
+			return reader(OpenOf[T](ctx, name, opt))
 		}),
 	}
-)
+}
 
 // ends and named make functions that return an end of one kind those of a kind.
 func ends[E, O, End any](make func(Memory, O) (End, error)) func(Memory, O) (E, error) {
@@ -204,28 +217,30 @@ func (k kind) opens(t *testing.T, name string, opt ReaderOptions) readerEnd {
 	return r
 }
 
-// text is what lies in a slot: a message of at most textSize bytes, and zeros behind it. Its size
-// is no power of two.
-type text [textSize]byte
-
-const textSize = 24
-
-func textOf(msg []byte) (v text) {
-	if copy(v[:], msg) < len(msg) {
-		panic(fmt.Sprintf("%q does not fit into a slot", msg))
+// fill makes a slot that of a message.
+func fill(slot, msg []byte) {
+	if n := copy(slot, msg); n < len(msg) {
+		panic(fmt.Sprintf("%d bytes do not fit into a slot of %d", len(msg), len(slot)))
 	}
-	return v
+	clear(slot[len(msg):])
 }
 
-// slotMessage returns the message in a slot, which is as long as the slot at most.
-func slotMessage(slot []byte, err error) ([]byte, error) {
+// filled is fill for messages that are sent by value.
+func filled(size int, msg []byte) []byte {
+	slot := make([]byte, size)
+	fill(slot, msg)
+	return slot
+}
+
+// taken returns the message in a slot.
+func taken(slot []byte, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
 	return bytes.TrimRight(slot, "\x00"), nil
 }
 
-// reserved returns a part of a slot that was reserved.
+// reserved returns the part of a slot that was reserved.
 func reserved(slot []byte, n int, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
@@ -234,173 +249,166 @@ func reserved(slot []byte, n int, err error) ([]byte, error) {
 	return slot[:n], nil
 }
 
-// byteWriter is a SlotWriter that sends texts.
 type byteWriter struct{ *SlotWriter }
 
 func (w byteWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
-	slot, err := w.SlotWriter.Reserve(ctx, textSize)
+	slot, err := w.SlotWriter.Reserve(ctx, w.MaxMessage())
 	return reserved(slot, n, err)
 }
 
 func (w byteWriter) TryReserve(n int) ([]byte, error) {
-	slot, err := w.SlotWriter.TryReserve(textSize)
+	slot, err := w.SlotWriter.TryReserve(w.MaxMessage())
 	return reserved(slot, n, err)
 }
 
-func (w byteWriter) Commit(int) { w.SlotWriter.Commit(textSize) }
+func (w byteWriter) Commit(int) { w.SlotWriter.Commit(w.MaxMessage()) }
 
 func (w byteWriter) Send(ctx context.Context, msg []byte) error {
-	v := textOf(msg)
-	return w.SlotWriter.Send(ctx, v[:])
+	return w.SlotWriter.Send(ctx, filled(w.MaxMessage(), msg))
 }
 
 func (w byteWriter) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 	all := make([][]byte, len(msgs))
 	for i, msg := range msgs {
-		v := textOf(msg)
-		all[i] = v[:]
+		all[i] = filled(w.MaxMessage(), msg)
 	}
 	return w.SlotWriter.SendBatch(ctx, all)
 }
 
-// byteReader is a SlotReader that takes texts.
+func (w byteWriter) window(ctx context.Context, most int) ([][]byte, error) {
+	all, err := w.SlotWriter.Window(ctx, most)
+	return slices.Collect(slices.Chunk(all, w.MaxMessage())), err
+}
+
 type byteReader struct{ *SlotReader }
 
-func (r byteReader) Next(ctx context.Context) ([]byte, error) {
-	return slotMessage(r.SlotReader.Next(ctx))
-}
-
-func (r byteReader) TryNext() ([]byte, error) { return slotMessage(r.SlotReader.TryNext()) }
-
-func (r byteReader) Take(ctx context.Context) ([]byte, error) {
-	return slotMessage(r.SlotReader.Take(ctx))
-}
+func (r byteReader) Next(ctx context.Context) ([]byte, error) { return taken(r.SlotReader.Next(ctx)) }
+func (r byteReader) TryNext() ([]byte, error)                 { return taken(r.SlotReader.TryNext()) }
+func (r byteReader) Take(ctx context.Context) ([]byte, error) { return taken(r.SlotReader.Take(ctx)) }
 
 func (r byteReader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
-	return slotMessage(r.SlotReader.Receive(ctx, buf))
+	return taken(r.SlotReader.Receive(ctx, buf))
 }
 
 func (r byteReader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for slot, err := range r.SlotReader.Messages(ctx) {
-			if !yield(slotMessage(slot, err)) {
+			if !yield(taken(slot, err)) {
 				return
 			}
 		}
 	}
 }
 
-// textWriter is a WriterOf that sends texts. A Commit of it publishes.
-type textWriter struct{ *WriterOf[text] }
+func (r byteReader) window(ctx context.Context, most int) ([][]byte, error) {
+	all, err := r.SlotReader.Window(ctx, most)
+	return slices.Collect(slices.Chunk(all, int(r.size))), err
+}
 
-func (w textWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
+// valueWriter has no Commit and Publish apart: its Commit publishes.
+type valueWriter[T any] struct{ *WriterOf[T] }
+
+func (w valueWriter[T]) Reserve(ctx context.Context, n int) ([]byte, error) {
 	slot, err := w.Slot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return reserved(slot[:], n, nil)
+	return reserved(bytesOf(slot), n, err)
 }
 
-func (w textWriter) TryReserve(n int) ([]byte, error) {
+func (w valueWriter[T]) TryReserve(n int) ([]byte, error) {
 	slot, err := w.TrySlot()
-	if err != nil {
-		return nil, err
-	}
-	return reserved(slot[:], n, nil)
+	return reserved(bytesOf(slot), n, err)
 }
 
-func (w textWriter) Commit(int) { w.WriterOf.Publish() }
-func (w textWriter) Discard()   {}
-func (w textWriter) Publish()   {}
+func (w valueWriter[T]) Commit(int) { w.WriterOf.Publish() }
+func (w valueWriter[T]) Discard()   {}
+func (w valueWriter[T]) Publish()   {}
 
-func (w textWriter) Send(ctx context.Context, msg []byte) error { return w.Push(ctx, textOf(msg)) }
+func (w valueWriter[T]) Send(ctx context.Context, msg []byte) error {
+	var v T
+	fill(bytesOf(&v), msg)
+	return w.Push(ctx, v)
+}
 
-func (w textWriter) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
-	all := make([]text, len(msgs))
+func (w valueWriter[T]) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
+	all := make([]T, len(msgs))
 	for i, msg := range msgs {
-		all[i] = textOf(msg)
+		fill(bytesOf(&all[i]), msg)
 	}
 	return w.PushAll(ctx, all)
 }
 
-// textReader is a ReaderOf that takes texts.
-type textReader struct{ *ReaderOf[text] }
+func (w valueWriter[T]) window(ctx context.Context, most int) ([][]byte, error) {
+	all, err := w.Window(ctx, most)
+	return bytesOfAll(all), err
+}
 
-func (r textReader) Next(ctx context.Context) ([]byte, error) {
+type valueReader[T any] struct{ *ReaderOf[T] }
+
+func (r valueReader[T]) Next(ctx context.Context) ([]byte, error) {
 	slot, err := r.ReaderOf.Next(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slotMessage(slot[:], nil)
+	return taken(bytesOf(slot), err)
 }
 
-func (r textReader) TryNext() ([]byte, error) {
+func (r valueReader[T]) TryNext() ([]byte, error) {
 	slot, err := r.ReaderOf.TryNext()
-	if err != nil {
-		return nil, err
-	}
-	return slotMessage(slot[:], nil)
+	return taken(bytesOf(slot), err)
 }
 
-func (r textReader) Take(ctx context.Context) ([]byte, error) {
+func (r valueReader[T]) Take(ctx context.Context) ([]byte, error) {
 	r.Release()
 	return r.Next(ctx)
 }
 
-func (r textReader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
+func (r valueReader[T]) Receive(ctx context.Context, buf []byte) ([]byte, error) {
 	v, err := r.Pop(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slotMessage(append(buf[:0], v[:]...), nil)
+	return taken(append(buf[:0], bytesOf(&v)...), err)
 }
 
-func (r textReader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
+func (r valueReader[T]) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return messages(ctx, r.Next, r.Release)
 }
 
-// sideOf returns what all ends share, of any.
-func sideOf(end any) *side {
-	switch end := end.(type) {
-	case *Writer:
-		return &end.side
-	case byteWriter:
-		return &end.side
-	case textWriter:
-		return &end.side
-	case *Reader:
-		return &end.side
-	case byteReader:
-		return &end.side
-	case textReader:
-		return &end.side
-	}
-	panic(fmt.Sprintf("%T is no end", end))
+func (r valueReader[T]) window(ctx context.Context, most int) ([][]byte, error) {
+	all, err := r.Window(ctx, most)
+	return bytesOfAll(all), err
 }
 
-func samplerOf(w writerEnd) *sampler {
-	switch w := w.(type) {
-	case *Writer:
-		return &w.sampler
-	case byteWriter:
-		return &w.sampler
-	case textWriter:
-		return &w.sampler
+// values takes at most n values of a loop over them.
+func (r valueReader[T]) values(ctx context.Context, n int) (all [][]byte, last error) {
+	for v, err := range r.Values(ctx) {
+		if err != nil {
+			return all, err
+		}
+		msg, _ := taken(slices.Clone(bytesOf(&v)), nil)
+		if all = append(all, msg); len(all) == n {
+			break
+		}
 	}
-	panic(fmt.Sprintf("%T is no writer", w))
+	return all, nil
+}
+
+func bytesOfAll[T any](slots []T) (all [][]byte) {
+	for i := range slots {
+		all = append(all, bytesOf(&slots[i]))
+	}
+	return all
+}
+
+// windowEnd is what ends of slots have more than those of records.
+type windowEnd interface {
+	window(ctx context.Context, most int) ([][]byte, error)
+}
+
+// itself and samplerItself return what the ends of all kinds share.
+func (s *side) itself() *side                 { return s }
+func (w *writerSide) samplerItself() *sampler { return &w.sampler }
+
+func sideOf(end any) *side { return end.(interface{ itself() *side }).itself() }
+func samplerOf(w writerEnd) *sampler {
+	return w.(interface{ samplerItself() *sampler }).samplerItself()
 }
 
 // window waits for a window of an end with slots.
-func window(end any) (err error) {
-	switch end := end.(type) {
-	case byteWriter:
-		_, err = end.Window(context.Background(), 3)
-	case textWriter:
-		_, err = end.Window(context.Background(), 3)
-	case byteReader:
-		_, err = end.Window(context.Background(), 3)
-	case textReader:
-		_, err = end.Window(context.Background(), 3)
-	}
+func window(end any) error {
+	_, err := end.(windowEnd).window(context.Background(), 3)
 	return err
 }

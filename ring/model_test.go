@@ -2,6 +2,7 @@ package ring
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -14,9 +15,11 @@ import (
 
 // queue is what a ring should be: messages in order, in four stages.
 type queue struct {
-	mem Memory
-	w   *Writer
-	r   *Reader
+	k     kind
+	mem   Memory
+	w     writerEnd
+	r     readerEnd
+	start uint64 // messages before the first of the test
 
 	staged, published [][]byte
 	held, contents    [][]byte // as the ring gave them, as they should be
@@ -25,47 +28,88 @@ type queue struct {
 }
 
 func TestRing_BehavesAsQueue(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		capacity := rapid.SampledFrom([]uint64{4096, 8192}).Draw(t, "capacity")
-		slots := rapid.SampledFrom([]uint64{0, 1, 2, 3, 8}).Draw(t, "slots")
-		q := &queue{mem: heapMemory(t, capacity, slots)}
-		q.w, q.r = writerOn(t, q.mem, WriterOptions{}), readerOn(t, q.mem, ReaderOptions{})
-		t.Repeat(map[string]func(*rapid.T){
-			"stage":       q.stage,
-			"send":        q.send,
-			"due":         q.due,
-			"publish":     func(*rapid.T) { q.w.Publish(); q.publish() },
-			"next":        q.next,
-			"take":        q.take,
-			"release":     func(*rapid.T) { q.r.Release(); q.release() },
-			"kill writer": q.killWriter,
-			"kill reader": q.killReader,
-			"end writer":  q.endWriter,
-			"":            q.check,
+	for name, k := range map[string]kind{
+		"records":               records,
+		"slots of a byte":       slotsOfBytes(1),
+		"slots of 24 bytes":     slotsOfBytes(24),
+		"values of a byte":      slotsOf[uint8](),
+		"values of 4 bytes":     slotsOf[int32](),
+		"values of 24 bytes":    slotsOf[[3]uint64](),
+		"values of 5,000 bytes": slotsOf[[5000]byte](),
+	} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) { behavesAsQueue(t, k) })
 		})
-	})
+	}
+}
+
+func behavesAsQueue(t *rapid.T, k kind) {
+	q := &queue{k: k}
+	steps := map[string]func(*rapid.T){
+		"stage":        q.stage,
+		"send":         q.send,
+		"send batch":   q.sendBatch,
+		"due":          q.due,
+		"no samples":   func(*rapid.T) { samplerOf(q.w).next += 1 << 40 }, // then calls take the fast path
+		"publish":      func(*rapid.T) { q.w.Publish(); q.publish() },
+		"drain":        q.drain,
+		"next":         q.next,
+		"take":         q.take,
+		"receive":      q.receive,
+		"messages":     q.messages,
+		"release":      func(*rapid.T) { q.r.Release(); q.release(len(q.held)) },
+		"release some": q.releaseSome,
+		"kill writer":  q.killWriter,
+		"kill reader":  q.killReader,
+		"end writer":   q.endWriter,
+		"abort writer": q.abortWriter,
+		"close reader": q.closeReader,
+		"":             q.check,
+	}
+	if k.slotSize == 0 {
+		capacity := rapid.SampledFrom([]uint64{4096, 8192}).Draw(t, "capacity")
+		q.mem = k.memory(t, capacity, rapid.SampledFrom([]uint64{0, 1, 2, 3, 8}).Draw(t, "slots"))
+	} else {
+		number := rapid.SampledFrom([]uint64{1, 2, 8, 16}).Draw(t, "number of slots")
+		q.mem = k.memory(t, number*k.slotSize, rapid.SampledFrom([]uint64{0, 1, 6, 8}).Draw(t, "most"))
+		q.start = rapid.SampledFrom([]uint64{0, 3, 1<<32 - 5, 1<<63 - 5}).Draw(t, "messages before")
+		q.mem.Header.Producer.Index.Store(q.start)
+		q.mem.Header.Consumer.Index.Store(q.start)
+		steps["write window"], steps["read window"] = q.writeWindow, q.readWindow
+	}
+	q.w, q.r = k.writerOn(t, q.mem, WriterOptions{}), k.readerOn(t, q.mem, ReaderOptions{})
+	if _, ok := q.r.(valuesEnd); ok {
+		steps["values"] = q.values
+	}
+	t.Repeat(steps)
 }
 
 // size draws sizes from everywhere, and often from where a ring is full or a
 // record ends at its edge.
 func (q *queue) size(t *rapid.T) int {
 	top := q.w.MaxMessage()
-	return rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, top), rapid.IntRange(top-20, top)).Draw(t, "size")
+	return rapid.OneOf(rapid.IntRange(0, min(top, 40)), rapid.IntRange(0, top), rapid.IntRange(max(0, top-20), top)).Draw(t, "size")
 }
 
+// message makes one that does not end with a 0.
 func (q *queue) message(n int) []byte {
 	q.made++
-	msg := bytes.Repeat([]byte{byte(q.made)}, n)
+	msg := bytes.Repeat([]byte{byte(q.made) | 1}, n)
 	copy(msg, fmt.Sprint(q.made))
 	return msg
+}
+
+func (q *queue) inFlight() uint64 {
+	return uint64(len(q.staged) + len(q.published) + len(q.held))
 }
 
 // fits says whether a message of n bytes should find room: in bytes, and in slots.
 func (q *queue) fits(n int) bool {
 	g := q.mem.Geometry
-	bytes := layout.RecordSize(uint64(n)) <= g.Capacity-(q.w.tail-q.r.index)
-	inFlight := uint64(len(q.staged) + len(q.published) + len(q.held))
-	return bytes && (g.Slots == 0 || inFlight < g.Slots)
+	if w, ok := q.w.(*Writer); ok && layout.RecordSize(uint64(n)) > g.Capacity-(w.tail-q.mem.Header.Consumer.Index.Load()) {
+		return false
+	}
+	return q.inFlight() < g.MaxMessages()
 }
 
 func (q *queue) stage(t *rapid.T) {
@@ -85,6 +129,9 @@ func (q *queue) stage(t *rapid.T) {
 	msg := q.message(rapid.IntRange(0, n).Draw(t, "kept"))
 	q.w.Commit(copy(buf, msg))
 	q.staged = append(q.staged, msg)
+	if q.k.commitPublishes {
+		q.publish()
+	}
 }
 
 func (q *queue) send(t *rapid.T) {
@@ -102,6 +149,21 @@ func (q *queue) send(t *rapid.T) {
 	q.publish() // also when it failed: nothing staged outlives a wait
 }
 
+// sendBatch sends as many of a batch as there is room for.
+func (q *queue) sendBatch(t *rapid.T) {
+	msgs := make([][]byte, rapid.IntRange(0, 9).Draw(t, "messages"))
+	for i := range msgs {
+		msgs[i] = q.message(q.size(t))
+	}
+	n, err := q.w.SendBatch(canceled, msgs)
+	wantErr(t, err, map[bool]error{true: nil, false: errWaited}[n == len(msgs)])
+	q.staged = append(q.staged, msgs[:n]...)
+	q.publish()
+	if q.inFlight() > q.mem.Geometry.MaxMessages() || n < len(msgs) && q.k.slotSize > 0 && q.fits(0) {
+		t.Fatalf("%d of %d messages were sent, %d are in flight", n, len(msgs), q.inFlight())
+	}
+}
+
 // due makes what follows due at some time, or at none.
 func (q *queue) due(t *rapid.T) {
 	at := time.Time{}
@@ -115,13 +177,64 @@ func (q *queue) publish() {
 	q.published, q.staged = append(q.published, q.staged...), nil
 }
 
+func (q *queue) drain(t *rapid.T) {
+	q.publish()
+	wantErr(t, q.w.Drain(canceled), map[bool]error{true: nil, false: errWaited}[q.inFlight() == 0])
+}
+
+// inRow is how many slots there are from a message on up to the last.
+func (q *queue) inRow(number uint64) int {
+	slots := q.mem.Geometry.Capacity / q.mem.Geometry.SlotSize
+	return int(slots - number%slots)
+}
+
+func (q *queue) writeWindow(t *rapid.T) {
+	q.publish()
+	most := rapid.IntRange(1, 20).Draw(t, "most")
+	free := int(q.mem.Geometry.MaxMessages() - q.inFlight())
+	window, err := q.w.(windowEnd).window(canceled, most)
+	if free == 0 {
+		wantErr(t, err, errWaited)
+		return
+	}
+	if want := min(most, free, q.inRow(q.start+q.released+q.inFlight())); err != nil || len(window) != want {
+		t.Fatalf("Window(%d): %d slots, %v; want %d", most, len(window), err, want)
+	}
+	for i := range window {
+		fill(window[i], nil)
+	}
+	n := rapid.IntRange(0, len(window)).Draw(t, "written")
+	for _, slot := range window[:n] {
+		msg := q.message(q.size(t))
+		fill(slot, msg)
+		q.published = append(q.published, msg)
+	}
+	q.w.(interface{ PublishN(int) }).PublishN(n)
+}
+
+func (q *queue) readWindow(t *rapid.T) {
+	most := rapid.IntRange(1, 20).Draw(t, "most")
+	there, inRow := len(q.published), q.inRow(q.start+q.released+uint64(len(q.held)))
+	window, err := q.r.(windowEnd).window(canceled, most)
+	if there > 0 && (len(window) < 1 || len(window) > min(most, there, inRow)) {
+		t.Fatalf("Window(%d): %d messages of %d, with %d slots in a row", most, len(window), there, inRow)
+	}
+	for _, slot := range window {
+		msg, _ := taken(slot, nil)
+		q.took(t, msg, err)
+	}
+	if there == 0 {
+		wantErr(t, err, errWaited)
+	}
+}
+
 func (q *queue) next(t *rapid.T) {
 	msg, err := q.r.TryNext()
 	q.took(t, msg, err)
 }
 
 func (q *queue) take(t *rapid.T) {
-	q.release()
+	q.release(len(q.held))
 	msg, err := q.r.Take(canceled)
 	if err == errWaited {
 		err = ErrEmpty
@@ -129,60 +242,127 @@ func (q *queue) take(t *rapid.T) {
 	q.took(t, msg, err)
 }
 
-func (q *queue) took(t *rapid.T, msg []byte, err error) {
+func (q *queue) receive(t *rapid.T) {
+	msg, err := q.r.Receive(canceled, nil)
+	if err == errWaited {
+		err = ErrEmpty
+	}
+	if q.took(t, msg, err) {
+		q.release(len(q.held))
+	}
+}
+
+// messages leaves a loop after some messages, the last of which stays held.
+func (q *queue) messages(t *rapid.T) {
+	most := rapid.IntRange(1, 5).Draw(t, "most")
+	for msg, err := range q.r.Messages(canceled) {
+		if err == errWaited {
+			err = ErrEmpty
+		}
+		if !q.took(t, msg, err) {
+			return
+		}
+		if most--; most == 0 {
+			return
+		}
+		q.release(len(q.held)) // when the body is done
+	}
+}
+
+// valuesEnd is a reader with a loop over copies.
+type valuesEnd interface {
+	values(ctx context.Context, n int) ([][]byte, error)
+}
+
+// values leaves a loop after some values: with those, all that was held is released.
+func (q *queue) values(t *rapid.T) {
+	most := rapid.IntRange(1, 5).Draw(t, "most")
+	all, err := q.r.(valuesEnd).values(canceled, most)
+	if want := min(most, len(q.published)); len(all) != want {
+		t.Fatalf("%d values, %v; want %d", len(all), err, want)
+	}
+	for _, msg := range all {
+		q.took(t, msg, nil)
+	}
+	if len(all) > 0 {
+		q.release(len(q.held))
+	}
+	if len(all) < most {
+		wantErr(t, err, errWaited)
+	}
+}
+
+func (q *queue) took(t *rapid.T, msg []byte, err error) bool {
 	if len(q.published) == 0 {
 		wantErr(t, err, ErrEmpty)
-		return
+		return false
 	}
 	if err != nil || !bytes.Equal(msg, q.published[0]) {
 		t.Fatalf("took %q, %v; want %q", msg, err, q.published[0])
 	}
 	q.held, q.contents = append(q.held, msg), append(q.contents, q.published[0])
 	q.published = q.published[1:]
+	return true
 }
 
-func (q *queue) release() {
-	q.released += uint64(len(q.held))
-	q.held, q.contents = nil, nil
+// release is that of the oldest n.
+func (q *queue) release(n int) {
+	q.released += uint64(n)
+	q.held, q.contents = q.held[n:], q.contents[n:]
+}
+
+func (q *queue) releaseSome(t *rapid.T) {
+	n := rapid.IntRange(0, len(q.held)).Draw(t, "released")
+	q.r.ReleaseN(n)
+	q.release(n)
 }
 
 // killWriter starts a successor without a word of goodbye: what was staged is
 // gone, as it is after a kill -9.
 func (q *queue) killWriter(t *rapid.T) {
 	q.staged = nil
-	q.w = writerOn(t, q.mem, WriterOptions{})
+	q.w = q.k.writerOn(t, q.mem, WriterOptions{})
 }
 
 // endWriter closes in good order, and the next producer comes.
 func (q *queue) endWriter(t *rapid.T) {
-	if err := q.w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	wantErr(t, q.w.Close(), nil)
 	q.publish()
-	q.w = writerOn(t, q.mem, WriterOptions{})
+	q.killWriter(t)
+}
+
+func (q *queue) abortWriter(t *rapid.T) {
+	wantErr(t, q.w.Abort(), nil)
+	q.killWriter(t)
 }
 
 // killReader gives what was held to a successor.
 func (q *queue) killReader(t *rapid.T) {
 	q.published = slices.Concat(q.contents, q.published)
 	q.held, q.contents = nil, nil
-	q.r = readerOn(t, q.mem, ReaderOptions{})
+	q.r = q.k.readerOn(t, q.mem, ReaderOptions{})
+}
+
+func (q *queue) closeReader(t *rapid.T) {
+	wantErr(t, q.r.Close(), nil)
+	q.killReader(t)
 }
 
 // check holds after every step.
 func (q *queue) check(t *rapid.T) {
-	p, c := &q.mem.Header.Producer, &q.mem.Header.Consumer
-	if c.Count.Load() != q.released {
-		t.Fatalf("consumedCount %d, want %d", c.Count.Load(), q.released)
+	h := q.mem.Header
+	if n := h.Count(layout.Consumer) - q.start; n != q.released {
+		t.Fatalf("consumedCount %d, want %d", n, q.released)
 	}
-	if depth := p.Count.Load() - c.Count.Load(); depth != uint64(len(q.published)+len(q.held)) {
-		t.Fatalf("queueDepth %d, want %d published and %d held", depth, len(q.published), len(q.held))
+	depth := h.Count(layout.Producer) - h.Count(layout.Consumer)
+	if want := uint64(len(q.published) + len(q.held)); depth != want || q.w.Unread() != want || q.r.Held() != len(q.held) {
+		t.Fatalf("queueDepth %d, the Writer says %d, the Reader holds %d; want %d published and %d held", depth, q.w.Unread(), q.r.Held(), len(q.published), len(q.held))
 	}
-	if used := p.Index.Load() - c.Index.Load(); used > q.mem.Geometry.Capacity || used%8 != 0 {
+	if used := h.Producer.Index.Load() - h.Consumer.Index.Load(); used > q.mem.Geometry.Capacity || q.k.slotSize == 0 && used%8 != 0 {
 		t.Fatalf("%d bytes used of %d", used, q.mem.Geometry.Capacity)
 	}
 	// Redelivered messages are counted once.
-	if l, r := q.mem.Header.Latency.Count.Load(), q.mem.Header.Response.Count.Load(); r > l || l > q.released {
+	if l, r := h.Latency.Count.Load(), h.Response.Count.Load(); r > l || l > q.released {
 		t.Fatalf("%d latencies and %d response times of %d messages", l, r, q.released)
 	}
 	for i, msg := range q.held { // ring memory, the caller's until Release

@@ -34,6 +34,13 @@ func readerOn(t failer, mem Memory, opt ReaderOptions) *Reader {
 	return r
 }
 
+// valuePair is both ends of a ring with that many slots for numbers, on plain memory.
+func valuePair(t failer, slots uint64, w WriterOptions, r ReaderOptions) (*WriterOf[uint64], *ReaderOf[uint64], Memory) {
+	t.Helper()
+	we, re, mem := slotsOf[uint64]().pair(t, 0, slots, w, r)
+	return we.(valueWriter[uint64]).WriterOf, re.(valueReader[uint64]).ReaderOf, mem
+}
+
 // send sends strings, and the test fails where there is no room for one.
 func send(t failer, w writerEnd, msgs ...string) {
 	t.Helper()

@@ -259,6 +259,50 @@ func TestSamples_EveryWayToTake_CountedOnce(t *testing.T) {
 	})
 }
 
+// Windows of any size have one sample each at most, which stands for all messages since the one
+// before it: the histograms count every message, and have the times of a backlog.
+func TestSamples_Windows_Backlog(t *testing.T) {
+	const messages = 1 << 16
+	all := testenv.LongAgo()
+	for _, most := range []int{1, 7, 64, 1000} {
+		for _, queued := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d at a time, queued %v", most, queued), func(t *testing.T) {
+				w, r, mem := valuePair(t, messages, WriterOptions{}, ReaderOptions{})
+				now := time.Now()
+				var times []time.Duration
+				take := func() {
+					for r.Released() < w.Published() {
+						_, err := r.Window(canceled, 4*most) // with several samples in it
+						wantErr(t, err, nil)
+						r.Release()
+					}
+				}
+				for sent := 0; sent < messages; {
+					window, err := w.Window(canceled, min(most, messages-sent))
+					wantErr(t, err, nil)
+					var ago time.Duration
+					for range window { // due one after the other
+						ago = all - all*time.Duration(sent)/messages
+						times = append(times, ago)
+						sent++
+					}
+					w.SetDue(now.Add(-ago))
+					w.PublishN(len(window))
+					if !queued && w.Unread() >= uint64(3*most) {
+						take()
+					}
+				}
+				take()
+				wantErr(t, r.Close(), nil)
+				wantTimes(t, "response", &mem.Header.Response, times, 0.05)
+				if n := mem.Header.Latency.Count.Load(); n < messages*95/100 || n > messages {
+					t.Errorf("%d of %d latencies", n, messages)
+				}
+			})
+		}
+	}
+}
+
 // What a Reader holds when it is killed, or closed, is delivered again and counted by the next one.
 func TestSamples_Redelivered_CountedOnce(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {

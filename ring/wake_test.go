@@ -166,10 +166,10 @@ func TestSlots_PeerWithoutBarrier_FullFences(t *testing.T) {
 	const full = uint64(layout.FenceFull)
 	for _, c := range []struct {
 		name string
-		wait func(w *WriterOf[text], r *ReaderOf[text], mem Memory) (flag **layout.Uint64)
+		wait func(w *WriterOf[uint64], r *ReaderOf[uint64], mem Memory) (flag **layout.Uint64)
 	}{
-		{"waits for room", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
-			wantErr(t, w.Push(canceled, text{1}), nil)
+		{"waits for room", func(w *WriterOf[uint64], r *ReaderOf[uint64], mem Memory) **layout.Uint64 {
+			wantErr(t, w.Push(canceled, 1), nil)
 			mem.Header.ConsumerStats.Fence.Store(full)
 			waiting := testenv.Background(func() error { _, err := w.Slot(context.Background()); return err })
 			asleep(t, mem.Header, layout.Producer, 1)
@@ -178,36 +178,36 @@ func TestSlots_PeerWithoutBarrier_FullFences(t *testing.T) {
 			wantErr(t, waiting(), nil)
 			return &w.flag
 		}},
-		{"drains", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
-			wantErr(t, w.Push(canceled, text{1}), nil)
+		{"drains", func(w *WriterOf[uint64], r *ReaderOf[uint64], mem Memory) **layout.Uint64 {
+			wantErr(t, w.Push(canceled, 1), nil)
 			mem.Header.ConsumerStats.Fence.Store(full)
 			wantErr(t, w.Drain(canceled), errWaited)
 			return &w.flag
 		}},
-		{"wakes the Reader", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
+		{"wakes the Reader", func(w *WriterOf[uint64], r *ReaderOf[uint64], mem Memory) **layout.Uint64 {
 			mem.Header.ConsumerStats.Fence.Store(full)
 			mem.Header.ConsumerSleep.Flag.Store(7)
-			wantErr(t, w.Push(canceled, text{1}), nil)
+			wantErr(t, w.Push(canceled, 1), nil)
 			return &w.flag
 		}},
-		{"waits for a message", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
+		{"waits for a message", func(w *WriterOf[uint64], r *ReaderOf[uint64], mem Memory) **layout.Uint64 {
 			mem.Header.ProducerStats.Fence.Store(full)
 			_, err := r.Next(canceled)
 			wantErr(t, err, errWaited)
 			return &r.flag
 		}},
-		{"wakes the Writer", func(w *WriterOf[text], r *ReaderOf[text], mem Memory) **layout.Uint64 {
+		{"wakes the Writer", func(w *WriterOf[uint64], r *ReaderOf[uint64], mem Memory) **layout.Uint64 {
 			mem.Header.ProducerStats.Fence.Store(full)
 			mem.Header.ProducerSleep.Flag.Store(7)
-			wantErr(t, w.Push(canceled, text{1}), nil)
+			wantErr(t, w.Push(canceled, 1), nil)
 			_, err := r.TryPop()
 			wantErr(t, err, nil)
 			return &r.flag
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, r, mem := typedSlots.pair(t, 0, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
-			if flag := c.wait(w.(textWriter).WriterOf, r.(textReader).ReaderOf, mem); *flag != alwaysSet {
+			w, r, mem := valuePair(t, 1, WriterOptions{Spin: SpinNever}, ReaderOptions{Spin: SpinNever})
+			if flag := c.wait(w, r, mem); *flag != alwaysSet {
 				t.Error("publishes without a full fence")
 			}
 		})
