@@ -144,8 +144,10 @@ verified() {
 
 # word FILE OFFSET
 word() { od -An -t u8 -j "$2" -N 8 "/dev/shm/sluice.$1" | tr -d ' '; }
-produced() { word "$1" 0x108; }
-consumed() { word "$1" 0x188; }
+# The count of a role whose cursor is there; with fixed slots it is the index.
+count() { if [ "$(word "$1" 0x40)" = 0 ]; then word "$1" $(($2 + 8)); else word "$1" "$2"; fi; }
+produced() { count "$1" 0x100; }
+consumed() { count "$1" 0x180; }
 
 # header NAME SIDE FIELD, as docs/layout.md has them.
 header() {
