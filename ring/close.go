@@ -161,9 +161,7 @@ func (w *Writer) close(abort bool) error {
 			c.addSlices(w.data, at, uint64(w.reserved))
 		}
 	}
-	errs := c.leave(func(h *layout.Header) bool {
-		return !(w.keepEnd && endpoint.EndUnreported(h)) && !endpoint.Died(&h.ConsumerStats)
-	})
+	errs := c.leave(w.mayRemove)
 	if c.private {
 		runtime.AddCleanup(w, unmapSegment, w.segment)
 	}
@@ -212,12 +210,7 @@ func (r *Reader) Close() error {
 			return nil
 		})
 	}
-	errs := c.leave(func(h *layout.Header) bool {
-		if c.ends != nil {
-			return !c.ends.Pending()
-		}
-		return !endpoint.EndPending(h)
-	})
+	errs := c.leave(c.endTold)
 	if c.private {
 		runtime.AddCleanup(r, unmapSegment, r.segment)
 	}
@@ -320,6 +313,21 @@ func (c *closing) joined(errs []error) error {
 		return errors.Join(errs...)
 	}
 	return shm.InSegment(endpoint.OpClose, c.seg.Name(), errs...)
+}
+
+// mayRemove reports whether a producer that leaves may remove the file, given that nobody is left
+// in it and it is drained.
+func (w *writerSide) mayRemove(h *layout.Header) bool {
+	return !(w.keepEnd && endpoint.EndUnreported(h)) && !endpoint.Died(&h.ConsumerStats)
+}
+
+// endTold reports whether a consumer that leaves may remove the file: it was told every end that
+// was not complete.
+func (c *closing) endTold(h *layout.Header) bool {
+	if c.ends != nil {
+		return !c.ends.Pending()
+	}
+	return !endpoint.EndPending(h)
 }
 
 // recoverPosition makes the header what a successor of a killed side would make it: the call that

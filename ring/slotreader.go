@@ -326,12 +326,7 @@ func (r *slotReader) Close() error {
 		}
 		return nil
 	})
-	errs := c.leave(func(h *layout.Header) bool {
-		if c.ends != nil {
-			return !c.ends.Pending()
-		}
-		return !endpoint.EndPending(h)
-	})
+	errs := c.leave(c.endTold)
 	if c.private {
 		runtime.AddCleanup(r, unmapSegment, r.segment)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"sluice/internal/endpoint"
-	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -42,10 +41,10 @@ var alwaysSet = func() *layout.Uint64 { u := new(layout.Uint64); u.Store(1); ret
 //
 // This is a fast path, as publish and slotReader.arrived and release are. They have no gate to pass
 // (package gate), so Close can never know that no call is under way, and takes the memory away from
-// all of them (leaveSlots). Each takes its slow path as a parameter, because the compiler gives the
-// call of a parameter a lower cost than that of a known function. Only so do they, and the methods
-// that call them, inline into the loop of the caller, where nothing is left of the parameter;
-// inline_test.go checks that.
+// all of them (closing.leave). Each takes its slow path as a parameter, because the compiler gives
+// the call of a parameter a lower cost than that of a known function. Only so do they, and the
+// methods that call them, inline into the loop of the caller, where nothing is left of the
+// parameter; machinecode_test.go checks that.
 func (w *slotWriter) room(ctx context.Context, slow func(*slotWriter, context.Context) error) error {
 	if w.pos < w.stop.Load() {
 		return nil
@@ -428,13 +427,9 @@ func (w *slotWriter) close(abort bool) error {
 			err = shm.Guard(func() error { w.publishStaged(); return nil })
 		}
 	}
-	errs := c.leave(func(h *layout.Header) bool {
-		return !(w.keepEnd && endpoint.EndUnreported(h)) && !endpoint.Died(&h.ConsumerStats)
-	})
+	errs := c.leave(w.mayRemove)
 	if c.private {
 		runtime.AddCleanup(w, unmapSegment, w.segment)
 	}
 	return c.joined(append(errs, err))
 }
-
-var _ sleep.Condition = freeSlot{}
