@@ -13,14 +13,14 @@ type Histogram struct {
 	Count   uint64
 	Sum     uint64 // ns, weighted like Count; it wraps around as the header's does
 	Max     time.Duration
-	Buckets [layout.LatencyBuckets]uint64
+	Buckets []uint64 // layout.LatencyBuckets of them; none without a message. Copies share them
 }
 
 func readHistogram(h *layout.Histogram) Histogram {
 	if h.Count.Load() == 0 { // as without a schedule: there are 656 buckets
 		return Histogram{}
 	}
-	out := Histogram{Sum: h.Sum.Load(), Max: time.Duration(h.Max.Load())}
+	out := Histogram{Sum: h.Sum.Load(), Max: time.Duration(h.Max.Load()), Buckets: make([]uint64, layout.LatencyBuckets)}
 	for i := range out.Buckets {
 		out.Buckets[i] = h.Buckets[i].Load()
 		out.Count += out.Buckets[i]
@@ -34,9 +34,12 @@ func (h *Histogram) Since(before *Histogram) Histogram {
 	if h.Count == before.Count {
 		return Histogram{}
 	}
-	out := Histogram{Sum: h.Sum - before.Sum} // right across a wrap, too
+	out := Histogram{Sum: h.Sum - before.Sum, Buckets: make([]uint64, len(h.Buckets))} // the sum is right across a wrap, too
 	for i, n := range h.Buckets {
-		d := n - min(before.Buckets[i], n)
+		d := n
+		if len(before.Buckets) > 0 {
+			d -= min(before.Buckets[i], n)
+		}
 		out.Buckets[i] = d
 		out.Count += d
 		if d > 0 {

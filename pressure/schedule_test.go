@@ -102,7 +102,7 @@ func TestWhole_PauseOfTheConsumer_OpenLoop(t *testing.T) {
 		second(1000, 1000, func() {})
 		second(1000, 1000, func() { // the producer ends
 			s.Schedule.InForce, s.Schedule.Holder, s.Schedule.Unsent = false, 0, 0
-			s.Response.Buckets[0] = 1
+			s.Response.add(0)
 		})
 		i, v := trend.Whole(layout.Producer)
 		if v.Cause != CauseStopped || v.Kind != ConsumerBound || v.MostWaiting != 992 || v.Missed != 0 || v.NotSent != rest || v.Waiting != 0 || !v.Scheduled {
@@ -117,8 +117,7 @@ func TestWhole_PauseOfTheConsumer_OpenLoop(t *testing.T) {
 func TestLatenessExplains(t *testing.T) {
 	of := func(times ...time.Duration) (h Histogram) {
 		for _, d := range times {
-			h.Buckets[layout.LatencyBucket(uint64(d))]++
-			h.Count, h.Max = h.Count+1, max(h.Max, d)
+			h.add(d)
 		}
 		return h
 	}

@@ -2,6 +2,7 @@ package pressure
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -258,5 +259,26 @@ func TestTrend_TwoSnapshots(t *testing.T) {
 	trend.Add(quiet)
 	if _, v := trend.Add(busy); v.Kind != Growing {
 		t.Errorf("%+v", v)
+	}
+}
+
+// Each side keeps a Trend for as long as it runs, also when nothing happens: a snapshot then costs
+// what its counters are, and not its three histograms.
+func TestTrend_NothingHappens_LittleMemory(t *testing.T) {
+	h := new(layout.Header)
+	var trend Trend
+	add := func(second int) { trend.Add(Read(h, oneRing, LiveRoles{}, uint64(second)*uint64(time.Second))) }
+	const seconds, most = 100, 8 << 10 // bytes a second
+	for second := range 10 {
+		add(second)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for second := range seconds {
+		add(10 + second)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / seconds; each > most {
+		t.Errorf("%d bytes for each snapshot, want %d at most", each, most)
 	}
 }

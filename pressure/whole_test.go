@@ -257,9 +257,7 @@ func judgeRun(r layout.Role, first func(s *Snapshot), chapters ...func(s *Snapsh
 
 // addLatency adds a sample of a message that waited that long.
 func addLatency(s *Snapshot, d time.Duration) {
-	s.Latency.Count++
-	s.Latency.Buckets[layout.LatencyBucket(uint64(d))]++
-	s.Latency.Max = max(s.Latency.Max, d)
+	s.Latency.add(d)
 }
 
 func TestWhole_Verdict(t *testing.T) {

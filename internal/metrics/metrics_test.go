@@ -135,8 +135,8 @@ func TestSample_HasTheKeysOfTheContract(t *testing.T) {
 func TestSample_WritesWhatIsKnown(t *testing.T) {
 	s := moving(func(s *Sample) {
 		s.Run = &pressure.Interval{Elapsed: 3 * time.Second, DepthBefore: 2, Produced: 30}
-		s.Interval.Latency.Count, s.Interval.Latency.Max = 1, 1200
-		s.Interval.Latency.Buckets[len(s.Interval.Latency.Buckets)-1] = 1 // longer than any, and no longer than Max
+		s.Interval.Latency = pressure.Histogram{Count: 1, Max: 1200, Buckets: make([]uint64, layout.LatencyBuckets)}
+		s.Interval.Latency.Buckets[layout.LatencyBuckets-1] = 1 // longer than any, and no longer than Max
 	})
 	text, keys := encode(t, s)
 	for key, want := range map[string]any{
@@ -227,7 +227,8 @@ func TestSample_OfTheSlots(t *testing.T) {
 // Where only one of the two was measured, nothing is known of what explains the other.
 func TestSample_LatenessExplains(t *testing.T) {
 	took := func(d time.Duration) (h pressure.Histogram) {
-		h.Buckets[layout.LatencyBucket(uint64(d))], h.Count, h.Max = 1, 1, d
+		h = pressure.Histogram{Count: 1, Max: d, Buckets: make([]uint64, layout.LatencyBuckets)}
+		h.Buckets[layout.LatencyBucket(uint64(d))] = 1
 		return h
 	}
 	for _, c := range []struct {

@@ -19,12 +19,14 @@ func histogram(desc *prometheus.Desc, name, mode string, h *pressure.Histogram) 
 	buckets := make(map[float64]uint64, lastBound-firstBound+1)
 	var total uint64
 	bound := firstBound
-	for i, n := range h.Buckets {
+	for i := range layout.LatencyBuckets {
 		if low, _ := layout.LatencyBounds(i); low == 1<<bound && bound <= lastBound {
 			buckets[seconds(low-1)] = total
 			bound++
 		}
-		total = saturatingAdd(total, n)
+		if i < len(h.Buckets) { // there are none without a message
+			total = saturatingAdd(total, h.Buckets[i])
+		}
 	}
 	return prometheus.MustNewConstHistogram(desc, total, seconds(h.Sum), buckets, name, mode)
 }

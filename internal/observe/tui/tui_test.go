@@ -170,7 +170,7 @@ func TestScreen_CurvesHaveTimeScale(t *testing.T) {
 // too.
 func TestScreen_Schedule_TwoTimes(t *testing.T) {
 	took := func(d time.Duration) pressure.Histogram {
-		h := pressure.Histogram{Count: 1, Sum: uint64(d), Max: d}
+		h := pressure.Histogram{Count: 1, Sum: uint64(d), Max: d, Buckets: make([]uint64, layout.LatencyBuckets)}
 		h.Buckets[layout.LatencyBucket(uint64(d))] = 1
 		return h
 	}
