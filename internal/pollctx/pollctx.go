@@ -4,6 +4,7 @@ package pollctx
 
 import (
 	"context"
+	"math"
 	"os"
 	"time"
 
@@ -37,7 +38,7 @@ func New(ctx context.Context) (*Poller, error) {
 func (p *Poller) Wait(fd int, events int16, grace time.Duration) error {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: int32(p.stop.Fd()), Events: unix.POLLIN}}
 	for {
-		left, stopping := int(liveness.Every.Milliseconds()), p.ctx.Err() != nil
+		left, stopping := maxPoll(), p.ctx.Err() != nil
 		if stopping {
 			if p.doneSince.IsZero() {
 				p.doneSince = time.Now()
@@ -56,6 +57,12 @@ func (p *Poller) Wait(fd int, events int16, grace time.Duration) error {
 		}
 		liveness.Beat()
 	}
+}
+
+// maxPoll returns the longest that a poll may take, ms. Without a watchdog that is 24 days: what is
+// waited for wakes it, and so does the end of the context.
+func maxPoll() int {
+	return int(min(liveness.Bound(math.MaxInt64).Milliseconds(), math.MaxInt32))
 }
 
 // Retry calls open every 20 ms until it returns an error other than retryOn, or the context is

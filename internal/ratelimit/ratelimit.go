@@ -89,9 +89,10 @@ func Work(ctx context.Context, d time.Duration) {
 
 // Sleep sleeps for d, or less when ctx is done. It calls liveness.Beat for the watchdog.
 func Sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(min(d, liveness.Every))
+	until := time.Now().Add(d) // not later than the timer: one that fires a little early would need a second one
+	t := time.NewTimer(liveness.Bound(d))
 	defer t.Stop()
-	for until := time.Now().Add(d); ; t.Reset(min(time.Until(until), liveness.Every)) {
+	for ; ; t.Reset(liveness.Bound(time.Until(until))) {
 		select {
 		case <-ctx.Done():
 			return

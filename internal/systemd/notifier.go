@@ -11,6 +11,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"sluice/internal/liveness"
 	"sluice/internal/report"
 	"sluice/layout"
 	"sluice/pressure"
@@ -45,6 +46,7 @@ func New(ctx context.Context, role layout.Role, status string) *Notifier {
 	}
 	n := &Notifier{role: role, detached: make(chan struct{}), stoppingSent: make(chan struct{})}
 	n.watchdog.limit, _ = daemon.SdWatchdogEnabled(false) // after an error there is no watchdog
+	liveness.Watch(n.watchdog.limit > 0)
 	send("STATUS=" + status)
 	n.cancelStopping = context.AfterFunc(ctx, func() {
 		defer close(n.stoppingSent)

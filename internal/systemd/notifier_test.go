@@ -139,6 +139,19 @@ func TestNotifier_SegmentGone_NoStatus(t *testing.T) {
 	n.Detach()
 }
 
+// The loop only beats where a watchdog looks for it.
+func TestNew_Watchdog_LoopBeats(t *testing.T) {
+	listening(t)
+	defer liveness.Watch(false)
+	for limit, want := range map[string]time.Duration{"": time.Hour, "40000": liveness.Every} {
+		t.Setenv("WATCHDOG_USEC", limit)
+		New(t.Context(), layout.Producer, "")
+		if got := liveness.Bound(time.Hour); got != want {
+			t.Errorf("WATCHDOG_USEC=%s: %v of a wait of an hour without a beat, want %v", limit, got, want)
+		}
+	}
+}
+
 func TestWatchdog_FedByLoopOnly(t *testing.T) {
 	s := segment(t)
 	h := s.Header()
