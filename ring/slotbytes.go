@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -134,14 +135,17 @@ func (w *SlotWriter) Send(ctx context.Context, msg []byte) error {
 	copy(buf, msg)
 	w.staged++
 	w.publishStaged()
+	pos := w.pos
 	w.gate.Leave()
-	return nil
+	return w.outcome(pos)
 }
 
 // SendBatch copies all msgs into slots and publishes them together, or earlier in parts when they
-// do not fit at once. It returns how many were accepted before an error; those are published.
+// do not fit at once. It returns how many were accepted before an error; those are published, and
+// no others.
 func (w *SlotWriter) SendBatch(ctx context.Context, msgs [][]byte) (n int, err error) {
 	w.gate.Enter()
+	first := w.tail()
 	for _, msg := range msgs {
 		var buf []byte
 		if buf, err = w.next(ctx, len(msg), true); err != nil {
@@ -157,7 +161,15 @@ func (w *SlotWriter) SendBatch(ctx context.Context, msgs [][]byte) (n int, err e
 	case w.staged > 0:
 		w.publishStaged()
 	}
-	return n, w.endCall(ctx, err)
+	err = w.endCall(ctx, err)
+	if n > 0 && w.gate.Closed() { // an Abort has dropped what was staged, say
+		n = min(n, int(max(0, int64(w.finalCount(0)-first))))
+		if n == len(msgs) {
+			return n, nil
+		}
+		err = cmp.Or(err, ErrClosed)
+	}
+	return n, err
 }
 
 // Window publishes what is staged, and returns free slots that lie in a row, one after the other:

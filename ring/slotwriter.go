@@ -66,6 +66,22 @@ func (w *slotWriter) publish(pos uint64, slow func(*slotWriter)) {
 	slow(w)
 }
 
+// pushed publishes message pos, which is written, and for which the fast path of room has found a
+// free slot: there is no other reason to leave the fast path then but Close.
+//
+// Close sets stop to 0, lets all processors pass a fence, and then takes the memory away, each in
+// this order; here the store of Index comes before the load of stop. So if that is not 0, the store
+// was performed before the memory was taken away, and the message is published. Else it was before
+// or after that, which Close knows.
+func (w *slotWriter) pushed(slow func(*slotWriter) error) error {
+	w.pos++
+	w.own.StoreRelease(w.pos)
+	if w.stop.Load() != 0 && w.flag.Load() == 0 {
+		return nil
+	}
+	return slow(w)
+}
+
 // init makes w the end of the ring in mem.
 func (w *slotWriter) init(mem Memory, opt WriterOptions) error {
 	if err := opt.check(); err != nil {
@@ -272,6 +288,47 @@ func publishSlow(w *slotWriter) {
 	w.gate.Leave()
 }
 
+// pushedSlow is the slow path of pushed, which has stored Index.
+func pushedSlow(w *slotWriter) error {
+	w.gate.Enter()
+	if !w.gate.Closed() {
+		w.store()
+		w.setStop()
+	}
+	w.gate.Leave()
+	return w.outcome(w.pos)
+}
+
+// pushOne is pushed where the fast path of room has not found the slot: it publishes a sample too,
+// if one is due.
+func (w *slotWriter) pushOne() error {
+	w.gate.Enter()
+	if w.gate.Closed() {
+		w.gate.Leave()
+		w.forget()
+		return ErrClosed
+	}
+	w.pos++
+	w.store()
+	w.setStop()
+	w.gate.Leave()
+	return w.outcome(w.pos)
+}
+
+// outcome returns the error of a call that has published the messages up to pos, once it has left
+// the gate: ErrClosed if there was a Close before they had reached the memory that the Reader
+// shares. Close waits for the call, but not for ever.
+func (w *slotWriter) outcome(pos uint64) error {
+	if !w.gate.Closed() { // loaded after the store of Index: see pushed
+		return nil
+	}
+	w.forget()
+	if int64(w.finalCount(0)-pos) >= 0 {
+		return nil
+	}
+	return ErrClosed
+}
+
 // store stores Index, with a sample if one is due, and wakes a Reader that sleeps. Close calls it
 // too, when the caller may have found the end closed, and be in forget.
 func (w *slotWriter) store() {
@@ -326,15 +383,15 @@ func (w *slotWriter) window(ctx context.Context, most int) (n uint64, err error)
 	return n, nil
 }
 
-// publishN publishes the first n slots of a window, and reports whether it did: not when the end is
-// closed.
-func (w *slotWriter) publishN(n int) bool {
+// publishN publishes the first n slots of a window. It returns ErrClosed if it did not, because the
+// end is closed.
+func (w *slotWriter) publishN(n int) error {
 	w.gate.Enter()
 	switch {
 	case w.gate.Closed():
 		w.gate.Leave()
 		w.forget()
-		return false
+		return ErrClosed
 	case n < 0 || uint64(n) > w.limit-w.tail():
 		w.gate.Leave()
 		panic(fmt.Sprintf("ring: PublishN(%d) with %d free slots", n, w.limit-w.tail()))
@@ -342,8 +399,9 @@ func (w *slotWriter) publishN(n int) bool {
 		w.pos += uint64(n) // beyond stop perhaps, which then sends the next call to the slow path
 		w.store()
 	}
+	pos := w.pos // Close may move it, once it has not to wait any more
 	w.gate.Leave()
-	return true
+	return w.outcome(pos)
 }
 
 // freeSlot is the condition of a Writer that waits for a slot.
@@ -396,8 +454,9 @@ func (w *slotWriter) Drain(ctx context.Context) error {
 //
 // Any goroutine may call it, at any time, and several at once: the first closes, and the others
 // wait for it and return nil. A call that waits returns ErrClosed, and so does every later one;
-// Publish does nothing then. A Push that is under way may return nil although its message is lost:
-// Published says how many were published. Slots stay readable and writable until the next call for
+// Publish does nothing then. A call that sends, and is under way, returns what was sent exactly;
+// it may wait for Close to end, to know. Publish and PublishN have no error to return: Published
+// says how many messages were published. Slots stay readable and writable until the next call for
 // one, or until the Writer is no longer reachable; their content is unspecified, and what is
 // written there is discarded.
 //

@@ -64,23 +64,29 @@ func (w *WriterOf[T]) Publish() { w.publish(w.pos+1, publishSlow) }
 
 // Push publishes a copy of v. It waits and fails as Slot does; on failure v was not sent.
 func (w *WriterOf[T]) Push(ctx context.Context, v T) error {
-	if err := w.room(ctx, roomSlow); err != nil {
+	if w.pos < w.stop.Load() {
+		*valueAt[T](&w.slotMemory, w.pos) = v
+		return w.pushed(pushedSlow)
+	}
+	if err := roomSlow(&w.slotWriter, ctx); err != nil {
 		return err
 	}
 	*valueAt[T](&w.slotMemory, w.pos) = v
-	w.publish(w.pos+1, publishSlow)
-	return nil
+	return w.pushOne()
 }
 
 // TryPush is Push that never waits and gives up no message: ErrFull, which counts nothing, when
 // there is no room now.
 func (w *WriterOf[T]) TryPush(v T) error {
-	if err := w.room(background, tryRoom); err != nil {
+	if w.pos < w.stop.Load() {
+		*valueAt[T](&w.slotMemory, w.pos) = v
+		return w.pushed(pushedSlow)
+	}
+	if err := tryRoom(&w.slotWriter, background); err != nil {
 		return err
 	}
 	*valueAt[T](&w.slotMemory, w.pos) = v
-	w.publish(w.pos+1, publishSlow)
-	return nil
+	return w.pushOne()
 }
 
 // PushAll publishes copies of all vs, as many at a time as there is room for. It returns how many
@@ -93,8 +99,8 @@ func (w *WriterOf[T]) PushAll(ctx context.Context, vs []T) (int, error) {
 			return sent, err
 		}
 		copy(window, vs[sent:])
-		if !w.publishN(len(window)) {
-			return sent, ErrClosed
+		if err := w.publishN(len(window)); err != nil {
+			return sent, err
 		}
 		sent += len(window)
 	}
