@@ -222,7 +222,7 @@ var runtimeCalls = []int{
 
 // callNames names the calls by which a side leaves, and that come with it.
 var callNames = map[int]string{
-	unix.SYS_FCNTL: "fcntl", unix.SYS_CLOSE: "close", unix.SYS_FSTAT: "fstat", unix.SYS_NEWFSTATAT: "newfstatat", unix.SYS_UNLINKAT: "unlinkat",
+	unix.SYS_FCNTL: "fcntl", unix.SYS_CLOSE: "close", unix.SYS_CLOSE_RANGE: "close_range", unix.SYS_FSTAT: "fstat", unix.SYS_NEWFSTATAT: "newfstatat", unix.SYS_UNLINKAT: "unlinkat",
 	unix.SYS_MUNMAP: "munmap", unix.SYS_READ: "read", unix.SYS_WRITE: "write", unix.SYS_MEMBARRIER: "membarrier", unix.SYS_EXIT_GROUP: "exit_group",
 	unix.SYS_SENDMSG: "sendmsg", unix.SYS_RECVMSG: "recvmsg", unix.SYS_RECVFROM: "recvfrom", unix.SYS_CONNECT: "connect", unix.SYS_SOCKET: "socket",
 	unix.SYS_TIMERFD_SETTIME: "timerfd_settime", unix.SYS_TIMERFD_CREATE: "timerfd_create", unix.SYS_GETSOCKOPT: "getsockopt", unix.SYS_OPENAT: "openat",

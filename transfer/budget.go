@@ -46,7 +46,9 @@ func (b *fdBudget) take() error {
 	return nil
 }
 
-func (b *fdBudget) give() { b.held.Add(-1) }
+func (b *fdBudget) give() { b.giveN(1) }
+
+func (b *fdBudget) giveN(n int) { b.held.Add(-int64(n)) }
 
 // memBudget counts the bytes that a Sender takes for messages: buffers in flight, free
 // ones that are kept for reuse, and what waits in ordinary memory. Any goroutine may use it.

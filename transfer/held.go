@@ -44,6 +44,7 @@ type heldBuffers struct {
 	messages int // in queue
 	retired  []retiredMapping
 	memory   bufpool
+	files    []int // descriptors of what was copied out of a packet: see closeFiles
 }
 
 // retiredMapping is a mapping whose buffer is gone, and that messages may still point into.
@@ -100,6 +101,16 @@ func (h *heldBuffers) free(b *inBuffer) {
 // retire takes over a mapping that the buffers up to number load may be in.
 func (h *heldBuffers) retire(mem mmap.MMap, load uint64) {
 	h.retired = append(h.retired, retiredMapping{mem, load})
+}
+
+// closeFiles closes what was copied and no more used. It is called when a packet is used up, so
+// that its descriptors go together, and before something is released: the Sender then counts the
+// memory of that as free.
+func (h *heldBuffers) closeFiles() {
+	if len(h.files) > 0 {
+		closeAll(h.files)
+		h.files = h.files[:0]
+	}
 }
 
 // unmapBefore unmaps what only buffers before number load can be in.

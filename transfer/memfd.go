@@ -87,6 +87,25 @@ func fill(fd int, p []byte) error {
 // checkFile verifies that the file is a memfd with those seals and of that size.
 // After it, nobody can make these two untrue.
 func checkFile(fd int, size uint64, seals int) error {
+	if err := checkSeals(fd, seals); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if uint64(st.Size) != size {
+		return wrongSize(size)
+	}
+	return nil
+}
+
+func wrongSize(want uint64) error {
+	return fmt.Errorf("%w: a buffer is not as large as its packet says, %d bytes", layout.ErrCorrupt, want)
+}
+
+// checkSeals verifies that the file is a memfd with those seals.
+func checkSeals(fd, seals int) error {
 	got, err := sealsOf(fd)
 	none := errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF) // no memfd: see probeReceive
 	if err != nil && !none {
@@ -94,13 +113,6 @@ func checkFile(fd int, size uint64, seals int) error {
 	}
 	if none || got&seals != seals {
 		return fmt.Errorf("%w: a buffer came without its seals (%#x, want %#x)", layout.ErrCorrupt, max(got, 0), seals)
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return os.NewSyscallError("fstat", err)
-	}
-	if uint64(st.Size) != size {
-		return fmt.Errorf("%w: a buffer has %d bytes, its packet says %d", layout.ErrCorrupt, st.Size, size)
 	}
 	return nil
 }
@@ -110,23 +122,43 @@ func sealsOf(fd int) (int, error) {
 	return seals, os.NewSyscallError("fcntl(F_GET_SEALS)", err)
 }
 
-// read fills p from the start of the file.
+// read fills p from the start of the file, of which it is a part.
 func read(fd int, p []byte) error {
 	for at := 0; at < len(p); {
-		n, err := unix.Pread(fd, p[at:], int64(at))
-		switch {
-		case err == unix.EINTR:
-		case err == unix.EBADF:
-			return fmt.Errorf("%w: a buffer that cannot be read", layout.ErrCorrupt)
-		case err != nil:
-			return os.NewSyscallError("pread", err)
-		case n == 0:
-			return fmt.Errorf("%w: a buffer ends at byte %d of %d", layout.ErrCorrupt, at, len(p))
-		default:
-			at += n
+		n, err := readAt(fd, p[at:], at)
+		if err != nil {
+			return err
 		}
+		if n == 0 {
+			return fmt.Errorf("%w: a buffer ends at byte %d of %d", layout.ErrCorrupt, at, len(p))
+		}
+		at += n
 	}
 	return nil
+}
+
+// readSmall fills all of room but the last byte with the content of a file of that size, and
+// verifies that it has that size: a larger one would fill room. So it saves the call that asks for
+// the size. room is at most a page, of which the kernel does not read a part.
+//
+// Preconditions: the file is a memfd, sealed.
+func readSmall(fd int, room []byte) error {
+	n, err := readAt(fd, room, 0)
+	if err == nil && n != len(room)-1 {
+		err = wrongSize(uint64(len(room) - 1))
+	}
+	return err
+}
+
+// readAt reads from a place of the file on, and returns how many bytes that are.
+func readAt(fd int, p []byte, at int) (n int, err error) {
+	for err = unix.EINTR; err == unix.EINTR; {
+		n, err = unix.Pread(fd, p, int64(at))
+	}
+	if err == unix.EBADF {
+		return 0, fmt.Errorf("%w: a buffer that cannot be read", layout.ErrCorrupt)
+	}
+	return n, os.NewSyscallError("pread", err)
 }
 
 // outOfDescriptors reports whether err says that there are no more of them, which

@@ -1,7 +1,5 @@
 package transfer
 
-import "golang.org/x/sys/unix"
-
 // outMemory makes the memory of a Sender's buffers, and counts what it takes: sealed
 // memfds, recycled buffers, and ordinary memory where there is no descriptor for one.
 //
@@ -51,15 +49,12 @@ func (m *outMemory) back(b *outBuffer) (err error) {
 	return err
 }
 
-// release gives back what a buffer has of its own, but not its recycled buffer.
-func (m *outMemory) release(b *outBuffer) {
-	if b.fd >= 0 {
-		unix.Close(b.fd)
-		b.fd = -1
-		m.fds.give()
-	}
-	m.bytes.give(b.charged)
-	b.charged = 0
+// release closes descriptors of buffers, and stops to count them and what the buffers were charged
+// for. Whoever finds room in a budget has to find it in the kernel as well, so that comes last.
+func (m *outMemory) release(fds []int, charged uint64) {
+	closeAll(fds)
+	m.fds.giveN(len(fds))
+	m.bytes.give(charged)
 }
 
 // report notes in the header page what is held.

@@ -61,6 +61,7 @@ type outQueue struct {
 	inherited         inheritance
 	lagging           bool        // the Sender waits for what the consumer has released to be reclaimed
 	batch             []outBuffer // what nextBatch has returned last: the sendLoop reads it without the lock
+	fds               []int       // room for drop
 	idleSince         time.Time   // since when the queue was empty, as far as trim has seen; zero = it was not
 	trimmed           bool        // since then
 }
@@ -327,20 +328,31 @@ func (q *outQueue) reclaim() {
 	if n == 0 {
 		return
 	}
-	for range n {
-		b := q.buffers.at(0)
-		q.memory.release(b)
-		if b.recycled != nil {
-			q.memory.recycled.put(b.recycled)
-		}
-		q.buffers.pop()
-	}
+	q.drop(n)
 	q.sent -= n
 	q.memory.report()
 	if q.lagging {
 		q.lagging = false
 		q.interrupt()
 	}
+}
+
+// drop frees the first n buffers. q.mu is held.
+func (q *outQueue) drop(n int) {
+	fds, charged := q.fds[:0], uint64(0)
+	for range n {
+		b := q.buffers.at(0)
+		if b.fd >= 0 {
+			fds = append(fds, b.fd)
+		}
+		charged += b.charged
+		if b.recycled != nil {
+			q.memory.recycled.put(b.recycled)
+		}
+		q.buffers.pop()
+	}
+	q.memory.release(fds, charged)
+	q.fds = fds
 }
 
 const (
@@ -371,7 +383,7 @@ func (q *outQueue) trim() {
 	}
 	q.trimmed = true
 	q.memory.recycled.trim(keptFree)
-	q.buffers = bufferQueue{}
+	q.buffers, q.fds = bufferQueue{}, nil
 	q.memory.plain.clear()
 	q.memory.report()
 	if q.peakUnbackedBytes >= collectFrom {
@@ -385,10 +397,9 @@ func (q *outQueue) trim() {
 func (q *outQueue) close() (left bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := range q.buffers.len() {
-		q.memory.release(q.buffers.at(i))
-	}
-	return q.buffers.len() > 0, q.memory.recycled.close()
+	left = q.buffers.len() > 0
+	q.drop(q.buffers.len())
+	return left, q.memory.recycled.close()
 }
 
 // bufferQueue is a queue of buffers, in a ring that grows. Pointers into it are valid until it

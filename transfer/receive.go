@@ -31,6 +31,9 @@ func (r *Receiver) load(ctx context.Context) error {
 		r.disconnect() // the producer still has it, and what came after
 		return err
 	}
+	if !conn.pending() {
+		r.buffers.closeFiles()
+	}
 	now := monotonic.Now()
 	r.own.ProgressAt.StoreRelaxed(now)
 	r.seen = r.seen.after(e)
@@ -61,13 +64,8 @@ func (r *Receiver) shelve() {
 // owns fd.
 func (r *Receiver) open(conn *recvConn, e *entry, fd int, wanted bool) (err error) {
 	if e.number == 0 {
-		defer unix.Close(fd)
-		if err := checkFile(fd, e.size, sealed); err != nil || !wanted {
-			return err
-		}
-		const minSize = 4096
-		r.current.data, r.current.pooled = r.buffers.memory.get(max(int(e.length), minSize))[:e.length], true
-		return read(fd, r.current.data)
+		r.buffers.files = append(r.buffers.files, fd)
+		return r.copy(e, fd, wanted)
 	}
 	data, replaced, err := conn.maps.content(e, fd)
 	if replaced != nil { // a message that was taken may be in it
@@ -83,9 +81,30 @@ func (r *Receiver) open(conn *recvConn, e *entry, fd int, wanted bool) (err erro
 	return err
 }
 
+// copy is open of a sealed buffer. fd stays open.
+func (r *Receiver) copy(e *entry, fd int, wanted bool) (err error) {
+	const minSize = 4096
+	small := uint64(e.length) == e.size && e.length < minSize && wanted
+	if small {
+		err = checkSeals(fd, sealed)
+	} else {
+		err = checkFile(fd, e.size, sealed)
+	}
+	if err != nil || !wanted {
+		return err
+	}
+	data := r.buffers.memory.get(max(int(e.length), minSize))
+	r.current.data, r.current.pooled = data[:e.length], true
+	if small {
+		return readSmall(fd, data[:e.length+1])
+	}
+	return read(fd, r.current.data)
+}
+
 // settle publishes a position that moved by itself, while the caller holds nothing.
 func (r *Receiver) settle() {
 	if r.held == 0 {
+		r.buffers.closeFiles()
 		r.publish(r.markAt(position{r.seen.buffers, r.taken, r.seen.bytes}))
 	}
 }
@@ -243,6 +262,7 @@ func (r *Receiver) packet(conn *recvConn) error {
 // disconnect ends the connection, if there is one. What the messages that are held point into
 // stays mapped.
 func (r *Receiver) disconnect() error {
+	r.buffers.closeFiles()
 	conn := r.conn.Swap(nil)
 	if conn == nil {
 		return nil

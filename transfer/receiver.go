@@ -321,6 +321,7 @@ func (r *Receiver) releaseOldest(n int) {
 		to.lost = r.lost
 	}
 	r.unmapReleased()
+	r.buffers.closeFiles()
 	r.publish(to)
 	r.publishTimes()
 }
@@ -341,6 +342,7 @@ func (r *Receiver) release() {
 		r.buffers.free(&r.current)
 	}
 	r.unmapReleased()
+	r.buffers.closeFiles()
 	at.messages = messages
 	r.publish(r.markAt(at))
 	r.publishTimes()
