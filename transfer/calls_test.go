@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sluice/internal/testenv"
 	"sluice/layout"
+	"sluice/shm"
 )
 
 func TestReceiver_TryNext_TakesBatch(t *testing.T) {
@@ -60,6 +64,79 @@ func TestSender_SendBatch_Packed_WaitsForFlush(t *testing.T) {
 	if s.messages != 0 || s.Unread() != 2 {
 		t.Errorf("%d messages are held back after Flush, %d queued", s.messages, s.Unread())
 	}
+}
+
+// Batches of every length, of messages of every size, some larger than a buffer, end where they
+// like in a buffer: they come as they were sent, and are counted as such.
+func TestSender_SendBatch_AnySizes_InOrder(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
+		s, r := pair(t, opt)
+		sizes := []int{8, 8, 0, 7, 8, 9, 1, 16, 8, 300, 4087, 8, 4088, 8, 8, 9000}
+		number, payload := uint64(0), uint64(0)
+		for round := range 60 {
+			var batch, want [][]byte
+			for k := range round % 40 {
+				msg := numbered(make([]byte, 9000), number)[:sizes[(round+k)%len(sizes)]]
+				batch, want = append(batch, msg), append(want, bytes.Clone(msg))
+				number++
+				payload += uint64(len(msg))
+			}
+			if n, err := s.SendBatch(t.Context(), batch); n != len(batch) || err != nil {
+				t.Fatalf("%d of %d sent, %v", n, len(batch), err)
+			}
+			for _, msg := range batch {
+				clear(msg) // it is the caller's again
+			}
+			if h := s.Segment().Header(); h.Producer.Count.Load() != number || h.Producer.Bytes.Load() != payload {
+				t.Fatalf("%d messages, %d bytes are published, want %d, %d", h.Producer.Count.Load(), h.Producer.Bytes.Load(), number, payload)
+			}
+			s.Flush()
+			for i, msg := range want {
+				if got, err := r.Next(t.Context()); err != nil || !bytes.Equal(got, msg) {
+					t.Fatalf("message %d of batch %d: %q, %v; want %q", i, round, got, err, msg)
+				}
+			}
+			r.Release()
+		}
+		ended(t, s, r)
+	})
+}
+
+// The last message of a buffer fills it, or is begun in the next one.
+func TestSender_SendBatch_EndOfBuffer_WholeMessages(t *testing.T) {
+	for more := range 9 {
+		s, r := pair(t, endOptions{Buffer: 4096})
+		last := bytes.Repeat([]byte{'x'}, 4096-2*layout.RecordHeader-8+more)
+		if _, err := s.SendBatch(t.Context(), [][]byte{[]byte("8 bytes!"), last}); err != nil {
+			t.Fatal(err)
+		}
+		if whole := s.messages == 2; whole != (more == 0) {
+			t.Errorf("%d messages in a buffer for %d bytes more than it has", s.messages, more)
+		}
+		s.Flush()
+		wantMessages(t, r, "8 bytes!", string(last))
+	}
+}
+
+// A message of a batch that is in memory which faults ends the call, and the Sender goes on as if
+// the call had not come to the messages that it had not counted.
+func TestSender_SendBatch_Fault_SenderGoesOn(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
+		s, r := pair(t, opt)
+		if _, err := s.SendBatch(t.Context(), [][]byte{[]byte("first")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := shm.Guard(func() error { _, err := s.SendBatch(t.Context(), [][]byte{unreadable(t)}); return err }); err == nil {
+			t.Fatal("no fault")
+		}
+		if _, err := s.SendBatch(t.Context(), [][]byte{[]byte("second"), []byte("third")}); err != nil {
+			t.Fatal(err)
+		}
+		s.Flush()
+		wantMessages(t, r, "first", "second", "third")
+		r.Release()
+		ended(t, s, r)
+	})
 }
 
 func TestSender_SendBatch_Limit_AcceptedCount(t *testing.T) {
@@ -216,4 +293,15 @@ func TestSender_Abort_GivesUp(t *testing.T) {
 			t.Errorf("the second time: %v", err)
 		}
 	})
+}
+
+// unreadable is memory that faults when it is read.
+func unreadable(t *testing.T) []byte {
+	t.Helper()
+	mem, err := unix.Mmap(-1, 0, 4096, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(mem) })
+	return mem[:8]
 }

@@ -46,9 +46,9 @@ peer "sluice typed ring" ./sluice typed -- \
 peer "sluice typed ring, by value" ./sluice value -- "the same, \`Push\` and \`Pop\`: copies go in and come out"
 peer "sluice typed ring, windows" ./sluice windows -- "the same, written and read in the ring, with a publish and a release for up to 512 messages"
 peer "sluice transfer, sealed" ./sluice sealed -- "a sealed memfd per message, up to 64 in a packet; at most 256 MiB in flight"
-peer "sluice transfer, packed" ./sluice packed -- "\`Send\`, which packs messages into sealed memfds of 64 KiB"
+peer "sluice transfer, packed" ./sluice packed -- "\`SendBatch\` of 64 messages, which are packed into sealed memfds of 64 KiB"
 peer "sluice transfer, recycled" ./sluice recycled -- "a memfd per message, which is returned and reused, without the seal against writing; the first 2048 messages, which create them, are not measured"
-peer "sluice transfer, both" ./sluice packed-recycled -- "packed into buffers of 64 KiB that are returned and reused"
+peer "sluice transfer, both" ./sluice packed-recycled -- "\`SendBatch\` of 64, packed into buffers of 64 KiB that are returned and reused"
 
 native pipe "" stdio.h pipe pipe.c -- "1 MiB of buffer (\`F_SETPIPE_SZ\`), a write and a read per message"
 native "AF_UNIX stream" "" stdio.h unix_stream unix_socket.c -DKIND=SOCK_STREAM -- \

@@ -14,7 +14,7 @@
 //	value     the same: Push and Pop
 //	windows   the same: Window, PublishN and Window, Release
 //	sealed    transfer: a sealed memfd per message
-//	packed    transfer: packed into buffers of 64 KiB
+//	packed    transfer: SendBatch of up to 64 messages, packed into buffers of 64 KiB
 //	recycled  transfer: a buffer per message, which is returned and reused
 //	packed-recycled  transfer: both
 //
