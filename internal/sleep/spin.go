@@ -9,6 +9,7 @@ import (
 	"sluice/internal/cpu"
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
+	"sluice/layout"
 )
 
 // maxSpin bounds the adaptive spin. Sleeping and being woken costs 13 to 20 us
@@ -54,20 +55,25 @@ func newSpinner(d time.Duration) spinner {
 	return spinner{limit: maxSpin, adaptive: true, saved: maxSaved}
 }
 
-// until spins until c is ready, ctx is done or the limit is reached.
-func (p *spinner) until(ctx context.Context, c Condition) (bool, error) {
+// until spins until c is ready, ctx is done or the limit is reached. index is what the peer changes
+// to make c ready.
+func (p *spinner) until(ctx context.Context, c Condition, index *layout.Uint64) (bool, error) {
 	if p.limit == 0 || p.adaptive && p.saved == 0 && rand.Uint32N(tryEvery) != 0 {
 		return false, nil
 	}
 	var began, spent, deadline uint64
 	for turn := 0; ; turn++ {
-		cpu.Pause(1 << min(max(0, turn-shortTurns), maxPauseShift))
+		seen := index.Load()
 		if ok, err := c.Ready(); ok || err != nil {
 			p.learn(maxSpin - int64(spent))
 			return ok, err
 		}
-		if turn < shortTurns && turn%clockTurns != clockTurns-1 {
-			continue // shorter than the clock is worth
+		if turn < shortTurns {
+			for look := 0; look < looks && index.Load() == seen; look++ {
+				cpu.Pause(1)
+			}
+		} else {
+			cpu.Pause(1 << min(turn-shortTurns, maxPauseShift))
 		}
 		now := monotonic.Now()
 		if began == 0 {
@@ -81,12 +87,14 @@ func (p *spinner) until(ctx context.Context, c Condition) (bool, error) {
 	}
 }
 
-// The other side of a round trip answers after 0.1 to 1 us, and then a long pause is time lost.
-// Later, pauses grow: each load of the peer's index takes its cache line away from the peer's
-// processor, and then the peer has published several messages by the next load.
+// The other side of a round trip answers after 0.1 to 1 us. At first that is time in which a look
+// at anything but the index, 10 ns, is too long, and so is more than one pause; none at all is
+// slower again, because a processor that has loaded ahead of a change must begin again. Later,
+// pauses grow: each load of the peer's index takes its cache line away from the peer's processor,
+// and then the peer has published several messages by the next load.
 const (
-	shortTurns    = 64 // of one pause each
-	clockTurns    = 16 // of those, until the clock is read
+	shortTurns    = 4  // until pauses grow
+	looks         = 16 // at the index, in each of those, with a pause behind each
 	maxPauseShift = 8  // binary logarithm of the longest run of pauses
 )
 

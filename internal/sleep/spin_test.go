@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/internal/testenv"
+	"sluice/layout"
 )
 
 // counted is a condition that counts how often it is looked at.
@@ -24,7 +25,7 @@ func (c counted) Ready() (bool, error) {
 func spins(p *spinner, n, ready int) (spun int) {
 	for range n {
 		looks := 0
-		if p.until(context.Background(), counted{looks: &looks, ready: ready}); looks > 0 {
+		if p.until(context.Background(), counted{looks: &looks, ready: ready}, new(layout.Uint64)); looks > 0 {
 			spun++
 		}
 	}
@@ -71,6 +72,14 @@ func TestSpinner_Fixed_SpinsAlways(t *testing.T) {
 	}
 	if none := newSpinner(never); spins(&none, 100, 1) != 0 {
 		t.Error("never spins")
+	}
+}
+
+// The end of a stream changes no index.
+func TestSpinner_ReadyWithoutIndex_Noticed(t *testing.T) {
+	p, looks := newSpinner(time.Minute), 0
+	if ok, err := p.until(context.Background(), counted{looks: &looks, ready: 3 * shortTurns}, new(layout.Uint64)); !ok || err != nil {
+		t.Errorf("ready: %v, %v, after %d looks", ok, err, looks)
 	}
 }
 

@@ -47,7 +47,7 @@ const (
 // cause of ctx, or shm.ErrTruncated when the memory is gone. What the caller has published
 // before may not be followed by more until Wait returns.
 func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
-	if done, err := s.spin.until(ctx, c); done || err != nil {
+	if done, err := s.spin.until(ctx, c, s.words.PeerIndex); done || err != nil {
 		if done {
 			s.words.Stats.Spins.AddRelaxed(1)
 		}
