@@ -42,6 +42,11 @@ type Consumer interface {
 	// TryNext is Next that never waits: [ErrEmpty] when there is no message now, and [io.EOF]
 	// or [ErrIncomplete] when there will be none.
 	TryNext() ([]byte, error)
+	// NextBatch takes the messages that are there, as Next does each: up to len(msgs), and no more
+	// once they have most bytes, but always one. It puts them into msgs and returns how many, which
+	// may be fewer than there are. Without a message it waits for one, as Next does; with no msgs
+	// it does nothing. An error is that of Next for the message after those n.
+	NextBatch(ctx context.Context, msgs [][]byte, most int) (int, error)
 	// Buffered reports whether Next would return a message at once. It may say no although
 	// one has just come; it is for releasing messages in batches.
 	Buffered() bool

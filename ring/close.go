@@ -158,7 +158,7 @@ func (w *Writer) close(abort bool) error {
 		})
 		if w.reserved >= 0 {
 			at := w.tail&w.mask + layout.RecordHeader
-			c.addSlices(w.data, at, uint64(w.reserved))
+			c.addSlices(w.mem.Data, at, uint64(w.reserved))
 		}
 	}
 	errs := c.leave(w.mayRemove)
@@ -202,11 +202,11 @@ func (r *Reader) Close() error {
 			}
 			return nil
 		})
-		c.addSlices(r.data, r.index&r.mask, r.head-r.index)
+		c.addSlices(r.mem.Data, r.index&r.mask, r.head-r.index)
 	} else if r.segment != nil {
 		shm.Guard(func() error {
 			from := r.mem.Header.Consumer.Index.Load()
-			c.addSlices(r.data, from&r.mask, seen-from)
+			c.addSlices(r.mem.Data, from&r.mask, seen-from)
 			return nil
 		})
 	}

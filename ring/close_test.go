@@ -97,6 +97,13 @@ func TestClose_EndsWaitingCall(t *testing.T) {
 			call func(w writerEnd, r readerEnd) error
 		}{
 			{"Next", layout.Consumer, func(_ writerEnd, r readerEnd) error { _, err := r.Next(context.Background()); return err }},
+			{"NextBatch", layout.Consumer, func(_ writerEnd, r readerEnd) error {
+				n, err := r.NextBatch(context.Background(), make([][]byte, 2), 100)
+				if n != 0 {
+					t.Errorf("%d taken", n)
+				}
+				return err
+			}},
 			{"Take", layout.Consumer, func(_ writerEnd, r readerEnd) error { _, err := r.Take(context.Background()); return err }},
 			{"Receive", layout.Consumer, func(_ writerEnd, r readerEnd) error { _, err := r.Receive(context.Background(), nil); return err }},
 			{"Messages", layout.Consumer, func(_ writerEnd, r readerEnd) (last error) {
@@ -388,6 +395,8 @@ func TestClose_EveryCallAfterIt(t *testing.T) {
 		fails(err)
 		end.ReleaseN(min(1, held))
 		_, err = end.Take(background)
+		fails(err)
+		_, err = end.NextBatch(background, make([][]byte, 1), 1)
 		fails(err)
 		_, err = end.Receive(background, nil)
 		fails(err)

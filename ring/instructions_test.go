@@ -21,9 +21,10 @@ var pairs = []struct {
 	name string
 	most float64
 }{
-	{"Send Take", 232},
-	{"Reserve Next", 325},
-	{"ReserveBatch NextBatch", 250},
+	{"Send Take", 196},
+	{"Reserve Next", 277},
+	{"ReserveMany NextMany", 210},
+	{"SendBatch NextBatch", 94},
 	{"Slot SlotNext", 75},
 	{"Push Pop", 120},
 	{"Window WindowNext", 22},
@@ -62,18 +63,21 @@ func runLoops(args []string) error {
 	w.sampler.next, sw.sampler.next = 1<<40, 1<<40
 
 	ctx, msg := context.Background(), make([]byte, 8)
+	msgs := batchOf(8)
 	write := map[string]func() error{
-		"Send":         func() error { return loopSend(ctx, w, msg, perRound) },
-		"Reserve":      func() error { return loopReserve(ctx, w, perRound) },
-		"ReserveBatch": func() error { return loopReserveBatch(ctx, w, perRound) },
-		"Slot":         func() error { return loopSlot(ctx, sw, perRound) },
-		"Push":         func() error { return loopPush(ctx, sw, perRound) },
-		"Window":       func() error { return loopWindow(ctx, sw, perRound) },
+		"Send":        func() error { return loopSend(ctx, w, msg, perRound) },
+		"Reserve":     func() error { return loopReserve(ctx, w, perRound) },
+		"SendBatch":   func() error { return loopSendBatch(ctx, w, msgs, perRound) },
+		"ReserveMany": func() error { return loopReserveMany(ctx, w, perRound) },
+		"Slot":        func() error { return loopSlot(ctx, sw, perRound) },
+		"Push":        func() error { return loopPush(ctx, sw, perRound) },
+		"Window":      func() error { return loopWindow(ctx, sw, perRound) },
 	}[args[0]]
 	read := map[string]func() (uint64, error){
 		"Take":       func() (uint64, error) { return loopTake(ctx, r, perRound) },
 		"Next":       func() (uint64, error) { return loopNext(ctx, r, perRound) },
 		"NextBatch":  func() (uint64, error) { return loopNextBatch(ctx, r, perRound) },
+		"NextMany":   func() (uint64, error) { return loopNextMany(ctx, r, perRound) },
 		"SlotNext":   func() (uint64, error) { return loopSlotNext(ctx, sr, perRound) },
 		"Pop":        func() (uint64, error) { return loopPop(ctx, sr, perRound) },
 		"WindowNext": func() (uint64, error) { return loopWindowNext(ctx, sr, perRound) },

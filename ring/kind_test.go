@@ -54,6 +54,7 @@ type readerEnd interface {
 	TryNext() ([]byte, error)
 	Take(context.Context) ([]byte, error)
 	Receive(ctx context.Context, buf []byte) ([]byte, error)
+	NextBatch(ctx context.Context, msgs [][]byte, most int) (int, error)
 	Messages(context.Context) iter.Seq2[[]byte, error]
 	Release()
 	ReleaseN(n int)
@@ -286,6 +287,14 @@ func (r byteReader) Next(ctx context.Context) ([]byte, error) { return taken(r.S
 func (r byteReader) TryNext() ([]byte, error)                 { return taken(r.SlotReader.TryNext()) }
 func (r byteReader) Take(ctx context.Context) ([]byte, error) { return taken(r.SlotReader.Take(ctx)) }
 
+func (r byteReader) NextBatch(ctx context.Context, msgs [][]byte, most int) (int, error) {
+	n, err := r.SlotReader.NextBatch(ctx, msgs, most)
+	for i := range msgs[:n] {
+		msgs[i], _ = taken(msgs[i], nil)
+	}
+	return n, err
+}
+
 func (r byteReader) Receive(ctx context.Context, buf []byte) ([]byte, error) {
 	return taken(r.SlotReader.Receive(ctx, buf))
 }
@@ -356,6 +365,16 @@ func (r valueReader[T]) TryNext() ([]byte, error) {
 func (r valueReader[T]) Take(ctx context.Context) ([]byte, error) {
 	r.Release()
 	return r.Next(ctx)
+}
+
+// NextBatch is for a test of what all kinds have: it takes one.
+func (r valueReader[T]) NextBatch(ctx context.Context, msgs [][]byte, _ int) (n int, err error) {
+	if len(msgs) > 0 {
+		if msgs[0], err = r.Next(ctx); err == nil {
+			n = 1
+		}
+	}
+	return n, err
 }
 
 func (r valueReader[T]) Receive(ctx context.Context, buf []byte) ([]byte, error) {

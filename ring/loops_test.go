@@ -34,8 +34,8 @@ func loopReserve(ctx context.Context, w *Writer, n int) error {
 	return nil
 }
 
-// loopReserveBatch writes n messages of 8 bytes in place, and publishes loopBatch of them at once.
-func loopReserveBatch(ctx context.Context, w *Writer, n int) error {
+// loopReserveMany writes n messages of 8 bytes in place, and publishes loopBatch of them at once.
+func loopReserveMany(ctx context.Context, w *Writer, n int) error {
 	for i := range n {
 		msg, err := w.Reserve(ctx, 8)
 		if err != nil {
@@ -48,6 +48,28 @@ func loopReserveBatch(ctx context.Context, w *Writer, n int) error {
 		}
 	}
 	w.Publish()
+	return nil
+}
+
+// batchOf is loopBatch messages of n bytes.
+func batchOf(n int) [][]byte {
+	msgs, buf := make([][]byte, loopBatch), make([]byte, loopBatch*n)
+	for i := range msgs {
+		msgs[i], buf = buf[:n:n], buf[n:]
+	}
+	return msgs
+}
+
+// loopSendBatch sends n messages of 8 bytes, written to msgs, a multiple of len(msgs).
+func loopSendBatch(ctx context.Context, w *Writer, msgs [][]byte, n int) error {
+	for i := 0; i < n; i += len(msgs) {
+		for j, msg := range msgs {
+			binary.LittleEndian.PutUint64(msg, uint64(i+j))
+		}
+		if _, err := w.SendBatch(ctx, msgs); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -77,8 +99,8 @@ func loopNext(ctx context.Context, r *Reader, n int) (sum uint64, err error) {
 	return sum, nil
 }
 
-// loopNextBatch takes n messages, and releases loopBatch of them at once.
-func loopNextBatch(ctx context.Context, r *Reader, n int) (sum uint64, err error) {
+// loopNextMany takes n messages, and releases loopBatch of them at once.
+func loopNextMany(ctx context.Context, r *Reader, n int) (sum uint64, err error) {
 	held := 0
 	for range n {
 		msg, err := r.Next(ctx)
@@ -92,6 +114,23 @@ func loopNextBatch(ctx context.Context, r *Reader, n int) (sum uint64, err error
 		}
 	}
 	r.Release()
+	return sum, nil
+}
+
+// loopNextBatch takes n messages in batches, and releases each batch at once.
+func loopNextBatch(ctx context.Context, r *Reader, n int) (sum uint64, err error) {
+	var msgs [loopBatch][]byte
+	for done := 0; done < n; {
+		taken, err := r.NextBatch(ctx, msgs[:min(loopBatch, n-done)], 1<<20)
+		if err != nil {
+			return sum, err
+		}
+		for _, msg := range msgs[:taken] {
+			sum += binary.LittleEndian.Uint64(msg)
+		}
+		r.Release()
+		done += taken
+	}
 	return sum, nil
 }
 

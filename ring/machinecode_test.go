@@ -12,12 +12,12 @@ import (
 // check of bounds where none is needed. "indirect" are the slow paths of fixed slots.
 func TestMachineCode_HotLoops_Calls(t *testing.T) {
 	want := map[string]string{
-		"Send":         "(*Writer).Send",
-		"Reserve":      "(*Writer).Commit (*Writer).Publish (*Writer).Reserve panicBounds",
-		"ReserveBatch": "(*Writer).Commit (*Writer).Publish (*Writer).Reserve panicBounds",
-		"Take":         "(*Reader).Release (*Reader).Take panicBounds",
-		"Next":         "(*Reader).Next (*Reader).Release panicBounds",
-		"NextBatch":    "(*Reader).Next (*Reader).Release panicBounds",
+		"Send":        "(*Writer).Send",
+		"Reserve":     "(*Writer).Commit (*Writer).Publish (*Writer).Reserve panicBounds",
+		"ReserveMany": "(*Writer).Commit (*Writer).Publish (*Writer).Reserve panicBounds",
+		"Take":        "(*Reader).Release (*Reader).Take panicBounds",
+		"Next":        "(*Reader).Next (*Reader).Release panicBounds",
+		"NextMany":    "(*Reader).Next (*Reader).Release panicBounds",
 
 		"Slot":       "indirect",
 		"TrySlot":    "indirect",

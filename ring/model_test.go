@@ -54,6 +54,7 @@ func behavesAsQueue(t *rapid.T, k kind) {
 		"publish":      func(*rapid.T) { q.w.Publish(); q.publish() },
 		"drain":        q.drain,
 		"next":         q.next,
+		"nextBatch":    q.nextBatch,
 		"take":         q.take,
 		"receive":      q.receive,
 		"messages":     q.messages,
@@ -231,6 +232,31 @@ func (q *queue) readWindow(t *rapid.T) {
 func (q *queue) next(t *rapid.T) {
 	msg, err := q.r.TryNext()
 	q.took(t, msg, err)
+}
+
+func (q *queue) nextBatch(t *rapid.T) {
+	msgs := make([][]byte, rapid.IntRange(0, 9).Draw(t, "messages"))
+	most, there := rapid.IntRange(-1, 200).Draw(t, "most"), len(q.published)
+	n, err := q.r.NextBatch(canceled, msgs, most)
+	switch {
+	case len(msgs) == 0:
+		wantErr(t, err, nil)
+	case there == 0:
+		wantErr(t, err, errWaited)
+	case n == 0 || n > there:
+		t.Fatalf("NextBatch: %d messages of %d", n, there)
+	}
+	bytes := 0
+	for i, msg := range msgs[:n] {
+		if i > 0 && bytes >= most {
+			t.Fatalf("NextBatch: %d messages, of which the first %d have the %d bytes asked for", n, i, most)
+		}
+		bytes += len(msg)
+		if q.k.slotSize > 0 {
+			bytes += int(q.k.slotSize) - len(msg)
+		}
+		q.took(t, msg, err)
+	}
 }
 
 func (q *queue) take(t *rapid.T) {

@@ -3,7 +3,6 @@ package ring
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"iter"
 	"time"
@@ -17,22 +16,20 @@ import (
 // Reader is the consumer's end of a ring. One goroutine at a time may use it; Close may
 // be called from any.
 type Reader struct {
-	readerSide
-	data []byte
-	mask uint64
-	max  uint64 // largest payload
-
 	head  uint64 // where the next record is: end of what was taken
 	taken uint64 // messages taken since creation
 	bytes uint64 // payload bytes of those
-
-	// seen is the Writer's index, as last seen. Close loads it too.
-	seen layout.Uint64
 
 	// avail is how far head may move in the fast path: to the next sample, and to seen at most.
 	// It is 0 from Close on, whoever calls it: then head has reached it, and the next call takes
 	// the slow path.
 	avail layout.Uint64
+	recordMemory
+
+	readerSide
+
+	// seen is the Writer's index, as last seen. Close loads it too.
+	seen layout.Uint64
 
 	ended uint64 // of the messages that Close found held, those that were released after it
 }
@@ -45,10 +42,8 @@ func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{
-		readerSide: newReaderSide(mem, opt),
-		data:       mem.Data,
-		mask:       mem.Geometry.Capacity - 1,
-		max:        layout.MaxMessage(mem.Geometry.Capacity),
+		recordMemory: newRecordMemory(mem),
+		readerSide:   newReaderSide(mem, opt),
 	}
 	pos, err := r.begin(opt)
 	if err != nil {
@@ -76,22 +71,19 @@ func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
 // an error nothing was taken.
 func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	r.gate.Enter()
-	avail := r.avail.Load()
-	if r.head >= avail {
+	head, avail := r.head, r.avail.Load()
+	if head >= avail {
 		return r.nextSlow(ctx)
 	}
-	at := r.head & r.mask
-	word := binary.LittleEndian.Uint64(r.data[at:]) // read once; the peer may change it
-	size := layout.RecordSize(word)
-	if word > r.max || size > avail-r.head {
+	n := *r.header(head) // read once; the peer may change it
+	if n > avail-head-layout.RecordHeader {
 		return r.takeNext()
 	}
-	r.head += size
+	r.head = head + layout.RecordSize(n)
 	r.taken++
-	r.bytes += word
-	at += layout.RecordHeader
+	r.bytes += n
 	r.gate.Leave()
-	return r.data[at : at+word : at+word], nil
+	return r.payload(head, int(n)), nil
 }
 
 // nextSlow is Next when avail is reached.
@@ -112,15 +104,15 @@ func (r *Reader) nextSlow(ctx context.Context) ([]byte, error) {
 // avail. If it is a sample, that is right behind it: the next call counts the sample, if it was
 // released until then. So Release has nothing to do with samples.
 func (r *Reader) takeNext() ([]byte, error) {
-	at := r.head & r.mask
-	word := binary.LittleEndian.Uint64(r.data[at:])
-	size := layout.RecordSize(word)
-	seen := r.seen.LoadRelaxed()
-	if left := seen - r.head; word > r.max || size > left {
+	head, seen := r.head, r.seen.LoadRelaxed()
+	n := *r.header(head) // read once; the peer may change it
+	left := seen - head
+	if n > left-layout.RecordHeader {
 		r.gate.Leave()
-		err := fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, r.head, word, left)
+		err := fmt.Errorf("%w: record at index %d has header %#x with %d bytes published", ErrCorrupt, head, n, left)
 		return nil, r.callError(context.Background(), err)
 	}
+	size := layout.RecordSize(n)
 	next := r.samples.Next(r.head, seen)
 	if next == r.head {
 		now := monotonic.Now()
@@ -130,14 +122,13 @@ func (r *Reader) takeNext() ([]byte, error) {
 	}
 	r.head += size
 	r.taken++
-	r.bytes += word
-	at += layout.RecordHeader
+	r.bytes += n
 	r.avail.Store(next) // a full fence
 	if r.gate.Closed() {
 		r.avail.Store(0) // as Close has done, maybe before
 	}
 	r.gate.Leave()
-	return r.data[at : at+word : at+word], nil
+	return r.payload(head, int(n)), nil
 }
 
 // endCall ends a call that took nothing and returns err.
@@ -168,18 +159,56 @@ func (r *Reader) TryNext() ([]byte, error) {
 // takeFast takes the next message, which lies before avail. Its body is in Next and Take as well,
 // which the compiler does not inline either.
 func (r *Reader) takeFast(avail uint64) ([]byte, error) {
-	at := r.head & r.mask
-	word := binary.LittleEndian.Uint64(r.data[at:])
-	size := layout.RecordSize(word)
-	if word > r.max || size > avail-r.head {
+	head := r.head
+	n := *r.header(head) // read once; the peer may change it
+	if n > avail-head-layout.RecordHeader {
 		return r.takeNext()
 	}
-	r.head += size
+	r.head = head + layout.RecordSize(n)
 	r.taken++
-	r.bytes += word
-	at += layout.RecordHeader
+	r.bytes += n
 	r.gate.Leave()
-	return r.data[at : at+word : at+word], nil
+	return r.payload(head, int(n)), nil
+}
+
+// NextBatch takes the messages that are there, without copying them: up to len(msgs), and no more
+// once they have most bytes, but always one. It puts them into msgs and returns how many. Without a
+// message it waits for one, as Next does; with no msgs it does nothing. An error is that of Next
+// for the message after those n. For small messages NextBatch is much faster than Next.
+func (r *Reader) NextBatch(ctx context.Context, msgs [][]byte, most int) (n int, err error) {
+	for n < len(msgs) && (n == 0 || most > 0 && r.Buffered()) {
+		taken, bytes := r.takeRow(msgs[n:], most)
+		if taken == 0 {
+			if msgs[n], err = r.Next(ctx); err != nil {
+				return n, err
+			}
+			taken, bytes = 1, len(msgs[n])
+		}
+		n, most = n+taken, most-bytes
+	}
+	return n, nil
+}
+
+// takeRow takes messages into msgs as long as the fast path can, and no more once they have most
+// bytes. It returns how many, and their bytes.
+func (r *Reader) takeRow(msgs [][]byte, most int) (taken, bytes int) {
+	r.gate.Enter()
+	head, avail := r.head, r.avail.Load()
+	for taken < len(msgs) && bytes < most && head < avail {
+		n := *r.header(head) // read once; the peer may change it
+		if n > avail-head-layout.RecordHeader {
+			break
+		}
+		msgs[taken] = r.payload(head, int(n))
+		head += layout.RecordSize(n)
+		bytes += int(n)
+		taken++
+	}
+	r.head = head
+	r.taken += uint64(taken)
+	r.bytes += uint64(bytes)
+	r.gate.Leave()
+	return taken, bytes
 }
 
 // Buffered reports whether Next would return at once, without looking at the
@@ -203,21 +232,19 @@ func (r *Reader) Take(ctx context.Context) ([]byte, error) {
 			r.wake()
 		}
 	}
-	if r.head >= avail {
+	head := r.head
+	if head >= avail {
 		return r.nextSlow(ctx)
 	}
-	at := r.head & r.mask
-	word := binary.LittleEndian.Uint64(r.data[at:])
-	size := layout.RecordSize(word)
-	if word > r.max || size > avail-r.head {
+	n := *r.header(head) // read once; the peer may change it
+	if n > avail-head-layout.RecordHeader {
 		return r.takeNext()
 	}
-	r.head += size
+	r.head = head + layout.RecordSize(n)
 	r.taken++
-	r.bytes += word
-	at += layout.RecordHeader
+	r.bytes += n
 	r.gate.Leave()
-	return r.data[at : at+word : at+word], nil
+	return r.payload(head, int(n)), nil
 }
 
 // takeClosed is Take of a Reader that is closed, or whose segment was found to be corrupt.
@@ -301,7 +328,7 @@ func (r *Reader) ReleaseN(n int) {
 // recordAt returns the size of the record at an index, and the length of its payload. Nobody
 // but a hostile peer has changed it since it was taken; then size may be any number.
 func (r *Reader) recordAt(index uint64) (size, payload uint64) {
-	word := binary.LittleEndian.Uint64(r.data[index&r.mask:])
+	word := *r.header(index)
 	return layout.RecordSize(min(word, layout.MaxCapacity)), word
 }
 

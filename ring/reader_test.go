@@ -248,6 +248,51 @@ func TestReader_Framing(t *testing.T) {
 	})
 }
 
+func TestReader_NextBatch_TakesWhatIsThere(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+	all := []string{"a sample", "b", "", "d", "e", "eight b.", "more"}
+	send(t, w, all...)
+	msgs := make([][]byte, 4)
+	for _, c := range []struct{ msgs, most, want int }{{0, 9, 0}, {2, 100, 2}, {4, 2, 3}, {1, 0, 1}, {4, 100, 1}} {
+		n, err := r.NextBatch(canceled, msgs[:c.msgs], c.most)
+		if n != c.want || err != nil {
+			t.Fatalf("%+v: %d messages, %v", c, n, err)
+		}
+		for i, msg := range msgs[:n] {
+			if string(msg) != all[i] || cap(msg) != len(msg) {
+				t.Errorf("%+v: message %d is %q with room for %d, want %q", c, i, msg, cap(msg), all[i])
+			}
+		}
+		all = all[n:]
+	}
+	if r.Held() != 7 {
+		t.Errorf("%d held", r.Held())
+	}
+	n, err := r.NextBatch(canceled, msgs, 100)
+	if n != 0 {
+		t.Errorf("%d messages", n)
+	}
+	wantErr(t, err, errWaited)
+}
+
+// Those before a damaged record are the caller's.
+func TestReader_NextBatch_CorruptRecord(t *testing.T) {
+	w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+	send(t, w, "a", "b", "c", "d")
+	r.mem.Data[2*16+3] = 0xff // in the length of c
+	n, err := r.NextBatch(canceled, make([][]byte, 4), 100)
+	if n != 2 || r.Held() != 2 {
+		t.Errorf("%d messages, %d held", n, r.Held())
+	}
+	wantErr(t, err, ErrCorrupt)
+	r.Release()
+	n, err = r.NextBatch(canceled, make([][]byte, 4), 100)
+	if n != 0 {
+		t.Errorf("%d messages", n)
+	}
+	wantErr(t, err, ErrCorrupt)
+}
+
 func TestReader_Buffered_NextReturnsAtOnce(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		w, r, _ := k.pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})

@@ -102,7 +102,7 @@ func TestReader_ReleaseN_CountsAsReleaseDoes(t *testing.T) {
 
 func TestReader_ReleaseN_CorruptRecord(t *testing.T) {
 	_, r, _ := held(t, 0, "a", "b", "c")
-	r.data[0], r.data[3] = 0xff, 0xff // the length of the first
+	r.mem.Data[0], r.mem.Data[3] = 0xff, 0xff // the length of the first
 	r.ReleaseN(1)
 	if r.Held() != 3 {
 		t.Errorf("%d held, want 3: nothing was released", r.Held())

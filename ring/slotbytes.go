@@ -252,6 +252,20 @@ func (r *SlotReader) Window(ctx context.Context, most int) ([]byte, error) {
 	return r.bytesAt(r.pos-n, n), nil
 }
 
+// NextBatch takes the messages that are there and lie in a row, without copying them, as
+// [Reader.NextBatch] does.
+func (r *SlotReader) NextBatch(ctx context.Context, msgs [][]byte, most int) (n int, err error) {
+	if len(msgs) == 0 {
+		return 0, nil
+	}
+	size := int(r.size)
+	slots, err := r.Window(ctx, max(1, min(len(msgs), (most-1)/size+1)))
+	for ; len(slots) > 0; n++ {
+		msgs[n], slots = slots[:size:size], slots[size:]
+	}
+	return n, err
+}
+
 // Receive appends the next message to buf[:0], releases it and returns the result, which is the
 // caller's own. It waits and fails as Next does.
 func (r *SlotReader) Receive(ctx context.Context, buf []byte) ([]byte, error) {

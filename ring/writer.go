@@ -3,7 +3,6 @@ package ring
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"sluice/internal/endpoint"
@@ -23,23 +22,22 @@ const (
 // Writer is the producer's end of a ring. One goroutine at a time may use it; Close may
 // be called from any.
 type Writer struct {
-	writerSide
-	data []byte
-	mask uint64
-
 	tail   uint64 // where the next record goes: end of what is staged
 	staged uint64 // messages staged and published since creation
 	bytes  uint64 // payload bytes of those
 
 	// stop is how far tail may move in the fast path (setStop). It is 0 from Close on,
 	// whoever calls it.
-	stop layout.Uint64
+	stop     layout.Uint64
+	reserved int // payload bytes reserved, -1 when nothing is
+	recordMemory
+
+	writerSide
 
 	limit     uint64 // the Reader's index, as last seen, plus capacity
 	slotLimit uint64 // the Reader's count, as last seen, plus slots
 
 	prefetched uint64 // up to where lines were asked for: at tail, the next ones are
-	reserved   int    // payload bytes reserved, -1 when nothing is
 	need       uint64 // bytes that Reserve wants free
 }
 
@@ -52,10 +50,9 @@ func NewWriter(mem Memory, opt WriterOptions) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{
-		writerSide: newWriterSide(mem, opt),
-		data:       mem.Data,
-		mask:       mem.Geometry.Capacity - 1,
-		reserved:   -1,
+		recordMemory: newRecordMemory(mem),
+		writerSide:   newWriterSide(mem, opt),
+		reserved:     -1,
 	}
 	pos, err := w.begin(opt)
 	if err != nil {
@@ -94,9 +91,8 @@ func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 		return buf, w.endCall(err)
 	}
 	w.reserved = n
-	at := w.tail&w.mask + layout.RecordHeader
 	w.gate.Leave()
-	return w.data[at : at+uint64(n) : at+uint64(n)], nil
+	return w.payload(w.tail, n), nil
 }
 
 // TryReserve is Reserve that never waits and gives up no message: ErrFull, which counts
@@ -144,7 +140,7 @@ func (w *Writer) Commit(n int) {
 		w.stageSample(w.staged, w.tail)
 		w.setStop()
 	}
-	binary.LittleEndian.PutUint64(w.data[w.tail&w.mask:], uint64(n))
+	*w.header(w.tail) = uint64(n)
 	w.tail += layout.RecordSize(uint64(n))
 	w.staged++
 	w.bytes += uint64(n)
@@ -170,7 +166,7 @@ func (w *Writer) commit(n int) {
 		w.stageSample(w.staged, w.tail)
 		w.setStop()
 	}
-	binary.LittleEndian.PutUint64(w.data[w.tail&w.mask:], uint64(n))
+	*w.header(w.tail) = uint64(n)
 	w.tail += layout.RecordSize(uint64(n))
 	w.staged++
 	w.bytes += uint64(n)
@@ -228,14 +224,7 @@ func (w *Writer) Send(ctx context.Context, msg []byte) error {
 	if tail+size > w.stop.Load() || w.index != tail {
 		return w.endCall(w.sendSlow(ctx, msg))
 	}
-	at := tail & w.mask
-	record := w.data[at : at+size]
-	binary.LittleEndian.PutUint64(record, n)
-	if n == 8 { // most of what a call to memmove costs
-		binary.LittleEndian.PutUint64(record[layout.RecordHeader:], binary.LittleEndian.Uint64(msg))
-	} else {
-		copy(record[layout.RecordHeader:], msg)
-	}
+	w.copyTo(tail, msg)
 	tail += size
 	before := w.staged
 	staged := before + 1
@@ -268,13 +257,38 @@ func (w *Writer) SendBatch(ctx context.Context, msgs [][]byte) (int, error) {
 }
 
 func (w *Writer) stageAll(ctx context.Context, msgs [][]byte) (int, error) {
-	for i, msg := range msgs {
-		buf, err := w.reserveSlow(ctx, len(msg))
-		if err != nil {
-			return i, err
+	for done := 0; ; done++ {
+		if done += w.stageRow(msgs[done:]); done == len(msgs) {
+			return done, nil
 		}
-		copy(buf, msg)
-		w.commit(len(msg))
+		buf, err := w.reserveSlow(ctx, len(msgs[done]))
+		if err != nil {
+			return done, err
+		}
+		copy(buf, msgs[done])
+		w.commit(len(msgs[done]))
 	}
-	return len(msgs), nil
+}
+
+// stageRow stages messages as long as the fast path can, and returns how many.
+func (w *Writer) stageRow(msgs [][]byte) (done int) {
+	tail, stop, bytes := w.tail, w.stop.Load(), w.bytes
+	for done < len(msgs) {
+		msg := msgs[done]
+		n := uint64(len(msg))
+		end := tail + layout.RecordSize(n)
+		if end > stop {
+			break
+		}
+		w.copyTo(tail, msg)
+		tail = end
+		bytes += n
+		done++
+	}
+	if done > 0 {
+		w.tail, w.bytes = tail, bytes
+		w.staged += uint64(done)
+		w.reserved = -1
+	}
+	return done
 }

@@ -117,7 +117,7 @@ func (w *Writer) prefetch() {
 	}
 	w.prefetched = w.tail&^63 + prefetchStep
 	if next := w.prefetched; next+prefetchStep <= w.limit {
-		cpu.PrefetchWrite(&w.data[next&w.mask], prefetchStep/64)
+		cpu.PrefetchWrite(&w.mem.Data[next&w.mask], prefetchStep/64)
 	}
 }
 
@@ -126,8 +126,7 @@ func (w *Writer) take(n int) []byte {
 	w.reserved = n
 	w.prefetch()
 	w.setStop()
-	at := w.tail&w.mask + layout.RecordHeader
-	return w.data[at : at+uint64(n) : at+uint64(n)]
+	return w.payload(w.tail, n)
 }
 
 // wakeReader wakes a sleeping Reader.

@@ -49,6 +49,41 @@ func TestReceiver_TryNext_TakesBatch(t *testing.T) {
 	})
 }
 
+func TestReceiver_NextBatch_TakesWhatIsThere(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
+		s, r := pair(t, opt)
+		want := []string{"a", "", "c", "four", "e", "f"}
+		send(t, s, want...)
+		s.Flush()
+		var got []string
+		for len(got) < len(want) {
+			msgs := make([][]byte, 3)
+			n, err := r.NextBatch(t.Context(), msgs, 4)
+			if n == 0 || err != nil {
+				t.Fatalf("%d messages, %v", n, err)
+			}
+			bytes := 0
+			for i, msg := range msgs[:n] {
+				if i > 0 && bytes >= 4 {
+					t.Errorf("%d messages, of which %d have 4 bytes", n, i)
+				}
+				bytes += len(msg)
+				got = append(got, string(msg))
+			}
+		}
+		if !slices.Equal(got, want) || r.Held() != len(want) {
+			t.Errorf("%q, %d held", got, r.Held())
+		}
+		if n, err := r.NextBatch(t.Context(), nil, 4); n != 0 || err != nil {
+			t.Errorf("%d messages, %v", n, err)
+		}
+		n, err := r.NextBatch(noWait, make([][]byte, 3), 4)
+		if n != 0 || err != errNoWait {
+			t.Errorf("%d messages, %v", n, err)
+		}
+	})
+}
+
 // A batch is held back as single messages are: a caller with many of them gets full buffers.
 func TestSender_SendBatch_Packed_WaitsForFlush(t *testing.T) {
 	name, opt := place(t)

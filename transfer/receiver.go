@@ -185,6 +185,21 @@ func (r *Receiver) Take(ctx context.Context) ([]byte, error) {
 	return r.Next(ctx)
 }
 
+// NextBatch takes the messages that are there, without copying them: up to len(msgs), and no more
+// once they have most bytes, but always one. It puts them into msgs and returns how many. Without a
+// message it waits for one, as Next does; with no msgs it does nothing. An error is that of Next
+// for the message after those n.
+func (r *Receiver) NextBatch(ctx context.Context, msgs [][]byte, most int) (n int, err error) {
+	for n < len(msgs) && (n == 0 || most > 0 && r.Buffered()) {
+		if msgs[n], err = r.Next(ctx); err != nil {
+			return n, err
+		}
+		most -= len(msgs[n])
+		n++
+	}
+	return n, nil
+}
+
 // Messages ranges over messages without copying them, releasing each after the body of
 // the loop has run. It ends without an error at io.EOF; any other error is the last pair.
 func (r *Receiver) Messages(ctx context.Context) iter.Seq2[[]byte, error] {

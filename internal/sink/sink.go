@@ -8,7 +8,6 @@ import (
 
 	"sluice"
 	"sluice/internal/ratelimit"
-	"sluice/ring"
 )
 
 // Sink receives messages.
@@ -40,12 +39,8 @@ func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) err
 	if lim.Rate != nil || lim.Work > 0 {
 		hold = 1
 	}
-	take := take
-	if _, ok := from.(*ring.SlotReader); ok && hold > 1 {
-		take = takeSlots
-	}
-	held := make([][]byte, hold)
-	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; taken += uint64(len(held)) {
+	msgs := make([][]byte, hold)
+	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; {
 		if ctx.Err() != nil { // Next checks it only when it has to wait
 			return context.Cause(ctx)
 		}
@@ -53,52 +48,22 @@ func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) err
 			return err
 		}
 		if lim.Count > 0 {
-			hold = int(min(uint64(hold), lim.Count-taken))
+			msgs = msgs[:min(uint64(len(msgs)), lim.Count-taken)]
 		}
-		var nextErr error
-		held, nextErr = take(ctx, from, held[:hold], lim.HoldBytes)
-		if len(held) > 0 {
+		n, nextErr := from.NextBatch(ctx, msgs, lim.HoldBytes)
+		if n > 0 {
 			ratelimit.Work(ctx, lim.Work)
-			if err := into.Write(held); err != nil {
+			if err := into.Write(msgs[:n]); err != nil {
 				return err
 			}
 			from.Release()
+			taken += uint64(n)
 		}
 		if nextErr != nil {
 			return nextErr
 		}
 	}
 	return nil
-}
-
-// take waits for a message, and takes it with those that are buffered behind it: as many as into
-// has room for, and no more once they have most bytes. It returns what it took with an error too.
-func take(ctx context.Context, from sluice.Consumer, into [][]byte, most int) ([][]byte, error) {
-	bytes := 0
-	for i := range into {
-		if i > 0 && (bytes >= most || !from.Buffered()) {
-			return into[:i], nil
-		}
-		msg, err := from.Next(ctx)
-		if err != nil {
-			return into[:i], err
-		}
-		into[i], bytes = msg, bytes+len(msg)
-	}
-	return into, nil
-}
-
-// takeSlots is take of fixed slots: those that lie in a row.
-func takeSlots(ctx context.Context, from sluice.Consumer, into [][]byte, most int) ([][]byte, error) {
-	r := from.(*ring.SlotReader)
-	size := int(r.Segment().Geometry().SlotSize)
-	slots, err := r.Window(ctx, max(1, min(len(into), most/size)))
-	n := len(slots) / size
-	for i := range into[:n] {
-		into[i] = slots[:size:size]
-		slots = slots[size:]
-	}
-	return into[:n], err
 }
 
 // Sinks passes each message to all of its sinks; an empty Sinks discards it.
