@@ -9,7 +9,8 @@
 //
 //	send      ring: Send and Take, one publish per message
 //	reserve   ring: Reserve, Commit, Publish and Next, Release: no copy
-//	batch     ring: the same, up to 64 messages per publish and release
+//	batch     ring: SendBatch and NextBatch, up to 64 messages per publish and release
+//	many      ring: the same, written in place: Reserve and Commit for each
 //	typed     ring of fixed slots: Slot, Publish and Next, Release
 //	value     the same: Push and Pop
 //	windows   the same: Window, PublishN and Window, Release
@@ -90,7 +91,7 @@ func (j job) supported() (bool, error) {
 	switch j.form {
 	case "send":
 		return whole, nil
-	case "reserve", "batch":
+	case "reserve", "batch", "many":
 		return whole && !j.roundtrip && j.period == 0, nil // with single messages of 8 bytes it is the same as send
 	case "typed":
 		return j.hasType() && j.period == 0, nil

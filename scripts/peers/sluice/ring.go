@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"time"
 
 	"sluice"
@@ -33,18 +34,34 @@ func (j job) spinFor() time.Duration {
 // batch is how many messages are sent with one publish: at most 64, and at most a quarter of
 // the ring.
 func (j job) batch() int {
-	if j.form != "batch" {
+	if j.form == "reserve" {
 		return 1
 	}
 	return max(1, min(64, int(j.capacity()/4)/(j.bytes+8)))
 }
 
 func (j job) sendRing(w *ring.Writer, n uint64) error {
-	if j.form == "send" {
+	switch j.form {
+	case "send":
 		msg := make([]byte, j.bytes)
 		for i := range n {
 			fill(msg, i)
 			if err := w.Send(ctx, msg); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "batch":
+		msgs := make([][]byte, j.batch())
+		for i := range msgs {
+			msgs[i] = make([]byte, j.bytes)
+		}
+		for i := uint64(0); i < n; i += uint64(len(msgs)) {
+			msgs = msgs[:min(uint64(len(msgs)), n-i)]
+			for k, msg := range msgs {
+				fill(msg, i+uint64(k))
+			}
+			if _, err := w.SendBatch(ctx, msgs); err != nil {
 				return err
 			}
 		}
@@ -68,7 +85,8 @@ func (j job) sendRing(w *ring.Writer, n uint64) error {
 }
 
 func (j job) readRing(r *ring.Reader, n uint64) (sum uint64, err error) {
-	if j.form == "send" {
+	switch j.form {
+	case "send":
 		for range n {
 			msg, err := r.Take(ctx)
 			if err != nil {
@@ -78,18 +96,28 @@ func (j job) readRing(r *ring.Reader, n uint64) (sum uint64, err error) {
 		}
 		r.Release()
 		return sum, nil
+	case "reserve":
+		for range n {
+			msg, err := r.Next(ctx)
+			if err != nil {
+				return 0, err
+			}
+			sum += words(msg)
+			r.Release()
+		}
+		return sum, nil
 	}
-	batch, held := j.batch(), 0
-	for range n {
-		msg, err := r.Next(ctx)
+	msgs := make([][]byte, j.batch())
+	for n > 0 {
+		taken, err := r.NextBatch(ctx, msgs[:min(uint64(len(msgs)), n)], math.MaxInt)
 		if err != nil {
 			return 0, err
 		}
-		sum += words(msg)
-		if held++; held == batch || !r.Buffered() {
-			r.Release()
-			held = 0
+		for _, msg := range msgs[:taken] {
+			sum += words(msg)
 		}
+		r.Release()
+		n -= uint64(taken)
 	}
 	return sum, nil
 }
