@@ -65,3 +65,6 @@ func bytesOf[T any](v *T) []byte {
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
 }
+
+// diaryIn returns the diary that lies in mapped memory.
+func diaryIn(b []byte) *diary { return (*diary)(unsafe.Pointer(unsafe.SliceData(b))) }

@@ -417,6 +417,12 @@ type windowEnd interface {
 	window(ctx context.Context, most int) ([][]byte, error)
 }
 
+// windowWriter is that of a Writer.
+type windowWriter interface {
+	windowEnd
+	PublishN(n int)
+}
+
 // itself and samplerItself return what the ends of all kinds share.
 func (s *side) itself() *side                 { return s }
 func (w *writerSide) samplerItself() *sampler { return &w.sampler }

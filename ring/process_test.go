@@ -17,7 +17,9 @@ import (
 	"sluice/shm"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Children{"peer": peer, "loops": runLoops}) }
+func TestMain(m *testing.M) {
+	testenv.Main(m, testenv.Children{"peer": peer, "loops": runLoops, "send": sendToBeKilled, "receive": receiveToBeKilled})
+}
 
 // peer is another process: it does to the segment that is its first argument what the words
 // after that say, in order.
