@@ -37,6 +37,7 @@ race: ## run the tests under the race detector; needs a C compiler
 .PHONY: fuzz
 fuzz: ## fuzz the header and the packets briefly
 	$(GO) test -run '^$$' -fuzz FuzzHostileHeader -fuzztime 60000x -fuzzminimizetime 10x ./ring
+	$(GO) test -run '^$$' -fuzz FuzzHostileSlots -fuzztime 60000x -fuzzminimizetime 10x ./ring
 	$(GO) test -run '^$$' -fuzz FuzzPacket -fuzztime 200000x -fuzzminimizetime 10x ./transfer
 
 .PHONY: fmt-check

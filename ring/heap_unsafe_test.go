@@ -28,7 +28,7 @@ func heapSlots(t failer, size, capacity, slots uint64) Memory {
 
 // plainMemory is that of a new ring of a geometry.
 func plainMemory(g layout.Geometry) Memory {
-	size := layout.HeaderSize + g.Capacity
+	size := uint64(g.FileSize())
 	if !g.Fixed() {
 		size += g.Capacity
 	}
