@@ -71,6 +71,9 @@ type Reporter struct {
 	reportTrend pressure.Trend // of the snapshots at reports
 	wholeTrend  pressure.Trend // of all snapshots, for the final report
 	gap         [2]uint64      // the times of the last two snapshots that were more than sameMoment apart
+	idle        bool           // nothing has happened between the last two
+
+	observeEvery time.Duration // run's: until the next snapshot for the final report; 0 = observeInterval
 
 	stop, stopped chan struct{}
 }
@@ -140,11 +143,13 @@ func (r *Reporter) Detach() {
 
 // observeLocked takes the next snapshot. r.mu is held.
 func (r *Reporter) observeLocked() {
+	r.idle = false
 	if r.segment == nil {
 		return
 	}
 	s, err := pressure.Observe(r.segment)
 	if r.truncated = err != nil; !r.truncated {
+		r.idle = idle(&r.last, &s)
 		if time.Duration(s.At-r.last.At) > sameMoment {
 			r.gap = [2]uint64{r.last.At, s.At}
 		}
@@ -223,8 +228,12 @@ func (r *Reporter) Finish() {
 }
 
 // observeInterval is the time between two snapshots for the final report, however far apart the
-// reports are.
-const observeInterval = time.Second
+// reports are. While the pair is idle it doubles up to maxObserveInterval: each snapshot wakes a
+// process that has nothing else to do.
+const (
+	observeInterval    = time.Second
+	maxObserveInterval = 4 * time.Second
+)
 
 // writeTimeout is how long a side waits until a line is written.
 const writeTimeout = time.Second
@@ -243,10 +252,11 @@ func (r *Reporter) run() {
 		redraws = t.C
 	}
 	var observations <-chan time.Time
+	var observe *time.Ticker
 	if r.opt.Interval <= 0 || r.opt.Interval > observeInterval {
-		t := time.NewTicker(observeInterval)
-		defer t.Stop()
-		observations = t.C
+		observe = time.NewTicker(observeInterval)
+		defer observe.Stop()
+		observations = observe.C
 	}
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, unix.SIGCONT)
@@ -271,6 +281,8 @@ func (r *Reporter) run() {
 		case <-observations:
 			afterStop()
 			r.observe()
+			r.observeEvery = r.untilNext()
+			observe.Reset(r.observeEvery)
 		case <-redraws:
 			afterStop()
 			r.observe()
@@ -305,6 +317,26 @@ func (r *Reporter) observe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observeLocked()
+}
+
+// untilNext returns the time until the next snapshot for the final report.
+func (r *Reporter) untilNext() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.idle {
+		return observeInterval
+	}
+	return min(2*max(r.observeEvery, observeInterval), maxObserveInterval)
+}
+
+// idle reports whether nothing happened between two snapshots of an empty queue, whose sides both
+// run: one that is stopped or gone is looked at more often, to say for how long.
+func idle(before, after *pressure.Snapshot) bool {
+	idles := func(before, after *pressure.RoleStats) bool {
+		return after.Alive && after.Running && before.Generation == after.Generation && before.Waits == after.Waits && before.State == after.State
+	}
+	return after.Depth() == 0 && before.Offered() == after.Offered() && before.Consumed == after.Consumed && before.Refused == after.Refused &&
+		idles(&before.Producer, &after.Producer) && idles(&before.Consumer, &after.Consumer)
 }
 
 // snapshots returns the first and the last snapshot; ok is false before Attach.

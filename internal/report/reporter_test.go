@@ -6,8 +6,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/layout"
+	"sluice/pressure"
 	"sluice/shm"
 )
 
@@ -45,5 +47,42 @@ func TestReporter_Final(t *testing.T) {
 	}
 	if f.ProducedCount != 20 || f.QueueDepth != 2 || f.HighWater != 20 || f.StreamEnd != "stopped" || f.Run.WaitingCount != 7 || f.Run.ProducedCount != 13 || f.Run.ConsumedCount != 18 {
 		t.Errorf("%s", b.String())
+	}
+}
+
+// What happens once, such as a message, is seen within a second; only a pair that has nothing to do
+// is looked at less often.
+func TestReporter_IdlePair_FewerSnapshots(t *testing.T) {
+	idling := pressure.Snapshot{Geometry: layout.Geometry{Mode: layout.ModeTransfer}, Produced: 7, Consumed: 7}
+	idling.Producer = pressure.RoleStats{Alive: true, Running: true, Generation: 1, State: layout.StateRunning}
+	idling.Consumer = pressure.RoleStats{Alive: true, Running: true, Generation: 1, Waits: 7, State: layout.StateBlocked}
+	if !idle(&idling, &idling) {
+		t.Error("nothing happens, and the pair is not idle")
+	}
+	for what, change := range map[string]func(s *pressure.Snapshot){
+		"a message":             func(s *pressure.Snapshot) { s.Produced, s.Consumed = 8, 8 },
+		"a queue":               func(s *pressure.Snapshot) { s.Produced = 8 },
+		"a dropped message":     func(s *pressure.Snapshot) { s.Dropped++ },
+		"a refused send":        func(s *pressure.Snapshot) { s.Refused++ },
+		"a wait":                func(s *pressure.Snapshot) { s.Consumer.Waits++ },
+		"a stopped producer":    func(s *pressure.Snapshot) { s.Producer.Running, s.Producer.Stopped = false, true },
+		"a dead consumer":       func(s *pressure.Snapshot) { s.Consumer.Alive = false },
+		"another consumer":      func(s *pressure.Snapshot) { s.Consumer.Generation++ },
+		"the end of the stream": func(s *pressure.Snapshot) { s.Producer.State = layout.StateClosed },
+	} {
+		after := idling
+		if change(&after); idle(&idling, &after) {
+			t.Errorf("after %s the pair is idle", what)
+		}
+	}
+	r := Reporter{idle: true}
+	for _, want := range []time.Duration{2 * time.Second, 4 * time.Second, 4 * time.Second} {
+		if r.observeEvery = r.untilNext(); r.observeEvery != want || r.usualGap() != want {
+			t.Errorf("idle, the next snapshot comes after %v, and %v is usual; want %v", r.observeEvery, r.usualGap(), want)
+		}
+	}
+	r.idle = false
+	if next := r.untilNext(); next != time.Second {
+		t.Errorf("as soon as something happens the next snapshot comes after %v", next)
 	}
 }

@@ -73,10 +73,11 @@ func (r *Reporter) overdue() bool { return r.sinceLast() > r.usualGap()+sameMome
 
 // usualGap returns the time between two snapshots while this process runs, at most.
 func (r *Reporter) usualGap() time.Duration {
+	most := max(r.observeEvery, observeInterval)
 	if r.opt.Interval > 0 {
-		return min(observeInterval, r.opt.Interval)
+		return min(most, r.opt.Interval)
 	}
-	return observeInterval
+	return most
 }
 
 // sinceLast returns how old the last snapshot is; 0 before Attach.
