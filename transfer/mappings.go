@@ -39,6 +39,24 @@ func (m *mappings) content(e *entry, fd int) (data []byte, replaced mmap.MMap, e
 	return mem[:e.length:e.length], replaced, nil
 }
 
+// touch reads a byte of each of the buffers that is mapped, and returns a value made of them. The
+// first line of each is in the cache of the producer's processor: one by one, the user would wait
+// for every line, and asked for together they come together.
+//
+// Where a descriptor comes with it, the number still has a mapping of a buffer that the producer
+// has given up: to read there would take memory that nobody counts.
+func (m *mappings) touch(entries []entry) (some byte) {
+	for i := range entries {
+		e := &entries[i]
+		if n := int(e.number) - 1; n >= 0 && n < len(*m) && e.flags&flagDescriptor == 0 {
+			if mem := (*m)[n]; len(mem) > 0 {
+				some |= mem[0]
+			}
+		}
+	}
+	return some
+}
+
 // add maps the file of buffer number. It owns the descriptor, and closes it: the
 // mapping is enough.
 func (m *mappings) add(number uint32, fd int, size uint64) (replaced mmap.MMap, err error) {

@@ -254,6 +254,7 @@ func (r *Receiver) packet(conn *recvConn) error {
 	}
 	if err == nil {
 		err = r.checkPosition(conn.end)
+		conn.touched = conn.maps.touch(conn.entries)
 	}
 	r.ended = err == nil && k == kindEnd
 	return err

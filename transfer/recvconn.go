@@ -24,6 +24,7 @@ type recvConn struct {
 	entries []entry // of the last packet, those that were not taken
 	fds     []int   // theirs
 	maps    mappings
+	touched byte // what mappings.touch returned: without a use, nothing would be read
 
 	entryRoom []entry // for those of a packet
 	fdRoom    []int
