@@ -37,8 +37,8 @@ import (
 // is there as after a kill (endpoint.Recover).
 
 // maxKept is how many bytes of slices in use Close copies at most, so that they keep their
-// content.
-const maxKept = 16 << 20
+// content: 16 MiB of messages, which addRecords may count twice.
+const maxKept = 32 << 20
 
 // closeState is the state of an end that is being closed or is closed.
 type closeState struct {
@@ -202,11 +202,10 @@ func (r *Reader) Close() error {
 			}
 			return nil
 		})
-		c.addSlices(r.mem.Data, r.index&r.mask, r.head-r.index)
+		c.addRecords(r.mem.Data, r.index, r.head)
 	} else if r.segment != nil {
 		shm.Guard(func() error {
-			from := r.mem.Header.Consumer.Index.Load()
-			c.addSlices(r.mem.Data, from&r.mask, seen-from)
+			c.addRecords(r.mem.Data, r.mem.Header.Consumer.Index.Load(), seen)
 			return nil
 		})
 	}
@@ -239,6 +238,18 @@ type closing struct {
 func (c *closing) addSlices(data []byte, at, n uint64) {
 	if n > 0 && n <= c.mem.Geometry.Capacity { // a hostile peer may store anything
 		c.slices = append(c.slices, data[at:at+n])
+	}
+}
+
+// addRecords records that the user may have the records from one index up to another. Those that
+// begin after the end of the ring are at the beginning of data, and only one that begins before it
+// goes on behind it.
+func (c *closing) addRecords(data []byte, from, end uint64) {
+	capacity := c.mem.Geometry.Capacity
+	at, n := from&(capacity-1), end-from
+	c.addSlices(data, at, n)
+	if n <= capacity && at+n > capacity {
+		c.addSlices(data, 0, at+n-capacity)
 	}
 }
 

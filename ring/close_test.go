@@ -503,6 +503,46 @@ func TestClose_OtherGoroutine_HeldMessagesStayReadable(t *testing.T) {
 	})
 }
 
+// Of a record that begins after the end of the ring, the user has the first copy of the memory.
+func TestClose_HeldMessagesWrapAround_StayReadable(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		name := testenv.SegmentName(t)
+		w, r := k.creates(t, name, WriterOptions{Capacity: 64 << 10}), k.opens(t, name, ReaderOptions{})
+		number := func(i int) string { return fmt.Sprintf("message number %8d.", i) }
+		const before, during = 1792, 1024 // of 2048 that there is room for
+		for i := range before {
+			send(t, w, number(i))
+			wantMessages(t, r, number(i))
+			r.Release()
+		}
+		var messages [][]byte
+		for i := range during {
+			send(t, w, number(i))
+			msg, err := r.Next(canceled)
+			wantErr(t, err, nil)
+			messages = append(messages, msg)
+		}
+		closeElsewhere(t, r)
+		next := k.opens(t, name, ReaderOptions{})
+		for i := range during {
+			wantMessages(t, next, number(i))
+		}
+		next.Release()
+		for range 2 * before {
+			send(t, w, "other")
+			wantMessages(t, next, "other")
+			next.Release()
+		}
+		for i, msg := range messages {
+			if string(msg) != number(i) {
+				t.Fatalf("message %d that is held has become %q", i, msg)
+			}
+		}
+		wantErr(t, w.Close(), nil)
+		wantErr(t, next.Close(), nil)
+	})
+}
+
 func TestClose_Unreferenced_Unmapped(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		name := testenv.SegmentName(t)
