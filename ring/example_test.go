@@ -110,7 +110,7 @@ func ExampleWriter_Send_drop() {
 }
 
 // Batches: take what is there, then give all of it back with one Release.
-func ExampleReader_Buffered() {
+func ExampleReader_NextBatch() {
 	ctx, name := context.Background(), exampleName("batch")
 	w, err := ring.Create(ctx, name, ring.WriterOptions{})
 	if err != nil {
@@ -126,19 +126,20 @@ func ExampleReader_Buffered() {
 		log.Fatal(err)
 	}
 	defer r.Close()
+	msgs := make([][]byte, 64)
 	for {
-		msg, err := r.Next(ctx)
+		n, err := r.NextBatch(ctx, msgs, 64<<10)
+		for _, msg := range msgs[:n] {
+			fmt.Printf("%s ", msg)
+		}
+		r.Release()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%s ", msg)
-		if !r.Buffered() {
-			fmt.Println("released")
-			r.Release()
-		}
+		fmt.Println("released")
 	}
 	// Output: a b c released
 }
