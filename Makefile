@@ -85,7 +85,7 @@ compare: ## compare hard, credit and soft back-pressure (ARGS=--quick)
 	scripts/compare.sh $(ARGS)
 
 .PHONY: storm
-storm: ## kill the sides of transfers repeatedly (ARGS='--kills 1000')
+storm: ## kill the sides of pairs repeatedly (ARGS='--kills 1000')
 	scripts/storm.sh $(ARGS)
 
 .PHONY: queueing

@@ -1,4 +1,4 @@
-// Command storm kills the sides of transfers and checks the messages that arrived. The check
+// Command storm kills the sides of pairs and checks the messages that arrived. The check
 // uses only the files that consumers write: each message begins with its number, and a stream
 // is finite. scripts/storm.sh builds and runs it.
 package main
@@ -29,32 +29,38 @@ import (
 	"sluice/shm"
 )
 
-// form is a way in which a producer packs messages into buffers.
+// form is a way in which a producer sends messages.
 type form struct {
 	name  string
 	args  []string
 	limit uint64 // bytes that may be taken by both sides; 0 = not looked at
+	ring  bool   // not a transfer: nothing is lost, whatever is killed
 }
 
 // soft are forms of a producer whose queue grows, credit those of one that waits at its limit.
 var (
 	soft = []form{
-		{"plain", nil, 0},
-		{"packed", []string{"--buffer", "4KiB"}, 0},
-		{"recycled", []string{"--recycle"}, 0},
-		{"packed and recycled", []string{"--buffer", "4KiB", "--recycle"}, 0},
-		{"limit", []string{"--limit", "256MiB"}, 0},
+		{name: "plain"},
+		{name: "packed", args: []string{"--buffer", "4KiB"}},
+		{name: "recycled", args: []string{"--recycle"}},
+		{name: "packed and recycled", args: []string{"--buffer", "4KiB", "--recycle"}},
+		{name: "limit", args: []string{"--limit", "256MiB"}},
 	}
 	credit = []form{
-		{"credit", []string{"--on-limit", "block", "--limit", "64KiB"}, 64 << 10},
-		{"credit, packed", []string{"--on-limit", "block", "--limit", "68KiB", "--buffer", "4KiB"}, 68 << 10},
-		{"credit, recycled", []string{"--on-limit", "block", "--limit", "64KiB", "--recycle", "--resume-at", "25%"}, 64 << 10},
-		{"credit, packed and recycled", []string{"--on-limit", "block", "--limit", "68KiB", "--buffer", "4KiB", "--recycle"}, 68 << 10},
+		{name: "credit", args: []string{"--on-limit", "block", "--limit", "64KiB"}, limit: 64 << 10},
+		{name: "credit, packed", args: []string{"--on-limit", "block", "--limit", "68KiB", "--buffer", "4KiB"}, limit: 68 << 10},
+		{name: "credit, recycled", args: []string{"--on-limit", "block", "--limit", "64KiB", "--recycle", "--resume-at", "25%"}, limit: 64 << 10},
+		{name: "credit, packed and recycled", args: []string{"--on-limit", "block", "--limit", "68KiB", "--buffer", "4KiB", "--recycle"}, limit: 68 << 10},
+	}
+	rings = []form{
+		{name: "ring of one slot", args: []string{"--slots", "1"}, ring: true},
+		{name: "ring of 100 slots", args: []string{"--slots", "100"}, ring: true},
+		{name: "ring of 4 KiB", args: []string{"--capacity", "4KiB"}, ring: true},
 	}
 )
 
 // maxHeld is how many messages can be delivered again after a consumer was killed: those that
-// it receives before a release, and one packed buffer.
+// it receives before a release, and one packed buffer. No ring here has room for more.
 const maxHeld = 512 + 4096/16
 
 // stepTimeout bounds each step of a round.
@@ -63,9 +69,10 @@ const stepTimeout = 60 * time.Second
 func main() {
 	kills := flag.Int("kills", 1000, "kill `N` processes")
 	onlyCredit := flag.Bool("credit", false, "only producers that wait at their limit; look every 10 ms at the memory that both sides take")
+	onlyRing := flag.Bool("ring", false, "only rings, whose messages are generated: in fixed slots")
 	seed := flag.Uint64("seed", 0, "seed `N` of the random choices; 0 = a different one each time")
 	flag.CommandLine.Init("storm", flag.ContinueOnError)
-	if done, err := cli.ParseProgram(flag.CommandLine, "kill the sides of transfers, and check that all lost messages are counted", os.Args[1:]); done {
+	if done, err := cli.ParseProgram(flag.CommandLine, "kill the sides of pairs, and check that all lost messages are counted", os.Args[1:]); done {
 		os.Exit(cli.Exit("storm", false, err))
 	}
 	if *seed == 0 {
@@ -79,9 +86,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "storm: error:", err)
 		os.Exit(1)
 	}
-	s := storm{dir: dir, forms: append(slices.Clone(soft), credit...), rand: rand.New(rand.NewPCG(*seed, 0))}
-	if *onlyCredit {
+	s := storm{dir: dir, forms: slices.Concat(soft, credit, rings), rand: rand.New(rand.NewPCG(*seed, 0))}
+	switch {
+	case *onlyCredit:
 		s.forms = credit
+	case *onlyRing:
+		s.forms = rings
 	}
 	fmt.Printf("seed %d\n", *seed)
 	err = s.run(ctx, *kills)
@@ -110,14 +120,12 @@ type storm struct {
 
 func (s *storm) run(ctx context.Context, kills int) error {
 	for s.consumerKills+s.producerKills < kills && ctx.Err() == nil {
-		r := round{storm: s, name: fmt.Sprintf("storm.%d.%d", os.Getpid(), s.streams), mixed: s.rand.IntN(4) == 0}
-		form := s.forms[s.streams%len(s.forms)]
+		r := round{storm: s, segment: fmt.Sprintf("storm.%d.%d", os.Getpid(), s.streams), form: s.forms[s.streams%len(s.forms)], mixed: s.rand.IntN(4) == 0}
 		s.streams++
-		r.limit = form.limit
-		err := r.run(form.args)
+		err := r.run()
 		r.clean()
 		if err != nil {
-			return fmt.Errorf("stream %d (%s, producers killed too: %v): %w", s.streams, form.name, r.mixed, err)
+			return fmt.Errorf("stream %d (%s, producers killed too: %v): %w", s.streams, r.form.name, r.mixed, err)
 		}
 		if s.streams%20 == 0 {
 			fmt.Printf("%d streams, %d kills\n", s.streams, s.consumerKills+s.producerKills)
@@ -129,9 +137,9 @@ func (s *storm) run(ctx context.Context, kills int) error {
 // round is one segment, from its first producer to the exit of its last.
 type round struct {
 	*storm
-	name    string
-	mixed   bool   // producers are killed as well
-	limit   uint64 // of memory; 0 = not looked at
+	form
+	segment string
+	mixed   bool // producers are killed as well
 	running []*process
 	outputs []string
 }
@@ -193,7 +201,10 @@ func (r *round) start(command string, args ...string) (*process, error) {
 		return nil, err
 	}
 	defer log.Close()
-	args = append([]string{"--name", r.name, "--socket", r.socket(), "--report", "0", "--format", "json"}, args...)
+	args = append([]string{"--name", r.segment, "--report", "0", "--format", "json"}, args...)
+	if !r.ring {
+		args = append(args, "--socket", r.socket())
+	}
 	p := &process{Cmd: exec.Command(filepath.Join("bin", command), args...), log: log.Name(), ended: make(chan struct{})}
 	p.Stderr = log
 	p.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
@@ -205,9 +216,13 @@ func (r *round) start(command string, args ...string) (*process, error) {
 	return p, nil
 }
 
-func (r *round) producer(form []string, count int) (*process, error) {
+func (r *round) producer(count int) (*process, error) {
 	rate := 2000 + r.rand.IntN(100_000)
-	return r.start("producer", append([]string{"--mode", "transfer", "--count", strconv.Itoa(count), "--rate", strconv.Itoa(rate)}, form...)...)
+	args := []string{"--mode", "transfer", "--count", strconv.Itoa(count), "--rate", strconv.Itoa(rate)}
+	if r.ring {
+		args[1] = "ring"
+	}
+	return r.start("producer", append(args, r.args...)...)
 }
 
 func (r *round) consumer() (*process, error) {
@@ -220,9 +235,9 @@ func (r *round) consumer() (*process, error) {
 	return r.start("consumer", args...)
 }
 
-func (r *round) run(form []string) error {
+func (r *round) run() error {
 	count := 500 + r.rand.IntN(8000)
-	producer, err := r.producer(form, count)
+	producer, err := r.producer(count)
 	if err != nil {
 		return err
 	}
@@ -242,7 +257,7 @@ func (r *round) run(form []string) error {
 				break
 			}
 			r.producerKills++
-			if producer, err = r.producer(form, count); err != nil {
+			if producer, err = r.producer(count); err != nil {
 				return err
 			}
 			if now := r.inodeOf(producer); before != 0 && now != before {
@@ -343,7 +358,7 @@ func stopped(pid int) bool {
 
 // over reports whether the producer has exited and the segment was removed.
 func (r *round) over(producer *process) bool {
-	_, err := os.Stat("/dev/shm/sluice." + r.name)
+	_, err := os.Stat("/dev/shm/sluice." + r.segment)
 	return err != nil && !producer.running()
 }
 
@@ -351,7 +366,7 @@ func (r *round) over(producer *process) bool {
 // and recorded that it has left. If it was killed between that and its exit, it is as if it had
 // exited: who comes next waits for another stream.
 func (r *round) hasLeft(consumer, producer *process) bool {
-	view, err := shm.OpenView(r.name)
+	view, err := shm.OpenView(r.segment)
 	if err != nil {
 		return consumer.ProcessState.ExitCode() >= 0 // else over tells
 	}
@@ -362,7 +377,7 @@ func (r *round) hasLeft(consumer, producer *process) bool {
 }
 
 // inode returns the inode of the segment, 0 if there is none.
-func (r *round) inode() uint64 { return inode("/dev/shm/sluice." + r.name) }
+func (r *round) inode() uint64 { return inode("/dev/shm/sluice." + r.segment) }
 
 // inodeOf waits for a producer to open its segment and returns the inode, 0 if it has exited.
 func (r *round) inodeOf(p *process) uint64 {
@@ -371,7 +386,7 @@ func (r *round) inodeOf(p *process) uint64 {
 		files, _ := os.ReadDir(dir)
 		for _, f := range files {
 			path := filepath.Join(dir, f.Name())
-			if to, err := os.Readlink(path); err == nil && strings.HasPrefix(to, "/dev/shm/sluice."+r.name) {
+			if to, err := os.Readlink(path); err == nil && strings.HasPrefix(to, "/dev/shm/sluice."+r.segment) {
 				return inode(path)
 			}
 		}
@@ -456,8 +471,8 @@ func (r *round) check(producer *process, last ...*process) error {
 	}
 	r.sent, r.arrived, r.again, r.lost = r.sent+sent, r.arrived+arrived+again, r.again+again, r.lost+lost
 	switch missing := sent - arrived; {
-	case missing > 0 && !r.mixed:
-		return fmt.Errorf("%d of %d messages are missing, and no producer was killed", missing, sent)
+	case missing > 0 && (r.ring || !r.mixed):
+		return fmt.Errorf("%d of %d messages are missing, and nothing that was killed had them", missing, sent)
 	case missing > lost:
 		return fmt.Errorf("%d of %d messages are missing, %d counted as lost", missing, sent, lost)
 	}
@@ -495,5 +510,5 @@ func (r *round) clean() {
 		os.Remove(out)
 	}
 	os.Remove(r.socket())
-	os.Remove("/dev/shm/sluice." + r.name)
+	os.Remove("/dev/shm/sluice." + r.segment)
 }
