@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice"
 	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
@@ -19,7 +20,7 @@ import (
 // is still there, or has exited when the consumer begins to leave.
 func TestConsumer_KilledAtEachCallOfLeaving_NextToldOfEnd(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"ring", "transfer"} {
+	for _, mode := range []string{"ring", slots, "transfer"} {
 		for _, c := range []struct {
 			end   string
 			code  int
@@ -44,11 +45,8 @@ func TestConsumer_KilledAtEachCallOfLeaving_NextToldOfEnd(t *testing.T) {
 func killLeavingConsumer(t *testing.T, mode string, code int, alone bool, killAt string) (calls []string, killed bool) {
 	t.Helper()
 	name := testenv.SegmentName(t)
-	r, w := testenv.Pipe(t)
-	producer := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--report", "0", "--input", "-"}, Stdin: r})
-	r.Close()
+	producer := produceTwo(t, name, mode)
 	first := startTraced(t, name, nil, "consumer", "--report", "0")
-	fmt.Fprint(w, "one\ntwo\n")
 	testenv.EventuallyHeader(t, name, "all to be released, and the consumer to sleep", func(h *layout.Header) bool {
 		return h.Count(layout.Consumer) == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked
 	})
@@ -56,14 +54,10 @@ func killLeavingConsumer(t *testing.T, mode string, code int, alone bool, killAt
 		first.holdAt = "write(2)"
 	}
 	first.armed.Store(true)
-	if code == 7 {
-		producer.Signal(unix.SIGTERM)
-	} else {
-		w.Close()
-	}
+	producer.end(code == 0)
 	if alone {
 		testenv.Eventually(t, "the last report", func() bool { return isClosed(first.held) })
-		producer.WantExit(0)
+		producer.gone()
 		first.resume()
 	}
 	killed = first.wait()
@@ -77,8 +71,7 @@ func killLeavingConsumer(t *testing.T, mode string, code int, alone bool, killAt
 	case !left:
 		testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(code)
 	}
-	producer.WantExit(0)
-	w.Close()
+	producer.gone()
 	if exists(testenv.SegmentPath(name)) {
 		t.Fatalf("killed at %s, the consumer leaves the segment; recorded that it has left: %v", killAt, left)
 	}
@@ -92,11 +85,59 @@ func killLeavingConsumer(t *testing.T, mode string, code int, alone bool, killAt
 // it is killed, the line was printed, or the next one prints it, and not both once it is recorded.
 func TestConsumer_Follow_KilledAtEachCallAfterEnd_NextToldIfNotRecorded(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"ring", "transfer"} {
+	for _, mode := range []string{"ring", slots, "transfer"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			atEachCall(t, "write(2)", func(killAt string) ([]string, bool) { return killFollower(t, mode, killAt) })
 		})
+	}
+}
+
+// slots is a mode of these tests: a ring with fixed slots.
+const slots = "slots"
+
+// twoMessages is a producer of two messages, which ends when it is told to.
+type twoMessages struct {
+	end  func(complete bool) // or it is stopped
+	gone func()              // waits until it has left
+}
+
+// produceTwo starts one: the command, or, with fixed slots, in which that sends only what it
+// generates itself, an end in this process.
+func produceTwo(t *testing.T, name, mode string) twoMessages {
+	t.Helper()
+	if mode == slots {
+		p, err := sluice.Create(t.Context(), name, sluice.ProducerOptions{SlotSize: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.Close() })
+		for _, msg := range []string{"one", "two"} {
+			testenv.WantErr(t, p.Send(t.Context(), []byte(msg)), nil)
+		}
+		return twoMessages{
+			end: func(complete bool) {
+				if !complete {
+					p.EndAs(sluice.EndStopped)
+				}
+				testenv.WantErr(t, p.Close(), nil)
+			},
+			gone: func() {},
+		}
+	}
+	r, w := testenv.Pipe(t)
+	producer := testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--report", "0", "--input", "-"}, Stdin: r})
+	r.Close()
+	fmt.Fprint(w, "one\ntwo\n")
+	return twoMessages{
+		end: func(complete bool) {
+			if complete {
+				w.Close()
+			} else {
+				producer.Signal(unix.SIGTERM)
+			}
+		},
+		gone: func() { producer.WantExit(0) },
 	}
 }
 
@@ -107,21 +148,14 @@ const endLine = "consumer: the stream is complete; waiting for the next producer
 func killFollower(t *testing.T, mode, killAt string) (calls []string, killed bool) {
 	t.Helper()
 	name := testenv.SegmentName(t)
-	produce := func() (p *testenv.Process, end func()) {
-		r, w := testenv.Pipe(t)
-		p = testenv.StartWith(t, "producer", testenv.Options{Args: []string{"--name", name, "--mode", mode, "--report", "0", "--input", "-"}, Stdin: r})
-		r.Close()
-		fmt.Fprint(w, "one\ntwo\n")
-		return p, func() { w.Close() }
-	}
-	producer, end := produce()
+	producer := produceTwo(t, name, mode)
 	first := startTraced(t, name, nil, "consumer", "--report", "0", "--follow")
 	testenv.EventuallyHeader(t, name, "all to be released, and the consumer to sleep", func(h *layout.Header) bool {
 		return h.Count(layout.Consumer) == 2 && layout.State(h.ConsumerStats.State.Load()) == layout.StateBlocked
 	})
 	first.killAt = killAt
 	first.armed.Store(true)
-	end()
+	producer.end(true)
 	recorded := func() bool {
 		h := testenv.Header(name)
 		return h == nil || h.ConsumerStats.EndSeen.Load() == h.ProducerStats.Generation.Load()
@@ -142,10 +176,10 @@ func killFollower(t *testing.T, mode, killAt string) (calls []string, killed boo
 			lines++
 			next.EventuallyPrints(endLine)
 		}
-		producer.WantExit(0)
-		again, end := produce()
-		end()
-		again.WantExit(0)
+		producer.gone()
+		again := produceTwo(t, name, mode)
+		again.end(true)
+		again.gone()
 		lines++
 		testenv.Eventually(t, "the next end", func() bool { return strings.Count(next.Stderr.String(), endLine) >= lines })
 		next.Signal(unix.SIGTERM)
@@ -154,7 +188,7 @@ func killFollower(t *testing.T, mode, killAt string) (calls []string, killed boo
 			t.Fatalf("killed at %s, recorded %v: the next consumer prints %d ends, want %d", killAt, told, n, lines)
 		}
 	}
-	producer.WantExit(0)
+	producer.gone()
 	testenv.WantNoSegment(t, name)
 	return first.calls, killed
 }
