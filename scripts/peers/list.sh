@@ -41,7 +41,7 @@ peer "sluice ring, zero-copy" ./sluice reserve -- \
     "\`Reserve\`, \`Commit\`, \`Publish\` and \`Next\`, \`Release\`, each for one message: written and read in the ring"
 peer "sluice ring, batched" ./sluice batch -- \
     "\`SendBatch\` copies them in, \`NextBatch\` reads them in place: 64 messages or a quarter of the ring, whichever is less, with one publish and one release"
-peer "sluice ring, batched zero-copy" ./sluice many -- "the same, written in the ring: \`Reserve\` and \`Commit\` for each, one \`Publish\`"
+peer "sluice ring, batched zero-copy" ./sluice many -- "as many, written and read in the ring: \`Reserve\` and \`Commit\`, \`Next\` for each, one \`Publish\`, one \`Release\`"
 peer "sluice typed ring" ./sluice typed -- \
     "fixed slots of a Go type, 1 MiB of them: \`Slot\`, \`Publish\` and \`Next\`, \`Release\`, each for one message, in its slot"
 peer "sluice typed ring, by value" ./sluice value -- "the same, \`Push\` and \`Pop\`: copies go in and come out"

@@ -10,7 +10,7 @@
 //	send      ring: Send and Take, one publish per message
 //	reserve   ring: Reserve, Commit, Publish and Next, Release: no copy
 //	batch     ring: SendBatch and NextBatch, up to 64 messages per publish and release
-//	many      ring: the same, written in place: Reserve and Commit for each
+//	many      ring: as many, in place: Reserve and Commit, Next for each
 //	typed     ring of fixed slots: Slot, Publish and Next, Release
 //	value     the same: Push and Pop
 //	windows   the same: Window, PublishN and Window, Release

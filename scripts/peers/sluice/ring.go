@@ -96,28 +96,32 @@ func (j job) readRing(r *ring.Reader, n uint64) (sum uint64, err error) {
 		}
 		r.Release()
 		return sum, nil
-	case "reserve":
-		for range n {
-			msg, err := r.Next(ctx)
+	case "batch":
+		msgs := make([][]byte, j.batch())
+		for n > 0 {
+			taken, err := r.NextBatch(ctx, msgs[:min(uint64(len(msgs)), n)], math.MaxInt)
 			if err != nil {
 				return 0, err
 			}
-			sum += words(msg)
+			for _, msg := range msgs[:taken] {
+				sum += words(msg)
+			}
 			r.Release()
+			n -= uint64(taken)
 		}
 		return sum, nil
 	}
-	msgs := make([][]byte, j.batch())
-	for n > 0 {
-		taken, err := r.NextBatch(ctx, msgs[:min(uint64(len(msgs)), n)], math.MaxInt)
+	batch, held := j.batch(), 0
+	for range n {
+		msg, err := r.Next(ctx)
 		if err != nil {
 			return 0, err
 		}
-		for _, msg := range msgs[:taken] {
-			sum += words(msg)
+		sum += words(msg)
+		if held++; held == batch || !r.Buffered() {
+			r.Release()
+			held = 0
 		}
-		r.Release()
-		n -= uint64(taken)
 	}
 	return sum, nil
 }
