@@ -93,7 +93,7 @@ type RoleStats struct {
 	TimeNamespace Uint64 `doc:"inode number of the time namespace of its clock; 0 = unknown"`
 	UID           Uint64 `doc:"user id of the last holder"`
 	State         Uint64 `doc:"0 none 1 running 2 blocked 3 alone 4 closed"`
-	Fence         Uint64 `doc:"0 unknown 1 asymmetric 2 full"`
+	Fence         Uint64 `doc:"0 unknown 1 asymmetric 2 full 3 full for now"`
 	Generation    Uint64 `doc:"times the role was taken"`
 	StartedAt     Uint64 `doc:"monotonic clock when it was taken last, ns"`
 	ProgressAt    Uint64 `doc:"monotonic clock when it last showed progress, or that it runs, ns"`

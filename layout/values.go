@@ -211,5 +211,6 @@ type Fence uint64
 const (
 	FenceUnknown    Fence = 0 // never attached
 	FenceAsymmetric Fence = 1 // release store; the sleeper issues a membarrier
-	FenceFull       Fence = 2 // sequentially consistent store on both sides
+	FenceFull       Fence = 2 // sequentially consistent store on both sides, for good
+	FenceForNow     Fence = 3 // sequentially consistent store of this side, until it says 1 or 2
 )

@@ -30,7 +30,7 @@ func TestValues_Numbers(t *testing.T) {
 		{"FramingNone", uint64(FramingNone), 0}, {"FramingLines", uint64(FramingLines), 1},
 		{"FramingLength", uint64(FramingLength), 2}, {"FramingRaw", uint64(FramingRaw), 3},
 		{"FenceUnknown", uint64(FenceUnknown), 0}, {"FenceAsymmetric", uint64(FenceAsymmetric), 1},
-		{"FenceFull", uint64(FenceFull), 2},
+		{"FenceFull", uint64(FenceFull), 2}, {"FenceForNow", uint64(FenceForNow), 3},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s is %d, not %d", c.name, c.got, c.want)

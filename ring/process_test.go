@@ -117,7 +117,7 @@ func TestFence_ProcessesAgree(t *testing.T) {
 		producer, consumer string
 		want               layout.Fence
 	}{
-		{"both may use barriers", free, free, layout.FenceAsymmetric},
+		{"both may use barriers, and sleep often", free, free, layout.FenceForNow},
 		{"the producer may not", forbidden, free, layout.FenceFull},
 		{"the consumer may not", free, forbidden, layout.FenceFull},
 		{"neither may", forbidden, forbidden, layout.FenceFull},

@@ -382,6 +382,7 @@ func (r *Reader) beginSlow() error {
 		return ErrClosed
 	}
 	r.samples.Count(r.index)
+	r.sleeper.Streams(r.count)
 	return r.corrupt
 }
 

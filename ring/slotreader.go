@@ -219,6 +219,7 @@ func releaseSlow(r *slotReader) {
 		r.gate.Leave()
 		return
 	}
+	r.sleeper.Streams(r.released)
 	if r.sleeper.FullFence() {
 		r.own.Store(r.released)
 	}

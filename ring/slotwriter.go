@@ -338,6 +338,9 @@ func (w *slotWriter) store() {
 	if w.samples.Staged() {
 		w.publishSamples()
 	}
+	if w.sleeper.Streams(w.pos) {
+		w.setFlag()
+	}
 	if own := &w.ownCursor.Index; w.sleeper.FullFence() {
 		own.Store(w.pos)
 	} else {

@@ -214,6 +214,50 @@ func TestSlots_PeerWithoutBarrier_FullFences(t *testing.T) {
 	}
 }
 
+// A side that wakes its peer often issues full fences, for the peer to need no barriers, until it
+// has not done that for long.
+func TestFence_ForNow(t *testing.T) {
+	if !layout.StoreReleaseOvertaken || !membarrier.Register() {
+		t.Skip("SKIPPED: there is only one kind of fence")
+	}
+	eachKind(t, func(t *testing.T, k kind) {
+		w, r, mem := k.pair(t, 64<<10, 0, WriterOptions{}, ReaderOptions{})
+		h := mem.Header
+		for _, c := range []struct {
+			role  layout.Role
+			end   any
+			peers *layout.Uint64 // flag
+		}{{layout.Producer, w, &h.ConsumerSleep.Flag}, {layout.Consumer, r, &h.ProducerSleep.Flag}} {
+			check := func(when string, want layout.Fence) {
+				t.Helper()
+				if got := layout.Fence(h.Stats(c.role).Fence.Load()); got != want || sideOf(c.end).sleeper.FullFence() != (want == layout.FenceForNow) {
+					t.Errorf("the %v says fence %d %s, want %d", c.role, got, when, want)
+				}
+				if flag, ok := c.end.(interface{ peerFlag() *layout.Uint64 }); ok && (flag.peerFlag() == alwaysSet) != (want == layout.FenceForNow) {
+					t.Errorf("the %v takes the wrong path %s", c.role, when)
+				}
+			}
+			stream := func(messages int) {
+				for range messages {
+					send(t, w, "a")
+					wantMessages(t, r, "a")
+					r.Release()
+				}
+			}
+			c.peers.Store(7)
+			stream(1)
+			c.peers.Store(8)
+			stream(1)
+			check("when the other sleeps often", layout.FenceForNow)
+			stream(5000)
+			check("when it does not", layout.FenceAsymmetric)
+		}
+	})
+}
+
+func (w *slotWriter) peerFlag() *layout.Uint64 { return w.flag }
+func (r *slotReader) peerFlag() *layout.Uint64 { return r.flag }
+
 // A Reader that never has to wait shows progress with the samples that it takes.
 func TestProgress_SampleTaken(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {

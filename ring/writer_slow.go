@@ -124,6 +124,7 @@ func (w *Writer) prefetch() {
 // take makes the reservation that canReserve has found room for.
 func (w *Writer) take(n int) []byte {
 	w.reserved = n
+	w.sleeper.Streams(w.count)
 	w.prefetch()
 	w.setStop()
 	return w.payload(w.tail, n)

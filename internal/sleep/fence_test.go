@@ -50,6 +50,46 @@ func TestFence_WithoutBarrierPolls(t *testing.T) {
 	}
 }
 
+// A side whose peer sleeps often fences by itself, and the peer is spared its barriers.
+func TestFence_PeerSleepsOften(t *testing.T) {
+	p, c, h := pair(never)
+	if !c.barrier {
+		t.Skip("NOT TESTED: there is no barrier to rely on")
+	}
+	publish := func(messages int) {
+		for range messages {
+			p.publish()
+			p.Streams(p.count)
+		}
+	}
+	check := func(when string, full bool, fence layout.Fence) {
+		t.Helper()
+		if got := layout.Fence(h.ProducerStats.Fence.Load()); p.FullFence() != full || got != fence || c.peerFences() != full {
+			t.Errorf("%s: full %v, says %d, the peer relies on it: %v; want %v and %d", when, p.FullFence(), got, c.peerFences(), full, fence)
+		}
+	}
+	publish(fenceMessages + 1)
+	check("at the start", false, layout.FenceAsymmetric)
+	h.ConsumerSleep.Flag.Store(1)
+	publish(1)
+	check("when the peer has slept once in many messages", false, layout.FenceAsymmetric)
+	publish(fenceMessages - 1)
+	h.ConsumerSleep.Flag.Store(2)
+	publish(1)
+	check("when it has slept again soon", true, layout.FenceForNow)
+	publish(streamMessages - 1)
+	check("as long as it may sleep again", true, layout.FenceForNow)
+	publish(1)
+	check("when it has not slept for long", false, layout.FenceAsymmetric)
+
+	// A peer that cannot issue barriers has fences for good.
+	h.ConsumerStats.Fence.Store(uint64(layout.FenceFull))
+	h.ConsumerSleep.Flag.Store(3)
+	publish(1)
+	publish(2 * streamMessages)
+	check("with a peer without barriers", true, layout.FenceFull)
+}
+
 // The kernel may miss a processor for a while: then the peer publishes and does not see the
 // flag.
 func TestFence_MissedSleeperAsksForFullFences(t *testing.T) {

@@ -28,6 +28,11 @@ type model struct {
 	neverClear   bool // fault: the flag is not cleared at all
 	insist       bool // the sleeper first asks for more than it needs, until a timeout
 
+	// The publisher fences for some time, and says so; then the sleeper issues no barrier.
+	forNow     bool
+	askEarly   bool // fault: the sleeper asks whether the publisher fences before it stores the flag
+	unsaidLate bool // fault: the publisher ends that before it says so
+
 	// A third one of the sleeper's own process cancels its wait (futex.Waiter).
 	cancels      bool
 	oneWord      bool // the kernel cannot wait on two words
@@ -55,9 +60,11 @@ type machine struct {
 	asleep, onOne      bool // onOne: on the shared word alone
 	canceler           step
 	canceled           bool
-	interrupts, known  int // futex.Waiter's number, and what the sleeper has read of it
-	said               int // with one word: 0, or one more than what a sleeper knows
-	raised, wakes      int // how often the flag went up, how often wake was called
+	interrupts, known  int  // futex.Waiter's number, and what the sleeper has read of it
+	said               int  // with one word: 0, or one more than what a sleeper knows
+	fences, says       bool // the publisher's, and what it says
+	unfenced           bool // the sleeper's register: a barrier is needed
+	raised, wakes      int  // how often the flag went up, how often wake was called
 }
 
 type step string
@@ -69,11 +76,18 @@ func (m model) publish(s machine) []machine {
 		if s.published == messages {
 			return nil
 		}
-		s.published++
-		if m.fullFence {
-			s.memory = s.published
+		other := s
+		switch {
+		case !m.forNow:
+		case m.unsaidLate && s.fences && s.says:
+			other.fences = false
+		case m.unsaidLate && s.says:
+			other.says, other.memory = false, s.published
+		default: // at any time; what it says is stored with XCHG
+			other.fences = !s.fences
+			other.says, other.memory = other.fences, s.published
 		}
-		s.publisher = "load flag"
+		return []machine{m.store(s), other}
 	case "load flag":
 		s.looked, s.publisher = s.flag, "store"
 		if s.flag != 0 {
@@ -107,6 +121,16 @@ func (m model) publish(s machine) []machine {
 	return []machine{s}
 }
 
+// store returns the state after the publisher has stored its index.
+func (m model) store(s machine) machine {
+	s.published++
+	if m.fullFence || s.fences {
+		s.memory = s.published
+	}
+	s.publisher = "load flag"
+	return s
+}
+
 // sleep returns the states after the sleeper's next step.
 func (m model) sleep(s machine) []machine {
 	ready := s.memory > s.taken
@@ -124,7 +148,7 @@ func (m model) sleep(s machine) []machine {
 			s.asked = s.taken
 		}
 	case "store want":
-		s.want, s.sleeper = s.asked, "store flag"
+		s.want, s.sleeper, s.unfenced = s.asked, "store flag", !s.says
 		if m.barrierEarly {
 			s.memory = s.published
 		}
@@ -133,9 +157,14 @@ func (m model) sleep(s machine) []machine {
 			s.raised++
 		}
 		s.number++
-		s.flag, s.sleeper = s.number, "barrier"
+		s.flag, s.sleeper = s.number, "ask for fences"
+	case "ask for fences":
+		if !m.askEarly {
+			s.unfenced = !s.says
+		}
+		s.sleeper = "barrier"
 	case "barrier":
-		if !m.noBarrier && !m.barrierEarly {
+		if s.unfenced && !m.noBarrier && !m.barrierEarly {
 			s.memory = s.published
 		}
 		s.sleeper = "read value"
@@ -303,6 +332,8 @@ func TestModel_NoLostWakeup(t *testing.T) {
 		"full fences":                                {fullFence: true, noBarrier: true},
 		"full fences, asking for more at first":      {fullFence: true, noBarrier: true, insist: true},
 		"a full fence and a barrier":                 {fullFence: true},
+		"fences for now":                             {forNow: true},
+		"fences for now, asking for more at first":   {forNow: true, insist: true},
 		"with a cancel":                              {cancels: true},
 		"with a cancel, on one word":                 {cancels: true, oneWord: true},
 		"with a cancel, on one word first":           {cancels: true, rawFirst: true},
@@ -333,6 +364,8 @@ func TestModel_FindsEveryKnownFault(t *testing.T) {
 		"the flag is cleared after a wake":  {clearLate: true},
 		"a later sleep's flag is cleared":   {clearAny: true},
 		"asking for what is there already":  {askForOld: true},
+		"asking for fences before the flag": {forNow: true, askEarly: true},
+		"a fence that ends before it says":  {forNow: true, unsaidLate: true},
 		"a cancel that is announced late":   {cancels: true, announceLate: true},
 		"a cancel and a number read late":   {cancels: true, numberLate: true},
 		"one word and a single wake":        {cancels: true, oneWord: true, wakeOnce: true},

@@ -63,8 +63,10 @@ type Sleeper struct {
 	words Words
 	peer  PeerStatus // nil = the peer is there, and so is the memory
 
-	full    bool // publish with a full fence
-	barrier bool // this process can order its peer's publishes: membarrier.Global
+	full    bool   // publish with a full fence
+	forGood bool   // because one side cannot issue barriers
+	barrier bool   // this process can order its peer's publishes: membarrier.Global
+	wokeAt  uint64 // messages that were published when the peer was woken last
 	spin    spinner
 
 	blocked   uint64 // ns spent asleep, total of all holders of the role
@@ -97,7 +99,7 @@ func NewFenced(w Words, spin time.Duration, peer PeerStatus) Sleeper {
 func (s *Sleeper) Attach(blocked uint64) {
 	s.blocked = blocked
 	s.words.Own.Flag.Store(0)
-	s.full = !s.barrier
+	s.full, s.forGood = !s.barrier, !s.barrier
 	s.storeFence()
 	s.updateFence()
 }

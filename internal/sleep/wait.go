@@ -144,13 +144,14 @@ func waitError(err error) error {
 // full fence into its running threads: either its load comes after the barrier
 // and sees the flag, or its store came before and the next look at its index
 // sees that. Where the peer fences by itself, the store of Flag (sequentially
-// consistent) is this side's half. docs/protocol.md has the whole argument.
+// consistent) is this side's half. docs/protocol.md has the whole argument. Whether it
+// does is asked after the flag is stored.
 func (s *Sleeper) arm(index, count, now uint64) {
 	s.number = max(now, s.number+1)
 	s.words.Own.Index.Store(index)
 	s.words.Own.Count.Store(count)
 	s.words.Own.Flag.Store(s.number)
-	if s.barrier {
+	if s.barrier && !s.peerFences() {
 		membarrier.Global()
 	}
 }

@@ -25,6 +25,7 @@ func (s *Sleeper) Wake(index, count uint64) {
 	if number == 0 || !reached(s.words.Peer, index, count) || !s.words.Peer.Flag.CompareAndSwap(number, 0) {
 		return
 	}
+	s.wokePeer(count)
 	// An error means that the memory is gone; the next touch reports it.
 	if _, err := futex.Wake(s.words.OwnIndex.Futex(), 1); err == nil {
 		s.words.Stats.WakesSent.AddRelaxed(1)
