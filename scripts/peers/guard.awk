@@ -7,7 +7,7 @@ BEGIN {
         "sluice ring, batched|sluice ring|throughput 8|0.5;" \
         "sluice ring, zero-copy|pipe|throughput 65536|1;" \
         "sluice typed ring|sluice ring|throughput 8|1.2;" \
-        "sluice typed ring, windows|sluice typed ring|throughput 8|2;" \
+        "sluice typed ring, windows|sluice ring|throughput 8|2;" \
         "sluice typed ring|Node.js SharedArrayBuffer|throughput 4|5;" \
         "sluice transfer, packed|sluice transfer, sealed|throughput 8|50;" \
         "sluice transfer, recycled|sluice transfer, sealed|throughput 8|4;" \
