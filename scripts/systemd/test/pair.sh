@@ -19,7 +19,8 @@ aPairThatRuns() {
     for side in producer consumer; do
         expect "the $side is active when start returns" systemctl --quiet is-active "sluice-$side@$name"
         is "$side has its role when start returns" "$(header "$name" "$side" Generation)" 1
-        [ "$mode" = transfer ] || is "$side publishes without a fence (membarrier)" "$(header "$name" "$side" Fence)" 1
+        # 1, or 3 once it has woken the other often; 2 is where membarrier is refused.
+        [ "$mode" = transfer ] || expect "the $side can do without fences (membarrier)" test "$(header "$name" "$side" Fence)" != 2
     done
     before=$(consumed "$name")
     within 10 "messages move" moved "$name" "$before" 100
