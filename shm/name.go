@@ -31,13 +31,20 @@ func CheckName(name string) error {
 		return fmt.Errorf("%w %q: it may not start with a dot", ErrName, name)
 	}
 	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
-		default:
+		if !inNames(name[i]) {
 			return fmt.Errorf("%w %q: only A-Z a-z 0-9 . _ - are allowed", ErrName, name)
 		}
 	}
 	return nil
+}
+
+// inNames reports whether names may have the character c.
+func inNames(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		return true
+	}
+	return false
 }
 
 // Path returns the file of the segment called name.
