@@ -50,16 +50,7 @@ func (r *Reporter) write(n noteLine) {
 // Verified prints that n messages were checked and none was missing, except those that a producer
 // dropped and those that were lost with one.
 func (r *Reporter) Verified(n, dropped, lost uint64) {
-	text := "none missing, repeated or damaged"
-	switch {
-	case dropped > 0 && lost > 0:
-		text = fmt.Sprintf("none missing except %s that the producer dropped and %s that were lost, none repeated or damaged", format.Count(dropped), format.Count(lost))
-	case dropped > 0:
-		text = fmt.Sprintf("none missing except %s that the producer dropped, none repeated or damaged", format.Count(dropped))
-	case lost > 0:
-		text = fmt.Sprintf("none missing except %s that were lost with a producer, none repeated or damaged", format.Count(lost))
-	}
-	r.write(noteLine{Note: fmt.Sprintf("verified %s: %s", format.Messages(n), text), VerifiedCount: &n})
+	r.write(noteLine{Note: verifiedText(n, dropped, lost, ""), VerifiedCount: &n})
 }
 
 // Delivering prints that the producer sends no more and ends when the n messages in its queue are

@@ -252,7 +252,7 @@ func TestFinal_SnapshotBeforeSIGCONT_StopNotShortened(t *testing.T) {
 	r := attached(t, p, Options{Role: layout.Producer}, 0)
 	r.last.At -= uint64(5 * time.Second)
 	r.observe()
-	if !r.onContinue() {
+	if !onContinue(r) {
 		t.Error("not taken for a stop")
 	}
 	if f := finishes(t, r); !strings.Contains(f.VerdictWhy, "the producer was stopped (SIGSTOP or Ctrl-Z) for 3.9s to 5s") {

@@ -8,12 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
@@ -73,7 +69,8 @@ type Reporter struct {
 	gap         [2]uint64      // the times of the last two snapshots that were more than sameMoment apart
 	idle        bool           // nothing has happened between the last two
 
-	observeEvery time.Duration // run's: until the next snapshot for the final report; 0 = observeInterval
+	observeEvery time.Duration     // until the next snapshot for the final report; 0 = observeInterval
+	before       pressure.Snapshot // at the last report
 
 	stop, stopped chan struct{}
 }
@@ -85,7 +82,7 @@ type printer interface {
 
 // Start begins to report. The metrics are unknown until Attach.
 func Start(opt Options) *Reporter {
-	r := &Reporter{opt: opt, began: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
+	r := newReporter(opt)
 	r.print = &text{journal: opt.Journal}
 	if opt.JSON {
 		r.print = jsonLines{}
@@ -95,6 +92,11 @@ func Start(opt Options) *Reporter {
 	}
 	go r.run()
 	return r
+}
+
+// newReporter returns a Reporter that prints nothing by itself.
+func newReporter(opt Options) *Reporter {
+	return &Reporter{opt: opt, began: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
 }
 
 // Attach starts to read the metrics of seg. own returns how many messages this side has produced or
@@ -238,67 +240,39 @@ const (
 // writeTimeout is how long a side waits until a line is written.
 const writeTimeout = time.Second
 
+// run reports until Finish.
 func (r *Reporter) run() {
 	defer close(r.stopped)
-	var reports, redraws <-chan time.Time
-	if r.opt.Interval > 0 {
-		t := time.NewTicker(r.opt.Interval)
-		defer t.Stop()
-		reports = t.C
+	run(r.opt.Interval, r.bar != nil, r.stop, nil, r)
+}
+
+func (r *Reporter) reporters() []*Reporter { return []*Reporter{r} }
+
+func (r *Reporter) asked() <-chan struct{} { return r.opt.Stopping }
+
+func (r *Reporter) flush() {}
+
+func (r *Reporter) redraw() {
+	r.observe()
+	r.bar.set(r.producedBytes())
+}
+
+// report prints the report of an interval. stopped says that this process was stopped in it.
+func (r *Reporter) report(stopped bool) bool {
+	r.observe()
+	if _, _, attached := r.snapshots(); !attached && r.opt.Role == layout.Producer {
+		return false // it has made the segment, and is about to attach
 	}
-	if r.bar != nil {
-		t := time.NewTicker(barInterval)
-		defer t.Stop()
-		redraws = t.C
-	}
-	var observations <-chan time.Time
-	var observe *time.Ticker
-	if r.opt.Interval <= 0 || r.opt.Interval > observeInterval {
-		observe = time.NewTicker(observeInterval)
-		defer observe.Stop()
-		observations = observe.C
-	}
-	continued := make(chan os.Signal, 1)
-	signal.Notify(continued, unix.SIGCONT)
-	defer signal.Stop(continued)
-	var before pressure.Snapshot
-	stopped := false // this process was, since the last report
-	// afterStop comes before the next snapshot, which is the first after a stop.
-	afterStop := func() {
-		if r.continuedLately(continued) && r.onContinue() {
-			stopped = true
-		}
-	}
-	for {
-		select {
-		case <-r.stop:
-			afterStop()
-			return
-		case <-continued:
-			if r.onContinue() {
-				stopped = true
-			}
-		case <-observations:
-			afterStop()
-			r.observe()
-			r.observeEvery = r.untilNext()
-			observe.Reset(r.observeEvery)
-		case <-redraws:
-			afterStop()
-			r.observe()
-			r.bar.set(r.producedBytes())
-		case <-reports:
-			afterStop()
-			r.observe()
-			if _, _, attached := r.snapshots(); !attached && r.opt.Role == layout.Producer {
-				break // it has made the segment, and is about to attach
-			}
-			r.bar.clear()
-			if r.stoppedLately = stopped; stopped {
-				r.reportTrend.MarkGap()
-			}
-			before, stopped = r.emit(before, false), false
-		}
+	r.bar.clear()
+	r.markStopped(stopped)
+	r.before = r.emit(r.before, false)
+	return true
+}
+
+// markStopped sets for the next report whether this process was stopped since the last one.
+func (r *Reporter) markStopped(stopped bool) {
+	if r.stoppedLately = stopped; stopped {
+		r.reportTrend.MarkGap()
 	}
 }
 
@@ -323,10 +297,10 @@ func (r *Reporter) observe() {
 func (r *Reporter) untilNext() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.idle {
-		return observeInterval
+	if r.observeEvery = min(2*max(r.observeEvery, observeInterval), maxObserveInterval); !r.idle {
+		r.observeEvery = observeInterval
 	}
-	return min(2*max(r.observeEvery, observeInterval), maxObserveInterval)
+	return r.observeEvery
 }
 
 // idle reports whether nothing happened between two snapshots of an empty queue, whose sides both
@@ -352,14 +326,21 @@ func (r *Reporter) producedBytes() uint64 {
 	return last.ProducedBytes - first.ProducedBytes
 }
 
-// emit prints a report on the time since the snapshot before, which is the zero value if there
-// was none at the last report. It returns the snapshot that the report is of.
+// emit prints a report as make returns it.
 func (r *Reporter) emit(before pressure.Snapshot, final bool) (now pressure.Snapshot) {
+	rep, now := r.make(before, final)
+	r.print.print(r.opt.Out, &rep) // an error has nowhere to go but stderr itself
+	return now
+}
+
+// make returns a report on the time since the snapshot before, which is the zero value if there
+// was none at the last report, and the snapshot that the report is of.
+func (r *Reporter) make(before pressure.Snapshot, final bool) (rep Report, now pressure.Snapshot) {
 	began, now, known := r.snapshots()
 	if before.At == 0 {
 		before = began
 	}
-	rep := Report{Sample: metrics.Sample{
+	rep = Report{Sample: metrics.Sample{
 		Role: r.opt.Role.String(), Name: r.opt.Name, Mode: r.opt.Mode, Elapsed: time.Since(r.began), Final: final,
 	}}
 	switch {
@@ -395,8 +376,7 @@ func (r *Reporter) emit(before pressure.Snapshot, final bool) (now pressure.Snap
 			rep.Advice = "" // the error's hint says what to do
 		}
 	}
-	r.print.print(r.opt.Out, &rep) // an error has nowhere to go but stderr itself
-	return now
+	return rep, now
 }
 
 // judgeInterval sets the verdict on the time since the last report.

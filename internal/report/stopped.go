@@ -16,8 +16,8 @@ const sameMoment = 100 * time.Millisecond
 
 // continuedLately reports whether SIGCONT says that this process was stopped. When a snapshot is
 // overdue, the signal may arrive a little later than the timer that fired with it.
-func (r *Reporter) continuedLately(continued <-chan os.Signal) bool {
-	if r.overdue() {
+func continuedLately(d driven, continued <-chan os.Signal) bool {
+	if overdue(d) {
 		select {
 		case <-continued:
 			return true
@@ -35,18 +35,35 @@ func (r *Reporter) continuedLately(continued <-chan os.Signal) bool {
 // onContinue records a stop when SIGCONT means that this process was stopped (SIGSTOP), and
 // reports whether it does. systemd and timeout(1) send it right after SIGTERM to whatever they
 // end: then only an overdue snapshot means so.
-func (r *Reporter) onContinue() (stopped bool) {
-	lasted := r.stopUntil(monotonic.Now())
-	if !r.overdue() {
+func onContinue(d driven) (stopped bool) {
+	all, now := d.reporters(), monotonic.Now()
+	lasted := make([]pressure.Bounds, len(all))
+	for i, r := range all {
+		lasted[i] = r.stopUntil(now)
+	}
+	if !overdue(d) {
 		select {
-		case <-r.opt.Stopping:
+		case <-d.asked():
 			return false
 		case <-time.After(sameMoment):
 		}
 	}
-	r.observeAfterStop()
-	r.noteStop(lasted)
+	for i, r := range all {
+		r.observeAfterStop()
+		r.noteStop(lasted[i])
+	}
 	return true
+}
+
+// overdue reports whether the last snapshot of one of the segments is older than the interval
+// between snapshots.
+func overdue(d driven) bool {
+	for _, r := range d.reporters() {
+		if r.overdue() {
+			return true
+		}
+	}
+	return false
 }
 
 // stopUntil returns how long a stop has lasted that ended at now, ns of the monotonic clock: within

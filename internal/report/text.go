@@ -211,11 +211,16 @@ func fullness(s *pressure.Snapshot) string {
 
 // gauge draws how much of the tighter bound is in use, in 8 characters.
 func gauge(s *pressure.Snapshot) string {
-	const width = 6
 	if !s.Bounded() {
 		return "no limit"
 	}
-	full := int(s.Fill()*width + 0.5)
+	return fillBar(s.Fill())
+}
+
+// fillBar draws a share in 8 characters.
+func fillBar(share float64) string {
+	const width = 6
+	full := int(share*width + 0.5)
 	return "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "]"
 }
 

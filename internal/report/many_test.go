@@ -1,0 +1,214 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/internal/testenv"
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// rings makes n segments with the names that they are given.
+func rings(t *testing.T, n int) (segs []*shm.Segment) {
+	t.Helper()
+	g, err := layout.RingGeometry(4096, 0, uint64(os.Getpagesize()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		seg, err := shm.Create(fmt.Sprintf("reporttest.%d.%d.%03d", os.Getpid(), time.Now().UnixNano(), i), g, layout.Consumer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { seg.Leave(func() bool { return true }) })
+		segs = append(segs, seg)
+	}
+	return segs
+}
+
+// none is the own count of a side that has moved nothing.
+func none() uint64 { return 0 }
+
+// object is what the tests read of one that Many prints.
+type object struct {
+	Name, Segment    *string
+	Note             string
+	StreamEnd        string
+	Final            bool
+	Rings            *int
+	ThroughputPerSec float64
+	Run              struct{ ConsumedCount, ProducedCount uint64 }
+}
+
+func objects(t *testing.T, text string) (all []object) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		var o object
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// A segment that has left counts in the sum, and has had its last report.
+func TestMany_JSON_LastReportOfEachAndSum(t *testing.T) {
+	segs := rings(t, 2)
+	var b testenv.Buffer
+	m := StartMany(Options{Role: layout.Consumer, JSON: true, Out: &b})
+	for i, seg := range segs {
+		if err := m.Join(seg.Name(), seg, none); err != nil {
+			t.Fatal(err)
+		}
+		seg.Header().Producer.Count.Store(uint64(10 * (i + 1)))
+		seg.Header().Consumer.Count.Store(uint64(10 * (i + 1)))
+	}
+	m.LeaveEnded(segs[0].Name(), errors.New("it failed"), "it failed")
+	m.Finish()
+	finals := map[string]object{}
+	var notes []string
+	for _, o := range objects(t, b.String()) {
+		switch {
+		case o.Note != "":
+			notes = append(notes, o.Note+" "+*o.Segment)
+		case o.Final && o.Name != nil:
+			finals[*o.Name] = o
+		case o.Final:
+			finals["sum"] = o
+		}
+	}
+	a, z := segs[0].Name(), segs[1].Name()
+	if got := strings.Join(notes, ", "); got != "joined "+a+", joined "+z+", it failed "+a {
+		t.Errorf("notes: %s", got)
+	}
+	if o := finals[a]; o.Run.ConsumedCount != 10 || o.StreamEnd != "incomplete" {
+		t.Errorf("the one that has left: %+v", o)
+	}
+	if o := finals[z]; o.Run.ConsumedCount != 20 || o.StreamEnd != "" {
+		t.Errorf("the one that has not: %+v", o)
+	}
+	if o := finals["sum"]; o.Run.ConsumedCount != 30 || o.Rings == nil || *o.Rings != 2 {
+		t.Errorf("the sum: %+v", o)
+	}
+	if !strings.HasSuffix(b.String(), "}}\n") || objects(t, b.String())[len(notes)+2].Rings == nil {
+		t.Errorf("the sum is not the last:\n%s", b.String())
+	}
+}
+
+// A segment that comes again is one in the last report.
+func TestMany_SameNameAgain_CountsOnce(t *testing.T) {
+	seg := rings(t, 1)[0]
+	var b testenv.Buffer
+	m := StartMany(Options{Role: layout.Consumer, Out: &b})
+	for n := range 3 {
+		if err := m.Join(seg.Name(), seg, none); err != nil {
+			t.Fatal(err)
+		}
+		seg.Header().Producer.Count.Store(uint64(100 * (n + 1)))
+		seg.Header().Consumer.Count.Store(uint64(100 * (n + 1)))
+		if n < 2 {
+			m.LeaveEnded(seg.Name(), nil, CompleteText)
+		}
+	}
+	m.Finish()
+	rows := 0
+	for line := range strings.Lines(b.String()) {
+		if strings.HasPrefix(line, "  "+shortName(seg.Name())) {
+			rows++
+			if f := strings.Fields(line); f[1] != "300" {
+				t.Errorf("%s", line)
+			}
+		}
+	}
+	if rows != 1 || !strings.Contains(b.String(), "consumer of 1 ring ran for") {
+		t.Errorf("%d rows:\n%s", rows, b.String())
+	}
+}
+
+// A screen of 80 by 24 holds two intervals, however many segments there are.
+func TestMany_Text_FitsTerminal(t *testing.T) {
+	segs := rings(t, 30)
+	var b testenv.Buffer
+	m := StartMany(Options{Role: layout.Consumer, Out: &b, Interval: time.Hour})
+	for i, seg := range segs {
+		if err := m.Join(seg.Name(), seg, none); err != nil {
+			t.Fatal(err)
+		}
+		seg.Header().Producer.Count.Store(uint64(i) * 1e9)
+		seg.Header().Consumer.Count.Store(uint64(i) * 1e9)
+	}
+	time.Sleep(time.Millisecond)
+	m.report(false)
+	text := b.String()
+	if !strings.Contains(text, "and 20 more\n") || strings.Contains(text, shortName(segs[19].Name())+" ") || !strings.Contains(text, shortName(segs[20].Name())+" ") {
+		t.Errorf("not the ten busiest:\n%s", text)
+	}
+	if n := strings.Count(text, "\n"); n > 13 {
+		t.Errorf("%d lines:\n%s", n, text)
+	}
+	m.Finish()
+	for line := range strings.Lines(b.String()) {
+		if n := len(strings.TrimSuffix(line, "\n")); n > 80 && !strings.HasPrefix(line, "consumer: joined") {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// However many segments come and go, people get a few lines a second.
+func TestMany_Notes_FewLines(t *testing.T) {
+	var b testenv.Buffer
+	m := StartMany(Options{Role: layout.Consumer, Out: &b})
+	for i := range 50 {
+		m.Note(fmt.Sprintf("ring%02d", i), "skipped: role is taken")
+		m.LeaveEnded(fmt.Sprintf("gone%02d", i), nil, CompleteText)
+		m.Note("odd", fmt.Sprintf("reason %d", i))
+	}
+	m.Finish()
+	text := b.String()
+	for _, want := range []string{
+		"consumer: skipped: role is taken: ring00, ring01, ring02, ring03 and 46 more\n",
+		"consumer: the stream is complete: gone00, gone01, gone02, gone03 and 46 more\n",
+		"consumer: and 48 lines more\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if n := strings.Count(text, "consumer: "); n > maxLines+1 {
+		t.Errorf("%d lines:\n%s", n, text)
+	}
+}
+
+// A reader of the reports that does not read holds up nobody.
+func TestMany_OutputBlocks_NothingWaits(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	segs := rings(t, 2)
+	m := StartMany(Options{Role: layout.Consumer, Out: w, JSON: true, Interval: time.Millisecond})
+	if err := m.Join(segs[0].Name(), segs[0], none); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond) // 64 KiB are written in much less
+	began := time.Now()
+	for range 10 {
+		if err := m.Join(segs[1].Name(), segs[1], none); err != nil {
+			t.Fatal(err)
+		}
+		m.LeaveEnded(segs[1].Name(), nil, CompleteText)
+	}
+	if took := time.Since(began); took > writeTimeout/2 {
+		t.Errorf("joining and leaving took %v", took)
+	}
+	m.Finish()
+}

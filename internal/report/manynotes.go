@@ -1,0 +1,188 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"sluice/internal/format"
+	"sluice/layout"
+)
+
+// notes are lines that wait to be printed: at most maxLines a second for people, however many
+// segments come and go. Programs get every one.
+type notes struct {
+	wake    chan struct{} // gets a value when they are to be printed
+	waiting []noteLine
+	dropped int       // more than maxNotes were waiting
+	due     bool      // wake will get a value
+	last    time.Time // when they were last printed
+}
+
+const (
+	maxNotes      = 1000 // that wait: nobody may be reading the reports
+	maxLines      = 4
+	maxNamesShown = 4
+
+	noteDelay    = 50 * time.Millisecond // for what happens together
+	noteInterval = time.Second
+)
+
+// add adds a note.
+func (n *notes) add(l noteLine) {
+	if len(n.waiting) >= maxNotes {
+		n.dropped++
+		return
+	}
+	n.waiting = append(n.waiting, l)
+	if n.due {
+		return
+	}
+	n.due = true
+	time.AfterFunc(max(noteDelay, noteInterval-time.Since(n.last)), func() {
+		select {
+		case n.wake <- struct{}{}:
+		default:
+		}
+	})
+}
+
+// take returns the notes that wait: one by one, and as a few lines, each of which has one text and
+// the segments that it is about.
+func (n *notes) take() (all, grouped []noteLine) {
+	all = n.waiting
+	names := map[string][]string{}
+	var texts []string
+	for i := range all {
+		text := all[i].Note
+		if names[text] == nil {
+			texts = append(texts, text)
+		}
+		names[text] = append(names[text], all[i].Segment)
+	}
+	for i, text := range texts {
+		if i == maxLines {
+			grouped = append(grouped, noteLine{Note: fmt.Sprintf("and %s more", format.Number(len(texts)-i, "line"))})
+			break
+		}
+		grouped = append(grouped, noteLine{Note: text + ": " + list(names[text])})
+	}
+	if n.dropped > 0 {
+		grouped = append(grouped, noteLine{Note: fmt.Sprintf("%s more left out", format.Number(n.dropped, "line"))})
+	}
+	n.waiting, n.dropped, n.due, n.last = nil, 0, false, time.Now()
+	return all, grouped
+}
+
+// list returns the first few names and how many more there are.
+func list(names []string) string {
+	if len(names) <= maxNamesShown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %s more", strings.Join(names[:maxNamesShown], ", "), format.Count(len(names)-maxNamesShown))
+}
+
+// verifiedLines returns what was verified: one line for people, and one for each segment for
+// programs.
+func verifiedLines(all []verified, each bool) (lines []noteLine) {
+	var n, dropped, lost uint64
+	for i := range all {
+		v := &all[i]
+		n, dropped, lost = n+v.n, dropped+v.dropped, lost+v.lost
+		if each {
+			lines = append(lines, noteLine{Note: verifiedText(v.n, v.dropped, v.lost, ""), Segment: v.name, VerifiedCount: &v.n})
+		}
+	}
+	if len(all) > 0 && !each {
+		lines = append(lines, noteLine{Note: verifiedText(n, dropped, lost, " of "+format.Number(len(all), "ring"))})
+	}
+	return lines
+}
+
+// verifiedText says that n messages were checked and none was missing, except those that a
+// producer dropped and those that were lost with one.
+func verifiedText(n, dropped, lost uint64, of string) string {
+	text := "none missing, repeated or damaged"
+	switch {
+	case dropped > 0 && lost > 0:
+		text = fmt.Sprintf("none missing except %s that the producer dropped and %s that were lost, none repeated or damaged", format.Count(dropped), format.Count(lost))
+	case dropped > 0:
+		text = fmt.Sprintf("none missing except %s that the producer dropped, none repeated or damaged", format.Count(dropped))
+	case lost > 0:
+		text = fmt.Sprintf("none missing except %s that were lost with a producer, none repeated or damaged", format.Count(lost))
+	}
+	return fmt.Sprintf("verified %s%s: %s", format.Messages(n), of, text)
+}
+
+// CompleteText and the text of an incomplete stream say how the stream of a segment has ended.
+const CompleteText = "the stream is complete"
+
+// manyJSON prints an object for each segment, with its name, and one for the sum.
+type manyJSON struct{}
+
+func (manyJSON) notes(o *Options, lines, _ []noteLine) {
+	for i := range lines {
+		encode(o, &lines[i])
+	}
+}
+
+func (manyJSON) left(o *Options, r *Report) { JSON(o.Out, r) }
+
+func (p manyJSON) interval(o *Options, s *sum, rings []Report) {
+	for i := range rings {
+		JSON(o.Out, &rings[i])
+	}
+	encode(o, s.object())
+}
+
+func (p manyJSON) final(o *Options, s *sum, rings []Report, _ []named, _ int) {
+	p.interval(o, s, rings)
+}
+
+// sumObject is the sum of several segments. Its keys mean what they mean in the table of package
+// metrics; "rings" is in no other object.
+type sumObject struct {
+	Role       string    `json:"role"`
+	Name       *string   `json:"name"` // null
+	Rings      int       `json:"rings"`
+	ElapsedSec float64   `json:"elapsedSec"`
+	Final      bool      `json:"final"`
+	Throughput float64   `json:"throughputPerSec"`
+	QueueDepth uint64    `json:"queueDepth"`
+	QueueBytes uint64    `json:"queueBytes"`
+	Run        runObject `json:"run"`
+}
+
+type runObject struct {
+	Produced        uint64 `json:"producedCount"`
+	Consumed        uint64 `json:"consumedCount"`
+	ProducedBytes   uint64 `json:"producedBytes"`
+	ConsumedBytes   uint64 `json:"consumedBytes"`
+	ProducerWaits   uint64 `json:"producerWaits"`
+	ConsumerWaits   uint64 `json:"consumerWaits"`
+	Refused         uint64 `json:"refusedCount"`
+	Dropped         uint64 `json:"droppedCount"`
+	RefusedMessages uint64 `json:"refusedMessages"`
+	Lost            uint64 `json:"lostCount"`
+}
+
+func (s *sum) object() *sumObject {
+	t := &s.Run
+	return &sumObject{
+		Role: s.Role.String(), Rings: s.Rings, ElapsedSec: s.Elapsed.Seconds(), Final: s.Final,
+		Throughput: s.throughput(), QueueDepth: s.Depth, QueueBytes: s.Bytes,
+		Run: runObject{
+			t.produced, t.consumed, t.producedBytes, t.consumedBytes, t.producerWaits, t.consumerWaits,
+			t.refused, t.dropped, t.refusedMessages, t.lost,
+		},
+	}
+}
+
+// throughput returns the messages a second that this side has moved in the interval.
+func (s *sum) throughput() float64 {
+	n := s.Now.consumed
+	if s.Role == layout.Producer {
+		n = s.Now.produced
+	}
+	return perSecond(n, s.Interval)
+}
