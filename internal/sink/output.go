@@ -32,6 +32,7 @@ type Output struct {
 	parts    [][]byte // what Write writes, in order
 	joined   []byte   // parts of several small messages, and of what framing puts between messages
 	lineOpen bool     // the last message has no line feed at its end
+	source   string   // of the messages, if their names are written; see SetSource
 
 	// writtenTo is the end of a regular file after the last Write, -1 for any other output. A
 	// failed Write truncates the file to it, because its messages are delivered again.
@@ -253,6 +254,10 @@ func (o *Output) Write(msgs [][]byte) error {
 // held together is the same: a producer with another one waits until all are released.
 func (o *Output) join(msgs [][]byte) {
 	framing, parts, joined, from := o.framing(), o.parts[:0], o.joined[:0], 0
+	if o.source != "" {
+		o.joinNamed(framing, msgs)
+		return
+	}
 	for _, msg := range msgs {
 		switch {
 		case framing == layout.FramingLines && o.lineOpen:

@@ -35,13 +35,33 @@ type Limits struct {
 // waiting and there is no Rate or Work: a slow consumer releases each message at once, so that
 // the producer is not blocked by messages that are already processed.
 func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) error {
+	next := func(ctx context.Context, msgs [][]byte, most int) (int, Sink, error) {
+		n, err := from.NextBatch(ctx, msgs, most)
+		return n, into, err
+	}
+	return drain(ctx, next, from.Release, func(s Sink, msgs [][]byte) error { return s.Write(msgs) }, lim)
+}
+
+// Batches yields messages of several sources: each time of one of them, as
+// [sluice.Consumer].NextBatch does.
+type Batches[S any] interface {
+	NextBatch(ctx context.Context, msgs [][]byte, most int) (int, S, error)
+	Release()
+}
+
+// DrainFrom is [Drain] of several sources. write is the Write of a Sink, for messages of one.
+func DrainFrom[S any](ctx context.Context, from Batches[S], write func(from S, msgs [][]byte) error, lim Limits) error {
+	return drain(ctx, from.NextBatch, from.Release, write, lim)
+}
+
+func drain[S any](ctx context.Context, next func(context.Context, [][]byte, int) (int, S, error), release func(), write func(S, [][]byte) error, lim Limits) error {
 	hold := lim.HoldMessages
 	if lim.Rate != nil || lim.Work > 0 {
 		hold = 1
 	}
 	msgs := make([][]byte, hold)
 	for taken := uint64(0); lim.Count == 0 || taken < lim.Count; {
-		if ctx.Err() != nil { // Next checks it only when it has to wait
+		if ctx.Err() != nil { // next checks it only when it has to wait
 			return context.Cause(ctx)
 		}
 		if err := lim.Rate.Wait(ctx); err != nil {
@@ -50,13 +70,13 @@ func Drain(ctx context.Context, from sluice.Consumer, into Sink, lim Limits) err
 		if lim.Count > 0 {
 			msgs = msgs[:min(uint64(len(msgs)), lim.Count-taken)]
 		}
-		n, nextErr := from.NextBatch(ctx, msgs, lim.HoldBytes)
+		n, from, nextErr := next(ctx, msgs, lim.HoldBytes)
 		if n > 0 {
 			ratelimit.Work(ctx, lim.Work)
-			if err := into.Write(msgs[:n]); err != nil {
+			if err := write(from, msgs[:n]); err != nil {
 				return err
 			}
-			from.Release()
+			release()
 			taken += uint64(n)
 		}
 		if nextErr != nil {
