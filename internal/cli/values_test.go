@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"flag"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,9 @@ func TestValues_Refused(t *testing.T) {
 		{"a size", &Size{5}, [][2]string{
 			{"", "examples"}, {" ", "examples"}, {" 5", "examples"}, {"NaN", "examples"}, {"-1", "examples"}, {"+1", "examples"}, {"0.5", "examples"},
 			{"1XiB", "examples"}, {"99999999999999999999", "examples"}, {"1e30", "examples"}}},
+		{"weights", WeightsFlag().(*urfave.GenericFlag).Value, [][2]string{
+			{"", "examples"}, {"a", "examples"}, {"=1", "bad segment name"}, {"a/b=1", "bad segment name"}, {".a=1", "dot"}, {"a=", ">= 1"}, {"a=0", ">= 1"}, {"a=1001", "<= 1000"}, {"a=-1", ">= 1"},
+			{"a=1.5", "examples"}, {"a=1=2", "examples"}, {"a=1,", "examples"}, {"a=1,b", "examples"}, {"a=1, b=2", "bad segment name"}}},
 	} {
 		before := kind.value.String()
 		for _, r := range kind.refuses {
@@ -44,5 +48,31 @@ func TestValues_Refused(t *testing.T) {
 				t.Errorf("%s %q: %v, and is %v; want %q", kind.name, r[0], err, kind.value, r[1])
 			}
 		}
+	}
+}
+
+// Of several weights the first that matches counts; a comma is as good as another flag.
+func TestWeights_FirstMatchCounts(t *testing.T) {
+	f := WeightsFlag().(*urfave.GenericFlag)
+	for _, s := range []string{"a=5,b*=7", "*=1000"} {
+		if err := f.Value.Set(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	if err := f.Apply(set); err != nil {
+		t.Fatal(err)
+	}
+	w, err := GetWeights(urfave.NewContext(nil, set, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{"a": 5, "ab": 1000, "b": 7, "bb": 7} {
+		if got := w.Of(name); got != want {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+	if got := (Weights{}).Of("a"); got != 1 {
+		t.Errorf("without weights: %d", got)
 	}
 }
