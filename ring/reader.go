@@ -402,6 +402,10 @@ func (r *Reader) ready() (bool, error) {
 type nextMessage struct{ r *Reader }
 
 func (c nextMessage) Ready() (bool, error) { return c.r.ready() }
+func (c nextMessage) ahead() bool          { return c.r.peerCursor.Index.Load() != c.r.head }
+func (c nextMessage) common() *readerSide  { return &c.r.readerSide }
+
+func (r *Reader) member() member { return nextMessage{r} }
 
 // WakeAt asks for any message: the smallest is a header.
 func (c nextMessage) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {

@@ -58,8 +58,8 @@ func CreateOf[T any](ctx context.Context, name string, opt WriterOptions) (*Writ
 }
 
 // CreateSlots is Create for a ring with fixed slots of size bytes, from 1 to 2^31, of no type:
-// every message has that size. An existing segment with records, or with slots of another size, is
-// replaced when it has no unread messages and no live consumer, else ErrGeometry.
+// every message has that size. An existing segment with records, or with slots of another size,
+// is replaced when it has no unread messages and no live consumer, else ErrGeometry.
 func CreateSlots(ctx context.Context, name string, size uint64, opt WriterOptions) (*SlotWriter, error) {
 	w := new(SlotWriter)
 	if err := createSlots(ctx, name, size, 0, opt, &w.slotWriter); err != nil {
@@ -144,8 +144,8 @@ func refuse(ctx context.Context, seg *shm.Segment, err error) (carryOver uint64,
 	return 0, shm.InSegment(endpoint.OpCreate, seg.Name(), err, leaveErr)
 }
 
-// checkGeometry compares an existing segment with what the caller asked for, which is want in a new
-// one.
+// checkGeometry compares an existing segment with what the caller asked for, which is want in a
+// new one.
 func checkGeometry(seg *shm.Segment, want layout.Geometry, opt WriterOptions) error {
 	g, h := seg.Geometry(), seg.Header()
 	kind, what := ErrGeometry, fmt.Sprintf("capacity %d and slots %d", g.Capacity, g.Slots)
@@ -226,24 +226,28 @@ func OpenSegment(seg *shm.Segment, opt ReaderOptions) (r *Reader, err error) {
 	return r, nil
 }
 
-// OpenOf is Open for a ring with fixed slots that hold values of type T. It is ErrType for another
-// ring: the producer of one has to make another segment.
+// OpenOf is Open for a ring with fixed slots that hold values of type T. It is ErrType for
+// another ring: the producer of one has to make another segment.
 func OpenOf[T any](ctx context.Context, name string, opt ReaderOptions) (*ReaderOf[T], error) {
 	if _, _, err := typeOf[T](); err != nil {
 		return nil, shm.InSegment(endpoint.OpOpen, name, err) // before it waits
 	}
-	return openSegment(ctx, name, opt, func(seg *shm.Segment, opt ReaderOptions) (r *ReaderOf[T], err error) {
-		err = attachReader(seg, opt, func(opt ReaderOptions) error {
-			if r, err = NewReaderOf[T](memory(seg), opt); err == nil {
-				r.segment = seg
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
+	return openSegment(ctx, name, opt, OpenSegmentOf[T])
+}
+
+// OpenSegmentOf is OpenOf for a segment in which the consumer role is taken already. It owns seg
+// from here on, also when it fails.
+func OpenSegmentOf[T any](seg *shm.Segment, opt ReaderOptions) (r *ReaderOf[T], err error) {
+	err = attachReader(seg, opt, func(opt ReaderOptions) error {
+		if r, err = NewReaderOf[T](memory(seg), opt); err == nil {
+			r.segment = seg
 		}
-		return r, nil
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // OpenSlots is Open for a ring with fixed slots, whatever they hold. It is ErrType for a ring of

@@ -93,21 +93,24 @@ func arrivedSlow(r *slotReader, ctx context.Context) error {
 // tryArrived is arrivedSlow that never waits: ErrEmpty when there is no message now.
 func tryArrived(r *slotReader, ctx context.Context) error {
 	r.gate.Enter()
-	ok, err := true, error(nil)
-	if r.pos == r.seen.LoadRelaxed() {
-		ok, err = r.ready()
-	} else {
-		err = r.beginSlow()
-	}
-	if !ok && err == nil {
-		err = ErrEmpty
-	}
-	if err != nil {
+	if err := r.lookForNext(); err != nil {
 		return r.endCall(ctx, err)
 	}
 	r.takeOne()
 	r.gate.Leave()
 	return nil
+}
+
+// lookForNext is waitForNext that does not wait: ErrEmpty.
+func (r *slotReader) lookForNext() error {
+	if r.pos != r.seen.LoadRelaxed() {
+		return r.beginSlow()
+	}
+	ok, err := r.ready()
+	if !ok && err == nil {
+		err = ErrEmpty
+	}
+	return err
 }
 
 // waitForNext waits until there is a message at pos.
@@ -255,14 +258,35 @@ func (r *slotReader) window(ctx context.Context, most int) (n uint64, err error)
 	if err := r.waitForNext(ctx); err != nil {
 		return 0, r.endCall(ctx, err)
 	}
+	n = r.takeWindow(most)
+	r.gate.Leave()
+	return n, nil
+}
+
+// tryWindow is window that never waits: ErrEmpty when there is no message now.
+func (r *slotReader) tryWindow(most int) (n uint64, err error) {
+	if most < 1 {
+		panic(fmt.Sprintf("ring: TryWindow(%d): want at least 1", most))
+	}
+	r.gate.Enter()
+	if err := r.lookForNext(); err != nil {
+		return 0, r.endCall(background, err)
+	}
+	n = r.takeWindow(most)
+	r.gate.Leave()
+	return n, nil
+}
+
+// takeWindow takes the messages from pos on that are there and lie in a row, one at least, and at
+// most most.
+func (r *slotReader) takeWindow(most int) (n uint64) {
 	n = min(uint64(most), r.seen.LoadRelaxed()-r.pos, r.mask+1-r.pos&r.mask)
 	// Asked for together, the lines arrive in parallel. One message after the other, the processor
 	// sees to that by itself.
 	r.prefetchRead(r.pos, n)
 	r.take(n)
 	r.pos += n // beyond stop perhaps, which then sends the next call to the slow path
-	r.gate.Leave()
-	return n, nil
+	return n
 }
 
 // putBack makes the last n messages that were taken the next ones again.
@@ -272,6 +296,10 @@ func (r *slotReader) putBack(n uint64) { r.pos -= n }
 type nextSlot struct{ r *slotReader }
 
 func (c nextSlot) Ready() (bool, error) { return c.r.ready() }
+func (c nextSlot) ahead() bool          { return c.r.peerCursor.Index.Load() != c.r.pos }
+func (c nextSlot) common() *readerSide  { return &c.r.readerSide }
+
+func (r *slotReader) member() member { return nextSlot{r} }
 
 // WakeAt asks for any message.
 func (c nextSlot) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {

@@ -18,10 +18,10 @@ import (
 // Slot and Publish inline into the caller's loop, where they take about a nanosecond together.
 type WriterOf[T any] struct{ slotWriter }
 
-// NewWriterOf takes the producer role in any memory with a valid header of fixed slots for a T. The
-// caller makes sure that there is only one. WriterOptions.Capacity and Slots are ignored: the
-// geometry is mem's. Errors: ErrOption, also for a type that cannot be shared, ErrType for slots of
-// another type, and ErrCorrupt for cursors that make no sense.
+// NewWriterOf takes the producer role in any memory with a valid header of fixed slots for a T.
+// The caller makes sure that there is only one. WriterOptions.Capacity and Slots are ignored: the
+// geometry is mem's. Errors: ErrOption, also for a type that cannot be shared, ErrType for slots
+// of another type, and ErrCorrupt for cursors that make no sense.
 func NewWriterOf[T any](mem Memory, opt WriterOptions) (*WriterOf[T], error) {
 	if err := checkType[T](mem.Geometry); err != nil {
 		return nil, err
@@ -36,10 +36,10 @@ func NewWriterOf[T any](mem Memory, opt WriterOptions) (*WriterOf[T], error) {
 // Slot returns the next free slot. It is ring memory, valid until Publish; nobody else sees it
 // before that. Its old content is unspecified. Slot again without Publish returns the same slot.
 //
-// When the ring is full it does what the policy says: Block waits until there is room, ctx is done
-// (its cause is returned) or the segment is found to be corrupt (ErrCorrupt); Drop returns
-// ErrDropped and Fail ErrFull, and each counts a message that was given up, in the header's Dropped
-// or RefusedMessages. After Close it is ErrClosed.
+// When the ring is full it does what the policy says: Block waits until there is room, ctx is
+// done (its cause is returned) or the segment is found to be corrupt (ErrCorrupt); Drop returns
+// ErrDropped and Fail ErrFull, and each counts a message that was given up, in the header's
+// Dropped or RefusedMessages. After Close it is ErrClosed.
 func (w *WriterOf[T]) Slot(ctx context.Context) (p *T, err error) {
 	if err = w.room(ctx, roomSlow); err == nil {
 		p = valueAt[T](&w.slotMemory, w.pos)
@@ -107,9 +107,9 @@ func (w *WriterOf[T]) PushAll(ctx context.Context, vs []T) (int, error) {
 	return sent, nil
 }
 
-// Window returns free slots that lie in a row: at least one, at most most, and fewer where the ring
-// has no more room or wraps around. They are ring memory, valid until PublishN. It waits and fails
-// as Slot does when there is not one. It panics when most is less than 1.
+// Window returns free slots that lie in a row: at least one, at most most, and fewer where the
+// ring has no more room or wraps around. They are ring memory, valid until PublishN. It waits and
+// fails as Slot does when there is not one. It panics when most is less than 1.
 func (w *WriterOf[T]) Window(ctx context.Context, most int) ([]T, error) {
 	n, err := w.window(ctx, most)
 	if err != nil {
@@ -133,8 +133,8 @@ func (w *WriterOf[T]) PublishN(n int) { w.publishN(n) }
 // Next and Release inline into the caller's loop, where they take about a nanosecond together.
 type ReaderOf[T any] struct{ slotReader }
 
-// NewReaderOf takes the consumer role in any memory with a valid header of fixed slots for a T. The
-// caller makes sure that there is only one. Errors are those of NewWriterOf.
+// NewReaderOf takes the consumer role in any memory with a valid header of fixed slots for a T.
+// The caller makes sure that there is only one. Errors are those of NewWriterOf.
 func NewReaderOf[T any](mem Memory, opt ReaderOptions) (*ReaderOf[T], error) {
 	if err := checkType[T](mem.Geometry); err != nil {
 		return nil, err
@@ -172,8 +172,8 @@ func (r *ReaderOf[T]) TryNext() (p *T, err error) {
 	return p, err
 }
 
-// Release gives the slot of every message taken so far back to the Writer and wakes it if it waits
-// for that. They are invalid from here on.
+// Release gives the slot of every message taken so far back to the Writer and wakes it if it
+// waits for that. They are invalid from here on.
 func (r *ReaderOf[T]) Release() { r.release(r.pos, releaseSlow) }
 
 // Pop returns a copy of the next value and releases it, with all that is held. It waits and fails
@@ -187,8 +187,8 @@ func (r *ReaderOf[T]) Pop(ctx context.Context) (v T, err error) {
 	return v, err
 }
 
-// TryPop is Pop that never waits: ErrEmpty when there is no message now, or io.EOF when there will
-// be none.
+// TryPop is Pop that never waits: ErrEmpty when there is no message now, or io.EOF when there
+// will be none.
 func (r *ReaderOf[T]) TryPop() (v T, err error) {
 	if err = r.arrived(background, tryArrived); err == nil {
 		v = *valueAt[T](&r.slotMemory, r.pos)
@@ -198,9 +198,9 @@ func (r *ReaderOf[T]) TryPop() (v T, err error) {
 	return v, err
 }
 
-// Window takes the next values that are there and lie in a row, without copying them: at least one,
-// and at most most. It waits and fails as Next does when there is none. They are ring memory: valid
-// until Release, and not to be written to. It panics when most is less than 1.
+// Window takes the next values that are there and lie in a row, without copying them: at least
+// one, and at most most. It waits and fails as Next does when there is none. They are ring
+// memory: valid until Release, and not to be written to. It panics when most is less than 1.
 func (r *ReaderOf[T]) Window(ctx context.Context, most int) ([]T, error) {
 	n, err := r.window(ctx, most)
 	if err != nil {
@@ -209,10 +209,20 @@ func (r *ReaderOf[T]) Window(ctx context.Context, most int) ([]T, error) {
 	return valuesAt[T](&r.slotMemory, r.pos-n, n), nil
 }
 
+// TryWindow is Window that never waits: ErrEmpty when there is no value now, or io.EOF when there
+// will be none.
+func (r *ReaderOf[T]) TryWindow(most int) ([]T, error) {
+	n, err := r.tryWindow(most)
+	if err != nil {
+		return nil, err
+	}
+	return valuesAt[T](&r.slotMemory, r.pos-n, n), nil
+}
+
 // Values ranges over copies of the values. It takes what is there as one window of at most
 // maxValues, and releases that when the loop has come to its end, or is left: then with the value
-// of the body that has left it, and what comes after that is for the next call. It ends without an
-// error at io.EOF; any other error, ErrIncomplete included, is the last pair.
+// of the body that has left it, and what comes after that is for the next call. It ends without
+// an error at io.EOF; any other error, ErrIncomplete included, is the last pair.
 func (r *ReaderOf[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -240,8 +250,8 @@ func (r *ReaderOf[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 // background is context.Background, whose call would be one too many for TryNext to inline.
 var background = context.Background()
 
-// maxValues is how many values a loop over Values holds at most, and a kill of its process delivers
-// again.
+// maxValues is how many values a loop over Values holds at most, and a kill of its process
+// delivers again.
 const maxValues = 256
 
 // checkType returns ErrType when the slots of a ring are not for values of type T, ErrOption when

@@ -52,21 +52,47 @@ const (
 	futexPrivate  = 128 // FUTEX2_PRIVATE and FUTEX_PRIVATE_FLAG
 )
 
-// waitBoth sleeps while *addr == val and *private == privateVal. addr is shared with
-// another process, private is not, and lies on the heap.
-func waitBoth(addr *uint32, val uint32, private *uint32, privateVal uint32, timeout time.Duration) unix.Errno {
-	waiters := [2]futexWaiter{
-		{val: uint64(val), addr: uint64(uintptr(unsafe.Pointer(addr))), flags: futex2Size32},
-		{val: uint64(privateVal), addr: uint64(uintptr(unsafe.Pointer(private))), flags: futex2Size32 | futexPrivate},
-	}
+// MaxWords is how many shared words futex_waitv(2) can wait for beside a private one.
+const MaxWords = 127 // FUTEX_WAITV_MAX - 1
+
+// waitv sleeps while every word of vector has its value.
+func waitv(vector []futexWaiter, timeout time.Duration) unix.Errno {
 	var ts *unix.Timespec // absolute, unlike that of FUTEX_WAIT
 	if timeout >= 0 {
 		t := unix.NsecToTimespec(int64(min(monotonic.Now()+uint64(timeout), math.MaxInt64)))
 		ts = &t
 	}
-	_, _, errno := unix.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&waiters)), uintptr(len(waiters)), 0, uintptr(unsafe.Pointer(ts)), unix.CLOCK_MONOTONIC, 0)
+	_, _, errno := unix.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&vector[0])), uintptr(len(vector)), 0, uintptr(unsafe.Pointer(ts)), unix.CLOCK_MONOTONIC, 0)
+	return errno
+}
+
+// waitBoth sleeps while *addr == val and *private == privateVal. addr is shared with
+// another process, private is not, and lies on the heap.
+func waitBoth(addr *uint32, val uint32, private *uint32, privateVal uint32, timeout time.Duration) unix.Errno {
+	vector := [2]futexWaiter{sharedEntry(addr, val), privateEntry(private, privateVal)}
+	errno := waitv(vector[:], timeout)
 	runtime.KeepAlive(addr)
 	runtime.KeepAlive(private)
+	return errno
+}
+
+func sharedEntry(addr *uint32, val uint32) futexWaiter {
+	return futexWaiter{val: uint64(val), addr: uint64(uintptr(unsafe.Pointer(addr))), flags: futex2Size32}
+}
+
+func privateEntry(addr *uint32, val uint32) futexWaiter {
+	return futexWaiter{val: uint64(val), addr: uint64(uintptr(unsafe.Pointer(addr))), flags: futex2Size32 | futexPrivate}
+}
+
+// waitPrivate sleeps while *addr == val, a word that only this process has and that lies on the
+// heap.
+func waitPrivate(addr *uint32, val uint32, timeout time.Duration) unix.Errno {
+	var ts *unix.Timespec
+	if timeout >= 0 {
+		t := unix.NsecToTimespec(int64(timeout))
+		ts = &t
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)), futexWait|futexPrivate, uintptr(val), uintptr(unsafe.Pointer(ts)), 0, 0)
 	return errno
 }
 

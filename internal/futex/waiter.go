@@ -43,6 +43,10 @@ type Waiter struct {
 	addr    atomic.Pointer[uint32]
 
 	yieldedAt uint64 // monotonic ns, before a raw sleep
+
+	// Of WaitAny.
+	vector   []futexWaiter
+	watchers map[*uint32]*watcher
 }
 
 const oneWordSleep = 1 << 32

@@ -74,9 +74,8 @@ type Sleeper struct {
 	lasted    uint64 // ns, the last sleep
 	checkedAt uint64 // monotonic ns of the last look at the peer's status
 
-	waiter    *futex.Waiter
-	watched   <-chan struct{} // of the context whose end interrupts the waiter
-	stopWatch func() bool
+	waiter *futex.Waiter
+	contextWatch
 }
 
 // New returns the Sleeper of the side with those words. spin is how long a wait spins before

@@ -69,7 +69,7 @@ func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
 // peer's wake, an interrupt (a cancel, Interrupt), and the time, which is the poll interval,
 // the timeout of c, or what is left until the context's deadline.
 func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
-	deadline := s.watch(ctx)
+	deadline := s.watch(ctx, s.waiter)
 	var asked struct{ index, count uint64 } // what words.Own says, while armed
 	for armed := false; ; {
 		now := monotonic.Now()
@@ -121,7 +121,8 @@ func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
 		}
 		if now := monotonic.Now(); now-s.checkedAt >= uint64(pollInterval) {
 			s.checkedAt = now
-			if err := cmp.Or(s.checkPeer(), c.Deadlocked()); err != nil {
+			_, err := s.checkPeer()
+			if err = cmp.Or(err, c.Deadlocked()); err != nil {
 				return err
 			}
 		}
@@ -158,41 +159,47 @@ func (s *Sleeper) arm(index, count, now uint64) {
 
 // checkPeer records that this side still runs, and whether it waits for a peer that is there
 // or for one that is not.
-func (s *Sleeper) checkPeer() error {
+func (s *Sleeper) checkPeer() (absent bool, err error) {
 	endpoint.ContinueSleep(s.words.Stats, monotonic.Now())
 	if s.peer == nil {
-		return nil
+		return false, nil
 	}
-	absent, err := s.peer.Status()
+	absent, err = s.peer.Status()
 	state := layout.StateBlocked
 	if absent {
 		state = layout.StateAlone
 	}
 	s.words.Stats.State.StoreRelaxed(uint64(state))
-	return err
+	return absent, err
 }
 
-// watch sees to it that a cancel of ctx interrupts this side's sleep, and returns the
-// deadline of ctx, monotonic ns. The arrangement is made once for a context, and stands
-// until a call comes that sleeps with another one, or StopWatching.
-func (s *Sleeper) watch(ctx context.Context) (deadline uint64) {
+// contextWatch lets the end of a context interrupt a waiter. The arrangement is made once for a
+// context, and stands until a call comes that sleeps with another one, or StopWatching.
+type contextWatch struct {
+	watched <-chan struct{} // of the context whose end interrupts the waiter
+	stop    func() bool
+}
+
+// watch sees to it that a cancel of ctx interrupts w, and returns the deadline of ctx, monotonic
+// ns.
+func (c *contextWatch) watch(ctx context.Context, w *futex.Waiter) (deadline uint64) {
 	done := ctx.Done()
 	if done == nil {
 		return noDeadline
 	}
-	if done != s.watched {
-		s.StopWatching()
-		s.watched, s.stopWatch = done, context.AfterFunc(ctx, s.waiter.Interrupt)
+	if done != c.watched {
+		c.StopWatching()
+		c.watched, c.stop = done, context.AfterFunc(ctx, w.Interrupt)
 	}
 	return deadlineOf(ctx)
 }
 
-// StopWatching cancels what watch has arranged, which keeps this Sleeper's waiter in memory until
-// the context is done. It is for a caller that will not wait again.
-func (s *Sleeper) StopWatching() {
-	if s.watched != nil {
-		s.stopWatch()
-		s.watched, s.stopWatch = nil, nil
+// StopWatching cancels what a Wait with a context has arranged, which keeps the waiter in memory
+// until that context is done. It is for a caller that will not wait again.
+func (c *contextWatch) StopWatching() {
+	if c.watched != nil {
+		c.stop()
+		c.watched, c.stop = nil, nil
 	}
 }
 

@@ -185,7 +185,8 @@ func TestCheckPeer_StoresProgressAndState(t *testing.T) {
 	} {
 		var h layout.Header
 		s := New(WordsOf(&h, layout.Consumer), never, c.peer)
-		testenv.WantErr(t, s.checkPeer(), c.err)
+		_, err := s.checkPeer()
+		testenv.WantErr(t, err, c.err)
 		if got := layout.State(h.ConsumerStats.State.Load()); got != c.want || h.ConsumerStats.ProgressAt.Load() == 0 {
 			t.Errorf("%+v: state %v, progress at %d", c.peer, got, h.ConsumerStats.ProgressAt.Load())
 		}

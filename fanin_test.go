@@ -1,0 +1,367 @@
+package sluice_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"sluice"
+	"sluice/internal/testenv"
+	"sluice/ring"
+	"sluice/shm"
+)
+
+// rings makes n rings and returns their names and producers. The names share a prefix, for
+// patterns.
+func rings(t *testing.T, n int, opt sluice.ProducerOptions) (prefix string, producers []sluice.Producer) {
+	t.Helper()
+	prefix = testenv.SegmentName(t)
+	for i := range n {
+		producers = append(producers, addRing(t, fmt.Sprintf("%s-%d", prefix, i), opt))
+	}
+	return prefix, producers
+}
+
+func addRing(t *testing.T, name string, opt sluice.ProducerOptions) sluice.Producer {
+	t.Helper()
+	p, err := sluice.Create(context.Background(), name, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Close()
+		_ = shm.RemoveIfExists(context.Background(), name)
+	})
+	return p
+}
+
+func namesOf(producers []sluice.Producer) (names []string) {
+	for _, p := range producers {
+		names = append(names, p.Segment().Name())
+	}
+	return names
+}
+
+func fanIn(t *testing.T, opt sluice.FanInOptions, names ...string) *sluice.FanIn {
+	t.Helper()
+	f, err := sluice.OpenFanIn(context.Background(), names, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func send(t *testing.T, p sluice.Producer, msgs ...string) {
+	t.Helper()
+	for _, msg := range msgs {
+		if err := p.Send(context.Background(), []byte(msg)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// received takes messages until an error, which it returns, and the messages by their ring.
+func received(f *sluice.FanIn) (map[string][]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Timeout)
+	defer cancel()
+	got := map[string][]string{}
+	for {
+		msg, from, err := f.Next(ctx)
+		if err != nil {
+			return got, err
+		}
+		got[from.Name()] = append(got[from.Name()], string(msg))
+		f.Release()
+	}
+}
+
+func wantReceived(t *testing.T, f *sluice.FanIn, want map[string][]string, wantErr error) {
+	t.Helper()
+	got, err := received(f)
+	if !errors.Is(err, wantErr) {
+		t.Errorf("%v, want %v", err, wantErr)
+	}
+	if !maps.EqualFunc(got, want, slices.Equal[[]string]) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestFanIn_NamedRings_EachInOrder_ThenEOF(t *testing.T) {
+	_, ps := rings(t, 3, sluice.ProducerOptions{})
+	f := fanIn(t, sluice.FanInOptions{}, namesOf(ps)...)
+	want := map[string][]string{}
+	for i := range 10 {
+		for _, p := range ps {
+			send(t, p, fmt.Sprint(i))
+			want[p.Segment().Name()] = append(want[p.Segment().Name()], fmt.Sprint(i))
+		}
+	}
+	for _, p := range ps {
+		testenv.WantErr(t, p.Close(), nil)
+	}
+	wantReceived(t, f, want, io.EOF)
+	testenv.WantErr(t, f.Close(), nil)
+	for _, p := range ps {
+		testenv.WantNoSegment(t, p.Segment().Name())
+	}
+}
+
+// Both kinds of rings that carry bytes take part.
+func TestFanIn_RecordsAndSlots(t *testing.T) {
+	_, ps := rings(t, 1, sluice.ProducerOptions{})
+	slots := addRing(t, testenv.SegmentName(t), sluice.ProducerOptions{SlotSize: 3})
+	f := fanIn(t, sluice.FanInOptions{}, slots.Segment().Name(), ps[0].Segment().Name())
+	send(t, slots, "abc", "def")
+	send(t, ps[0], "", "longer than a slot")
+	slots.Close()
+	ps[0].Close()
+	wantReceived(t, f, map[string][]string{
+		slots.Segment().Name(): {"abc", "def"}, ps[0].Segment().Name(): {"", "longer than a slot"},
+	}, io.EOF)
+}
+
+func TestFanIn_Pattern_JoinsLater_LeavesAtEnd(t *testing.T) {
+	prefix, ps := rings(t, 2, sluice.ProducerOptions{})
+	var joined, left []string
+	f := fanIn(t, sluice.FanInOptions{
+		OnJoin:  func(s *sluice.Source) { joined = append(joined, s.Name()) },
+		OnLeave: func(s *sluice.Source, err error) { left = append(left, s.Name()); testenv.WantErr(t, err, nil) },
+	}, prefix+"-*")
+	send(t, ps[0], "0")
+	send(t, ps[1], "1")
+	ps[0].Close()
+	done := testenv.Background(func() error {
+		wantReceived(t, f, map[string][]string{prefix + "-0": {"0"}, prefix + "-1": {"1"}, prefix + "-later": {"l"}}, io.EOF)
+		return nil
+	})
+	later := addRing(t, prefix+"-later", sluice.ProducerOptions{})
+	send(t, later, "l")
+	testenv.WantErr(t, later.Drain(context.Background()), nil)
+	later.Close()
+	testenv.WantNoSegment(t, prefix+"-0") // it has left while others go on
+	ps[1].Close()
+	testenv.WantErr(t, done(), nil)
+	slices.Sort(joined)
+	slices.Sort(left)
+	if all := []string{prefix + "-0", prefix + "-1", prefix + "-later"}; !slices.Equal(joined, all) || !slices.Equal(left, all) {
+		t.Errorf("joined %v, left %v", joined, left)
+	}
+}
+
+// A ring that is named and does not exist is waited for, others are served meanwhile.
+func TestFanIn_NamedRing_WaitedFor(t *testing.T) {
+	prefix, ps := rings(t, 1, sluice.ProducerOptions{})
+	f := fanIn(t, sluice.FanInOptions{}, prefix+"-0", prefix+"-1")
+	send(t, ps[0], "0")
+	ps[0].Close()
+	if _, from, err := f.Next(context.Background()); err != nil || from.Name() != prefix+"-0" {
+		t.Fatal(from, err)
+	}
+	f.Release()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, _, err := f.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	p := addRing(t, prefix+"-1", sluice.ProducerOptions{})
+	send(t, p, "1")
+	p.Close()
+	wantReceived(t, f, map[string][]string{prefix + "-1": {"1"}}, io.EOF)
+}
+
+func TestFanIn_IncompleteStream_OthersGoOn(t *testing.T) {
+	prefix, ps := rings(t, 2, sluice.ProducerOptions{})
+	f := fanIn(t, sluice.FanInOptions{}, prefix+"-*")
+	send(t, ps[0], "0")
+	ps[0].EndAs(sluice.EndStopped)
+	ps[0].Close()
+	for range 2 { // the second one is what says that the first stream is over
+		send(t, ps[1], "1")
+	}
+	ps[1].Close()
+	got, err := received(f)
+	if !errors.Is(err, sluice.ErrIncomplete) || errors.Is(err, io.EOF) || len(got[prefix+"-1"]) != 2 {
+		t.Errorf("%v, %v", got, err)
+	}
+	var in *sluice.SegmentError
+	if !errors.As(err, &in) || in.Name != prefix+"-0" {
+		t.Errorf("%v does not name the ring", err)
+	}
+}
+
+func TestFanIn_Follow_NextProducerJoins(t *testing.T) {
+	name := testenv.SegmentName(t)
+	ends := 0
+	f := fanIn(t, sluice.FanInOptions{Follow: true, OnLeave: func(*sluice.Source, error) { ends++ }}, name)
+	for i := range 3 {
+		p := addRing(t, name, sluice.ProducerOptions{Capacity: uint64(4096 << i)})
+		send(t, p, fmt.Sprint(i))
+		if msg, _, err := f.Receive(context.Background(), nil); err != nil || string(msg) != fmt.Sprint(i) {
+			t.Fatalf("%q, %v", msg, err)
+		}
+		p.Close()
+		if _, _, err := f.TryNext(); err != sluice.ErrEmpty || ends != i+1 {
+			t.Errorf("%v, %d ends", err, ends)
+		}
+		testenv.WantNoSegment(t, name)
+	}
+}
+
+func TestFanIn_BadInput(t *testing.T) {
+	ctx := context.Background()
+	prefix, _ := rings(t, 2, sluice.ProducerOptions{})
+	transfer := addRing(t, testenv.SegmentName(t), sluice.ProducerOptions{Mode: sluice.ModeTransfer}).Segment().Name()
+	taken := fanIn(t, sluice.FanInOptions{}, prefix+"-0")
+	defer taken.Close()
+	for _, c := range []struct {
+		names []string
+		opt   sluice.FanInOptions
+		want  error
+	}{
+		{nil, sluice.FanInOptions{}, sluice.ErrOption},
+		{[]string{"a", "b", "a"}, sluice.FanInOptions{}, sluice.ErrOption},
+		{[]string{"a/b"}, sluice.FanInOptions{}, sluice.ErrName},
+		{[]string{"a/*"}, sluice.FanInOptions{}, sluice.ErrName},
+		{[]string{"a"}, sluice.FanInOptions{Spin: -2}, sluice.ErrOption},
+		{[]string{prefix + "-1"}, sluice.FanInOptions{Weight: func(string) int { return 0 }}, sluice.ErrOption},
+		{[]string{prefix + "-1"}, sluice.FanInOptions{Weight: func(string) int { return ring.MaxWeight + 1 }}, sluice.ErrOption},
+		{[]string{prefix + "-1", transfer}, sluice.FanInOptions{}, sluice.ErrMode},
+		{[]string{transfer[:len(transfer)-1] + "*"}, sluice.FanInOptions{}, sluice.ErrMode},
+		{[]string{prefix + "-1", prefix + "-0"}, sluice.FanInOptions{}, sluice.ErrRoleTaken},
+	} {
+		f, err := sluice.OpenFanIn(ctx, c.names, c.opt)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%v: %v, want %v", c.names, err, c.want)
+		}
+		if f != nil {
+			f.Close()
+		}
+	}
+	// The ring that could join before the other could not is free again.
+	fanIn(t, sluice.FanInOptions{}, prefix+"-1").Close()
+}
+
+// A ring that a pattern matches and that has a consumer is skipped, told once, and joins later.
+func TestFanIn_Pattern_RoleTaken_SkippedAndTriedAgain(t *testing.T) {
+	prefix, ps := rings(t, 2, sluice.ProducerOptions{})
+	other := fanIn(t, sluice.FanInOptions{}, prefix+"-0")
+	var skipped []error
+	f := fanIn(t, sluice.FanInOptions{OnSkip: func(name string, err error) { skipped = append(skipped, err) }}, prefix+"-*")
+	if len(skipped) != 1 || !errors.Is(skipped[0], sluice.ErrRoleTaken) || len(f.Sources()) != 1 {
+		t.Errorf("skipped %v, joined %d", skipped, len(f.Sources()))
+	}
+	send(t, ps[0], "0")
+	send(t, ps[1], "1")
+	ps[0].Close()
+	time.AfterFunc(1500*time.Millisecond, func() { other.Close() })
+	time.AfterFunc(1600*time.Millisecond, func() { ps[1].Close() })
+	deadline := time.Now().Add(testenv.Timeout)
+	got := map[string]string{}
+	for len(got) < 2 && time.Now().Before(deadline) {
+		msg, from, err := f.Receive(context.Background(), nil)
+		if err != nil {
+			break // the other ring has ended before this one was tried again
+		}
+		got[from.Name()] = string(msg)
+	}
+	if len(skipped) != 1 {
+		t.Errorf("told %d times", len(skipped))
+	}
+}
+
+func TestFanIn_HeldMessages_StayValidBeyondTheEnd(t *testing.T) {
+	prefix, ps := rings(t, 2, sluice.ProducerOptions{})
+	f := fanIn(t, sluice.FanInOptions{}, prefix+"-*")
+	var msgs [][]byte
+	var froms []*sluice.Source
+	for i, p := range ps {
+		send(t, p, fmt.Sprint("message ", i))
+		p.Close()
+	}
+	for range ps {
+		msg, from, err := f.Next(context.Background())
+		testenv.WantErr(t, err, nil)
+		msgs, froms = append(msgs, msg), append(froms, from)
+	}
+	_, _, err := f.Next(context.Background())
+	testenv.WantErr(t, err, io.EOF)
+	if f.Held() != 2 {
+		t.Errorf("%d held", f.Held())
+	}
+	for i, msg := range msgs {
+		if want := "message " + froms[i].Name()[len(prefix)+1:]; string(msg) != want {
+			t.Errorf("%q, want %q", msg, want)
+		}
+	}
+	froms[0].ReleaseN(1)
+	testenv.WantNoSegment(t, froms[0].Name())
+	if f.Held() != 1 {
+		t.Errorf("%d held", f.Held())
+	}
+	f.Release()
+	testenv.WantNoSegment(t, froms[1].Name())
+}
+
+func TestFanIn_Close_EndsNext(t *testing.T) {
+	prefix, ps := rings(t, 3, sluice.ProducerOptions{})
+	for _, settled := range []time.Duration{0, 30 * time.Millisecond} {
+		f := fanIn(t, sluice.FanInOptions{}, prefix+"-*")
+		next := testenv.Background(func() error { _, _, err := f.Next(context.Background()); return err })
+		time.Sleep(settled)
+		testenv.WantErr(t, f.Close(), nil)
+		testenv.WantErr(t, next(), sluice.ErrClosed)
+		testenv.WantErr(t, f.Close(), nil)
+		_, _, err := f.TryNext()
+		testenv.WantErr(t, err, sluice.ErrClosed)
+		f.Release()
+	}
+	for _, p := range ps { // the roles are free
+		fanIn(t, sluice.FanInOptions{}, p.Segment().Name()).Close()
+	}
+}
+
+func TestFanIn_Cancel_EndsNext(t *testing.T) {
+	prefix, _ := rings(t, 3, sluice.ProducerOptions{})
+	f := fanIn(t, sluice.FanInOptions{}, prefix+"-*")
+	cause := errors.New("cause")
+	for range 20 {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		next := testenv.Background(func() error { _, _, err := f.Next(ctx); return err })
+		time.Sleep(time.Millisecond)
+		cancel(cause)
+		testenv.WantErr(t, next(), cause)
+	}
+}
+
+// The consumer holds all that one ring has room for, and waits: that is reported only if the
+// other rings have no producer that could send.
+func TestFanIn_Unreleased_OnlyWhenNoOtherCanDeliver(t *testing.T) {
+	ctx := context.Background()
+	prefix, ps := rings(t, 2, sluice.ProducerOptions{Slots: 2})
+	f := fanIn(t, sluice.FanInOptions{}, prefix+"-*")
+	send(t, ps[0], "a", "b")
+	blocked := testenv.Background(func() error { return ps[0].Send(ctx, []byte("c")) })
+	for range 2 {
+		_, _, err := f.Next(ctx)
+		testenv.WantErr(t, err, nil)
+	}
+	short, cancel := context.WithTimeout(ctx, 400*time.Millisecond)
+	defer cancel()
+	if _, _, err := f.Next(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("another producer lives: %v", err)
+	}
+	send(t, ps[1], "d")
+	ps[1].Close()
+	_, _, err := f.Next(ctx)
+	testenv.WantErr(t, err, nil)
+	_, _, err = f.Next(ctx)
+	testenv.WantErr(t, err, sluice.ErrUnreleased)
+	f.Release()
+	testenv.WantErr(t, blocked(), nil)
+}

@@ -1,0 +1,232 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"sluice/internal/sleep"
+)
+
+// Quantum is how much of a ring of weight 1 a [Group] gives in one turn: that many bytes, where
+// each message counts for its payload and 8 more. The last message of a turn may go beyond it,
+// and the next turn is shorter by that.
+const Quantum = 4096
+
+// MaxWeight is the largest weight of a member of a [Group].
+const MaxWeight = 1000
+
+// Member is an end that a [Group] can wait for: a *Reader, a *SlotReader or a *ReaderOf, and
+// nothing else.
+type Member interface {
+	Buffered() bool
+	member() member
+}
+
+// member is what a Group needs of an end. Its methods are called within a call of the end: the
+// gate is passed.
+type member interface {
+	sleep.Condition
+	ahead() bool // the Writer has published more than was taken; a load, and no check
+	common() *readerSide
+}
+
+// Group lets one goroutine take messages from several rings, and gives each ring its share: a
+// byte deficit round robin (Shreedhar and Varghese, 1995), in which a ring may go into debt by
+// one message. While rings have messages, each gets bytes in proportion to its weight; one that
+// has none saves nothing up, and is served within a round when it has some again. No order is
+// promised across rings.
+//
+// All members are of one goroutine, which is the only one that uses the Group, except for
+// Interrupt. A member may be closed by any goroutine at any time; Select returns it then, and its
+// next call returns ErrClosed.
+type Group[R Member, O any] struct {
+	many    *sleep.Many
+	entries []*Entry[R, O]
+	next    int          // index of the entry whose turn is next
+	current *Entry[R, O] // whose turn it is, nil = nobody's
+	due     func() bool
+}
+
+// Entry is a member of a Group.
+type Entry[R Member, O any] struct {
+	Reader R
+	Owner  O // what the caller has given to Add
+
+	end      member
+	sleeping *sleep.Member
+	quantum  int64
+	budget   int64 // bytes that are left of its turn; negative: a debt
+	looks    uint32
+}
+
+// NewGroup returns a Group without members. spin is ReaderOptions.Spin. due reports whether
+// Select is to return although no member has anything; who makes it true calls Interrupt then.
+func NewGroup[R Member, O any](spin time.Duration, due func() bool) *Group[R, O] {
+	return &Group[R, O]{many: sleep.NewMany(spin, due), due: due}
+}
+
+// Add makes r a member, which no other goroutine knows yet. It is served next.
+//
+// Preconditions: weight is from 1 to MaxWeight.
+func (g *Group[R, O]) Add(r R, owner O, weight int) *Entry[R, O] {
+	e := &Entry[R, O]{Reader: r, Owner: owner, end: r.member(), quantum: Quantum * int64(weight)}
+	e.sleeping = g.many.Add(&e.end.common().sleeper, e.end)
+	g.entries = slices.Insert(g.entries, g.next, e)
+	return e
+}
+
+// Remove ends what Add has begun. The end itself stays open.
+func (g *Group[R, O]) Remove(e *Entry[R, O]) {
+	g.many.Remove(e.sleeping)
+	at := slices.Index(g.entries, e)
+	g.entries = slices.Delete(g.entries, at, at+1)
+	if at < g.next {
+		g.next--
+	}
+	if g.current == e {
+		g.current = nil
+	}
+}
+
+// Interrupt makes a Select that waits look at due. Any goroutine may call it.
+func (g *Group[R, O]) Interrupt() { g.many.Interrupt() }
+
+// Close ends what Select has arranged; the members stay open. It is for a caller that will not
+// call Select again.
+func (g *Group[R, O]) Close() { g.many.Close() }
+
+// Spend counts messages that were taken from the entry, and their payload bytes.
+func (e *Entry[R, O]) Spend(messages, bytes int) { e.budget -= int64(bytes) + 8*int64(messages) }
+
+// Budget returns how many bytes are left of the member's turn.
+func (e *Entry[R, O]) Budget() int { return int(e.budget) }
+
+// Current returns the member whose turn it is if that is known to have a message, else nil. It
+// looks at no other memory than that of this process.
+func (g *Group[R, O]) Current() *Entry[R, O] {
+	if e := g.current; e != nil && e.budget > 0 && e.Reader.Buffered() {
+		return e
+	}
+	return nil
+}
+
+// Select returns the member whose turn it is: a call of it for the next message need not wait. It
+// has a message, or its stream is over, or it has an error. It waits for one as [Reader.Next]
+// does.
+//
+// An error with a member is that of the member, whose calls would not return it, such as
+// ErrRemoved. ErrUnreleased is returned only if no other member has a producer that could
+// publish. An error without a member is the cause of ctx, or ErrTruncated. Without either, due is
+// true.
+func (g *Group[R, O]) Select(ctx context.Context) (*Entry[R, O], error) {
+	if e := g.current; e != nil && e.budget > 0 && e.look(false) {
+		return e, nil
+	}
+	g.current = nil
+	for thorough := false; ; thorough = true {
+		if e := g.turn(thorough); e != nil {
+			g.current = e
+			return e, nil
+		}
+		if g.due() {
+			return nil, nil
+		}
+		if e, err := g.wait(ctx); err != nil {
+			return e, err
+		}
+	}
+}
+
+// TrySelect is Select that never waits: nil if no member has anything.
+func (g *Group[R, O]) TrySelect() *Entry[R, O] {
+	if e := g.current; e != nil && e.budget > 0 && e.look(false) {
+		return e
+	}
+	g.current = g.turn(true)
+	return g.current
+}
+
+// turn returns the next member that has something, after it has given it a quantum. thorough says
+// that each is asked for the end of its stream too.
+func (g *Group[R, O]) turn(thorough bool) *Entry[R, O] {
+	for {
+		var rounds int64 // until the first of those in debt has paid it
+		for range len(g.entries) {
+			e := g.entries[g.next]
+			if g.next++; g.next == len(g.entries) {
+				g.next = 0
+			}
+			if !e.look(thorough) {
+				e.budget = min(e.budget, 0)
+				continue
+			}
+			if e.budget += e.quantum; e.budget > 0 {
+				return e
+			}
+			if left := -e.budget/e.quantum + 1; rounds == 0 || left < rounds {
+				rounds = left
+			}
+		}
+		if rounds == 0 {
+			return nil
+		}
+		for _, e := range g.entries { // all rounds but the last, in which the first one is returned
+			if e.budget < 0 {
+				e.budget += (rounds - 1) * e.quantum
+			}
+		}
+	}
+}
+
+// thoroughEvery is how many looks at a member without messages it takes until one asks for the
+// end of its stream.
+const thoroughEvery = 32
+
+// look reports whether a call for the next message need not wait.
+func (e *Entry[R, O]) look(thorough bool) bool {
+	if e.Reader.Buffered() {
+		return true
+	}
+	gate := &e.end.common().gate
+	gate.Enter()
+	defer gate.Leave()
+	if gate.Closed() || e.end.ahead() {
+		return true
+	}
+	if e.looks++; !thorough && e.looks%thoroughEvery != 0 {
+		return false
+	}
+	ok, err := e.end.Ready()
+	return ok || err != nil
+}
+
+// wait waits until a member is ready, within a call of each.
+func (g *Group[R, O]) wait(ctx context.Context) (*Entry[R, O], error) {
+	closed := false
+	defer func() {
+		for _, e := range g.entries {
+			e.end.common().gate.Leave()
+		}
+	}()
+	for _, e := range g.entries {
+		gate := &e.end.common().gate
+		gate.Enter()
+		closed = closed || gate.Closed()
+	}
+	if closed {
+		return nil, nil
+	}
+	failed, err := g.many.Wait(ctx)
+	if err == nil {
+		return nil, nil
+	}
+	for _, e := range g.entries {
+		segment := e.end.common().segment
+		if e.sleeping == failed || failed == nil && segment != nil && errors.Is(err, ErrTruncated) && errors.Is(segment.Check(), ErrTruncated) {
+			return e, e.end.common().callError(ctx, err)
+		}
+	}
+	return nil, err
+}
