@@ -100,7 +100,7 @@ func TestCompletion_CommandsFlagsValuesSegments(t *testing.T) {
 		"gauge rm " + part:                {name},
 		"gauge rm --yes " + part:          {name},
 		"gauge stat --js":                 {"--json"},
-		"gauge ls " + part:                nil,
+		"gauge layout " + part:            nil,
 		"gauge st":                        {"stat"},
 		"~/bin/gauge st":                  {"stat"},
 		"~/nosuch/producer --na":          nil, // in silence

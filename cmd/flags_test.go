@@ -298,7 +298,7 @@ func TestGauge_NameAsArgument(t *testing.T) {
 	testenv.WantNoSegment(t, name)
 	help := testenv.Start(t, "gauge", "help", "rm")
 	help.WantExit(0)
-	if !strings.HasPrefix(help.Stdout.String(), "gauge rm - remove a segment") || !strings.Contains(help.Stdout.String(), "[NAME]") {
+	if !strings.HasPrefix(help.Stdout.String(), "gauge rm - remove segments") || !strings.Contains(help.Stdout.String(), "[NAME...]") {
 		t.Errorf("%s", help.Stdout.String())
 	}
 }

@@ -26,13 +26,24 @@ func listCommand() cli.App {
 		Name:   "ls",
 		Prints: true,
 		Usage:  "list the segments, with the processes in them and the verdict",
-		Flags:  []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print one object per line, as stat does"}},
-		Run:    func(ctx context.Context, c *urfave.Context) error { return list(ctx, c.Bool("json")) },
+		Flags: []urfave.Flag{
+			cli.NamesFlag(""),
+			&urfave.BoolFlag{Name: "json", Usage: "print one object per line, as stat does"},
+		},
+		Argument: "name",
+		Run: func(ctx context.Context, c *urfave.Context) error {
+			names, err := cli.GetNames(c)
+			if err != nil {
+				return err
+			}
+			return list(ctx, names, c.Bool("json"))
+		},
 	}
 }
 
-func list(ctx context.Context, asJSON bool) error {
-	f := monitor.New("", 1)
+// list prints the segments with these names, or that match these patterns; all if there is none.
+func list(ctx context.Context, names []string, asJSON bool) error {
+	f := monitor.New(names, 1)
 	defer f.Close()
 	pairs, err := sampleTwice(ctx, f, rateInterval)
 	if err != nil {
@@ -45,10 +56,14 @@ func list(ctx context.Context, asJSON bool) error {
 		}
 		cli.Note("gauge", "", fmt.Sprintf("%s shown, this user's first; there are %s more", shown, format.Count(f.Omitted)), "")
 	}
+	absent := missing(names, pairs)
 	if asJSON {
-		return listJSON(pairs)
+		return errors.Join(listJSON(pairs), absent)
 	}
 	if len(pairs) == 0 {
+		if absent != nil {
+			return absent
+		}
 		fmt.Fprintf(os.Stderr, "no segments in %s; producer creates one\n", shm.Dir)
 		return nil
 	}
@@ -76,7 +91,7 @@ func list(ctx context.Context, asJSON bool) error {
 		}
 		row(append(fields, format.Age(time.Since(p.Now.Created)), string(p.Verdict.Kind))...)
 	}
-	return out.Flush()
+	return errors.Join(out.Flush(), absent)
 }
 
 // listJSON prints an object for each segment; for one that cannot be read, the name and the error.

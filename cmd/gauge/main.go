@@ -5,9 +5,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log"
 	"os"
+	"slices"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -35,7 +37,7 @@ func main() {
 			"gauge rm --name demo             remove the segment of a pair that has exited",
 		},
 		Commands: []cli.App{listCommand(), statCommand(), watchCommand(), recordCommand(), serveCommand(), doctorCommand(), removeCommand(), layoutCommand()},
-		Run:      func(ctx context.Context, c *urfave.Context) error { return list(ctx, false) },
+		Run:      func(ctx context.Context, c *urfave.Context) error { return list(ctx, nil, false) },
 	}))
 }
 
@@ -44,9 +46,24 @@ var logger = log.New(os.Stderr, "gauge: ", 0)
 
 var errNoSegment = errors.New("not found")
 
-// noSegment is the error for a name without a segment.
+// noSegment is the error for a name without a segment, or a pattern that matches none.
 func noSegment(name string) error {
-	return cli.WithHint(cli.WithSegment(name, errNoSegment), "%s", cli.SimilarSegments(name))
+	err := cli.WithSegment(name, errNoSegment)
+	if shm.IsPattern(name) {
+		err = fmt.Errorf("no segment matches %q", name)
+	}
+	return cli.WithHint(err, "%s", cli.SimilarSegments(name))
+}
+
+// missing returns a noSegment for each of the names and patterns that none of the pairs is of.
+func missing(names []string, pairs []*monitor.Pair) error {
+	var errs []error
+	for _, name := range names {
+		if !slices.ContainsFunc(pairs, func(p *monitor.Pair) bool { return shm.Match(name, p.Name) }) {
+			errs = append(errs, noSegment(name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // openView is shm.OpenView; its error for a name without a segment has a hint.

@@ -134,7 +134,7 @@ func wrongOnSlowPair(text, name string, producer int) (wrong []string) {
 func withFigures(t *testing.T, live http.HandlerFunc) string {
 	t.Helper()
 	mux := http.NewServeMux()
-	mux.Handle("/", webui.New())
+	mux.Handle("/", webui.New(nil))
 	mux.HandleFunc("/live.json", live)
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -143,7 +143,7 @@ func withFigures(t *testing.T, live http.HandlerFunc) string {
 
 func TestPage_NoSegment(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewServer(webui.New())
+	s := httptest.NewServer(webui.New(nil))
 	defer s.Close()
 	document := browse(t, s.URL)
 	if strings.Contains(document, `id="none" class="remark" hidden`) || !strings.Contains(document, "There is no segment") {

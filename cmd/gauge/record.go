@@ -100,7 +100,7 @@ func rows(ctx context.Context, name string, interval time.Duration, w *csv.Write
 		return err
 	}
 	r := &recorder{w: w}
-	f := monitor.New(name, 1)
+	f := monitor.New([]string{name}, 1)
 	defer f.Close()
 	f.Ended = r.removed
 	tick := time.NewTicker(interval)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -24,11 +25,17 @@ func removeCommand() cli.App {
 	return cli.App{
 		Name:   "rm",
 		Prints: true,
-		Usage:  "remove a segment that no process uses",
+		Usage:  "remove segments that no process uses",
 		About: "Fails while a producer or a consumer is alive, and, without --yes, while there are unread\n" +
-			"messages in it. Also removes the socket of a transfer if no process listens on it.",
+			"messages in it. Also removes the socket of a transfer if no process listens on it. Of\n" +
+			"several segments it removes those that it can; a file that is not a segment has to be\n" +
+			"named in full.",
+		Examples: []string{
+			"gauge rm demo",
+			"gauge rm --yes 'sensor-*'   those too in which messages are unread",
+		},
 		Flags: []urfave.Flag{
-			cli.NameFlag("demo"),
+			cli.NamesFlag("demo"),
 			&urfave.BoolFlag{Name: "yes", Usage: "discard unread messages, or a file that is not a segment"},
 		},
 		Argument: "name",
@@ -37,15 +44,47 @@ func removeCommand() cli.App {
 }
 
 func remove(ctx context.Context, c *urfave.Context) error {
-	name := cli.GetName(c)
+	names, err := cli.GetNames(c)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		if !shm.IsPattern(name) {
+			errs = append(errs, removeOne(ctx, name, c.Bool("yes"), true))
+			continue
+		}
+		all, err := shm.List()
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		matching := slices.DeleteFunc(all, func(n string) bool { return !shm.Match(name, n) })
+		if len(matching) == 0 {
+			errs = append(errs, noSegment(name))
+		}
+		for _, n := range matching {
+			if ctx.Err() != nil {
+				break
+			}
+			errs = append(errs, removeOne(ctx, n, c.Bool("yes"), false))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeOne removes the segment called name. yes discards the messages in it, and a file that is
+// not a segment if the user has named it in full.
+func removeOne(ctx context.Context, name string, yes, inFull bool) error {
 	unread, err := unreadIn(name)
 	damaged := errors.Is(err, layout.ErrNotSegment) || errors.Is(err, layout.ErrVersion) || errors.Is(err, layout.ErrCorrupt)
 	switch {
-	case damaged && !c.Bool("yes"):
+	case damaged && !yes:
 		return cli.WithHint(cli.UsageError("%w", err), "--yes removes it anyway")
+	case damaged && !inFull:
+		return cli.WithHint(cli.UsageError("%w", err), "gauge rm --yes %s removes it anyway", name)
 	case err != nil && !damaged:
 		return err
-	case unread > 0 && !c.Bool("yes"):
+	case unread > 0 && !yes:
 		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", format.Messages(unread)))),
 			"consumer --name %s receives them; --yes discards them", name)
 	}

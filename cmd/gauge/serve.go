@@ -20,7 +20,7 @@ import (
 func serveCommand() cli.App {
 	return cli.App{
 		Name:  "serve",
-		Usage: "serve Prometheus metrics and a live page of all segments",
+		Usage: "serve Prometheus metrics and a live page of the segments",
 		About: "Metrics are at /metrics, read at each scrape; the page at / shows which side is slower,\n" +
 			"now and in the last five minutes. There is no password: on an address other than\n" +
 			"loopback, anyone who can connect can read them. The server is read-only.",
@@ -30,12 +30,17 @@ func serveCommand() cli.App {
 			"curl -s localhost:9464/metrics | grep sluice_fill_ratio",
 		},
 		Flags: []urfave.Flag{
+			cli.NamesFlag(""),
 			&urfave.StringFlag{Name: "listen", Value: "127.0.0.1:9464", Usage: "`ADDRESS` and port; port 0 = any free port, no address = all addresses of this machine"},
 		},
 		File:   "listen",
 		IsFile: func(arg string) bool { _, _, err := net.SplitHostPort(arg); return err == nil },
 		Run: func(ctx context.Context, c *urfave.Context) error {
-			return serve(ctx, cli.FlagSource(c, "listen"), c.String("listen"))
+			names, err := cli.GetNames(c)
+			if err != nil {
+				return err
+			}
+			return serve(ctx, names, cli.FlagSource(c, "listen"), c.String("listen"))
 		},
 	}
 }
@@ -45,14 +50,15 @@ func serveCommand() cli.App {
 const shutdownTimeout = time.Second
 
 // serve answers on addr, which the user gave as the flag or variable flagName, until ctx is done.
-func serve(ctx context.Context, flagName, addr string) error {
+// names are those of the segments to show, or patterns of them.
+func serve(ctx context.Context, names []string, flagName, addr string) error {
 	l, err := listen(ctx, flagName, addr)
 	if err != nil {
 		return cli.IgnoreStop(err)
 	}
-	live := webui.New()
+	live := webui.New(names)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", exporter.Handler(logger, live.Verdict))
+	mux.Handle("GET /metrics", exporter.Handler(logger, names, live.Verdict))
 	mux.Handle("GET /", live)
 	s := &http.Server{
 		Handler:           limitRequests(mux, maxRequests),

@@ -19,9 +19,9 @@ import (
 )
 
 // serving starts gauge serve on a free port and returns where it answers.
-func serving(t *testing.T, host string) (g *testenv.Process, addr string) {
+func serving(t *testing.T, host string, flags ...string) (g *testenv.Process, addr string) {
 	t.Helper()
-	g = testenv.Start(t, "gauge", "serve", "--listen", host+":0")
+	g = testenv.Start(t, "gauge", append([]string{"serve", "--listen", host + ":0"}, flags...)...)
 	testenv.Eventually(t, "gauge serve says where it listens", func() bool {
 		_, rest, found := strings.Cut(g.Stderr.String(), "a live page at http://")
 		addr, _, _ = strings.Cut(rest, "/")

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 
 	urfave "github.com/urfave/cli/v2"
@@ -15,14 +17,15 @@ func statCommand() cli.App {
 	return cli.App{
 		Name:   "stat",
 		Prints: true,
-		Usage:  "show everything about a segment, once",
+		Usage:  "show everything about segments, once",
 		Examples: []string{
 			"gauge stat --name demo",
 			"gauge stat --json | jq .verdict",
+			"gauge stat 'sensor-*'        each segment whose name begins so",
 		},
 		Flags: []urfave.Flag{
-			cli.NameFlag("demo"),
-			&urfave.BoolFlag{Name: "json", Usage: "print an object with the keys of the reports of both sides; latency in nanoseconds, other times in seconds"},
+			cli.NamesFlag("demo"),
+			&urfave.BoolFlag{Name: "json", Usage: "print an object, for each segment, with the keys of the reports of both sides; latency in nanoseconds, other times in seconds"},
 			cli.TimeFlag("interval", rateInterval, 1, "measure rates over `TIME`, more than 0"),
 		},
 		Argument: "name",
@@ -31,20 +34,30 @@ func statCommand() cli.App {
 }
 
 func stat(ctx context.Context, c *urfave.Context) error {
-	name := cli.GetName(c)
-	wait := c.Duration("interval")
-	f := monitor.New(name, 1)
-	defer f.Close()
-	pairs, err := sampleTwice(ctx, f, wait)
-	switch {
-	case err != nil:
-		return cli.IgnoreStop(err)
-	case len(pairs) == 0:
-		return noSegment(name)
-	case pairs[0].Err != nil:
-		return pairs[0].Err
-	case c.Bool("json"):
-		return report.JSON(os.Stdout, pairs[0].Report())
+	names, err := cli.GetNames(c)
+	if err != nil {
+		return err
 	}
-	return report.Observed(os.Stdout, pairs[0].Report())
+	f := monitor.New(names, 1)
+	defer f.Close()
+	pairs, err := sampleTwice(ctx, f, c.Duration("interval"))
+	if err != nil {
+		return cli.IgnoreStop(err)
+	}
+	show := report.Observed
+	if c.Bool("json") {
+		show = report.JSON
+	}
+	var errs []error
+	for i, p := range pairs {
+		switch {
+		case p.Err != nil:
+			errs = append(errs, p.Err)
+			continue
+		case i > 0 && !c.Bool("json"):
+			fmt.Println()
+		}
+		errs = append(errs, show(os.Stdout, p.Report()))
+	}
+	return errors.Join(append(errs, missing(names, pairs))...)
 }

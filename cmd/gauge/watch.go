@@ -29,7 +29,7 @@ func watchCommand() cli.App {
 			"a problem come first.\n\n" +
 			"Keys: up and down choose, space pauses, Ctrl-Z suspends, q quits.",
 		Flags: []urfave.Flag{
-			cli.NameFlag(""),
+			cli.NamesFlag(""),
 			cli.TimeFlag("interval", rateInterval, 10*time.Millisecond, "`TIME` between two samples, at least 10ms"),
 		},
 		Argument: "name",
@@ -41,27 +41,30 @@ func watchCommand() cli.App {
 const span = 2 * time.Minute
 
 func watch(ctx context.Context, c *urfave.Context) error {
-	name := cli.GetName(c)
-	var err error
+	names, err := cli.GetNames(c)
+	if err != nil {
+		return err
+	}
 	interval := c.Duration("interval")
-	f := monitor.New(name, int(span/interval))
+	f := monitor.New(names, int(span/interval))
 	defer f.Close()
-	s := tui.Screen{Name: name, Width: 80, Interval: interval, Span: span, Now: time.Now(), ASCII: !tui.UTF8(os.Getenv)}
+	s := tui.Screen{Names: names, Width: 80, Interval: interval, Span: span, Now: time.Now(), ASCII: !tui.UTF8(os.Getenv)}
 	isTerminal, kind := term.IsTerminal(int(os.Stdout.Fd())), os.Getenv("TERM")
 	if !isTerminal || !movesCursor(kind) {
 		if isTerminal {
-			cli.Note("gauge", name, fmt.Sprintf("a terminal with TERM=%s cannot move the cursor, so this is not live", kind), "set TERM to the kind of the terminal, such as xterm")
+			cli.Note("gauge", only(names), fmt.Sprintf("a terminal with TERM=%s cannot move the cursor, so this is not live", kind), "set TERM to the kind of the terminal, such as xterm")
 		}
 		s.Plain = true
 		if s.Pairs, err = sampleTwice(ctx, f, interval); err != nil {
 			return cli.IgnoreStop(err)
 		}
 		s.Pairs, s.Omitted = monitor.TroubledFirst(s.Pairs), f.Omitted
-		if name != "" && len(s.Pairs) == 0 {
-			return noSegment(name)
+		absent := missing(names, s.Pairs)
+		if absent != nil && len(s.Pairs) == 0 {
+			return absent
 		}
 		_, err = fmt.Println(s.Draw())
-		return err
+		return errors.Join(err, absent)
 	}
 	m := &watcher{monitor: f, screen: s, signals: make(stopSignals, 4)}
 	program := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(20))
@@ -71,6 +74,14 @@ func watch(ctx context.Context, c *urfave.Context) error {
 		err = nil // a signal
 	}
 	return errors.Join(err, m.err)
+}
+
+// only returns the name if there is one, "" for several.
+func only(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return ""
 }
 
 // movesCursor reports whether a kind of terminal can be drawn on. The kind is "dumb" in a shell of

@@ -159,6 +159,13 @@ func (a *App) parseArgument(c *urfave.Context) error {
 		return nil
 	case len(a.Commands) > 0:
 		return a.noSuchCommand(first)
+	case a.takesSeveral():
+		for _, arg := range c.Args().Slice() {
+			if err := c.Set(a.Argument, arg); err != nil {
+				return WithHint(UsageError("%w", err), "--help describes valid names")
+			}
+		}
+		return nil
 	case a.Argument != "" && n > 1:
 		second := c.Args().Get(1)
 		switch {
@@ -179,6 +186,18 @@ func (a *App) parseArgument(c *urfave.Context) error {
 		return a.fileWithoutFlag(first)
 	}
 	return a.hintArgumentOwners(UsageError("unexpected argument %q", first))
+}
+
+// takesSeveral reports whether any number of arguments may stand for the flag Argument.
+func (a *App) takesSeveral() bool {
+	return slices.ContainsFunc(a.Flags, func(f urfave.Flag) bool {
+		generic, ok := f.(*urfave.GenericFlag)
+		if !ok || generic.Name != a.Argument {
+			return false
+		}
+		_, several := generic.Value.(*segmentNames)
+		return several
+	})
 }
 
 // fileWithoutFlag returns the error for an argument that may be a value of File.

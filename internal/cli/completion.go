@@ -77,7 +77,7 @@ func valueKind(f urfave.Flag) string {
 		switch v := generic.Value.(type) {
 		case *choice:
 			return strings.Join(v.words, "|")
-		case *segmentName:
+		case *segmentName, *segmentNames:
 			return "segment"
 		}
 	}

@@ -165,12 +165,16 @@ func joinedErrors(err error) []error {
 	return many.Unwrap()
 }
 
-// deduplicate drops parts with the same text, and keeps only the longest text for a rule with
-// printOnce: several steps of a shutdown find out that a segment was truncated, for example.
+// deduplicate drops parts about one segment with the same text, and keeps only the longest text for
+// a rule with printOnce: several steps of a shutdown find out that a segment was truncated, for
+// example.
 func deduplicate(parts []part) (once []part) {
 	for _, p := range parts {
 		m := p.rule()
 		at := slices.IndexFunc(once, func(q part) bool {
+			if q.segment != p.segment && q.segment != "" && p.segment != "" {
+				return false
+			}
 			return q.text == p.text || m < len(errorRules) && errorRules[m].printOnce && q.rule() == m
 		})
 		switch {

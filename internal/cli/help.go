@@ -56,6 +56,8 @@ const (
 // usage returns the synopsis without the name of the command.
 func (a *App) usage() string {
 	switch {
+	case a.takesSeveral():
+		return "[options] [" + strings.ToUpper(a.Argument) + "...]"
 	case a.Argument != "":
 		return "[options] [" + strings.ToUpper(a.Argument) + "]"
 	case len(a.Commands) > 0:

@@ -28,12 +28,16 @@ func limit() int {
 	return int(max(1, min(Max, int64(min(files.Cur, 1<<32))-rest)))
 }
 
-// Names returns the names of at most Max segments, in natural order, and how many more there
-// are. This user's own come first, then those of the other users in turn, so that one user's
-// files do not hide another's. The error is for a /dev/shm that cannot be listed.
-func Names() (names []string, omitted int, err error) {
+// Names returns the names of at most Max segments, in natural order, and how many more there are:
+// of those that match one of the patterns, or of all without a pattern. This user's own come first,
+// then those of the other users in turn, so that one user's files do not hide another's. The error
+// is for a /dev/shm that cannot be listed.
+func Names(patterns ...string) (names []string, omitted int, err error) {
 	if names, err = shm.List(); err != nil {
 		return nil, 0, err
+	}
+	if len(patterns) > 0 {
+		names = slices.DeleteFunc(names, func(name string) bool { return !Match(patterns, name) })
 	}
 	n := limit()
 	if omitted = len(names) - n; omitted > 0 {
@@ -41,6 +45,11 @@ func Names() (names []string, omitted int, err error) {
 	}
 	slices.SortFunc(names, compare)
 	return names, max(0, omitted), nil
+}
+
+// Match reports whether the name matches one of the patterns of [shm.Match].
+func Match(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return shm.Match(pattern, name) })
 }
 
 // owner returns the user who owns a segment's file, -1 when there is none any more.

@@ -23,13 +23,14 @@ type collector struct {
 	verdict func(name string) (pressure.Kind, bool)
 }
 
-// newCollector returns a collector of the segments in /dev/shm, segments.Max of them at most.
-// verdict is as in Handler.
-func newCollector(verdict func(name string) (pressure.Kind, bool)) *collector {
+// newCollector returns a collector of segments in /dev/shm, segments.Max of them at most. The
+// arguments are as in Handler.
+func newCollector(names []string, verdict func(name string) (pressure.Kind, bool)) *collector {
 	if verdict == nil {
 		verdict = func(string) (pressure.Kind, bool) { return "", false }
 	}
-	return &collector{segments.Names, verdict}
+	list := func() ([]string, int, error) { return segments.Names(names...) }
+	return &collector{list, verdict}
 }
 
 // unreadable has no label: who may write to /dev/shm could make any number of

@@ -13,9 +13,9 @@ import (
 	"sluice/pressure"
 )
 
-// Handler answers scrapes with the metrics of the segments in /dev/shm, segments.Max of them
-// at most. It fails (500) only when /dev/shm itself cannot be listed; errors are also written
-// to logger.
+// Handler answers scrapes with the metrics of the segments in /dev/shm that match one of the names
+// and patterns, or of all if there is none, segments.Max of them at most. It fails (500) only when
+// /dev/shm itself cannot be listed; errors are also written to logger.
 //
 // verdict returns the current verdict on a segment, false while there is none: it comes from
 // an observer that reads the segments all the time, as the handler does not. Any goroutine
@@ -24,8 +24,8 @@ import (
 // One scrape at a time is collected, and its text is complete before a byte of it is sent: a
 // client that does not read costs no more than that text. Requests that arrive while another one
 // is collected share the next text.
-func Handler(logger *log.Logger, verdict func(name string) (pressure.Kind, bool)) http.Handler {
-	return handler(logger, newCollector(verdict))
+func Handler(logger *log.Logger, names []string, verdict func(name string) (pressure.Kind, bool)) http.Handler {
+	return handler(logger, newCollector(names, verdict))
 }
 
 func handler(logger *log.Logger, c *collector) http.Handler {

@@ -88,7 +88,7 @@ func TestHandler_SharesAnswerByKind(t *testing.T) {
 func TestHandler_ListsDevShm(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	w := httptest.NewRecorder()
-	Handler(log.New(io.Discard, "", 0), nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	Handler(log.New(io.Discard, "", 0), nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if want := fmt.Sprintf("sluice_slots{mode=\"ring\",name=%q} 64\n", name); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 		t.Errorf("code %d, no %q in\n%s", w.Code, want, w.Body)
 	}

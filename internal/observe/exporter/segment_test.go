@@ -47,7 +47,7 @@ var transfer = layout.Geometry{Mode: layout.ModeTransfer}
 
 // of collects those segments only, whatever else is in /dev/shm.
 func of(names ...string) *collector {
-	c := newCollector(nil)
+	c := newCollector(nil, nil)
 	c.list = func() ([]string, int, error) { return names, 0, nil }
 	return c
 }

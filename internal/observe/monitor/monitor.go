@@ -77,26 +77,27 @@ type Monitor struct {
 	// snapshot of it.
 	Ended func(*Pair)
 
-	only  string // "" = all
+	only  []string // names and patterns; none = all
 	keep  int
 	round int
 	pairs map[string]*Pair
 }
 
-// New returns a Monitor of the segment called name, or of all segments if it is "". It keeps that
-// many points of history of each.
-func New(name string, keep int) *Monitor {
-	return &Monitor{only: name, keep: keep, pairs: map[string]*Pair{}}
+// New returns a Monitor of the segments whose names match one of these names and patterns, as
+// [shm.Match] does it, or of all segments if there is none. It keeps that many points of history of
+// each.
+func New(names []string, keep int) *Monitor {
+	return &Monitor{only: names, keep: keep, pairs: map[string]*Pair{}}
 }
 
 // Poll takes a snapshot of every segment and returns the segments in the natural order of their
 // names, with new ones and without removed ones. What it returns is valid until the next call. The
 // error is that /dev/shm cannot be listed.
 func (m *Monitor) Poll() ([]*Pair, error) {
-	names := []string{m.only}
-	if m.only == "" {
+	names := m.only
+	if len(names) == 0 || slices.ContainsFunc(names, shm.IsPattern) {
 		var err error
-		if names, m.Omitted, err = segments.Names(); err != nil {
+		if names, m.Omitted, err = segments.Names(m.only...); err != nil {
 			return nil, err
 		}
 	}

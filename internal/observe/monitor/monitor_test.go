@@ -47,7 +47,7 @@ func look(t *testing.T, f *Monitor, want int) *Pair {
 
 func TestMonitor_SegmentCreatedToRemoved(t *testing.T) {
 	name := name(t)
-	f := New(name, 3)
+	f := New([]string{name}, 3)
 	defer f.Close()
 	look(t, f, 0)
 
@@ -85,7 +85,7 @@ func TestMonitor_SegmentCreatedToRemoved(t *testing.T) {
 func TestMonitor_SegmentRemoved(t *testing.T) {
 	for _, replaced := range []bool{false, true} {
 		name := name(t)
-		f := New(name, 10)
+		f := New([]string{name}, 10)
 		defer f.Close()
 		var ended []uint64
 		f.Ended = func(p *Pair) { ended = append(ended, p.Now.Consumed) }
@@ -113,7 +113,7 @@ func TestMonitor_SegmentRemoved(t *testing.T) {
 // Another segment of the same name begins anew.
 func TestMonitor_SegmentReplaced_NoHistory(t *testing.T) {
 	name := name(t)
-	f := New(name, 10)
+	f := New([]string{name}, 10)
 	defer f.Close()
 	s := create(t, name)
 	s.Header().Producer.Count.Store(1000)
@@ -132,7 +132,7 @@ func TestMonitor_SegmentReplaced_NoHistory(t *testing.T) {
 
 func TestMonitor_UnreadableSegment_NamedAndRetried(t *testing.T) {
 	name := name(t)
-	f := New(name, 10)
+	f := New([]string{name}, 10)
 	defer f.Close()
 	if err := os.WriteFile(shm.Path(name), []byte("no segment"), 0o600); err != nil {
 		t.Fatal(err)

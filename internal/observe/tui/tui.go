@@ -16,10 +16,10 @@ import (
 
 // Screen is what to draw and how.
 type Screen struct {
-	Name          string // of the only segment to show, empty for all
-	Width, Height int    // columns and lines; Height 0 = as many lines as it takes
-	Plain         bool   // without colours
-	ASCII         bool   // for a terminal that shows only ASCII
+	Names         []string // and patterns of the segments to show; none = all
+	Width, Height int      // columns and lines; Height 0 = as many lines as it takes
+	Plain         bool     // without colours
+	ASCII         bool     // for a terminal that shows only ASCII
 	Pairs         []*monitor.Pair
 	Omitted       int // segments that are not in Pairs
 	Chosen        int // index of the pair whose details are shown
@@ -83,8 +83,9 @@ func (s *Screen) fit(line string) string {
 // noSegments returns what is shown when there are no segments: how to create one.
 func (s *Screen) noSegments() []string {
 	says, name := "No segments yet.", ""
-	if s.Name != "" {
-		says, name = "No segment "+s.Name+" yet.", " --name "+s.Name
+	if len(s.Names) > 0 {
+		says = "No segment " + strings.Join(s.Names, " or ") + " yet."
+		name = " --name " + strings.ReplaceAll(s.Names[0], "*", "1")
 	}
 	return []string{says + " In another terminal:", "", "    producer" + name, "    consumer" + name + " --work 1ms"}
 }

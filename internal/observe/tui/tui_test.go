@@ -258,8 +258,12 @@ func TestScreen_NoSegments_Hint(t *testing.T) {
 	if drawn := s.Draw(); !strings.Contains(drawn, "No segments yet") || !strings.Contains(drawn, "    producer\n") {
 		t.Error(drawn)
 	}
-	s.Name = "orders"
+	s.Names = []string{"orders"}
 	if drawn := s.Draw(); !strings.Contains(drawn, "No segment orders yet") || !strings.Contains(drawn, "consumer --name orders --work") {
+		t.Error(drawn)
+	}
+	s.Names = []string{"sensor-*", "b"}
+	if drawn := s.Draw(); !strings.Contains(drawn, "No segment sensor-* or b yet") || !strings.Contains(drawn, "producer --name sensor-1\n") {
 		t.Error(drawn)
 	}
 }

@@ -28,6 +28,7 @@ type live struct {
 	IntervalSec float64   `json:"intervalSec"`
 	Points      int       `json:"points"` // most samples in a history
 	Error       string    `json:"error,omitempty"`
+	Names       []string  `json:"names"` // and patterns of the segments in Pairs; none = all
 	Pairs       []pair    `json:"pairs"`
 	Omitted     int       `json:"omitted"` // segments that are not in Pairs
 }
@@ -85,7 +86,7 @@ func (p *Page) Run(ctx context.Context) {
 
 // poll reads the segments and encodes the answer once, for every request until the next poll.
 func (p *Page) poll() {
-	l := live{At: time.Now()}
+	l := live{At: time.Now(), Names: p.names}
 	pairs, err := p.monitor.Poll()
 	if err != nil {
 		l.Error = err.Error()
@@ -114,6 +115,9 @@ func encode(l *live) *[]byte {
 	l.IntervalSec, l.Points = interval.Seconds(), historyLength
 	if l.Pairs == nil {
 		l.Pairs = []pair{}
+	}
+	if l.Names == nil {
+		l.Names = []string{}
 	}
 	text, err := json.Marshal(l)
 	if err != nil {

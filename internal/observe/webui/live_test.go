@@ -31,7 +31,7 @@ func segment(t *testing.T) (*Page, string, *layout.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPage(monitor.New(name, historyLength))
+	p := newPage(monitor.New([]string{name}, historyLength))
 	t.Cleanup(func() {
 		p.monitor.Close()
 		s.Leave(func() bool { return true })

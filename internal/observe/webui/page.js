@@ -168,6 +168,7 @@ function draw(live) {
   }
   byId('omitted').hidden = !live.omitted;
   setText(byId('omitted'), count(live.omitted) + ' more segments are not shown; this user\'s come first.');
+  setText(byId('names'), live.names.length ? ' called ' + live.names.join(' or ') : '');
   byId('none').hidden = live.pairs.length > 0 || Boolean(live.error);
   const n = live.pairs.length;
   document.title = n === 1 && live.pairs[0].report ? live.pairs[0].report.verdict + ' · ' + live.pairs[0].name + ' · sluice' : n + ' segments · sluice';

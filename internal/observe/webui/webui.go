@@ -29,13 +29,19 @@ const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-a
 // Page answers requests for the page and its metrics. Any number of goroutines may use it.
 type Page struct {
 	mux      http.ServeMux
+	names    []string               // and patterns of the segments to show; none = all
 	monitor  *monitor.Monitor       // for Run alone
 	latest   atomic.Pointer[[]byte] // what /live.json answers
 	verdicts atomic.Pointer[map[string]pressure.Kind]
 }
 
-// New returns the page of all segments. It shows none until Run is called.
-func New() *Page { return newPage(monitor.New("", historyLength)) }
+// New returns the page of the segments that match one of the names and patterns, or of all segments
+// if there is none. It shows none until Run is called.
+func New(names []string) *Page {
+	p := newPage(monitor.New(names, historyLength))
+	p.names = names
+	return p
+}
 
 func newPage(f *monitor.Monitor) *Page {
 	p := &Page{monitor: f}

@@ -23,7 +23,9 @@ func ask(h http.Handler, method, host, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-func emptyPage() *Page { return newPage(monitor.New("there-is-none-of-this-name", historyLength)) }
+func emptyPage() *Page {
+	return newPage(monitor.New([]string{"there-is-none-of-this-name"}, historyLength))
+}
 
 func TestServer_Files(t *testing.T) {
 	p := emptyPage()
