@@ -116,6 +116,11 @@ type ConsumerOptions struct {
 	// or an ErrIncomplete. It is called by Next, on the goroutine that called that, and must
 	// not call the Consumer.
 	OnEnd func(err error)
+	// OnMissed is called when n more messages of a ring were dropped while no consumer was there,
+	// or while one was disconnected ([Destination], [Disconnect]): by Next, as OnEnd is, once the
+	// gap is over. Each of them is reported to one consumer; without OnMissed it counts as
+	// reported.
+	OnMissed func(n uint64)
 	// Keep leaves the segment in /dev/shm when both sides have gone, even if everything was
 	// read.
 	Keep bool
@@ -195,7 +200,7 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 func (opt *ConsumerOptions) ring() ring.ReaderOptions {
 	return ring.ReaderOptions{
 		Spin: opt.Spin, Keep: opt.Keep, Access: opt.Access, Populate: opt.Populate,
-		Follow: opt.Follow, Replaceable: opt.replaceable(), OnEnd: opt.OnEnd,
+		Follow: opt.Follow, Replaceable: opt.replaceable(), OnEnd: opt.OnEnd, OnMissed: opt.OnMissed,
 	}
 }
 

@@ -27,6 +27,12 @@ const (
 	Block = layout.PolicyBlock // wait until there is room
 	Drop  = layout.PolicyDrop  // give up the message: ErrDropped, and count it
 	Fail  = layout.PolicyFail  // return ErrFull or, of a transfer, ErrLimit, and count it as refused
+
+	// Disconnect, of a ring, ends the stream: the consumer gets [ErrIncomplete] once it has taken
+	// what is there. Messages are given up, with ErrDropped, until a consumer waits for the next
+	// stream, which begins with the present message: one that has joined since, or one that
+	// follows. ConsumerOptions.OnMissed tells it how many were given up.
+	Disconnect = layout.PolicyDisconnect
 )
 
 // Values of ProducerOptions.Spin and ConsumerOptions.Spin.
@@ -46,6 +52,8 @@ const (
 	EndComplete = layout.EndComplete // everything was sent
 	EndStopped  = layout.EndStopped  // the producer was asked to stop before that
 	EndFailed   = layout.EndFailed   // an error ended it
+	// EndDisconnected: the ring was full, and the policy is Disconnect.
+	EndDisconnected = layout.EndDisconnected
 )
 
 // SegmentError says what was done in which segment, and what went wrong: the error of [Create] and

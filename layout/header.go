@@ -105,8 +105,8 @@ type RoleStats struct {
 	Spurious      Uint64 `doc:"wake-ups without what it waited for"`
 	Keep          Uint64 `doc:"1 = keep the segment when both sides are done"`
 
-	End             Uint64 `doc:"producer: how its stream ended: 0 not yet 1 complete 2 stopped before its end 3 failed"`
-	Incomplete      Uint64 `doc:"producer: streams that ended stopped or failed; consumer: how many of those it was told of"`
+	End             Uint64 `doc:"producer: how its stream ended: 0 not yet 1 complete 2 stopped before its end 3 failed 4 disconnected: its consumer was too slow"`
+	Incomplete      Uint64 `doc:"producer: streams that ended stopped, failed or disconnected; consumer: how many of those it was told of"`
 	EndSeen         Uint64 `doc:"consumer: the producer's Generation whose end it was told of; 0 = none"`
 	Dropped         Uint64 `doc:"producer: messages dropped because full"`
 	Refused         Uint64 `doc:"producer: times a message could not be sent now"`
@@ -125,10 +125,13 @@ type RoleStats struct {
 	NextLost       Uint64 `doc:"transfer, consumer: the Lost that is being stored"`
 	Consumed       Uint64 `doc:"transfer, consumer: messages taken and released: Count without Lost"`
 	LostSeen       Uint64 `doc:"transfer, consumer: the Lost that a consumer has reported"`
-	OnFull         Uint64 `doc:"producer: when there is no room: 1 waits 2 drops the message 3 fails"`
+	OnFull         Uint64 `doc:"producer: when there is no room: 1 waits 2 drops the message 3 fails 4 ends the stream, and begins another when a consumer waits for one"`
 	ResumeAt       Uint64 `doc:"transfer, producer: one that waits goes on when this much is in flight, bytes"`
 	Replace        Uint64 `doc:"consumer: 1 = a producer may replace the segment by one of its mode, 2 = by any, once everything is released and the end told; producer: 1 = the segment was replaced"`
-	_              [4*Block - 38*8]byte
+
+	Missed      Uint64 `doc:"producer: of Dropped, messages that it dropped while no consumer was there or its consumer was disconnected; consumer: how many of those consumers were told of"`
+	JoinedAfter Uint64 `doc:"consumer: the producer's Generation whose end consumers were told of when this one began to wait for the next stream"`
+	_           [4*Block - 40*8]byte
 }
 
 // Schedule is when the messages of an open-loop load are due, however long their producer is

@@ -134,6 +134,9 @@ const (
 	PolicyBlock   Policy = 1 // wait until there is room
 	PolicyDrop    Policy = 2 // give the message up, and count it as dropped
 	PolicyFail    Policy = 3 // return an error
+	// PolicyDisconnect, of a ring: end the stream, and begin another once a consumer has received
+	// that end and waits for the next stream. Messages between the two are dropped.
+	PolicyDisconnect Policy = 4
 )
 
 // String returns the policy in a word.
@@ -147,6 +150,8 @@ func (p Policy) String() string {
 		return "drop"
 	case PolicyFail:
 		return "fail"
+	case PolicyDisconnect:
+		return "disconnect"
 	}
 	return "unknown"
 }
@@ -161,6 +166,8 @@ const (
 	EndComplete End = 1 // everything there was to send was sent
 	EndStopped  End = 2 // it was stopped before the end of its input or its count
 	EndFailed   End = 3 // an error ended it
+	// EndDisconnected: the ring was full, and the policy of its producer is PolicyDisconnect.
+	EndDisconnected End = 4
 )
 
 // String returns the end in a word.
@@ -174,6 +181,8 @@ func (e End) String() string {
 		return "stopped"
 	case EndFailed:
 		return "failed"
+	case EndDisconnected:
+		return "disconnected"
 	}
 	return "unknown"
 }

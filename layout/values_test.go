@@ -12,7 +12,7 @@ func TestValues_Numbers(t *testing.T) {
 		name      string
 		got, want uint64
 	}{
-		{"Version", Version, 5},
+		{"Version", Version, 6},
 		{"HeaderSize", HeaderSize, 65536},
 		{"MinCapacity", MinCapacity, 4096},
 		{"MaxCapacity", MaxCapacity, 2 << 30},
@@ -22,7 +22,7 @@ func TestValues_Numbers(t *testing.T) {
 		{"StateBlocked", uint64(StateBlocked), 2}, {"StateAlone", uint64(StateAlone), 3},
 		{"StateClosed", uint64(StateClosed), 4},
 		{"EndNone", uint64(EndNone), 0}, {"EndComplete", uint64(EndComplete), 1},
-		{"EndStopped", uint64(EndStopped), 2}, {"EndFailed", uint64(EndFailed), 3},
+		{"EndStopped", uint64(EndStopped), 2}, {"EndFailed", uint64(EndFailed), 3}, {"EndDisconnected", uint64(EndDisconnected), 4},
 		{"RefuseNone", uint64(RefuseNone), 0}, {"RefuseNoConsumer", uint64(RefuseNoConsumer), 1},
 		{"RefuseSocketFull", uint64(RefuseSocketFull), 2}, {"RefuseInFlight", uint64(RefuseInFlight), 3},
 		{"RefuseNoDescriptor", uint64(RefuseNoDescriptor), 4}, {"RefuseMemoryLimit", uint64(RefuseMemoryLimit), 5},
@@ -48,7 +48,7 @@ func TestValues_Names(t *testing.T) {
 		Producer: "producer", Consumer: "consumer",
 		StateNone: "none", StateRunning: "running", StateBlocked: "blocked",
 		StateAlone: "alone", StateClosed: "closed", State(5): "unknown",
-		EndNone: "none", EndComplete: "complete", EndStopped: "stopped", EndFailed: "failed", End(4): "unknown",
+		EndNone: "none", EndComplete: "complete", EndStopped: "stopped", EndFailed: "failed", EndDisconnected: "disconnected", End(5): "unknown",
 		RefuseNone: "none", RefuseNoConsumer: "no consumer", RefuseSocketFull: "socket full",
 		RefuseInFlight: "too many descriptors in flight", RefuseNoDescriptor: "out of descriptors",
 		RefuseMemoryLimit: "memory limit", RefuseElsewhere: "consumer listens elsewhere", RefuseNoConnectionDescriptor: "no descriptor to connect with", RefuseReason(8): "unknown",

@@ -149,6 +149,7 @@ func (w *Writer) close(abort bool) error {
 	}
 	var err error
 	if idle {
+		c.startCount = w.streamStart
 		w.sleeper.StopWatching()
 		err = shm.Guard(func() error {
 			if w.tail != w.index && !abort {
@@ -358,11 +359,16 @@ func (c *closing) recoverPosition(h *layout.Header) {
 func (c *closing) tellPeer(h *layout.Header) (unread uint64) {
 	if c.role == layout.Producer {
 		own := &h.ProducerStats
-		endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.startCount)
+		ends := c.end != layout.EndNone && layout.End(own.End.Load()) != layout.EndDisconnected // that it has ended
+		if ends {
+			endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.startCount)
+		}
 		if n := countUnread(h, c.mem.Geometry); n > own.HighWater.Load() { // the queue never gets deeper than this
 			own.HighWater.Store(n)
 		}
-		endpoint.Close(own, monotonic.Now())
+		if ends {
+			endpoint.Close(own, monotonic.Now())
+		}
 	}
 	sleep.WakeForEnd(sleep.WordsOf(h, c.role))
 	return countUnread(h, c.mem.Geometry)

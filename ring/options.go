@@ -20,6 +20,10 @@ type WriterOptions struct {
 	Slots uint64
 	// OnFull is what the Writer does when there is no room; 0 means Block.
 	OnFull Policy
+	// MaxAbsence is how long a Writer whose policy is Block waits in a full ring while there is
+	// no Reader. After that it drops messages, which counts as Dropped and Missed in the header
+	// and is ErrDropped, until there is room. 0 = it waits as long as it takes.
+	MaxAbsence time.Duration
 	// Spin is how long to spin before sleeping; 0 takes the default,
 	// SpinAdaptive, and SpinNever sleeps at once.
 	Spin time.Duration
@@ -45,8 +49,11 @@ type WriterOptions struct {
 // check returns an ErrOption for what a Writer has no use for. What depends on the memory,
 // Create and NewWriter check.
 func (opt *WriterOptions) check() error {
-	if opt.OnFull > Fail {
-		return fmt.Errorf("%w: OnFull %d is none of Block, Drop and Fail", ErrOption, uint64(opt.OnFull))
+	if opt.OnFull > Disconnect {
+		return fmt.Errorf("%w: OnFull %d is none of Block, Drop, Fail and Disconnect", ErrOption, uint64(opt.OnFull))
+	}
+	if opt.MaxAbsence < 0 {
+		return fmt.Errorf("%w: MaxAbsence %v is negative", ErrOption, opt.MaxAbsence)
 	}
 	return sleep.CheckSpin(opt.Spin)
 }
@@ -69,6 +76,11 @@ type ReaderOptions struct {
 	// when all of it was there to take, else with an ErrIncomplete: by Next, on the
 	// goroutine that called it.
 	OnEnd func(err error)
+	// OnMissed is called when n more messages were dropped while there was no Reader, or while
+	// this one or an earlier one was disconnected: by Next, on the goroutine that called it, once
+	// the gap is over. Each message is reported to one Reader; without OnMissed it counts as
+	// reported. A Reader that is killed in OnMissed leaves it to the next one.
+	OnMissed func(n uint64)
 
 	peerStatus peerStatus
 }

@@ -3,6 +3,7 @@ package ring
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/internal/testenv"
 )
@@ -10,7 +11,8 @@ import (
 func TestWriter_InvalidOption(t *testing.T) {
 	name := testenv.SegmentName(t)
 	for want, opt := range map[string]WriterOptions{
-		"OnFull 4 is none of":          {OnFull: Fail + 1},
+		"OnFull 5 is none of":          {OnFull: Disconnect + 1},
+		"MaxAbsence -1s is negative":   {MaxAbsence: -time.Second},
 		"Spin -2ns is negative":        {Spin: -2},
 		"capacity 5000 is not a power": {Capacity: 5000},
 		"slots 1099511627776 is more":  {Slots: 1 << 40},

@@ -55,7 +55,6 @@ func NewReader(mem Memory, opt ReaderOptions) (*Reader, error) {
 	if _, err := r.refresh(); err != nil {
 		return nil, err
 	}
-	r.ends = endpoint.WatchEnds(mem.Header)
 	return r, nil
 }
 
@@ -392,6 +391,9 @@ func (r *Reader) ready() (bool, error) {
 		return false, err
 	}
 	ok, err := r.refresh()
+	if err == nil {
+		r.tellMissed(!ok)
+	}
 	if ok || err != nil {
 		return ok, err
 	}

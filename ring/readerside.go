@@ -23,8 +23,10 @@ type readerSide struct {
 	minBatch    uint64 // bytes that a load should bring
 	follow      bool
 	ends        endpoint.EndWatch
-	reported    uint64       // the producer whose end onEnd was told of; 0 = none
-	onEnd       func(error)  // nil = not wanted
+	reported    uint64      // the producer whose end onEnd was told of; 0 = none
+	onEnd       func(error) // nil = not wanted
+	missed      missed
+	writer      peerStatus   // nil on plain memory
 	segment     *shm.Segment // nil on plain memory
 	samples     endpoint.SampleReader
 }
@@ -34,6 +36,8 @@ func newReaderSide(mem Memory, opt ReaderOptions) readerSide {
 		side:   newSide(mem, layout.Consumer, opt.Spin, opt.Keep, opt.peerStatus),
 		follow: opt.Follow,
 		onEnd:  opt.OnEnd,
+		missed: missed{report: opt.OnMissed},
+		writer: opt.peerStatus,
 
 		minBatch: min(maxBatchBytes, mem.Geometry.Capacity/4),
 	}
@@ -48,6 +52,9 @@ func (r *readerSide) begin(opt ReaderOptions) (endpoint.Position, error) {
 	r.startCount = pos.Count
 	r.ownStats.Replace.Store(uint64(opt.Replaceable))
 	r.samples = endpoint.NewSampleReader(r.mem.Header)
+	r.ends = endpoint.WatchEnds(r.mem.Header)
+	r.ends.Await()
+	r.missed.told = r.ownStats.Missed.Load()
 	return pos, nil
 }
 
@@ -104,6 +111,7 @@ func (r *readerSide) end(refresh func() (bool, error), holdsNone bool) (bool, er
 	}
 	if holdsNone { // else a successor takes what is held, and is told then
 		r.ends.Acknowledge()
+		r.ends.Await()
 	}
 	return false, nil
 }

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"sluice/internal/endpoint"
 	"sluice/internal/format"
 	"sluice/internal/monotonic"
 	"sluice/layout"
@@ -64,7 +63,6 @@ func (r *slotReader) init(mem Memory, opt ReaderOptions) error {
 	if _, err := r.refresh(); err != nil {
 		return err
 	}
-	r.ends = endpoint.WatchEnds(mem.Header)
 	return nil
 }
 
@@ -209,6 +207,9 @@ func (r *slotReader) ready() (bool, error) {
 		return false, err
 	}
 	ok, err := r.refresh()
+	if err == nil {
+		r.tellMissed(!ok)
+	}
 	if ok || err != nil {
 		return ok, err
 	}

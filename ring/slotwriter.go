@@ -167,11 +167,18 @@ func (w *slotWriter) lookForRoom() (bool, error) {
 	if w.gate.Closed() { // and Close may be using the rest of w
 		return false, ErrClosed
 	}
-	if w.tail() != w.limit {
-		return true, nil
+	if w.blocked() {
+		return false, nil
 	}
-	err := w.refresh()
-	return w.tail() != w.limit, err
+	var err error
+	if w.tail() == w.limit {
+		err = w.refresh()
+	}
+	if w.tail() == w.limit {
+		return false, err
+	}
+	w.found()
+	return true, err
 }
 
 // awaitRoom gives the message up, or waits for room, as the policy says.
@@ -179,11 +186,15 @@ func (w *slotWriter) awaitRoom(ctx context.Context) error {
 	if w.staged > 0 {
 		w.publishStaged() // nothing staged may outlive a sleep
 	}
-	if err := w.giveUp(); err != nil {
+	w.index, w.count = w.pos, w.pos // the fast path leaves them behind
+	if err := w.giveUp(1); err != nil {
 		return err
 	}
-	err := w.await(ctx, freeSlot{w})
+	err := w.waitForRoom(ctx, freeSlot{w})
 	w.setFlag()
+	if err == errAbsent {
+		return w.giveUp(1)
+	}
 	w.sampleOften(w.pos)
 	return err
 }
@@ -232,7 +243,7 @@ func (w *slotWriter) setStop() {
 	if w.step > 0 {
 		n = min(n, distance(w.prefetched, w.pos))
 	}
-	if w.staged > 0 {
+	if w.staged > 0 || w.state == disconnected {
 		n = 0
 	}
 	w.stop.Store(w.pos + n) // a full fence
@@ -423,13 +434,15 @@ func (c freeSlot) WakeAt(asleep time.Duration) (index, count uint64, timeout tim
 	free := uint64(1)
 	if asleep < hysteresis {
 		free, timeout = max(1, c.w.bound/8), hysteresis
+	} else if c.w.maxAbsence > 0 {
+		timeout = absencePoll
 	}
 	index = c.w.tail() + free - c.w.bound
 	return index, index, timeout
 }
 
-// Deadlocked returns nil: a Writer waits as long as it takes.
-func (c freeSlot) Deadlocked() error { return nil }
+// Deadlocked returns errAbsent when nobody was there for too long.
+func (c freeSlot) Deadlocked() error { return c.w.checkAbsence() }
 
 // Drain waits until the Reader has released everything, this one or one that is still to come. It
 // returns nil then, and else the cause of ctx, ErrClosed after a Close, or ErrCorrupt: what is not
@@ -484,6 +497,7 @@ func (w *slotWriter) close(abort bool) error {
 	}
 	var err error
 	if idle {
+		c.startCount = w.streamStart
 		w.sleeper.StopWatching()
 		if w.staged > 0 && !abort { // by calls that pass the gate, so nobody uses pos now
 			err = shm.Guard(func() error { w.publishStaged(); return nil })

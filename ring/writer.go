@@ -17,6 +17,11 @@ const (
 	Block = layout.PolicyBlock // wait until there is room
 	Drop  = layout.PolicyDrop  // give up the newest message: ErrDropped, and count it
 	Fail  = layout.PolicyFail  // give up: ErrFull, counted as refused; a second try counts again
+
+	// Disconnect ends the stream: the Reader gets ErrIncomplete when it has taken what is there.
+	// Messages are given up (ErrDropped, and counted) until a Reader waits for the next stream: one
+	// that has joined since, or one that follows. Then the stream goes on with the present message.
+	Disconnect = layout.PolicyDisconnect
 )
 
 // Writer is the producer's end of a ring. One goroutine at a time may use it; Close may

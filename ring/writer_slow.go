@@ -20,10 +20,15 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 		if w.tail != w.index {
 			w.publish() // nothing staged may outlive a sleep
 		}
-		if err := w.giveUp(); err != nil {
+		if err := w.giveUp(1); err != nil {
+			if w.state == disconnected {
+				w.stop.Store(0) // there may be room for a smaller message
+			}
 			return nil, err
 		}
-		if err := w.await(ctx, roomFor{w}); err != nil {
+		if err := w.waitForRoom(ctx, roomFor{w}); err == errAbsent {
+			return nil, w.giveUp(1)
+		} else if err != nil {
 			return nil, w.callError(ctx, endpoint.OpSend, err)
 		}
 		w.sampleOften(w.staged)
@@ -57,10 +62,17 @@ func (w *Writer) canReserve(n int) (bool, error) {
 		return false, fmt.Errorf("%w: %d bytes, at most %d fit", ErrTooLarge, n, w.MaxMessage())
 	}
 	w.need = layout.RecordSize(uint64(n))
-	if w.hasRoom() {
-		return true, nil
+	if w.blocked() {
+		return false, nil
 	}
-	return w.refresh()
+	fits, err := w.hasRoom(), error(nil)
+	if !fits {
+		fits, err = w.refresh()
+	}
+	if fits {
+		w.found()
+	}
+	return fits, err
 }
 
 // hasRoom reports whether need bytes and a slot are free, going by what was last
@@ -95,7 +107,7 @@ func (w *Writer) refresh() (bool, error) {
 func (w *Writer) setStop() {
 	messages := distance(min(w.slotLimit, w.sampler.next), w.staged)
 	w.stop.Store(w.tail + min(w.limit-w.tail, messages*layout.RecordHeader, distance(w.prefetched, w.tail))) // a full fence
-	if w.gate.Closed() {
+	if w.gate.Closed() || w.state == disconnected {
 		w.stop.Store(0) // as Close has done, maybe before
 	}
 }
@@ -158,6 +170,8 @@ func (c roomFor) WakeAt(asleep time.Duration) (index, count uint64, timeout time
 	free, slots := w.need, uint64(1)
 	if asleep < hysteresis {
 		free, slots, timeout = max(w.need, g.Capacity/8), max(1, g.Slots/8), hysteresis
+	} else if w.maxAbsence > 0 {
+		timeout = absencePoll
 	}
 	index = w.tail + free - g.Capacity
 	count = w.staged - layout.MaxCapacity // long reached
@@ -167,5 +181,5 @@ func (c roomFor) WakeAt(asleep time.Duration) (index, count uint64, timeout time
 	return index, count, timeout
 }
 
-// Deadlocked returns nil: a Writer waits as long as it takes.
-func (c roomFor) Deadlocked() error { return nil }
+// Deadlocked returns errAbsent when nobody was there for too long.
+func (c roomFor) Deadlocked() error { return c.w.checkAbsence() }

@@ -17,10 +17,11 @@ type writerSide struct {
 
 	onFull     Policy
 	resumed    uint64
-	startCount uint64       // messages published before this end
-	end        layout.End   // of the stream, for Close
-	segment    *shm.Segment // nil on plain memory
-	keepEnd    bool         // keep the segment when no Reader was told of the end
+	startCount uint64 // messages published before this end
+	flow
+	end     layout.End   // of the stream, for Close
+	segment *shm.Segment // nil on plain memory
+	keepEnd bool         // keep the segment when no Reader was told of the end
 
 	sampler sampler
 	samples endpoint.SampleWriter
@@ -31,6 +32,7 @@ func newWriterSide(mem Memory, opt WriterOptions) writerSide {
 	return writerSide{
 		side:   newSide(mem, layout.Producer, opt.Spin, opt.Keep, opt.peerStatus),
 		onFull: cmp.Or(opt.OnFull, Block),
+		flow:   flow{maxAbsence: opt.MaxAbsence, reader: opt.peerStatus},
 		end:    layout.EndComplete,
 	}
 }
@@ -41,7 +43,7 @@ func (w *writerSide) begin(opt WriterOptions) (endpoint.Position, error) {
 	if err != nil {
 		return pos, err
 	}
-	w.startCount = pos.Count
+	w.startCount, w.streamStart = pos.Count, pos.Count
 	w.resumed = pos.Count - w.mem.Header.Count(layout.Consumer)
 	w.sampler.begin(pos.Count)
 	w.samples = endpoint.NewSampleWriter(w.mem.Header, pos.Index)
@@ -73,7 +75,8 @@ func (w *writerSide) KeepEnd() {
 }
 
 // EndAs sets how Close ends the stream; without it, as complete. With layout.EndStopped and
-// layout.EndFailed the Reader gets ErrIncomplete at the end.
+// layout.EndFailed the Reader gets ErrIncomplete at the end. With layout.EndNone Close does not end
+// it: the Reader waits for the next Writer, as after a kill.
 func (w *writerSide) EndAs(end layout.End) {
 	w.gate.Enter()
 	if !w.gate.Closed() {
@@ -85,21 +88,6 @@ func (w *writerSide) EndAs(end layout.End) {
 // callError is endpoint.CallError.
 func (w *writerSide) callError(ctx context.Context, op string, err error) error {
 	return endpoint.CallError(ctx, op, w.segment, err)
-}
-
-// giveUp counts a message for which there is no room, by the policy, and returns its error: nil if
-// the policy is to wait.
-func (w *writerSide) giveUp() error {
-	switch w.onFull {
-	case Drop:
-		w.ownStats.Dropped.AddRelaxed(1)
-		return ErrDropped
-	case Fail:
-		w.ownStats.Refused.AddRelaxed(1)
-		w.ownStats.RefusedMessages.AddRelaxed(1)
-		return ErrFull
-	}
-	return nil
 }
 
 // noteDepth raises the high-water mark, given how many messages are written and how many the Reader

@@ -79,9 +79,10 @@ type EndWatch struct {
 }
 
 var (
-	errStopped = fmt.Errorf("%w: the producer was stopped before it had sent everything", layout.ErrIncomplete)
-	errFailed  = fmt.Errorf("%w: the producer failed before it had sent everything", layout.ErrIncomplete)
-	errEarlier = fmt.Errorf("%w: an earlier producer was stopped or failed before it had sent everything", layout.ErrIncomplete)
+	errStopped      = fmt.Errorf("%w: the producer was stopped before it had sent everything", layout.ErrIncomplete)
+	errDisconnected = fmt.Errorf("%w: the producer disconnected this consumer, which was too slow", layout.ErrIncomplete)
+	errFailed       = fmt.Errorf("%w: the producer failed before it had sent everything", layout.ErrIncomplete)
+	errEarlier      = fmt.Errorf("%w: an earlier producer was stopped or failed, or disconnected its consumer, before it had sent everything", layout.ErrIncomplete)
 )
 
 // EndOf returns how a stream has ended whose consumer got err at the end: nil for a complete
@@ -95,6 +96,8 @@ func EndOf(err error) layout.End {
 		return layout.EndStopped
 	case errors.Is(err, errFailed):
 		return layout.EndFailed
+	case errors.Is(err, errDisconnected):
+		return layout.EndDisconnected
 	}
 	return layout.EndNone
 }
@@ -107,6 +110,11 @@ func WatchEnds(h *layout.Header) EndWatch {
 	e.seen, e.incomplete = e.consumer.EndSeen.Load(), e.consumer.Incomplete.Load()
 	return e
 }
+
+// Await says that the consumer waits for the stream after the last one whose end consumers were
+// told of, and holds nothing of that: on joining, and after each Acknowledge of one that goes on. A
+// producer that has ended a stream as layout.EndDisconnected then begins the next.
+func (e *EndWatch) Await() { e.consumer.JoinedAfter.Store(e.seen) }
 
 // MoveTo goes on with the same header at another place in memory.
 func (e *EndWatch) MoveTo(h *layout.Header) {
@@ -136,6 +144,8 @@ func (e *EndWatch) Report(generation uint64) (ok bool, err error) {
 		return true, errStopped
 	case end == layout.EndFailed:
 		return true, errFailed
+	case end == layout.EndDisconnected:
+		return true, errDisconnected
 	case incomplete > e.incomplete:
 		return true, errEarlier
 	}

@@ -52,13 +52,25 @@ func Begin(s *layout.RoleStats) {
 	s.Generation.Store(s.Generation.LoadRelaxed() + 1)
 }
 
+// BeginStream begins the next stream of a producer that has ended one and stays. A schedule goes
+// on.
+func BeginStream(h *layout.Header) {
+	own, schedule := &h.ProducerStats, &h.Schedule
+	inForce := schedule.Holder.Load() == own.Generation.Load()
+	SettleSchedule(h)
+	Begin(own)
+	if inForce { // until here what is unsent stays as it was settled
+		schedule.Holder.Store(own.Generation.Load())
+	}
+}
+
 // SetEnd records how the stream of a producer has ended; Close follows. published says that
 // some of the stream could be taken: an empty one cannot be incomplete.
 func SetEnd(s *layout.RoleStats, end layout.End, published bool) {
 	if layout.End(s.End.LoadRelaxed()) == end {
 		return
 	}
-	if (end == layout.EndStopped || end == layout.EndFailed) && published {
+	if end > layout.EndComplete && published {
 		s.Incomplete.Store(s.Incomplete.LoadRelaxed() + 1)
 	}
 	s.End.Store(uint64(end))
