@@ -372,7 +372,8 @@ func (f *fanIn[R]) addMatching(ctx context.Context, name string) error {
 	if s.Consumer.Alive {
 		return shm.InSegment(endpoint.OpOpen, name, ErrRoleTaken)
 	}
-	if f.ended[name] && !s.Producer.Alive && s.Depth() == 0 && !endpoint.EndPending(view.Header()) {
+	// A producer whose stream has ended may still be leaving.
+	if h := view.Header(); f.ended[name] && s.Depth() == 0 && !endpoint.EndUnreported(h) && !endpoint.EndPending(h) {
 		return errNothingNew
 	}
 	return f.add(ctx, name)
