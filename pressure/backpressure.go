@@ -13,6 +13,8 @@ const (
 	Soft   BackPressure = "soft"   // transfer: its queue grows; a limit ends it
 	Drop   BackPressure = "drop"   // it gives up the newest message: there is no back-pressure
 	Fail   BackPressure = "fail"   // ring: it gets an error
+	// Disconnect: ring: it ends the stream, and drops messages until a consumer waits for the next.
+	Disconnect BackPressure = "disconnect"
 )
 
 // BackPressure returns what the present producer, or the last one, does.
@@ -25,6 +27,8 @@ func (s *Snapshot) BackPressure() BackPressure {
 		return Drop
 	case ring && s.OnFull == layout.PolicyFail:
 		return Fail
+	case ring && s.OnFull == layout.PolicyDisconnect:
+		return Disconnect
 	case ring:
 		return Hard
 	case s.OnFull == layout.PolicyBlock:

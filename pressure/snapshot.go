@@ -50,7 +50,8 @@ type Snapshot struct {
 
 	// What became of the messages that were offered: at every look
 	// Offered() = Produced + Dropped + RefusedMessages + Unsent.
-	Dropped         uint64
+	Dropped         uint64 // by policy
+	Missed          uint64 // of Dropped, while no consumer was there or it was disconnected
 	RefusedMessages uint64 // given up because they were refused
 	Unsent          uint64 // due by a schedule, and none of these; see Schedule.Unsent
 	Schedule        Schedule
@@ -104,6 +105,7 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 	s.Producer = readSide(&h.ProducerStats, alive.Producer, now)
 	p := &h.ProducerStats
 	s.OnFull = layout.Policy(p.OnFull.Load())
+	s.Missed = min(p.Missed.Load(), s.Dropped)
 	s.Refused, s.HighWater = p.Refused.Load(), p.HighWater.Load()
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()
 	if g.Mode == layout.ModeTransfer {

@@ -69,7 +69,10 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	}
 }
 
-const restartHint = "restart both sides for the whole stream"
+const (
+	restartHint      = "restart both sides for the whole stream"
+	disconnectedHint = "start the consumer again to go on with the present messages, or use --follow; a faster one is not disconnected"
+)
 
 // incompleteError returns the error for messages that were lost with a producer that died. This
 // consumer could have received unreceived of them.

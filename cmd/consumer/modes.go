@@ -6,15 +6,16 @@ import (
 
 	"sluice"
 	"sluice/internal/cli"
+	"sluice/internal/report"
 	"sluice/internal/systemd"
 	"sluice/layout"
 	"sluice/shm"
 	"sluice/transfer"
 )
 
-// open waits for the segment and opens it in its mode. ended is called at each end of a stream
-// that --follow continues after.
-func open(ctx context.Context, common cli.Common, opt options, ended func(error)) (sluice.Consumer, error) {
+// open waits for the segment and opens it in its mode. rep prints each end of a stream that
+// --follow continues after, and how many messages were dropped while no consumer was there.
+func open(ctx context.Context, common cli.Common, opt options, rep *report.Reporter) (sluice.Consumer, error) {
 	listener, err := systemd.Listener()
 	if err != nil {
 		return nil, err
@@ -25,7 +26,7 @@ func open(ctx context.Context, common cli.Common, opt options, ended func(error)
 		}
 	}
 	return sluice.Open(ctx, common.Name, sluice.ConsumerOptions{
-		Mode: common.Mode, Access: common.Access, Keep: common.Keep, Follow: opt.follow, OnEnd: ended,
+		Mode: common.Mode, Access: common.Access, Keep: common.Keep, Follow: opt.follow, OnEnd: rep.Ended, OnMissed: rep.Missed,
 		Replaceable: listener == nil, // a listener is for one segment
 		Spin:        common.Spin, Populate: common.Populate, Socket: common.Socket, Listener: listener,
 	})

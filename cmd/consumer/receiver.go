@@ -8,6 +8,7 @@ import (
 
 	"sluice"
 	"sluice/internal/cli"
+	"sluice/internal/endpoint"
 	"sluice/internal/ratelimit"
 	"sluice/internal/report"
 	"sluice/internal/sink"
@@ -39,7 +40,7 @@ func (r *receiver) segment(ctx context.Context) (next bool, err error) {
 		Role: layout.Consumer, Name: common.Name, Mode: common.Mode, Interval: common.Report, JSON: common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(), Total: -1,
 	})
 	stopNote := cli.NoteWaiting("consumer", common.Name)
-	r.from, err = open(ctx, common, opt, rep.Ended)
+	r.from, err = open(ctx, common, opt, rep)
 	stopNote()
 	if err != nil {
 		if err = cli.IgnoreStop(err); err == nil || common.JSON {
@@ -75,6 +76,8 @@ func (r *receiver) segment(ctx context.Context) (next bool, err error) {
 			incomplete = cli.WithHint(incomplete, restartHint)
 		}
 		err = errors.Join(err, incomplete)
+	} else if endpoint.EndOf(err) == layout.EndDisconnected {
+		err = cli.WithHint(err, disconnectedHint)
 	} else if opt.output == "" && errors.Is(err, layout.ErrIncomplete) {
 		err = cli.WithHint(err, restartHint)
 	}

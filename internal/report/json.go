@@ -18,6 +18,7 @@ type noteLine struct {
 
 	StreamEnd *string `json:"streamEnd,omitempty"`
 
+	MissedCount   *uint64 `json:"missedCount,omitempty"`
 	VerifiedCount *uint64 `json:"verifiedCount,omitempty"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/internal/format"
 	"sluice/layout"
 	"sluice/shm"
@@ -65,6 +66,20 @@ func (r *Reporter) Delivering(n uint64, consumer bool, sooner string) {
 	}
 }
 
+// Missed prints that n messages were dropped while no consumer was there, or it was disconnected.
+func (r *Reporter) Missed(n uint64) {
+	r.write(noteLine{Note: MissedText(n), MissedCount: &n})
+}
+
+// MissedText says that.
+func MissedText(n uint64) string {
+	were := "were"
+	if n == 1 {
+		were = "was"
+	}
+	return fmt.Sprintf("%s %s dropped while no consumer was there, or it was disconnected", format.Messages(n), were)
+}
+
 // Ended prints that a stream has ended, and the consumer waits for the next producer. incomplete is
 // nil when the stream was complete.
 func (r *Reporter) Ended(incomplete error) {
@@ -75,7 +90,11 @@ func (r *Reporter) Ended(incomplete error) {
 			text = in.Cause() // the report is about one segment
 		}
 	}
-	r.write(noteLine{Note: text + "; waiting for the next producer", StreamEnd: new(endOf(incomplete))})
+	next := "producer"
+	if endpoint.EndOf(incomplete) == layout.EndDisconnected {
+		next = "stream" // of the same one
+	}
+	r.write(noteLine{Note: text + "; waiting for the next " + next, StreamEnd: new(endOf(incomplete))})
 }
 
 // WaitingToTell prints that everything was delivered, and that the producer waits for a consumer to
@@ -102,7 +121,7 @@ func (r *Reporter) Left(n uint64, end layout.End) {
 	case n > 0:
 		r.note("%s unread in %s, kept for the next consumer", format.Messages(n), shm.Path(r.opt.Name))
 	case end != layout.EndNone:
-		was := map[layout.End]string{layout.EndComplete: "is complete", layout.EndStopped: "was stopped before its end", layout.EndFailed: "failed before its end"}
+		was := map[layout.End]string{layout.EndComplete: "is complete", layout.EndStopped: "was stopped before its end", layout.EndFailed: "failed before its end", layout.EndDisconnected: "was disconnected"}
 		if end == layout.EndComplete && r.last.UntoldEnds > 0 {
 			was[end] = "is complete, and an earlier one was not"
 		}
