@@ -39,6 +39,12 @@
 // that lost messages. A producer that is killed, or exits without Close, has not ended its stream:
 // the consumer waits for the next producer, which goes on.
 //
+// # A chain
+//
+// A program that consumes from one segment and produces into another runs [Stage]: it releases a
+// message only when its results are published, so a chain of such programs loses nothing when one
+// of them is killed, and its slowest part holds back all before it.
+//
 // # Errors
 //
 // An error says what was done, in which segment, and what went wrong, for example

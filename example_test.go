@@ -1,6 +1,7 @@
 package sluice_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -135,6 +136,52 @@ func ExampleProducer_Reserve() {
 	// {ID:0 Cents:1999 Amount:5}
 	// {ID:1 Cents:1999 Amount:5}
 	// {ID:2 Cents:1999 Amount:5}
+}
+
+// A stage between two segments: it drops some messages, and sends others on in another form. The
+// three parts are one program here.
+func ExampleStage() {
+	ctx, lower, upper := context.Background(), exampleName("lower"), exampleName("upper")
+	p, err := sluice.Create(ctx, lower, sluice.ProducerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, word := range []string{"one", "", "two"} {
+		if err := p.Send(ctx, []byte(word)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	in, err := sluice.Open(ctx, lower, sluice.ConsumerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, err := sluice.Create(ctx, upper, sluice.ProducerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = sluice.Stage(ctx, in, out, func(msg []byte) error {
+		if len(msg) == 0 {
+			return nil
+		}
+		return out.Send(ctx, bytes.ToUpper(msg))
+	})
+	if err := errors.Join(err, out.Close(), in.Close()); err != nil { // out before in
+		log.Fatal(err)
+	}
+
+	for msg, err := range sluice.Messages(ctx, upper, sluice.ConsumerOptions{}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", msg)
+	}
+	// Output:
+	// ONE
+	// TWO
 }
 
 // Tick is a type that both processes are compiled with: one of a fixed size, without pointers, and

@@ -141,6 +141,30 @@ func TestLibraryPage_ProgramsRun(t *testing.T) {
 	}
 }
 
+// The third program of the page is three, and runs with fewer messages under way than it sends.
+func TestLibraryPage_ChainRuns(t *testing.T) {
+	t.Parallel()
+	program := goBlocks(t, "../docs/library.md")[2]
+	if formatted, err := format.Source([]byte(program)); err != nil || string(formatted) != program {
+		t.Errorf("not as gofmt writes it (%v):\n%s", err, program)
+	}
+	for _, part := range []string{`"lower"`, `"upper"`} {
+		if strings.Count(program, part) != 2 {
+			t.Fatal("the page has another program than this test expects")
+		}
+		program = strings.ReplaceAll(program, part, `"`+testenv.SegmentName(t)+`"`)
+	}
+	program = strings.Replace(program, "20 * time.Millisecond", "100 * time.Microsecond", 1)
+	parts := []*testenv.Process{goRun(t, program, "print"), goRun(t, program, "work"), goRun(t, program, "feed")}
+	for _, p := range parts {
+		p.WantExit(0)
+	}
+	lines := strings.Split(strings.TrimSpace(parts[0].Stdout.String()), "\n")
+	if len(lines) != 200 || lines[0] != "MESSAGE 0" || lines[199] != "MESSAGE 199" {
+		t.Errorf("%d lines, want 200, from %q to %q", len(lines), lines[0], lines[len(lines)-1])
+	}
+}
+
 // The page promises that it is enough to read a segment from another language.
 func TestLayoutPage_PythonReadsBothKinds(t *testing.T) {
 	t.Parallel()
