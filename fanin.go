@@ -47,9 +47,10 @@ type FanInOptions struct {
 
 	// OnJoin is called when a ring has joined.
 	OnJoin func(s *Source)
-	// OnLeave is called when a ring has left, and s is not used any more: with nil when its
-	// stream was complete, ErrIncomplete when it was not, or what has failed, such as ErrCorrupt.
-	// What s.Released counts is final. Close calls it for none.
+	// OnLeave is called when a ring leaves, of which all is released: with nil when its stream was
+	// complete, ErrIncomplete when it was not, or what has failed, such as ErrCorrupt. The
+	// counters of its segment are final, and can be read until OnLeave returns; s is not used any
+	// more after it. Close calls it for none.
 	OnLeave func(s *Source, err error)
 	// OnSkip is called when a pattern matches the name of a segment that cannot join now, once
 	// for each reason: ErrRoleTaken when it has a consumer, ErrMode when it is a transfer, and

@@ -257,6 +257,9 @@ func (f *fanIn[R]) finishLeaving() {
 		if l.end.Held() > 0 {
 			return false
 		}
+		if f.opt.OnLeave != nil {
+			f.opt.OnLeave(l.source, l.err)
+		}
 		err := errors.Join(l.err, l.end.Close())
 		if err != nil && !f.opt.Follow {
 			f.errs = append(f.errs, err)
@@ -266,9 +269,6 @@ func (f *fanIn[R]) finishLeaving() {
 		f.mu.Unlock()
 		if r := f.namedRing(l.source.name); r != nil {
 			r.in = false
-		}
-		if f.opt.OnLeave != nil {
-			f.opt.OnLeave(l.source, err)
 		}
 		f.changed.Store(true) // the next producer may have been there before this end was closed
 		return true
@@ -350,8 +350,8 @@ func (f *fanIn[R]) skip(name string, err error) {
 	}
 }
 
-// errNothingNew: the stream of a segment has ended, all of it was taken, and no producer is
-// there.
+// errNothingNew: the stream of a segment has ended, all of it was taken, and no other producer has
+// come.
 var errNothingNew = errors.New("nothing new")
 
 // addMatching is add for a segment that is not named. It looks first: to take the role of another
@@ -373,7 +373,7 @@ func (f *fanIn[R]) addMatching(ctx context.Context, name string) error {
 		return shm.InSegment(endpoint.OpOpen, name, ErrRoleTaken)
 	}
 	// A producer whose stream has ended may still be leaving.
-	if h := view.Header(); f.ended[name] && s.Depth() == 0 && !endpoint.EndUnreported(h) && !endpoint.EndPending(h) {
+	if f.ended[name] && s.Depth() == 0 && s.UntoldEnds == 0 && s.Consumer.EndSeen == s.Producer.Generation {
 		return errNothingNew
 	}
 	return f.add(ctx, name)

@@ -12,6 +12,7 @@ import (
 
 	"sluice"
 	"sluice/internal/testenv"
+	"sluice/pressure"
 	"sluice/ring"
 	"sluice/shm"
 )
@@ -130,8 +131,14 @@ func TestFanIn_Pattern_JoinsLater_LeavesAtEnd(t *testing.T) {
 	prefix, ps := rings(t, 2, sluice.ProducerOptions{})
 	var joined, left []string
 	f := fanIn(t, sluice.FanInOptions{
-		OnJoin:  func(s *sluice.Source) { joined = append(joined, s.Name()) },
-		OnLeave: func(s *sluice.Source, err error) { left = append(left, s.Name()); testenv.WantErr(t, err, nil) },
+		OnJoin: func(s *sluice.Source) { joined = append(joined, s.Name()) },
+		OnLeave: func(s *sluice.Source, err error) {
+			left = append(left, s.Name())
+			testenv.WantErr(t, err, nil)
+			if last, err := pressure.Observe(s.Segment()); err != nil || last.Consumed != 1 || !last.Consumer.Alive {
+				t.Errorf("as %s leaves: %d messages were consumed, a consumer %v, %v", s.Name(), last.Consumed, last.Consumer.Alive, err)
+			}
+		},
 	}, prefix+"-*")
 	send(t, ps[0], "0")
 	send(t, ps[1], "1")
