@@ -91,6 +91,23 @@ type Consumer interface {
 	Close() error
 }
 
+// ReadyConsumer is a Consumer that can be waited for beside other things: that of a ring, and not
+// that of a transfer.
+type ReadyConsumer interface {
+	Consumer
+	// Ready returns a channel that is closed when Next need not wait, for a select. The goroutine
+	// that uses the Consumer calls it each time that it waits: see [ring.Reader.Ready].
+	Ready() <-chan struct{}
+	// ReadyFD returns an eventfd that can be read when Next need not wait, for an event loop:
+	// see [ring.Reader.ReadyFD].
+	ReadyFD() (int, error)
+}
+
+var (
+	_ ReadyConsumer = (*ring.Reader)(nil)
+	_ ReadyConsumer = (*ring.SlotReader)(nil)
+)
+
 // All engines are consumers.
 var (
 	_ Consumer = (*ring.Reader)(nil)

@@ -424,6 +424,35 @@ func (f *fanIn[R]) add(ctx context.Context, name string) error {
 	return nil
 }
 
+// Ready returns a channel that is closed when a call for the next message need not wait: that of
+// [ring.Reader.Ready], for all rings together.
+func (f *fanIn[R]) Ready() <-chan struct{} {
+	f.gate.Enter()
+	defer f.gate.Leave()
+	if f.look(context.Background()) != nil {
+		return closedChannel
+	}
+	return f.group.Ready()
+}
+
+// ReadyFD returns a descriptor that can be read when a call for the next message need not wait:
+// that of [ring.Reader.ReadyFD], for all rings together. It stays the same one.
+func (f *fanIn[R]) ReadyFD() (int, error) {
+	f.gate.Enter()
+	defer f.gate.Leave()
+	if f.gate.Closed() {
+		return -1, ErrClosed
+	}
+	return f.group.ReadyFD()
+}
+
+// closedChannel is that of a FanIn whose calls return an error.
+var closedChannel = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
 // Release gives back every message that is held, as [Consumer].Release does.
 func (f *fanIn[R]) Release() {
 	for _, s := range f.held {

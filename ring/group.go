@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sluice/internal/sleep"
@@ -27,7 +28,7 @@ type Member interface {
 // member is what a Group needs of an end. Its methods are called within a call of the end: the
 // gate is passed.
 type member interface {
-	sleep.Condition
+	sleep.Observed
 	ahead() bool // the Writer has published more than was taken; a load, and no check
 	common() *readerSide
 }
@@ -47,6 +48,8 @@ type Group[R Member, O any] struct {
 	next    int          // index of the entry whose turn is next
 	current *Entry[R, O] // whose turn it is, nil = nobody's
 	due     func() bool
+
+	notifier atomic.Pointer[sleep.Notifier] // nil until Ready or ReadyFD
 }
 
 // Entry is a member of a Group.
@@ -71,6 +74,7 @@ func NewGroup[R Member, O any](spin time.Duration, due func() bool) *Group[R, O]
 //
 // Preconditions: weight is from 1 to MaxWeight.
 func (g *Group[R, O]) Add(r R, owner O, weight int) *Entry[R, O] {
+	g.disarm()
 	e := &Entry[R, O]{Reader: r, Owner: owner, end: r.member(), quantum: Quantum * int64(weight)}
 	e.sleeping = g.many.Add(&e.end.common().sleeper, e.end)
 	g.entries = slices.Insert(g.entries, g.next, e)
@@ -79,6 +83,7 @@ func (g *Group[R, O]) Add(r R, owner O, weight int) *Entry[R, O] {
 
 // Remove ends what Add has begun. The end itself stays open.
 func (g *Group[R, O]) Remove(e *Entry[R, O]) {
+	g.disarm()
 	g.many.Remove(e.sleeping)
 	at := slices.Index(g.entries, e)
 	g.entries = slices.Delete(g.entries, at, at+1)
@@ -91,11 +96,82 @@ func (g *Group[R, O]) Remove(e *Entry[R, O]) {
 }
 
 // Interrupt makes a Select that waits look at due. Any goroutine may call it.
-func (g *Group[R, O]) Interrupt() { g.many.Interrupt() }
+func (g *Group[R, O]) Interrupt() {
+	g.many.Interrupt()
+	if n := g.notifier.Load(); n != nil {
+		n.Interrupt()
+	}
+}
 
 // Close ends what Select has arranged; the members stay open. It is for a caller that will not
 // call Select again.
-func (g *Group[R, O]) Close() { g.many.Close() }
+func (g *Group[R, O]) Close() {
+	g.many.Close()
+	if n := g.notifier.Load(); n != nil {
+		n.Close()
+	}
+}
+
+// Ready is that of a [Reader], for the members together: Select need not wait when the channel is
+// closed.
+func (g *Group[R, O]) Ready() <-chan struct{} {
+	g.notify(true)
+	return g.notifier.Load().Channel()
+}
+
+// ReadyFD is that of a [Reader], for the members together. It is cleared by a TrySelect that
+// returns nil.
+func (g *Group[R, O]) ReadyFD() (int, error) {
+	g.notify(true)
+	return g.notifier.Load().Descriptor()
+}
+
+// notify sees to it that the event of the notifier says whether a member has anything. Without a
+// notifier it makes one, if wanted.
+func (g *Group[R, O]) notify(wanted bool) {
+	n := g.notifier.Load()
+	if n == nil {
+		if !wanted {
+			return
+		}
+		n = sleep.NewNotifier(g.due)
+		g.notifier.Store(n)
+	}
+	for _, e := range g.entries {
+		if e.Reader.Buffered() {
+			return
+		}
+	}
+	defer g.leave()
+	if g.enter() {
+		n.Arm(g.many.Members())
+	}
+}
+
+// disarm comes before a wait, and before another set of members.
+func (g *Group[R, O]) disarm() {
+	if n := g.notifier.Load(); n != nil {
+		n.Disarm()
+	}
+}
+
+// enter begins a call of each member. It returns false if one of them is closed.
+func (g *Group[R, O]) enter() bool {
+	open := true
+	for _, e := range g.entries {
+		gate := &e.end.common().gate
+		gate.Enter()
+		open = open && !gate.Closed()
+	}
+	return open
+}
+
+// leave ends a call of each member.
+func (g *Group[R, O]) leave() {
+	for _, e := range g.entries {
+		e.end.common().gate.Leave()
+	}
+}
 
 // Spend counts messages that were taken from the entry, and their payload bytes.
 func (e *Entry[R, O]) Spend(messages, bytes int) { e.budget -= int64(bytes) + 8*int64(messages) }
@@ -144,7 +220,9 @@ func (g *Group[R, O]) TrySelect() *Entry[R, O] {
 	if e := g.current; e != nil && e.budget > 0 && e.look(false) {
 		return e
 	}
-	g.current = g.turn(true)
+	if g.current = g.turn(true); g.current == nil {
+		g.notify(false)
+	}
 	return g.current
 }
 
@@ -204,20 +282,11 @@ func (e *Entry[R, O]) look(thorough bool) bool {
 
 // wait waits until a member is ready, within a call of each.
 func (g *Group[R, O]) wait(ctx context.Context) (*Entry[R, O], error) {
-	closed := false
-	defer func() {
-		for _, e := range g.entries {
-			e.end.common().gate.Leave()
-		}
-	}()
-	for _, e := range g.entries {
-		gate := &e.end.common().gate
-		gate.Enter()
-		closed = closed || gate.Closed()
-	}
-	if closed {
+	defer g.leave()
+	if !g.enter() {
 		return nil, nil
 	}
+	g.disarm()
 	failed, err := g.many.Wait(ctx)
 	if err == nil {
 		return nil, nil

@@ -150,6 +150,7 @@ func (r *Reader) TryNext() ([]byte, error) {
 	if ok, err := r.ready(); err != nil {
 		return nil, r.endCall(r.callError(context.Background(), err))
 	} else if !ok {
+		r.foundNothing()
 		return nil, r.endCall(ErrEmpty)
 	}
 	return r.takeNext()
@@ -406,6 +407,7 @@ type nextMessage struct{ r *Reader }
 func (c nextMessage) Ready() (bool, error) { return c.r.ready() }
 func (c nextMessage) ahead() bool          { return c.r.peerCursor.Index.Load() != c.r.head }
 func (c nextMessage) common() *readerSide  { return &c.r.readerSide }
+func (c nextMessage) Over() func() bool    { return c.r.over() }
 
 func (r *Reader) member() member { return nextMessage{r} }
 

@@ -29,6 +29,9 @@ type readerSide struct {
 	writer      peerStatus   // nil on plain memory
 	segment     *shm.Segment // nil on plain memory
 	samples     endpoint.SampleReader
+
+	notifier *sleep.Notifier // nil until Ready or ReadyFD
+	watched  []*sleep.Member // of the notifier: this end
 }
 
 func newReaderSide(mem Memory, opt ReaderOptions) readerSide {
@@ -141,5 +144,17 @@ func (r *readerSide) waitFor(ctx context.Context, c sleep.Condition, arrived fun
 		return err
 	}
 	r.pollBackoff = 0
+	if r.notifier != nil {
+		r.notifier.Disarm()
+	}
 	return r.await(ctx, c)
+}
+
+// shutDown is that of a side. The notifier does not use the memory any more then.
+func (r *readerSide) shutDown(bound *layout.Uint64, seg *shm.Segment) (idle bool) {
+	idle = r.side.shutDown(bound, seg)
+	if r.notifier != nil {
+		r.notifier.Close()
+	}
+	return idle
 }

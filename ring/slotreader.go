@@ -106,6 +106,7 @@ func (r *slotReader) lookForNext() error {
 	}
 	ok, err := r.ready()
 	if !ok && err == nil {
+		r.foundNothing()
 		err = ErrEmpty
 	}
 	return err
@@ -299,6 +300,7 @@ type nextSlot struct{ r *slotReader }
 func (c nextSlot) Ready() (bool, error) { return c.r.ready() }
 func (c nextSlot) ahead() bool          { return c.r.peerCursor.Index.Load() != c.r.pos }
 func (c nextSlot) common() *readerSide  { return &c.r.readerSide }
+func (c nextSlot) Over() func() bool    { return c.r.over() }
 
 func (r *slotReader) member() member { return nextSlot{r} }
 

@@ -84,7 +84,12 @@ func (s *Sleeper) checkBarrier() {
 	}
 	time.Sleep(unfencedPoll)
 	if s.words.Own.Flag.Load() == s.number {
-		s.barrier, s.full, s.forGood = false, true, true
-		s.storeFence()
+		s.giveUpBarrier()
 	}
+}
+
+// giveUpBarrier makes this side ask its peer for full fences.
+func (s *Sleeper) giveUpBarrier() {
+	s.barrier, s.full, s.forGood = false, true, true
+	s.storeFence()
 }

@@ -25,20 +25,25 @@ type Many struct {
 	due     func() bool
 
 	words     []futex.Word  // of the members, in their order
-	number    uint64        // of the last sleep
 	checkedAt uint64        // monotonic ns of the last look at the peers' status
 	noIndex   layout.Uint64 // for the spinner: there is no one index to look at
 
 	contextWatch
 }
 
-// Member is one side of a Many.
+// Member is one side of a Many or a Notifier.
 type Member struct {
 	sleeper   *Sleeper
 	condition Condition
 	asked     struct{ index, count uint64 } // what the words say, while armed
 	armed     bool                          // the flag is up
 }
+
+// NewMember returns a side that waits for c.
+func NewMember(s *Sleeper, c Condition) *Member { return &Member{sleeper: s, condition: c} }
+
+// Members returns the members, in a slice that is valid until the next Add or Remove.
+func (m *Many) Members() []*Member { return m.members }
 
 // NewMany returns a Many without members. spin is as in New. due reports whether Wait is to
 // return although no member is ready; who makes it true calls Interrupt then.
@@ -50,7 +55,7 @@ func NewMany(spin time.Duration, due func() bool) *Many {
 // and s may still wait by itself. No other goroutine uses s yet.
 func (m *Many) Add(s *Sleeper, c Condition) *Member {
 	s.waiter = m.waiter
-	member := &Member{sleeper: s, condition: c}
+	member := NewMember(s, c)
 	m.members = append(m.members, member)
 	return member
 }
@@ -177,7 +182,6 @@ func (m *Many) sleep(ctx context.Context, began uint64) (*Member, error) {
 // all of them: see Sleeper.arm. It returns how long the sleep may last at most.
 func (m *Many) arm(asleep time.Duration, now uint64) (most time.Duration) {
 	most = longPollInterval
-	m.number = max(now, m.number+1)
 	barrier := false
 	for _, member := range m.members {
 		s := member.sleeper
@@ -187,11 +191,7 @@ func (m *Many) arm(asleep time.Duration, now uint64) (most time.Duration) {
 		}
 		if !member.armed || member.asked.index != index || member.asked.count != count {
 			member.asked.index, member.asked.count, member.armed = index, count, true
-			m.number = max(m.number, s.number+1)
-			s.number = m.number
-			s.words.Own.Index.Store(index)
-			s.words.Own.Count.Store(count)
-			s.words.Own.Flag.Store(s.number)
+			s.raise(index, count, now)
 			barrier = barrier || s.barrier && !s.peerFences()
 		}
 		if s.unfenced() {

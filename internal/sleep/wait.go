@@ -148,13 +148,18 @@ func waitError(err error) error {
 // consistent) is this side's half. docs/protocol.md has the whole argument. Whether it
 // does is asked after the flag is stored.
 func (s *Sleeper) arm(index, count, now uint64) {
+	s.raise(index, count, now)
+	if s.barrier && !s.peerFences() {
+		membarrier.Global()
+	}
+}
+
+// raise stores the flag and what it stands for.
+func (s *Sleeper) raise(index, count, now uint64) {
 	s.number = max(now, s.number+1)
 	s.words.Own.Index.Store(index)
 	s.words.Own.Count.Store(count)
 	s.words.Own.Flag.Store(s.number)
-	if s.barrier && !s.peerFences() {
-		membarrier.Global()
-	}
 }
 
 // checkPeer records that this side still runs, and whether it waits for a peer that is there

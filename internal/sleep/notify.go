@@ -1,0 +1,344 @@
+package sleep
+
+import (
+	"encoding/binary"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/endpoint"
+	"sluice/internal/futex"
+	"sluice/internal/gate"
+	"sluice/internal/membarrier"
+	"sluice/internal/monotonic"
+)
+
+// Notifier tells one goroutine, which waits for other things too, that what one of its sides waits
+// for may be there: by a channel, or by a descriptor. The goroutine that uses the sides is the owner
+// of the Notifier; Close and Interrupt may be called by any.
+//
+// The event is level-triggered. It is cleared by Arm alone, which the owner calls when it has found
+// nothing: that clears it, raises the flags, issues the barrier, looks once more, and has a
+// goroutine sleep on behalf of the owner, all in the order of Many.sleep. That goroutine sets the
+// event and sleeps no more. So an event that is clear has a goroutine that will set it. Peers know
+// nothing of this: they wake it as they wake any sleeper.
+//
+// The goroutine reads what it was given at Arm, and shared memory. So the owner may use the sides
+// meanwhile, except to wait: Disarm comes before that.
+type Notifier struct {
+	due    func() bool // as in NewMany
+	waiter *futex.Waiter
+	work   chan []armedSide
+	idle   chan struct{} // an element when the goroutine has done its work
+	done   chan struct{} // closed by Close
+	halt   atomic.Bool   // the goroutine is to come back
+	gate   gate.Gate     // of the goroutine
+	closed sync.Once
+
+	// Of the owner.
+	armed  bool // the goroutine has work, or has done it and left an element in idle
+	sides  []armedSide
+	missed bool // the last wait: a barrier had not reached a peer
+
+	mu     sync.Mutex
+	arming uint64 // times that the event was cleared
+	set    bool
+	ready  chan struct{} // closed while set
+	event  *os.File      // an eventfd, readable while set; nil until Descriptor
+}
+
+// armedSide is a member whose flag is up.
+type armedSide struct {
+	sleeper *Sleeper
+	seen    uint32
+	over    func() bool
+}
+
+// Observed is a Condition that another goroutine than the one that uses the side can watch.
+type Observed interface {
+	Condition
+	// Over returns a function that reports whether the condition may be ready for another reason
+	// than the peer's index. Any goroutine may call it as long as the memory is mapped.
+	Over() func() bool
+}
+
+// NewNotifier returns a Notifier whose event is set. due may be nil.
+func NewNotifier(due func() bool) *Notifier {
+	n := &Notifier{due: due, waiter: futex.NewWaiter(), work: make(chan []armedSide), idle: make(chan struct{}, 1), done: make(chan struct{})}
+	n.set, n.ready = true, make(chan struct{})
+	close(n.ready)
+	go n.run()
+	return n
+}
+
+// Channel returns a channel that is closed when the event is set. Once it was, and is cleared, there
+// is another one.
+func (n *Notifier) Channel() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ready
+}
+
+// Descriptor returns an eventfd(2) that is readable while the event is set. It is the Notifier's.
+func (n *Notifier) Descriptor() (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.event == nil {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		if err != nil {
+			return -1, os.NewSyscallError("eventfd", err)
+		}
+		n.event = os.NewFile(uintptr(fd), "eventfd")
+		if n.set {
+			n.raise()
+		}
+	}
+	return int(n.event.Fd()), nil
+}
+
+// raise makes the descriptor readable. n.mu is held.
+func (n *Notifier) raise() {
+	if n.event != nil {
+		var one [8]byte
+		binary.NativeEndian.PutUint64(one[:], 1)
+		_, _ = unix.Write(int(n.event.Fd()), one[:]) // it is writable: the counter is 0 or 1
+	}
+}
+
+// signal sets the event, if it was not cleared since that number. The owner may read arming without
+// n.mu.
+func (n *Notifier) signal(arming uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.set || n.arming != arming {
+		return
+	}
+	n.set = true
+	close(n.ready)
+	n.raise()
+}
+
+// clear clears the event and returns the number of this time.
+func (n *Notifier) clear() (arming uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.arming++
+	if n.set {
+		n.set, n.ready = false, make(chan struct{})
+		if n.event != nil {
+			var count [8]byte
+			_, _ = unix.Read(int(n.event.Fd()), count[:])
+		}
+	}
+	return n.arming
+}
+
+// Arm is called when the owner has found nothing: from here on the event is set if and only if
+// something may be there. It does nothing while it is armed already.
+func (n *Notifier) Arm(members []*Member) {
+	if n.armed {
+		select {
+		case <-n.idle:
+			n.armed = false
+			n.adopt()
+		default:
+			return
+		}
+	}
+	if n.found(members) {
+		n.signal(n.arming)
+		return
+	}
+	arming := n.clear()
+	now := monotonic.Now()
+	n.sides = n.sides[:0]
+	barrier := false
+	for _, m := range members {
+		s := m.sleeper
+		s.updateFence()
+		endpoint.BeginSleep(s.words.Stats, s.blocked, now)
+		index, count, _ := m.condition.WakeAt(0)
+		s.raise(index, count, now)
+		barrier = barrier || s.barrier && !s.peerFences()
+	}
+	if barrier {
+		membarrier.Global()
+	}
+	for _, m := range members { // the values to sleep on before the look at what they announce
+		side := armedSide{sleeper: m.sleeper, seen: uint32(m.sleeper.words.PeerIndex.Load())}
+		if c, ok := m.condition.(Observed); ok {
+			side.over = c.Over()
+		}
+		n.sides = append(n.sides, side)
+	}
+	if n.found(members) {
+		n.lower(n.sides)
+		n.signal(arming)
+		return
+	}
+	select {
+	case n.work <- n.sides:
+		n.armed = true
+	case <-n.done:
+	}
+}
+
+// found reports whether a member is ready, or due says so.
+func (n *Notifier) found(members []*Member) bool {
+	for _, m := range members {
+		if ok, err := m.condition.Ready(); ok || err != nil {
+			return true
+		}
+	}
+	return n.due != nil && n.due()
+}
+
+// lower ends the sleep of the sides.
+func (n *Notifier) lower(sides []armedSide) {
+	for _, side := range sides {
+		s := side.sleeper
+		s.words.Own.Flag.Store(0)
+		s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
+	}
+}
+
+// adopt takes over what the goroutine has found out.
+func (n *Notifier) adopt() {
+	if n.missed {
+		for _, side := range n.sides {
+			side.sleeper.giveUpBarrier()
+		}
+		n.missed = false
+	}
+}
+
+// Disarm calls the goroutine back, and sets the event: nobody watches any more. The owner may wait
+// then, or use other members.
+func (n *Notifier) Disarm() {
+	if !n.armed {
+		return
+	}
+	n.halt.Store(true)
+	n.waiter.Interrupt()
+	<-n.idle
+	n.halt.Store(false)
+	n.armed = false
+	n.adopt()
+}
+
+// Interrupt makes the goroutine look at due.
+func (n *Notifier) Interrupt() { n.waiter.Interrupt() }
+
+// Close ends the goroutine, sets the event and closes the descriptor. It returns when the goroutine
+// uses the memory of the sides no more. The owner does not call Arm or Disarm then.
+func (n *Notifier) Close() {
+	n.closed.Do(func() {
+		n.gate.Close()
+		n.halt.Store(true)
+		n.waiter.Interrupt()
+		n.gate.Wait(gate.CloseTimeout)
+		close(n.done)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if !n.set {
+			n.set = true
+			close(n.ready)
+		}
+		if n.event != nil {
+			n.event.Close()
+			n.event = nil
+		}
+	})
+}
+
+// run is the goroutine that sleeps on behalf of the owner.
+func (n *Notifier) run() {
+	defer n.waiter.Unwatch()
+	for {
+		var sides []armedSide
+		select {
+		case sides = <-n.work:
+		case <-n.done:
+			return
+		}
+		n.mu.Lock()
+		arming := n.arming
+		n.mu.Unlock()
+		n.gate.Enter()
+		if !n.gate.Closed() {
+			n.missed = n.sleep(sides)
+			n.lower(sides)
+		}
+		n.gate.Leave()
+		n.idle <- struct{}{} // before the signal: who is woken by that may arm again
+		n.signal(arming)
+	}
+}
+
+// sleep waits until one of the sides may be ready. missed says that it was for a poll interval, and
+// the peer had not seen the flag: see checkBarrier.
+func (n *Notifier) sleep(sides []armedSide) (missed bool) {
+	words := make([]futex.Word, len(sides))
+	for i, side := range sides {
+		words[i] = futex.Word{Addr: side.sleeper.words.PeerIndex.Futex(), Value: side.seen}
+	}
+	began := monotonic.Now()
+	checkedAt := began
+	for {
+		interrupts := n.waiter.Interrupts()
+		if n.halt.Load() || n.due != nil && n.due() {
+			return false
+		}
+		timeout := pollInterval
+		if now := monotonic.Now(); now-began > uint64(longSleep) {
+			timeout = longPollInterval
+		}
+		for _, side := range sides {
+			if side.changed() || side.over != nil && side.over() {
+				return false
+			}
+			if side.sleeper.unfenced() {
+				timeout = min(timeout, unfencedPoll)
+			}
+		}
+		ended, err := n.waiter.WaitAny(words, interrupts, timeout)
+		if err != nil {
+			return false // the memory is gone: the owner's next call finds that
+		}
+		now := monotonic.Now()
+		if ended == futex.TimedOut && timeout >= pollInterval {
+			for _, side := range sides {
+				if side.missed() {
+					return true
+				}
+			}
+		}
+		if now-checkedAt >= uint64(pollInterval) {
+			checkedAt = now
+			for _, side := range sides {
+				if _, err := side.sleeper.checkPeer(); err != nil {
+					return false
+				}
+			}
+		}
+	}
+}
+
+// changed reports whether the peer has published, or has seen the flag.
+func (a *armedSide) changed() bool {
+	w := &a.sleeper.words
+	return uint32(w.PeerIndex.Load()) != a.seen || w.Own.Flag.Load() == 0
+}
+
+// missed reports whether the peer has published without seeing the flag, as checkBarrier does.
+func (a *armedSide) missed() bool {
+	w := &a.sleeper.words
+	if !a.sleeper.barrier || !reached(w.Own, w.PeerIndex.Load(), w.PeerCount.Load()) {
+		return false
+	}
+	time.Sleep(unfencedPoll)
+	return w.Own.Flag.Load() != 0
+}

@@ -1,0 +1,216 @@
+package ring
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/testenv"
+)
+
+func isReady(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// readable reports whether a descriptor can be read now.
+func readable(t *testing.T, fd int) bool {
+	t.Helper()
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n > 0
+}
+
+// readyReader is a Reader or a SlotReader, and its Writer.
+type readyReader interface {
+	readerEnd
+	Ready() <-chan struct{}
+	ReadyFD() (int, error)
+}
+
+func readyPairs(t *testing.T, test func(t *testing.T, w writerEnd, r readyReader)) {
+	t.Run("records", func(t *testing.T) {
+		w, r, _ := pair(t, 4096, 0, WriterOptions{}, ReaderOptions{})
+		defer r.Close()
+		test(t, w, r)
+	})
+	t.Run("slots", func(t *testing.T) {
+		mem := heapSlots(t, 1, 4096, 0)
+		w, err := NewSlotWriter(mem, WriterOptions{})
+		testenv.WantErr(t, err, nil)
+		r, err := NewSlotReader(mem, ReaderOptions{})
+		testenv.WantErr(t, err, nil)
+		defer r.Close()
+		test(t, w, r)
+	})
+}
+
+func TestReady_SaysWhatTryNextDoes(t *testing.T) {
+	readyPairs(t, func(t *testing.T, w writerEnd, r readyReader) {
+		if isReady(r.Ready()) {
+			t.Error("ready while empty")
+		}
+		send(t, w, "a", "b")
+		testenv.Eventually(t, "the event", func() bool { return isReady(r.Ready()) })
+		wantMessages(t, r, "a")
+		if !isReady(r.Ready()) {
+			t.Error("not ready with a message")
+		}
+		wantMessages(t, r, "b")
+		if isReady(r.Ready()) {
+			t.Error("ready while empty again")
+		}
+		w.Close()
+		testenv.Eventually(t, "the event of the end", func() bool { return isReady(r.Ready()) })
+		_, err := r.TryNext()
+		testenv.WantErr(t, err, io.EOF)
+		r.Close()
+		if !isReady(r.Ready()) {
+			t.Error("not ready when closed")
+		}
+	})
+}
+
+// A channel that was returned before is closed when there is something.
+func TestReady_ChannelWaitedFor_Closed(t *testing.T) {
+	readyPairs(t, func(t *testing.T, w writerEnd, r readyReader) {
+		for _, settled := range []time.Duration{0, 10 * time.Millisecond} {
+			waited := r.Ready()
+			time.Sleep(settled)
+			send(t, w, "a")
+			select {
+			case <-waited:
+			case <-time.After(testenv.Timeout):
+				t.Fatal("the channel was not closed")
+			}
+			wantMessages(t, r, "a")
+		}
+		waited := r.Ready()
+		r.Close()
+		if !isReady(waited) {
+			t.Error("Close has not closed the channel")
+		}
+	})
+}
+
+func TestReadyFD_ClearedByTryNextThatFindsNothing(t *testing.T) {
+	readyPairs(t, func(t *testing.T, w writerEnd, r readyReader) {
+		fd, err := r.ReadyFD()
+		testenv.WantErr(t, err, nil)
+		if readable(t, fd) {
+			t.Error("readable while empty")
+		}
+		for range 3 {
+			send(t, w, "a")
+			testenv.Eventually(t, "the event", func() bool { return readable(t, fd) })
+			wantMessages(t, r, "a")
+			if !readable(t, fd) {
+				t.Error("cleared by a call that found something")
+			}
+			_, err = r.TryNext()
+			testenv.WantErr(t, err, ErrEmpty)
+			if readable(t, fd) {
+				t.Error("not cleared")
+			}
+		}
+		r.Close()
+		_, err = r.ReadyFD()
+		testenv.WantErr(t, err, ErrClosed)
+	})
+}
+
+// A call that waits calls the goroutine back: the wake is for one of the two.
+func TestReady_NextMeanwhile(t *testing.T) {
+	readyPairs(t, func(t *testing.T, w writerEnd, r readyReader) {
+		for range 20 {
+			waited := r.Ready()
+			next := testenv.Background(func() error {
+				_, err := r.Next(context.Background())
+				return err
+			})
+			time.Sleep(time.Millisecond)
+			send(t, w, "a")
+			testenv.WantErr(t, next(), nil)
+			if !isReady(waited) {
+				t.Fatal("nobody watches, and the event is clear")
+			}
+			r.Release()
+		}
+	})
+}
+
+// A goroutine that waits for the channel alone, at every moment of publishing, misses nothing.
+func TestReady_NoEdgeLost(t *testing.T) {
+	readyPairs(t, func(t *testing.T, w writerEnd, r readyReader) {
+		const messages = 3000
+		sent := testenv.Background(func() error {
+			for i := range messages {
+				if err := w.Send(context.Background(), []byte{'a'}); err != nil {
+					return err
+				}
+				switch i % 3 {
+				case 0:
+					time.Sleep(time.Duration(rand.IntN(100)) * time.Microsecond)
+				case 1:
+					for range rand.IntN(3000) {
+					}
+				}
+			}
+			return nil
+		})
+		for taken := 0; taken < messages; {
+			select {
+			case <-r.Ready():
+			case <-time.After(testenv.Timeout):
+				t.Fatalf("lost after %d messages", taken)
+			}
+			for {
+				if _, err := r.TryNext(); err == ErrEmpty {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				taken++
+				r.Release()
+			}
+		}
+		testenv.WantErr(t, sent(), nil)
+	})
+}
+
+func TestGroupReady_AnyMember(t *testing.T) {
+	g, ws := group(t, 4096, 1, 1, 1)
+	defer g.Close()
+	fd, err := g.ReadyFD()
+	testenv.WantErr(t, err, nil)
+	for _, w := range ws {
+		if isReady(g.Ready()) || readable(t, fd) {
+			t.Error("ready while empty")
+		}
+		waited := g.Ready()
+		send(t, w, "a")
+		select {
+		case <-waited:
+		case <-time.After(testenv.Timeout):
+			t.Fatal("the channel was not closed")
+		}
+		if !readable(t, fd) {
+			t.Error("not readable")
+		}
+		takeOne(t, g)
+		if e := g.TrySelect(); e != nil {
+			t.Error("there is one more")
+		}
+	}
+}
