@@ -16,9 +16,9 @@ import (
 	"sluice/internal/monotonic"
 )
 
-// Notifier tells one goroutine, which waits for other things too, that what one of its sides waits
-// for may be there: by a channel, or by a descriptor. The goroutine that uses the sides is the owner
-// of the Notifier; Close and Interrupt may be called by any.
+// Notifier tells one goroutine, which waits for other things too, that what one of its sides
+// waits for may be there: by a channel, or by a descriptor. The goroutine that uses the sides is
+// the owner of the Notifier; Close and Interrupt may be called by any.
 //
 // The event is level-triggered. It is cleared by Arm alone, which the owner calls when it has found
 // nothing: that clears it, raises the flags, issues the barrier, looks once more, and has a
@@ -74,8 +74,8 @@ func NewNotifier(due func() bool) *Notifier {
 	return n
 }
 
-// Channel returns a channel that is closed when the event is set. Once it was, and is cleared, there
-// is another one.
+// Channel returns a channel that is closed when the event is set. Once it was, and is cleared,
+// there is another one.
 func (n *Notifier) Channel() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
