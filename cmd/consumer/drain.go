@@ -28,9 +28,9 @@ func newDrainer(ctx context.Context, most time.Duration) *drainer {
 	return d
 }
 
-// watch decides by the state of a segment. That is not read after stop has returned: it may be
-// unmapped.
-func (d *drainer) watch(seg *shm.Segment) (stop func()) {
+// watch decides by state, which is producerState of the segment. It is not called after stop has
+// returned: the segment may be unmapped.
+func (d *drainer) watch(state func() (alive, waiting bool)) (stop func()) {
 	if d.most <= 0 {
 		return func() {}
 	}
@@ -40,7 +40,7 @@ func (d *drainer) watch(seg *shm.Segment) (stop func()) {
 		look := time.NewTicker(10 * time.Millisecond)
 		defer look.Stop()
 		for began := time.Now(); time.Since(began) < d.most; {
-			if alive, waiting := producerState(seg); !waiting || alive && time.Since(began) > exitDelay {
+			if alive, waiting := state(); !waiting || alive && time.Since(began) > exitDelay {
 				break
 			}
 			select {

@@ -35,8 +35,10 @@ func main() {
 			"consumer --output copy.iso   write what the producer read",
 			"consumer --output - | wc -l  the same, into a pipe",
 			"consumer --follow            wait for the next producer when one ends",
+			"consumer --name a --name b   take from several rings, each its share",
+			"consumer --name 'sensor-*'   the same, from all rings with such a name",
 		},
-		Flags: append(cli.CommonFlags("that of the segment"), flags()...), File: "output",
+		Flags: append(cli.CommonFlags(cli.NamesFlag("demo"), "that of the segment"), flags()...), File: "output",
 		Run: run,
 	}))
 }
@@ -47,26 +49,43 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	opt, err := parse(c, common.Mode)
+	opt, err := parse(c, &common)
 	if err != nil {
 		return err
 	}
-	notifier := systemd.New(ctx, layout.Consumer, "waiting for a producer to create the segment")
+	waiting := "waiting for a producer to create the segment"
+	if common.Several() {
+		waiting = "waiting for a producer to create a ring"
+	}
+	notifier := systemd.New(ctx, layout.Consumer, waiting)
 	ctx, _, stop := cli.WithDuration(ctx, common.Duration)
 	defer stop()
 
 	if opt.output != "" { // before it waits for a producer
 		if err := sink.CheckOutput(opt.output); err != nil {
-			return cli.WithSegment(common.Name, err)
+			return inSegment(common.Name, err)
 		}
 	}
-	r := &receiver{common: common, opt: opt, notifier: notifier, rate: ratelimit.New(schedule.Spec{Rate: common.Rate}), drain: newDrainer(ctx, opt.drain)}
+	run := settings{common, opt, notifier, ratelimit.New(schedule.Spec{Rate: common.Rate}), newDrainer(ctx, opt.drain)}
+	if common.Several() {
+		return receiveSeveral(ctx, run)
+	}
+	r := &receiver{settings: run}
 	defer func() { err = errors.Join(err, r.close()) }()
 	for {
 		if next, err := r.segment(ctx); !next {
 			return err
 		}
 	}
+}
+
+// settings are what a run of the command was asked for.
+type settings struct {
+	common   cli.Common
+	opt      options
+	notifier *systemd.Notifier
+	rate     *ratelimit.Limiter
+	drain    *drainer
 }
 
 const (
@@ -103,11 +122,7 @@ func verifyResult(check *sink.Verify, seg *shm.Segment, rep *report.Reporter, ok
 	if err != nil {
 		return err
 	}
-	err = check.Verdict(now)
-	if err != nil && check.Damaged > 0 {
-		err = cli.WithHint(err, "--verify checks generated messages: omit it for a producer with --input")
-	}
-	if err != nil || !ok {
+	if err := verdictOf(check, now); err != nil || !ok {
 		return err
 	}
 	dropped, lost := check.DroppedAndLost(now)
@@ -115,8 +130,25 @@ func verifyResult(check *sink.Verify, seg *shm.Segment, rep *report.Reporter, ok
 	return nil
 }
 
+// verdictOf returns the fault that check has found, given the present counters.
+func verdictOf(check *sink.Verify, now sink.Counts) error {
+	err := check.Verdict(now)
+	if err != nil && check.Damaged > 0 {
+		return cli.WithHint(err, "--verify checks generated messages: omit it for a producer with --input")
+	}
+	return err
+}
+
 // readCounts returns the present counters.
 func readCounts(seg *shm.Segment) (sink.Counts, error) {
 	seen, err := pressure.Observe(seg)
 	return sink.Counts{Consumed: seen.Consumed, Dropped: seen.Dropped, Lost: seen.Lost}, err
+}
+
+// inSegment is cli.WithSegment for an error that is about no single segment where name is "".
+func inSegment(name string, err error) error {
+	if name == "" {
+		return cli.IgnoreStop(err)
+	}
+	return cli.WithSegment(name, err)
 }

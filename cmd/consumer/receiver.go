@@ -9,10 +9,8 @@ import (
 	"sluice"
 	"sluice/internal/cli"
 	"sluice/internal/endpoint"
-	"sluice/internal/ratelimit"
 	"sluice/internal/report"
 	"sluice/internal/sink"
-	"sluice/internal/systemd"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -20,11 +18,7 @@ import (
 
 // receiver receives from one segment, and from those that replace it.
 type receiver struct {
-	common   cli.Common
-	opt      options
-	notifier *systemd.Notifier
-	rate     *ratelimit.Limiter
-	drain    *drainer
+	settings
 
 	from     sluice.Consumer // of the present segment
 	out      *sink.Output    // nil without --output, and until there is a segment
@@ -113,7 +107,8 @@ func replaced(seg *shm.Segment) (is bool) {
 // receive moves messages into the sinks until the stream has ended. It passes the end of the
 // stream and the time that the output blocked to rep.
 func (r *receiver) receive(check *sink.Verify, rep *report.Reporter) error {
-	defer r.drain.watch(r.from.Segment())()
+	seg := r.from.Segment()
+	defer r.drain.watch(func() (alive, waiting bool) { return producerState(seg) })()
 	ctx := r.drain.ctx
 	var into sink.Sinks
 	if check != nil {
@@ -130,7 +125,7 @@ func (r *receiver) receive(check *sink.Verify, rep *report.Reporter) error {
 	if r.common.Count > 0 {
 		lim.Count = r.common.Count - r.received
 	}
-	lim.HoldBytes, lim.HoldMessages = maxHeld(r.from.Segment())
+	lim.HoldBytes, lim.HoldMessages = maxHeld(seg)
 	err := shm.Guard(func() error { return sink.Drain(ctx, r.from, into, lim) })
 	switch {
 	case errors.Is(err, io.EOF): // the end of the stream

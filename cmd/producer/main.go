@@ -41,7 +41,7 @@ func main() {
 			"producer --mode transfer --limit 64MiB    let the queue grow, and end at the limit",
 			"producer -m transfer --on-limit block     let it grow to 1 GiB, then wait for the consumer",
 		},
-		Flags: append(cli.CommonFlags("ring"), flags()...), File: "input",
+		Flags: append(cli.CommonFlags(cli.NameFlag("demo"), "ring"), flags()...), File: "input",
 		Run: run,
 	}))
 }

@@ -60,7 +60,7 @@ func WithSegment(segment string, err error) error {
 	if h, ok := err.(hintedError); ok {
 		return hintedError{WithSegment(segment, h.error), h.hint}
 	}
-	if many := joinedErrors(err); many != nil {
+	if many := JoinedErrors(err); many != nil {
 		var all []error
 		for _, e := range many {
 			all = append(all, WithSegment(segment, e))
@@ -129,7 +129,7 @@ func splitError(err error) []part {
 		}
 		return parts
 	}
-	if many := joinedErrors(err); many != nil {
+	if many := JoinedErrors(err); many != nil {
 		var parts []part
 		for _, e := range many {
 			parts = append(parts, splitError(e)...)
@@ -148,9 +148,9 @@ func splitError(err error) []part {
 	return []part{p}
 }
 
-// joinedErrors returns the arguments of errors.Join if err is its result, else nil. An error
+// JoinedErrors returns the arguments of errors.Join if err is its result, else nil. An error
 // of fmt.Errorf can wrap several errors too, but its text is one sentence that stays whole.
-func joinedErrors(err error) []error {
+func JoinedErrors(err error) []error {
 	many, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil

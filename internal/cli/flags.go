@@ -20,7 +20,8 @@ import (
 
 // Common has the values of the flags of both producer and consumer.
 type Common struct {
-	Name     string
+	Name     string      // of the segment; "" when there are several
+	Names    []string    // that were given, and patterns
 	Mode     layout.Mode // 0 = not given
 	Report   time.Duration
 	JSON     bool
@@ -34,11 +35,14 @@ type Common struct {
 	Access   shm.Access
 }
 
-// CommonFlags returns the flags that ParseCommon reads. mode is the default of --mode that
-// --help shows.
-func CommonFlags(mode string) []urfave.Flag {
+// Several reports whether more than one segment is meant: several names, or a pattern.
+func (o *Common) Several() bool { return o.Name == "" }
+
+// CommonFlags returns the flags that ParseCommon reads: name, which is a NameFlag or a NamesFlag,
+// and others. mode is the default of --mode that --help shows.
+func CommonFlags(name urfave.Flag, mode string) []urfave.Flag {
 	return []urfave.Flag{
-		NameFlag("demo"),
+		name,
 		ChoiceFlag("mode", []string{"m"}, "", mode, "`MODE`: ring (hard back-pressure: the producer waits while the ring is full) or transfer (soft: the queue grows up to --limit; credit: with --on-limit block the producer waits there); a consumer detects it", "ring", "transfer"),
 		&urfave.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics to standard error every `INTERVAL`; 0 = only at the end"},
 		ChoiceFlag("format", nil, "text", "", "`FORMAT` of the metrics: text, or json with one object per line", "text", "json"),
@@ -83,7 +87,7 @@ func GetName(c *urfave.Context) string { return c.Generic("name").(*segmentName)
 // ParseCommon reads and checks the flags of CommonFlags.
 func ParseCommon(c *urfave.Context) (Common, error) {
 	o := Common{
-		Name: GetName(c), Report: c.Duration("report"), Duration: c.Duration("duration"),
+		Report: c.Duration("report"), Duration: c.Duration("duration"),
 		Socket: c.String("socket"),
 		Count:  c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"), Populate: c.Bool("populate"),
 		JSON: GetChoice(c, "format") == "json",
@@ -96,6 +100,12 @@ func ParseCommon(c *urfave.Context) (Common, error) {
 	}
 	o.Mode = modes[GetChoice(c, "mode")]
 	var err error
+	if o.Names, err = distinctNames(c); err != nil {
+		return o, err
+	}
+	if len(o.Names) == 1 && !shm.IsPattern(o.Names[0]) {
+		o.Name = o.Names[0]
+	}
 	if o.Access, err = parseGroup(c.String("group"), FlagSource(c, "group")); err != nil {
 		return o, err
 	}

@@ -36,7 +36,7 @@ func parsed(t *testing.T, args ...string) (o Common, err error) {
 	line := os.Args
 	defer func() { os.Args = line }()
 	os.Args = append([]string{"producer"}, args...)
-	app := &urfave.App{Flags: CommonFlags("ring"), Action: func(c *urfave.Context) error { o, err = ParseCommon(c); return nil }}
+	app := &urfave.App{Flags: CommonFlags(NameFlag("demo"), "ring"), Action: func(c *urfave.Context) error { o, err = ParseCommon(c); return nil }}
 	if err := app.Run(os.Args); err != nil {
 		t.Fatal(err)
 	}

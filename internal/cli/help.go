@@ -13,8 +13,8 @@ var groups = []struct {
 	title string
 	flags []string
 }{
-	{"Segment", []string{"name", "mode", "capacity", "slots", "fresh", "keep", "populate", "group", "yes"}},
-	{"Messages", []string{"size", "input", "output", "framing", "chunk", "verify"}},
+	{"Segment", []string{"name", "weight", "mode", "capacity", "slots", "fresh", "keep", "populate", "group", "yes"}},
+	{"Messages", []string{"size", "input", "output", "framing", "source", "chunk", "verify"}},
 	{"Pace and end", []string{"rate", "burst", "arrivals", "open-loop", "work", "count", "duration", "follow", "drain"}},
 	{"Back-pressure", []string{"on-full", "spin"}},
 	{"Transfer mode", []string{"socket", "limit", "on-limit", "resume-at", "buffer", "recycle"}},

@@ -55,7 +55,7 @@ var flagOwners = map[string]string{
 	"capacity": "producer", "slots": "producer", "on-full": "producer", "size": "producer", "burst": "producer", "input": "producer",
 	"arrivals": "producer", "open-loop": "producer",
 	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "on-limit": "producer", "resume-at": "producer", "fresh": "producer",
-	"work": "consumer", "output": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
+	"work": "consumer", "output": "consumer", "source": "consumer", "weight": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
 	"interval": "gauge", "json": "gauge", "listen": "gauge", "yes": "gauge",
 }
 

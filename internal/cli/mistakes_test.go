@@ -13,7 +13,7 @@ import (
 func parse(t *testing.T, args ...string) (got error) {
 	t.Helper()
 	unsetEmptyVariables()
-	flags := checked(append(CommonFlags("ring"), SizeFlag("capacity", 4096, ""), IntegerFlag("burst", 1, 1, 100, "")))
+	flags := checked(append(CommonFlags(NameFlag("demo"), "ring"), SizeFlag("capacity", 4096, ""), IntegerFlag("burst", 1, 1, 100, "")))
 	app := &urfave.App{
 		Flags:          flags,
 		OnUsageError:   func(_ *urfave.Context, err error, _ bool) error { return rewordParseError(err, flags) },
@@ -143,7 +143,7 @@ func TestMistakes_Environment_NameVariable(t *testing.T) {
 }
 
 func TestEnvironment_UnknownVariable(t *testing.T) {
-	flags := withVersion(checked(append(CommonFlags("ring"), SizeFlag("capacity", 0, ""))))
+	flags := withVersion(checked(append(CommonFlags(NameFlag("demo"), "ring"), SizeFlag("capacity", 0, ""))))
 	for variable, want := range map[string]string{
 		"SLUICE_CAPASITY=4096": `SLUICE_CAPASITY in the environment matches no flag; did you mean SLUICE_CAPACITY?`,
 		"SLUICE_ON_FUL=drop":   `SLUICE_ON_FUL in the environment matches no flag; did you mean SLUICE_ON_FULL?`, // the producer's

@@ -28,11 +28,7 @@ func SimilarSegments(name string) string {
 		return "gauge ls shows no segments; start a producer to create one"
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(a, name), distance(b, name)) })
-	const few = 4
-	if n > few {
-		return fmt.Sprintf("gauge ls shows %s and %s more", strings.Join(names[:few], ", "), format.Count(n-few))
-	}
-	return "gauge ls shows " + strings.Join(names, ", ")
+	return "gauge ls shows " + shorten(names, omitted)
 }
 
 // distance is the edit distance between two names.
@@ -52,6 +48,43 @@ func NoteWaiting(command, segment string) (stop func()) {
 		Note(command, segment, fmt.Sprintf("waiting for segment %q", segment), SimilarSegments(segment))
 	})
 	return func() { t.Stop() }
+}
+
+// NoteWaitingFor is NoteWaiting for several names and patterns. It is about those for which joined
+// returns false by then.
+func NoteWaitingFor(command string, names []string, joined func(nameOrPattern string) bool) (stop func()) {
+	t := time.AfterFunc(noticeDelay, func() {
+		var missing, unmatched []string
+		for _, name := range names {
+			switch {
+			case joined(name):
+			case shm.IsPattern(name):
+				unmatched = append(unmatched, name)
+			default:
+				missing = append(missing, fmt.Sprintf("%q", name))
+			}
+		}
+		if len(missing) > 0 {
+			noun := "segment "
+			if len(missing) > 1 {
+				noun = "segments "
+			}
+			Note(command, "", "waiting for "+noun+shorten(missing, 0), SimilarSegments(strings.Trim(missing[0], `"`)))
+		}
+		if len(unmatched) > 0 {
+			Note(command, "", fmt.Sprintf("no segment that can be joined matches %s yet; waiting for one", shorten(unmatched, 0)), SimilarSegments(unmatched[0]))
+		}
+	})
+	return func() { t.Stop() }
+}
+
+// shorten lists the first few names and how many more there are, those omitted included.
+func shorten(names []string, omitted int) string {
+	const few = 4
+	if n := len(names) + omitted; n > few {
+		return fmt.Sprintf("%s and %s more", strings.Join(names[:few], ", "), format.Count(n-few))
+	}
+	return strings.Join(names, ", ")
 }
 
 // NoteNoReader prints after noticeDelay that the command waits for a process that opens its

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice/internal/segments"
@@ -22,13 +24,9 @@ func NamesFlag(value string) urfave.Flag {
 // repetitions, or its default; none is for all segments. The error is for more of them than
 // segments can be observed.
 func GetNames(c *urfave.Context) ([]string, error) {
-	v := c.Generic("name").(*segmentNames)
-	names := v.without("name", SetOnCommandLine(c, "name") || c.NArg() > 0)
-	switch {
-	case len(names) > segments.Max:
+	names := givenNames(c)
+	if len(names) > segments.Max {
 		return nil, UsageError("%s: %d names and patterns are too many: want at most %d", FlagSource(c, "name"), len(names), segments.Max)
-	case len(names) == 0 && v.byDefault != "":
-		return []string{v.byDefault}, nil
 	}
 	var once []string
 	seen := map[string]bool{}
@@ -38,6 +36,31 @@ func GetNames(c *urfave.Context) ([]string, error) {
 		}
 	}
 	return once, nil
+}
+
+// givenNames returns the names and patterns that a NamesFlag was given, or its default.
+func givenNames(c *urfave.Context) []string {
+	v := c.Generic("name").(*segmentNames)
+	names := v.without("name", SetOnCommandLine(c, "name") || c.NArg() > 0)
+	if len(names) == 0 && v.byDefault != "" {
+		return []string{v.byDefault}
+	}
+	return names
+}
+
+// distinctNames returns the value of a NameFlag or a NamesFlag, in which no name may be given
+// twice.
+func distinctNames(c *urfave.Context) ([]string, error) {
+	if v, one := c.Generic("name").(*segmentName); one {
+		return []string{v.name}, nil
+	}
+	names := givenNames(c)
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return nil, UsageError("%s: %q is given twice", FlagSource(c, "name"), name)
+		}
+	}
+	return names, nil
 }
 
 // segmentNames is the value of a NamesFlag.

@@ -25,7 +25,7 @@ func IgnoreStop(err error) error {
 	if e, ok := err.(*shm.SegmentError); ok {
 		return shm.InSegment(e.Op, e.Name, IgnoreStop(e.Err))
 	}
-	many := joinedErrors(err)
+	many := JoinedErrors(err)
 	if many == nil {
 		return nil
 	}

@@ -28,6 +28,7 @@ type Notifier struct {
 
 	mu      sync.Mutex
 	segment *shm.Segment // nil before Ready and after Detach
+	several *several     // instead of segment
 	running bool         // run was started, and Detach not called
 	waiting string       // the STATUS between Wait and Ready; "" at other times
 	trend   pressure.Trend
@@ -76,6 +77,28 @@ func (n *Notifier) Ready(seg *shm.Segment) {
 	go n.run()
 }
 
+// several is a side with several segments.
+type several struct {
+	status func() string
+	each   func(see func(*shm.Segment))
+}
+
+// ReadyWith is Ready for a side that has several segments. Until Detach, any goroutine may call
+// status for the STATUS, and each, which calls see with each segment that there is; meanwhile none
+// of them is closed.
+func (n *Notifier) ReadyWith(status func() string, each func(see func(*shm.Segment))) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	n.several, n.running = &several{status, each}, true
+	n.mu.Unlock()
+	text, _ := n.poll()
+	n.lastStatus = text
+	send(daemon.SdNotifyReady, "STATUS="+text)
+	go n.run()
+}
+
 // Wait ends all reads of the segment, which may be closed then, until Ready is called with the next
 // one. Meanwhile status is the STATUS, and the watchdog is notified.
 //
@@ -100,7 +123,7 @@ func (n *Notifier) Detach() {
 	if !n.running {
 		return
 	}
-	n.segment, n.waiting, n.running = nil, "", false
+	n.segment, n.several, n.waiting, n.running = nil, nil, "", false
 	close(n.detached)
 	if !n.cancelStopping() {
 		<-n.stoppingSent
@@ -139,17 +162,23 @@ func (n *Notifier) run() {
 func (n *Notifier) poll() (status string, alive bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.segment == nil {
+	each := func(see func(*shm.Segment)) { see(n.segment) }
+	switch {
+	case n.several != nil:
+		status, each = n.several.status(), n.several.each
+	case n.segment == nil:
 		return n.waiting, n.waiting != ""
-	}
-	if now, err := pressure.Observe(n.segment); err == nil {
-		i, v := n.trend.Add(now)
-		status = report.Sentence(&now, &i, &v)
-		if n.stopping.Load() {
-			status = "stopping; " + status
+	default:
+		if now, err := pressure.Observe(n.segment); err == nil {
+			i, v := n.trend.Add(now)
+			status = report.Sentence(&now, &i, &v)
 		}
 	}
-	return status, n.watchdog.due(n.segment, n.role, time.Now())
+	if status != "" && n.stopping.Load() {
+		status = "stopping; " + status
+	}
+	p, segments := progressIn(each, n.role)
+	return status, segments == 0 || n.watchdog.due(p, time.Now()) // without one, it waits for one
 }
 
 // send sends states to systemd. An error is ignored: systemd finds out by its timeouts.

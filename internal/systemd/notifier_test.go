@@ -156,8 +156,12 @@ func TestWatchdog_FedByLoopOnly(t *testing.T) {
 	s := segment(t)
 	h := s.Header()
 	w := watchdog{limit: 4 * time.Second}
+	due := func(now time.Time) bool {
+		p, _ := progressIn(func(see func(*shm.Segment)) { see(s) }, layout.Producer)
+		return w.due(p, now)
+	}
 	now := time.Now()
-	if w.due(s, layout.Producer, now); w.due(s, layout.Producer, now.Add(time.Hour)) {
+	if due(now); due(now.Add(time.Hour)) {
 		t.Error("fed without progress, because time went by")
 	}
 	for what, progress := range map[string]func(){
@@ -170,26 +174,51 @@ func TestWatchdog_FedByLoopOnly(t *testing.T) {
 	} {
 		now = now.Add(time.Hour)
 		progress()
-		if !w.due(s, layout.Producer, now) {
+		if !due(now) {
 			t.Errorf("not fed after %s", what)
 		}
 		progress()
-		if w.due(s, layout.Producer, now.Add(w.limit/pollsPerLimit-1)) {
+		if due(now.Add(w.limit/pollsPerLimit - 1)) {
 			t.Errorf("fed too often after %s", what)
 		}
-		if !w.due(s, layout.Producer, now.Add(w.limit/pollsPerLimit)) {
+		if !due(now.Add(w.limit / pollsPerLimit)) {
 			t.Errorf("%s was forgotten", what)
 		}
 	}
 	h.Consumer.Count.Store(1)
 	h.ConsumerStats.ProgressAt.Store(1)
-	if w.due(s, layout.Producer, now.Add(time.Hour)) {
+	if due(now.Add(time.Hour)) {
 		t.Error("fed by the peer's progress")
 	}
 	w.limit = 0
 	h.Producer.Count.Store(99)
-	if w.due(s, layout.Producer, now.Add(2*time.Hour)) {
+	if due(now.Add(2 * time.Hour)) {
 		t.Error("notified without a watchdog")
+	}
+}
+
+// A side with several segments has one status, and is fed by its progress in any of them.
+func TestNotifier_SeveralSegments(t *testing.T) {
+	told := listening(t)
+	t.Setenv("WATCHDOG_USEC", "40000")
+	defer liveness.Watch(false)
+	segs := []*shm.Segment{segment(t), segment(t)}
+	n := New(t.Context(), layout.Producer, "")
+	told()
+	n.ReadyWith(func() string { return "two rings" }, func(see func(*shm.Segment)) {
+		for _, s := range segs {
+			see(s)
+		}
+	})
+	defer n.Detach()
+	if got := told(); got != "READY=1\nSTATUS=two rings" {
+		t.Errorf("%q", got)
+	}
+	for _, s := range segs {
+		s.Header().Producer.Count.Store(s.Header().Producer.Count.Load() + 1)
+		if got := told(); got != "WATCHDOG=1" {
+			t.Errorf("%q", got)
+		}
 	}
 }
 

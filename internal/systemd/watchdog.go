@@ -40,26 +40,33 @@ func (w *watchdog) interval(every time.Duration) time.Duration {
 
 // due reports whether to send WATCHDOG=1 now: there was progress since the last notification, which
 // is at least limit/pollsPerLimit ago.
-func (w *watchdog) due(seg *shm.Segment, role layout.Role, now time.Time) bool {
+func (w *watchdog) due(now progress, at time.Time) bool {
 	if w.limit == 0 {
 		return false
 	}
-	if e, err := readProgress(seg, role); err == nil && e != w.last {
-		w.last, w.moved = e, true
+	if now != w.last {
+		w.last, w.moved = now, true
 	}
-	if !w.moved || now.Sub(w.notifiedAt) < w.limit/pollsPerLimit {
+	if !w.moved || at.Sub(w.notifiedAt) < w.limit/pollsPerLimit {
 		return false
 	}
-	w.moved, w.notifiedAt = false, now
+	w.moved, w.notifiedAt = false, at
 	return true
 }
 
-func readProgress(seg *shm.Segment, role layout.Role) (e progress, err error) {
-	err = shm.Guard(func() error {
-		h := seg.Header()
-		side := h.Stats(role)
-		e = progress{h.Count(role), side.Dropped.Load(), side.ProgressAt.Load(), liveness.Beats()}
-		return nil
+// progressIn returns the progress of a side in all of its segments, and how many these are.
+func progressIn(each func(see func(*shm.Segment)), role layout.Role) (all progress, segments int) {
+	all.beats = liveness.Beats()
+	each(func(seg *shm.Segment) {
+		segments++
+		_ = shm.Guard(func() error { // nothing of a truncated one counts
+			h := seg.Header()
+			side := h.Stats(role)
+			all.count += h.Count(role)
+			all.dropped += side.Dropped.Load()
+			all.progressAt += side.ProgressAt.Load()
+			return nil
+		})
 	})
-	return e, err
+	return all, segments
 }

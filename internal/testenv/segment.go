@@ -38,6 +38,24 @@ func SegmentName(t testing.TB) string {
 	return name
 }
 
+// SegmentNames returns n names that no other test has, and a pattern that matches these names and
+// no other. It is SegmentName for each of them.
+func SegmentNames(t testing.TB, n int) (pattern string, all []string) {
+	t.Helper()
+	base := SegmentName(t)
+	for i := range n {
+		all = append(all, fmt.Sprintf("%s-%d", base, i))
+	}
+	t.Cleanup(func() {
+		for _, name := range all {
+			if err := removeSegment(name); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return base + "-*", all
+}
+
 func newName() string { return namePrefix + fmt.Sprint(names.Add(1)) }
 
 func removeSegment(name string) error {

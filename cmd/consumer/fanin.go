@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"sluice"
+	"sluice/internal/cli"
+	"sluice/internal/format"
+	"sluice/internal/report"
+	"sluice/internal/sink"
+	"sluice/layout"
+	"sluice/shm"
+)
+
+// fanIn receives from several rings.
+type fanIn struct {
+	settings
+
+	rep     *report.Many
+	from    *sluice.FanIn
+	out     *sink.Output   // nil without --output
+	framing layout.Framing // of the output; FramingNone until the first message
+	waits   sink.WaitTime  // of out
+	fault   error          // what --verify has found in rings that have left
+	ready   bool           // the notifier was told of a ring
+
+	mu    sync.Mutex // for other goroutines that read rings
+	rings map[*sluice.Source]*sink.Verify
+	seen  map[string]bool // names of rings that have joined
+}
+
+// receiveSeveral receives from all rings that there are until their streams have ended.
+func receiveSeveral(ctx context.Context, s settings) (err error) {
+	f := &fanIn{settings: s, rings: map[*sluice.Source]*sink.Verify{}, seen: map[string]bool{}}
+	f.rep = report.StartMany(report.Options{
+		Role: layout.Consumer, Mode: layout.ModeRing, Interval: s.common.Report, JSON: s.common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(),
+	})
+	if f.from, err = f.open(ctx); err != nil {
+		return f.explain(err)
+	}
+	cli.SetLossReport(func() string { return "unreleased messages are delivered to the next consumer" })
+	stopNote := cli.NoteWaitingFor("consumer", s.common.Names, f.joined)
+	err = f.receive(ctx)
+	stopNote()
+	return f.close(f.explain(err))
+}
+
+// open joins the rings that are there.
+func (f *fanIn) open(ctx context.Context) (*sluice.FanIn, error) {
+	return sluice.OpenFanIn(ctx, f.common.Names, sluice.FanInOptions{
+		Follow: f.opt.follow, Keep: f.common.Keep, Access: f.common.Access, Spin: f.common.Spin, Populate: f.common.Populate,
+		Weight: f.opt.weights.Of, OnJoin: f.join, OnLeave: f.leave, OnSkip: f.skip,
+	})
+}
+
+// join is called when a ring has joined.
+func (f *fanIn) join(s *sluice.Source) {
+	var check *sink.Verify
+	err := f.rep.Join(s.Name(), s.Segment(), s.Released)
+	if err == nil && f.opt.verify {
+		check, err = newCheck(s.Segment())
+	}
+	if err != nil {
+		return // it was truncated: the next call for a message says so
+	}
+	f.mu.Lock()
+	f.rings[s], f.seen[s.Name()] = check, true
+	f.mu.Unlock()
+	if !f.ready {
+		f.ready = true
+		f.notifier.ReadyWith(f.status, f.progress)
+	}
+}
+
+// leave is called when a ring leaves, before its segment is closed.
+func (f *fanIn) leave(s *sluice.Source, err error) {
+	f.mu.Lock()
+	check := f.rings[s]
+	delete(f.rings, s)
+	f.mu.Unlock()
+	if check != nil {
+		f.verified(s, check)
+	}
+	why := report.CompleteText
+	if err != nil {
+		why = err.Error()
+		if in := (*shm.SegmentError)(nil); errors.As(err, &in) {
+			why = in.Cause() // the line names the segment
+		}
+	}
+	if f.opt.follow {
+		why += "; waiting for the next producer"
+	}
+	if err == nil || errors.Is(err, layout.ErrIncomplete) {
+		f.rep.LeaveEnded(s.Name(), err, why)
+	} else {
+		f.rep.Leave(s.Name(), layout.EndNone, why)
+	}
+}
+
+// skip is called when a pattern matches a segment that cannot be joined now.
+func (f *fanIn) skip(name string, err error) {
+	why := err.Error()
+	if in := (*shm.SegmentError)(nil); errors.As(err, &in) {
+		why = in.Cause()
+	}
+	f.rep.Note(name, "skipped for now: "+why)
+}
+
+// verified takes what check has found in a ring.
+func (f *fanIn) verified(s *sluice.Source, check *sink.Verify) {
+	now, err := readCounts(s.Segment())
+	if err != nil {
+		return // the ring has failed: its error says so
+	}
+	if err := verdictOf(check, now); err != nil {
+		f.fault = errors.Join(f.fault, cli.WithSegment(s.Name(), err))
+		return
+	}
+	dropped, lost := check.DroppedAndLost(now)
+	f.rep.Verified(s.Name(), check.Checked, dropped, lost)
+}
+
+// receive moves messages into the sinks until all streams have ended.
+func (f *fanIn) receive(ctx context.Context) error {
+	defer f.drain.watch(f.waiting)()
+	drain := f.drain.ctx
+	if f.opt.output != "" {
+		f.rep.OutputWait(f.waits.Total)
+		stopNote := cli.NoteNoReader("consumer", "", f.opt.output)
+		var err error
+		f.out, err = sink.OpenOutput(drain, f.opt.output, func() layout.Framing { return f.framing }, &f.waits)
+		stopNote()
+		if err != nil {
+			return err
+		}
+	}
+	lim := sink.Limits{Rate: f.rate, Work: f.opt.work, Count: f.common.Count, HoldBytes: 1 << 20, HoldMessages: 512}
+	err := shm.Guard(func() error { return sink.DrainFrom(drain, f.from, f.write, lim) })
+	if errors.Is(err, io.EOF) && !errors.Is(err, layout.ErrIncomplete) {
+		err = nil
+	}
+	return cli.IgnoreStop(err)
+}
+
+// write passes messages of one ring to the sinks.
+func (f *fanIn) write(s *sluice.Source, msgs [][]byte) error {
+	if f.opt.verify {
+		if check := f.rings[s]; check != nil { // only this goroutine writes the map
+			if err := check.Write(msgs); err != nil {
+				return err
+			}
+		}
+	}
+	if f.out == nil {
+		return nil
+	}
+	if f.framing == layout.FramingNone { // that of the first ring is that of all
+		if f.framing = f.opt.framingFor(s.Framing()); f.opt.prefix && !sink.HasNames(f.framing) {
+			return rawPrefixError("--source")
+		}
+	}
+	if f.opt.prefix {
+		f.out.SetSource(s.Name())
+	}
+	return f.out.Write(msgs)
+}
+
+// waiting reports whether a ring has messages of a producer that has ended, and whether the
+// producers of such rings may be alive: that is for the drainer.
+func (f *fanIn) waiting() (alive, waiting bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	alive = true
+	for s := range f.rings {
+		if a, w := producerState(s.Segment()); w && !a {
+			return false, true
+		} else if w {
+			waiting = true
+		}
+	}
+	return alive, waiting
+}
+
+// joined reports whether a ring of that name, or one that a pattern matches, has joined.
+func (f *fanIn) joined(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for seen := range f.seen {
+		if shm.Match(name, seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// status returns a line for the service manager.
+func (f *fanIn) status() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return "receiving from " + format.Number(len(f.rings), "ring")
+}
+
+// progress calls see with each segment that there is.
+func (f *fanIn) progress(see func(*shm.Segment)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s := range f.rings {
+		see(s.Segment())
+	}
+}
+
+// close ends the run, of which err is the error so far.
+func (f *fanIn) close(err error) error {
+	f.notifier.Detach()
+	f.mu.Lock()
+	rings := slices.SortedFunc(maps.Keys(f.rings), func(a, b *sluice.Source) int { return strings.Compare(a.Name(), b.Name()) })
+	checks := f.rings
+	f.rings = nil // nobody else reads segments any more
+	f.mu.Unlock()
+	for _, s := range rings {
+		if check := checks[s]; check != nil {
+			f.verified(s, check)
+		}
+		if unread := s.Unread(); unread > 0 && s.Segment().Absent(layout.Producer) {
+			f.rep.Note(s.Name(), "messages are unread and kept for the next consumer")
+		}
+	}
+	f.rep.Finish()
+	cli.SetLossReport(nil)
+	err = errors.Join(err, f.fault, f.from.Close())
+	if f.out != nil {
+		err = errors.Join(err, f.out.Close())
+	}
+	return cli.IgnoreStop(err)
+}
+
+// explain adds hints that are for several rings, and leaves out errors where there are many.
+func (f *fanIn) explain(err error) error {
+	parts := []error{err}
+	if joined := cli.JoinedErrors(err); joined != nil {
+		parts = joined
+	}
+	const most = 8
+	more := len(parts) - most
+	if more > 0 {
+		parts = parts[:most]
+	}
+	for i, part := range parts {
+		switch {
+		case errors.Is(part, layout.ErrMode):
+			parts[i] = cli.WithHint(part, "receive a transfer with a consumer that has only its --name")
+		case errors.Is(part, layout.ErrIncomplete) && f.opt.output == "":
+			parts[i] = cli.WithHint(part, restartHint)
+		}
+	}
+	if more > 0 {
+		parts = append(parts, fmt.Errorf("and %s more", format.Number(more, "error")))
+	}
+	return errors.Join(parts...)
+}
