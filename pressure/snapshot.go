@@ -11,9 +11,10 @@ import (
 
 // RoleStats are the counters and the state of a role, as its holders have reported them.
 type RoleStats struct {
-	Alive        bool // a live process holds the role
-	AliveUnknown bool // the kernel does not tell whether one does (F_OFD_GETLK is refused): Alive is what the segment says
-	PID          int  // of the last holder; for people
+	Alive        bool   // a live process holds the role
+	AliveUnknown bool   // the kernel does not tell whether one does (F_OFD_GETLK is refused): Alive is what the segment says
+	PID          int    // of the last holder; for people
+	PIDNamespace uint64 // the pid namespace that PID is a number of, as the holder has said; 0 = it could not know
 	State        layout.State
 	Generation   uint64        // times the role was taken
 	Waits        uint64        // times it slept, full for a producer, empty for a consumer
@@ -193,17 +194,18 @@ func (s *Snapshot) inUse(read, write uint64) uint64 {
 
 func readSide(s *layout.RoleStats, alive bool, now uint64) RoleStats {
 	out := RoleStats{
-		Alive:      alive,
-		PID:        int(s.PID.Load()),
-		State:      layout.State(s.State.Load()),
-		Generation: s.Generation.Load(),
-		Waits:      s.Waits.Load(),
-		Spins:      s.Spins.Load(),
-		WakesSent:  s.WakesSent.Load(),
-		Spurious:   s.Spurious.Load(),
-		ProgressAt: s.ProgressAt.Load(),
-		End:        layout.End(s.End.Load()),
-		EndSeen:    s.EndSeen.Load(),
+		Alive:        alive,
+		PID:          int(s.PID.Load()),
+		PIDNamespace: s.PIDNamespace.Load(),
+		State:        layout.State(s.State.Load()),
+		Generation:   s.Generation.Load(),
+		Waits:        s.Waits.Load(),
+		Spins:        s.Spins.Load(),
+		WakesSent:    s.WakesSent.Load(),
+		Spurious:     s.Spurious.Load(),
+		ProgressAt:   s.ProgressAt.Load(),
+		End:          layout.End(s.End.Load()),
+		EndSeen:      s.EndSeen.Load(),
 	}
 	if other := s.TimeNamespace.Load(); other != 0 && other != procinfo.TimeNamespace() {
 		now = 0 // not its clock: a sleep counts up to its last progress
