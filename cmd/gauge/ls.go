@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice/internal/cli"
+	"sluice/internal/flow"
 	"sluice/internal/format"
 	"sluice/internal/metrics"
 	"sluice/internal/observe/monitor"
@@ -44,6 +46,7 @@ func listCommand() cli.App {
 // list prints the segments with these names, or that match these patterns; all if there is none.
 func list(ctx context.Context, names []string, asJSON bool) error {
 	f := monitor.New(names, 1)
+	f.Connect = true
 	defer f.Close()
 	pairs, err := sampleTwice(ctx, f, rateInterval)
 	if err != nil {
@@ -91,7 +94,28 @@ func list(ctx context.Context, names []string, asJSON bool) error {
 		}
 		row(append(fields, format.Age(time.Since(p.Now.Created)), string(p.Verdict.Kind))...)
 	}
-	return errors.Join(out.Flush(), absent)
+	return errors.Join(out.Flush(), listConnections(os.Stdout, pairs, f.Graph), absent)
+}
+
+// connectionIndent is the column of what follows the kind of a connection.
+const connectionIndent = 9
+
+// listConnections prints the groups and the chains that the pairs are in, and who holds up whom
+// there; nothing if there are none.
+func listConnections(out io.Writer, pairs []*monitor.Pair, g *flow.Graph) error {
+	var b strings.Builder
+	for _, item := range report.Connections(g, func(name string) bool {
+		return slices.ContainsFunc(pairs, func(p *monitor.Pair) bool { return p.Name == name })
+	}) {
+		fmt.Fprintf(&b, "\n%-9s", item.Kind)
+		wrap(&b, item.What, connectionIndent, min(textWidth(), 80))
+		for _, text := range item.Says {
+			fmt.Fprintf(&b, "%*s", connectionIndent, "")
+			wrap(&b, text, connectionIndent, min(textWidth(), 80))
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
 }
 
 // listJSON prints an object for each segment; for one that cannot be read, the name and the error.

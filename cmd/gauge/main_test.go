@@ -6,6 +6,9 @@ import (
 	"sluice/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.MainWithCommands(m) }
+func TestMain(m *testing.M) {
+	testenv.RunChild(testenv.Children{"stage": stage})
+	testenv.MainWithCommands(m)
+}
 
 func TestScripts(t *testing.T) { testenv.RunScripts(t) }

@@ -177,6 +177,34 @@ func TestPage_EscapesText(t *testing.T) {
 	}
 }
 
+// The rings of a group stand together with their shares, and in a chain the one whose consumer
+// holds up the others is marked.
+func TestPage_GroupsAndChains(t *testing.T) {
+	t.Parallel()
+	const figures = `{"host":"here","points":300,"pairs":[],
+"groups":[{"kind":"fan-in","process":"pid 9","says":"<i>says</i>","trouble":true,"members":[
+{"name":"s1","messages":0.25,"bytes":null,"heldUp":false},{"name":"s2","messages":0.75,"bytes":0.5,"heldUp":true}]}],
+"chains":[{"trouble":true,"says":["a is blocked"],"stages":[
+{"from":[{"name":"a","heldUp":true,"bottleneck":false}],"process":"pid 2","to":[{"name":"b","heldUp":true,"bottleneck":true}]},
+{"from":[{"name":"b","heldUp":true,"bottleneck":true}],"process":"pid 3","to":[{"name":"c","heldUp":false,"bottleneck":false}]}]}]}`
+	document := browse(t, withFigures(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, figures) }))
+	_, section, _ := strings.Cut(document, `<section id="flow"`)
+	section, _, _ = strings.Cut(section, "</section>")
+	text := strings.Join(strings.Fields(regexp.MustCompile("<[^>]*>").ReplaceAllString(section, " ")), " ")
+	for _, want := range []string{
+		"chain a ▲ blocked → pid 2 → b ■ bottleneck: its consumer → pid 3 → c ▲ a is blocked",
+		"fan-in pid 9 takes from 2 segments ▲ &lt;i&gt;says&lt;/i&gt;",
+		"s1 25 % – s2 75 % 50 % ▲ blocked",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if !strings.Contains(section, "width: 75%") {
+		t.Errorf("no bar for a share:\n%s", section)
+	}
+}
+
 // A limit that is reached is said, and stands before what refused the last send.
 func TestPage_LimitReached(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,7 @@ func stat(ctx context.Context, c *urfave.Context) error {
 		return err
 	}
 	f := monitor.New(names, 1)
+	f.Connect = true
 	defer f.Close()
 	pairs, err := sampleTwice(ctx, f, c.Duration("interval"))
 	if err != nil {

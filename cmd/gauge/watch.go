@@ -47,6 +47,7 @@ func watch(ctx context.Context, c *urfave.Context) error {
 	}
 	interval := c.Duration("interval")
 	f := monitor.New(names, int(span/interval))
+	f.Connect = true
 	defer f.Close()
 	s := tui.Screen{Names: names, Width: 80, Interval: interval, Span: span, Now: time.Now(), ASCII: !tui.UTF8(os.Getenv)}
 	isTerminal, kind := term.IsTerminal(int(os.Stdout.Fd())), os.Getenv("TERM")

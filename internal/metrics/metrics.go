@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/internal/flow"
 	"sluice/layout"
 	"sluice/pressure"
 )
@@ -29,6 +30,8 @@ type Sample struct {
 	Interval pressure.Interval  // before Now; of no length where only Now is known
 	Run      *pressure.Interval // since the side started; for an observer, since the segment was created; nil in gauge record and for Prometheus
 	Own      *OwnCount          // in place of Now in the last report on a segment that cannot be read any more
+
+	Place *flow.Place // of the segment among others; nil when it is not known, as by its own sides
 
 	Verdict        pressure.Verdict // of no kind when it cannot be known
 	Reason, Advice string           // the verdict in words

@@ -17,7 +17,7 @@ import (
 // refused (could not be sent now), dropped (given up by policy), lost (gone with a dead
 // process), unsent (due and not yet sent).
 var Table = slices.Concat(counters, latency.rows(""), response.rows(""), lateness.rows(""), explained, stream, runCounters,
-	latency.rows("run."), response.rows("run."), lateness.rows("run."), runExplained, sides)
+	latency.rows("run."), response.rows("run."), lateness.rows("run."), runExplained, sides, placement, verdictRows)
 
 var counters = []Metric{
 	{Key: "role", get: func(s *Sample) Value { return Text(s.Role) },
@@ -219,7 +219,9 @@ var sides = []Metric{
 	{Key: "consumer.spuriousWakes", Series: "sluice_consumer_spurious_wakes_total", Type: Counter, Unit: Times,
 		get:  consumer(func(r *pressure.RoleStats) Value { return Count(r.Spurious) }),
 		Help: "Times the consumer was woken without a message for it."},
+}
 
+var verdictRows = []Metric{
 	{Key: "verdict", CSV: true, Series: "sluice_verdict", Type: StateSet, States: verdicts(),
 		get:  func(s *Sample) Value { return textOrUnknown(string(s.Verdict.Kind)) },
 		Help: "Which side is slower, or what is wrong, judged on the last second, and in a last report on the whole run."},

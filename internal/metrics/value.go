@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -86,11 +87,20 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	case number:
 		return json.Marshal(math.Round(v.x*1e6) / 1e6)
 	case word:
-		return json.Marshal(v.text)
+		return marshalText(v.text)
 	case truth:
 		return strconv.AppendBool(nil, v.count == 1), nil
 	}
 	return []byte("null"), nil
+}
+
+// marshalText is json.Marshal without escapes for HTML: the arrows of a chain stay readable.
+func marshalText(s string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(s)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // CSV returns the value as a field, "" where it is unknown.

@@ -23,4 +23,8 @@ type noteLine struct {
 }
 
 // JSON prints a report as one object and a line feed. Its keys are those of metrics.Table.
-func JSON(out io.Writer, r *Report) error { return json.NewEncoder(out).Encode(&r.Sample) }
+func JSON(out io.Writer, r *Report) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	return e.Encode(&r.Sample)
+}

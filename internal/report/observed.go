@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/internal/flow"
 	"sluice/internal/format"
 	"sluice/internal/metrics"
 	"sluice/internal/verdict"
@@ -15,16 +16,18 @@ import (
 )
 
 // Of returns the report of an observer on the segment called name, of which lately is the last
-// interval and v the verdict. An observer did not start with the segment: Elapsed is the segment's
-// age, and Run what happened in it.
-func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressure.Verdict) *Report {
+// interval, v the verdict, and place where it stands among the others, nil when that is not known.
+// An observer did not start with the segment: Elapsed is the segment's age, and Run what happened
+// in it.
+func Of(name string, now *pressure.Snapshot, lately *pressure.Interval, v pressure.Verdict, place *flow.Place) *Report {
 	age := time.Since(now.Created)
 	created := pressure.Snapshot{At: now.At - uint64(age), Geometry: now.Geometry}
 	r := &Report{Sample: metrics.Sample{
 		Role: "observer", Name: name, Mode: now.Geometry.Mode, Elapsed: age, Final: true,
-		Now: now, Interval: *lately, Run: new(pressure.Between(&created, now)), End: streamEnd(now),
+		Now: now, Interval: *lately, Run: new(pressure.Between(&created, now)), End: streamEnd(now), Place: place,
 	}}
 	r.setVerdict(v)
+	r.Advice = AdviceAt(place, &v)
 	return r
 }
 
@@ -46,6 +49,7 @@ func Observed(out io.Writer, r *Report) error {
 	if r.Advice != "" {
 		row("", "%s", r.Advice)
 	}
+	placeRows(row, r.Name, r.Place)
 	offeredRows(row, s, all)
 	row("produced", "%s, %s; %s msg/s now", format.Messages(s.Produced), format.Size(s.ProducedBytes), format.Rate(perSecond(i.Produced, i.Elapsed)))
 	row("consumed", "%s, %s; %s msg/s, %s/s now", format.Messages(s.Consumed), format.Size(s.ConsumedBytes),

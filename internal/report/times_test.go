@@ -119,7 +119,7 @@ func TestObserved_TwoTimes(t *testing.T) {
 		b.Unsent, s.Unsent = 500, 512 // of an earlier schedule
 		s.Created = time.Now().Add(-10 * time.Second)
 	})
-	r := Of("orders", running.Now, &running.Interval, running.Verdict)
+	r := Of("orders", running.Now, &running.Interval, running.Verdict, nil)
 	var b strings.Builder
 	if err := Observed(&b, r); err != nil {
 		t.Fatal(err)

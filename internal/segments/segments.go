@@ -43,7 +43,7 @@ func Names(patterns ...string) (names []string, omitted int, err error) {
 	if omitted = len(names) - n; omitted > 0 {
 		names = chooseFairly(names, n, os.Geteuid(), owner)
 	}
-	slices.SortFunc(names, compare)
+	slices.SortFunc(names, Compare)
 	return names, max(0, omitted), nil
 }
 
@@ -71,7 +71,7 @@ func chooseFairly(names []string, n, me int, owner func(name string) int) []stri
 	}
 	var users []int
 	for uid, all := range of {
-		slices.SortFunc(all, compare)
+		slices.SortFunc(all, Compare)
 		if uid != me {
 			users = append(users, uid)
 		}
@@ -87,9 +87,9 @@ func chooseFairly(names []string, n, me int, owner func(name string) int) []stri
 	return chosen
 }
 
-// compare orders names as people do: numbers in them by their value, so that pair-2
+// Compare orders names as people do: numbers in them by their value, so that pair-2
 // comes before pair-10. Names of equal value are in the order of their bytes.
-func compare(a, b string) int {
+func Compare(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
 		m, n := leadingDigits(x), leadingDigits(y)

@@ -11,14 +11,14 @@ func TestCompare_NaturalOrder(t *testing.T) {
 	want := strings.Fields("1 2 10 a a001 a01 a1 a2 a2b a2b1 a2b10 a10 a10b b pair-1 pair-2 pair-10 pair-18446744073709551615 pair-18446744073709551616 pair-x")
 	got := slices.Clone(want)
 	slices.Sort(got)
-	slices.SortFunc(got, compare)
+	slices.SortFunc(got, Compare)
 	if !slices.Equal(got, want) {
 		t.Errorf("\n%q, want\n%q", got, want)
 	}
 	for _, a := range want {
 		for _, b := range want {
-			if compare(a, b) != -compare(b, a) || (compare(a, b) == 0) != (a == b) {
-				t.Errorf("%q and %q: %d, %d", a, b, compare(a, b), compare(b, a))
+			if Compare(a, b) != -Compare(b, a) || (Compare(a, b) == 0) != (a == b) {
+				t.Errorf("%q and %q: %d, %d", a, b, Compare(a, b), Compare(b, a))
 			}
 		}
 	}

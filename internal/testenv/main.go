@@ -23,10 +23,16 @@ const childEnv = "SLUICE_TEST_CHILD"
 // fails when they have left something of what [Resources] lists. In a process that StartChild has
 // started it runs that child instead.
 func Main(m *testing.M, children Children) {
+	RunChild(children)
+	os.Exit(run(m))
+}
+
+// RunChild runs the child and ends the process, if StartChild has started this process. A TestMain
+// that does not call [Main] begins with it.
+func RunChild(children Children) {
 	if name := os.Getenv(childEnv); name != "" {
 		runChild(name, children[name])
 	}
-	os.Exit(run(m))
 }
 
 // parallel is how many tests run at once of those that allow it. They wait for processes

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/internal/flow"
 	"sluice/internal/metrics"
 	"sluice/internal/segments"
 	"sluice/pressure"
@@ -19,18 +20,24 @@ import (
 // collector is a prometheus.Collector of the segments there are. Any number of
 // goroutines may use it.
 type collector struct {
-	list    func() (names []string, omitted int, err error)
-	verdict func(name string) (pressure.Kind, bool)
+	list     func() (names []string, omitted int, err error)
+	observed func(name string) (Observed, bool)
+}
+
+// Observed is what of a segment only an observer knows that reads all segments all the time.
+type Observed struct {
+	Verdict pressure.Kind
+	Place   *flow.Place
 }
 
 // newCollector returns a collector of segments in /dev/shm, segments.Max of them at most. The
 // arguments are as in Handler.
-func newCollector(names []string, verdict func(name string) (pressure.Kind, bool)) *collector {
-	if verdict == nil {
-		verdict = func(string) (pressure.Kind, bool) { return "", false }
+func newCollector(names []string, observed func(name string) (Observed, bool)) *collector {
+	if observed == nil {
+		observed = func(string) (Observed, bool) { return Observed{}, false }
 	}
 	list := func() ([]string, int, error) { return segments.Names(names...) }
-	return &collector{list, verdict}
+	return &collector{list, observed}
 }
 
 // unreadable has no label: who may write to /dev/shm could make any number of
@@ -68,8 +75,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			bad++
 		default:
 			s := metrics.Sample{Name: name, Mode: now.Geometry.Mode, Now: &now}
-			if kind, ok := c.verdict(name); ok {
-				s.Verdict.Kind = kind
+			if o, ok := c.observed(name); ok {
+				s.Verdict.Kind, s.Place = o.Verdict, o.Place
 			}
 			for _, series := range allSeries {
 				series.collect(out, &s)

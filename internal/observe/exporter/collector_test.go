@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/internal/flow"
 	"sluice/layout"
 	"sluice/pressure"
 	"sluice/shm"
@@ -41,6 +42,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"high_water_messages", "gauge", "64"},
 		{"lost_messages_total", "counter", "0"},
 		{"offered_messages_total", "counter", "1050"}, // 1013 produced, 7 dropped, 1 given up, 29 unsent
+		{"missed_messages_total", "counter", "0"},
 		{"memory_bytes", "gauge", "1.114112e+06"},
 		{"produced_bytes_total", "counter", "8104"},
 		{"produced_messages_total", "counter", "1013"},
@@ -66,7 +68,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		}
 	}
 	answers(t, of(name), name, want.String(), metrics...)
-	if got := len(allSeries); got != len(metrics)+4 { // the times and the verdict have tests of their own
+	if got := len(allSeries); got != len(metrics)+4+7 { // the times, the verdict and the place have tests of their own
 		t.Errorf("%d series are exposed, %d are tested", got, len(metrics))
 	}
 }
@@ -169,7 +171,7 @@ func TestCollector_Verdict_StateSet(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	c := of(name)
 	answers(t, c, name, "", "sluice_verdict") // nobody has looked long enough
-	c.verdict = func(n string) (pressure.Kind, bool) { return pressure.Stalled, n == name }
+	c.observed = func(n string) (Observed, bool) { return Observed{Verdict: pressure.Stalled}, n == name }
 	want := "# HELP sluice_verdict HELP\n# TYPE sluice_verdict gauge\n"
 	for _, k := range pressure.Kinds() {
 		n := 0
@@ -179,6 +181,31 @@ func TestCollector_Verdict_StateSet(t *testing.T) {
 		want += fmt.Sprintf("sluice_verdict{mode=\"ring\",name=\"NAME\",verdict=%q} %d\n", k, n)
 	}
 	answers(t, c, name, want, "sluice_verdict")
+}
+
+// The series about groups have the name of the segment as their label, and nothing of processes:
+// one of each for a segment, whatever is in the others.
+func TestCollector_Place_OneSeriesEach(t *testing.T) {
+	name, _ := segment(t, ring(t))
+	c := of(name)
+	metrics := []string{"sluice_fan_in_segments", "sluice_fan_in_message_share_ratio", "sluice_fan_in_byte_share_ratio",
+		"sluice_fan_out_segments", "sluice_fan_out_message_share_ratio", "sluice_fan_out_byte_share_ratio", "sluice_holds_up_segments"}
+	answers(t, c, name, "", metrics...) // nobody has looked
+	group := func(kind flow.Kind, share float64) *flow.Group {
+		return &flow.Group{Kind: kind, Process: flow.Process{PID: 4711, Namespace: 1}, Members: []flow.Member{
+			{Name: name, Messages: share, Bytes: share / 2, MessagesKnown: true, BytesKnown: kind == flow.FanIn}, {Name: "other"}, {Name: "third"},
+		}}
+	}
+	place := &flow.Place{FanIn: group(flow.FanIn, 0.75), FanOut: group(flow.FanOut, 0.5), HoldsUp: []string{"other", name}}
+	c.observed = func(n string) (Observed, bool) { return Observed{Place: place}, n == name }
+	var want strings.Builder
+	for _, m := range []struct{ name, value string }{
+		{"fan_in_byte_share_ratio", "0.375"}, {"fan_in_message_share_ratio", "0.75"}, {"fan_in_segments", "3"},
+		{"fan_out_message_share_ratio", "0.5"}, {"fan_out_segments", "3"}, {"holds_up_segments", "2"},
+	} {
+		fmt.Fprintf(&want, "# HELP sluice_%[1]s HELP\n# TYPE sluice_%[1]s gauge\nsluice_%[1]s{mode=\"ring\",name=\"NAME\"} %[2]s\n", m.name, m.value)
+	}
+	answers(t, c, name, want.String(), metrics...)
 }
 
 // Without a bound there is no share of it: a series that says 0 would be made up.
@@ -306,7 +333,10 @@ func TestCollector_Names_Conventional(t *testing.T) {
 	one, _ := segment(t, ring(t))
 	other, _ := segment(t, transfer)
 	c := of(one, other)
-	c.verdict = func(string) (pressure.Kind, bool) { return pressure.Idle, true }
+	g := &flow.Group{Members: []flow.Member{{Name: one, MessagesKnown: true, BytesKnown: true}}}
+	c.observed = func(string) (Observed, bool) {
+		return Observed{Verdict: pressure.Idle, Place: &flow.Place{FanIn: g, FanOut: g}}, true
+	}
 	problems, err := testutil.GatherAndLint(registry(t, c))
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)

@@ -9,23 +9,21 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"sluice/pressure"
 )
 
 // Handler answers scrapes with the metrics of the segments in /dev/shm that match one of the names
 // and patterns, or of all if there is none, segments.Max of them at most. It fails (500) only when
 // /dev/shm itself cannot be listed; errors are also written to logger.
 //
-// verdict returns the current verdict on a segment, false while there is none: it comes from
-// an observer that reads the segments all the time, as the handler does not. Any goroutine
-// may call it. If it is nil, there are no verdicts.
+// observed returns the current verdict on a segment and its place among the others, false while
+// there is none: it comes from an observer that reads the segments all the time, as the handler
+// does not. Any goroutine may call it. If it is nil, nothing of that is known.
 //
 // One scrape at a time is collected, and its text is complete before a byte of it is sent: a
 // client that does not read costs no more than that text. Requests that arrive while another one
 // is collected share the next text.
-func Handler(logger *log.Logger, names []string, verdict func(name string) (pressure.Kind, bool)) http.Handler {
-	return handler(logger, newCollector(names, verdict))
+func Handler(logger *log.Logger, names []string, observed func(name string) (Observed, bool)) http.Handler {
+	return handler(logger, newCollector(names, observed))
 }
 
 func handler(logger *log.Logger, c *collector) http.Handler {

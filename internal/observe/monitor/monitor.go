@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"sluice/internal/flow"
 	"sluice/internal/report"
 	"sluice/internal/segments"
 	"sluice/pressure"
@@ -35,7 +36,8 @@ type Pair struct {
 	Step       pressure.Interval // since the last Poll
 	LastSecond pressure.Interval // of the last second
 	Verdict    pressure.Verdict
-	History    []Point // oldest first
+	Place      *flow.Place // among the other segments; nil when it was not computed
+	History    []Point     // oldest first
 	// Troubled: the severity is Bad, or was a few seconds ago.
 	Troubled bool
 
@@ -48,7 +50,9 @@ type Pair struct {
 }
 
 // Report returns an observer's report on a pair that can be read.
-func (p *Pair) Report() *report.Report { return report.Of(p.Name, &p.Now, &p.LastSecond, p.Verdict) }
+func (p *Pair) Report() *report.Report {
+	return report.Of(p.Name, &p.Now, &p.LastSecond, p.Verdict, p.Place)
+}
 
 // Scheduled reports whether messages are due by a schedule, or were in the last second.
 func (p *Pair) Scheduled() bool { return p.LastSecond.Scheduled }
@@ -73,6 +77,10 @@ func (p *Pair) Reason() string {
 type Monitor struct {
 	// Omitted is how many segments there were beyond that number at the last Poll.
 	Omitted int
+	// Connect makes Poll compute Graph, for which it observes the other segments too.
+	Connect bool
+	// Graph is how all observed segments are connected, since the last Poll; nil without Connect.
+	Graph *flow.Graph
 	// Ended, if not nil, is called by Poll with a pair whose segment was removed, after a last
 	// snapshot of it.
 	Ended func(*Pair)
@@ -102,12 +110,13 @@ func (m *Monitor) Poll() ([]*Pair, error) {
 		}
 	}
 	m.round++
-	var out []*Pair
-	for _, name := range names {
-		if p := m.poll(name); p != nil {
-			p.round = m.round
-			out = append(out, p)
+	out := m.pollAll(names)
+	if m.Connect {
+		others, err := m.others(len(out))
+		if err != nil {
+			return nil, err
 		}
+		m.connect(out, m.pollAll(others))
 	}
 	for name, p := range m.pairs {
 		switch {
@@ -119,6 +128,43 @@ func (m *Monitor) Poll() ([]*Pair, error) {
 		}
 	}
 	return out, nil
+}
+
+// pollAll takes the next snapshots of the segments with these names, and returns those that exist.
+func (m *Monitor) pollAll(names []string) (out []*Pair) {
+	for _, name := range names {
+		if p := m.poll(name); p != nil {
+			p.round = m.round
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// others returns the names of the segments that were not chosen, with n chosen ones at most
+// [segments.Max].
+func (m *Monitor) others(n int) ([]string, error) {
+	if len(m.only) == 0 || n >= segments.Max {
+		return nil, nil
+	}
+	all, _, err := segments.Names()
+	all = slices.DeleteFunc(all, func(name string) bool { return segments.Match(m.only, name) })
+	return all[:min(len(all), segments.Max-n)], err
+}
+
+// connect sets Graph, and the places of the pairs in it.
+func (m *Monitor) connect(chosen, others []*Pair) {
+	var all []flow.Segment
+	for _, p := range slices.Concat(chosen, others) {
+		if p.Err == nil {
+			all = append(all, flow.Segment{Name: p.Name, Now: &p.Now, Interval: &p.LastSecond, Verdict: &p.Verdict})
+		}
+	}
+	slices.SortFunc(all, func(a, b flow.Segment) int { return segments.Compare(a.Name, b.Name) })
+	m.Graph = flow.New(all)
+	for _, p := range chosen {
+		p.Place = m.Graph.Of(p.Name)
+	}
 }
 
 // poll takes the next snapshot of the segment called name; it returns nil when there is none.

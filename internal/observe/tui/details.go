@@ -32,7 +32,7 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 	name := clipMiddle(p.Name, max(4, s.Width-2-len(p.Verdict.Kind)-len(held)))
 	lines := []string{s.paint(bold, name) + "  " + s.verdict(p) + held}
 	lines = append(lines, s.indented("  ", verdict.Reason(&p.Verdict))...)
-	lines = append(lines, s.indented("  ", verdict.Advice(&p.Verdict))...)
+	lines = append(lines, s.indented("  ", report.AdviceAt(p.Place, &p.Verdict))...)
 
 	// In the order in which they are drawn. Those of the highest rank are left out first if there
 	// is not room for all.
@@ -40,6 +40,7 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 		rank  int
 		lines []string
 	}{
+		{1, s.place(p)},
 		{3, s.curve(p, "messages/s", format.Rate(lately.Throughput), 0, func(p monitor.Point) float64 { return p.Throughput })},
 		{4, s.curve(p, "depth", format.ShortCount(now.Depth()), 0, func(p monitor.Point) float64 { return float64(p.Depth) })},
 		{4, s.unsent(p)},
@@ -148,6 +149,14 @@ func (s *Screen) times(p *monitor.Pair) (lines []string) {
 		}
 	}
 	return append(lines, s.labelledLines("", report.Explained(i))...)
+}
+
+// place returns the lines about the groups and the chain of the pair.
+func (s *Screen) place(p *monitor.Pair) (lines []string) {
+	for _, row := range report.PlaceRows(p.Name, p.Place) {
+		lines = append(lines, s.labelledLines(row.Name, row.Text)...)
+	}
+	return lines
 }
 
 // timesRank is the rank of these lines: with a schedule there are two times to compare.

@@ -9,6 +9,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
+	"sluice/internal/flow"
 	"sluice/internal/observe/monitor"
 	"sluice/layout"
 	"sluice/pressure"
@@ -265,6 +266,36 @@ func TestScreen_NoSegments_Hint(t *testing.T) {
 	s.Names = []string{"sensor-*", "b"}
 	if drawn := s.Draw(); !strings.Contains(drawn, "No segment sensor-* or b yet") || !strings.Contains(drawn, "producer --name sensor-1\n") {
 		t.Error(drawn)
+	}
+}
+
+// What a segment has to do with others stands above the figures, and stays when there is room for
+// few lines.
+func TestScreen_GroupAndChain(t *testing.T) {
+	var all []flow.Segment
+	var pairs []*monitor.Pair
+	for i, name := range []string{"a", "b", "c"} {
+		p := pair(name, pressure.ConsumerBound)
+		p.Now.Producer = pressure.RoleStats{Alive: true, PID: 11 + i, PIDNamespace: 1}
+		p.Now.Consumer = pressure.RoleStats{Alive: true, PID: 12 + i, PIDNamespace: 1}
+		p.Verdict.Advice = []pressure.Advice{{Kind: pressure.AdviceSpeedUpConsumer}}
+		all, pairs = append(all, flow.Segment{Name: name, Now: &p.Now, Interval: &p.LastSecond, Verdict: &p.Verdict}), append(pairs, p)
+	}
+	g := flow.New(all)
+	for _, p := range pairs {
+		p.Place = g.Of(p.Name)
+	}
+	for _, height := range []int{22, 40} {
+		s := screenOf(80, height, pairs...)
+		s.Plain = true
+		drawn := strings.Join(strings.Fields(s.Draw()), " ")
+		for _, want := range []string{
+			"speed up the consumer of c chain a -> pid 12 -> b -> pid 13 -> c held up a is blocked 95 % of the time through b by the consumer of c (pid 14), which is slower",
+		} {
+			if !strings.Contains(strings.ReplaceAll(drawn, "; more capacity only delays this", ""), want) {
+				t.Errorf("%d lines: no %q in\n%s", height, want, s.Draw())
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/internal/metrics"
+	"sluice/internal/observe/exporter"
 	"sluice/internal/observe/monitor"
 	"sluice/internal/report"
 	"sluice/pressure"
@@ -28,7 +29,9 @@ type live struct {
 	IntervalSec float64   `json:"intervalSec"`
 	Points      int       `json:"points"` // most samples in a history
 	Error       string    `json:"error,omitempty"`
-	Names       []string  `json:"names"` // and patterns of the segments in Pairs; none = all
+	Names       []string  `json:"names"`  // and patterns of the segments in Pairs; none = all
+	Groups      []group   `json:"groups"` // that one of Pairs is in
+	Chains      []chain   `json:"chains"` // likewise
 	Pairs       []pair    `json:"pairs"`
 	Omitted     int       `json:"omitted"` // segments that are not in Pairs
 }
@@ -91,23 +94,26 @@ func (p *Page) poll() {
 	if err != nil {
 		l.Error = err.Error()
 	}
-	verdicts := map[string]pressure.Kind{}
+	observed := map[string]exporter.Observed{}
 	for _, f := range monitor.TroubledFirst(pairs) {
 		l.Pairs = append(l.Pairs, newPair(f))
 		if f.Err == nil && len(f.History) > 0 {
-			verdicts[f.Name] = f.Verdict.Kind
+			observed[f.Name] = exporter.Observed{Verdict: f.Verdict.Kind, Place: f.Place}
 		}
+	}
+	if err == nil {
+		l.Groups, l.Chains = newGroups(p.monitor.Graph, pairs), newChains(p.monitor.Graph, pairs)
 	}
 	l.Omitted = p.monitor.Omitted
 	p.latest.Store(encode(&l))
-	p.verdicts.Store(&verdicts)
+	p.observed.Store(&observed)
 }
 
-// Verdict returns the latest verdict on a segment, false while the segment was not seen long
-// enough. Any number of goroutines may call it.
-func (p *Page) Verdict(name string) (pressure.Kind, bool) {
-	kind, ok := (*p.verdicts.Load())[name]
-	return kind, ok
+// Observed returns the latest verdict on a segment and its place, false while the segment was not
+// seen long enough. Any number of goroutines may call it.
+func (p *Page) Observed(name string) (exporter.Observed, bool) {
+	o, ok := (*p.observed.Load())[name]
+	return o, ok
 }
 
 func encode(l *live) *[]byte {
@@ -115,6 +121,12 @@ func encode(l *live) *[]byte {
 	l.IntervalSec, l.Points = interval.Seconds(), historyLength
 	if l.Pairs == nil {
 		l.Pairs = []pair{}
+	}
+	if l.Groups == nil {
+		l.Groups = []group{}
+	}
+	if l.Chains == nil {
+		l.Chains = []chain{}
 	}
 	if l.Names == nil {
 		l.Names = []string{}

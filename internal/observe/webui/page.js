@@ -153,7 +153,85 @@ function cardOf(p) {
   return card;
 }
 
+// Groups and chains. They are few, and drawn anew when they change.
+
+const clone = (id) => byId(id).content.firstElementChild.cloneNode(true);
+
+function element(name, className, text) {
+  const el = document.createElement(name);
+  el.className = className;
+  el.textContent = text;
+  return el;
+}
+
+function share(x) { return x === null ? unknown : percent(x); }
+
+// drawGroup draws a process that several segments have in common, with the share of each.
+function drawGroup(g) {
+  const card = clone('group'), one = (c) => card.querySelector(c);
+  card.setAttribute('aria-label', g.kind + ' of ' + g.process);
+  setText(one('.name'), g.kind);
+  setText(one('.mode'), g.process + (g.kind === 'fan-in' ? ' takes from ' : ' sends to ') + g.members.length + ' segments');
+  setText(one('.why'), (g.trouble ? signs.warn + ' ' : '') + g.says);
+  for (const m of g.members) {
+    const row = clone('share');
+    setText(row.querySelector('.name'), m.name);
+    row.querySelector('.level').style.width = 100 * (m.messages || 0) + '%';
+    setText(row.querySelector('.messages'), share(m.messages));
+    setText(row.querySelector('.bytes'), share(m.bytes));
+    const state = row.querySelector('.state');
+    setText(state, m.heldUp ? signs.warn + ' blocked' : '');
+    state.classList.toggle('held', m.heldUp);
+    one('tbody').append(row);
+  }
+  return card;
+}
+
+function drawRings(rings) {
+  const box = element('div', 'rings', '');
+  for (const place of rings) {
+    const ring = element('div', 'ring', place.name);
+    if (place.bottleneck) {
+      ring.classList.add('bottleneck');
+      ring.append(element('small', '', ' ' + signs.bad + ' bottleneck: its consumer'));
+    } else if (place.heldUp) {
+      ring.append(element('small', 'held', ' ' + signs.warn + ' blocked'));
+    }
+    box.append(ring);
+  }
+  return box;
+}
+
+// drawChain draws segments and the processes between them. A stage that does not go on from the one
+// before begins a line.
+function drawChain(c) {
+  const card = clone('chain'), stages = card.querySelector('.stages');
+  card.setAttribute('aria-label', 'chain');
+  let before = '';
+  for (const s of c.stages) {
+    const from = JSON.stringify(s.from);
+    if (from !== before) {
+      if (before) stages.append(element('div', 'break', ''));
+      stages.append(drawRings(s.from));
+    }
+    stages.append(element('span', 'arrow', '→'), element('span', 'process', s.process), element('span', 'arrow', '→'), drawRings(s.to));
+    before = JSON.stringify(s.to);
+  }
+  for (const t of c.says) card.querySelector('.why').append(element('li', '', (c.trouble ? signs.warn + ' ' : '') + t));
+  return card;
+}
+
+let flowDrawn = '';
+
+function drawFlow(live) {
+  const chains = live.chains || [], groups = live.groups || [], now = JSON.stringify([chains, groups]);
+  if (now === flowDrawn) return;
+  flowDrawn = now;
+  byId('flow').replaceChildren(...chains.map(drawChain), ...groups.map(drawGroup));
+}
+
 function draw(live) {
+  drawFlow(live);
   const list = byId('pairs'), now = new Set();
   setText(byId('host'), live.host);
   live.pairs.forEach((p, i) => {
@@ -168,7 +246,7 @@ function draw(live) {
   }
   byId('omitted').hidden = !live.omitted;
   setText(byId('omitted'), count(live.omitted) + ' more segments are not shown; this user\'s come first.');
-  setText(byId('names'), live.names.length ? ' called ' + live.names.join(' or ') : '');
+  setText(byId('names'), live.names && live.names.length ? ' called ' + live.names.join(' or ') : '');
   byId('none').hidden = live.pairs.length > 0 || Boolean(live.error);
   const n = live.pairs.length;
   document.title = n === 1 && live.pairs[0].report ? live.pairs[0].report.verdict + ' · ' + live.pairs[0].name + ' · sluice' : n + ' segments · sluice';

@@ -8,8 +8,8 @@ import (
 	"path"
 	"sync/atomic"
 
+	"sluice/internal/observe/exporter"
 	"sluice/internal/observe/monitor"
-	"sluice/pressure"
 )
 
 //go:embed page.html page.css page.js icon.svg
@@ -32,7 +32,7 @@ type Page struct {
 	names    []string               // and patterns of the segments to show; none = all
 	monitor  *monitor.Monitor       // for Run alone
 	latest   atomic.Pointer[[]byte] // what /live.json answers
-	verdicts atomic.Pointer[map[string]pressure.Kind]
+	observed atomic.Pointer[map[string]exporter.Observed]
 }
 
 // New returns the page of the segments that match one of the names and patterns, or of all segments
@@ -40,13 +40,15 @@ type Page struct {
 func New(names []string) *Page {
 	p := newPage(monitor.New(names, historyLength))
 	p.names = names
+	p.latest.Store(encode(&live{Names: names}))
 	return p
 }
 
 func newPage(f *monitor.Monitor) *Page {
+	f.Connect = true
 	p := &Page{monitor: f}
 	p.latest.Store(encode(&live{}))
-	p.verdicts.Store(&map[string]pressure.Kind{})
+	p.observed.Store(&map[string]exporter.Observed{})
 	p.mux.HandleFunc("GET /{$}", file("page.html"))
 	for _, name := range []string{"page.css", "page.js", "icon.svg"} {
 		p.mux.HandleFunc("GET /"+name, file(name))
