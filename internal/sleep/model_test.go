@@ -298,12 +298,10 @@ func (m model) explore() (states int, deadlocked, eager *machine) {
 			start.canceler = "interrupt"
 		}
 	}
-	known := map[machine]bool{start: true}
-	for queue := []machine{start}; len(queue) > 0; queue = queue[1:] {
-		s := queue[0]
+	states = visitAll(start, func(s machine) []machine {
 		if s.wakes > s.raised {
 			eager = &s
-			continue
+			return nil
 		}
 		next := append(append(m.publish(s), m.sleep(s)...), m.cancel(s)...)
 		if s.memory < s.published {
@@ -315,14 +313,24 @@ func (m model) explore() (states int, deadlocked, eager *machine) {
 		if len(next) == 0 && s.sleeper != "done" || s.asleep && s.canceled && s.canceler == "gone" {
 			deadlocked = &s
 		}
-		for _, n := range next {
+		return next
+	})
+	return states, deadlocked, eager
+}
+
+// visitAll calls next, which returns the states that follow one, for each state that can be
+// reached from start, and returns how many there are.
+func visitAll[S comparable](start S, next func(S) []S) (states int) {
+	known := map[S]bool{start: true}
+	for queue := []S{start}; len(queue) > 0; queue = queue[1:] {
+		for _, n := range next(queue[0]) {
 			if !known[n] {
 				known[n] = true
 				queue = append(queue, n)
 			}
 		}
 	}
-	return len(known), deadlocked, eager
+	return len(known)
 }
 
 func TestModel_NoLostWakeup(t *testing.T) {
