@@ -390,22 +390,26 @@ func (f *fanIn[R]) add(ctx context.Context, name string) error {
 		_, leaveErr := seg.Leave(func() bool { return false })
 		return shm.InSegment(endpoint.OpOpen, name, err, leaveErr)
 	}
+	s := &Source{name: name, weight: 1, released: f.finishLeaving}
+	var missed func(n uint64)
+	if f.opt.OnMissed != nil {
+		missed = func(n uint64) { f.opt.OnMissed(s, n) }
+	}
 	end, err := f.open(seg, ring.ReaderOptions{
 		Spin: f.opt.Spin, Keep: f.opt.Keep, Access: f.opt.Access, Populate: f.opt.Populate,
-		Replaceable: layout.ReplaceableByMode,
+		Replaceable: layout.ReplaceableByMode, OnMissed: missed,
 	})
 	if err != nil {
 		return err
 	}
-	weight := 1
+	s.end = end
 	if f.opt.Weight != nil {
-		if weight = f.opt.Weight(name); weight < 1 || weight > ring.MaxWeight {
-			err := fmt.Errorf("%w: weight %d: want 1 to %d", ErrOption, weight, ring.MaxWeight)
+		if s.weight = f.opt.Weight(name); s.weight < 1 || s.weight > ring.MaxWeight {
+			err := fmt.Errorf("%w: weight %d: want 1 to %d", ErrOption, s.weight, ring.MaxWeight)
 			return errors.Join(shm.InSegment(endpoint.OpOpen, name, err), end.Close())
 		}
 	}
-	s := &Source{name: name, weight: weight, end: end, released: f.finishLeaving}
-	f.group.Add(end, s, weight) // before Close can know of the end
+	f.group.Add(end, s, s.weight) // before Close can know of the end
 	f.mu.Lock()
 	closed := f.closed
 	if !closed {

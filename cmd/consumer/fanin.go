@@ -13,6 +13,7 @@ import (
 
 	"sluice"
 	"sluice/internal/cli"
+	"sluice/internal/endpoint"
 	"sluice/internal/format"
 	"sluice/internal/report"
 	"sluice/internal/sink"
@@ -58,6 +59,7 @@ func (f *fanIn) open(ctx context.Context) (*sluice.FanIn, error) {
 	return sluice.OpenFanIn(ctx, f.common.Names, sluice.FanInOptions{
 		Follow: f.opt.follow, Keep: f.common.Keep, Access: f.common.Access, Spin: f.common.Spin, Populate: f.common.Populate,
 		Weight: f.opt.weights.Of, OnJoin: f.join, OnLeave: f.leave, OnSkip: f.skip,
+		OnMissed: func(s *sluice.Source, n uint64) { f.rep.Missed(s.Name(), n) },
 	})
 }
 
@@ -97,7 +99,11 @@ func (f *fanIn) leave(s *sluice.Source, err error) {
 		}
 	}
 	if f.opt.follow {
-		why += "; waiting for the next producer"
+		next := "producer"
+		if endpoint.EndOf(err) == layout.EndDisconnected {
+			next = "stream" // of the same one
+		}
+		why += "; waiting for the next " + next
 	}
 	if err == nil || errors.Is(err, layout.ErrIncomplete) {
 		f.rep.LeaveEnded(s.Name(), err, why)
@@ -258,6 +264,8 @@ func (f *fanIn) explain(err error) error {
 		switch {
 		case errors.Is(part, layout.ErrMode):
 			parts[i] = cli.WithHint(part, "receive a transfer with a consumer that has only its --name")
+		case endpoint.EndOf(part) == layout.EndDisconnected:
+			parts[i] = cli.WithHint(part, disconnectedHint)
 		case errors.Is(part, layout.ErrIncomplete) && f.opt.output == "":
 			parts[i] = cli.WithHint(part, restartHint)
 		}

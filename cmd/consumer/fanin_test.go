@@ -422,9 +422,26 @@ func TestFanIn_IncompleteAmongMany(t *testing.T) {
 	c.EventuallyPrints("; waiting for the next producer: " + names[0] + "\n")
 	c.EventuallyPrints("the stream is complete; waiting for the next producer: " + names[1] + "\n")
 	testenv.Start(t, "producer", "--name", names[1], "--count", "1000").WantExit(0)
-	testenv.Eventually(t, "the end of the second stream", func() bool { return testenv.Header(names[1]) == nil })
+	testenv.Eventually(t, "the end of the second stream", func() bool {
+		return strings.Count(c.Stderr.String(), "the stream is complete; waiting for the next producer: "+names[1]+"\n") == 2
+	})
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
+}
+
+// What a producer to several rings has dropped while no consumer was there is told, with the ring.
+func TestFanIn_Missed(t *testing.T) {
+	t.Parallel()
+	pattern, names := testenv.SegmentNames(t, 2)
+	for _, name := range names {
+		testenv.Start(t, "producer", "--name", name, "--count", "10").WantExit(0)
+	}
+	testenv.Overwrite(t, names[1], testenv.FieldOffset(t, "ProducerStats.Missed"), 5)
+	c := testenv.Start(t, "consumer", "--name", pattern, "--format", "json")
+	c.WantExit(0)
+	if said := c.Stderr.String(); !strings.Contains(said, fmt.Sprintf(`"segment":%q,"missedCount":5`, names[1])) || strings.Count(said, `"missedCount":5,`) > 1 {
+		t.Errorf("%s", said)
+	}
 }
 
 func TestFanIn_Stop(t *testing.T) {

@@ -197,6 +197,13 @@ func (m *Many) Note(name, text string) {
 	m.notes.add(noteLine{Note: text, Segment: name})
 }
 
+// Missed is [Reporter.Missed] for one of the segments.
+func (m *Many) Missed(name string, n uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.notes.add(noteLine{Note: MissedText(n), Segment: name, MissedCount: &n})
+}
+
 // OutputWait is [Reporter.OutputWait].
 func (m *Many) OutputWait(waited func() time.Duration) {
 	m.mu.Lock()
