@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -398,10 +399,12 @@ func (f *fanOut[W]) EndAs(end End) {
 }
 
 // KeepEnd makes Close leave each segment whose consumer was not told how the stream has ended, as
-// [Producer].KeepEnd does.
-func (f *fanOut[W]) KeepEnd() {
-	for _, w := range f.ends {
-		w.KeepEnd()
+// [Producer].KeepEnd does; with names, only those.
+func (f *fanOut[W]) KeepEnd(names ...string) {
+	for i, w := range f.ends {
+		if len(names) == 0 || slices.Contains(names, f.to[i].Name) {
+			w.KeepEnd()
+		}
 	}
 }
 
@@ -450,7 +453,8 @@ type FanOutRing struct {
 func (f *fanOut[W]) Rings() []FanOutRing {
 	rings := make([]FanOutRing, len(f.ends))
 	for i, w := range f.ends {
-		rings[i] = FanOutRing{f.to[i], w.Published(), w.Dropped(), w.Unread(), w.Segment()}
+		rings[i] = FanOutRing{Destination: f.to[i], Published: w.Published(), Dropped: w.Dropped(), Segment: w.Segment()}
+		_ = shm.Guard(func() error { rings[i].Unread = w.Unread(); return nil }) // 0 when the file was truncated
 	}
 	return rings
 }

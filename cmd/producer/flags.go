@@ -23,6 +23,7 @@ type options struct {
 	capacity, slots uint64 // 0 = not given
 	onFull          sluice.Policy
 	fresh           bool
+	to              []sluice.Destination // of a fan-out; nil = one segment
 
 	size     int
 	load     schedule.Spec // its Rate is 0 without --rate
@@ -48,6 +49,7 @@ func flags() []urfave.Flag {
 		cli.SizeFlag("capacity", layout.DefaultCapacity, "size of the ring in `BYTES`: a power of two from 4KiB to 2GiB; of generated messages, with slots of --size bytes, the most"),
 		&urfave.Uint64Flag{Name: "slots", Usage: "at most `N` messages in flight; 0 = limited by --capacity only"},
 		cli.ChoiceFlag("on-full", nil, "block", "", "`POLICY` when the ring is full: block, drop the newest message, or fail", "block", "drop", "fail"),
+		toFlag(),
 		cli.SizeFlag("size", payload.MinSize, "size of a generated message in `BYTES`, at least 8"),
 		cli.IntegerFlag("burst", 1, 1, math.MaxInt32, "send messages in bursts of `N`, at least 1; --rate stays the average"),
 		cli.ChoiceFlag("arrivals", nil, "spaced", "", "with --rate: `HOW` messages or bursts follow each other: spaced (at equal distances) or poisson (at random)", "spaced", "poisson"),
@@ -71,6 +73,9 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 		flagSource: func(flag string) string { return cli.FlagSource(c, flag) },
 	}
 	if err := o.parseTransfer(c, mode); err != nil {
+		return o, err
+	}
+	if err := o.parseDestinations(c, mode); err != nil {
 		return o, err
 	}
 	if err := o.parseCapacity(c, mode); err != nil {

@@ -12,15 +12,12 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
-	"sluice"
 	"sluice/internal/cli"
 	"sluice/internal/membarrier"
-	"sluice/internal/ratelimit"
 	"sluice/internal/report"
 	"sluice/internal/source"
 	"sluice/internal/systemd"
 	"sluice/layout"
-	"sluice/pressure"
 	"sluice/shm"
 )
 
@@ -87,12 +84,16 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 			total = in.Size()
 		}
 	}
+	if opt.to != nil {
+		run := fanOutRun{common: common, opt: opt, in: in, notifier: notifier, resetDuration: resetDuration}
+		return run.run(ctx, signalled)
+	}
 	w, err := open(ctx, common, opt)
 	if err != nil {
 		return withOpenHint(cli.IgnoreStop(err), common, opt)
 	}
 	cli.SetLossReport(lossReport(w, in))
-	move, err := newLoop(w, in, opt, common, resetDuration)
+	move, err := newLoop(targetOf(w), in, opt, common, resetDuration)
 	if err != nil {
 		cli.SetLossReport(nil)
 		w.EndAs(layout.EndFailed)
@@ -171,76 +172,4 @@ func endOf(err error, endless bool) layout.End {
 		return layout.EndStopped
 	}
 	return layout.EndFailed
-}
-
-// newLoop returns the function that sends the messages. Its errors are about flags that do not
-// fit the segment. resetDuration says when --duration is over, which an open-loop load counts from
-// the start of its schedule.
-func newLoop(w sluice.Producer, in *source.Input, opt options, common cli.Common, resetDuration func(time.Duration)) (func(context.Context) error, error) {
-	send, cut, err := newSource(w, in, opt)
-	if err != nil {
-		return nil, err
-	}
-	lim := source.Limits{Count: common.Count, Pace: ratelimit.New(opt.load), Batch: maxBatch(w.Segment().Geometry())}
-	if !opt.openLoop {
-		return func(ctx context.Context) error { return send(ctx, lim) }, nil
-	}
-	load := source.NewOpenLoop(w, opt.load, common.Count, common.Duration, cut)
-	lim.Pace = load
-	return func(ctx context.Context) error {
-		return load.Run(resetDuration, func() error { return send(ctx, lim) })
-	}, nil
-}
-
-// newSource returns the function that generates messages, or sends those of the input, and what
-// cuts the input into messages.
-func newSource(w sluice.Producer, in *source.Input, opt options) (send func(context.Context, source.Limits) error, cut source.Cutter, err error) {
-	most := w.MaxMessage()
-	if in == nil {
-		if err := opt.checkFits("size", uint64(most)); err != nil {
-			return nil, nil, cli.WithHint(err, "%s", sizeHint(w))
-		}
-		seen, err := pressure.Observe(w.Segment())
-		if err != nil {
-			return nil, nil, err
-		}
-		// Continue the sequence numbers of this segment, so that a consumer can verify them
-		// across restarts of the producer.
-		first := seen.Produced + seen.Dropped
-		return func(ctx context.Context, lim source.Limits) error {
-			return source.Generate(ctx, w, first, opt.size, lim)
-		}, nil, nil
-	}
-	switch opt.framing {
-	case layout.FramingLines:
-		cut = source.Lines(in, most)
-	case layout.FramingLength:
-		cut = source.Lengths(in, most)
-	default:
-		if err := opt.checkFits("chunk", uint64(most)); err != nil {
-			return nil, nil, cli.WithHint(err, "%s", sizeHint(w))
-		}
-		cut = source.Chunks(in, min(opt.chunk, most))
-	}
-	return func(ctx context.Context, lim source.Limits) error {
-		return withInputHint(source.Copy(ctx, w, in, cut, lim), opt.framing, w)
-	}, cut, nil
-}
-
-// withInputHint adds a hint to an error about a message that is too large, or about input that
-// does not have the given framing.
-func withInputHint(err error, framing layout.Framing, w sluice.Producer) error {
-	larger, or := sizeHint(w), ", or "
-	if w.MaxMessage() >= maxMessage(w.Segment().Geometry().Mode) {
-		larger, or = "", ""
-	}
-	switch {
-	case errors.Is(err, source.ErrTooLarge) && framing == layout.FramingLength:
-		return cli.WithHint(err, "%s%sif the input has no length before each message, choose --framing lines or raw", larger, or)
-	case errors.Is(err, source.ErrTooLarge):
-		return cli.WithHint(err, "%s%ssplit the input into chunks with --framing raw", larger, or)
-	case errors.Is(err, source.ErrCutShort):
-		return cli.WithHint(err, "check the input; if it has no length before each message, choose --framing lines or raw")
-	}
-	return err
 }

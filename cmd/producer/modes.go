@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-
-	"golang.org/x/sys/unix"
 
 	"sluice"
 	"sluice/internal/cli"
@@ -72,18 +69,6 @@ func checkSocket(common cli.Common) error {
 	default:
 		return cli.WithSegment(common.Name, err)
 	}
-}
-
-// sizeHint returns the hint for a message that is too large.
-func sizeHint(w sluice.Producer) string {
-	if w.Segment().Geometry().Mode == layout.ModeRing {
-		return "choose a larger --capacity"
-	}
-	var file unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_FSIZE, &file) == nil && file.Cur < uint64(w.MaxMessage()+2*os.Getpagesize()) {
-		return "allow larger files (ulimit -f)"
-	}
-	return "choose a larger --limit"
 }
 
 // deliver waits until the sent messages are not lost when this process exits. A ring keeps them;

@@ -13,7 +13,7 @@ var groups = []struct {
 	title string
 	flags []string
 }{
-	{"Segment", []string{"name", "weight", "mode", "capacity", "slots", "fresh", "keep", "populate", "group", "yes"}},
+	{"Segment", []string{"name", "to", "weight", "mode", "capacity", "slots", "fresh", "keep", "populate", "group", "yes"}},
 	{"Messages", []string{"size", "input", "output", "framing", "source", "chunk", "verify"}},
 	{"Pace and end", []string{"rate", "burst", "arrivals", "open-loop", "work", "count", "duration", "follow", "drain"}},
 	{"Back-pressure", []string{"on-full", "spin"}},

@@ -171,16 +171,31 @@ func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more
 		format.Rate(perSecond(moved(s.Role, &s.Run), s.Elapsed)), "", "", format.ShortCount(s.Depth)+" queued")
 	for _, c := range []struct {
 		name string
-		n    uint64
-	}{{"dropped", s.Run.dropped}, {"refused", s.Run.refusedMessages}, {"lost", s.Run.lost}} {
-		if c.n > 0 {
-			fmt.Fprintf(&b, "  %-10s %s\n", c.name, format.Messages(c.n))
+		of   func(*tally) uint64
+	}{
+		{"dropped", func(t *tally) uint64 { return t.dropped }},
+		{"refused", func(t *tally) uint64 { return t.refusedMessages }},
+		{"lost", func(t *tally) uint64 { return t.lost }},
+	} {
+		if n := c.of(&s.Run); n > 0 {
+			fmt.Fprintf(&b, "  %-10s %s: %s\n", c.name, format.Messages(n), shares(names, all, c.of))
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(advice)) {
 		fmt.Fprintf(&b, "  %s: %s\n", list(advice[text]), text)
 	}
 	io.WriteString(o.Out, b.String())
+}
+
+// shares returns what each segment has of a count, as far as it has something.
+func shares(names []string, all map[string]*tally, of func(*tally) uint64) string {
+	var texts []string
+	for _, name := range names {
+		if n := of(all[name]); n > 0 {
+			texts = append(texts, name+" "+format.Count(n))
+		}
+	}
+	return list(texts)
 }
 
 // moved returns the messages that a side has moved.

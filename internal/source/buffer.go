@@ -34,8 +34,8 @@ func (b *buffer) read() error {
 	if len(left) == len(b.data) {
 		b.data = make([]byte, min(2*len(left), b.max))
 	}
-	// A read goes to the start, which is in the processor's cache, where that moves no more bytes
-	// than were taken, or where there is no room behind them.
+	// A read goes to the start, which is in the processor's cache, where that moves no more
+	// bytes than were taken, or where there is no room behind them.
 	if len(left) <= b.from || b.to == len(b.data) || b.from == 0 {
 		b.from, b.to = 0, copy(b.data, left)
 	}

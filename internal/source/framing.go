@@ -31,7 +31,7 @@ type batch struct {
 }
 
 // send sends msgs, and returns how many it sent or the full queue dropped.
-func (b *batch) send(ctx context.Context, to sluice.Producer) (done int, err error) {
+func (b *batch) send(ctx context.Context, to Sender) (done int, err error) {
 	for err == nil && done < len(b.msgs) {
 		var n int
 		n, err = to.SendBatch(ctx, b.msgs[done:])
@@ -64,7 +64,7 @@ func Lines(in *Input, max int) Cutter {
 	return &lines{batch: batch{in: in, buf: newBuffer(in, max+1)}, max: max}
 }
 
-func (l *lines) next(ctx context.Context, to sluice.Producer, most Batch) (int, error) {
+func (l *lines) next(ctx context.Context, to Sender, most Batch) (int, error) {
 	for {
 		l.cut(most)
 		if len(l.msgs) > 0 {
@@ -74,7 +74,8 @@ func (l *lines) next(ctx context.Context, to sluice.Producer, most Batch) (int, 
 		if left > l.max {
 			return 0, fmt.Errorf("%w: line %d has more than %d bytes", ErrTooLarge, l.done+1, l.max)
 		}
-		// Only at the end of the input is text without a line feed a line, not after another error.
+		// Only at the end of the input is text without a line feed a line, not after
+		// another error.
 		if err := l.buf.read(); err != nil && (err != io.EOF || left == 0) {
 			return 0, err
 		}
@@ -119,7 +120,7 @@ func Lengths(in *Input, max int) Cutter {
 	return &lengths{batch: batch{in: in, buf: newBuffer(in, readSize), overhead: prefix}, max: max}
 }
 
-func (l *lengths) next(ctx context.Context, to sluice.Producer, most Batch) (int, error) {
+func (l *lengths) next(ctx context.Context, to Sender, most Batch) (int, error) {
 	for {
 		l.cut(most)
 		if len(l.msgs) > 0 {
@@ -159,7 +160,7 @@ func (l *lengths) cut(most Batch) {
 }
 
 // sendLarge sends a message of n bytes, which buf has no room for: they are read into the ring.
-func (l *lengths) sendLarge(ctx context.Context, to sluice.Producer, n int) error {
+func (l *lengths) sendLarge(ctx context.Context, to Sender, n int) error {
 	room, err := to.Reserve(ctx, n)
 	dropped := errors.Is(err, ring.ErrDropped)
 	if err != nil && !dropped {
@@ -208,7 +209,7 @@ type chunks struct {
 // Chunks splits in into messages of size bytes.
 func Chunks(in *Input, size int) Cutter { return &chunks{in, size} }
 
-func (c *chunks) next(ctx context.Context, to sluice.Producer, _ Batch) (int, error) {
+func (c *chunks) next(ctx context.Context, to Sender, _ Batch) (int, error) {
 	// Space must not be reserved at the end of the input: that would wait, or fail, for no
 	// message. If the size of the input is unknown, a byte is read first.
 	var ahead [1]byte

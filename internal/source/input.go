@@ -54,8 +54,8 @@ func OpenInput(ctx context.Context, path string) (*Input, error) {
 		at, _ := unix.Seek(in.fd, 0, unix.SEEK_CUR) // standard input may be at any offset
 		in.size, in.end = max(0, st.Size-at), st.Size
 	case unix.S_IFIFO:
-		// Whoever writes is woken less often: a tenth of the time of lines from cat. It fails where
-		// a user has many pipes, which then stay as they are.
+		// Whoever writes is woken less often: a tenth of the time of lines from cat. It
+		// fails where a user has many pipes, which then stay as they are.
 		_, _ = unix.FcntlInt(uintptr(in.fd), unix.F_SETPIPE_SZ, readSize)
 		fallthrough
 	default:
@@ -103,8 +103,8 @@ func (in *Input) Discarded() int64 {
 
 // Read reads into p, which may be ring memory.
 func (in *Input) Read(p []byte) (n int, err error) {
-	// What blocks must not be read before there is something. A FIFO whose first writer is still to
-	// come would end at once.
+	// What blocks must not be read before there is something. A FIFO whose first writer is
+	// still to come would end at once.
 	ready := in.poll == nil || in.fd != 0 && in.read > 0
 	for {
 		if !ready {

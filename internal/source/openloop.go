@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"sluice"
 	"sluice/internal/endpoint"
 	"sluice/internal/monotonic"
 	"sluice/internal/schedule"
@@ -22,12 +21,12 @@ import (
 // It measures, so it spins for the last part of each wait: a core is busy, at some thousand
 // messages a second and more all the time.
 type OpenLoop struct {
-	spec   schedule.Spec
-	end    time.Duration // nothing is due from then on
-	count  uint64        // messages of the schedule; 0 = no limit
-	input  *counter      // of the messages that there are; nil = no limit
-	to     sluice.Producer
-	header *layout.Header
+	spec  schedule.Spec
+	end   time.Duration // nothing is due from then on
+	count uint64        // messages of the schedule; 0 = no limit
+	input *counter      // of the messages that there are; nil = no limit
+	to    Sender
+	rings []*layout.Header // of all segments that it sends to
 
 	// Of the goroutine that sends.
 	start     time.Time
@@ -39,13 +38,16 @@ type OpenLoop struct {
 	stopAfter func(time.Duration)
 }
 
-// NewOpenLoop returns the Pace of messages that are due by s and sent to to, at most count of them
-// (0 = no limit), during duration (0 = no limit). input is what they are cut from, nil if they are
-// generated.
+// NewOpenLoop returns the Pace of messages that are due by s and sent to to, which has the segments
+// in, at most count of them (0 = no limit), during duration (0 = no limit). input is what they are
+// cut from, nil if they are generated.
 //
 // Preconditions: s.Rate is greater than 0; input is that of a regular file.
-func NewOpenLoop(to sluice.Producer, s schedule.Spec, count uint64, duration time.Duration, input Cutter) *OpenLoop {
-	o := &OpenLoop{spec: s, end: min(duration, schedule.Never), count: count, to: to, header: to.Segment().Header(), yield: runtime.GOMAXPROCS(0) == 1}
+func NewOpenLoop(to Sender, in []*shm.Segment, s schedule.Spec, count uint64, duration time.Duration, input Cutter) *OpenLoop {
+	o := &OpenLoop{spec: s, end: min(duration, schedule.Never), count: count, to: to, yield: runtime.GOMAXPROCS(0) == 1}
+	for _, seg := range in {
+		o.rings = append(o.rings, seg.Header())
+	}
 	if duration <= 0 {
 		o.end = schedule.Never
 	}
@@ -66,13 +68,18 @@ const lastBacklog = 20 * time.Millisecond
 // come. Run must be called once, on a goroutine with shm.Guard.
 func (o *OpenLoop) Run(stopAfter func(time.Duration), loop func() error) error {
 	o.start, o.times, o.stopAfter = time.Now(), o.spec.Times(), stopAfter
-	endpoint.BeginSchedule(o.header, monotonic.At(o.start), o.spec.Rate)
+	for _, h := range o.rings {
+		endpoint.BeginSchedule(h, monotonic.At(o.start), o.spec.Rate)
+	}
 	stopAfter(o.end + lastBacklog)
 	finish := o.noteDue()
 	defer finish() // also when the segment is truncated: the goroutine ends before the segment is closed
 	err := loop()
-	endpoint.NoteDue(o.header, finish())
-	endpoint.EndSchedule(o.header)
+	due := finish()
+	for _, h := range o.rings {
+		endpoint.NoteDue(h, due)
+		endpoint.EndSchedule(h)
+	}
 	return err
 }
 
@@ -104,7 +111,10 @@ func (o *OpenLoop) noteDue() (finish func() uint64) {
 				case <-stop:
 					return nil
 				case <-tick.C:
-					endpoint.NoteDue(o.header, due())
+					due := due()
+					for _, h := range o.rings {
+						endpoint.NoteDue(h, due)
+					}
 				}
 			}
 		})
@@ -167,7 +177,9 @@ func (o *OpenLoop) waitUntil(ctx context.Context, due time.Duration) error {
 		return context.Cause(ctx)
 	}
 	now := spinUntil(o.start, due, o.yield)
-	endpoint.AddTimes(&o.header.Lateness, endpoint.NoTime, uint64(now-due), 1)
+	for _, h := range o.rings {
+		endpoint.AddTimes(&h.Lateness, endpoint.NoTime, uint64(now-due), 1)
+	}
 	o.now = min(now, o.end-1)
 	return nil
 }

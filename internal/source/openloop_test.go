@@ -13,6 +13,7 @@ import (
 	"sluice/internal/schedule"
 	"sluice/internal/testenv"
 	"sluice/layout"
+	"sluice/shm"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m, nil) }
@@ -85,7 +86,7 @@ func TestOpenLoop_HeldBack_SameTimes(t *testing.T) {
 			}
 		}
 		const n = 300
-		o := NewOpenLoop(to, s, n, 0, nil)
+		o := NewOpenLoop(to, []*shm.Segment{to.Segment()}, s, n, 0, nil)
 		if err := o.Run(never, func() error {
 			return Generate(t.Context(), to, 0, 8, Limits{Count: n, Pace: o})
 		}); err != nil {
@@ -118,7 +119,7 @@ func TestOpenLoop_Lateness_OnlyOfMessagesThatWereWaitedFor(t *testing.T) {
 			time.Sleep(held)
 		}
 	}
-	o := NewOpenLoop(to, schedule.Spec{Rate: 20_000}, n, 0, nil)
+	o := NewOpenLoop(to, []*shm.Segment{to.Segment()}, schedule.Spec{Rate: 20_000}, n, 0, nil)
 	send := func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: n, Pace: o}) }
 	if err := o.Run(never, send); err != nil {
 		t.Fatal(err)
@@ -127,7 +128,7 @@ func TestOpenLoop_Lateness_OnlyOfMessagesThatWereWaitedFor(t *testing.T) {
 		t.Errorf("the lateness of %d messages was counted", got)
 	}
 	to = newSlowProducer(t)
-	o = NewOpenLoop(to, schedule.Spec{Rate: 200}, 10, 0, nil)
+	o = NewOpenLoop(to, []*shm.Segment{to.Segment()}, schedule.Spec{Rate: 200}, 10, 0, nil)
 	if err := o.Run(never, func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: 10, Pace: o}) }); err != nil {
 		t.Fatal(err)
 	}
@@ -147,10 +148,11 @@ func TestOpenLoop_Flushes(t *testing.T) {
 	}{
 		{200, 10, 1, 9}, {20_000, 2000, 10, 500},
 	} {
-		// On a machine that lets this process wait, all messages may be late: then more are sent.
+		// On a machine that lets this process wait, all messages may be late: then more are
+		// sent.
 		for longer := 1; ; longer *= 2 {
 			to, n := newSlowProducer(t), c.n*uint64(longer)
-			o := NewOpenLoop(to, schedule.Spec{Rate: c.rate}, n, 0, nil)
+			o := NewOpenLoop(to, []*shm.Segment{to.Segment()}, schedule.Spec{Rate: c.rate}, n, 0, nil)
 			if err := o.Run(never, func() error { return Generate(t.Context(), to, 0, 8, Limits{Count: n, Pace: o}) }); err != nil {
 				t.Fatal(err)
 			}
@@ -175,7 +177,7 @@ func TestOpenLoop_Duration_EndsSchedule(t *testing.T) {
 			}
 		}
 		const d = 50 * time.Millisecond
-		o := NewOpenLoop(to, schedule.Spec{Rate: 1000}, 0, d, nil)
+		o := NewOpenLoop(to, []*shm.Segment{to.Segment()}, schedule.Spec{Rate: 1000}, 0, d, nil)
 		var end *time.Timer
 		stopAfter := func(after time.Duration) {
 			if end != nil {
@@ -203,7 +205,7 @@ func TestOpenLoop_Duration_EndsSchedule(t *testing.T) {
 // The longest time there is does not become the shortest.
 func TestOpenLoop_LongestDuration_DoesNotEnd(t *testing.T) {
 	to := newSlowProducer(t)
-	o := NewOpenLoop(to, schedule.Spec{Rate: 1000}, 3, math.MaxInt64, nil)
+	o := NewOpenLoop(to, []*shm.Segment{to.Segment()}, schedule.Spec{Rate: 1000}, 3, math.MaxInt64, nil)
 	stopAfter := func(after time.Duration) {
 		if after < 24*time.Hour {
 			t.Errorf("it is to stop after %v", after)
@@ -220,7 +222,7 @@ func TestOpenLoop_Canceled_Cause(t *testing.T) {
 	to, stopped := newSlowProducer(t), errors.New("stopped")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(50*time.Millisecond, func() { cancel(stopped) })
-	o := NewOpenLoop(to, schedule.Spec{Rate: 1e-5}, 0, 0, nil)
+	o := NewOpenLoop(to, []*shm.Segment{to.Segment()}, schedule.Spec{Rate: 1e-5}, 0, 0, nil)
 	if err := o.Run(never, func() error { return Generate(ctx, to, 0, 8, Limits{Pace: o}) }); err != stopped {
 		t.Errorf("error %v", err)
 	}
@@ -230,7 +232,7 @@ func TestOpenLoop_Canceled_Cause(t *testing.T) {
 // What is due is noted while the producer does nothing, and by the end exactly.
 func TestOpenLoop_Blocked_DueIsNoted(t *testing.T) {
 	to := newSlowProducer(t)
-	o := NewOpenLoop(to, schedule.Spec{Rate: 1e5}, 1000, 0, nil)
+	o := NewOpenLoop(to, []*shm.Segment{to.Segment()}, schedule.Spec{Rate: 1e5}, 1000, 0, nil)
 	err := o.Run(never, func() error {
 		testenv.Eventually(t, "the last message that is due", func() bool { return to.header().Schedule.Due.Load() == 1000 })
 		to.wantAccount(t, 1000, 1000)
@@ -246,7 +248,7 @@ func TestOpenLoop_Blocked_DueIsNoted(t *testing.T) {
 func TestOpenLoop_Input_DueUpToItsEnd(t *testing.T) {
 	to, in := newSlowProducer(t), input(t, "a\nb\nc\n", false)
 	cut := Lines(in, 10)
-	o := NewOpenLoop(to, schedule.Spec{Rate: 1e5}, 0, 0, cut)
+	o := NewOpenLoop(to, []*shm.Segment{to.Segment()}, schedule.Spec{Rate: 1e5}, 0, 0, cut)
 	err := o.Run(never, func() error {
 		time.Sleep(5 * time.Millisecond) // as if the queue was full
 		return Copy(t.Context(), to, in, cut, Limits{Pace: o})

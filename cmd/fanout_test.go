@@ -1,0 +1,249 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/testenv"
+	"sluice/layout"
+)
+
+// startFanOut starts a producer to a ring of 64 messages for each policy, and returns their names.
+func startFanOut(t *testing.T, policies []string, args ...string) (p *testenv.Process, names []string) {
+	t.Helper()
+	args = append([]string{"--slots", "64", "--format", "json"}, args...)
+	for _, policy := range policies {
+		name := testenv.SegmentName(t)
+		names = append(names, name)
+		args = append(args, "--to", name+":"+policy)
+	}
+	return testenv.Start(t, "producer", args...), names
+}
+
+func startReader(t *testing.T, name string, args ...string) *testenv.Process {
+	t.Helper()
+	return testenv.Start(t, "consumer", append([]string{"--name", name, "--verify", "--format", "json", "--report", "0"}, args...)...)
+}
+
+// missedOf returns how many messages a consumer was told that were dropped while nobody was there.
+func missedOf(p *testenv.Process) (n uint64) {
+	for line := range strings.Lines(p.Stderr.String()) {
+		var note struct{ MissedCount *uint64 }
+		if json.Unmarshal([]byte(line), &note) == nil && note.MissedCount != nil && strings.Contains(line, `"note"`) {
+			n += *note.MissedCount
+		}
+	}
+	return n
+}
+
+// ringOf waits for a segment, and returns its header once ok says so.
+func ringOf(t *testing.T, name, what string, ok func(h *layout.Header) bool) (h *layout.Header) {
+	t.Helper()
+	testenv.Eventually(t, what, func() bool {
+		h = testenv.Header(name)
+		return h != nil && ok(h)
+	})
+	return h
+}
+
+func consumed(n uint64) func(*layout.Header) bool {
+	return func(h *layout.Header) bool { return h.Count(layout.Consumer) >= n }
+}
+
+// lastOf returns the last report of the producer on a ring.
+func lastOf(t *testing.T, p *testenv.Process, name string) testenv.Report {
+	t.Helper()
+	for _, r := range p.Reports() {
+		if r["name"] == name && r["final"] == true {
+			return r
+		}
+	}
+	t.Fatalf("no last report on %s:\n%s", name, p.Stderr.String())
+	return nil
+}
+
+// One of each policy, and a fourth. One reader is stopped and one is slow: the others get all
+// messages, and what the two lack is counted.
+func TestFanOut_EachPolicy(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	p, names := startFanOut(t, []string{"block", "drop", "disconnect", "block"}, "--keep")
+	var readers []*testenv.Process
+	for i, name := range names {
+		readers = append(readers, startReader(t, name, "--keep", "--work", []string{"0", "0", "5ms", "0"}[i]))
+	}
+	for _, name := range names {
+		ringOf(t, name, "a consumer of "+name, consumed(1))
+	}
+	readers[1].Pause()
+	ringOf(t, names[0], "messages", consumed(n))
+	ringOf(t, names[1], "a drop", func(h *layout.Header) bool { return h.ProducerStats.Dropped.Load() > 0 })
+	ringOf(t, names[2], "a disconnection", func(h *layout.Header) bool { return h.ProducerStats.End.Load() == uint64(layout.EndDisconnected) })
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	readers[1].Continue()
+	for i, code := range []int{0, 0, 7, 0} {
+		readers[i].WantExit(code)
+	}
+	sent := lastOf(t, p, names[0]).Num("producedCount")
+	for i, name := range names {
+		last := lastOf(t, p, name)
+		h := testenv.Header(name)
+		received, dropped := float64(h.Count(layout.Consumer)), last.Num("droppedCount")
+		if received+dropped != sent || last.Num("offeredCount") != sent {
+			t.Errorf("ring %d: %v received and %v dropped, %v offered of %v", i, received, dropped, last.Num("offeredCount"), sent)
+		}
+		if full := i == 1 || i == 2; (dropped > 0) != full {
+			t.Errorf("ring %d: %v dropped", i, dropped)
+		}
+		if missed := last.Num("missedCount"); i == 2 && missed != dropped || i != 2 && (missed != 0 || missedOf(readers[i]) != 0) {
+			t.Errorf("ring %d: %v missed of %v dropped", i, missed, dropped)
+		}
+	}
+	if end := lastOf(t, p, names[2])["streamEnd"]; end != "disconnected" {
+		t.Errorf("the end is %v", end)
+	}
+	if said := readers[2].Stderr.String(); !strings.Contains(said, "disconnected this consumer") {
+		t.Errorf("said %s", said)
+	}
+}
+
+// A killed reader of a ring that blocks holds the others for a second; its successor is told what it
+// lacks, and is waited for.
+func TestFanOut_KilledBlockReader(t *testing.T) {
+	t.Parallel()
+	p, names := startFanOut(t, []string{"block", "block"}, "--rate", "20000", "--keep")
+	startReader(t, names[0])
+	killed := startReader(t, names[1])
+	ringOf(t, names[1], "messages", consumed(100))
+	killed.Kill()
+	ringOf(t, names[1], "a drop", func(h *layout.Header) bool { return h.ProducerStats.Missed.Load() > 0 })
+	before := testenv.Header(names[0]).Count(layout.Consumer)
+	ringOf(t, names[0], "messages without the other", consumed(before+1000))
+	next := startReader(t, names[1], "--keep")
+	ringOf(t, names[1], "messages again", func(h *layout.Header) bool { return h.ConsumerStats.Missed.Load() > 0 })
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	next.WantExit(0)
+	h := testenv.Header(names[1])
+	if told := missedOf(next); told != h.ProducerStats.Missed.Load() || told != h.ProducerStats.Dropped.Load() {
+		t.Errorf("told of %d messages, %d missed, %d dropped", told, h.ProducerStats.Missed.Load(), h.ProducerStats.Dropped.Load())
+	}
+	sent := uint64(lastOf(t, p, names[0]).Num("producedCount"))
+	if got := h.Count(layout.Consumer) + h.ProducerStats.Dropped.Load(); got != sent {
+		t.Errorf("%d received and dropped, %d sent", got, sent)
+	}
+}
+
+// A reader that is disconnected drains the ring and exits with 7. Killed while it drains, it leaves
+// that to the next one; the one after that receives the present messages.
+func TestFanOut_Disconnect_KilledWhileDraining(t *testing.T) {
+	t.Parallel()
+	p, names := startFanOut(t, []string{"block", "disconnect"}, "--rate", "5000", "--keep")
+	startReader(t, names[0])
+	slow := startReader(t, names[1], "--work", "20ms")
+	ringOf(t, names[1], "a disconnection", func(h *layout.Header) bool { return h.ProducerStats.End.Load() == uint64(layout.EndDisconnected) })
+	slow.Kill()
+	second := startReader(t, names[1])
+	second.WantExit(7)
+	h := testenv.Header(names[1])
+	if h.Count(layout.Producer) != h.Count(layout.Consumer) {
+		t.Errorf("%d published, %d received", h.Count(layout.Producer), h.Count(layout.Consumer))
+	}
+	produced := h.Count(layout.Producer)
+	third := startReader(t, names[1], "--keep")
+	ringOf(t, names[1], "the next stream", consumed(produced+100))
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	third.WantExit(0)
+	h = testenv.Header(names[1])
+	gap := h.ProducerStats.Dropped.Load()
+	if told := missedOf(slow) + missedOf(second) + missedOf(third); gap == 0 || told != gap {
+		t.Errorf("told of %d messages, %d dropped", told, gap)
+	}
+	sent := uint64(lastOf(t, p, names[0]).Num("producedCount"))
+	if got := h.Count(layout.Consumer); got+gap != sent {
+		t.Errorf("%d received, %d dropped, %d sent", got, gap, sent)
+	}
+}
+
+func TestFanOut_Disconnect_Follow(t *testing.T) {
+	t.Parallel()
+	p, names := startFanOut(t, []string{"block", "disconnect"}, "--rate", "20000")
+	startReader(t, names[0])
+	r := startReader(t, names[1], "--follow", "--work", "1ms", "--keep")
+	ringOf(t, names[1], "three streams", func(h *layout.Header) bool { return h.ProducerStats.Generation.Load() > 3 })
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	last := lastOf(t, p, names[1])
+	ringOf(t, names[1], "the end", func(h *layout.Header) bool {
+		return h.Count(layout.Consumer) == h.Count(layout.Producer) && h.ConsumerStats.Missed.Load() == h.ProducerStats.Missed.Load()
+	})
+	r.Signal(unix.SIGTERM)
+	r.WantExit(0)
+	if told := float64(missedOf(r)); told != last.Num("droppedCount") || last.Num("offeredCount") != lastOf(t, p, names[0]).Num("producedCount") {
+		t.Errorf("told of %v messages; %v", told, last)
+	}
+}
+
+// Wherever a producer is killed, its successor sends numbers that every reader can account for.
+func TestFanOut_KilledProducer_Verify(t *testing.T) {
+	t.Parallel()
+	p, names := startFanOut(t, []string{"block", "block", "drop"})
+	var readers []*testenv.Process
+	for _, name := range names {
+		readers = append(readers, startReader(t, name))
+	}
+	args := []string{"--format", "json", "--report", "0"}
+	for i, name := range names {
+		args = append(args, "--to", fmt.Sprintf("%s:%s", name, []string{"block", "block", "drop"}[i]))
+	}
+	for range 3 {
+		before := ringOf(t, names[1], "a segment", func(*layout.Header) bool { return true }).Count(layout.Consumer)
+		ringOf(t, names[1], "messages", consumed(before+500))
+		p.Kill()
+		p = testenv.Start(t, "producer", args...)
+	}
+	before := testenv.Header(names[1]).Count(layout.Consumer)
+	ringOf(t, names[1], "messages", consumed(before+500))
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	for i, r := range readers {
+		r.WantExit(0)
+		if n := lastOf(t, p, names[i]).Num("offeredCount"); n != lastOf(t, p, names[0]).Num("offeredCount") {
+			t.Errorf("ring %d was offered %v messages", i, n)
+		}
+	}
+}
+
+// Whoever takes a role keeps it; a destination that is taken is named, and the others are given back.
+func TestFanOut_RoleTaken(t *testing.T) {
+	t.Parallel()
+	free, taken := testenv.SegmentName(t), testenv.SegmentName(t)
+	testenv.Start(t, "producer", "--name", taken)
+	ringOf(t, taken, "a producer", func(h *layout.Header) bool { return h.ProducerStats.Generation.Load() > 0 })
+	testenv.Start(t, "producer", "--to", free, "--to", taken).WantError(4, taken)
+	testenv.WantNoSegment(t, free)
+}
+
+// A stop ends the wait for a ring that holds the others.
+func TestFanOut_StopWhileBlocked(t *testing.T) {
+	t.Parallel()
+	p, names := startFanOut(t, []string{"block", "drop"})
+	r := startReader(t, names[0], "--work", "1h")
+	ringOf(t, names[0], "a full ring", func(h *layout.Header) bool { return h.Count(layout.Producer) == 64 })
+	time.Sleep(10 * time.Millisecond)
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	r.Kill()
+	for _, name := range names {
+		if h := testenv.Header(name); h.Count(layout.Producer) != 64 {
+			t.Errorf("%d messages", h.Count(layout.Producer))
+		}
+	}
+}
