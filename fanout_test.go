@@ -232,6 +232,57 @@ func TestFanOut_DisconnectedReaderJoinsAgain(t *testing.T) {
 	again.want(t, 28, 28, io.EOF) // the end of the old stream was told
 }
 
+// What nobody was told of is told to the next reader, and nothing is told twice.
+func TestFanOut_ToldOnce(t *testing.T) {
+	f, names := fanOut(t, sluice.Disconnect)
+	sendNumbers(t, f, 0, 12)
+	first := openReader(t, names[0], false)
+	first.want(t, 0, 8, sluice.ErrIncomplete)
+	first.Close()
+	second := openReader(t, names[0], false)
+	sendNumbers(t, f, 12, 14)
+	second.Close() // before it was told
+	third := openReader(t, names[0], false)
+	third.want(t, 12, 14, sluice.ErrEmpty)
+	sendNumbers(t, f, 14, 15)
+	third.want(t, 14, 15, sluice.ErrEmpty)
+	third.Close()
+	fourth := openReader(t, names[0], false)
+	sendNumbers(t, f, 15, 16)
+	fourth.want(t, 15, 16, sluice.ErrEmpty)
+	for i, r := range []*reader{first, second, third, fourth} {
+		if want := []uint64{0, 0, 4, 0}[i]; r.missed != want {
+			t.Errorf("reader %d was told of %d messages, want %d", i, r.missed, want)
+		}
+	}
+}
+
+// A reader whose process dies while it drains leaves the end to the next one, of which nothing is
+// sent.
+func TestFanOut_NextReaderDrainsFirst(t *testing.T) {
+	f, names := fanOut(t, sluice.Disconnect)
+	sendNumbers(t, f, 0, 12)
+	first := openReader(t, names[0], false)
+	for range 3 {
+		if _, err := first.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first.Release()
+	}
+	first.Close()
+	sendNumbers(t, f, 12, 14)
+	second := openReader(t, names[0], false)
+	sendNumbers(t, f, 14, 16) // it has joined, and has yet to drain
+	second.want(t, 3, 8, sluice.ErrIncomplete)
+	second.Close()
+	third := openReader(t, names[0], false)
+	sendNumbers(t, f, 16, 18)
+	third.want(t, 16, 18, sluice.ErrEmpty)
+	if third.missed != 8 || second.missed != 0 {
+		t.Errorf("told of %d messages, want 8", third.missed)
+	}
+}
+
 // With Follow the reader stays, and is sent to again once it has taken everything.
 func TestFanOut_DisconnectedReaderFollows(t *testing.T) {
 	f, names := fanOut(t, sluice.Disconnect)
