@@ -113,8 +113,8 @@ func TestFanOut_EachPolicy(t *testing.T) {
 	}
 }
 
-// A killed reader of a ring that blocks holds the others for a second; its successor is told what it
-// lacks, and is waited for.
+// A killed reader of a ring that blocks holds the others for a second; its successor is told what
+// it lacks, and is waited for.
 func TestFanOut_KilledBlockReader(t *testing.T) {
 	t.Parallel()
 	p, names := startFanOut(t, []string{"block", "block"}, "--rate", "20000", "--keep")
@@ -221,7 +221,8 @@ func TestFanOut_KilledProducer_Verify(t *testing.T) {
 	}
 }
 
-// Whoever takes a role keeps it; a destination that is taken is named, and the others are given back.
+// Whoever takes a role keeps it; a destination that is taken is named, and the others are given
+// back.
 func TestFanOut_RoleTaken(t *testing.T) {
 	t.Parallel()
 	free, taken := testenv.SegmentName(t), testenv.SegmentName(t)
