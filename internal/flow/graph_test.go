@@ -136,6 +136,14 @@ func TestGraph_Shares(t *testing.T) {
 			t.Errorf("%+v", idle)
 		}
 	}
+	// A fan-in shares what is consumed, a fan-out what is produced.
+	produced := func(messages, bytes uint64) func(s Segment) {
+		return func(s Segment) { s.Interval.Produced, s.Interval.ProducedBytes = messages, bytes }
+	}
+	both := New([]Segment{ring("a", 1, 2).passed(10, 10).with(produced(30, 90)), ring("b", 1, 2).passed(30, 90).with(produced(10, 10))})
+	if in, out := both.Of("a").FanIn.Member("a"), both.Of("a").FanOut.Member("a"); in.Messages != 0.25 || in.Bytes != 0.1 || out.Messages != 0.75 || out.Bytes != 0.9 {
+		t.Errorf("fan-in %+v, fan-out %+v", in, out)
+	}
 	empty := New([]Segment{ring("a", 9, 1).passed(1, 0), ring("b", 9, 2).passed(3, 0)}).Of("b").FanOut.Member("b")
 	if empty.Messages != 0.75 || !empty.MessagesKnown || empty.BytesKnown {
 		t.Errorf("%+v", empty)

@@ -60,6 +60,7 @@ func TestHeldUp_LastOneThatIsNotBlocked(t *testing.T) {
 			stoppedConsumer(s[0])
 		}),
 			"a: stopped 2, c: slower 4"},
+		{"a stage was stopped after its output was looked at", chain(func(s []Segment) { stoppedConsumer(s[0]) }), "a: stopped 2, b>c: slower 4, c: slower 4"},
 		{"a stage is stopped, and its own input is what that shows in first", chain(func(s []Segment) { stoppedConsumer(s[1]); s[2].Now.Producer.Stopped = true }), "a>b: stopped 3, b: stopped 3"},
 		{"the producer is stopped, and not held up", []Segment{ring("a", 1, 2).held(0.9).with(func(s Segment) { s.Verdict.Kind, s.Verdict.Role = pressure.Stopped, layout.Producer })}, ""},
 		{"the producer is dead", []Segment{ring("a", 0, 2).held(0.9)}, ""},
