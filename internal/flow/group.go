@@ -3,6 +3,7 @@ package flow
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"sluice/pressure"
 )
@@ -22,6 +23,7 @@ type Group struct {
 	Process Process
 	Stopped bool // the process is stopped
 	Members []Member
+	Elapsed time.Duration // the interval that the shares are of, the longest of those of its members
 
 	// HeldUp is that of the member whose producer was blocked most, nil when none was. Of a
 	// fan-out it is what the process is blocked by.
@@ -37,6 +39,7 @@ type Member struct {
 	MessagesKnown, BytesKnown bool
 
 	HeldUp bool // its producer is held up
+	Empty  bool // nothing is in its queue
 	Full   bool // its queue is full, or nearly
 
 	// ProducerBlocked and ConsumerBlocked are the shares of the interval that its live sides were
@@ -56,6 +59,20 @@ func (g *Group) Member(name string) *Member {
 		return &g.Members[i]
 	}
 	return nil
+}
+
+// Alone returns the member that has at least that share of the messages because the others have
+// none to offer, nil if there is no such member. A consumer that takes many at a time from each
+// segment in turn may for a while take from one only: then the others are not empty.
+func (g *Group) Alone(share float64) *Member {
+	m := g.Busiest()
+	if m == nil || m.Messages < share {
+		return nil
+	}
+	if g.Kind == FanIn && slices.ContainsFunc(g.Members, func(o Member) bool { return o.Name != m.Name && !o.Empty }) {
+		return nil
+	}
+	return m
 }
 
 // Busiest returns the member with the largest share of the messages, nil when shares are not known.
@@ -118,6 +135,7 @@ func (b *builder) group(kind Kind, p Process, of []int) *Group {
 		member := Member{
 			Name: s.Name, MessagesKnown: messages > 0, BytesKnown: bytes > 0,
 			HeldUp: b.places[i].HeldUp != nil,
+			Empty:  s.Now.Depth() == 0,
 			Full:   s.Now.Fill() >= nearFull,
 		}
 		member.ProducerBlocked, member.ConsumerBlocked = s.blocked()
@@ -128,6 +146,7 @@ func (b *builder) group(kind Kind, p Process, of []int) *Group {
 			member.Bytes = float64(n) / bytes
 		}
 		g.Members = append(g.Members, member)
+		g.Elapsed = max(g.Elapsed, s.Interval.Elapsed)
 		side := &s.Now.Consumer
 		if kind == FanOut {
 			side = &s.Now.Producer

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"slices"
 	"time"
 
 	"sluice/layout"
@@ -82,6 +83,11 @@ func (b *builder) path(i int) (path []int, cycle bool) {
 	}
 }
 
+// consumesSomething reports whether a process has consumed from any segment in the interval.
+func (b *builder) consumesSomething(p Process) bool {
+	return slices.ContainsFunc(b.consumes[p], func(i int) bool { return b.segments[i].Interval.Consumed > 0 })
+}
+
 // last returns the end of the path from segment i.
 func (b *builder) last(i int) int {
 	path, _ := b.path(i)
@@ -102,6 +108,9 @@ func (b *builder) heldUp(i int) *HeldUp {
 	last := &b.segments[path[len(path)-1]]
 	if h.Cause = last.cause(); h.Cause == CauseNoConsumer {
 		return h
+	}
+	if h.Cause == CauseStalled && b.consumesSomething(b.consumer[path[len(path)-1]]) {
+		h.Cause = CauseSlower // it has taken from other segments for long
 	}
 	c := &last.Now.Consumer
 	h.Consumer = Process{c.PID, c.PIDNamespace, c.OtherPIDNamespace}

@@ -53,6 +53,8 @@ func TestHeldUp_LastOneThatIsNotBlocked(t *testing.T) {
 		{"those before it have received nothing for long, as they are blocked", chain(func(s []Segment) { stalled(s[0]); stalled(s[1]); stoppedConsumer(s[2]) }),
 			"a>b>c: stopped 4, b>c: stopped 4, c: stopped 4"},
 		{"the last is stalled", chain(func(s []Segment) { stalled(s[2]) }), "a>b>c: stalled 4, b>c: stalled 4, c: stalled 4"},
+		{"the last has received nothing for long, as it takes from another", append(chain(func(s []Segment) { stalled(s[2]) }), ring("x", 5, 4).passed(10, 10)),
+			"a>b>c: slower 4, b>c: slower 4, c: slower 4"},
 		{"the last has no consumer", chain(func(s []Segment) { s[2].Now.Consumer.Alive = false; s[2].Verdict.Kind = pressure.NoConsumer }),
 			"a>b>c: no-consumer 0, b>c: no-consumer 0, c: no-consumer 0"},
 		{"a stage is stopped while it was blocked", chain(func(s []Segment) {

@@ -14,7 +14,7 @@ var placement = []Metric{
 	{Key: "fanIn.count", Series: "sluice_fan_in_segments", get: fanIn(memberCount),
 		Help: "How many segments the consumer takes from; more than 1 is a fan-in."},
 	{Key: "fanIn.messageShare", Series: "sluice_fan_in_message_share_ratio", Unit: Ratio, get: fanIn(messageShare),
-		Help: "Share of the messages that the consumer took in the last second, from all of its segments; unknown when it took none."},
+		Help: "Share of the messages that the consumer took in the interval, from all of its segments; unknown when it took none."},
 	{Key: "fanIn.byteShare", Series: "sluice_fan_in_byte_share_ratio", Unit: Ratio, get: fanIn(byteShare),
 		Help: "Likewise of the payload."},
 	{Key: "fanOut.members", get: fanOut(members),
@@ -22,7 +22,7 @@ var placement = []Metric{
 	{Key: "fanOut.count", Series: "sluice_fan_out_segments", get: fanOut(memberCount),
 		Help: "How many segments the producer sends to; more than 1 is a fan-out."},
 	{Key: "fanOut.messageShare", Series: "sluice_fan_out_message_share_ratio", Unit: Ratio, get: fanOut(messageShare),
-		Help: "Share of the messages that the producer published in the last second, to all of its segments; unknown when it published none."},
+		Help: "Share of the messages that the producer published in the interval, to all of its segments; unknown when it published none."},
 	{Key: "fanOut.byteShare", Series: "sluice_fan_out_byte_share_ratio", Unit: Ratio, get: fanOut(byteShare),
 		Help: "Likewise of the payload."},
 	{Key: "chain", get: place(func(_ string, p *flow.Place) Value {

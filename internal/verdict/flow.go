@@ -108,8 +108,8 @@ func are(n int) string {
 	return "are"
 }
 
-// Shares says what share of the messages each member of a group has, the largest first; "" when
-// that is not known.
+// Shares says what share of the messages of the interval each member of a group has, the largest
+// first; "" when that is not known.
 func Shares(g *flow.Group) string {
 	if g.Busiest() == nil {
 		return ""
@@ -129,7 +129,7 @@ func Shares(g *flow.Group) string {
 	if left := len(members) - shown; left > 0 {
 		parts = append(parts, fmt.Sprintf("%d more %s", left, format.Percent(max(0, rest))))
 	}
-	return strings.Join(parts, ", ") + " of the messages"
+	return fmt.Sprintf("%s of the messages of %s", strings.Join(parts, ", "), format.Duration(g.Elapsed))
 }
 
 // Group says of a group of several segments what its process does, and who holds up whom: clauses
@@ -140,7 +140,7 @@ func Group(g *flow.Group) string {
 		clauses = fanOut
 	}
 	all := clauses(g)
-	if m := g.Busiest(); m != nil && m.Messages >= nearlyAll {
+	if m := g.Alone(nearlyAll); m != nil {
 		all = append(all, fmt.Sprintf("%s has %s of the messages", m.Name, nearly(m.Messages)))
 	}
 	return strings.Join(all, "; ")

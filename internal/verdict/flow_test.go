@@ -25,6 +25,7 @@ func ring(name string, producer, consumer int, producerBlocked, consumerBlocked 
 	}
 	if kind == pressure.ConsumerBound {
 		s.Now.QueueBytes = 4096
+		s = withMessages(s)
 	}
 	return s
 }
@@ -35,6 +36,12 @@ func slow(name string, producer, consumer int, messages uint64) flow.Segment {
 
 func idle(name string, producer, consumer int, messages uint64) flow.Segment {
 	return ring(name, producer, consumer, 0, 0.8, pressure.ProducerBound, messages)
+}
+
+// withMessages is the segment with messages in it.
+func withMessages(s flow.Segment) flow.Segment {
+	s.Now.Produced = s.Now.Consumed + 10
+	return s
 }
 
 func stopped(s flow.Segment) flow.Segment {
@@ -74,6 +81,8 @@ func TestFlow_GroupInWords(t *testing.T) {
 		{"it is blocked by a stopped one", eight(3, stopped(slow("out", 9, 30, 800))), "3 of 8 producers are blocked by the consumer of out (pid 30), which is stopped"},
 		{"one has all", []flow.Segment{idle("a", 1, 9, 1000), idle("b", 2, 9, 0)}, "the consumer waits for its producers 80 % of the time; a has 100 % of the messages"},
 		{"one has nearly all", []flow.Segment{slow("a", 1, 9, 9999), idle("b", 2, 9, 1)}, "the consumer is slower than its producers: 1 of 2 producers is blocked; a has more than 99 % of the messages"},
+		{"one has its turn", []flow.Segment{slow("a", 1, 9, 1000), slow("b", 2, 9, 0)}, "the consumer is slower than its producers: all 2 producers are blocked"},
+		{"one has its turn, and the other is not full", []flow.Segment{slow("a", 1, 9, 1000), withMessages(idle("b", 2, 9, 0))}, "the consumer is slower than its producers: 1 of 2 producers is blocked"},
 		{"one has most", []flow.Segment{ring("a", 1, 9, 0, 0, pressure.Balanced, 900), ring("b", 2, 9, 0, 0, pressure.Balanced, 100)}, "no producer is blocked much; a has 90 % of the messages"},
 		{"one has a little more", []flow.Segment{ring("a", 1, 9, 0.05, 0, pressure.Balanced, 600), ring("b", 2, 9, 0, 0, pressure.Balanced, 400)}, "no producer is blocked much"},
 		{"blocked in bursts", []flow.Segment{ring("a", 1, 9, 0.3, 0.4, pressure.Balanced, 1), ring("b", 2, 9, 0, 0.4, pressure.ProducerBound, 1)}, "a is blocked 30 % of the time, but its consumer waits too, 40 %"},
@@ -151,12 +160,12 @@ func TestFlow_ChainInWords(t *testing.T) {
 
 func TestFlow_SharesInWords(t *testing.T) {
 	for want, messages := range map[string][]uint64{
-		"":                               {0, 0},
-		"b 75 %, a 25 % of the messages": {1, 3},
-		"a 50 %, b 50 % of the messages": {1, 1},
-		"b 100 %, a 0 % of the messages": {0, 3},
-		"d 40 %, c 30 %, b 20 %, a 10 % of the messages":      {1, 2, 3, 4},
-		"f 29 %, e 24 %, d 19 %, 3 more 29 % of the messages": {1, 2, 3, 4, 5, 6},
+		"":                                     {0, 0},
+		"b 75 %, a 25 % of the messages of 1s": {1, 3},
+		"a 50 %, b 50 % of the messages of 1s": {1, 1},
+		"b 100 %, a 0 % of the messages of 1s": {0, 3},
+		"d 40 %, c 30 %, b 20 %, a 10 % of the messages of 1s":      {1, 2, 3, 4},
+		"f 29 %, e 24 %, d 19 %, 3 more 29 % of the messages of 1s": {1, 2, 3, 4, 5, 6},
 	} {
 		var all []flow.Segment
 		for i, n := range messages {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/segments"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -152,4 +153,39 @@ func TestMonitor_UnreadableSegment_NamedAndRetried(t *testing.T) {
 		t.Errorf("%v", p.Err)
 	}
 	s.Leave(remove)
+}
+
+// Of many segments as many are observed as without groups, and those that were asked for are among
+// them.
+func TestMonitor_Connect_ManySegments_Bounded(t *testing.T) {
+	stem := name(t)
+	const many = 300
+	for i := range many {
+		s := create(t, fmt.Sprintf("%s.%d", stem, i))
+		defer s.Leave(remove)
+		s.Header().ProducerStats.PID.Store(uint64(os.Getpid()))
+		s.Header().ProducerStats.PIDNamespace.Store(1)
+	}
+	for _, c := range []struct {
+		names []string
+		want  int
+	}{
+		{[]string{stem + ".*"}, segments.Max},
+		{[]string{stem + ".299"}, 1},
+		{[]string{stem + ".29*"}, 11},
+	} {
+		f := New(c.names, 1)
+		f.Connect = true
+		pairs, err := f.Poll()
+		if err != nil || len(pairs) != c.want || len(f.pairs) > segments.Max {
+			t.Errorf("%q: %d shown of %d, %v; want %d", c.names, len(pairs), len(f.pairs), err, c.want)
+		}
+		for _, p := range pairs {
+			// All have this process as their producer.
+			if g := p.Place.FanOut; g == nil || len(g.Members) > segments.Max || len(g.Members) < c.want || g.Member(p.Name) == nil {
+				t.Fatalf("%s: %+v", p.Name, g)
+			}
+		}
+		f.Close()
+	}
 }
