@@ -92,6 +92,7 @@ func (f *fanIn[R]) start(ctx context.Context, names []string, opt FanInOptions, 
 	f.group = ring.NewGroup[R, *Source](opt.Spin, f.due)
 	f.changed.Store(true)
 	f.retry = time.AfterFunc(retryAfter, f.notice)
+	f.retry.Stop()
 	// Before the first look at what is there, so that nothing appears in between. Without it the
 	// retries find what appears.
 	f.watcher, _ = shm.Watch(func(name string) {
@@ -429,7 +430,8 @@ func (f *fanIn[R]) add(ctx context.Context, name string) error {
 }
 
 // Ready returns a channel that is closed when a call for the next message need not wait: that of
-// [ring.Reader.Ready], for all rings together.
+// [ring.Reader.Ready], for all rings together. A segment that has appeared, and may join, closes it
+// too.
 func (f *fanIn[R]) Ready() <-chan struct{} {
 	f.gate.Enter()
 	defer f.gate.Leave()

@@ -372,3 +372,55 @@ func TestFanIn_Unreleased_OnlyWhenNoOtherCanDeliver(t *testing.T) {
 	f.Release()
 	testenv.WantErr(t, blocked(), nil)
 }
+
+// Nothing but a message, an end, or a ring that may join makes it ready.
+func TestFanIn_Ready(t *testing.T) {
+	prefix, ps := rings(t, 3, sluice.ProducerOptions{})
+	f := fanIn(t, sluice.FanInOptions{}, prefix+"-*")
+	waitReady := func(most time.Duration) bool {
+		select {
+		case <-f.Ready():
+			return true
+		case <-time.After(most):
+			return false
+		}
+	}
+	if waitReady(1200 * time.Millisecond) { // longer than it takes to try again
+		t.Error("ready without a reason")
+	}
+	for _, p := range ps {
+		send(t, p, "a")
+		if !waitReady(testenv.Timeout) {
+			t.Fatal("no event")
+		}
+		if msg, from, err := f.TryNext(); string(msg) != "a" || from.Name() != p.Segment().Name() {
+			t.Errorf("%q of %v, %v", msg, from, err)
+		}
+		f.Release()
+		if _, _, err := f.TryNext(); err != sluice.ErrEmpty {
+			t.Error(err)
+		}
+	}
+	waited := f.Ready()
+	later := addRing(t, prefix+"-later", sluice.ProducerOptions{})
+	send(t, later, "b")
+	<-waited
+	if msg, from, err := f.TryNext(); string(msg) != "b" {
+		t.Errorf("%q of %v, %v", msg, from, err)
+	}
+	f.Release()
+	for _, p := range append(ps, later) {
+		p.Close()
+	}
+	for err := error(nil); err != io.EOF; _, _, err = f.TryNext() {
+		if !waitReady(testenv.Timeout) {
+			t.Fatal("no event")
+		}
+	}
+	waited = f.Ready()
+	f.Close()
+	<-waited
+	if !waitReady(testenv.Timeout) {
+		t.Error("no event")
+	}
+}

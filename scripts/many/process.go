@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/shm"
+)
+
+// process is a child of this program.
+type process struct {
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+}
+
+// start starts a child on a processor; -1 = any.
+func start(cpu int, command string, args ...any) (*process, error) {
+	words := []string{command}
+	for _, a := range args {
+		words = append(words, fmt.Sprint(a))
+	}
+	cmd := exec.Command("/proc/self/exe", words...)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	// A child inherits the processors of the thread that starts it.
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with this goroutine, which outlives the child
+		if cpu >= 0 {
+			var set unix.CPUSet
+			set.Set(cpu)
+			if err := unix.SchedSetaffinity(0, &set); err != nil {
+				started <- err
+				return
+			}
+		}
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_, _ = cmd.Process.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return &process{cmd, bufio.NewScanner(out)}, nil
+}
+
+// line returns the next line that the child prints.
+func (p *process) line() (string, error) {
+	if !p.lines.Scan() {
+		return "", fmt.Errorf("%s has ended", strings.Join(p.cmd.Args[1:], " "))
+	}
+	return p.lines.Text(), nil
+}
+
+// numbers returns the numbers of the next line.
+func (p *process) numbers() (all []float64, err error) {
+	line, err := p.line()
+	for _, word := range strings.Fields(line) {
+		n, parseErr := strconv.ParseFloat(word, 64)
+		if parseErr != nil {
+			return nil, parseErr
+		}
+		all = append(all, n)
+	}
+	return all, err
+}
+
+func (p *process) kill() { _ = p.cmd.Process.Kill() }
+
+// names returns n names of rings of this process.
+func names(n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf("many.%d.%d", os.Getpid(), i))
+	}
+	return all
+}
+
+func remove(names []string) {
+	for _, name := range names {
+		_ = shm.RemoveIfExists(context.Background(), name)
+	}
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// cpuTime returns the processor time of this process, ns.
+func cpuTime() int64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return unix.TimevalToNsec(u.Utime) + unix.TimevalToNsec(u.Stime)
+}
