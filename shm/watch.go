@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/netpoll"
 )
 
 // Watcher tells of segments that appear in Dir.
@@ -17,6 +19,9 @@ type Watcher struct{ file *os.File }
 // then, or be none. The error says that the kernel has no watch left for this user (inotify(7),
 // max_user_instances), or that it is forbidden.
 func Watch(appeared func(name string)) (*Watcher, error) {
+	if err := netpoll.Start(); err != nil {
+		return nil, err
+	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, os.NewSyscallError("inotify_init1", err)

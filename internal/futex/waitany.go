@@ -1,6 +1,8 @@
 package futex
 
 import (
+	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +37,18 @@ func (w *Waiter) WaitAny(words []Word, interrupts uint32, timeout time.Duration)
 		return OK, err
 	}
 	return result(waitPrivate(&w.interrupts, interrupts, timeout))
+}
+
+// TryWaitAny returns why WaitAny needs a goroutine for each word in this process; nil if it does
+// not.
+func TryWaitAny() error {
+	word := new(uint32)
+	errno := waitv([]futexWaiter{sharedEntry(word, 1), privateEntry(word, 1)}, 0)
+	runtime.KeepAlive(word)
+	if errno == unix.EAGAIN { // the word has another value
+		return nil
+	}
+	return os.NewSyscallError("futex_waitv", errno)
 }
 
 // A watcher sleeps on one word on a goroutine of its own, and interrupts the Waiter that it is

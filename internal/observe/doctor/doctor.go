@@ -32,6 +32,7 @@ var checks = []struct {
 	{"room", room},
 	{"ring", rings},
 	{"futex", futexes},
+	{"many rings", manyRings},
 	{"membarrier", barriers},
 	{"descriptors", descriptors},
 	{"open files", openFiles},

@@ -98,6 +98,8 @@ var brokenMachines = []struct {
 	{"full", "transfer", func(t *testing.T, m *machine) { m.probeTransfer = func() error { return shm.ErrNoSpace } }, Note, "full", "room"},
 
 	{"no futex", "futex", func(t *testing.T, m *machine) { m.probeFutex = func() error { return unix.EPERM } }, Problem, "not permitted", "seccomp"},
+	{"no futex_waitv", "many rings", func(t *testing.T, m *machine) { m.tryWaitAny = func() error { return unix.ENOSYS } }, Note, "a thread for each|not implemented", "seccomp|5.16"},
+	{"futex_waitv", "many rings", func(t *testing.T, m *machine) { m.tryWaitAny = func() error { return nil } }, OK, "up to 127 rings", ""},
 	{"no membarrier", "membarrier", func(t *testing.T, m *machine) { m.hasBarrier = func() bool { return false } }, Note, "full fence", "seccomp|4.16"},
 	{"not needed", "membarrier", func(t *testing.T, m *machine) { m.storesOvertaken, m.hasBarrier = false, func() bool { return false } }, OK, "not needed", ""},
 

@@ -75,6 +75,16 @@ func waitEndsWith(word *uint32, val uint32, timeout time.Duration, want futex.Re
 	return err
 }
 
+// manyRings checks for futex_waitv(2), with which a consumer sleeps on several rings. Nothing fails
+// without it.
+func manyRings(m *machine) Finding {
+	if err := m.tryWaitAny(); err != nil {
+		return note("let the container's seccomp profile allow futex_waitv (Linux 5.16 or newer)",
+			"a consumer of several rings needs a thread for each: %v", err)
+	}
+	return ok("a consumer sleeps on up to %d rings at once; with more it needs a thread for each", futex.MaxWords)
+}
+
 // barriers checks for membarrier(2), which makes a publish cheap. Nothing fails without it.
 func barriers(m *machine) Finding {
 	switch {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/futex"
 	"sluice/internal/mapping"
 	"sluice/internal/membarrier"
 	"sluice/layout"
@@ -39,6 +40,7 @@ type machine struct {
 	// What is tried with the real code. Each removes what it makes.
 	probeRing     func() error
 	probeFutex    func() error
+	tryWaitAny    func() error
 	hasBarrier    func() bool
 	probeTransfer func() error
 	tryHuge       func() error
@@ -64,6 +66,7 @@ func thisMachine() *machine {
 			return limit, err
 		},
 		probeRing: sync.OnceValue(probeRing), probeFutex: sync.OnceValue(probeFutex), probeTransfer: probeTransfer,
+		tryWaitAny: futex.TryWaitAny,
 		tryHuge:    func() error { return mapping.TryHuge(shm.Dir) },
 		hasBarrier: func() bool { return membarrier.Register() && membarrier.Global() },
 	}

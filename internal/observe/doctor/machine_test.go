@@ -30,6 +30,7 @@ func healthy(t *testing.T) *machine {
 		mayWrite:      func(string) error { return nil },
 		probeRing:     func() error { return nil },
 		probeFutex:    func() error { return nil },
+		tryWaitAny:    func() error { return nil },
 		hasBarrier:    func() bool { return true },
 		probeTransfer: func() error { return nil },
 		tryHuge:       func() error { return nil },

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/futex"
 	"sluice/internal/seccomp"
 	"sluice/layout"
 	"sluice/shm"
@@ -17,9 +18,10 @@ import (
 
 // What is tried on a machine. It works on every one that runs the tests.
 var tried = map[string]func() error{
-	"ring":     probeRing,
-	"futex":    probeFutex,
-	"transfer": probeTransfer,
+	"ring":       probeRing,
+	"futex":      probeFutex,
+	"many rings": futex.TryWaitAny,
+	"transfer":   probeTransfer,
 }
 
 // open lists what this process has open, and what doctor has left in shm.Dir.
@@ -72,6 +74,7 @@ func TestProbes_RefusedCall_Found(t *testing.T) {
 		{"to look at locks", "ring", seccomp.CallWith(unix.SYS_FCNTL, 2, unix.F_OFD_GETLK)},
 		{"to sleep", "futex", seccomp.CallWith(unix.SYS_FUTEX, 2, sharedWait)},
 		{"to wake", "futex", seccomp.CallWith(unix.SYS_FUTEX, 2, sharedWake)},
+		{"to sleep on several", "many rings", seccomp.Call(449)},
 	} {
 		t.Run(row.check+": "+row.name, func(t *testing.T) {
 			before, err := open(t), error(nil)
