@@ -140,6 +140,30 @@ func TestFanOut_KilledBlockReader(t *testing.T) {
 	}
 }
 
+// A stopped reader of a ring that blocks is alive: it holds the others for longer than a dead one.
+func TestFanOut_StoppedBlockReader(t *testing.T) {
+	t.Parallel()
+	p, names := startFanOut(t, []string{"block", "block"}, "--rate", "20000")
+	startReader(t, names[0])
+	r := startReader(t, names[1])
+	ringOf(t, names[1], "messages", consumed(100))
+	r.Pause()
+	full := func(h *layout.Header) bool { return h.Count(layout.Producer)-h.Count(layout.Consumer) == 64 }
+	held := ringOf(t, names[1], "a full ring", full).Count(layout.Producer)
+	time.Sleep(1300 * time.Millisecond)
+	if h := testenv.Header(names[1]); h.ProducerStats.Dropped.Load() != 0 || h.Count(layout.Producer) != held {
+		t.Errorf("%d dropped, %d published since", h.ProducerStats.Dropped.Load(), h.Count(layout.Producer)-held)
+	}
+	r.Continue()
+	ringOf(t, names[0], "messages again", consumed(held+100))
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	r.WantExit(0)
+	if dropped := lastOf(t, p, names[1]).Num("droppedCount"); dropped != 0 {
+		t.Errorf("%v dropped", dropped)
+	}
+}
+
 // A reader that is disconnected drains the ring and exits with 7. Killed while it drains, it leaves
 // that to the next one; the one after that receives the present messages.
 func TestFanOut_Disconnect_KilledWhileDraining(t *testing.T) {
