@@ -66,6 +66,7 @@ func ExampleFanOut() {
 	defer second.Close()
 	send(8, 9)
 	fmt.Println("screen has", take(second))
+	fmt.Println("archive has", take(first))
 	for i, r := range f.Rings() {
 		fmt.Println(i, r.OnSlow, r.Published, r.Dropped)
 	}
@@ -76,6 +77,7 @@ func ExampleFanOut() {
 	// screen has 4
 	// missed: 3
 	// screen has 2
+	// archive has 2
 	// 0 block 9 0
 	// 1 disconnect 6 3
 }
