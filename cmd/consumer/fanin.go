@@ -33,6 +33,8 @@ type fanIn struct {
 	fault   error          // what --verify has found in rings that have left
 	ready   bool           // the notifier was told of a ring
 
+	early []*sluice.Source // that have joined while open runs, which closes them if it fails
+
 	mu    sync.Mutex // for other goroutines that read rings
 	rings map[*sluice.Source]*sink.Verify
 	seen  map[string]bool // names of rings that have joined
@@ -45,7 +47,13 @@ func receiveSeveral(ctx context.Context, s settings) (err error) {
 		Role: layout.Consumer, Mode: layout.ModeRing, Interval: s.common.Report, JSON: s.common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(),
 	})
 	if f.from, err = f.open(ctx); err != nil {
-		return f.explain(err)
+		if s.common.JSON { // there is always a last line
+			f.rep.Finish()
+		}
+		return cli.IgnoreStop(f.explain(err))
+	}
+	for _, ring := range f.early {
+		f.join(ring)
 	}
 	cli.SetLossReport(func() string { return "unreleased messages are delivered to the next consumer" })
 	stopNote := cli.NoteWaitingFor("consumer", s.common.Names, f.joined)
@@ -65,6 +73,10 @@ func (f *fanIn) open(ctx context.Context) (*sluice.FanIn, error) {
 
 // join is called when a ring has joined.
 func (f *fanIn) join(s *sluice.Source) {
+	if f.from == nil {
+		f.early = append(f.early, s)
+		return
+	}
 	var check *sink.Verify
 	err := f.rep.Join(s.Name(), s.Segment(), s.Released)
 	if err == nil && f.opt.verify {

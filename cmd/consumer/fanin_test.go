@@ -289,6 +289,11 @@ func TestFanIn_OtherVersionAmongMany(t *testing.T) {
 	}
 	testenv.Overwrite(t, names[1], 8, 99)
 	testenv.Start(t, "consumer", named(names)...).WantError(6, names[1], "version 99")
+	failed := testenv.Start(t, "consumer", named(names, "--format", "json")...)
+	failed.WantError(6, names[1], "version 99")
+	if _, sum := finals(t, failed); sum.Num("rings") != 0 {
+		t.Errorf("%v", sum)
+	}
 	c := testenv.Start(t, "consumer", "--name", pattern)
 	c.WantExit(0)
 	if said := c.Stderr.String(); !strings.Contains(said, "skipped for now: ") || !strings.Contains(said, "version 99") || !strings.Contains(said, ": "+names[1]+"\n") || !strings.Contains(said, "consumer of 1 ring ") {
@@ -469,7 +474,7 @@ func TestFanIn_Stop(t *testing.T) {
 	c = start("--drain", "2m", "--work", "1s")
 	c.SignalTwice()
 	c.WantHint(1, "exited at once on a second signal|unreleased messages are delivered to the next consumer", "")
-	c = start("--drain", "1m", "--verify", "--work", "1ms")
+	c = start("--drain", "1m", "--verify", "--work", "5ms")
 	c.Signal(unix.SIGTERM)
 	c.WantExit(0)
 	for _, name := range names {

@@ -141,8 +141,12 @@ func TestMany_Text_FitsTerminal(t *testing.T) {
 		if err := m.Join(seg.Name(), seg, none); err != nil {
 			t.Fatal(err)
 		}
-		seg.Header().Producer.Count.Store(uint64(i) * 1e9)
-		seg.Header().Consumer.Count.Store(uint64(i) * 1e9)
+		n := uint64(i)
+		if i >= 20 {
+			n = 1e12
+		}
+		seg.Header().Producer.Count.Store(n)
+		seg.Header().Consumer.Count.Store(n)
 	}
 	time.Sleep(time.Millisecond)
 	m.report(false)
