@@ -51,7 +51,7 @@ func (w *Writer) Room(ctx context.Context, msgs [][]byte) (n int, err error) {
 	if w.gate.Closed() { // and Close may be using the rest of w
 		return 0, w.endCall(ErrClosed)
 	}
-	if w.onFull != Block || w.state == absent {
+	if w.onFull != Block || w.state == absent && !w.joined() {
 		n = len(msgs)
 	} else if n = w.fitting(msgs); n < len(msgs) {
 		if _, err = w.refresh(); err == nil {
