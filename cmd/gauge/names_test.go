@@ -155,3 +155,47 @@ func TestRm_Pattern_OnlyUnusedSegments(t *testing.T) {
 		t.Errorf("named in full: left %q", got)
 	}
 }
+
+// Rows of several segments have names. What comes later joins, and what is no segment does not stop
+// it.
+func TestRecord_Pattern_UntilAllPairsEnd(t *testing.T) {
+	t.Parallel()
+	stem := segmentsNamed(t, "-other")
+	a, b, bad := stem+"-x-a", stem+"-x-b", stem+"-x-bad"
+	t.Cleanup(func() { os.Remove(shm.Path(a)); os.Remove(shm.Path(b)); os.Remove(shm.Path(bad)) })
+	if err := os.WriteFile(shm.Path(bad), []byte("no segment"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "rows.csv")
+	g := testenv.Start(t, "gauge", "record", "--name", stem+"-x-*", "--interval", "5ms", "--output", file)
+	rows := func(name string) int {
+		text, _ := os.ReadFile(file)
+		return strings.Count(string(text), ","+name+",")
+	}
+	long := testenv.Start(t, "producer", "--name", a, "--rate", "1000", "--report", "0")
+	testenv.Start(t, "consumer", "--name", a, "--report", "0")
+	testenv.Eventually(t, "rows of the first", func() bool { return rows(a) > 2 })
+	testenv.Start(t, "producer", "--name", b, "--rate", "1000", "--count", "100", "--report", "0")
+	testenv.Start(t, "consumer", "--name", b, "--report", "0").WantExit(0)
+	testenv.Eventually(t, "rows of the second", func() bool { return rows(b) > 2 })
+	before := rows(a)
+	testenv.Eventually(t, "more rows of the first", func() bool { return rows(a) > before })
+	long.Signal(unix.SIGINT)
+	long.WantExit(0)
+	if code, said := g.Wait(), g.Stderr.String(); code != 0 || strings.Count(said, bad) != 1 {
+		t.Errorf("code %d, %s", code, said)
+	}
+	r := readRecorded(t, file)
+	if r.rows[0][1] != "name" || rows(stem+"-other") > 0 {
+		t.Errorf("columns %v", r.rows[0])
+	}
+	for i := len(r.rows) - 1; i > 0; i-- {
+		if r.rows[i][1] == b {
+			if r.cell(i, "consumedCount") != 100 {
+				t.Errorf("the last row of the second is %v", r.rows[i])
+			}
+			break
+		}
+	}
+	testenv.Start(t, "gauge", "record", "--name", "a?*", "--output", file).WantError(2, `bad segment name "a?*"`)
+}

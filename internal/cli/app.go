@@ -188,9 +188,10 @@ func (a *App) parseArgument(c *urfave.Context) error {
 	return a.hintArgumentOwners(UsageError("unexpected argument %q", first))
 }
 
-// takesSeveral reports whether any number of arguments may stand for the flag Argument.
+// takesSeveral reports whether any number of arguments may stand for the flag Argument. Where a
+// flag names a file, one more argument is likely to be that file.
 func (a *App) takesSeveral() bool {
-	return slices.ContainsFunc(a.Flags, func(f urfave.Flag) bool {
+	return a.File == "" && slices.ContainsFunc(a.Flags, func(f urfave.Flag) bool {
 		generic, ok := f.(*urfave.GenericFlag)
 		if !ok || generic.Name != a.Argument {
 			return false
