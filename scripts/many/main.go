@@ -46,7 +46,11 @@ func main() {
 
 // child is a subcommand that the others start as a process.
 func child(name string, run func(ctx context.Context, args []string) error) *urfave.Command {
-	return &urfave.Command{Name: name, Hidden: true, Action: func(c *urfave.Context) error {
-		return run(c.Context, c.Args().Slice())
+	return &urfave.Command{Name: name, Hidden: true, SkipFlagParsing: true, Action: func(c *urfave.Context) error {
+		args := c.Args().Slice()
+		if err := pin(args[0]); err != nil {
+			return err
+		}
+		return run(c.Context, args[1:])
 	}}
 }

@@ -22,9 +22,10 @@ type process struct {
 	lines *bufio.Scanner
 }
 
-// start starts a child on a processor; -1 = any.
+// start starts a child, whose main goroutine runs on one processor; -1 = any. Its other threads run
+// where they like, and GOMAXPROCS is that of the machine.
 func start(cpu int, command string, args ...any) (*process, error) {
-	words := []string{command}
+	words := []string{command, fmt.Sprint(cpu)}
 	for _, a := range args {
 		words = append(words, fmt.Sprint(a))
 	}
@@ -35,18 +36,9 @@ func start(cpu int, command string, args ...any) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A child inherits the processors of the thread that starts it.
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with this goroutine, which outlives the child
-		if cpu >= 0 {
-			var set unix.CPUSet
-			set.Set(cpu)
-			if err := unix.SchedSetaffinity(0, &set); err != nil {
-				started <- err
-				return
-			}
-		}
+		runtime.LockOSThread() // for good: Pdeathsig is about this thread
 		err := cmd.Start()
 		started <- err
 		if err == nil {
@@ -57,6 +49,18 @@ func start(cpu int, command string, args ...any) (*process, error) {
 		return nil, err
 	}
 	return &process{cmd, bufio.NewScanner(out)}, nil
+}
+
+// pin keeps the calling goroutine on a processor, -1 = any.
+func pin(cpu string) error {
+	n, err := strconv.Atoi(cpu)
+	if err != nil || n < 0 {
+		return err
+	}
+	runtime.LockOSThread()
+	var set unix.CPUSet
+	set.Set(n)
+	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &set))
 }
 
 // line returns the next line that the child prints.
