@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/cpu"
 	"sluice/internal/sleep"
 )
 
@@ -29,7 +30,8 @@ type Member interface {
 // gate is passed.
 type member interface {
 	sleep.Observed
-	ahead() bool // the Writer has published more than was taken; a load, and no check
+	ahead() bool     // the Writer has published more than was taken; a load, and no check
+	arrived() uint64 // bytes that are known to be there
 	common() *readerSide
 }
 
@@ -47,6 +49,7 @@ type Group[R Member, O any] struct {
 	entries []*Entry[R, O]
 	next    int          // index of the entry whose turn is next
 	current *Entry[R, O] // whose turn it is, nil = nobody's
+	backoff uint32       // pauses before the next looks, as in readerSide.waitFor
 	due     func() bool
 
 	notifier atomic.Pointer[sleep.Notifier] // nil until Ready or ReadyFD
@@ -201,11 +204,16 @@ func (g *Group[R, O]) Select(ctx context.Context) (*Entry[R, O], error) {
 		return e, nil
 	}
 	g.current = nil
+	if g.backoff > 0 {
+		cpu.Pause(g.backoff)
+	}
 	for thorough := false; ; thorough = true {
 		if e := g.turn(thorough); e != nil {
 			g.current = e
+			e.end.common().backOff(&g.backoff, e.end.arrived())
 			return e, nil
 		}
+		g.backoff = 0
 		if g.due() {
 			return nil, nil
 		}
@@ -270,12 +278,19 @@ func (e *Entry[R, O]) look(thorough bool) bool {
 	gate := &e.end.common().gate
 	gate.Enter()
 	defer gate.Leave()
-	if gate.Closed() || e.end.ahead() {
+	if gate.Closed() {
 		return true
+	}
+	if e.end.ahead() {
+		return e.ready() // one load of the index for all that is there
 	}
 	if e.looks++; !thorough && e.looks%thoroughEvery != 0 {
 		return false
 	}
+	return e.ready()
+}
+
+func (e *Entry[R, O]) ready() bool {
 	ok, err := e.end.Ready()
 	return ok || err != nil
 }

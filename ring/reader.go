@@ -147,9 +147,16 @@ func (r *Reader) TryNext() ([]byte, error) {
 	if avail := r.avail.Load(); r.head < avail {
 		return r.takeFast(avail)
 	}
-	if ok, err := r.ready(); err != nil {
+	ok, err := true, error(nil)
+	if r.head == r.seen.LoadRelaxed() {
+		ok, err = r.ready()
+	} else {
+		err = r.beginSlow()
+	}
+	if err != nil {
 		return nil, r.endCall(r.callError(context.Background(), err))
-	} else if !ok {
+	}
+	if !ok {
 		r.foundNothing()
 		return nil, r.endCall(ErrEmpty)
 	}
@@ -356,7 +363,7 @@ func (r *Reader) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 }
 
 func (r *Reader) wait(ctx context.Context) error {
-	return r.waitFor(ctx, nextMessage{r}, func() uint64 { return r.seen.LoadRelaxed() - r.head })
+	return r.waitFor(ctx, nextMessage{r})
 }
 
 // refresh looks at the Writer and reports whether there is a message.
@@ -406,6 +413,7 @@ type nextMessage struct{ r *Reader }
 
 func (c nextMessage) Ready() (bool, error) { return c.r.ready() }
 func (c nextMessage) ahead() bool          { return c.r.peerCursor.Index.Load() != c.r.head }
+func (c nextMessage) arrived() uint64      { return c.r.seen.LoadRelaxed() - c.r.head }
 func (c nextMessage) common() *readerSide  { return &c.r.readerSide }
 func (c nextMessage) Over() func() bool    { return c.r.over() }
 

@@ -129,18 +129,22 @@ const (
 	maxPollBackoff = 64
 )
 
-// waitFor waits until c is ready. arrived returns the bytes that c has found when it is ready at
-// once.
-func (r *readerSide) waitFor(ctx context.Context, c sleep.Condition, arrived func() uint64) error {
+// backOff changes the pauses before the next load after one that has brought so many bytes.
+func (r *readerSide) backOff(pauses *uint32, arrived uint64) {
+	if arrived < r.minBatch {
+		*pauses = min(2**pauses+1, maxPollBackoff)
+	} else {
+		*pauses -= *pauses / 4
+	}
+}
+
+// waitFor waits until c is ready.
+func (r *readerSide) waitFor(ctx context.Context, c member) error {
 	if r.pollBackoff > 0 {
 		cpu.Pause(r.pollBackoff)
 	}
 	if ok, err := c.Ready(); ok || err != nil {
-		if arrived() < r.minBatch {
-			r.pollBackoff = min(2*r.pollBackoff+1, maxPollBackoff)
-		} else {
-			r.pollBackoff -= r.pollBackoff / 4
-		}
+		r.backOff(&r.pollBackoff, c.arrived())
 		return err
 	}
 	r.pollBackoff = 0

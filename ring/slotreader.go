@@ -117,7 +117,7 @@ func (r *slotReader) waitForNext(ctx context.Context) error {
 	if r.pos != r.seen.LoadRelaxed() {
 		return r.beginSlow()
 	}
-	err := r.waitFor(ctx, nextSlot{r}, func() uint64 { return (r.seen.LoadRelaxed() - r.pos) * r.size })
+	err := r.waitFor(ctx, nextSlot{r})
 	r.setFlag()
 	return err
 }
@@ -299,6 +299,7 @@ type nextSlot struct{ r *slotReader }
 
 func (c nextSlot) Ready() (bool, error) { return c.r.ready() }
 func (c nextSlot) ahead() bool          { return c.r.peerCursor.Index.Load() != c.r.pos }
+func (c nextSlot) arrived() uint64      { return (c.r.seen.LoadRelaxed() - c.r.pos) * c.r.size }
 func (c nextSlot) common() *readerSide  { return &c.r.readerSide }
 func (c nextSlot) Over() func() bool    { return c.r.over() }
 

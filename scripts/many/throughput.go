@@ -20,6 +20,7 @@ var throughputCommand = &urfave.Command{
 	Flags: []urfave.Flag{
 		&urfave.IntFlag{Name: "rings", Value: 8},
 		&urfave.IntFlag{Name: "rounds", Value: 5},
+		&urfave.StringFlag{Name: "jobs", Usage: "only those that contain `TEXT`: records 8, values"},
 		&urfave.Uint64Flag{Name: "capacity", Value: 1 << 20, Usage: "bytes of all rings together"},
 	},
 	Action: throughput,
@@ -34,6 +35,9 @@ func throughput(c *urfave.Context) error {
 		bytes int
 		total uint64
 	}{{"records", 8, 40e6}, {"records", 64, 16e6}, {"records", 1024, 3e6}, {"values", 8, 60e6}} {
+		if !strings.Contains(fmt.Sprint(kind.form, " ", kind.bytes, " "), c.String("jobs")) {
+			continue
+		}
 		var one, many, ratios []float64
 		for range c.Int("rounds") {
 			a, err := rate(c, 1, kind.form, kind.bytes, kind.total)
