@@ -62,9 +62,24 @@ func (w *writerSide) giveUp(n uint64) error {
 	case w.state == flowing:
 		return nil
 	}
+	w.miss(n)
+	return ErrDropped
+}
+
+// giveUpNow is giveUp for a Writer that is not to wait, whatever the policy. One that blocks has
+// waited before: there is no room after that only if no Reader was there. It may have come since.
+func (w *writerSide) giveUpNow(n uint64) error {
+	if w.onFull == Block {
+		w.miss(n)
+		return ErrDropped
+	}
+	return w.giveUp(n)
+}
+
+// miss counts n messages as dropped, which the next Reader is told.
+func (w *writerSide) miss(n uint64) {
 	w.ownStats.Missed.AddRelaxed(n)
 	w.Skip(n)
-	return ErrDropped
 }
 
 // Skip counts n messages as dropped that this ring is not offered: for a Writer to several rings,

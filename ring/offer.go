@@ -77,8 +77,8 @@ func (w *Writer) fitting(msgs [][]byte) (n int) {
 
 // Offer sends those of msgs for which there is room, the first ones, and publishes them together.
 // It does not wait: the others are given up, and counted, as the policy says: ErrDropped or
-// ErrFull. With Block that is only when nobody was there for MaxAbsence; else it is ErrFull, and
-// nothing is counted. It returns how many were sent.
+// ErrFull. With Block they are missed: after a Room that is so only if nobody was there for
+// MaxAbsence. It returns how many were sent.
 func (w *Writer) Offer(msgs [][]byte) (sent int, err error) {
 	w.gate.Enter()
 	for {
@@ -91,7 +91,13 @@ func (w *Writer) Offer(msgs [][]byte) (sent int, err error) {
 			break
 		}
 		if !fits {
-			err = w.giveUpRest(len(msgs) - sent)
+			if w.tail != w.index {
+				w.publish()
+			}
+			err = w.giveUpNow(uint64(len(msgs) - sent))
+			if w.state == disconnected {
+				w.stop.Store(0) // there may be room for a smaller message
+			}
 			break
 		}
 		copy(w.take(n), msgs[sent])
@@ -105,20 +111,6 @@ func (w *Writer) Offer(msgs [][]byte) (sent int, err error) {
 		w.publish()
 	}
 	return sent, w.endCall(err)
-}
-
-// giveUpRest gives n messages up for which there is no room.
-func (w *Writer) giveUpRest(n int) error {
-	if w.tail != w.index {
-		w.publish()
-	}
-	if err := w.giveUp(uint64(n)); err != nil {
-		if w.state == disconnected {
-			w.stop.Store(0) // there may be room for a smaller message
-		}
-		return err
-	}
-	return ErrFull
 }
 
 // awaitOne is AwaitRoom.
@@ -187,9 +179,7 @@ func (w *slotWriter) offer(n int, fill func(pos, n uint64)) (sent int, err error
 				w.publishStaged()
 			}
 			w.index, w.count = w.pos, w.pos // the fast path leaves them behind
-			if err = w.giveUp(uint64(n - sent)); err == nil {
-				err = ErrFull
-			}
+			err = w.giveUpNow(uint64(n - sent))
 			break
 		}
 		tail := w.tail()
