@@ -42,8 +42,9 @@ type FanInOptions struct {
 	// each.
 	Weight func(name string) int
 
-	// The functions are called by Next and the other calls that take messages, and the first two
-	// by Release, on the goroutine that called those. They must not call the FanIn.
+	// The functions are called on the goroutine that uses the FanIn, and must not call it: by
+	// OpenFanIn, Next and the other calls that take messages, and Ready; OnLeave also by Release
+	// and Source.ReleaseN.
 
 	// OnJoin is called when a ring has joined.
 	OnJoin func(s *Source)
@@ -67,6 +68,7 @@ type Source struct {
 	weight int
 	end    fanInEnd
 
+	inode    uint64 // of its file
 	released func() // some of its messages were released
 }
 

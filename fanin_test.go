@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"sluice"
 	"sluice/internal/testenv"
+	"sluice/layout"
 	"sluice/pressure"
 	"sluice/ring"
 	"sluice/shm"
@@ -22,6 +25,14 @@ import (
 func rings(t *testing.T, n int, opt sluice.ProducerOptions) (prefix string, producers []sluice.Producer) {
 	t.Helper()
 	prefix = testenv.SegmentName(t)
+	t.Cleanup(func() { // after all other cleanups of the test
+		names, _ := shm.List()
+		for _, name := range names {
+			if strings.HasPrefix(name, prefix+"-") {
+				_ = shm.RemoveIfExists(context.Background(), name)
+			}
+		}
+	})
 	for i := range n {
 		producers = append(producers, addRing(t, fmt.Sprintf("%s-%d", prefix, i), opt))
 	}
@@ -34,10 +45,7 @@ func addRing(t *testing.T, name string, opt sluice.ProducerOptions) sluice.Produ
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		p.Close()
-		_ = shm.RemoveIfExists(context.Background(), name)
-	})
+	t.Cleanup(func() { p.Close() })
 	return p
 }
 
@@ -422,5 +430,81 @@ func TestFanIn_Ready(t *testing.T) {
 	<-waited
 	if !waitReady(testenv.Timeout) {
 		t.Error("no event")
+	}
+}
+
+// A ring that has failed leaves, does not join again as it is, and does not keep others waiting.
+func TestFanIn_CorruptRing_LeavesOnce(t *testing.T) {
+	for _, follow := range []bool{false, true} {
+		prefix, ps := rings(t, 2, sluice.ProducerOptions{})
+		joined := 0
+		var left []error
+		f := fanIn(t, sluice.FanInOptions{
+			Follow:  follow,
+			OnJoin:  func(*sluice.Source) { joined++ },
+			OnLeave: func(s *sluice.Source, err error) { left = append(left, err) },
+		}, prefix+"-*")
+		send(t, ps[0], "a")
+		ps[0].Segment().Data()[7] = 0xff // the length of its record
+		deadline := time.Now().Add(300 * time.Millisecond)
+		for got := 0; got < 3 || time.Now().Before(deadline); {
+			send(t, ps[1], "b")
+			_, from, err := f.Receive(context.Background(), nil)
+			testenv.WantErr(t, err, nil)
+			if from.Name() != prefix+"-1" {
+				t.Fatal(from.Name())
+			}
+			got++
+		}
+		if joined != 2 || len(left) != 1 || !errors.Is(left[0], sluice.ErrCorrupt) {
+			t.Errorf("follow %v: %d joined, left %v", follow, joined, left)
+		}
+		ps[1].Close()
+		if !follow {
+			_, _, err := f.Next(context.Background())
+			testenv.WantErr(t, err, sluice.ErrCorrupt)
+		}
+		f.Close()
+	}
+}
+
+// A segment whose file is removed while nobody produces into it leaves, in any position.
+func TestFanIn_RemovedRing_OthersGoOn(t *testing.T) {
+	for removed := range 2 {
+		_, ps := rings(t, 2, sluice.ProducerOptions{Keep: true})
+		names := namesOf(ps)
+		f := fanIn(t, sluice.FanInOptions{}, names...)
+		send(t, ps[0], "a")
+		send(t, ps[1], "b")
+		for range 2 {
+			_, _, err := f.Receive(context.Background(), nil)
+			testenv.WantErr(t, err, nil)
+		}
+		orphan(t, ps[removed])
+		next := testenv.Background(func() error {
+			_, from, err := f.Next(context.Background())
+			if err == nil && from.Name() != names[1-removed] {
+				err = fmt.Errorf("a message of %s", from.Name())
+			}
+			return err
+		})
+		time.Sleep(250 * time.Millisecond) // longer than it takes until it looks
+		send(t, ps[1-removed], "c")
+		testenv.WantErr(t, next(), nil)
+		f.Release()
+		ps[1-removed].Close()
+		_, _, err := f.Next(context.Background())
+		testenv.WantErr(t, err, sluice.ErrRemoved)
+		f.Close()
+	}
+}
+
+// orphan removes the file of a ring, and leaves its role as a killed producer does.
+func orphan(t *testing.T, p sluice.Producer) {
+	t.Helper()
+	p.EndAs(layout.EndNone)
+	testenv.WantErr(t, os.Remove(shm.Path(p.Segment().Name())), nil)
+	if err := p.Close(); err != nil && !errors.Is(err, sluice.ErrRemoved) {
+		t.Fatal(err)
 	}
 }

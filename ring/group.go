@@ -73,7 +73,8 @@ func NewGroup[R Member, O any](spin time.Duration, due func() bool) *Group[R, O]
 	return &Group[R, O]{many: sleep.NewMany(spin, due), due: due}
 }
 
-// Add makes r a member, which no other goroutine knows yet. It is served next.
+// Add makes r a member, which no other goroutine knows yet. It is served
+// after those that are there.
 //
 // Preconditions: weight is from 1 to MaxWeight.
 func (g *Group[R, O]) Add(r R, owner O, weight int) *Entry[R, O] {
@@ -81,6 +82,7 @@ func (g *Group[R, O]) Add(r R, owner O, weight int) *Entry[R, O] {
 	e := &Entry[R, O]{Reader: r, Owner: owner, end: r.member(), quantum: Quantum * int64(weight)}
 	e.sleeping = g.many.Add(&e.end.common().sleeper, e.end)
 	g.entries = slices.Insert(g.entries, g.next, e)
+	g.next = (g.next + 1) % len(g.entries)
 	return e
 }
 
@@ -88,10 +90,16 @@ func (g *Group[R, O]) Add(r R, owner O, weight int) *Entry[R, O] {
 func (g *Group[R, O]) Remove(e *Entry[R, O]) {
 	g.disarm()
 	g.many.Remove(e.sleeping)
+	if n := g.notifier.Load(); n != nil {
+		n.Forget(e.sleeping)
+	}
 	at := slices.Index(g.entries, e)
 	g.entries = slices.Delete(g.entries, at, at+1)
 	if at < g.next {
 		g.next--
+	}
+	if g.next == len(g.entries) {
+		g.next = 0
 	}
 	if g.current == e {
 		g.current = nil
@@ -106,10 +114,12 @@ func (g *Group[R, O]) Interrupt() {
 	}
 }
 
-// Close ends what Select has arranged; the members stay open. It is for a caller that will not
-// call Select again.
-func (g *Group[R, O]) Close() {
-	g.many.Close()
+// Close ends what Select and Ready have arranged; the members stay open, and are closed after it.
+// No call follows; idle says that none is under way either. Any goroutine may call it.
+func (g *Group[R, O]) Close(idle bool) {
+	if idle {
+		g.many.Close()
+	}
 	if n := g.notifier.Load(); n != nil {
 		n.Close()
 	}
@@ -259,8 +269,8 @@ func (g *Group[R, O]) turn(thorough bool) *Entry[R, O] {
 			return nil
 		}
 		for _, e := range g.entries { // all rounds but the last, in which the first one is returned
-			if e.budget < 0 {
-				e.budget += (rounds - 1) * e.quantum
+			if e.budget < 0 { // no credit for one that had nothing
+				e.budget = min(0, e.budget+(rounds-1)*e.quantum)
 			}
 		}
 	}

@@ -191,6 +191,48 @@ func TestGroup_ClosedMember_Returned(t *testing.T) {
 	testenv.WantErr(t, err, errWaited)
 }
 
+// A member leaves in the order in which entries lie, before, at and behind the next one.
+func TestGroup_Remove_OthersGoOn(t *testing.T) {
+	for at := range 3 {
+		for next := range 3 {
+			g, ws := group(t, 4096, 1, 1, 1)
+			g.next = next
+			gone := g.entries[at]
+			g.Remove(gone)
+			for i, w := range ws {
+				if i != gone.Owner {
+					send(t, w, "a")
+				}
+			}
+			got := map[int]bool{}
+			for range 2 {
+				from, _ := takeOne(t, g)
+				got[from] = true
+			}
+			if len(got) != 2 || got[gone.Owner] {
+				t.Errorf("entry %d removed with next %d: %v", at, next, got)
+			}
+		}
+	}
+}
+
+// One in great debt does not give credit to one that has nothing.
+func TestGroup_RoundsSkipped_NoCreditForIdle(t *testing.T) {
+	g, ws := group(t, 1<<20, 1, MaxWeight)
+	for _, e := range g.entries {
+		e.budget = []int64{-500_000, -10}[e.Owner]
+	}
+	send(t, ws[0], "a")
+	if from, _ := takeOne(t, g); from != 0 {
+		t.Fatal(from)
+	}
+	for _, e := range g.entries {
+		if e.Owner == 1 && e.budget > 0 {
+			t.Errorf("a budget of %d", e.budget)
+		}
+	}
+}
+
 // Closing a member, an interrupt and a cancel each end a wait.
 func TestGroup_WaitEnds(t *testing.T) {
 	var due atomic.Bool

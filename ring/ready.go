@@ -47,7 +47,7 @@ func (r *readerSide) readyChannel(c sleep.Observed, buffered bool) <-chan struct
 	r.gate.Enter()
 	defer r.gate.Leave()
 	if !r.notify(c, buffered) {
-		return closedChannel
+		return sleep.Always
 	}
 	return r.notifier.Channel()
 }
@@ -86,16 +86,10 @@ func (r *readerSide) foundNothing() {
 
 // over returns a function that reports whether the stream may be over.
 func (r *readerSide) over() func() bool {
-	ends, producer := r.ends, r.peerStats
+	ends, producer, reported := r.ends, r.peerStats, r.reported
 	return func() bool {
-		_, due := ends.Due()
-		return due || producer.Replace.Load() != 0
+		// With Follow an end is reported once, and stays due as long as messages are held.
+		generation, due := ends.Due()
+		return due && generation != reported || producer.Replace.Load() != 0
 	}
 }
-
-// closedChannel is that of an end whose calls return an error.
-var closedChannel = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()

@@ -191,7 +191,7 @@ func TestReady_NoEdgeLost(t *testing.T) {
 
 func TestGroupReady_AnyMember(t *testing.T) {
 	g, ws := group(t, 4096, 1, 1, 1)
-	defer g.Close()
+	defer g.Close(true)
 	fd, err := g.ReadyFD()
 	testenv.WantErr(t, err, nil)
 	for _, w := range ws {

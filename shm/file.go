@@ -33,6 +33,16 @@ func (f *segmentFile) Geometry() layout.Geometry { return f.geometry }
 // Header returns the mapped header. Peers write to it at any time.
 func (f *segmentFile) Header() *layout.Header { return f.fields }
 
+// Inode returns the number of the file, which tells it from another one of the same name; 0 if that
+// is not known.
+func (f *segmentFile) Inode() uint64 {
+	var st unix.Stat_t
+	if unix.Fstat(int(f.file.Fd()), &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
 // linked reports whether the segment's name still stands for this file.
 func (f *segmentFile) linked() (bool, error) {
 	mine, err := f.file.Stat()

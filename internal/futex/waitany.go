@@ -29,7 +29,7 @@ func (w *Waiter) WaitAny(words []Word, interrupts uint32, timeout time.Duration)
 		switch errno := waitv(w.vector, timeout); errno {
 		case 0, unix.EINTR, unix.EAGAIN, unix.ETIMEDOUT, unix.EFAULT:
 			return result(errno)
-		default: // as in Wait
+		case unix.ENOSYS, unix.EPERM, unix.EINVAL: // as in Wait
 			noWaitv.Store(true)
 		}
 	}
@@ -81,6 +81,7 @@ func (w *Waiter) watch(words []Word) error {
 			go s.run(word.Addr, w)
 		}
 		if err := s.err.Load(); err != nil {
+			w.Forget(word.Addr)
 			return *err
 		}
 		if !s.busy.Load() {
@@ -96,11 +97,19 @@ func (w *Waiter) unwatchOthers(words []Word) {
 	for _, word := range words {
 		wanted[word.Addr] = true
 	}
-	for addr, s := range w.watchers {
+	for addr := range w.watchers {
 		if !wanted[addr] {
-			s.end()
-			delete(w.watchers, addr)
+			w.Forget(addr)
 		}
+	}
+}
+
+// Forget ends the goroutine that sleeps on a word, if there is one: another word may be mapped at
+// its address later. The memory of the word is still mapped.
+func (w *Waiter) Forget(addr *uint32) {
+	if s := w.watchers[addr]; s != nil {
+		s.end()
+		delete(w.watchers, addr)
 	}
 }
 

@@ -60,8 +60,9 @@ func (m *Many) Add(s *Sleeper, c Condition) *Member {
 	return member
 }
 
-// Remove ends what Add has begun.
+// Remove ends what Add has begun. The memory of the side is still mapped.
 func (m *Many) Remove(member *Member) {
+	m.waiter.Forget(member.sleeper.words.PeerIndex.Futex())
 	m.members = slices.DeleteFunc(m.members, func(is *Member) bool { return is == member })
 }
 
@@ -83,7 +84,9 @@ func (m *Many) Wait(ctx context.Context) (*Member, error) {
 	if done, err := m.spin.until(ctx, anyMember{m}, &m.noIndex); done || err != nil {
 		if done {
 			for _, member := range m.members {
-				member.sleeper.words.Stats.Spins.AddRelaxed(1)
+				if ok, _ := member.condition.Ready(); ok {
+					member.sleeper.words.Stats.Spins.AddRelaxed(1)
+				}
 			}
 		}
 		return nil, err

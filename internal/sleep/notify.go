@@ -14,6 +14,7 @@ import (
 	"sluice/internal/gate"
 	"sluice/internal/membarrier"
 	"sluice/internal/monotonic"
+	"sluice/shm"
 )
 
 // Notifier tells one goroutine, which waits for other things too, that what one of its sides
@@ -73,6 +74,13 @@ func NewNotifier(due func() bool) *Notifier {
 	go n.run()
 	return n
 }
+
+// Always is the channel of an event that is set for good.
+var Always = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // Channel returns a channel that is closed when the event is set. Once it was, and is cleared,
 // there is another one.
@@ -229,6 +237,9 @@ func (n *Notifier) Disarm() {
 	n.adopt()
 }
 
+// Forget is called when a member is about to be closed, between Disarm and Arm.
+func (n *Notifier) Forget(m *Member) { n.waiter.Forget(m.sleeper.words.PeerIndex.Futex()) }
+
 // Interrupt makes the goroutine look at due.
 func (n *Notifier) Interrupt() { n.waiter.Interrupt() }
 
@@ -269,8 +280,12 @@ func (n *Notifier) run() {
 		n.mu.Unlock()
 		n.gate.Enter()
 		if !n.gate.Closed() {
-			n.missed = n.sleep(sides)
-			n.lower(sides)
+			// A fault is one of the owner's next call too.
+			_ = shm.Guard(func() error {
+				n.missed = n.sleep(sides)
+				n.lower(sides)
+				return nil
+			})
 		}
 		n.gate.Leave()
 		n.idle <- struct{}{} // before the signal: who is woken by that may arm again
