@@ -109,7 +109,7 @@ func (w *writerSide) waitForRoom(ctx context.Context, c sleep.Condition) error {
 	w.lastThere = monotonic.Now()
 	err := w.await(ctx, c)
 	if err == errAbsent {
-		w.state, w.generation = absent, w.peerStats.Generation.Load()
+		w.state = absent
 	}
 	return err
 }
@@ -121,6 +121,7 @@ func (w *writerSide) checkAbsence() error {
 		return nil
 	}
 	now := monotonic.Now()
+	w.generation = w.peerStats.Generation.Load() // before the look: who joins after it is another one
 	if !w.reader.Absent(layout.Consumer) {
 		w.lastThere = now
 		return nil

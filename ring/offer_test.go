@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -121,4 +122,25 @@ func TestOffer_ReaderComesAfterRoom_RestMissed(t *testing.T) {
 			t.Errorf("told of %d messages, want 3", told)
 		}
 	})
+}
+
+// A Reader that joins while the Writer asks whether there is one is waited for, whichever look it
+// is.
+func TestAwaitRoom_ReaderJoinsDuringCheck_WaitedFor(t *testing.T) {
+	for at := range 3 {
+		var mem Memory
+		looks := 0
+		w, mem := absentOfferer(t, records, func() bool {
+			looks++
+			if looks == at+1 {
+				records.readerOn(t, mem, ReaderOptions{})
+			}
+			return looks <= at+1
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if err := w.awaitRoom(ctx); looks > at && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("look %d: error %v", at, err)
+		}
+	}
 }
