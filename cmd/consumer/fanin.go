@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -261,16 +260,11 @@ func (f *fanIn) close(err error) error {
 	return cli.IgnoreStop(err)
 }
 
-// explain adds hints that are for several rings, and leaves out errors where there are many.
+// explain adds hints that are for several rings.
 func (f *fanIn) explain(err error) error {
 	parts := []error{err}
 	if joined := cli.JoinedErrors(err); joined != nil {
-		parts = joined
-	}
-	const most = 8
-	more := len(parts) - most
-	if more > 0 {
-		parts = parts[:most]
+		parts = slices.Clone(joined)
 	}
 	for i, part := range parts {
 		switch {
@@ -281,9 +275,6 @@ func (f *fanIn) explain(err error) error {
 		case errors.Is(part, layout.ErrIncomplete) && f.opt.output == "":
 			parts[i] = cli.WithHint(part, restartHint)
 		}
-	}
-	if more > 0 {
-		parts = append(parts, fmt.Errorf("and %s more", format.Number(more, "error")))
 	}
 	return errors.Join(parts...)
 }

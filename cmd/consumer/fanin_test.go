@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice"
+	"sluice/internal/cli"
 	"sluice/internal/testenv"
 	"sluice/layout"
 )
@@ -516,5 +518,21 @@ func TestFanIn_MoreThan127Rings(t *testing.T) {
 	c.WantExit(0)
 	if _, sum := finals(t, c); sum.Num("rings") != 140 || inRun(t, sum, "consumedCount") != 280 {
 		t.Errorf("%v", sum)
+	}
+}
+
+// The hints leave out no error, and leave the error that they are added to as it is.
+func TestFanIn_Explain_KeepsAll(t *testing.T) {
+	var all []error
+	for range 8 {
+		all = append(all, layout.ErrIncomplete)
+	}
+	err := errors.Join(append(all, layout.ErrCorrupt)...)
+	got := (&fanIn{}).explain(err)
+	if !errors.Is(got, layout.ErrCorrupt) {
+		t.Errorf("the last of 9 errors is not in: %v", got)
+	}
+	if kept := cli.JoinedErrors(err); kept[0] != layout.ErrIncomplete {
+		t.Errorf("the first error has become %#v", kept[0])
 	}
 }

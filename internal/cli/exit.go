@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sluice/internal/format"
 	"sluice/shm"
 )
 
@@ -86,9 +87,30 @@ func Exit(command string, asJSON bool, err error) int {
 func messageFor(command string, err error) message {
 	parts := deduplicate(splitError(err))
 	code, hint := codeAndHint(command, parts)
+	parts, more := firstParts(parts)
 	text, segment := joinParts(parts)
+	if more > 0 {
+		text += fmt.Sprintf("; and %s", format.Number(more, "more error"))
+	}
 	name, _, _ := strings.Cut(command, " ")
 	return message{name, "error", text, hint, segment, code}
+}
+
+// maxParts is how many of many joined errors are printed: a consumer may have one for each ring.
+const maxParts = 8
+
+// firstParts returns the first maxParts parts, and how many it has left out. The part that decides
+// the exit code and the hint is among them.
+func firstParts(parts []part) (shown []part, more int) {
+	more = len(parts) - maxParts
+	if more <= 0 {
+		return parts, 0
+	}
+	shown = slices.Clone(parts[:maxParts])
+	if best := mostImportant(parts); best >= maxParts {
+		shown[maxParts-1] = parts[best]
+	}
+	return shown, more
 }
 
 // part is one of several joined errors.
@@ -210,7 +232,7 @@ func joinParts(parts []part) (text, segment string) {
 // codeAndHint returns the exit code and the hint of the part whose rule comes first in
 // errorRules.
 func codeAndHint(command string, parts []part) (code int, hint string) {
-	best := slices.MinFunc(parts, func(a, b part) int { return a.rule() - b.rule() })
+	best := parts[mostImportant(parts)]
 	at := best.rule()
 	if at == len(errorRules) {
 		return ExitFailed, best.hint
@@ -220,6 +242,16 @@ func codeAndHint(command string, parts []part) (code int, hint string) {
 		return m.code, m.hint(command, best)
 	}
 	return m.code, best.hint
+}
+
+// mostImportant returns the index of the part whose rule comes first in errorRules.
+func mostImportant(parts []part) (best int) {
+	for i := range parts {
+		if parts[i].rule() < parts[best].rule() {
+			best = i
+		}
+	}
+	return best
 }
 
 // asJSON reports whether --format json or gauge's --json was given, even if the flags could

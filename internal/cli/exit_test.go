@@ -127,6 +127,25 @@ func TestExit_Text_ErrorAndHintLines(t *testing.T) {
 	}
 }
 
+// Of many errors a few are printed, and the one that decides the exit code is one of them, wherever
+// it is.
+func TestExit_ManyErrors_CodeFromAll(t *testing.T) {
+	for at := range 12 {
+		var all []error
+		for i := range 12 {
+			err := layout.ErrIncomplete
+			if i == at {
+				err = layout.ErrCorrupt
+			}
+			all = append(all, shm.InSegment("receive from", fmt.Sprintf("ring%02d", i), err))
+		}
+		text, code := printed(t, "consumer", false, errors.Join(all...))
+		if code != ExitCorrupt || !strings.Contains(text, all[at].Error()) || !strings.Contains(text, "; and 4 more errors\n") || strings.Count(text, "receive from") != 8 {
+			t.Errorf("error %d of 12 is of a corrupt ring: exit code %d\n%s", at, code, text)
+		}
+	}
+}
+
 // As the README and --help promise them.
 func TestExit_Codes(t *testing.T) {
 	for code, all := range map[int][]error{
