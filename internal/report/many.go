@@ -54,6 +54,7 @@ type tally struct {
 	produced, consumed, producedBytes, consumedBytes uint64
 	dropped, refused, refusedMessages, lost          uint64
 	producerWaits, consumerWaits                     uint64
+	partly                                           bool // a segment could not be read at the end: only this side's own count is known
 
 	// Of one segment.
 	run                              time.Duration
@@ -364,7 +365,7 @@ func tallyOf(r *Report) tally {
 		}
 	}
 	i := r.Run
-	if i == nil {
+	if t.partly = i == nil; t.partly {
 		return t
 	}
 	t.produced, t.consumed, t.producedBytes, t.consumedBytes = i.Produced, i.Consumed, i.ProducedBytes, i.ConsumedBytes
@@ -379,6 +380,7 @@ func tallyOf(r *Report) tally {
 func (t *tally) add(u *tally) {
 	t.combine(u, func(a, b uint64) uint64 { return a + b })
 	t.run += u.run
+	t.partly = t.partly || u.partly
 }
 
 // since returns the counts less those of before.

@@ -132,6 +132,30 @@ func TestMany_SameNameAgain_CountsOnce(t *testing.T) {
 	}
 }
 
+// Of a segment that was truncated only this side's own count is known.
+func TestMany_Text_Truncated_UnknownIsNoNumber(t *testing.T) {
+	segs := rings(t, 2)
+	var b testenv.Buffer
+	m := StartMany(Options{Role: layout.Consumer, Out: &b})
+	for _, seg := range segs {
+		if err := m.Join(seg.Name(), seg, func() uint64 { return 70 }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Truncate(shm.Path(segs[0].Name()), 0); err != nil {
+		t.Fatal(err)
+	}
+	m.Finish()
+	for _, want := range []string{"%-16s            70         -      -     -     - unknown\n", "in sum                      70         - "} {
+		if strings.Contains(want, "%") {
+			want = fmt.Sprintf(want, shortName(segs[0].Name()))
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
 // A screen of 80 by 24 holds two intervals, however many segments there are.
 func TestMany_Text_FitsTerminal(t *testing.T) {
 	segs := rings(t, 30)

@@ -158,6 +158,10 @@ func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more
 	advice := map[string][]string{}
 	for _, name := range names {
 		t := all[name]
+		if t.partly {
+			fmt.Fprintf(&b, outcomeColumns, shortName(name), format.Count(moved(s.Role, t)), "-", "-", "-", "-", kind(&t.verdict))
+			continue
+		}
 		fmt.Fprintf(&b, outcomeColumns, shortName(name), format.Count(moved(s.Role, t)), format.Size(movedBytes(s.Role, t)), format.Rate(perSecond(moved(s.Role, t), t.run)),
 			format.NarrowPercent(t.producerBlocked), format.NarrowPercent(t.consumerBlocked), kind(&t.verdict))
 		if t.advice != "" {
@@ -167,7 +171,11 @@ func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more
 	if more > 0 {
 		fmt.Fprintf(&b, "  and %s more\n", format.Count(more))
 	}
-	fmt.Fprintf(&b, outcomeColumns, "in sum", format.Count(moved(s.Role, &s.Run)), format.Size(movedBytes(s.Role, &s.Run)),
+	bytes := format.Size(movedBytes(s.Role, &s.Run))
+	if s.Run.partly {
+		bytes = "-"
+	}
+	fmt.Fprintf(&b, outcomeColumns, "in sum", format.Count(moved(s.Role, &s.Run)), bytes,
 		format.Rate(perSecond(moved(s.Role, &s.Run), s.Elapsed)), "", "", format.ShortCount(s.Depth)+" queued")
 	for _, c := range []struct {
 		name string
