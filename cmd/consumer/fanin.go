@@ -162,10 +162,31 @@ func (f *fanIn) receive(ctx context.Context) error {
 	}
 	lim := sink.Limits{Rate: f.rate, Work: f.opt.work, Count: f.common.Count, HoldBytes: 1 << 20, HoldMessages: 512}
 	err := shm.Guard(func() error { return sink.DrainFrom(drain, f.from, f.write, lim) })
+	if errors.Is(err, shm.ErrTruncated) {
+		err = f.truncated(err)
+	}
 	if errors.Is(err, io.EOF) && !errors.Is(err, layout.ErrIncomplete) {
 		err = nil
 	}
 	return cli.IgnoreStop(err)
+}
+
+// truncated adds to err, of which a part may be a fault of an unknown segment, the segments that
+// were truncated.
+func (f *fanIn) truncated(err error) error {
+	for _, s := range f.joinedNow() {
+		if is := s.Segment().Check(); errors.Is(is, shm.ErrTruncated) {
+			err = errors.Join(err, is)
+		}
+	}
+	return err
+}
+
+// joinedNow returns the rings that are there, by name.
+func (f *fanIn) joinedNow() []*sluice.Source {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(f.rings), func(a, b *sluice.Source) int { return strings.Compare(a.Name(), b.Name()) })
 }
 
 // write passes messages of one ring to the sinks.
@@ -238,8 +259,8 @@ func (f *fanIn) progress(see func(*shm.Segment)) {
 // close ends the run, of which err is the error so far.
 func (f *fanIn) close(err error) error {
 	f.notifier.Detach()
+	rings := f.joinedNow()
 	f.mu.Lock()
-	rings := slices.SortedFunc(maps.Keys(f.rings), func(a, b *sluice.Source) int { return strings.Compare(a.Name(), b.Name()) })
 	checks := f.rings
 	f.rings = nil // nobody else reads segments any more
 	f.mu.Unlock()
@@ -247,7 +268,9 @@ func (f *fanIn) close(err error) error {
 		if check := checks[s]; check != nil {
 			f.verified(s, check)
 		}
-		if unread := s.Unread(); unread > 0 && s.Segment().Absent(layout.Producer) {
+		unread := uint64(0)
+		_ = shm.Guard(func() error { unread = s.Unread(); return nil }) // Close returns the error
+		if unread > 0 && s.Segment().Absent(layout.Producer) {
 			f.rep.Note(s.Name(), "messages are unread and kept for the next consumer")
 		}
 	}

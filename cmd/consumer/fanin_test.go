@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"sluice/internal/cli"
 	"sluice/internal/testenv"
 	"sluice/layout"
+	"sluice/shm"
 )
 
 // named returns the flags that name several rings, and others.
@@ -518,6 +520,26 @@ func TestFanIn_MoreThan127Rings(t *testing.T) {
 	c.WantExit(0)
 	if _, sum := finals(t, c); sum.Num("rings") != 140 || inRun(t, sum, "consumedCount") != 280 {
 		t.Errorf("%v", sum)
+	}
+}
+
+// A ring whose file another program truncates ends the consumer as a single one would, and the
+// error names the ring. Its figures are those that are known.
+func TestFanIn_Truncated_Named(t *testing.T) {
+	t.Parallel()
+	pattern, names := testenv.SegmentNames(t, 2)
+	testenv.Start(t, "producer", "--name", names[0], "--rate", "500", "--count", "1000")
+	testenv.Start(t, "producer", "--name", names[1], "--rate", "500")
+	c := testenv.Start(t, "consumer", "--name", pattern, "--report", "0", "--verify")
+	for _, name := range names {
+		testenv.EventuallyConsumed(t, name, 10)
+	}
+	if err := os.Truncate(shm.Path(names[1]), 0); err != nil {
+		t.Fatal(err)
+	}
+	c.WantError(6, fmt.Sprintf("segment %q: segment was truncated", names[1]))
+	if said := c.Stderr.String(); !regexp.MustCompile(`(?m) [0-9]+ +- +- +- +- unknown$`).MatchString(said) || strings.Contains(said, names[0]+`"`) {
+		t.Errorf("%s", said)
 	}
 }
 
