@@ -46,7 +46,7 @@ type manyPrinter interface {
 	interval(o *Options, s *sum, rings []Report)
 	left(o *Options, r *Report) // the last report on a segment that has left
 	final(o *Options, s *sum, rings []Report, ended []named, more int)
-	notes(o *Options, lines []noteLine, grouped []noteLine)
+	notes(o *Options, lines, grouped []noteLine, leftOut int)
 }
 
 // tally is what has happened in one or more segments since this side joined them.
@@ -100,7 +100,7 @@ func StartMany(opt Options) *Many {
 	}
 	m.notes.wake = make(chan struct{}, 1)
 	if opt.JSON {
-		m.print = manyJSON{}
+		m.print, m.notes.each = manyJSON{}, true
 	}
 	go func() {
 		defer close(m.stopped)
@@ -164,8 +164,12 @@ func (m *Many) leave(name, end string, ended bool, why string) {
 		r.end = end
 	}
 	rep := m.finish(r)
-	if _, text := m.print.(*manyText); !text && len(m.finals) < maxNotes {
+	switch {
+	case !m.opt.JSON: // the note and the last report of all say it
+	case len(m.finals) < maxNotes:
 		m.finals = append(m.finals, rep)
+	default:
+		m.notes.leftOut++
 	}
 	m.account(name, tallyOf(&rep))
 }
@@ -252,7 +256,7 @@ func (m *Many) Finish() {
 		slices.SortFunc(ended, func(a, b named) int { return cmp.Compare(a.name, b.name) })
 		m.print.final(&m.opt, &s, rings, ended, m.others)
 		for _, n := range verifiedLines(m.verified, m.opt.JSON) {
-			m.print.notes(&m.opt, []noteLine{n}, []noteLine{n})
+			m.print.notes(&m.opt, []noteLine{n}, []noteLine{n}, 0)
 		}
 	}()
 	inTime(done)
@@ -335,10 +339,10 @@ func (m *Many) total(rings []Report, interval time.Duration) sum {
 func (m *Many) flush() {
 	m.mu.Lock()
 	finals := m.finals
-	lines, grouped := m.notes.take()
+	lines, grouped, leftOut := m.notes.take()
 	m.finals = nil
 	m.mu.Unlock()
-	m.print.notes(&m.opt, lines, grouped)
+	m.print.notes(&m.opt, lines, grouped, leftOut)
 	for i := range finals {
 		m.print.left(&m.opt, &finals[i])
 	}
@@ -346,8 +350,8 @@ func (m *Many) flush() {
 
 // flushLocked is flush with m.mu held.
 func (m *Many) flushLocked() {
-	lines, grouped := m.notes.take()
-	m.print.notes(&m.opt, lines, grouped)
+	lines, grouped, leftOut := m.notes.take()
+	m.print.notes(&m.opt, lines, grouped, leftOut)
 	for i := range m.finals {
 		m.print.left(&m.opt, &m.finals[i])
 	}

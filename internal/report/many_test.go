@@ -42,6 +42,7 @@ type object struct {
 	StreamEnd        string
 	Final            bool
 	Rings            *int
+	LeftOutCount     int
 	ThroughputPerSec float64
 	Run              struct{ ConsumedCount, ProducedCount uint64 }
 }
@@ -203,7 +204,7 @@ func TestMany_Notes_FewLines(t *testing.T) {
 	for _, want := range []string{
 		"consumer: skipped: role is taken: ring00, ring01, ring02, ring03 and 46 more\n",
 		"consumer: the stream is complete: gone00, gone01, gone02, gone03 and 46 more\n",
-		"consumer: and 48 lines more\n",
+		"consumer: and 48 more lines\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -211,6 +212,50 @@ func TestMany_Notes_FewLines(t *testing.T) {
 	}
 	if n := strings.Count(text, "consumer: "); n > maxLines+1 {
 		t.Errorf("%d lines:\n%s", n, text)
+	}
+}
+
+// heldWriter blocks until it is open.
+type heldWriter struct {
+	testenv.Buffer
+	open chan struct{}
+}
+
+func (w *heldWriter) Write(p []byte) (int, error) {
+	<-w.open
+	return w.Buffer.Write(p)
+}
+
+// A program that does not read for a while learns how much it has missed: notes, and last reports
+// on segments.
+func TestMany_JSON_LeftOut_Counted(t *testing.T) {
+	seg := rings(t, 1)[0]
+	w := &heldWriter{open: make(chan struct{})}
+	m := StartMany(Options{Role: layout.Consumer, JSON: true, Out: w})
+	const notes, times = 3 * maxNotes, maxNotes + 500
+	for range times {
+		if err := m.Join(seg.Name(), seg, none); err != nil {
+			t.Fatal(err)
+		}
+		m.LeaveEnded(seg.Name(), nil, CompleteText)
+	}
+	for range notes {
+		m.Note("odd", "reason")
+	}
+	close(w.open)
+	m.Finish()
+	printed, leftOut := 0, 0
+	for _, o := range objects(t, w.String()) {
+		leftOut += o.LeftOutCount
+		if o.LeftOutCount > 0 && (o.Segment != nil || o.Note == "") {
+			t.Errorf("%+v", o)
+		}
+		if o.LeftOutCount == 0 && o.Rings == nil {
+			printed++
+		}
+	}
+	if all := notes + 3*times; printed+leftOut != all || leftOut == 0 {
+		t.Errorf("%d printed and %d left out of %d", printed, leftOut, all)
 	}
 }
 

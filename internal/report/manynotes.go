@@ -10,11 +10,12 @@ import (
 )
 
 // notes are lines that wait to be printed: at most maxLines a second for people, however many
-// segments come and go. Programs get every one.
+// segments come and go. Programs get each, and how many were left out when they did not read.
 type notes struct {
+	each    bool          // for programs
 	wake    chan struct{} // gets a value when they are to be printed
 	waiting []noteLine
-	dropped int       // more than maxNotes were waiting
+	leftOut int       // more than maxNotes were waiting
 	due     bool      // wake will get a value
 	last    time.Time // when they were last printed
 }
@@ -31,25 +32,35 @@ const (
 // add adds a note.
 func (n *notes) add(l noteLine) {
 	if len(n.waiting) >= maxNotes {
-		n.dropped++
+		n.leftOut++
 		return
 	}
 	n.waiting = append(n.waiting, l)
+	if n.each && len(n.waiting) == maxNotes/2 {
+		n.print()
+	}
 	if n.due {
 		return
 	}
 	n.due = true
-	time.AfterFunc(max(noteDelay, noteInterval-time.Since(n.last)), func() {
-		select {
-		case n.wake <- struct{}{}:
-		default:
-		}
-	})
+	delay := noteDelay
+	if !n.each {
+		delay = max(delay, noteInterval-time.Since(n.last))
+	}
+	time.AfterFunc(delay, n.print)
+}
+
+// print makes the notes be printed.
+func (n *notes) print() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
 }
 
 // take returns the notes that wait: one by one, and as a few lines, each of which has one text and
-// the segments that it is about.
-func (n *notes) take() (all, grouped []noteLine) {
+// the segments that it is about. leftOut is how many more there were.
+func (n *notes) take() (all, grouped []noteLine, leftOut int) {
 	all = n.waiting
 	names := map[string][]string{}
 	var texts []string
@@ -62,16 +73,14 @@ func (n *notes) take() (all, grouped []noteLine) {
 	}
 	for i, text := range texts {
 		if i == maxLines {
-			grouped = append(grouped, noteLine{Note: fmt.Sprintf("and %s more", format.Number(len(texts)-i, "line"))})
+			grouped = append(grouped, noteLine{Note: "and " + format.Number(len(texts)-i, "more line")})
 			break
 		}
 		grouped = append(grouped, noteLine{Note: text + ": " + list(names[text])})
 	}
-	if n.dropped > 0 {
-		grouped = append(grouped, noteLine{Note: fmt.Sprintf("%s more left out", format.Number(n.dropped, "line"))})
-	}
-	n.waiting, n.dropped, n.due, n.last = nil, 0, false, time.Now()
-	return all, grouped
+	leftOut = n.leftOut
+	n.waiting, n.leftOut, n.due, n.last = nil, 0, false, time.Now()
+	return all, grouped, leftOut
 }
 
 // list returns the first few names and how many more there are.
@@ -120,11 +129,24 @@ const CompleteText = "the stream is complete"
 // manyJSON prints an object for each segment, with its name, and one for the sum.
 type manyJSON struct{}
 
-func (manyJSON) notes(o *Options, lines, _ []noteLine) {
+func (manyJSON) notes(o *Options, lines, _ []noteLine, leftOut int) {
 	for i := range lines {
 		encode(o, &lines[i])
 	}
+	if leftOut > 0 {
+		encode(o, leftOutObject{Note: leftOutText(leftOut), Count: leftOut})
+	}
 }
+
+// leftOutObject says that a program which does not read has missed objects.
+type leftOutObject struct {
+	Note    string  `json:"note"`
+	Hint    *string `json:"hint"`    // null
+	Segment *string `json:"segment"` // null
+	Count   int     `json:"leftOutCount"`
+}
+
+func leftOutText(n int) string { return format.Number(n, "more line") + " left out" }
 
 func (manyJSON) left(o *Options, r *Report) { JSON(o.Out, r) }
 

@@ -120,9 +120,12 @@ func shortName(name string) string {
 // left prints nothing: the note says that it has left, and the last report has its figures.
 func (t *manyText) left(*Options, *Report) {}
 
-func (t *manyText) notes(o *Options, _, grouped []noteLine) {
+func (t *manyText) notes(o *Options, _, grouped []noteLine, leftOut int) {
 	for i := range grouped {
 		fmt.Fprintf(o.Out, "%v: %s\n", o.Role, grouped[i].Note)
+	}
+	if leftOut > 0 {
+		fmt.Fprintf(o.Out, "%v: %s\n", o.Role, leftOutText(leftOut))
 	}
 }
 
