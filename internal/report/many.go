@@ -27,7 +27,7 @@ type Many struct {
 	finals     []Report          // of segments that have left, not yet printed
 	outcomes   map[string]*tally // of segments that have left, of maxOutcomes at most
 	left       tally             // of all that have left
-	others     int               // those that were too many for it
+	others     map[string]bool   // names of those that were too many for it, maxOthers at most
 	notes      notes
 	outputWait func() time.Duration // nil = the output never waits
 	verified   []verified
@@ -40,6 +40,9 @@ type Many struct {
 // maxOutcomes is how many of the segments that have left are named in the last report: a pattern
 // may match any number in the life of a process.
 const maxOutcomes = 64
+
+// maxOthers is how many more of them are counted.
+const maxOthers = 10_000
 
 // manyPrinter prints reports on several segments.
 type manyPrinter interface {
@@ -95,7 +98,7 @@ type verified struct {
 // StartMany begins to report on the segments that join. opt.Name and opt.Total are not used.
 func StartMany(opt Options) *Many {
 	m := &Many{
-		opt: opt, began: time.Now(), lastAt: time.Now(), outcomes: map[string]*tally{},
+		opt: opt, began: time.Now(), lastAt: time.Now(), outcomes: map[string]*tally{}, others: map[string]bool{},
 		stop: make(chan struct{}), stopped: make(chan struct{}), print: &manyText{},
 	}
 	m.notes.wake = make(chan struct{}, 1)
@@ -190,8 +193,8 @@ func (m *Many) account(name string, t tally) {
 		m.outcomes[name] = &t
 	case len(m.outcomes) < maxOutcomes:
 		m.outcomes[name] = &t
-	default:
-		m.others++
+	case len(m.others) < maxOthers:
+		m.others[name] = true
 	}
 }
 
@@ -235,11 +238,13 @@ func (m *Many) Finish() {
 		rings = append(rings, m.finish(r))
 	}
 	s := m.total(rings, time.Since(m.began))
-	s.Final, s.Rings = true, len(rings)+len(m.outcomes)+m.others
+	s.Final, s.Rings = true, len(m.outcomes)+len(m.others)+len(rings)
 	for i := range rings {
-		if m.outcomes[rings[i].Name] != nil {
+		name := rings[i].Name
+		if m.outcomes[name] != nil || m.others[name] {
 			s.Rings-- // it came again
 		}
+		delete(m.others, name) // it is named
 	}
 	s.Now = s.Run
 	if m.live = nil; !printing {
@@ -254,7 +259,7 @@ func (m *Many) Finish() {
 			ended = append(ended, named{name, t})
 		}
 		slices.SortFunc(ended, func(a, b named) int { return cmp.Compare(a.name, b.name) })
-		m.print.final(&m.opt, &s, rings, ended, m.others)
+		m.print.final(&m.opt, &s, rings, ended, len(m.others))
 		for _, n := range verifiedLines(m.verified, m.opt.JSON) {
 			m.print.notes(&m.opt, []noteLine{n}, []noteLine{n}, 0)
 		}

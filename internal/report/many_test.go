@@ -157,6 +157,30 @@ func TestMany_Text_Truncated_UnknownIsNoNumber(t *testing.T) {
 	}
 }
 
+// One that is not named in the last report, because too many are, counts once too.
+func TestMany_SameNameAgain_BeyondOutcomes(t *testing.T) {
+	seg := rings(t, 1)[0]
+	var b testenv.Buffer
+	m := StartMany(Options{Role: layout.Consumer, Out: &b})
+	come := func(name string) {
+		if err := m.Join(name, seg, none); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range maxOutcomes + 2 {
+		for range 3 {
+			name := fmt.Sprintf("ring%02d", i)
+			come(name)
+			m.LeaveEnded(name, nil, CompleteText)
+		}
+	}
+	come(fmt.Sprintf("ring%02d", maxOutcomes+1)) // it is there at the end
+	m.Finish()
+	if text := b.String(); !strings.Contains(text, fmt.Sprintf("consumer of %d rings ran for", maxOutcomes+2)) || !strings.Contains(text, "\n  and 2 more\n") {
+		t.Errorf("%s", text)
+	}
+}
+
 // A screen of 80 by 24 holds two intervals, however many segments there are.
 func TestMany_Text_FitsTerminal(t *testing.T) {
 	segs := rings(t, 30)
