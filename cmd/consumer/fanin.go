@@ -48,6 +48,8 @@ func receiveSeveral(ctx context.Context, s settings) (err error) {
 	if f.from, err = f.open(ctx); err != nil {
 		if s.common.JSON { // there is always a last line
 			f.rep.Finish()
+		} else {
+			f.rep.Abandon()
 		}
 		return cli.IgnoreStop(f.explain(err))
 	}

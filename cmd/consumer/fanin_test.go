@@ -330,6 +330,23 @@ func TestFanIn_TransferAmongMany(t *testing.T) {
 	}
 }
 
+// A ring that was skipped is told also when another one keeps the consumer from starting.
+func TestFanIn_SkippedBeforeError_Told(t *testing.T) {
+	t.Parallel()
+	pattern, names := testenv.SegmentNames(t, 2)
+	testenv.Start(t, "producer", "--name", names[0], "--count", "10").WantExit(0)
+	testenv.Overwrite(t, names[0], 8, 99)
+	testenv.Start(t, "producer", testenv.TransferArgs(names[1], "--rate", "100")...)
+	testenv.EventuallyHeader(t, names[1], "a transfer", func(*layout.Header) bool { return true })
+	c := testenv.Start(t, "consumer", "--name", pattern)
+	if code := c.Wait(); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	if said := c.Stderr.String(); !strings.Contains(said, "consumer: skipped for now: ") || !strings.Contains(said, ": "+names[0]+"\n") || strings.Contains(said, "ran for") {
+		t.Errorf("%s", said)
+	}
+}
+
 // A ring whose consumer lives is an error when it is named. One that a pattern matches is said
 // once, and joined when that consumer has gone.
 func TestFanIn_ConsumerLives(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 
 // Many is a Reporter of a side that has several segments at a time: a consumer of many rings, or a
 // producer of many. Each segment has its own figures and its own verdict, and there is a sum. Its
-// methods never wait for who reads the reports, except Finish, and then not for long. One goroutine
+// methods never wait for who reads the reports, except the last one, Finish or Abandon, and then
+// not for long. One goroutine
 // at a time may use it.
 type Many struct {
 	opt           Options
@@ -263,6 +264,23 @@ func (m *Many) Finish() {
 		for _, n := range verifiedLines(m.verified, m.opt.JSON) {
 			m.print.notes(&m.opt, []noteLine{n}, []noteLine{n}, 0)
 		}
+	}()
+	inTime(done)
+}
+
+// Abandon is Finish without the last reports: it prints what waits.
+func (m *Many) Abandon() {
+	close(m.stop)
+	printing := inTime(m.stopped)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.live = nil; !printing {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.flushLocked()
 	}()
 	inTime(done)
 }
