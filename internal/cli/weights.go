@@ -6,11 +6,9 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"sluice/ring"
 	"sluice/shm"
 )
-
-// maxWeight is the largest value of a WeightsFlag.
-const maxWeight = 1000
 
 // WeightsFlag returns the flag that GetWeights reads.
 func WeightsFlag() urfave.Flag {
@@ -60,7 +58,7 @@ func parseWeight(s string) (weight, error) {
 	if !found {
 		return weight{}, fmt.Errorf("invalid weight %q (examples: orders=2, 'sensor-*=10')", s)
 	}
-	w := weight{name, integer{1, 1, maxWeight}}
+	w := weight{name, integer{1, 1, ring.MaxWeight}}
 	if err := shm.CheckPattern(name); err != nil {
 		return w, err
 	}
