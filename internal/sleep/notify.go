@@ -125,8 +125,8 @@ func (n *Notifier) signal(arming uint64) {
 		return
 	}
 	n.set = true
-	close(n.ready)
 	n.raise()
+	close(n.ready)
 }
 
 // clear clears the event and returns the number of this time.
