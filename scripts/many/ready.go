@@ -135,7 +135,7 @@ func waitEvent(w interface {
 // echo sends each message back: every fourth to the first of the rings, the others to the other
 // ones.
 func echo(ctx context.Context, args []string) error {
-	from, err := sluice.Open(ctx, args[0], sluice.ConsumerOptions{})
+	from, err := sluice.Open(ctx, args[0], sluice.ConsumerOptions{Spin: time.Millisecond}) // only the other side sleeps
 	if err != nil {
 		return err
 	}
