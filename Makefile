@@ -100,6 +100,10 @@ bench: ## measure sluice and its alternatives (ARGS=--quick)
 commands: ## measure the commands against cat and pipes; needs an idle machine
 	scripts/commands.sh $(ARGS)
 
+.PHONY: many
+many: ## measure and test sides that have several rings; needs an idle machine (ARGS=--quick)
+	scripts/many.sh $(ARGS)
+
 .PHONY: systemd-test
 systemd-test: ## boot a separate systemd and test the units in it; needs root
 	scripts/systemd/test.sh

@@ -197,6 +197,7 @@ var idleCommand = &urfave.Command{
 			if err != nil {
 				return err
 			}
+			consumer.wait()
 			fmt.Printf("%d idle rings, %v, waiting by %s: %.1f ms of processor\n", len(all), c.Duration("time"), form, used[0]/1e6)
 		}
 		return nil
@@ -233,6 +234,8 @@ func consumeIdle(ctx context.Context, args []string) error {
 	} else if _, _, err := f.Next(ctx); err != context.DeadlineExceeded {
 		return fmt.Errorf("next: %v", err)
 	}
-	fmt.Println(cpuTime() - began)
-	return f.Close()
+	used := cpuTime() - began
+	err = f.Close()
+	fmt.Println(used)
+	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -84,6 +86,12 @@ func (p *process) numbers() (all []float64, err error) {
 	return all, err
 }
 
+// wait waits until the child has closed its output: it has ended, or is about to.
+func (p *process) wait() {
+	for p.lines.Scan() {
+	}
+}
+
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
 
 // names returns n names of rings of this process.
@@ -94,9 +102,15 @@ func names(n int) (all []string) {
 	return all
 }
 
+// remove removes segments, once the children that were killed have given up their roles.
 func remove(names []string) {
 	for _, name := range names {
-		_ = shm.RemoveIfExists(context.Background(), name)
+		for range 200 {
+			if err := shm.RemoveIfExists(context.Background(), name); !errors.Is(err, shm.ErrRoleTaken) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 }
 

@@ -42,11 +42,13 @@ func ready(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
+	defer single.Close()
 	one := single.(sluice.ReadyConsumer)
 	many, err := sluice.OpenFanIn(c.Context, all[2:], sluice.FanInOptions{})
 	if err != nil {
 		return err
 	}
+	defer many.Close()
 	cycles, began := c.Int("cycles"), time.Now()
 	type waiter interface {
 		Ready() <-chan struct{}
@@ -85,7 +87,7 @@ func ready(c *urfave.Context) error {
 				took = true
 			}
 		}
-		if i > 0 && i%(cycles/10) == 0 {
+		if i > 0 && i%max(1, cycles/10) == 0 {
 			fmt.Printf("%d cycles, %.1f us each\n", i, float64(time.Since(began).Microseconds())/float64(i))
 		}
 	}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/shm"
+)
+
+// Each part runs for a moment, succeeds, and leaves no segment.
+func TestParts(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "many")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, part := range []struct{ args, want string }{
+		{"idle --time 50ms --rings 130", "130 idle rings"},
+		{"ready --cycles 300", "300 cycles without a lost event"},
+		{"kills --kills 6 --rings 3", "all seen"},
+	} {
+		cmd := exec.Command(binary, append([]string{"--cpu-producers", "-1", "--cpu-consumer", "-1"}, strings.Fields(part.args)...)...)
+		out, err := cmd.CombinedOutput()
+		prefix := fmt.Sprintf("many.%d.", cmd.Process.Pid)
+		if err != nil || !strings.Contains(string(out), part.want) {
+			t.Errorf("%s: %v: %s", part.args, err, out)
+		}
+		names, err := shm.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if strings.HasPrefix(name, prefix) {
+				t.Errorf("%s: %s is left", part.args, name)
+			}
+		}
+	}
+}
