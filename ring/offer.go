@@ -44,21 +44,26 @@ func (w *Writer) awaitRoom(ctx context.Context, n int) error {
 // Room is AwaitRoom for the first of msgs, of which there is at least one. It returns how many of
 // them, the first ones, Offer sends, or gives up for another reason than that nobody has waited.
 func (w *Writer) Room(ctx context.Context, msgs [][]byte) (n int, err error) {
-	if err := w.AwaitRoom(ctx, len(msgs[0])); err != nil {
-		return 0, err
-	}
-	w.gate.Enter()
-	if w.gate.Closed() { // and Close may be using the rest of w
-		return 0, w.endCall(ErrClosed)
-	}
-	if w.onFull != Block || w.state == absent && !w.joined() {
-		n = len(msgs)
-	} else if n = w.fitting(msgs); n < len(msgs) {
-		if _, err = w.refresh(); err == nil {
-			n = w.fitting(msgs)
+	for n == 0 { // a Reader may come after AwaitRoom has found nobody: it is waited for
+		if err := w.AwaitRoom(ctx, len(msgs[0])); err != nil {
+			return 0, err
+		}
+		w.gate.Enter()
+		if w.gate.Closed() { // and Close may be using the rest of w
+			return 0, w.endCall(ErrClosed)
+		}
+		if w.onFull != Block || w.state == absent && !w.joined() {
+			n = len(msgs)
+		} else if n = w.fitting(msgs); n < len(msgs) {
+			if _, err = w.refresh(); err == nil {
+				n = w.fitting(msgs)
+			}
+		}
+		if err = w.endCall(w.callError(ctx, endpoint.OpSend, err)); err != nil {
+			return 0, err
 		}
 	}
-	return n, w.endCall(w.callError(ctx, endpoint.OpSend, err))
+	return n, nil
 }
 
 // fitting returns how many of msgs there is room for, going by what was last seen of the Reader.
