@@ -182,18 +182,15 @@ var background = context.Background()
 func (f *FanOut) SendBatch(ctx context.Context, msgs [][]byte) (sent int, err error) {
 	f.Publish()
 	f.reserved = -1
-	for sent < len(msgs) {
-		most, badSize := f.checkSizes(msgs[sent:])
-		if badSize != nil && most == 0 {
-			return sent, badSize
-		}
-		n, err := f.batch(ctx, msgs[sent:sent+most])
+	most, badSize := f.checkSizes(msgs)
+	for sent < most {
+		n, err := f.batch(ctx, msgs[sent:most])
 		sent += n
 		if err != nil {
 			return sent, err
 		}
 	}
-	return sent, nil
+	return sent, badSize
 }
 
 // checkSizes returns how many of msgs, the first ones, can be sent, and the error of the next.
