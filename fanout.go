@@ -364,10 +364,13 @@ func (f *fanOut[W]) create(to []Destination, opt FanOutOptions, create func(stri
 func (f *fanOut[W]) giveBack() (err error) {
 	for _, w := range f.ends {
 		w.EndAs(layout.EndNone)
-		if w.Segment().Header().ProducerStats.Generation.Load() > 1 {
-			w.KeepEnd()
-		}
-		err = errors.Join(err, w.Close())
+		readErr := shm.Guard(func() error { // a segment may have been truncated since
+			if w.Segment().Header().ProducerStats.Generation.Load() > 1 {
+				w.KeepEnd()
+			}
+			return nil
+		})
+		err = errors.Join(err, readErr, w.Close())
 	}
 	return err
 }
