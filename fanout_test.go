@@ -318,6 +318,32 @@ func TestFanOut_EndsWhileDisconnected(t *testing.T) {
 	}
 }
 
+// A producer that ends without a further message for a reader that has joined again tells it the
+// end, and what it lacks.
+func TestFanOut_EndsBeforeNextMessage(t *testing.T) {
+	for _, opt := range []sluice.FanOutOptions{smallRing, {Capacity: 4096, Slots: 8}} {
+		name := testenv.SegmentName(t)
+		f, err := sluice.CreateFanOut(t.Context(), []sluice.Destination{{Name: name, OnSlow: sluice.Disconnect}}, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		sendNumbers(t, f, 0, 12)
+		r := openReader(t, name, false)
+		r.want(t, 0, 8, sluice.ErrIncomplete)
+		r.Close()
+		again := openReader(t, name, false)
+		again.want(t, 0, 0, sluice.ErrEmpty)
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		again.want(t, 0, 0, io.EOF)
+		if again.missed != 4 {
+			t.Errorf("told of %d messages, want 4", again.missed)
+		}
+	}
+}
+
 func TestFanOut_BatchFillsWhatThereIs(t *testing.T) {
 	f, names := fanOut(t, sluice.Block, sluice.Drop, sluice.Disconnect)
 	r := openReader(t, names[0], false)

@@ -196,6 +196,37 @@ func TestFanOut_Disconnect_KilledWhileDraining(t *testing.T) {
 	}
 }
 
+// A consumer that is started again after a disconnection ends with the producer, although that has
+// no further message for it: one with --follow is told so.
+func TestFanOut_Disconnect_NoFurtherMessage(t *testing.T) {
+	t.Parallel()
+	p, names := startFanOut(t, []string{"disconnect", "disconnect", "block"})
+	holder := startReader(t, names[2])
+	ringOf(t, names[2], "messages", consumed(1000))
+	holder.Pause()
+	ringOf(t, names[2], "a full ring", func(h *layout.Header) bool { return h.Count(layout.Producer)-h.Count(layout.Consumer) == 64 })
+	follower := startReader(t, names[1], "--follow")
+	startReader(t, names[0]).WantExit(7)
+	again := startReader(t, names[0])
+	for _, name := range names[:2] {
+		ringOf(t, name, "a reader that waits", func(h *layout.Header) bool {
+			return h.ConsumerStats.JoinedAfter.Load() == h.ProducerStats.Generation.Load() && h.ConsumerSleep.Flag.Load() != 0
+		})
+	}
+	p.Signal(unix.SIGTERM)
+	p.WantExit(0)
+	again.WantExit(0)
+	if told := float64(missedOf(again)); told != lastOf(t, p, names[0]).Num("missedCount") || told == 0 {
+		t.Errorf("told of %v messages, want %v", told, lastOf(t, p, names[0]).Num("missedCount"))
+	}
+	testenv.Eventually(t, "the number of missed messages", func() bool {
+		return float64(missedOf(follower)) == lastOf(t, p, names[1]).Num("missedCount")
+	})
+	follower.Signal(unix.SIGTERM)
+	follower.WantExit(0)
+	holder.Kill()
+}
+
 func TestFanOut_Disconnect_Follow(t *testing.T) {
 	t.Parallel()
 	p, names := startFanOut(t, []string{"block", "disconnect"}, "--rate", "20000")

@@ -149,14 +149,15 @@ func (w *Writer) close(abort bool) error {
 	}
 	var err error
 	if idle {
-		c.startCount = w.streamStart
 		w.sleeper.StopWatching()
 		err = shm.Guard(func() error {
+			w.beginLast()
 			if w.tail != w.index && !abort {
 				w.publish()
 			}
 			return nil
 		})
+		c.startCount = w.streamStart
 		if w.reserved >= 0 {
 			at := w.tail&w.mask + layout.RecordHeader
 			c.addSlices(w.mem.Data, at, uint64(w.reserved))

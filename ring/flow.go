@@ -178,3 +178,11 @@ func (w *writerSide) reconnected() bool {
 	w.state, w.streamStart = flowing, w.count
 	return true
 }
+
+// beginLast begins the stream of a Reader that waits for one, when there is no message for it any
+// more: so that Close ends it.
+func (w *writerSide) beginLast() {
+	if w.state == disconnected {
+		w.reconnected()
+	}
+}

@@ -39,7 +39,10 @@ func (r *readerSide) tellMissed(empty bool) {
 	r.ownStats.Missed.Store(now) // a Reader that is killed before this leaves it to the next one
 }
 
-// gapOver reports whether a Writer that finds the ring empty goes on publishing, or is not there.
+// gapOver reports whether the stream of a Reader that finds the ring empty was not ended by a
+// disconnection, or there is no Writer to begin another.
 func (r *readerSide) gapOver() bool {
-	return layout.State(r.peerStats.State.Load()) != layout.StateClosed || r.writer == nil || r.writer.Absent(layout.Producer)
+	disconnected := layout.State(r.peerStats.State.Load()) == layout.StateClosed &&
+		layout.End(r.peerStats.End.Load()) == layout.EndDisconnected
+	return !disconnected || r.writer == nil || r.writer.Absent(layout.Producer)
 }

@@ -497,11 +497,15 @@ func (w *slotWriter) close(abort bool) error {
 	}
 	var err error
 	if idle {
-		c.startCount = w.streamStart
 		w.sleeper.StopWatching()
-		if w.staged > 0 && !abort { // by calls that pass the gate, so nobody uses pos now
-			err = shm.Guard(func() error { w.publishStaged(); return nil })
-		}
+		err = shm.Guard(func() error {
+			w.beginLast()
+			if w.staged > 0 && !abort { // by calls that pass the gate, so nobody uses pos now
+				w.publishStaged()
+			}
+			return nil
+		})
+		c.startCount = w.streamStart
 	}
 	errs := c.leave(w.mayRemove)
 	if c.private {
