@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/ofdlock"
 	"sluice/internal/testenv"
 	"sluice/shm"
 )
@@ -74,6 +75,33 @@ func TestNames_PatternsChooseSegments(t *testing.T) {
 		if !strings.Contains(g.Stdout.String(), "-a") {
 			t.Errorf("gauge %s:\n%s", command, g.Stdout.String())
 		}
+	}
+}
+
+// A command that is stopped says how much of a pattern it has not removed.
+func TestRemove_Stopped_SaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	stem := segmentsNamed(t, "-a", "-b", "-c")
+	f, err := os.OpenFile(shm.Path(stem+"-b"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const joinLockByte = 2 // of package shm: a process is joining
+	if ok, err := ofdlock.TryLock(f, joinLockByte); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	g := testenv.Start(t, "gauge", "rm", "--yes", stem+"-*")
+	testenv.Eventually(t, "the first removed", func() bool {
+		_, err := os.Stat(shm.Path(stem + "-a"))
+		return err != nil
+	})
+	g.Signal(unix.SIGINT)
+	if code, said := g.Wait(), g.Stderr.String(); code != 1 || !strings.Contains(said, "; 1 segment not removed: the command was stopped\n") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	if _, err := os.Stat(shm.Path(stem + "-c")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -48,26 +48,45 @@ func remove(ctx context.Context, c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
+	var all []target
 	var errs []error
 	for _, name := range names {
 		if !shm.IsPattern(name) {
-			errs = append(errs, removeOne(ctx, name, c.Bool("yes"), true))
+			all = append(all, target{name, true})
 			continue
 		}
-		all, err := shm.List()
+		there, err := shm.List()
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		matching := slices.DeleteFunc(all, func(n string) bool { return !shm.Match(name, n) })
+		matching := slices.DeleteFunc(there, func(n string) bool { return !shm.Match(name, n) })
 		if len(matching) == 0 {
 			errs = append(errs, noSegment(name))
 		}
 		for _, n := range matching {
-			if ctx.Err() != nil {
-				break
+			if !slices.ContainsFunc(all, func(t target) bool { return t.name == n }) {
+				all = append(all, target{n, false})
 			}
-			errs = append(errs, removeOne(ctx, n, c.Bool("yes"), false))
 		}
+	}
+	return errors.Join(append(errs, removeAll(ctx, all, c.Bool("yes")))...)
+}
+
+// target is a segment to remove.
+type target struct {
+	name   string
+	inFull bool // the user has given the name, not a pattern
+}
+
+// removeAll removes segments until ctx is done, and says how many it has left then.
+func removeAll(ctx context.Context, all []target, yes bool) error {
+	var errs []error
+	for i, t := range all {
+		if ctx.Err() != nil {
+			errs = append(errs, fmt.Errorf("%s not removed: the command was stopped", format.Number(len(all)-i, "segment")))
+			break
+		}
+		errs = append(errs, removeOne(ctx, t.name, yes, t.inFull))
 	}
 	return errors.Join(errs...)
 }
