@@ -55,6 +55,9 @@ func ready(c *urfave.Context) error {
 		ReadyFD() (int, error)
 	}
 	for i := range cycles {
+		if c.Context.Err() != nil {
+			return context.Cause(c.Context)
+		}
 		if err := out.Send(c.Context, []byte(strconv.Itoa(i))); err != nil {
 			return err
 		}
