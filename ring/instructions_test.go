@@ -95,6 +95,9 @@ func runLoops(args []string) error {
 }
 
 func TestInstructions_PerMessage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED, NOT TESTED: valgrind takes half a minute; not with -short")
+	}
 	if !layout.StoreReleaseOvertaken {
 		t.Skip("SKIPPED, NOT TESTED: the figures are for amd64 without the race detector")
 	}

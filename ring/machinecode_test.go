@@ -11,6 +11,9 @@ import (
 // What a message takes in the caller's loop: calls that were inlined are not there, and nor is a
 // check of bounds where none is needed. "indirect" are the slow paths of fixed slots.
 func TestMachineCode_HotLoops_Calls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED, NOT TESTED: the compiler runs for two architectures; not with -short")
+	}
 	want := map[string]string{
 		"Send":        "(*Writer).Send",
 		"Reserve":     "(*Writer).Commit (*Writer).Publish (*Writer).Reserve panicBounds",
