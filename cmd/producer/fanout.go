@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -158,9 +157,17 @@ func endText(end layout.End) string {
 // call it, until the rings are closed.
 func (r *fanOutRun) lossReport() string {
 	var texts []string
+	names := map[string][]string{} // of the rings that have a text
 	for _, ring := range r.rings {
-		if text := lostFromRing(ring.Segment); !slices.Contains(texts, text) {
+		text := lostFromRing(ring.Segment)
+		if names[text] == nil {
 			texts = append(texts, text)
+		}
+		names[text] = append(names[text], ring.Name)
+	}
+	if len(texts) > 1 {
+		for i, text := range texts {
+			texts[i] = strings.Join(names[text], ", ") + ": " + text
 		}
 	}
 	if r.in != nil && r.in.Size() < 0 {
