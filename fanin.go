@@ -158,14 +158,8 @@ func (f *FanIn) Next(ctx context.Context) ([]byte, *Source, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		msg, err := e.Reader.TryNext()
-		if err == nil {
-			e.Spend(1, len(msg))
-			f.took(e.Owner)
-			return msg, e.Owner, nil
-		}
-		if err := f.check(e, err); err != nil {
-			return nil, nil, err
+		if msg, ok, err := f.take(e); ok || err != nil {
+			return msg, e.Owner, err
 		}
 	}
 }
@@ -177,16 +171,20 @@ func (f *FanIn) TryNext() ([]byte, *Source, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		msg, err := e.Reader.TryNext()
-		if err == nil {
-			e.Spend(1, len(msg))
-			f.took(e.Owner)
-			return msg, e.Owner, nil
-		}
-		if err := f.check(e, err); err != nil {
-			return nil, nil, err
+		if msg, ok, err := f.take(e); ok || err != nil {
+			return msg, e.Owner, err
 		}
 	}
+}
+
+// take takes a message from a ring; ok is false if that has none.
+func (f *FanIn) take(e *fanInEntry[fanInConsumer]) (msg []byte, ok bool, err error) {
+	if msg, err = e.Reader.TryNext(); err != nil {
+		return nil, false, f.check(e, err)
+	}
+	e.Spend(1, len(msg))
+	f.took(e.Owner)
+	return msg, true, nil
 }
 
 // NextBatch takes messages of one ring, as [Consumer].NextBatch does: up to len(msgs), and no

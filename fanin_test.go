@@ -508,3 +508,29 @@ func orphan(t *testing.T, p sluice.Producer) {
 		t.Fatal(err)
 	}
 }
+
+// More rings than futex_waitv takes: each has a goroutine that sleeps.
+func TestFanIn_ManyRings_EachWakes(t *testing.T) {
+	prefix, ps := rings(t, 130, sluice.ProducerOptions{Capacity: 4096})
+	f := fanIn(t, sluice.FanInOptions{Spin: sluice.SpinNever}, prefix+"-*")
+	ctx := context.Background()
+	for _, i := range []int{0, 64, 129, 1} {
+		next := testenv.Background(func() error {
+			_, from, err := f.Receive(ctx, nil)
+			if err == nil && from.Name() != ps[i].Segment().Name() {
+				err = fmt.Errorf("a message of %s", from.Name())
+			}
+			return err
+		})
+		time.Sleep(20 * time.Millisecond) // it sleeps
+		send(t, ps[i], "a")
+		testenv.WantErr(t, next(), nil)
+	}
+	for _, p := range ps[:4] { // watchers end with their rings
+		p.Close()
+	}
+	send(t, ps[77], "b")
+	if msg, _, err := f.Receive(ctx, nil); err != nil || string(msg) != "b" {
+		t.Errorf("%q, %v", msg, err)
+	}
+}
