@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,7 +131,7 @@ func TestREADME_ProgramRuns(t *testing.T) {
 // The first program of the page has either mode, the second one fixed slots.
 func TestLibraryPage_ProgramsRun(t *testing.T) {
 	t.Parallel()
-	blocks := goBlocks(t, "../docs/library.md")
+	blocks := goPrograms(t, "../docs/library.md")
 	printed := func(p *testenv.Process) string { return p.Stdout.String() }
 	runInEitherMode(t, blocks[0], []string{"send"}, []string{"receive"}, printed)
 	runBothSides(t, blocks[1], []string{"send"}, []string{"receive"}, printed)
@@ -141,10 +142,16 @@ func TestLibraryPage_ProgramsRun(t *testing.T) {
 	}
 }
 
+// goPrograms returns the blocks of a page that are whole programs.
+func goPrograms(t *testing.T, page string) []string {
+	t.Helper()
+	return slices.DeleteFunc(goBlocks(t, page), func(block string) bool { return !strings.HasPrefix(block, "package main") })
+}
+
 // The third program of the page is three, and runs with fewer messages under way than it sends.
 func TestLibraryPage_ChainRuns(t *testing.T) {
 	t.Parallel()
-	program := goBlocks(t, "../docs/library.md")[2]
+	program := goPrograms(t, "../docs/library.md")[2]
 	if formatted, err := format.Source([]byte(program)); err != nil || string(formatted) != program {
 		t.Errorf("not as gofmt writes it (%v):\n%s", err, program)
 	}

@@ -168,7 +168,8 @@ func TestFanOut_StoppedBlockReader(t *testing.T) {
 // that to the next one; the one after that receives the present messages.
 func TestFanOut_Disconnect_KilledWhileDraining(t *testing.T) {
 	t.Parallel()
-	p, names := startFanOut(t, []string{"block", "disconnect"}, "--rate", "5000", "--keep")
+	// Seldom enough that the third one is not disconnected before it runs, on a loaded machine.
+	p, names := startFanOut(t, []string{"block", "disconnect"}, "--rate", "200", "--keep")
 	startReader(t, names[0])
 	slow := startReader(t, names[1], "--work", "20ms")
 	ringOf(t, names[1], "a disconnection", func(h *layout.Header) bool { return h.ProducerStats.End.Load() == uint64(layout.EndDisconnected) })
