@@ -59,6 +59,14 @@ func kills(c *urfave.Context) error {
 	if err := beginConsumer(); err != nil {
 		return err
 	}
+	for _, name := range all { // a producer that is killed before that leaves no ring to look at
+		for c.Context.Err() == nil {
+			if _, err := observe(name); err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
 	defer func() {
 		for _, p := range append(producers, consumer) {
 			p.kill()
