@@ -51,11 +51,7 @@ cd "$(dirname "$0")/.."
 need_go bench.sh
 # shellcheck source=/dev/null
 . scripts/peers/page.sh
-[ ${#cpus[@]} -gt 0 ] || read -r -a cpus <<<"$(two_processors)"
-if ! [[ "${cpus[*]}" =~ ^[0-9]+\ [0-9]+$ ]] || [ "${cpus[0]}" = "${cpus[1]}" ]; then
-    echo "bench.sh: error: needs two processors, one for each side" >&2
-    exit 1
-fi
+choose_processors bench.sh
 
 if [ -n "${out:-}" ]; then # fail now, not after minutes of measuring
     folder=$out

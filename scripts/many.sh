@@ -36,11 +36,7 @@ cd "$(dirname "$0")/.."
 need_go many.sh
 # shellcheck source=/dev/null
 . scripts/peers/page.sh
-[ ${#cpus[@]} -gt 0 ] || read -r -a cpus <<<"$(two_processors)"
-if ! [[ "${cpus[*]}" =~ ^[0-9]+\ [0-9]+$ ]] || [ "${cpus[0]}" = "${cpus[1]}" ]; then
-    echo "many.sh: error: needs two processors, one for each side" >&2
-    exit 1
-fi
+choose_processors many.sh
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # set by bench.sh, which sources this file
-# Sourced by scripts/bench.sh: the choice of processors, and the page.
+# Sourced by scripts/bench.sh: the choice of processors, which scripts/many.sh shares, and the page.
 
 # numbers prints the numbers of a kernel list such as 0,2-3, one per line.
 numbers() {
@@ -21,6 +21,16 @@ two_processors() {
             return
         fi
     done
+}
+
+# choose_processors NAME sets cpus to two processors, one for each side, if it is empty; NAME is the
+# script that needs them.
+choose_processors() {
+    [ ${#cpus[@]} -gt 0 ] || read -r -a cpus <<<"$(two_processors)"
+    if ! [[ "${cpus[*]}" =~ ^[0-9]+\ [0-9]+$ ]] || [ "${cpus[0]}" = "${cpus[1]}" ]; then
+        echo "$1: error: needs two processors, one for each side" >&2
+        exit 1
+    fi
 }
 
 # others prints the processor time that all other processes have used so far, in ticks.
