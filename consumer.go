@@ -199,14 +199,25 @@ func Open(ctx context.Context, name string, opt ConsumerOptions) (Consumer, erro
 		}
 		return r, nil
 	}
+	return openRing(seg, opt.ring())
+}
+
+// ringConsumer is an end of a ring that carries bytes.
+type ringConsumer interface {
+	ReadyConsumer
+	ring.Member
+}
+
+// openRing attaches to a ring of either kind, in which the role is taken. It owns seg from here on.
+func openRing(seg *shm.Segment, opt ring.ReaderOptions) (ringConsumer, error) {
 	if seg.Geometry().Fixed() {
-		r, err := ring.OpenSlotSegment(seg, opt.ring())
+		r, err := ring.OpenSlotSegment(seg, opt)
 		if err != nil {
-			return nil, err
+			return nil, err // not an end that holds a nil pointer
 		}
 		return r, nil
 	}
-	r, err := ring.OpenSegment(seg, opt.ring())
+	r, err := ring.OpenSegment(seg, opt)
 	if err != nil {
 		return nil, err
 	}

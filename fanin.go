@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sluice/layout"
-	"sluice/ring"
 	"sluice/shm"
 )
 
@@ -25,7 +24,7 @@ import (
 // One goroutine at a time may use it; Close may be called from any, at any time. Contexts are
 // kept as by a [Consumer]. Without a message it sleeps on all rings at once (futex_waitv, Linux
 // 5.16), or, with more than 127 of them or on an older kernel, on a goroutine for each.
-type FanIn struct{ fanIn[fanInConsumer] }
+type FanIn struct{ fanIn[ringConsumer] }
 
 // FanInOptions says which rings a [FanIn] takes from, and how. The zero value is of use.
 type FanInOptions struct {
@@ -105,12 +104,6 @@ type Message struct {
 	Payload []byte
 }
 
-// fanInConsumer is an end of a ring that carries bytes.
-type fanInConsumer interface {
-	Consumer
-	ring.Member
-}
-
 // OpenFanIn takes the consumer's role in the rings of the given names, and in those that have a
 // name like one of the given patterns, in which each * stands for any number of characters. It
 // does not wait: a ring that does not exist joins when it appears.
@@ -123,21 +116,7 @@ type fanInConsumer interface {
 // Next.
 func OpenFanIn(ctx context.Context, names []string, opt FanInOptions) (*FanIn, error) {
 	f := new(FanIn)
-	err := f.start(ctx, names, opt, func(seg *shm.Segment, opt ring.ReaderOptions) (fanInConsumer, error) {
-		if seg.Geometry().Fixed() {
-			r, err := ring.OpenSlotSegment(seg, opt)
-			if err != nil {
-				return nil, err // not an end that holds a nil pointer
-			}
-			return r, nil
-		}
-		r, err := ring.OpenSegment(seg, opt)
-		if err != nil {
-			return nil, err
-		}
-		return r, nil
-	})
-	if err != nil {
+	if err := f.start(ctx, names, opt, openRing); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -178,7 +157,7 @@ func (f *FanIn) TryNext() ([]byte, *Source, error) {
 }
 
 // take takes a message from a ring; ok is false if that has none.
-func (f *FanIn) take(e *fanInEntry[fanInConsumer]) (msg []byte, ok bool, err error) {
+func (f *FanIn) take(e *fanInEntry[ringConsumer]) (msg []byte, ok bool, err error) {
 	if msg, err = e.Reader.TryNext(); err != nil {
 		return nil, false, f.check(e, err)
 	}
@@ -213,7 +192,7 @@ func (f *FanIn) NextBatch(ctx context.Context, msgs [][]byte, most int) (int, *S
 
 // fill takes the messages after msgs[0] that are there, up to most bytes with that, and returns
 // how many. An error in between is one of the next call too.
-func (f *FanIn) fill(ctx context.Context, e *fanInEntry[fanInConsumer], msgs [][]byte, most int) int {
+func (f *FanIn) fill(ctx context.Context, e *fanInEntry[ringConsumer], msgs [][]byte, most int) int {
 	bytes, n := len(msgs[0]), 0
 	if bytes < most && e.Reader.Buffered() {
 		n, _ = e.Reader.NextBatch(ctx, msgs[1:], most-bytes)
