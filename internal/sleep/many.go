@@ -181,8 +181,8 @@ func (m *Many) sleep(ctx context.Context, began uint64) (*Member, error) {
 	}
 }
 
-// arm raises the flag of each member for which it is not up, with one number and one barrier for
-// all of them: see Sleeper.arm. It returns how long the sleep may last at most.
+// arm raises the flag of each member for which it is not up, with one barrier for all of them: see
+// Sleeper.arm. It returns how long the sleep may last at most.
 func (m *Many) arm(asleep time.Duration, now uint64) (most time.Duration) {
 	most = longPollInterval
 	barrier := false
