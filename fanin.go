@@ -31,7 +31,8 @@ type FanInOptions struct {
 	// Follow waits for the next producer of a ring that has ended, instead of leaving it for
 	// good. Then Next returns neither io.EOF nor ErrIncomplete: OnLeave tells.
 	Follow bool
-	// Keep, Access, Spin and Populate are as in ConsumerOptions.
+	// Keep, Access, Spin and Populate are as in ConsumerOptions. With Populate a ring that joins
+	// holds up the others until its memory is mapped, also in calls that do not wait.
 	Keep     bool
 	Access   shm.Access
 	Spin     time.Duration
@@ -56,7 +57,9 @@ type FanInOptions struct {
 	OnMissed func(s *Source, n uint64)
 	// OnSkip is called when a pattern matches the name of a segment that cannot join now, once
 	// for each reason: ErrRoleTaken when it has a consumer, ErrMode when it is a transfer, and
-	// others that Open has. It is tried again.
+	// others that Open has. It is also called when another process is joining or leaving a segment,
+	// that is named or matched, for longer than 10 ms: it was probably stopped meanwhile. The
+	// segment is tried again each second.
 	OnSkip func(name string, err error)
 }
 

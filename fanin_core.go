@@ -114,7 +114,7 @@ func (f *fanIn[R]) choose(ctx context.Context) (*fanInEntry[R], error) {
 func (f *fanIn[R]) chooseSlow(ctx context.Context) (*fanInEntry[R], error) {
 	f.gate.Enter()
 	defer f.gate.Leave()
-	if err := f.look(ctx, true); err != nil {
+	if err := f.look(ctx); err != nil {
 		return nil, err
 	}
 	e, err := f.group.Select(ctx)
@@ -131,7 +131,7 @@ func (f *fanIn[R]) tryChoose() (*fanInEntry[R], error) {
 	}
 	f.gate.Enter()
 	defer f.gate.Leave()
-	if err := f.lookNow(); err != nil {
+	if err := f.look(context.Background()); err != nil {
 		return nil, err
 	}
 	if e := f.group.TrySelect(); e != nil {
@@ -141,19 +141,15 @@ func (f *fanIn[R]) tryChoose() (*fanInEntry[R], error) {
 }
 
 // look joins rings that have appeared, and returns why no message will come any more, nil if one
-// may. Without patience, a ring that does not join before ctx is done is tried again later.
-func (f *fanIn[R]) look(ctx context.Context, patience bool) error {
+// may.
+func (f *fanIn[R]) look(ctx context.Context) error {
 	if f.gate.Closed() {
 		return ErrClosed
 	}
 	if f.changed.Load() {
 		if err := f.join(ctx, false); err != nil {
 			f.changed.Store(true)
-			if patience || ctx.Err() == nil {
-				return err
-			}
-			f.changed.Store(false)
-			f.retry.Reset(retryAfter)
+			return err
 		}
 	}
 	switch {
@@ -167,20 +163,6 @@ func (f *fanIn[R]) look(ctx context.Context, patience bool) error {
 		ends = append(ends, l.err)
 	}
 	return cmp.Or(errors.Join(ends...), io.EOF)
-}
-
-// maxJoin bounds the time in which a ring joins during a call that does not wait. Longer than some
-// 0.1 ms is a process that was stopped while it joins or leaves.
-const maxJoin = 10 * time.Millisecond
-
-// lookNow is look for a call that does not wait.
-func (f *fanIn[R]) lookNow() error {
-	if !f.changed.Load() {
-		return f.look(context.Background(), false)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), maxJoin)
-	defer cancel()
-	return f.look(ctx, false)
 }
 
 // took notes that the source holds messages.
@@ -197,7 +179,7 @@ func (f *fanIn[R]) took(s *Source) {
 func (f *fanIn[R]) Ready() <-chan struct{} {
 	f.gate.Enter()
 	defer f.gate.Leave()
-	if f.lookNow() != nil {
+	if f.look(context.Background()) != nil {
 		return sleep.Always
 	}
 	return f.group.Ready()

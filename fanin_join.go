@@ -71,21 +71,32 @@ func (f *fanIn[R]) notice() {
 // joined now. Without a watch it is the time between two looks for new ones too.
 const retryAfter = time.Second
 
+// maxJoin is how long all rings that join in one call wait for other processes that join or leave
+// them, which takes some 0.1 ms: one that is stopped meanwhile must not hold up the other rings.
+const maxJoin = 10 * time.Millisecond
+
+var errJoinLock = fmt.Errorf("it takes longer than %v", maxJoin)
+
 // join joins the rings that are there and have not joined. An error is about a ring that is
 // named, or, at the start, about a transfer that a pattern matches.
 func (f *fanIn[R]) join(ctx context.Context, starting bool) error {
 	f.changed.Store(false)
+	locking, cancel := context.WithTimeoutCause(ctx, maxJoin, errJoinLock)
+	defer cancel()
 	again := f.watcher == nil
 	var errs []error
 	for _, r := range f.named {
 		if r.in || r.done {
 			continue
 		}
-		switch err := f.addNamed(ctx, r.name); {
+		switch err := f.addNamed(ctx, locking, r.name); {
 		case err == nil:
 			r.in = true
 		case err == errNothingNew:
 			again = true
+		case errors.Is(err, errJoinLock):
+			again = true
+			f.skip(r.name, err)
 		case !errors.Is(err, fs.ErrNotExist):
 			errs = append(errs, err)
 		}
@@ -94,7 +105,7 @@ func (f *fanIn[R]) join(ctx context.Context, starting bool) error {
 		return errors.Join(errs...)
 	}
 	if len(f.patterns) > 0 {
-		later, err := f.joinMatching(ctx, starting)
+		later, err := f.joinMatching(ctx, locking, starting)
 		if err != nil {
 			return err
 		}
@@ -108,7 +119,7 @@ func (f *fanIn[R]) join(ctx context.Context, starting bool) error {
 
 // joinMatching joins the rings that patterns match. later says that there are some that cannot join
 // now.
-func (f *fanIn[R]) joinMatching(ctx context.Context, starting bool) (later bool, err error) {
+func (f *fanIn[R]) joinMatching(ctx, locking context.Context, starting bool) (later bool, err error) {
 	names, err := shm.List()
 	if err != nil {
 		return false, err
@@ -118,7 +129,7 @@ func (f *fanIn[R]) joinMatching(ctx context.Context, starting bool) (later bool,
 		if !f.matches(name) || f.has(name) || f.byName(name) != nil {
 			continue
 		}
-		err := f.addMatching(ctx, name)
+		err := f.addMatching(ctx, locking, name)
 		switch {
 		case err == nil, errors.Is(err, fs.ErrNotExist):
 		case err == errNothingNew:
@@ -169,7 +180,7 @@ func (f *fanIn[R]) skip(name string, err error) {
 var errNothingNew = errors.New("nothing new")
 
 // addNamed is add for a segment that is named.
-func (f *fanIn[R]) addNamed(ctx context.Context, name string) error {
+func (f *fanIn[R]) addNamed(ctx, locking context.Context, name string) error {
 	if l := f.left[name]; l != nil && !l.over {
 		view, err := shm.OpenView(name)
 		if err != nil {
@@ -180,7 +191,7 @@ func (f *fanIn[R]) addNamed(ctx context.Context, name string) error {
 			return errNothingNew
 		}
 	}
-	return f.add(ctx, name)
+	return f.add(ctx, locking, name)
 }
 
 // blocks reports whether the segment is the one that was left, and does not join yet.
@@ -190,7 +201,7 @@ func (l *leftRing) blocks(view *shm.View) bool {
 
 // addMatching is add for a segment that is not named. It looks first: to take the role of another
 // consumer, even for a moment, could keep that from starting.
-func (f *fanIn[R]) addMatching(ctx context.Context, name string) error {
+func (f *fanIn[R]) addMatching(ctx, locking context.Context, name string) error {
 	view, err := shm.OpenView(name)
 	if err != nil {
 		return err
@@ -214,11 +225,12 @@ func (f *fanIn[R]) addMatching(ctx context.Context, name string) error {
 	} else if l != nil && !l.over && l.blocks(view) {
 		return errNothingNew
 	}
-	return f.add(ctx, name)
+	return f.add(ctx, locking, name)
 }
 
-// add takes the consumer's role in a ring.
-func (f *fanIn[R]) add(ctx context.Context, name string) error {
+// add takes the consumer's role in a ring. locking bounds the wait for processes that join or leave
+// it, ctx the time in which its memory is mapped.
+func (f *fanIn[R]) add(ctx, locking context.Context, name string) error {
 	s := &Source{name: name, weight: 1, released: f.released}
 	if f.opt.Weight != nil {
 		if s.weight = f.opt.Weight(name); s.weight < 1 || s.weight > ring.MaxWeight {
@@ -226,12 +238,16 @@ func (f *fanIn[R]) add(ctx context.Context, name string) error {
 			return shm.InSegment(endpoint.OpOpen, name, err)
 		}
 	}
-	seg, err := shm.Open(ctx, name, layout.Consumer, f.opt.Access, shm.Populate(f.opt.Populate))
+	seg, err := shm.Open(locking, name, layout.Consumer, f.opt.Access)
 	if err != nil {
 		return err
 	}
 	if mode := seg.Geometry().Mode; mode != ModeRing {
-		err := fmt.Errorf("%w: %v, not ring", ErrMode, mode)
+		err = fmt.Errorf("%w: %v, not ring", ErrMode, mode)
+	} else if f.opt.Populate {
+		err = seg.Populate(ctx)
+	}
+	if err != nil {
 		_, leaveErr := seg.Leave(func() bool { return false })
 		return shm.InSegment(endpoint.OpOpen, name, err, leaveErr)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/internal/ofdlock"
 	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/pressure"
@@ -287,6 +288,55 @@ func TestFanIn_Pattern_RoleTaken_SkippedAndTriedAgain(t *testing.T) {
 	}
 	if len(skipped) != 1 {
 		t.Errorf("told %d times", len(skipped))
+	}
+}
+
+// A process that was stopped while it joins a ring, with the join lock of that, holds up no other
+// ring. That one is told, once, and joins when the lock is free.
+func TestFanIn_JoinLockHeld_OthersServed(t *testing.T) {
+	prefix, ps := rings(t, 3, sluice.ProducerOptions{})
+	var locked []*os.File
+	for _, p := range ps[1:] {
+		file, err := os.OpenFile(shm.Path(p.Segment().Name()), os.O_RDWR, 0)
+		testenv.WantErr(t, err, nil)
+		defer file.Close()
+		const joinLock = 2
+		if ok, err := ofdlock.TryLock(file, joinLock); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		locked = append(locked, file)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Timeout)
+	defer cancel()
+	skipped := map[string]int{}
+	f, err := sluice.OpenFanIn(ctx, []string{prefix + "-0", prefix + "-1", prefix + "-*"}, sluice.FanInOptions{OnSkip: func(name string, err error) { skipped[name]++ }})
+	testenv.WantErr(t, err, nil)
+	defer f.Close()
+	for i, p := range ps {
+		send(t, p, fmt.Sprint(i))
+	}
+	if msg, _, err := f.Receive(ctx, nil); string(msg) != "0" || err != nil {
+		t.Fatalf("%q, %v", msg, err)
+	}
+	short, cancel := context.WithTimeout(ctx, 1200*time.Millisecond) // it tries again in that time
+	defer cancel()
+	if _, _, err := f.Next(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if want := map[string]int{prefix + "-1": 1, prefix + "-2": 1}; !maps.Equal(skipped, want) {
+		t.Errorf("skipped %v, want %v", skipped, want)
+	}
+	for _, file := range locked {
+		file.Close()
+	}
+	got := map[string]bool{}
+	for range locked {
+		msg, _, err := f.Receive(ctx, nil)
+		testenv.WantErr(t, err, nil)
+		got[string(msg)] = true
+	}
+	if !got["1"] || !got["2"] {
+		t.Errorf("%v", got)
 	}
 }
 

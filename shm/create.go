@@ -109,7 +109,7 @@ func (s *Segment) allocate(ctx context.Context, populate bool) error {
 		}
 	}
 	if populate {
-		return s.populateData(ctx)
+		return s.Populate(ctx)
 	}
 	return nil
 }

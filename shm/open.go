@@ -73,7 +73,7 @@ func open(ctx context.Context, name string, role layout.Role, with options) (_ *
 		return nil, err
 	}
 	if with.populate.includes(s.geometry) {
-		if err := s.populateData(ctx); err != nil {
+		if err := s.Populate(ctx); err != nil {
 			return nil, err
 		}
 	}

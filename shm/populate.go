@@ -23,7 +23,7 @@ const populateStep = 32 << 20
 func (p Populate) includes(g layout.Geometry) bool { return bool(p) || g.Capacity <= PopulateAlways }
 
 // allocateHuge allocates the memory of a new file in huge pages as far as possible, and maps them.
-// Whatever stands in the way, it leaves the rest for allocate and populateData. It costs a quarter
+// Whatever stands in the way, it leaves the rest for allocate and Populate. It costs a quarter
 // of what allocate costs for the same memory.
 //
 // The error is the cause of ctx.
@@ -47,10 +47,9 @@ func (s *Segment) allocateHuge(ctx context.Context) error {
 	return nil
 }
 
-// populateData maps the pages of the data region.
-//
-// Errors: the cause of ctx, and ErrTruncated.
-func (s *Segment) populateData(ctx context.Context) error {
+// Populate maps the pages of the data region, as the Option does, of a segment that was opened
+// without it. Errors: the cause of ctx, and ErrTruncated.
+func (s *Segment) Populate(ctx context.Context) error {
 	for at := 0; at < len(s.data); at += populateStep {
 		if at > 0 && ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -125,7 +125,7 @@ func (f *fanIn) leave(s *sluice.Source, err error) {
 	}
 }
 
-// skip is called when a pattern matches a segment that cannot be joined now.
+// skip is called when a segment cannot be joined now, and is tried again.
 func (f *fanIn) skip(name string, err error) {
 	why := err.Error()
 	if in := (*shm.SegmentError)(nil); errors.As(err, &in) {
