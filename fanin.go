@@ -115,8 +115,8 @@ type Message struct {
 // have joined have ended, one at least.
 //
 // Errors: [ErrOption], [ErrName], and of rings that are named those of [Open]; [ErrMode] also for
-// a transfer that a pattern matches. What a named ring cannot join for later, is an error of
-// Next.
+// a transfer that a pattern matches, unless it is [ErrUntrusted]. What a named ring cannot join for
+// later, is an error of Next.
 func OpenFanIn(ctx context.Context, names []string, opt FanInOptions) (*FanIn, error) {
 	f := new(FanIn)
 	if err := f.start(ctx, names, opt, openRing); err != nil {

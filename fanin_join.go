@@ -207,6 +207,9 @@ func (f *fanIn[R]) addMatching(ctx, locking context.Context, name string) error 
 		return err
 	}
 	defer view.Close()
+	if err := view.CheckTrust(f.opt.Access); err != nil {
+		return err // whatever it is: anybody can put a file there
+	}
 	if mode := view.Geometry().Mode; mode != ModeRing {
 		return shm.InSegment(endpoint.OpOpen, name, fmt.Errorf("%w: %v, not ring", ErrMode, mode))
 	}

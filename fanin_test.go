@@ -291,6 +291,21 @@ func TestFanIn_Pattern_RoleTaken_SkippedAndTriedAgain(t *testing.T) {
 	}
 }
 
+// Anybody can put a file with a matching name there: it keeps nobody from starting.
+func TestFanIn_Pattern_UntrustedTransfer_Skipped(t *testing.T) {
+	prefix, ps := rings(t, 1, sluice.ProducerOptions{})
+	addRing(t, prefix+"-z", sluice.ProducerOptions{Mode: sluice.ModeTransfer})
+	testenv.WantErr(t, os.Chmod(shm.Path(prefix+"-z"), 0o646), nil) // as bad as that of another user
+	var skipped []error
+	f := fanIn(t, sluice.FanInOptions{OnSkip: func(name string, err error) { skipped = append(skipped, err) }}, prefix+"-*")
+	if len(skipped) != 1 || !errors.Is(skipped[0], sluice.ErrUntrusted) {
+		t.Errorf("skipped: %v", skipped)
+	}
+	send(t, ps[0], "a")
+	ps[0].Close()
+	wantReceived(t, f, map[string][]string{prefix + "-0": {"a"}}, io.EOF)
+}
+
 // A process that was stopped while it joins a ring, with the join lock of that, holds up no other
 // ring. That one is told, once, and joins when the lock is free.
 func TestFanIn_JoinLockHeld_OthersServed(t *testing.T) {

@@ -137,18 +137,30 @@ func checkFile(f *os.File, trust bool, with Access) (size int64, err error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return 0, os.NewSyscallError("fstat", err)
 	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return 0, fmt.Errorf("%w: %s is not a regular file", ErrUntrusted, f.Name())
-	case !trust:
-	case st.Mode&0o002 != 0:
-		return 0, fmt.Errorf("%w: everybody may write to %s", ErrUntrusted, f.Name())
-	case int(st.Uid) == os.Geteuid():
+	}
+	if !trust {
+		return st.Size, nil
+	}
+	if err := checkTrust(f, &st, with); err != nil {
+		return 0, err
+	}
+	if int(st.Uid) == os.Geteuid() {
 		return st.Size, with.apply(f, &st)
-	case !with.accepts(&st):
-		return 0, fmt.Errorf("%w: %s has uid %d, want %d", ErrOtherUser, f.Name(), st.Uid, os.Geteuid())
 	}
 	return st.Size, nil
+}
+
+// checkTrust returns ErrUntrusted for a regular file that this user may not trust.
+func checkTrust(f *os.File, st *unix.Stat_t, with Access) error {
+	switch {
+	case st.Mode&0o002 != 0:
+		return fmt.Errorf("%w: everybody may write to %s", ErrUntrusted, f.Name())
+	case int(st.Uid) != os.Geteuid() && !with.accepts(st):
+		return fmt.Errorf("%w: %s has uid %d, want %d", ErrOtherUser, f.Name(), st.Uid, os.Geteuid())
+	}
+	return nil
 }
 
 // Remove deletes the file at a segment's name, segment or not, unless a live process holds a

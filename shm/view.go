@@ -42,6 +42,16 @@ func OpenView(name string) (*View, error) {
 // then it is unknown.
 func (v *View) Alive(r layout.Role) (bool, error) { return ofdlock.Held(v.file, int64(r)) }
 
+// CheckTrust returns the error that Open has for a file that is not safe to use: ErrUntrusted.
+func (v *View) CheckTrust(access Access) error {
+	var st unix.Stat_t
+	err := os.NewSyscallError("fstat", unix.Fstat(int(v.file.Fd()), &st))
+	if err == nil {
+		err = checkTrust(v.file, &st, access)
+	}
+	return InSegment("look at", v.name, err)
+}
+
 // Gone reports whether the segment's name no longer stands for this file: it was removed, and
 // there may be another one.
 func (v *View) Gone() bool {
