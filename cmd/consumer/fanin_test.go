@@ -250,6 +250,8 @@ func TestFanIn_Mistakes(t *testing.T) {
 		{append(several, "--weight", "a"), "invalid weight"},
 		{append(several, "--weight", "a=0"), "want an integer >= 1"},
 		{append(several, "--weight", "a=1", "--weight", "a=2"), "\"a\" has two weights"},
+		{append(several, "--weight", "a=2"), "no --name matches \"a\""},
+		{append(several, "--weight", "a*=1", "--weight", "ab=2"), "\"ab\" has no effect: \"a*\" is before it"},
 		{append(several, "--source", "prefix"), "--source cannot be used without an output"},
 		{append(several, "--source", "both", "--output", "-"), "want prefix or none"},
 		{append(several, "--source", "prefix", "--output", "-", "--framing", "raw"), "raw framing has no place"},

@@ -89,7 +89,7 @@ func (o *options) checkSeveral(c *urfave.Context, common *cli.Common) error {
 	case cli.SetOnCommandLine(c, "source") && o.output == "":
 		return cli.WithHint(cli.UsageError("--source cannot be used without an output"), "add --output FILE")
 	}
-	return nil
+	return o.weights.CheckNames(c, common.Names)
 }
 
 // rawPrefixError is for --source prefix with an output whose framing has no place for a name.

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -44,13 +46,49 @@ func GetWeights(c *urfave.Context) (all Weights, err error) {
 			return nil, err
 		}
 		for _, before := range all {
-			if before.pattern == w.pattern {
+			switch {
+			case before.pattern == w.pattern:
 				return nil, UsageError("%s: %q has two weights", FlagSource(c, "weight"), w.pattern)
+			case covers(before.pattern, w.pattern):
+				err := UsageError("%s: %q has no effect: %q is before it and matches the same rings", FlagSource(c, "weight"), w.pattern, before.pattern)
+				return nil, WithHint(err, "the first that matches counts: give %s=%d first", w.pattern, w.n.n)
 			}
 		}
 		all = append(all, w)
 	}
 	return all, nil
+}
+
+// CheckNames returns the error for a weight on the command line that is for none of the rings of
+// the given names and patterns.
+func (w Weights) CheckNames(c *urfave.Context, names []string) error {
+	if !SetOnCommandLine(c, "weight") {
+		return nil // a variable may be meant for another command
+	}
+	for _, x := range w {
+		if !slices.ContainsFunc(names, func(name string) bool { return overlap(x.pattern, name) }) {
+			return WithHint(UsageError("--weight: no --name matches %q", x.pattern), "the names are %s", shorten(names, 0))
+		}
+	}
+	return nil
+}
+
+// covers reports whether every name that the pattern q matches is matched by p too.
+func covers(p, q string) bool {
+	matched, err := path.Match(p, q) // a * of q is a character that only a * of p matches
+	return matched && err == nil
+}
+
+// overlap reports whether there may be a name that both patterns match.
+func overlap(p, q string) bool {
+	if !shm.IsPattern(p) || !shm.IsPattern(q) {
+		return covers(p, q) || covers(q, p)
+	}
+	// What is between the ends can always be put in a row.
+	begins := func(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
+	ends := func(a, b string) bool { return strings.HasSuffix(a, b) || strings.HasSuffix(b, a) }
+	return begins(p[:strings.Index(p, "*")], q[:strings.Index(q, "*")]) &&
+		ends(p[strings.LastIndex(p, "*")+1:], q[strings.LastIndex(q, "*")+1:])
 }
 
 func parseWeight(s string) (weight, error) {
