@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"sluice/shm"
+	"sluice/internal/replace"
 )
 
 // leaving is a ring whose stream is over, and of which messages are still held.
@@ -48,7 +48,7 @@ func (f *fanIn[R]) leave(e *fanInEntry[R], err error) error {
 	f.group.Remove(e)
 	left := &leftRing{inode: e.Owner.inode}
 	switch {
-	case errors.Is(err, ErrRemoved) && replaced(e.Reader.Segment()):
+	case errors.Is(err, ErrRemoved) && replace.Done(e.Reader.Segment()):
 		left.replaced, left.until, err = true, time.Now().Add(retryAfter), nil
 		f.retry.Reset(retryAfter)
 	case err == io.EOF:
@@ -65,12 +65,6 @@ func (f *fanIn[R]) leave(e *fanInEntry[R], err error) error {
 	f.leaving = append(f.leaving, leaving[R]{e.Owner, e.Reader, err})
 	f.finishLeaving()
 	return nil
-}
-
-// replaced reports whether a producer has replaced a segment.
-func replaced(seg *shm.Segment) (is bool) {
-	_ = shm.Guard(func() error { is = seg.Header().ProducerStats.Replace.Load() != 0; return nil })
-	return is
 }
 
 // awaitsReplacement reports whether a segment was left because another one was about to take its

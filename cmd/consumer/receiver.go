@@ -9,6 +9,7 @@ import (
 	"sluice"
 	"sluice/internal/cli"
 	"sluice/internal/endpoint"
+	"sluice/internal/replace"
 	"sluice/internal/report"
 	"sluice/internal/sink"
 	"sluice/layout"
@@ -54,7 +55,7 @@ func (r *receiver) segment(ctx context.Context) (next bool, err error) {
 		r.notifier.Ready(seg)
 		err = r.receive(check, rep)
 	}
-	if errors.Is(err, shm.ErrRemoved) && ctx.Err() == nil && (opt.follow || replaced(seg)) {
+	if errors.Is(err, shm.ErrRemoved) && ctx.Err() == nil && (opt.follow || replace.Done(seg)) {
 		next, err = true, nil
 	}
 	unreceived := writeOff(r.from)
@@ -96,12 +97,6 @@ func (r *receiver) segment(ctx context.Context) (next bool, err error) {
 	}
 	err = errors.Join(cli.WithSegment(common.Name, err), closeErr)
 	return next && err == nil, err
-}
-
-// replaced reports whether a producer has replaced a segment.
-func replaced(seg *shm.Segment) (is bool) {
-	_ = shm.Guard(func() error { is = seg.Header().ProducerStats.Replace.Load() != 0; return nil })
-	return is
 }
 
 // receive moves messages into the sinks until the stream has ended. It passes the end of the

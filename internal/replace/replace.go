@@ -52,6 +52,13 @@ func Segment(ctx context.Context, seg *shm.Segment, mode layout.Mode) (removed b
 	return removed, carryOver
 }
 
+// Done reports whether the file of seg was removed by Segment: another one of that name follows.
+// The consumer of seg may ask.
+func Done(seg *shm.Segment) (done bool) {
+	_ = shm.Guard(func() error { done = seg.Header().ProducerStats.Replace.Load() != 0; return nil })
+	return done
+}
+
 // removable reports whether a segment of mode of may be replaced by one of mode by.
 func removable(h *layout.Header, of, by layout.Mode, alone bool) bool {
 	released := h.Producer.Index.Load() == h.Consumer.Index.Load()
