@@ -49,9 +49,11 @@ type FanInOptions struct {
 	// OnJoin is called when a ring has joined.
 	OnJoin func(s *Source)
 	// OnLeave is called when a ring leaves, of which all is released: with nil when its stream was
-	// complete, ErrIncomplete when it was not, or what has failed, such as ErrCorrupt. The
-	// counters of its segment are final, and can be read until OnLeave returns; s is not used any
-	// more after it. Close calls it for none.
+	// complete, ErrIncomplete when it was not, or what has failed, such as ErrCorrupt. ErrRemoved
+	// is also for a segment that a producer has replaced by another one, which may go on with the
+	// stream: that joins next, and the call for the next message does not fail. The counters of its
+	// segment are final, and can be read until OnLeave returns; s is not used any more after it.
+	// Close calls it for none.
 	OnLeave func(s *Source, err error)
 	// OnMissed is called as ConsumerOptions.OnMissed.
 	OnMissed func(s *Source, n uint64)

@@ -160,7 +160,7 @@ func (f *fanIn[R]) look(ctx context.Context) error {
 	}
 	ends := f.ends.all()
 	for _, l := range f.leaving {
-		ends = append(ends, l.err)
+		ends = append(ends, l.failure())
 	}
 	return cmp.Or(errors.Join(ends...), io.EOF)
 }

@@ -11,9 +11,18 @@ import (
 
 // leaving is a ring whose stream is over, and of which messages are still held.
 type leaving[R fanInEnd] struct {
-	source *Source
-	end    R
-	err    error // of the end, nil if it was complete
+	source   *Source
+	end      R
+	err      error // of the end, nil if it was complete
+	replaced bool  // err says only that: the stream goes on in the next segment
+}
+
+// failure returns err if that is one of the caller's.
+func (l leaving[R]) failure() error {
+	if l.replaced {
+		return nil
+	}
+	return l.err
 }
 
 // leftRing is a segment that was left, and may still be there: it does not join again as it is.
@@ -49,7 +58,7 @@ func (f *fanIn[R]) leave(e *fanInEntry[R], err error) error {
 	left := &leftRing{inode: e.Owner.inode}
 	switch {
 	case errors.Is(err, ErrRemoved) && replace.Done(e.Reader.Segment()):
-		left.replaced, left.until, err = true, time.Now().Add(retryAfter), nil
+		left.replaced, left.until = true, time.Now().Add(retryAfter)
 		f.retry.Reset(retryAfter)
 	case err == io.EOF:
 		left.over, err = true, nil
@@ -62,7 +71,7 @@ func (f *fanIn[R]) leave(e *fanInEntry[R], err error) error {
 	if r := f.byName(e.Owner.name); r != nil {
 		r.done = !left.replaced && !f.opt.Follow
 	}
-	f.leaving = append(f.leaving, leaving[R]{e.Owner, e.Reader, err})
+	f.leaving = append(f.leaving, leaving[R]{e.Owner, e.Reader, err, left.replaced})
 	f.finishLeaving()
 	return nil
 }
@@ -102,7 +111,7 @@ func (f *fanIn[R]) finishLeaving() {
 		if err := l.end.Close(); f.opt.Follow {
 			f.closes.add(err)
 		} else {
-			f.ends.add(errors.Join(l.err, err))
+			f.ends.add(errors.Join(l.failure(), err))
 		}
 		f.mu.Lock()
 		f.sources = slices.DeleteFunc(f.sources, func(s *Source) bool { return s == l.source })

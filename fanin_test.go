@@ -229,6 +229,30 @@ func TestFanIn_Follow_NextProducerJoins(t *testing.T) {
 	}
 }
 
+// A segment that was replaced is not one whose stream is complete. The next one joins.
+func TestFanIn_ReplacedRing_NextJoins(t *testing.T) {
+	prefix, ps := rings(t, 1, sluice.ProducerOptions{})
+	name := prefix + "-0"
+	for _, asked := range []string{name, prefix + "-*"} {
+		var left []error
+		f := fanIn(t, sluice.FanInOptions{OnLeave: func(s *sluice.Source, err error) { left = append(left, err) }}, asked)
+		send(t, ps[0], "records")
+		_, _, err := f.Receive(context.Background(), nil)
+		testenv.WantErr(t, err, nil)
+		ps[0].EndAs(layout.EndNone) // as if it were killed
+		testenv.WantErr(t, ps[0].Close(), nil)
+		slots := addRing(t, name, sluice.ProducerOptions{SlotSize: 5})
+		send(t, slots, "slots")
+		slots.Close()
+		wantReceived(t, f, map[string][]string{name: {"slots"}}, io.EOF)
+		if len(left) != 2 || !errors.Is(left[0], sluice.ErrRemoved) || left[1] != nil {
+			t.Errorf("%s: left with %v", asked, left)
+		}
+		f.Close()
+		ps[0] = addRing(t, name, sluice.ProducerOptions{})
+	}
+}
+
 func TestFanIn_BadInput(t *testing.T) {
 	ctx := context.Background()
 	prefix, _ := rings(t, 2, sluice.ProducerOptions{})

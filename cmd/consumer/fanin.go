@@ -14,6 +14,7 @@ import (
 	"sluice/internal/cli"
 	"sluice/internal/endpoint"
 	"sluice/internal/format"
+	"sluice/internal/replace"
 	"sluice/internal/report"
 	"sluice/internal/sink"
 	"sluice/layout"
@@ -105,13 +106,16 @@ func (f *fanIn) leave(s *sluice.Source, err error) {
 		f.verified(s, check)
 	}
 	why := report.CompleteText
-	if err != nil {
+	replaced := errors.Is(err, shm.ErrRemoved) && replace.Done(s.Segment())
+	switch in := (*shm.SegmentError)(nil); {
+	case replaced:
+		why = "the segment was replaced; waiting for the next one"
+	case errors.As(err, &in):
+		why = in.Cause() // the line names the segment
+	case err != nil:
 		why = err.Error()
-		if in := (*shm.SegmentError)(nil); errors.As(err, &in) {
-			why = in.Cause() // the line names the segment
-		}
 	}
-	if f.opt.follow {
+	if f.opt.follow && !replaced {
 		next := "producer"
 		if endpoint.EndOf(err) == layout.EndDisconnected {
 			next = "stream" // of the same one

@@ -397,6 +397,23 @@ func TestFanIn_ProducerKilled_OthersGoOn(t *testing.T) {
 	}
 }
 
+// A stream that was cut off and goes on in another segment is not said to be complete.
+func TestFanIn_Replaced_NotComplete(t *testing.T) {
+	t.Parallel()
+	pattern, names := testenv.SegmentNames(t, 1)
+	killed := testenv.Start(t, "producer", "--name", names[0], "--rate", "200")
+	c := testenv.Start(t, "consumer", "--name", pattern, "--verify")
+	testenv.EventuallyConsumed(t, names[0], 5)
+	killed.Kill()
+	testenv.EventuallyHeader(t, names[0], "an empty ring", func(h *layout.Header) bool { return h.Count(layout.Consumer) == h.Count(layout.Producer) })
+	testenv.Start(t, "producer", "--name", names[0], "--size", "100", "--count", "5").WantExit(0)
+	c.WantExit(0)
+	said := c.Stderr.String()
+	if !strings.Contains(said, "the segment was replaced; waiting for the next one: "+names[0]+"\n") || strings.Count(said, "the stream is complete") != 1 {
+		t.Errorf("%s", said)
+	}
+}
+
 // Nothing that was published is lost with a consumer, and each ring keeps its order: what the next
 // consumer gets continues what was released.
 func TestFanIn_ConsumerKilled_NothingLost(t *testing.T) {
