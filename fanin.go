@@ -185,7 +185,7 @@ func (f *FanIn) NextBatch(ctx context.Context, msgs [][]byte, most int) (int, *S
 		}
 		var n int
 		if msgs[0], err = e.Reader.TryNext(); err == nil {
-			n = 1 + f.fill(ctx, e, msgs, min(most, e.Budget()))
+			n = 1 + f.fill(ctx, e, msgs, most)
 			f.took(e.Owner)
 			return n, e.Owner, nil
 		}
@@ -195,12 +195,16 @@ func (f *FanIn) NextBatch(ctx context.Context, msgs [][]byte, most int) (int, *S
 	}
 }
 
-// fill takes the messages after msgs[0] that are there, up to most bytes with that, and returns
-// how many. An error in between is one of the next call too.
-func (f *FanIn) fill(ctx context.Context, e *fanInEntry[ringConsumer], msgs [][]byte, most int) int {
-	bytes, n := len(msgs[0]), 0
-	if bytes < most && e.Reader.Buffered() {
-		n, _ = e.Reader.NextBatch(ctx, msgs[1:], most-bytes)
+// fill takes messages after msgs[0] that are there, no more once they have most bytes with that,
+// and returns how many. Only the last one goes beyond the turn of the ring. An error in between is
+// one of the next call too.
+func (f *FanIn) fill(ctx context.Context, e *fanInEntry[ringConsumer], msgs [][]byte, most int) (n int) {
+	bytes := len(msgs[0])
+	if turn := e.Budget() - bytes - overhead; turn > 0 && bytes < most && e.Reader.Buffered() {
+		// As many as it has room for if all are as long as the first one, and the bytes that are
+		// left beside their overhead. Where sizes differ, the next call goes on with the turn.
+		number := min(len(msgs)-1, max(1, turn/(bytes+overhead)))
+		n, _ = e.Reader.NextBatch(ctx, msgs[1:1+number], min(most-bytes, max(1, turn-number*overhead)))
 		for _, msg := range msgs[1 : 1+n] {
 			bytes += len(msg)
 		}

@@ -50,6 +50,9 @@ type fanIn[R fanInEnd] struct {
 	closed  bool // by Close: no more may be added
 }
 
+// overhead is what a message counts for beside its payload, in bytes: see ring.Quantum.
+const overhead = 8
+
 // fanInEntry is a ring that has joined.
 type fanInEntry[R fanInEnd] = ring.Entry[R, *Source]
 

@@ -253,6 +253,43 @@ func TestFanIn_ReplacedRing_NextJoins(t *testing.T) {
 	}
 }
 
+// However small messages are, a batch ends with the turn of its ring, of which each counts for 8
+// bytes more than it has: the others wait for one turn only.
+func TestFanIn_NextBatch_EndsWithTurn(t *testing.T) {
+	for _, sizes := range [][]int{{0}, {1}, {7}, {64}, {1000}, {3000}, {1, 1000}, {1000, 0, 0, 0}} {
+		_, ps := rings(t, 2, sluice.ProducerOptions{})
+		names := namesOf(ps)
+		f := fanIn(t, sluice.FanInOptions{}, names...)
+		for _, p := range ps {
+			for i, room := 0, 512<<10; room > 0; i++ { // more than the turns below take
+				msg := make([]byte, sizes[i%len(sizes)])
+				testenv.WantErr(t, p.Send(context.Background(), msg), nil)
+				room -= len(msg) + 24
+			}
+		}
+		msgs := make([][]byte, 1000)
+		last, spent := "", 0
+		for range 40 {
+			n, from, err := f.NextBatch(context.Background(), msgs, 1<<20)
+			testenv.WantErr(t, err, nil)
+			if from.Name() != last {
+				if last != "" && spent < ring.Quantum/2 { // less for the debt of the turn before
+					t.Errorf("sizes %v: %d bytes in a turn", sizes, spent)
+				}
+				last, spent = from.Name(), 0
+			}
+			for _, msg := range msgs[:n] {
+				if spent >= ring.Quantum {
+					t.Fatalf("sizes %v: %d bytes, and another message in the turn", sizes, spent)
+				}
+				spent += len(msg) + 8
+			}
+			f.Release()
+		}
+		f.Close()
+	}
+}
+
 func TestFanIn_BadInput(t *testing.T) {
 	ctx := context.Background()
 	prefix, _ := rings(t, 2, sluice.ProducerOptions{})

@@ -90,7 +90,7 @@ func (f *FanInOf[T]) Window(ctx context.Context, most int) ([]T, *Source, error)
 		if err != nil {
 			return nil, nil, err
 		}
-		values, err := e.Reader.TryWindow(min(most, max(1, e.Budget()/(f.size+8))))
+		values, err := e.Reader.TryWindow(min(most, max(1, e.Budget()/(f.size+overhead))))
 		if err == nil {
 			e.Spend(len(values), len(values)*f.size)
 			f.took(e.Owner)
