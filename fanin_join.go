@@ -255,6 +255,7 @@ func (f *fanIn[R]) add(ctx, locking context.Context, name string) error {
 		return shm.InSegment(endpoint.OpOpen, name, err, leaveErr)
 	}
 	s.inode = seg.Inode()
+	s.maxBytes, s.maxMessages = endpoint.MaxHeld(seg.Geometry())
 	var missed func(n uint64)
 	if f.opt.OnMissed != nil {
 		missed = func(n uint64) { f.opt.OnMissed(s, n) }

@@ -290,6 +290,33 @@ func TestFanIn_NextBatch_EndsWithTurn(t *testing.T) {
 	}
 }
 
+// While a batch is processed the producer of a small ring goes on, whatever the weight.
+func TestFanIn_NextBatch_EighthOfRing(t *testing.T) {
+	for _, c := range []struct {
+		opt       sluice.ProducerOptions
+		size      int
+		wantBatch int
+	}{
+		{sluice.ProducerOptions{Capacity: 4096}, 56, 10}, // 560 bytes are the first above 512
+		{sluice.ProducerOptions{Capacity: 4096, Slots: 16}, 56, 2},
+		{sluice.ProducerOptions{SlotSize: 8, Slots: 32}, 8, 4},
+		{sluice.ProducerOptions{SlotSize: 8, Slots: 4}, 8, 1},
+	} {
+		_, ps := rings(t, 1, c.opt)
+		f := fanIn(t, sluice.FanInOptions{Weight: func(string) int { return 100 }}, namesOf(ps)...)
+		for range ps[0].Segment().Geometry().MaxMessages() {
+			if c.opt.SlotSize == 0 && ps[0].Published() == 16 {
+				break
+			}
+			testenv.WantErr(t, ps[0].Send(context.Background(), make([]byte, c.size)), nil)
+		}
+		n, _, err := f.NextBatch(context.Background(), make([][]byte, 512), 1<<20)
+		if n != c.wantBatch || err != nil {
+			t.Errorf("%+v: %d messages in a batch, want %d, %v", c.opt, n, c.wantBatch, err)
+		}
+	}
+}
+
 func TestFanIn_BadInput(t *testing.T) {
 	ctx := context.Background()
 	prefix, _ := rings(t, 2, sluice.ProducerOptions{})

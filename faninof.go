@@ -81,16 +81,16 @@ func (f *FanInOf[T]) Pop(ctx context.Context) (v T, from *Source, err error) {
 }
 
 // Window returns the next values of one ring that are there and lie in a row, at least one and at
-// most most, and no more than the turn of the ring has left. They are ring memory: valid until
-// they are released, and not to be written to. It waits and fails as Next does. It panics when
-// most is less than 1.
+// most most, and no more than the turn of the ring has left or an eighth of its slots. They are
+// ring memory: valid until they are released, and not to be written to. It waits and fails as Next
+// does. It panics when most is less than 1.
 func (f *FanInOf[T]) Window(ctx context.Context, most int) ([]T, *Source, error) {
 	for {
 		e, err := f.choose(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		values, err := e.Reader.TryWindow(min(most, max(1, e.Budget()/(f.size+overhead))))
+		values, err := e.Reader.TryWindow(min(most, max(1, e.Budget()/(f.size+overhead)), e.Owner.maxMessages))
 		if err == nil {
 			e.Spend(len(values), len(values)*f.size)
 			f.took(e.Owner)

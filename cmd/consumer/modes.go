@@ -6,6 +6,7 @@ import (
 
 	"sluice"
 	"sluice/internal/cli"
+	"sluice/internal/endpoint"
 	"sluice/internal/report"
 	"sluice/internal/systemd"
 	"sluice/layout"
@@ -38,10 +39,9 @@ func maxHeld(seg *shm.Segment) (bytes, messages int) {
 	bytes, messages = 1<<20, 512
 	g := seg.Geometry()
 	if g.Mode == layout.ModeRing {
-		bytes = int(g.Capacity / 8)
-	}
-	if g.Slots > 0 {
-		messages = max(1, min(messages, int(g.Slots/8)))
+		most := 0
+		bytes, most = endpoint.MaxHeld(g)
+		messages = min(messages, most)
 	}
 	limit := uint64(0)
 	_ = shm.Guard(func() error { limit = seg.Header().ProducerStats.Limit.Load(); return nil }) // the first call that receives returns the error
