@@ -276,7 +276,7 @@ func (f *fanIn) close(err error) error {
 		}
 		unread := uint64(0)
 		_ = shm.Guard(func() error { unread = s.Unread(); return nil }) // Close returns the error
-		if unread > 0 && s.Segment().Absent(layout.Producer) {
+		if unread > 0 && s.Segment().Absent(layout.Producer) && s.Segment().Check() == nil {
 			f.rep.Note(s.Name(), "messages are unread and kept for the next consumer")
 		}
 	}

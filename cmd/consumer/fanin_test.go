@@ -522,6 +522,27 @@ func TestFanIn_Stop(t *testing.T) {
 	}
 }
 
+// What is unread in a segment that was removed is lost, not kept.
+func TestFanIn_Stop_RemovedRing_NotSaidToBeKept(t *testing.T) {
+	t.Parallel()
+	pattern, names := testenv.SegmentNames(t, 2)
+	for _, name := range names {
+		testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
+	}
+	c := testenv.Start(t, "consumer", "--name", pattern, "--work", "10ms")
+	for _, name := range names {
+		testenv.EventuallyConsumed(t, name, 2)
+	}
+	if err := os.Remove(shm.Path(names[0])); err != nil {
+		t.Fatal(err)
+	}
+	c.Signal(unix.SIGTERM)
+	c.WantError(1, names[0], "segment was removed; lost: ")
+	if said := c.Stderr.String(); !strings.Contains(said, "kept for the next consumer: "+names[1]+"\n") {
+		t.Errorf("%s", said)
+	}
+}
+
 // More rings than one futex_waitv(2) takes.
 func TestFanIn_MoreThan127Rings(t *testing.T) {
 	t.Parallel()
