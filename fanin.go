@@ -144,8 +144,11 @@ func (f *FanIn) Next(ctx context.Context) ([]byte, *Source, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if msg, ok, err := f.take(e); ok || err != nil {
-			return msg, e.Owner, err
+		switch msg, ok, err := f.take(e); {
+		case err != nil:
+			return nil, nil, err
+		case ok:
+			return msg, e.Owner, nil
 		}
 	}
 }
@@ -157,8 +160,11 @@ func (f *FanIn) TryNext() ([]byte, *Source, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if msg, ok, err := f.take(e); ok || err != nil {
-			return msg, e.Owner, err
+		switch msg, ok, err := f.take(e); {
+		case err != nil:
+			return nil, nil, err
+		case ok:
+			return msg, e.Owner, nil
 		}
 	}
 }

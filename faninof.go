@@ -38,8 +38,11 @@ func (f *FanInOf[T]) Next(ctx context.Context) (*T, *Source, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if v, err := f.take(e); v != nil || err != nil {
-			return v, e.Owner, err
+		switch v, err := f.take(e); {
+		case err != nil:
+			return nil, nil, err
+		case v != nil:
+			return v, e.Owner, nil
 		}
 	}
 }
@@ -51,8 +54,11 @@ func (f *FanInOf[T]) TryNext() (*T, *Source, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if v, err := f.take(e); v != nil || err != nil {
-			return v, e.Owner, err
+		switch v, err := f.take(e); {
+		case err != nil:
+			return nil, nil, err
+		case v != nil:
+			return v, e.Owner, nil
 		}
 	}
 }
