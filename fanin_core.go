@@ -74,7 +74,7 @@ func (f *fanIn[R]) start(ctx context.Context, names []string, opt FanInOptions, 
 	f.opt, f.open = opt, open
 	f.skipped, f.left = map[string]string{}, map[string]*leftRing{}
 	if err := cmp.Or(f.setNames(names), sleep.CheckSpin(opt.Spin)); err != nil {
-		return err
+		return fmt.Errorf("open a fan-in: %w", err)
 	}
 	f.group = ring.NewGroup[R, *Source](opt.Spin, f.due)
 	f.changed.Store(true)

@@ -342,6 +342,8 @@ func TestFanIn_BadInput(t *testing.T) {
 		f, err := sluice.OpenFanIn(ctx, c.names, c.opt)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%v: %v, want %v", c.names, err, c.want)
+		} else if !strings.HasPrefix(err.Error(), "open ") {
+			t.Errorf("%v: %v does not say what has failed", c.names, err)
 		}
 		if f != nil {
 			f.Close()

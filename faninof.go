@@ -21,7 +21,7 @@ type FanInOf[T any] struct {
 func OpenFanInOf[T any](ctx context.Context, names []string, opt FanInOptions) (*FanInOf[T], error) {
 	t := reflect.TypeFor[T]()
 	if _, err := layout.TypeText(t); err != nil {
-		return nil, fmt.Errorf("%w: type %w", ErrOption, err)
+		return nil, fmt.Errorf("open a fan-in: %w: type %w", ErrOption, err)
 	}
 	f := &FanInOf[T]{size: int(t.Size())}
 	if err := f.start(ctx, names, opt, ring.OpenSegmentOf[T]); err != nil {
