@@ -19,7 +19,9 @@ import (
 //
 // Rings join when they appear, and leave when their stream has ended and all of it is released.
 // The others go on: a stream that was not complete is told at the end of all, and at once by
-// FanInOptions.OnLeave.
+// FanInOptions.OnLeave. A segment that another program truncates stops all, as it stops a
+// [Consumer]: an access to it ends the process, or the function within [shm.Guard], after which
+// only Close is to be called.
 //
 // One goroutine at a time may use it; Close may be called from any, at any time. Contexts are
 // kept as by a [Consumer]. Without a message it sleeps on all rings at once (futex_waitv, Linux
@@ -134,8 +136,9 @@ func OpenFanIn(ctx context.Context, names []string, opt FanInOptions) (*FanIn, e
 //
 // Without a message it waits for one. It returns [io.EOF] when all streams have ended complete;
 // else what has failed, an error for each ring that is not, joined: [ErrIncomplete],
-// [ErrCorrupt], [ErrRemoved]. A ring that fails does not stop the others. [ErrUnreleased]: every
-// ring that has a producer waits until messages that are held are released. [ErrRoleTaken] and
+// [ErrCorrupt], [ErrRemoved]. A ring that fails in such a way does not stop the others.
+// [ErrUnreleased]: every ring that has a producer waits until messages that are held are released.
+// [ErrRoleTaken] and
 // others of Open: a ring that is named has appeared and cannot be joined; the next call tries
 // again. After an error nothing was taken.
 func (f *FanIn) Next(ctx context.Context) ([]byte, *Source, error) {
