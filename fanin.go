@@ -138,9 +138,9 @@ func OpenFanIn(ctx context.Context, names []string, opt FanInOptions) (*FanIn, e
 // else what has failed, an error for each ring that is not, joined: [ErrIncomplete],
 // [ErrCorrupt], [ErrRemoved]. A ring that fails in such a way does not stop the others.
 // [ErrUnreleased]: every ring that has a producer waits until messages that are held are released.
-// [ErrRoleTaken] and
-// others of Open: a ring that is named has appeared and cannot be joined; the next call tries
-// again. After an error nothing was taken.
+// [ErrRoleTaken] and others of Open: a ring that is named has appeared and cannot be joined, which
+// is returned once for each reason; the next calls serve the others, and try again each second.
+// After an error nothing was taken.
 func (f *FanIn) Next(ctx context.Context) ([]byte, *Source, error) {
 	for {
 		e, err := f.choose(ctx)

@@ -30,7 +30,8 @@ type fanIn[R fanInEnd] struct {
 
 	named    []*namedRing
 	patterns []string
-	skipped  map[string]string    // why a segment that a pattern matches does not join
+	skipped  map[string]string    // why a segment does not join
+	failed   error                // of join, to be returned by a call for a message
 	left     map[string]*leftRing // segments that were left, and may still be there
 	joined   bool                 // some ring has joined
 
@@ -118,6 +119,7 @@ func (f *fanIn[R]) chooseSlow(ctx context.Context) (*fanInEntry[R], error) {
 	f.gate.Enter()
 	defer f.gate.Leave()
 	if err := f.look(ctx); err != nil {
+		f.failed = nil // it is told
 		return nil, err
 	}
 	e, err := f.group.Select(ctx)
@@ -135,6 +137,7 @@ func (f *fanIn[R]) tryChoose() (*fanInEntry[R], error) {
 	f.gate.Enter()
 	defer f.gate.Leave()
 	if err := f.look(context.Background()); err != nil {
+		f.failed = nil // it is told
 		return nil, err
 	}
 	if e := f.group.TrySelect(); e != nil {
@@ -151,9 +154,11 @@ func (f *fanIn[R]) look(ctx context.Context) error {
 	}
 	if f.changed.Load() {
 		if err := f.join(ctx, false); err != nil {
-			f.changed.Store(true)
-			return err
+			f.failed = err
 		}
+	}
+	if f.failed != nil {
+		return f.failed
 	}
 	switch {
 	case len(f.sources) > len(f.leaving) || f.opt.Follow || !f.joined:

@@ -77,8 +77,8 @@ const maxJoin = 10 * time.Millisecond
 
 var errJoinLock = fmt.Errorf("it takes longer than %v", maxJoin)
 
-// join joins the rings that are there and have not joined. An error is about a ring that is
-// named, or, at the start, about a transfer that a pattern matches.
+// join joins the rings that are there and have not joined. An error is about rings that are named,
+// and new, or, at the start, about a transfer that a pattern matches.
 func (f *fanIn[R]) join(ctx context.Context, starting bool) error {
 	f.changed.Store(false)
 	locking, cancel := context.WithTimeoutCause(ctx, maxJoin, errJoinLock)
@@ -89,32 +89,35 @@ func (f *fanIn[R]) join(ctx context.Context, starting bool) error {
 		if r.in || r.done {
 			continue
 		}
-		switch err := f.addNamed(ctx, locking, r.name); {
+		err := f.addNamed(ctx, locking, r.name)
+		switch {
 		case err == nil:
 			r.in = true
+			continue
+		case errors.Is(err, fs.ErrNotExist):
+			delete(f.skipped, r.name)
+			continue
 		case err == errNothingNew:
-			again = true
 		case errors.Is(err, errJoinLock):
-			again = true
 			f.skip(r.name, err)
-		case !errors.Is(err, fs.ErrNotExist):
+		case ctx.Err() != nil:
+			errs = append(errs, err)
+		case f.isNew(r.name, err):
 			errs = append(errs, err)
 		}
+		again = true
 	}
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	if len(f.patterns) > 0 {
+	if len(f.patterns) > 0 && !(starting && len(errs) > 0) {
 		later, err := f.joinMatching(ctx, locking, starting)
 		if err != nil {
-			return err
+			errs = append(errs, err)
 		}
-		again = again || later
+		again = again || later || err != nil
 	}
 	if again {
 		f.retry.Reset(retryAfter)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // joinMatching joins the rings that patterns match. later says that there are some that cannot join
@@ -168,12 +171,16 @@ func (f *fanIn[R]) forget(names []string) {
 
 // skip tells of a segment that cannot join.
 func (f *fanIn[R]) skip(name string, err error) {
-	if f.skipped[name] != err.Error() {
-		f.skipped[name] = err.Error()
-		if f.opt.OnSkip != nil {
-			f.opt.OnSkip(name, err)
-		}
+	if f.isNew(name, err) && f.opt.OnSkip != nil {
+		f.opt.OnSkip(name, err)
 	}
+}
+
+// isNew reports whether err is another reason why the segment cannot join than before.
+func (f *fanIn[R]) isNew(name string, err error) bool {
+	is := f.skipped[name] != err.Error()
+	f.skipped[name] = err.Error()
+	return is
 }
 
 // errNothingNew: the segment was left before, and is as it was then.

@@ -353,6 +353,34 @@ func TestFanIn_BadInput(t *testing.T) {
 	fanIn(t, sluice.FanInOptions{}, prefix+"-1").Close()
 }
 
+// A ring that is named and appears with a consumer is an error once. The others are served after
+// it, and it joins when it can.
+func TestFanIn_NamedRing_RoleTaken_ToldOnce(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Timeout)
+	defer cancel()
+	prefix, ps := rings(t, 1, sluice.ProducerOptions{})
+	f := fanIn(t, sluice.FanInOptions{}, prefix+"-0", prefix+"-1")
+	ps = append(ps, addRing(t, prefix+"-1", sluice.ProducerOptions{}))
+	other := fanIn(t, sluice.FanInOptions{}, prefix+"-1")
+	<-f.Ready() // which does not tell it
+	_, _, err := f.Next(ctx)
+	testenv.WantErr(t, err, sluice.ErrRoleTaken)
+	short, cancel := context.WithTimeout(ctx, 1100*time.Millisecond) // it tries again in that time
+	defer cancel()
+	if _, _, err := f.Next(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	send(t, ps[0], "0")
+	if msg, _, err := f.Receive(ctx, nil); string(msg) != "0" || err != nil {
+		t.Fatalf("%q, %v", msg, err)
+	}
+	other.Close()
+	send(t, ps[1], "1")
+	if msg, from, err := f.Receive(ctx, nil); string(msg) != "1" || err != nil {
+		t.Errorf("%q of %v, %v", msg, from, err)
+	}
+}
+
 // A ring that a pattern matches and that has a consumer is skipped, told once, and joins later.
 func TestFanIn_Pattern_RoleTaken_SkippedAndTriedAgain(t *testing.T) {
 	prefix, ps := rings(t, 2, sluice.ProducerOptions{})
