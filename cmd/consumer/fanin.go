@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -36,13 +37,19 @@ type fanIn struct {
 	early []*sluice.Source // that have joined while open runs, which closes them if it fails
 
 	mu    sync.Mutex // for other goroutines that read rings
-	rings map[*sluice.Source]*sink.Verify
+	rings map[*sluice.Source]*joined
 	seen  map[string]bool // names of rings that have joined
+}
+
+// joined is a ring that is there.
+type joined struct {
+	check   *sink.Verify // nil without --verify
+	written bool         // some of its messages are in the output
 }
 
 // receiveSeveral receives from all rings that there are until their streams have ended.
 func receiveSeveral(ctx context.Context, s settings) (err error) {
-	f := &fanIn{settings: s, rings: map[*sluice.Source]*sink.Verify{}, seen: map[string]bool{}}
+	f := &fanIn{settings: s, rings: map[*sluice.Source]*joined{}, seen: map[string]bool{}}
 	f.rep = report.StartMany(report.Options{
 		Role: layout.Consumer, Mode: layout.ModeRing, Interval: s.common.Report, JSON: s.common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(),
 	})
@@ -79,16 +86,16 @@ func (f *fanIn) join(s *sluice.Source) {
 		f.early = append(f.early, s)
 		return
 	}
-	var check *sink.Verify
+	ring := new(joined)
 	err := f.rep.Join(s.Name(), s.Segment(), s.Released)
 	if err == nil && f.opt.verify {
-		check, err = newCheck(s.Segment())
+		ring.check, err = newCheck(s.Segment())
 	}
 	if err != nil {
 		return // it was truncated: the next call for a message says so
 	}
 	f.mu.Lock()
-	f.rings[s], f.seen[s.Name()] = check, true
+	f.rings[s], f.seen[s.Name()] = ring, true
 	f.mu.Unlock()
 	if !f.ready {
 		f.ready = true
@@ -99,12 +106,10 @@ func (f *fanIn) join(s *sluice.Source) {
 // leave is called when a ring leaves, before its segment is closed.
 func (f *fanIn) leave(s *sluice.Source, err error) {
 	f.mu.Lock()
-	check := f.rings[s]
+	ring := f.rings[s]
 	delete(f.rings, s)
 	f.mu.Unlock()
-	if check != nil {
-		f.verified(s, check)
-	}
+	f.verified(s, ring)
 	why := report.CompleteText
 	replaced := errors.Is(err, shm.ErrRemoved) && replace.Done(s.Segment())
 	switch in := (*shm.SegmentError)(nil); {
@@ -138,8 +143,12 @@ func (f *fanIn) skip(name string, err error) {
 	f.rep.Note(name, "skipped for now: "+why)
 }
 
-// verified takes what check has found in a ring.
-func (f *fanIn) verified(s *sluice.Source, check *sink.Verify) {
+// verified takes what --verify has found in a ring, nil if it has failed as it joined.
+func (f *fanIn) verified(s *sluice.Source, ring *joined) {
+	if ring == nil || ring.check == nil {
+		return
+	}
+	check := ring.check
 	now, err := readCounts(s.Segment())
 	if err != nil {
 		return // the ring has failed: its error says so
@@ -197,11 +206,10 @@ func (f *fanIn) joinedNow() []*sluice.Source {
 
 // write passes messages of one ring to the sinks.
 func (f *fanIn) write(s *sluice.Source, msgs [][]byte) error {
-	if f.opt.verify {
-		if check := f.rings[s]; check != nil { // only this goroutine writes the map
-			if err := check.Write(msgs); err != nil {
-				return err
-			}
+	ring := f.rings[s] // only this goroutine writes the map; nil if it has failed as it joined
+	if ring != nil && ring.check != nil {
+		if err := ring.check.Write(msgs); err != nil {
+			return err
 		}
 	}
 	if f.out == nil {
@@ -210,6 +218,12 @@ func (f *fanIn) write(s *sluice.Source, msgs [][]byte) error {
 	if f.framing == layout.FramingNone { // that of the first ring is that of all
 		if f.framing = f.opt.framingFor(s.Framing()); f.opt.prefix && !sink.HasNames(f.framing) {
 			return rawPrefixError("--source")
+		}
+	}
+	if ring != nil && !ring.written {
+		ring.written = true
+		if is := s.Framing(); f.opt.framing == layout.FramingNone && is != layout.FramingNone && is != f.framing {
+			f.rep.Note(s.Name(), fmt.Sprintf("%v framing is written as %v, that of the first message; --framing chooses one for all", is, f.framing))
 		}
 	}
 	if f.opt.prefix {
@@ -267,13 +281,11 @@ func (f *fanIn) close(err error) error {
 	f.notifier.Detach()
 	rings := f.joinedNow()
 	f.mu.Lock()
-	checks := f.rings
+	joined := f.rings
 	f.rings = nil // nobody else reads segments any more
 	f.mu.Unlock()
 	for _, s := range rings {
-		if check := checks[s]; check != nil {
-			f.verified(s, check)
-		}
+		f.verified(s, joined[s])
 		unread := uint64(0)
 		_ = shm.Guard(func() error { unread = s.Unread(); return nil }) // Close returns the error
 		if unread > 0 && s.Segment().Absent(layout.Producer) && s.Segment().Check() == nil {

@@ -220,6 +220,26 @@ func TestFanIn_SourcePrefix_LengthRoundTrip(t *testing.T) {
 	}
 }
 
+// Without --framing the output has that of the ring whose message is first. Another one is told.
+func TestFanIn_FramingsDiffer_Told(t *testing.T) {
+	t.Parallel()
+	_, names := testenv.SegmentNames(t, 2)
+	run := func(args ...string) string {
+		for i, framing := range []string{"lines", "raw"} {
+			testenv.Start(t, "producer", "--name", names[i], "--input", testenv.WriteFile(t, []byte("abc\n")), "--framing", framing).WantExit(0)
+		}
+		c := testenv.Start(t, "consumer", named(names, append(args, "--output", "-")...)...)
+		c.WantExit(0)
+		return c.Stderr.String()
+	}
+	if said := run(); !strings.Contains(said, "raw framing is written as lines, that of the first message; --framing chooses one for all: "+names[1]+"\n") {
+		t.Errorf("%s", said)
+	}
+	if said := run("--framing", "lines"); strings.Contains(said, "framing") {
+		t.Errorf("%s", said)
+	}
+}
+
 // A producer whose framing is raw leaves no place for names, which shows only when it is there.
 func TestFanIn_SourcePrefix_RawInput_Usage(t *testing.T) {
 	t.Parallel()
