@@ -57,7 +57,8 @@ type FanInOptions struct {
 	// segment are final, and can be read until OnLeave returns; s is not used any more after it.
 	// Close calls it for none.
 	OnLeave func(s *Source, err error)
-	// OnMissed is called as ConsumerOptions.OnMissed.
+	// OnMissed is called as ConsumerOptions.OnMissed, by a call of the ring's end: it may use Name,
+	// Weight and Segment of s, and nothing else.
 	OnMissed func(s *Source, n uint64)
 	// OnSkip is called when a pattern matches the name of a segment that cannot join now, once
 	// for each reason: ErrRoleTaken when it has a consumer, ErrMode when it is a transfer, and
