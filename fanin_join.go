@@ -163,7 +163,7 @@ func (f *fanIn[R]) forget(names []string) {
 		}
 	}
 	for name, l := range f.left {
-		if !there(name) && !l.replaced {
+		if !there(name) && !(l.replaced && time.Now().Before(l.until)) {
 			delete(f.left, name)
 		}
 	}
