@@ -239,6 +239,20 @@ func TestMany_Notes_FewLines(t *testing.T) {
 	}
 }
 
+// A segment that comes and goes several times between two lines is named once.
+func TestMany_Notes_NameOnce(t *testing.T) {
+	var b testenv.Buffer
+	m := StartMany(Options{Role: layout.Consumer, Out: &b})
+	for range 3 {
+		m.Note("a", "joined")
+		m.Note("b", "joined")
+	}
+	m.Finish()
+	if text := b.String(); !strings.Contains(text, "consumer: joined: a, b\n") {
+		t.Errorf("%s", text)
+	}
+}
+
 // heldWriter blocks until it is open.
 type heldWriter struct {
 	testenv.Buffer

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,9 @@ func (n *notes) take() (all, grouped []noteLine, leftOut int) {
 		if names[text] == nil {
 			texts = append(texts, text)
 		}
-		names[text] = append(names[text], all[i].Segment)
+		if !slices.Contains(names[text], all[i].Segment) { // it may come and go several times
+			names[text] = append(names[text], all[i].Segment)
+		}
 	}
 	for i, text := range texts {
 		if i == maxLines {
