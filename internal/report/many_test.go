@@ -214,6 +214,26 @@ func TestMany_Text_FitsTerminal(t *testing.T) {
 	}
 }
 
+// What to do about several segments is broken between its clauses, as about one.
+func TestMany_Text_AdviceFitsTerminal(t *testing.T) {
+	var b strings.Builder
+	long := "the queue gets shorter by 1,000 messages a second; it is empty in about 2 minutes; nothing to do"
+	(&manyText{}).final(&Options{Out: &b}, &sum{}, nil, []named{
+		{"sensor-a", &tally{advice: long}},
+		{"sensor-b", &tally{advice: long}},
+		{"sensor-c", &tally{advice: "speed up the consumer"}},
+	}, 0)
+	want := `
+  sensor-c: speed up the consumer
+  sensor-a, sensor-b:
+    the queue gets shorter by 1,000 messages a second;
+    it is empty in about 2 minutes; nothing to do
+`
+	if !strings.HasSuffix(b.String(), want) {
+		t.Errorf("%s", b.String())
+	}
+}
+
 // However many segments come and go, people get a few lines a second.
 func TestMany_Notes_FewLines(t *testing.T) {
 	var b testenv.Buffer

@@ -193,7 +193,15 @@ func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(advice)) {
-		fmt.Fprintf(&b, "  %s: %s\n", list(advice[text]), text)
+		names := "  " + list(advice[text]) + ":"
+		if len(names)+len(" ")+len(text) <= maxColumns {
+			fmt.Fprintln(&b, names, text)
+			continue
+		}
+		fmt.Fprintln(&b, names)
+		for _, line := range clauses(text, maxColumns-4) {
+			fmt.Fprintf(&b, "    %s\n", line)
+		}
 	}
 	io.WriteString(o.Out, b.String())
 }

@@ -245,7 +245,7 @@ func TestSentence_BrokenBetweenClauses(t *testing.T) {
 		"the consumer has time left; nothing to do unless more should arrive":                                "the consumer has time left; nothing to do unless more should arrive",
 		"the ring was full for 1s of 5s; about 1,000 more messages would have been sent; the consumer slept": "the ring was full for 1s of 5s;|about 1,000 more messages would have been sent; the consumer slept",
 	} {
-		if got := strings.Join(clauses(text), "|"); got != want {
+		if got := strings.Join(clauses(text, maxColumns-13), "|"); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

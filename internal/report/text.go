@@ -32,7 +32,10 @@ func (t *text) print(out io.Writer, r *Report) error {
 	return err
 }
 
-// Lines fit terminals of 80 columns. A side's waits are how often it was blocked in the interval,
+// maxColumns is how wide lines are, as far as their texts can be broken.
+const maxColumns = 80
+
+// A side's waits are how often it was blocked in the interval,
 // and the share of the time.
 const (
 	headings = "%-8s %7s %6s %-8s %6s %11s %11s %s\n"
@@ -162,17 +165,16 @@ func final(b *strings.Builder, r *Report) {
 		row(passed, "%s, by its own count", format.Messages(r.Own.Run))
 	}
 	row("verdict", "%s", kind(&r.Verdict))
-	for _, line := range clauses(r.Reason) {
+	for _, line := range clauses(r.Reason, maxColumns-13) {
 		row("", "%s", line)
 	}
-	for _, line := range clauses(r.Advice) {
+	for _, line := range clauses(r.Advice, maxColumns-13) {
 		row("", "%s", line)
 	}
 }
 
-// clauses breaks a sentence that is too long for a line between its clauses.
-func clauses(text string) (lines []string) {
-	const width = 80 - 13
+// clauses breaks a sentence that is too long for a line of that width between its clauses.
+func clauses(text string, width int) (lines []string) {
 	if text == "" {
 		return nil
 	}

@@ -55,7 +55,7 @@ func timeRows(row func(name, text string, args ...any), i *pressure.Interval) {
 		row(t.Name, "%s", Times(t.Times))
 	}
 	if text := Explained(i); text != "" {
-		for _, line := range clauses(text) {
+		for _, line := range clauses(text, maxColumns-13) {
 			row("", "%s", line)
 		}
 	}
