@@ -14,8 +14,7 @@ import (
 // Many is a Reporter of a side that has several segments at a time: a consumer of many rings, or a
 // producer of many. Each segment has its own figures and its own verdict, and there is a sum. Its
 // methods never wait for who reads the reports, except the last one, Finish or Abandon, and then
-// not for long. One goroutine
-// at a time may use it.
+// not for long. One goroutine at a time may use it.
 type Many struct {
 	opt           Options
 	began         time.Time
@@ -229,11 +228,35 @@ func (m *Many) Verified(name string, n, dropped, lost uint64) {
 
 // Finish prints the last report on each segment that is still there and on the sum, and returns
 // when that is printed or has timed out. The segments may be closed after it.
-func (m *Many) Finish() {
+func (m *Many) Finish() { m.end(m.lastReports) }
+
+// Abandon is Finish without the last reports: it prints what waits.
+func (m *Many) Abandon() { m.end(func() func() { return func() {} }) }
+
+// end stops the reports, and prints what waits and what last returns then. m.mu is held while last
+// is called.
+func (m *Many) end(last func() (print func())) {
 	close(m.stop)
 	printing := inTime(m.stopped)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	print := last()
+	if m.live = nil; !printing {
+		return
+	}
+	waiting := m.take()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		waiting()
+		print()
+	}()
+	inTime(done)
+}
+
+// lastReports returns what prints the last report on each segment that is still there and on the
+// sum. m.mu is held.
+func (m *Many) lastReports() (print func()) {
 	var rings []Report
 	for _, r := range m.live {
 		rings = append(rings, m.finish(r))
@@ -248,41 +271,18 @@ func (m *Many) Finish() {
 		delete(m.others, name) // it is named
 	}
 	s.Now = s.Run
-	if m.live = nil; !printing {
-		return
+	var ended []named
+	for name, t := range m.outcomes {
+		ended = append(ended, named{name, t})
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.flushLocked()
-		var ended []named
-		for name, t := range m.outcomes {
-			ended = append(ended, named{name, t})
-		}
-		slices.SortFunc(ended, func(a, b named) int { return cmp.Compare(a.name, b.name) })
-		m.print.final(&m.opt, &s, rings, ended, len(m.others))
-		for _, n := range verifiedLines(m.verified, m.opt.JSON) {
+	slices.SortFunc(ended, func(a, b named) int { return cmp.Compare(a.name, b.name) })
+	more, verified := len(m.others), verifiedLines(m.verified, m.opt.JSON)
+	return func() {
+		m.print.final(&m.opt, &s, rings, ended, more)
+		for _, n := range verified {
 			m.print.notes(&m.opt, []noteLine{n}, []noteLine{n}, 0)
 		}
-	}()
-	inTime(done)
-}
-
-// Abandon is Finish without the last reports: it prints what waits.
-func (m *Many) Abandon() {
-	close(m.stop)
-	printing := inTime(m.stopped)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.live = nil; !printing {
-		return
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.flushLocked()
-	}()
-	inTime(done)
 }
 
 func (m *Many) reporters() []*Reporter {
@@ -361,24 +361,22 @@ func (m *Many) total(rings []Report, interval time.Duration) sum {
 
 func (m *Many) flush() {
 	m.mu.Lock()
+	print := m.take()
+	m.mu.Unlock()
+	print()
+}
+
+// take returns what prints the notes and last reports that wait. m.mu is held.
+func (m *Many) take() (print func()) {
 	finals := m.finals
 	lines, grouped, leftOut := m.notes.take()
 	m.finals = nil
-	m.mu.Unlock()
-	m.print.notes(&m.opt, lines, grouped, leftOut)
-	for i := range finals {
-		m.print.left(&m.opt, &finals[i])
+	return func() {
+		m.print.notes(&m.opt, lines, grouped, leftOut)
+		for i := range finals {
+			m.print.left(&m.opt, &finals[i])
+		}
 	}
-}
-
-// flushLocked is flush with m.mu held.
-func (m *Many) flushLocked() {
-	lines, grouped, leftOut := m.notes.take()
-	m.print.notes(&m.opt, lines, grouped, leftOut)
-	for i := range m.finals {
-		m.print.left(&m.opt, &m.finals[i])
-	}
-	m.finals = nil
 }
 
 // tallyOf returns what a report says of the time since this side joined the segment.
