@@ -275,25 +275,38 @@ func (f *FanOut) Flush() { f.Publish() }
 // how many messages a killed producer had put in some rings and not in others, or all that were
 // sent before this ring became one of them. It is for a producer that numbers its messages, goes on
 // with the number after a restart, and has consumers that compare missing numbers with the
-// counters. Call it before the first message.
+// counters. Call it before the first message. It is [ErrCorrupt], and counts nothing, when a ring
+// says that it was offered more messages than can be.
 func (f *FanOut) Align() (offered uint64, err error) {
-	err = shm.Guard(func() error {
-		for _, w := range f.ends {
-			offered = max(offered, sequence(w.Segment()))
+	had := make([]uint64, len(f.ends))
+	err = shm.Guard(func() (err error) {
+		for i, w := range f.ends {
+			if had[i], err = sequence(w.Segment()); err != nil {
+				return err
+			}
+			offered = max(offered, had[i])
 		}
-		for _, w := range f.ends {
-			w.Skip(offered - sequence(w.Segment()))
+		for i, w := range f.ends {
+			w.Skip(offered - had[i])
 		}
 		return nil
 	})
 	return offered, err
 }
 
+// maxSequence is more messages than a ring can have been offered: 10^8 a second for years. One
+// ring's counter is added to those of the others, so it is not trusted.
+const maxSequence = 1 << 53
+
 // sequence returns how many messages of a segment had a number: those that were refused kept theirs
 // for the next.
-func sequence(seg *shm.Segment) uint64 {
+func sequence(seg *shm.Segment) (uint64, error) {
 	a := endpoint.Offered(seg.Header())
-	return a.Produced + a.Dropped
+	if a.Produced > maxSequence || a.Dropped > maxSequence {
+		err := fmt.Errorf("%w: it counts %d messages produced and %d dropped", ErrCorrupt, a.Produced, a.Dropped)
+		return 0, shm.InSegment(endpoint.OpSend, seg.Name(), err)
+	}
+	return a.Produced + a.Dropped, nil
 }
 
 // fanOut is what a FanOut and a FanOutOf share.

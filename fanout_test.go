@@ -11,6 +11,7 @@ import (
 
 	"sluice"
 	"sluice/internal/testenv"
+	"sluice/layout"
 	"sluice/shm"
 )
 
@@ -530,4 +531,22 @@ func TestFanOut_Align(t *testing.T) {
 	}
 	wantRing(t, g, 0, 0, 1)
 	wantRing(t, g, 1, 0, 0)
+}
+
+// A ring whose counters make no sense does not spoil those of the others.
+func TestFanOut_Align_NonsenseCounter(t *testing.T) {
+	for name, spoil := range map[string]func(h *layout.Header){
+		"dropped":  func(h *layout.Header) { h.ProducerStats.Dropped.Store(1 << 63) },
+		"produced": func(h *layout.Header) { h.Producer.Index.Store(1 << 62); h.Consumer.Index.Store(1 << 62) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, names := fanOut(t, sluice.Block, sluice.Drop)
+			spoil(f.Rings()[1].Segment.Header())
+			_, err := f.Align()
+			if !errors.Is(err, sluice.ErrCorrupt) || !strings.Contains(err.Error(), names[1]) {
+				t.Errorf("error %v, want ErrCorrupt of %s", err, names[1])
+			}
+			wantRing(t, f, 0, 0, 0)
+		})
+	}
 }
