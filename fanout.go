@@ -65,8 +65,9 @@ func (opt *FanOutOptions) options(to Destination) (ring.WriterOptions, error) {
 //
 // A message goes to all rings, or, on an error, to none, with these exceptions: a ring whose
 // Destination says so drops it; one that is found to be corrupt or truncated does not get it, which
-// is the error of the call; and a Close, Abort or kill between two rings leaves it in some of them
-// and not in others. Each ring by itself loses nothing that was published.
+// is the error of the call, or of the next one where the call has none; and a Close, Abort or kill
+// between two rings leaves it in some of them and not in others. Each ring by itself loses nothing
+// that was published.
 type FanOut struct {
 	fanOut[byteEnd]
 	slotSize int // 0 = records
@@ -75,6 +76,7 @@ type FanOut struct {
 	buf       []byte // of Reserve
 	reserved  int    // -1 = nothing is
 	committed int    // likewise
+	failure   error  // of the last Publish, for the next call that has an error
 }
 
 // byteEnd is the end of one ring.
@@ -139,14 +141,26 @@ func (f *FanOut) checkSize(n int) error {
 // the rings that block. On an error msg was sent to none, but see [FanOut]: that is the cause of
 // ctx, [ErrTooLarge], [ErrSize], [ErrCorrupt], [ErrRemoved] or [ErrClosed].
 func (f *FanOut) Send(ctx context.Context, msg []byte) error {
-	if f.committed >= 0 || f.reserved >= 0 {
-		f.Publish()
-		f.reserved = -1
+	if err := f.settle(); err != nil {
+		return err
 	}
 	if err := f.awaitRoom(ctx, len(msg)); err != nil {
 		return err
 	}
 	return f.send(msg)
+}
+
+// settle sends what was committed, and drops the reservation. It returns ErrClosed, or what has kept
+// the message of the last Publish from a ring.
+func (f *FanOut) settle() error {
+	f.Publish()
+	f.reserved = -1
+	if f.closed.Load() { // Reserve asks nothing of a ring that does not block
+		return ErrClosed
+	}
+	err := f.failure
+	f.failure = nil
+	return err
 }
 
 // awaitRoom waits until a message of n bytes can be sent without a wait.
@@ -178,10 +192,12 @@ func (f *FanOut) send(msg []byte) (err error) {
 var background = context.Background()
 
 // SendBatch is Send of several, published together, or in parts where they do not fit at once. It
-// returns how many of them, the first ones, were sent before an error.
+// returns how many of them, the first ones, were sent before an error. With none it is Publish with
+// an error.
 func (f *FanOut) SendBatch(ctx context.Context, msgs [][]byte) (sent int, err error) {
-	f.Publish()
-	f.reserved = -1
+	if err := f.settle(); err != nil {
+		return 0, err
+	}
 	most, badSize := f.checkSizes(msgs)
 	for sent < most {
 		n, err := f.batch(ctx, msgs[sent:most])
@@ -229,11 +245,12 @@ func (f *FanOut) batch(ctx context.Context, msgs [][]byte) (sent int, err error)
 // already. The room is the caller's until Publish, Discard, Send or the next Reserve, each of which
 // sends first what was committed. It panics when n is negative.
 func (f *FanOut) Reserve(ctx context.Context, n int) ([]byte, error) {
+	if err := f.settle(); err != nil {
+		return nil, err
+	}
 	if n < 0 {
 		panic(fmt.Sprintf("sluice: Reserve(%d): negative size", n))
 	}
-	f.Publish()
-	f.reserved = -1
 	if err := f.awaitRoom(ctx, n); err != nil {
 		return nil, err
 	}
@@ -259,11 +276,12 @@ func (f *FanOut) Commit(n int) {
 // Discard drops the reservation, if there is one.
 func (f *FanOut) Discard() { f.reserved = -1 }
 
-// Publish sends the message that was committed, if there is one. It does not wait: Reserve has.
+// Publish sends the message that was committed, if there is one. It does not wait: Reserve has. It
+// has no error: what has kept the message from a ring is that of the next call that has one.
 func (f *FanOut) Publish() {
 	if n := f.committed; n >= 0 {
 		f.committed = -1
-		_ = f.send(f.buf[:n]) // what is wrong with a ring is so at the next call
+		f.failure = f.send(f.buf[:n])
 	}
 }
 

@@ -550,3 +550,61 @@ func TestFanOut_Align_NonsenseCounter(t *testing.T) {
 		})
 	}
 }
+
+// publishOne sends a message by Reserve, Commit and Publish, of which only the first has an error.
+func publishOne(f *sluice.FanOut, msg []byte) error {
+	room, err := f.Reserve(context.Background(), len(msg))
+	if err != nil {
+		return err
+	}
+	f.Commit(copy(room, msg))
+	f.Publish()
+	return nil
+}
+
+// Nothing is asked of a ring that does not block before a message is sent to it.
+func TestFanOut_Closed_NoRingBlocks(t *testing.T) {
+	for name, call := range map[string]func(f *sluice.FanOut) error{
+		"Reserve":         func(f *sluice.FanOut) error { return publishOne(f, number(0)) },
+		"Send":            func(f *sluice.FanOut) error { return f.Send(context.Background(), number(0)) },
+		"SendBatch":       func(f *sluice.FanOut) error { return second(f.SendBatch(context.Background(), [][]byte{number(0)})) },
+		"empty SendBatch": func(f *sluice.FanOut) error { return second(f.SendBatch(context.Background(), nil)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := fanOut(t, sluice.Drop, sluice.Disconnect)
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := call(f); err != sluice.ErrClosed {
+				t.Errorf("error %v, want ErrClosed", err)
+			}
+		})
+	}
+}
+
+func second(_ int, err error) error { return err }
+
+// A ring that is found to be corrupt by Publish, which has no error, is that of the next call. The
+// others get every message.
+func TestFanOut_CorruptRing_NextCallFails(t *testing.T) {
+	for name, next := range map[string]func(f *sluice.FanOut) error{
+		"Reserve":   func(f *sluice.FanOut) error { return publishOne(f, number(9)) },
+		"Send":      func(f *sluice.FanOut) error { return f.Send(context.Background(), number(9)) },
+		"SendBatch": func(f *sluice.FanOut) error { return second(f.SendBatch(context.Background(), nil)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, names := fanOut(t, sluice.Drop, sluice.Drop)
+			r := openReader(t, names[1], false)
+			sendNumbers(t, f, 0, 8)
+			r.want(t, 0, 8, sluice.ErrEmpty)
+			f.Rings()[0].Segment.Header().Consumer.Index.Store(1 << 40)
+			if err := publishOne(f, number(8)); err != nil { // which finds it
+				t.Fatal(err)
+			}
+			if err := next(f); !errors.Is(err, sluice.ErrCorrupt) || !strings.Contains(err.Error(), names[0]) {
+				t.Errorf("error %v, want ErrCorrupt of %s", err, names[0])
+			}
+			r.want(t, 8, 9, sluice.ErrEmpty) // and not that of the call that failed
+		})
+	}
+}

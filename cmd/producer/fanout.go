@@ -55,7 +55,11 @@ func (r *fanOutRun) run(ctx, signalled context.Context) (err error) {
 	})
 	if err = r.join(rep); err == nil {
 		r.ready()
-		err = shm.Guard(func() error { return move(ctx) })
+		err = shm.Guard(func() error {
+			err := move(ctx)
+			_, last := r.to.SendBatch(ctx, nil) // what has kept the last message from a ring
+			return errors.Join(err, last)
+		})
 	}
 	endless := r.in == nil && r.common.Count == 0
 	end := endOf(err, endless)
