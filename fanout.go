@@ -94,7 +94,8 @@ var (
 )
 
 // CreateFanOut takes the producer's role in the segment of each destination, as [Create] does, in
-// that order. If it fails, the roles are given back, and the segments that it has made are removed.
+// that order. If it fails, the roles are given back, and the segments that it has made are removed;
+// what Fresh has discarded by then, or another segment has replaced, does not come back.
 //
 // The errors are those of Create, and [ErrOption] if there is no destination, or one twice.
 func CreateFanOut(ctx context.Context, to []Destination, opt FanOutOptions) (*FanOut, error) {
@@ -150,8 +151,8 @@ func (f *FanOut) Send(ctx context.Context, msg []byte) error {
 	return f.send(msg)
 }
 
-// settle sends what was committed, and drops the reservation. It returns ErrClosed, or what has kept
-// the message of the last Publish from a ring.
+// settle sends what was committed, and drops the reservation. It returns ErrClosed, or what has
+// kept the message of the last Publish from a ring.
 func (f *FanOut) settle() error {
 	f.Publish()
 	f.reserved = -1
@@ -390,8 +391,8 @@ func (f *fanOut[W]) create(to []Destination, opt FanOutOptions, create func(stri
 	return nil
 }
 
-// giveBack leaves the segments as if this producer had not come: no stream has ended, and one that
-// it has made is removed.
+// giveBack leaves the segments as if this producer had not come: no stream has ended, an earlier
+// end that no consumer was told of is told still, and a segment that it has made is removed.
 func (f *fanOut[W]) giveBack() (err error) {
 	for _, w := range f.ends {
 		w.EndAs(layout.EndNone)

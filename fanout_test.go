@@ -465,6 +465,38 @@ func TestCreateFanOut_GivesBack(t *testing.T) {
 	}
 }
 
+// An end that no consumer was told of stays one, and is told once.
+func TestCreateFanOut_GivesBack_EarlierEnd(t *testing.T) {
+	taken := testenv.SegmentName(t)
+	create(t, taken, sluice.ProducerOptions{})
+	for name, c := range map[string]struct {
+		end  sluice.End
+		want error
+	}{
+		"complete": {sluice.EndComplete, io.EOF},
+		"stopped":  {sluice.EndStopped, sluice.ErrIncomplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			name := testenv.SegmentName(t)
+			for _, opt := range []sluice.FanOutOptions{{Capacity: 4096}, smallRing} {
+				p := create(t, name, sluice.ProducerOptions{Capacity: opt.Capacity, SlotSize: opt.SlotSize, Slots: opt.Slots})
+				wantErr(t, p.Send(t.Context(), number(0)), nil)
+				p.EndAs(c.end)
+				wantErr(t, p.Close(), nil)
+				_, err := sluice.CreateFanOut(t.Context(), []sluice.Destination{{Name: name}, {Name: taken}}, opt)
+				wantErr(t, err, sluice.ErrRoleTaken)
+				r := openReader(t, name, false)
+				r.want(t, 0, 1, c.want)
+				if n := testenv.Header(name).ProducerStats.Incomplete.Load(); n > 1 {
+					t.Errorf("%d incomplete streams, want 1 at most", n)
+				}
+				wantErr(t, r.Close(), nil)
+				testenv.WantNoSegment(t, name)
+			}
+		})
+	}
+}
+
 // A message that one ring has no room for is left out of all; one of another size too.
 func TestFanOut_MessageThatDoesNotFit(t *testing.T) {
 	names := []string{testenv.SegmentName(t), testenv.SegmentName(t)}

@@ -157,7 +157,7 @@ func (w *Writer) close(abort bool) error {
 			}
 			return nil
 		})
-		c.startCount = w.streamStart
+		c.startCount, c.before = w.streamStart, w.before
 		if w.reserved >= 0 {
 			at := w.tail&w.mask + layout.RecordHeader
 			c.addSlices(w.mem.Data, at, uint64(w.reserved))
@@ -228,6 +228,7 @@ type closing struct {
 	inUse      bool         // calls that do not pass the gate may be under way all the same
 	slices     [][]byte     // what may be in use between two calls, and is to keep its content
 	end        layout.End   // of a producer's stream
+	before     layout.End   // of the stream before that: writerSide.before
 	startCount uint64       // messages published before this producer
 	private    bool         // the memory was made private, and is still mapped
 
@@ -359,10 +360,15 @@ func (c *closing) recoverPosition(h *layout.Header) {
 // it asked for. It returns how many messages are unread.
 func (c *closing) tellPeer(h *layout.Header) (unread uint64) {
 	if c.role == layout.Producer {
-		own := &h.ProducerStats
-		ends := c.end != layout.EndNone && layout.End(own.End.Load()) != layout.EndDisconnected // that it has ended
+		own, end := &h.ProducerStats, c.end
+		published := endpoint.Published(h, layout.Producer) != c.startCount
+		// A Reader may have been told the earlier end after this producer had come.
+		if end == layout.EndNone && !published && h.ConsumerStats.EndSeen.Load() != own.Generation.Load()-1 {
+			end = c.before
+		}
+		ends := end != layout.EndNone && layout.End(own.End.Load()) != layout.EndDisconnected // that it has ended
 		if ends {
-			endpoint.SetEnd(own, c.end, endpoint.Published(h, layout.Producer) != c.startCount)
+			endpoint.SetEnd(own, end, published)
 		}
 		if n := countUnread(h, c.mem.Geometry); n > own.HighWater.Load() { // the queue never gets deeper than this
 			own.HighWater.Store(n)

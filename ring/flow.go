@@ -152,7 +152,7 @@ func (w *writerSide) joined() bool {
 // disconnect ends the stream of a Reader that is too slow. Everything is published that was staged.
 func (w *writerSide) disconnect() {
 	own := w.ownStats
-	w.ended = own.Generation.LoadRelaxed()
+	w.ended, w.before = own.Generation.LoadRelaxed(), layout.EndNone
 	endpoint.SetEnd(own, layout.EndDisconnected, w.count != w.streamStart)
 	endpoint.Close(own, monotonic.Now())
 	w.state, w.generation = disconnected, 0

@@ -505,7 +505,7 @@ func (w *slotWriter) close(abort bool) error {
 			}
 			return nil
 		})
-		c.startCount = w.streamStart
+		c.startCount, c.before = w.streamStart, w.before
 	}
 	errs := c.leave(w.mayRemove)
 	if c.private {

@@ -20,6 +20,7 @@ type writerSide struct {
 	startCount uint64 // messages published before this end
 	flow
 	end     layout.End   // of the stream, for Close
+	before  layout.End   // of the stream before, if no Reader was told, and this one has no end yet
 	segment *shm.Segment // nil on plain memory
 	keepEnd bool         // keep the segment when no Reader was told of the end
 
@@ -39,6 +40,7 @@ func newWriterSide(mem Memory, opt WriterOptions) writerSide {
 
 // begin takes over from the last holder of the role.
 func (w *writerSide) begin(opt WriterOptions) (endpoint.Position, error) {
+	w.before = endpoint.UntoldEnd(w.mem.Header)
 	pos, err := w.attach()
 	if err != nil {
 		return pos, err
@@ -76,7 +78,8 @@ func (w *writerSide) KeepEnd() {
 
 // EndAs sets how Close ends the stream; without it, as complete. With layout.EndStopped and
 // layout.EndFailed the Reader gets ErrIncomplete at the end. With layout.EndNone Close does not end
-// it: the Reader waits for the next Writer, as after a kill.
+// it: the Reader waits for the next Writer, as after a kill. If nothing was published, an earlier
+// end that no Reader was told of is told then, as if this Writer had not come.
 func (w *writerSide) EndAs(end layout.End) {
 	w.gate.Enter()
 	if !w.gate.Closed() {

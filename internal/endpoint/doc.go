@@ -9,5 +9,6 @@
 // keeps them consistent when a process is killed between any two of them. Functions for the
 // holder of a role are for one goroutine at a time. Functions that only read may be called
 // by anybody who has the header mapped, at any time: [Published], [Offered], [BlockedAt], [Died],
-// [EndUnreported], [EndPending], [UnreportedIncomplete], [LostUnreported] and [CarryOver].
+// [EndUnreported], [UntoldEnd], [EndPending], [UnreportedIncomplete], [LostUnreported] and
+// [CarryOver].
 package endpoint

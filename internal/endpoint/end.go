@@ -13,6 +13,14 @@ func EndUnreported(h *layout.Header) bool {
 	return h.ConsumerStats.EndSeen.Load() != h.ProducerStats.Generation.Load()
 }
 
+// UntoldEnd returns how the last producer has ended its stream, if it has and no consumer was told.
+func UntoldEnd(h *layout.Header) layout.End {
+	if layout.State(h.ProducerStats.State.Load()) != layout.StateClosed || !EndUnreported(h) {
+		return layout.EndNone
+	}
+	return layout.End(h.ProducerStats.End.Load())
+}
+
 // EndPending reports whether no consumer was told that a stream is not complete: that of the
 // last producer, which has ended, or of an earlier one.
 func EndPending(h *layout.Header) bool {
