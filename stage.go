@@ -41,8 +41,9 @@ import (
 //
 // Stage calls out.EndAs, so that a stream that is not complete does not become one on its way: out
 // ends as in has ended, as [EndStopped] when ctx is done or an end was closed, and as [EndFailed]
-// after another error. Close out before in: a stage that is killed between the two is told
-// the end of in again.
+// after another error, or when the producer of in has disconnected this stage: it was too slow, and
+// not the consumer of out. Close out before in: a stage that is killed between the two is told the
+// end of in again.
 //
 // The goroutine that calls it uses both ends; Close of either from another one ends it
 // with [ErrClosed]. It panics when in holds messages.
@@ -156,7 +157,11 @@ func unlessEOF(err error) error {
 
 // stageEnd returns how out ends when a stage has ended with err.
 func stageEnd(ctx context.Context, err error) End {
-	if end := endpoint.EndOf(err); end != layout.EndNone {
+	switch end := endpoint.EndOf(err); end {
+	case layout.EndNone:
+	case EndDisconnected: // of this stage, which was too slow, not of the consumer of out
+		return EndFailed
+	default:
 		return end
 	}
 	if errors.Is(err, ErrClosed) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {

@@ -269,6 +269,32 @@ func TestStage_EndTravelsDownTheChain(t *testing.T) {
 	}
 }
 
+// A stage that was too slow has failed. Its own consumer was not disconnected.
+func TestStage_Disconnected_OutputFails(t *testing.T) {
+	t.Parallel()
+	names := chain(t, 2)
+	p := create(t, names[0], sluice.ProducerOptions{Slots: 2, OnFull: sluice.Disconnect})
+	for n := range 3 {
+		if err := p.Send(t.Context(), numbered(n)); n < 2 {
+			wantErr(t, err, nil)
+		}
+	}
+	in, out := open(t, names[0], sluice.ConsumerOptions{}), create(t, names[1], sluice.ProducerOptions{})
+	err := sluice.Stage(t.Context(), in, out, func(msg []byte) error { return out.Send(t.Context(), msg) })
+	wantErr(t, err, sluice.ErrIncomplete)
+	wantErr(t, errors.Join(out.Close(), in.Close()), nil)
+	c := open(t, names[1], sluice.ConsumerOptions{})
+	for n := range 2 {
+		wantNext(t, c, string(numbered(n)))
+		c.Release()
+	}
+	_, err = c.Next(t.Context())
+	wantErr(t, err, sluice.ErrIncomplete)
+	if end := sluice.End(testenv.Header(names[1]).ProducerStats.End.Load()); end != sluice.EndFailed {
+		t.Errorf("the end is %v, and the error %q; want failed", end, err)
+	}
+}
+
 // The end of in is told again to the next process, until in is closed.
 func TestStage_KilledBeforeItsEnd_NextOneEndsTheStream(t *testing.T) {
 	t.Parallel()
