@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,16 +60,24 @@ func TestProducer_TwoReadOnePipe_BothStop(t *testing.T) {
 
 func TestProducer_StoppedWithUnreadInput_DiscardedBytes(t *testing.T) {
 	t.Parallel()
-	name := testenv.SegmentName(t)
-	p := testenv.StartWith(t, "producer", testenv.Options{
-		Args:  []string{"--name", name, "--slots", "10", "--input", "-", "--format", "json"},
-		Stdin: strings.NewReader(strings.Repeat("a line\n", 5000)),
-	})
-	testenv.EventuallyHeader(t, name, "a full ring", func(h *layout.Header) bool { return h.ProducerStats.Waits.Load() > 0 })
-	p.Signal(unix.SIGTERM)
-	p.WantExit(0)
-	if n := p.Final().Num("discardedBytes"); n <= 0 || int(n)%len("a line\n") != 0 {
-		t.Errorf("discardedBytes %v", n)
+	for _, flags := range [][]string{{"--name"}, {"--to", "--to"}} {
+		t.Run(fmt.Sprintf("%d rings", len(flags)), func(t *testing.T) {
+			args := []string{"--rate", "10", "--input", "-", "--format", "json"}
+			var name string
+			for _, flag := range flags {
+				name = testenv.SegmentName(t)
+				args = append(args, flag, name)
+			}
+			p := testenv.StartWith(t, "producer", testenv.Options{
+				Args: args, Stdin: strings.NewReader(strings.Repeat("a line\n", 5000)),
+			})
+			testenv.EventuallyHeader(t, name, "a message", func(h *layout.Header) bool { return h.Count(layout.Producer) > 0 })
+			p.Signal(unix.SIGTERM)
+			p.WantExit(0)
+			if n := p.Final().Num("discardedBytes"); n <= 0 || int(n)%len("a line\n") != 0 {
+				t.Errorf("discardedBytes %v", n)
+			}
+		})
 	}
 }
 

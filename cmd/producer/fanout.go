@@ -76,6 +76,9 @@ func (r *fanOutRun) run(ctx, signalled context.Context) (err error) {
 			rep.Note(ring.Name, format.Messages(ring.Unread)+" unread, kept for the next consumer")
 		}
 	}
+	if r.in != nil {
+		rep.Discarded(r.in.Discarded())
+	}
 	rep.Finish()
 	return errors.Join(cli.IgnoreStop(err), closeErr)
 }

@@ -31,6 +31,7 @@ type Many struct {
 	notes      notes
 	outputWait func() time.Duration // nil = the output never waits
 	verified   []verified
+	discarded  *int64 // for the last report
 
 	lastTotal tally // of all segments at the last report
 	lastAt    time.Time
@@ -87,6 +88,7 @@ type sum struct {
 	Producers float64 // average share of the time that a producer was blocked
 	Consumers float64
 	OutWait   time.Duration // of the interval: how long the output waited for its reader
+	Discarded *int64        // bytes read from the input and not sent; nil = unknown
 }
 
 // verified is the outcome of --verify on one segment.
@@ -219,6 +221,13 @@ func (m *Many) OutputWait(waited func() time.Duration) {
 	m.outputWait = waited
 }
 
+// Discarded is [Reporter.Discarded]: no segment was sent these bytes.
+func (m *Many) Discarded(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.discarded = &n
+}
+
 // Verified is [Reporter.Verified] for one of the segments. It is printed with the last report.
 func (m *Many) Verified(name string, n, dropped, lost uint64) {
 	m.mu.Lock()
@@ -270,7 +279,7 @@ func (m *Many) lastReports() (print func()) {
 		}
 		delete(m.others, name) // it is named
 	}
-	s.Now = s.Run
+	s.Now, s.Discarded = s.Run, m.discarded
 	var ended []named
 	for name, t := range m.outcomes {
 		ended = append(ended, named{name, t})

@@ -343,3 +343,21 @@ func TestMany_OutputBlocks_NothingWaits(t *testing.T) {
 	}
 	m.Finish()
 }
+
+// What was read and not sent was sent to no segment: the sum says it.
+func TestMany_Final_Discarded(t *testing.T) {
+	for discarded, want := range map[int64]string{0: "", 1234: "producer: discarded 1,234 bytes read from the input and not sent\n"} {
+		for _, asJSON := range []bool{false, true} {
+			var b testenv.Buffer
+			m := StartMany(Options{Role: layout.Producer, JSON: asJSON, Out: &b})
+			m.Discarded(discarded)
+			m.Finish()
+			if asJSON {
+				want = fmt.Sprintf(`"discardedBytes":%d,`, discarded)
+			}
+			if !strings.Contains(b.String(), want) || want == "" && strings.Contains(b.String(), "discarded") {
+				t.Errorf("%d bytes: %q, want %q", discarded, b.String(), want)
+			}
+		}
+	}
+}

@@ -175,6 +175,7 @@ type sumObject struct {
 	Throughput float64   `json:"throughputPerSec"`
 	QueueDepth uint64    `json:"queueDepth"`
 	QueueBytes uint64    `json:"queueBytes"`
+	Discarded  *int64    `json:"discardedBytes"`
 	Run        runObject `json:"run"`
 }
 
@@ -195,7 +196,7 @@ func (s *sum) object() *sumObject {
 	t := &s.Run
 	return &sumObject{
 		Role: s.Role.String(), Rings: s.Rings, ElapsedSec: s.Elapsed.Seconds(), Final: s.Final,
-		Throughput: s.throughput(), QueueDepth: s.Depth, QueueBytes: s.Bytes,
+		Throughput: s.throughput(), QueueDepth: s.Depth, QueueBytes: s.Bytes, Discarded: s.Discarded,
 		Run: runObject{
 			t.produced, t.consumed, t.producedBytes, t.consumedBytes, t.producerWaits, t.consumerWaits,
 			t.refused, t.dropped, t.refusedMessages, t.lost,

@@ -203,6 +203,9 @@ func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more
 			fmt.Fprintf(&b, "    %s\n", line)
 		}
 	}
+	if s.Discarded != nil && *s.Discarded > 0 {
+		fmt.Fprintf(&b, "%v: %s\n", s.Role, discardedText(*s.Discarded))
+	}
 	io.WriteString(o.Out, b.String())
 }
 

@@ -54,6 +54,11 @@ func (r *Reporter) Verified(n, dropped, lost uint64) {
 	r.write(noteLine{Note: verifiedText(n, dropped, lost, ""), VerifiedCount: &n})
 }
 
+// discardedText says that n bytes were read and not sent.
+func discardedText(n int64) string {
+	return fmt.Sprintf("discarded %s read from the input and not sent", format.Number(n, "byte"))
+}
+
 // Delivering prints that the producer sends no more and ends when the n messages in its queue are
 // delivered; consumer says whether there is a consumer, and sooner what ends it before that.
 func (r *Reporter) Delivering(n uint64, consumer bool, sooner string) {

@@ -225,7 +225,7 @@ func (r *Reporter) Finish() {
 		r.emit(r.first, true)
 	})
 	if r.discarded != nil && *r.discarded > 0 {
-		r.note("discarded %s read from the input and not sent", format.Number(*r.discarded, "byte"))
+		r.note("%s", discardedText(*r.discarded))
 	}
 }
 
