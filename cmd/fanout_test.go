@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -302,5 +303,26 @@ func TestFanOut_StopWhileBlocked(t *testing.T) {
 		if h := testenv.Header(name); h.Count(layout.Producer) != 64 {
 			t.Errorf("%d messages", h.Count(layout.Producer))
 		}
+	}
+}
+
+// What is left in a ring whose file somebody has deleted is kept for nobody. It is in the others.
+func TestFanOut_SegmentRemoved_NotCalledKept(t *testing.T) {
+	t.Parallel()
+	p, names := startFanOut(t, []string{"drop", "drop"})
+	for _, name := range names {
+		ringOf(t, name, "a full ring", func(h *layout.Header) bool { return h.Count(layout.Producer) == 64 })
+	}
+	if err := os.Remove(testenv.SegmentPath(names[0])); err != nil {
+		t.Fatal(err)
+	}
+	p.Signal(unix.SIGTERM)
+	p.WantExit(1)
+	said := p.Stderr.String()
+	kept := func(name string) string {
+		return fmt.Sprintf(`{"note":"64 messages unread, kept for the next consumer","hint":null,"segment":%q`, name)
+	}
+	if strings.Contains(said, kept(names[0])) || !strings.Contains(said, kept(names[1])) || !strings.Contains(said, "lost: 64 unread messages") {
+		t.Errorf("%s", said)
 	}
 }

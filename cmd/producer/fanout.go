@@ -29,7 +29,7 @@ type fanOutRun struct {
 
 	to    *sluice.FanOut
 	rings []sluice.FanOutRing // as they were at the start
-	alone []bool              // at the end: nobody is the consumer of that ring
+	keeps []bool              // at the end: that ring keeps what is unread for the next consumer
 }
 
 // run creates or joins the segments, sends messages and closes them, and prints reports. signalled
@@ -72,7 +72,7 @@ func (r *fanOutRun) run(ctx, signalled context.Context) (err error) {
 	cli.SetLossReport(nil)
 	closeErr := r.to.Close()
 	for i, ring := range r.to.Rings() {
-		if r.alone[i] && ring.Unread > 0 {
+		if r.keeps[i] && ring.Unread > 0 {
 			rep.Note(ring.Name, format.Messages(ring.Unread)+" unread, kept for the next consumer")
 		}
 	}
@@ -144,7 +144,7 @@ func (r *fanOutRun) leave(rep *report.Many, i int, end layout.End) {
 		end = now.Producer.End
 	}
 	rep.Leave(ring.Name, end, endText(end))
-	r.alone = append(r.alone, ring.Segment.Absent(layout.Consumer))
+	r.keeps = append(r.keeps, ring.Segment.Absent(layout.Consumer) && ring.Segment.Check() == nil)
 }
 
 // endText says how the stream of a ring has ended.
