@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,16 +46,32 @@ type FanOutOptions struct {
 }
 
 // options returns the options of the ring of one destination.
-func (opt *FanOutOptions) options(to Destination) (ring.WriterOptions, error) {
-	with := ring.WriterOptions{
+func (opt *FanOutOptions) options(to Destination) ring.WriterOptions {
+	return ring.WriterOptions{
 		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: to.OnSlow, MaxAbsence: maxAbsence, Spin: opt.Spin,
 		Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing, Populate: opt.Populate,
 	}
-	switch to.OnSlow {
-	case 0, Block, Drop, Disconnect:
-		return with, nil
+}
+
+// checkDestinations returns the destinations with their policies, or an ErrOption.
+func checkDestinations(to []Destination) (all []Destination, err error) {
+	if len(to) == 0 {
+		return nil, fmt.Errorf("create a fan-out: %w: no destination", ErrOption)
 	}
-	return with, fmt.Errorf("%w: OnSlow %v is none of Block, Drop and Disconnect", ErrOption, to.OnSlow)
+	for _, d := range to {
+		d.OnSlow = cmp.Or(d.OnSlow, Block)
+		switch {
+		case d.OnSlow != Block && d.OnSlow != Drop && d.OnSlow != Disconnect:
+			err = fmt.Errorf("%w: OnSlow %v is none of Block, Drop and Disconnect", ErrOption, d.OnSlow)
+		case slices.ContainsFunc(all, func(before Destination) bool { return before.Name == d.Name }):
+			err = fmt.Errorf("%w: it is a destination twice", ErrOption)
+		}
+		if err != nil {
+			return nil, shm.InSegment(endpoint.OpCreate, d.Name, err)
+		}
+		all = append(all, d)
+	}
+	return all, nil
 }
 
 // FanOut sends each message to several rings, each of which is an ordinary one with an ordinary
@@ -70,8 +87,9 @@ func (opt *FanOutOptions) options(to Destination) (ring.WriterOptions, error) {
 // that was published.
 type FanOut struct {
 	fanOut[byteEnd]
-	slotSize int // 0 = records
-	max      int
+	slotSize int    // 0 = records
+	max      int    // of a message, in bytes
+	smallest string // the ring that takes no larger one
 
 	buf       []byte // of Reserve
 	reserved  int    // -1 = nothing is
@@ -117,10 +135,8 @@ func CreateFanOut(ctx context.Context, to []Destination, opt FanOutOptions) (*Fa
 	if err != nil {
 		return nil, err
 	}
-	f.max = f.ends[0].MaxMessage()
-	for _, w := range f.ends {
-		f.max = min(f.max, w.MaxMessage())
-	}
+	smallest := slices.MinFunc(f.ends, func(a, b byteEnd) int { return cmp.Compare(a.MaxMessage(), b.MaxMessage()) })
+	f.max, f.smallest = smallest.MaxMessage(), smallest.Segment().Name()
 	return f, nil
 }
 
@@ -133,7 +149,7 @@ func (f *FanOut) checkSize(n int) error {
 	case f.slotSize > 0 && n != f.slotSize:
 		return fmt.Errorf("send: %w: %d bytes, every message has %d", ErrSize, n, f.slotSize)
 	case n > f.max:
-		return fmt.Errorf("send: %w: %d bytes, at most %d fit", ErrTooLarge, n, f.max)
+		return shm.InSegment(endpoint.OpSend, f.smallest, fmt.Errorf("%w: %d bytes, at most %d fit", ErrTooLarge, n, f.max))
 	}
 	return nil
 }
@@ -356,34 +372,20 @@ type ringEnd interface {
 
 // create makes the ends of all destinations, or none.
 func (f *fanOut[W]) create(to []Destination, opt FanOutOptions, create func(string, ring.WriterOptions) (W, error)) (err error) {
-	if len(to) == 0 {
-		return fmt.Errorf("create a fan-out: %w: no destination", ErrOption)
-	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.giveBack())
 		}
 	}()
-	seen := make(map[string]bool)
-	for _, d := range to { // before anything is made
-		if _, err := opt.options(d); err != nil {
-			return shm.InSegment(endpoint.OpCreate, d.Name, err)
-		}
-		if seen[d.Name] {
-			return shm.InSegment(endpoint.OpCreate, d.Name, fmt.Errorf("%w: it is a destination twice", ErrOption))
-		}
-		seen[d.Name] = true
+	if f.to, err = checkDestinations(to); err != nil { // before anything is made
+		return err
 	}
-	for _, d := range to {
-		if d.OnSlow == 0 {
-			d.OnSlow = Block
-		}
-		with, _ := opt.options(d)
-		w, err := create(d.Name, with)
+	for _, d := range f.to {
+		w, err := create(d.Name, opt.options(d))
 		if err != nil {
 			return err
 		}
-		f.ends, f.to = append(f.ends, w), append(f.to, d)
+		f.ends = append(f.ends, w)
 		if d.OnSlow == Block {
 			f.waits = append(f.waits, w)
 		}

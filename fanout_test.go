@@ -518,6 +518,20 @@ func TestFanOut_MessageThatDoesNotFit(t *testing.T) {
 	}
 }
 
+// What was there before may have a ring that is smaller than the others: that one is named.
+func TestFanOut_TooLarge_NamesSmallestRing(t *testing.T) {
+	names := []string{testenv.SegmentName(t), testenv.SegmentName(t), testenv.SegmentName(t)}
+	small := create(t, names[1], sluice.ProducerOptions{Capacity: 4096, Keep: true})
+	wantErr(t, small.Close(), nil)
+	f, err := sluice.CreateFanOut(t.Context(), []sluice.Destination{{Name: names[0]}, {Name: names[1]}, {Name: names[2]}}, sluice.FanOutOptions{})
+	wantErr(t, err, nil)
+	defer f.Close()
+	err = f.Send(t.Context(), make([]byte, 5000))
+	if !errors.Is(err, sluice.ErrTooLarge) || !strings.Contains(err.Error(), names[1]) || !strings.Contains(err.Error(), "at most 4088 fit") {
+		t.Errorf("error %v, want ErrTooLarge of %s", err, names[1])
+	}
+}
+
 func TestFanOut_CloseEndsAWait(t *testing.T) {
 	f, names := fanOut(t, sluice.Drop, sluice.Block)
 	openReader(t, names[1], false)
