@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -325,4 +326,16 @@ func TestFanOut_SegmentRemoved_NotCalledKept(t *testing.T) {
 	if strings.Contains(said, kept(names[0])) || !strings.Contains(said, kept(names[1])) || !strings.Contains(said, "lost: 64 unread messages") {
 		t.Errorf("%s", said)
 	}
+}
+
+// An error of the input is about no ring, and not about the default of --name.
+func TestFanOut_NoInput_NamesNoSegment(t *testing.T) {
+	t.Parallel()
+	a, b, missing := testenv.SegmentName(t), testenv.SegmentName(t), filepath.Join(t.TempDir(), "missing")
+	p := testenv.Start(t, "producer", "--to", a, "--to", b, "--input", missing, "--format", "json")
+	p.WantError(1, missing)
+	if said := p.Stderr.String(); !strings.Contains(said, `"segment":null`) || strings.Contains(said, "demo") {
+		t.Errorf("%s", said)
+	}
+	testenv.WantNoSegment(t, a)
 }

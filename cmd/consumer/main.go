@@ -63,7 +63,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 
 	if opt.output != "" { // before it waits for a producer
 		if err := sink.CheckOutput(opt.output); err != nil {
-			return inSegment(common.Name, err)
+			return cli.WithSegment(common.Name, err)
 		}
 	}
 	run := settings{common, opt, notifier, ratelimit.New(schedule.Spec{Rate: common.Rate}), newDrainer(ctx, opt.drain)}
@@ -143,12 +143,4 @@ func verdictOf(check *sink.Verify, now sink.Counts) error {
 func readCounts(seg *shm.Segment) (sink.Counts, error) {
 	seen, err := pressure.Observe(seg)
 	return sink.Counts{Consumed: seen.Consumed, Dropped: seen.Dropped, Lost: seen.Lost}, err
-}
-
-// inSegment is cli.WithSegment for an error that is about no single segment where name is "".
-func inSegment(name string, err error) error {
-	if name == "" {
-		return cli.IgnoreStop(err)
-	}
-	return cli.WithSegment(name, err)
 }

@@ -57,6 +57,9 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if opt.to != nil {
+		common.Name = "" // the default, which nothing is sent to
+	}
 	if err := checkSocket(common); err != nil {
 		return err
 	}

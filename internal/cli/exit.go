@@ -53,11 +53,15 @@ func WithHint(err error, format string, args ...any) error {
 	return hintedError{err, fmt.Sprintf(format, args...)}
 }
 
-// WithSegment returns err with the name of the segment that it is about, nil for a clean stop. It
-// is for what the commands find wrong, with an input for example: errors of the library have the
-// name, and stay as they are, also when they are joined with others.
+// WithSegment returns err with the name of the segment that it is about, "" if it is about no
+// single one; nil for a clean stop. It is for what the commands find wrong, with an input for
+// example: errors of the library have the name, and stay as they are, also when they are joined
+// with others.
 func WithSegment(segment string, err error) error {
 	err = IgnoreStop(err)
+	if segment == "" {
+		return err
+	}
 	if h, ok := err.(hintedError); ok {
 		return hintedError{WithSegment(segment, h.error), h.hint}
 	}
