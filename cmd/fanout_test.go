@@ -339,3 +339,23 @@ func TestFanOut_NoInput_NamesNoSegment(t *testing.T) {
 	}
 	testenv.WantNoSegment(t, a)
 }
+
+// A ring that was there before may be smaller than the others.
+func TestFanOut_TooLarge_NamesSmallestRing(t *testing.T) {
+	t.Parallel()
+	small, large := testenv.SegmentName(t), testenv.SegmentName(t)
+	testenv.StartWith(t, "producer", testenv.Options{
+		Args: []string{"--name", small, "--capacity", "4KiB", "--input", "-", "--keep"}, Stdin: strings.NewReader(""),
+	}).WantExit(0)
+	to := []string{"--to", large, "--to", small, "--keep"}
+	chunk := append(to, "--framing", "raw", "--chunk", "5000")
+	for _, c := range []struct {
+		args []string
+		code int
+	}{{to, 1}, {chunk, 2}} {
+		p := testenv.StartWith(t, "producer", testenv.Options{
+			Args: append(c.args, "--input", "-", "--format", "json"), Stdin: strings.NewReader(strings.Repeat("x", 5000)),
+		})
+		p.WantError(c.code, small, "4088")
+	}
+}

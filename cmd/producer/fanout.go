@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +50,7 @@ func (r *fanOutRun) run(ctx, signalled context.Context) (err error) {
 		cli.SetLossReport(nil)
 		r.to.EndAs(layout.EndFailed)
 		closeErr := r.to.Close()
-		return errors.Join(err, closeErr)
+		return errors.Join(r.inSmallest(err), closeErr)
 	}
 	rep := report.StartMany(report.Options{
 		Role: layout.Producer, Mode: layout.ModeRing, Interval: r.common.Report, JSON: r.common.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(), Total: -1,
@@ -60,6 +62,9 @@ func (r *fanOutRun) run(ctx, signalled context.Context) (err error) {
 			_, last := r.to.SendBatch(ctx, nil) // what has kept the last message from a ring
 			return errors.Join(err, last)
 		})
+	}
+	if errors.Is(err, sluice.ErrTooLarge) {
+		err = r.inSmallest(err)
 	}
 	endless := r.in == nil && r.common.Count == 0
 	end := endOf(err, endless)
@@ -101,6 +106,19 @@ func (r *fanOutRun) open(ctx context.Context) (err error) {
 	}
 	r.rings = r.to.Rings()
 	return nil
+}
+
+// inSmallest returns an error about a message that is too large with the ring for which it is, if
+// the rings differ.
+func (r *fanOutRun) inSmallest(err error) error {
+	bySize := func(a, b sluice.FanOutRing) int {
+		return cmp.Compare(a.Segment.Geometry().Capacity, b.Segment.Geometry().Capacity)
+	}
+	smallest := slices.MinFunc(r.rings, bySize)
+	if bySize(smallest, slices.MaxFunc(r.rings, bySize)) == 0 {
+		return cli.WithSegment("", err)
+	}
+	return cli.WithSegment(smallest.Name, err)
 }
 
 // join adds the rings to the reports.
