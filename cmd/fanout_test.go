@@ -359,3 +359,25 @@ func TestFanOut_TooLarge_NamesSmallestRing(t *testing.T) {
 		p.WantError(c.code, small, "4088")
 	}
 }
+
+// A chunk of the input is sent by a call without an error. That a ring is corrupt is found out all
+// the same, by the last chunk too.
+func TestFanOut_CorruptRing_LastChunk(t *testing.T) {
+	t.Parallel()
+	in, out := testenv.Pipe(t)
+	a, b := testenv.SegmentName(t), testenv.SegmentName(t)
+	p := testenv.StartWith(t, "producer", testenv.Options{
+		Args:  []string{"--to", a + ":drop", "--to", b + ":drop", "--slots", "2", "--input", "-", "--framing", "raw", "--chunk", "8"},
+		Stdin: in,
+	})
+	in.Close()
+	out.WriteString("chunk 1.chunk 2.")
+	ringOf(t, b, "two chunks", func(h *layout.Header) bool { return h.Count(layout.Producer) == 2 })
+	testenv.Overwrite(t, a, testenv.FieldOffset(t, "Consumer.Index"), 1<<40)
+	out.WriteString("chunk 3.")
+	out.Close()
+	p.WantError(6, a, "corrupt")
+	if end := testenv.Header(b).ProducerStats.End.Load(); end != uint64(layout.EndFailed) {
+		t.Errorf("the end is %v, want failed", layout.End(end))
+	}
+}
