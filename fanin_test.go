@@ -356,6 +356,7 @@ func TestFanIn_BadInput(t *testing.T) {
 // A ring that is named and appears with a consumer is an error once. The others are served after
 // it, and it joins when it can.
 func TestFanIn_NamedRing_RoleTaken_ToldOnce(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), testenv.Timeout)
 	defer cancel()
 	prefix, ps := rings(t, 1, sluice.ProducerOptions{})
@@ -427,6 +428,7 @@ func TestFanIn_Pattern_UntrustedTransfer_Skipped(t *testing.T) {
 // A process that was stopped while it joins a ring, with the join lock of that, holds up no other
 // ring. That one is told, once, and joins when the lock is free.
 func TestFanIn_JoinLockHeld_OthersServed(t *testing.T) {
+	t.Parallel()
 	prefix, ps := rings(t, 3, sluice.ProducerOptions{})
 	var locked []*os.File
 	for _, p := range ps[1:] {

@@ -547,7 +547,7 @@ func TestFanIn_Stop_RemovedRing_NotSaidToBeKept(t *testing.T) {
 	t.Parallel()
 	pattern, names := testenv.SegmentNames(t, 2)
 	for _, name := range names {
-		testenv.Start(t, "producer", "--name", name, "--count", "1000").WantExit(0)
+		testenv.Start(t, "producer", "--name", name, "--size", "1000", "--count", "500").WantExit(0)
 	}
 	c := testenv.Start(t, "consumer", "--name", pattern, "--work", "10ms")
 	for _, name := range names {
