@@ -117,6 +117,7 @@ func TestMany_SameNameAgain_CountsOnce(t *testing.T) {
 		if n < 2 {
 			m.LeaveEnded(seg.Name(), nil, CompleteText)
 		}
+		m.Verified(seg.Name(), 100, 0, 0)
 	}
 	m.Finish()
 	rows := 0
@@ -128,7 +129,7 @@ func TestMany_SameNameAgain_CountsOnce(t *testing.T) {
 			}
 		}
 	}
-	if rows != 1 || !strings.Contains(b.String(), "consumer of 1 ring ran for") {
+	if rows != 1 || !strings.Contains(b.String(), "consumer of 1 ring ran for") || !strings.Contains(b.String(), "verified 300 messages of 1 ring: ") {
 		t.Errorf("%d rows:\n%s", rows, b.String())
 	}
 }

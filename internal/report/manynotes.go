@@ -98,15 +98,16 @@ func list(names []string) string {
 // programs.
 func verifiedLines(all []verified, each bool) (lines []noteLine) {
 	var n, dropped, lost uint64
+	names := map[string]bool{} // of rings, which may have come again
 	for i := range all {
 		v := &all[i]
-		n, dropped, lost = n+v.n, dropped+v.dropped, lost+v.lost
+		n, dropped, lost, names[v.name] = n+v.n, dropped+v.dropped, lost+v.lost, true
 		if each {
 			lines = append(lines, noteLine{Note: verifiedText(v.n, v.dropped, v.lost, ""), Segment: v.name, VerifiedCount: &v.n})
 		}
 	}
 	if len(all) > 0 && !each {
-		lines = append(lines, noteLine{Note: verifiedText(n, dropped, lost, " of "+format.Number(len(all), "ring"))})
+		lines = append(lines, noteLine{Note: verifiedText(n, dropped, lost, " of "+format.Number(len(names), "ring"))})
 	}
 	return lines
 }
