@@ -254,8 +254,8 @@ func (g *Group[R, O]) turn(thorough bool) *Entry[R, O] {
 			if g.next++; g.next == len(g.entries) {
 				g.next = 0
 			}
+			e.budget = min(e.budget, 0) // what is left of a turn in which it ran empty is not saved up
 			if !e.look(thorough) {
-				e.budget = min(e.budget, 0)
 				continue
 			}
 			if e.budget += e.quantum; e.budget > 0 {

@@ -155,6 +155,30 @@ func TestGroup_IdleRing_SavesNothing(t *testing.T) {
 	}
 }
 
+// Nor does a ring that runs empty in its turns: when it has much at last, it does not hold up the
+// others for longer than a turn.
+func TestGroup_SlowRing_SavesNothing(t *testing.T) {
+	g, ws := group(t, 1<<16, 1, 1)
+	for range 1000 {
+		send(t, ws[0], "a")
+		for from, empty := 1, false; !empty || from == 0; g.current.Reader.Release() {
+			fillWith(ws[1], 56)
+			from, _ = takeOne(t, g)
+			empty = empty || from == 0
+		}
+	}
+	fillWith(ws[0], 56)
+	row := 0
+	for from := 1; from == 0 || row == 0; g.current.Reader.Release() {
+		if from, _ = takeOne(t, g); from == 0 {
+			row++
+		}
+	}
+	if row > Quantum/64+2 {
+		t.Errorf("%d messages in a row", row)
+	}
+}
+
 func TestGroup_EndOfOne_FoundWhileOthersAreBusy(t *testing.T) {
 	g, ws := group(t, 1<<16, 1, 1)
 	ws[0].Close()
