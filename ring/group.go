@@ -35,6 +35,14 @@ type member interface {
 	common() *readerSide
 }
 
+// maxGroupBackoff is how many pauses there are at most before a Group looks at its members, about 4
+// us: more than a Reader makes (maxPollBackoff), because several Writers have published meanwhile.
+// What brings little is the same: a load takes the line of the index away from a Writer. As long as
+// loads do, a member that has been emptied is not looked at again within its turn, which would
+// bring even less. With eight Writers on one processor that took records of 8 bytes from 48 to 80
+// million a second (docs/performance.md).
+const maxGroupBackoff = 256
+
 // Group lets one goroutine take messages from several rings, and gives each ring its share: a
 // byte deficit round robin (Shreedhar and Varghese, 1995), in which a ring may go into debt by
 // one message. While rings have messages, each gets bytes in proportion to its weight; one that
@@ -49,7 +57,7 @@ type Group[R Member, O any] struct {
 	entries []*Entry[R, O]
 	next    int          // index of the entry whose turn is next
 	current *Entry[R, O] // whose turn it is, nil = nobody's
-	backoff uint32       // pauses before the next looks, as in readerSide.waitFor
+	backoff uint32       // pauses before the next looks; see maxGroupBackoff
 	due     func() bool
 
 	notifier atomic.Pointer[sleep.Notifier] // nil until Ready or ReadyFD
@@ -65,6 +73,7 @@ type Entry[R Member, O any] struct {
 	quantum  int64
 	budget   int64 // bytes that are left of its turn; negative: a debt
 	looks    uint32
+	loaded   bool // the last look has loaded the index
 }
 
 // NewGroup returns a Group without members. spin is ReaderOptions.Spin. due reports whether
@@ -210,7 +219,7 @@ func (g *Group[R, O]) Current() *Entry[R, O] {
 // publish. An error without a member is the cause of ctx, or ErrTruncated. Without either, due is
 // true.
 func (g *Group[R, O]) Select(ctx context.Context) (*Entry[R, O], error) {
-	if e := g.current; e != nil && e.budget > 0 && e.look(false) {
+	if e := g.current; e != nil && e.budget > 0 && (e.Reader.Buffered() || g.backoff == 0 && e.look(false)) {
 		return e, nil
 	}
 	g.current = nil
@@ -220,7 +229,9 @@ func (g *Group[R, O]) Select(ctx context.Context) (*Entry[R, O], error) {
 	for thorough := false; ; thorough = true {
 		if e := g.turn(thorough); e != nil {
 			g.current = e
-			e.end.common().backOff(&g.backoff, e.end.arrived())
+			if e.loaded {
+				e.end.common().backOff(&g.backoff, maxGroupBackoff, e.end.arrived())
+			}
 			return e, nil
 		}
 		g.backoff = 0
@@ -282,7 +293,8 @@ const thoroughEvery = 32
 
 // look reports whether a call for the next message need not wait.
 func (e *Entry[R, O]) look(thorough bool) bool {
-	if e.Reader.Buffered() {
+	e.loaded = !e.Reader.Buffered()
+	if !e.loaded {
 		return true
 	}
 	gate := &e.end.common().gate

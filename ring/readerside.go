@@ -129,10 +129,11 @@ const (
 	maxPollBackoff = 64
 )
 
-// backOff changes the pauses before the next load after one that has brought so many bytes.
-func (r *readerSide) backOff(pauses *uint32, arrived uint64) {
+// backOff changes the pauses before the next load after one that has brought so many bytes. They
+// are most at the most.
+func (r *readerSide) backOff(pauses *uint32, most uint32, arrived uint64) {
 	if arrived < r.minBatch {
-		*pauses = min(2**pauses+1, maxPollBackoff)
+		*pauses = min(2**pauses+1, most)
 	} else {
 		*pauses -= *pauses / 4
 	}
@@ -144,7 +145,7 @@ func (r *readerSide) waitFor(ctx context.Context, c member) error {
 		cpu.Pause(r.pollBackoff)
 	}
 	if ok, err := c.Ready(); ok || err != nil {
-		r.backOff(&r.pollBackoff, c.arrived())
+		r.backOff(&r.pollBackoff, maxPollBackoff, c.arrived())
 		return err
 	}
 	r.pollBackoff = 0
