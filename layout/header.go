@@ -99,7 +99,7 @@ type RoleStats struct {
 	ProgressAt    Uint64 `doc:"monotonic clock when it last showed progress, or that it runs, ns"`
 	Blocked       Uint64 `doc:"blocked time, ns, signed: negative while blocked, then add the monotonic clock, but at most BlockedUntil"`
 	BlockedUntil  Uint64 `doc:"monotonic clock up to which a sleep in progress counts as blocked, ns"`
-	Waits         Uint64 `doc:"times it had to sleep"`
+	Waits         Uint64 `doc:"times it was blocked: slept, or yielded to others"`
 	Spins         Uint64 `doc:"waits satisfied by spinning"`
 	WakesSent     Uint64 `doc:"times it woke the peer"`
 	Spurious      Uint64 `doc:"wake-ups without what it waited for"`

@@ -8,9 +8,9 @@ type Cause string
 // The causes of a verdict on how fast the sides are: [ConsumerBound], [ProducerBound],
 // [Balanced] or [Growing].
 const (
-	// How much of the time each side slept: ProducerBlocked, ConsumerBlocked.
+	// How much of the time each side waited: ProducerBlocked, ConsumerBlocked.
 	CauseWaits Cause = "waits"
-	// Likewise of a whole run, in which the consumer slept more and the producer notably too.
+	// Likewise of a whole run, in which the consumer waited more and the producer notably too.
 	CauseBothWait Cause = "both-wait"
 	// The queue is full, and the consumer does not wait: Fill.
 	CauseFull Cause = "full"
@@ -59,7 +59,7 @@ const (
 	// Of kind NoProducer too: then those of them are lost that it had not sent.
 	CauseUndelivered Cause = "undelivered"
 	// There was no consumer for most of a whole run: ConsumerAbsentFor. Of kind Balanced or
-	// ProducerBound: the consumer slept, and so did the producer, but the consumer was not there
+	// ProducerBound: the consumer waited, and so did the producer, but the consumer was not there
 	// all the time.
 	CauseLate Cause = "late"
 )

@@ -10,7 +10,7 @@ import (
 
 // A program takes the snapshots with [pressure.Observe], of a segment that it has joined or a
 // view of one (shm.OpenView). Here they are made by hand: in one second, 1,000 messages went
-// through a ring whose producer slept for 900 ms.
+// through a ring whose producer waited for 900 ms.
 func ExampleJudge() {
 	before := pressure.Snapshot{
 		Geometry: layout.Geometry{Mode: layout.ModeRing, Capacity: 1 << 20},
@@ -26,14 +26,14 @@ func ExampleJudge() {
 	verdict := pressure.Judge(&interval, &after)
 	switch verdict.Kind {
 	case pressure.ConsumerBound:
-		fmt.Printf("%s: the producer slept for %.0f %% of the time\n", verdict.Kind, 100*verdict.ProducerBlocked)
+		fmt.Printf("%s: the producer waited for %.0f %% of the time\n", verdict.Kind, 100*verdict.ProducerBlocked)
 		fmt.Println("a faster consumer helps:", verdict.Advises(pressure.AdviceSpeedUpConsumer))
 		fmt.Println("more capacity helps:", verdict.Advises(pressure.AdviceMoreCapacity))
 	case pressure.NoConsumer, pressure.Stopped, pressure.Stalled:
 		fmt.Println("nobody consumes:", verdict.Depth, "messages are queued")
 	}
 	// Output:
-	// consumer-bound: the producer slept for 90 % of the time
+	// consumer-bound: the producer waited for 90 % of the time
 	// a faster consumer helps: true
 	// more capacity helps: false
 }

@@ -29,7 +29,7 @@ type Interval struct {
 	NotSent         uint64 // messages that were found not to be sent any more: their schedule has ended
 
 	// ProducerBlocked and ConsumerBlocked are the shares of the time that each
-	// side slept, from 0 to 1; ProducerWaits and ConsumerWaits how often.
+	// side was blocked, from 0 to 1; ProducerWaits and ConsumerWaits how often.
 	ProducerBlocked, ConsumerBlocked float64
 	ProducerWaits, ConsumerWaits     uint64
 

@@ -58,7 +58,7 @@ func judgeGrown(g forecast, last Kind, i *Interval, after *Snapshot, depth bool)
 	return v
 }
 
-// withLateConsumer changes the verdict v on two sides that both slept, if the consumer was not
+// withLateConsumer changes the verdict v on two sides that both waited, if the consumer was not
 // there all the time: then the producer may have waited for one to come, and not for a slow one.
 func (v *Verdict) withLateConsumer(i *Interval) {
 	if i.ConsumerStayed || i.ProducerBlocked < Noticeable || i.ConsumerBlocked < Noticeable {
@@ -94,7 +94,7 @@ func overflowed(i *Interval, after *Snapshot) Verdict {
 	return v
 }
 
-// bound returns the verdict from how much each side slept and, where that tells nothing and with
+// bound returns the verdict from how much each side waited and, where that tells nothing and with
 // depth, from how full the queue is.
 func bound(last Kind, i *Interval, after *Snapshot, depth bool) Verdict {
 	p, c := i.ProducerBlocked, i.ConsumerBlocked
@@ -130,8 +130,8 @@ func bound(last Kind, i *Interval, after *Snapshot, depth bool) Verdict {
 	return v
 }
 
-// waitsForOther reports whether a side that slept for the share more of the time waits for the
-// other, which slept for the share less. already: it did so far, which takes less.
+// waitsForOther reports whether a side that waited for the share more of the time waits for the
+// other, which waited for the share less. already: it did so far, which takes less.
 func waitsForOther(more, less float64, already bool) bool {
 	if already {
 		return more >= Noticeable/2 && more >= 1.5*less

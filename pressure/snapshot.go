@@ -17,7 +17,7 @@ type RoleStats struct {
 	PIDNamespace uint64 // the pid namespace that PID is a number of, as the holder has said; 0 = it could not know
 	State        layout.State
 	Generation   uint64        // times the role was taken
-	Waits        uint64        // times it slept, full for a producer, empty for a consumer
+	Waits        uint64        // times it was blocked, full for a producer, empty for a consumer
 	Blocked      time.Duration // time asleep, a sleep that still goes on included
 	Spins        uint64        // waits satisfied by spinning
 	WakesSent    uint64        // times it woke the other side

@@ -43,7 +43,7 @@ func nearlyAll(d time.Duration) time.Duration { return d / 10 * 9 }
 // second, or since the first snapshot, and the verdict on it.
 //
 // A gap in the snapshots, in which the process that takes them was stopped, is not judged: how
-// long each side slept in it does not tell which is slower. The verdict is then that before it, on
+// long each side waited in it does not tell which is slower. The verdict is then that before it, on
 // an Interval of no length.
 func (t *Trend) Add(s Snapshot) (Interval, Verdict) {
 	if n := len(t.window); n > 0 {

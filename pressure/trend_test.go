@@ -110,7 +110,7 @@ func TestTrend_Verdict_AgreesWithItsInterval(t *testing.T) {
 			if v.Kind == ConsumerBound && i.ConsumerBlocked > i.ProducerBlocked && i.ConsumerBlocked >= Noticeable ||
 				v.Kind == ProducerBound && i.ConsumerBlocked < max(i.ProducerBlocked, Noticeable/2) ||
 				v.Kind == Growing && i.DepthGrowth <= 0 {
-				t.Fatalf("%v, second %d: %s, but the producer slept %.2f and the consumer %.2f of it, and the queue grew by %d", g.Mode, n, v.Kind, i.ProducerBlocked, i.ConsumerBlocked, i.DepthGrowth)
+				t.Fatalf("%v, second %d: %s, but the producer waited %.2f and the consumer %.2f of it, and the queue grew by %d", g.Mode, n, v.Kind, i.ProducerBlocked, i.ConsumerBlocked, i.DepthGrowth)
 			}
 		}
 	}
@@ -170,8 +170,8 @@ func TestJudge_ConsumerThatCameLate(t *testing.T) {
 		cause              Cause
 		advice             []AdviceKind
 	}{
-		{"the producer slept more", 600 * time.Millisecond, 290 * time.Millisecond, Balanced, CauseLate, []AdviceKind{AdviceKeepConsumer}},
-		{"the consumer slept more", 220 * time.Millisecond, 690 * time.Millisecond, ProducerBound, CauseLate, []AdviceKind{AdviceKeepConsumer}},
+		{"the producer waited more", 600 * time.Millisecond, 290 * time.Millisecond, Balanced, CauseLate, []AdviceKind{AdviceKeepConsumer}},
+		{"the consumer waited more", 220 * time.Millisecond, 690 * time.Millisecond, ProducerBound, CauseLate, []AdviceKind{AdviceKeepConsumer}},
 		{"the consumer did not sleep", 900 * time.Millisecond, 0, ConsumerBound, CauseWaits, []AdviceKind{AdviceSpeedUpConsumer, AdviceKeepCapacity}},
 		{"the producer did not sleep", 0, 290 * time.Millisecond, ProducerBound, CauseWaits, nil},
 	} {

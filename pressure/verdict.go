@@ -68,7 +68,7 @@ type Figures struct {
 	Elapsed time.Duration // the time that was judged; 0 when there was only one snapshot
 
 	// ProducerBlocked and ConsumerBlocked are the shares of BothRan, from 0 to 1, that each
-	// side slept. BothRan is Elapsed, or in a Whole verdict the part of it in which both
+	// side was blocked. BothRan is Elapsed, or in a Whole verdict the part of it in which both
 	// sides were alive and ran.
 	ProducerBlocked, ConsumerBlocked float64
 	BothRan                          time.Duration

@@ -13,7 +13,7 @@ type whole struct {
 	stopped           [2]Bounds              // how long each role's process was seen not to run
 	absent            [2]time.Duration       // how long no process held each role, at least
 	bothRan           time.Duration          // how long both sides were alive and ran
-	blocked           [2]time.Duration       // of that, how long each side slept
+	blocked           [2]time.Duration       // of that, how long each side waited
 	limited           bool                   // a snapshot showed the queue at its limit
 	deepest           uint64                 // most messages seen in the queue
 	mostWaiting       uint64                 // most messages seen to wait in front of the producer

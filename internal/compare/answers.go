@@ -71,7 +71,7 @@ func slowerSide(runs []*Run) (s sentences) {
 			s.say("slower-stall", "On the whole the producer, in %s: the consumer has taken everything after %s, although it was stopped for %s.",
 				names(producer), between(producer, span, (*Run).lasted), span(l.Stalled()))
 		} else {
-			s.say("slower-producer", "On the whole the producer, in %s: the consumer slept %s of the time because the queue was empty.",
+			s.say("slower-producer", "On the whole the producer, in %s: the consumer waited %s of the time because the queue was empty.",
 				names(producer), between(producer, percent, (*Run).consumerBlocked))
 		}
 		// Behind for a time, though.
@@ -85,7 +85,7 @@ func slowerSide(runs []*Run) (s sentences) {
 			s.say("slower-stall-unclear", "Neither by much, in %s: of %s the consumer was stopped for %s, and it has taken everything after %s.",
 				names(unclear), span(l.Length), span(l.Stalled()), between(unclear, span, (*Run).lasted))
 		} else {
-			s.say("slower-neither", "Neither by much, in %s: the consumer slept %s of the time because the queue was empty.",
+			s.say("slower-neither", "Neither by much, in %s: the consumer waited %s of the time because the queue was empty.",
 				names(unclear), between(unclear, percent, (*Run).consumerBlocked))
 		}
 	}

@@ -36,8 +36,8 @@ type Figures struct {
 	Latency, Response, Lateness  Times
 	Explained                    []float64 // quantiles of the response that the generator's own lateness could explain
 
-	ProducerBlocked time.Duration // it slept because the queue was full
-	ConsumerBlocked time.Duration // it slept because the queue was empty
+	ProducerBlocked time.Duration // it waited because the queue was full
+	ConsumerBlocked time.Duration // it waited because the queue was empty
 	Producer        Usage
 	Consumer        Usage
 

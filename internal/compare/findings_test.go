@@ -245,7 +245,7 @@ var claims = map[string]claim{
 		c.said(g[2], c.load, "taken a second", m)
 		c.fallsBehind(c.load, m)
 	}},
-	"slower-producer": {`On the whole the producer, in ` + list + `: the consumer slept ` + values + ` of the time because the queue was empty.`, func(c *checker, g []string) {
+	"slower-producer": {`On the whole the producer, in ` + list + `: the consumer waited ` + values + ` of the time because the queue was empty.`, func(c *checker, g []string) {
 		m := c.models(g[0])
 		c.said(g[1], c.load, "consumer blocked", m)
 		c.each(c.load, "consumer blocked", m, above(0.025))
@@ -270,7 +270,7 @@ var claims = map[string]claim{
 		c.saidMost(g[0], c.load, "waiting, at most", m)
 		c.each(c.load, "waiting, at most", m, above(0.03*float64(c.loadOf(c.load).Count())))
 	}},
-	"slower-neither": {`Neither by much, in ` + list + `: the consumer slept ` + values + ` of the time because the queue was empty.`, func(c *checker, g []string) {
+	"slower-neither": {`Neither by much, in ` + list + `: the consumer waited ` + values + ` of the time because the queue was empty.`, func(c *checker, g []string) {
 		m := c.models(g[0])
 		c.said(g[1], c.load, "consumer blocked", m)
 		c.each(c.load, "consumer blocked", m, below(0.1))

@@ -16,7 +16,7 @@ var boundsNote = fmt.Sprintf("Hard and credit have room for %d messages under th
 	"soft has its default limit, which is far away, but under overload.", boundMessages, boundMessages, memory(boundLimit))
 
 const legend = "Latency: from publish to take. Response: from when a message was due to its take; with * the generator itself was late by at least half of it. " +
-	"Unsent: due, and not sent. Waiting: unsent and queued at one time. Blocked: share of the time that a side slept because the queue was full (producer) or empty (consumer); a sleep in which it was stopped counts for up to a second. " +
+	"Unsent: due, and not sent. Waiting: unsent and queued at one time. Blocked: share of the time that a side waited because the queue was full (producer) or empty (consumer); a wait in which it was stopped counts for up to a second. " +
 	"CPU: processor time; the producer's includes what the generator spins to be on time. Other work: of anything else on the machine, in percent of a processor. Memory: of the segment and of messages in flight."
 
 const sizesLegend = "With + the rate held only until memory was at its limit."

@@ -13,9 +13,9 @@ import (
 // Table is every metric, in the order of the keys in JSON. It is not to be changed. Keys of one
 // object within another stand together.
 //
-// One word has one meaning in all names: blocked (slept because the queue was full or empty),
-// refused (could not be sent now), dropped (given up by policy), lost (gone with a dead
-// process), unsent (due and not yet sent).
+// One word has one meaning in all names: blocked (waited without the processor because the queue
+// was full or empty), refused (could not be sent now), dropped (given up by policy), lost (gone
+// with a dead process), unsent (due and not yet sent).
 var Table = slices.Concat(counters, latency.rows(""), response.rows(""), lateness.rows(""), explained, stream, runCounters,
 	latency.rows("run."), response.rows("run."), lateness.rows("run."), runExplained, sides, placement, verdictRows)
 
@@ -51,10 +51,10 @@ var counters = []Metric{
 
 	{Key: "producerWaits", CSV: true, Series: "sluice_producer_waits_total", Type: Counter, Unit: Times,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Producer.Waits) }),
-		Help: "Times the producer was blocked: it slept because the queue was full."},
+		Help: "Times the producer was blocked: it waited because the queue was full."},
 	{Key: "consumerWaits", CSV: true, Series: "sluice_consumer_waits_total", Type: Counter, Unit: Times,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Consumer.Waits) }),
-		Help: "Times the consumer was blocked: it slept because the queue was empty."},
+		Help: "Times the consumer was blocked: it waited because the queue was empty."},
 	{Key: "producerWaitSec", CSV: true, Series: "sluice_producer_blocked_seconds_total", Type: Counter, Unit: Seconds,
 		get:  now(func(s *pressure.Snapshot) Value { return Duration(s.Producer.Blocked) }),
 		Help: "Time the producer was blocked, a sleep that goes on included; a sleep in which it was stopped or killed counts up to a second after its last recorded progress."},

@@ -1,6 +1,7 @@
 package sleep
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -81,13 +82,11 @@ func (m *Many) Close() {
 // may publish. One without a member is the cause of ctx, or shm.ErrTruncated when the memory of a
 // member is gone.
 func (m *Many) Wait(ctx context.Context) (*Member, error) {
-	if done, err := m.spin.until(ctx, anyMember{m}, &m.noIndex); done || err != nil {
-		if done {
-			for _, member := range m.members {
-				if ok, _ := member.condition.Ready(); ok {
-					member.sleeper.words.Stats.Spins.AddRelaxed(1)
-				}
-			}
+	done, since, err := m.spin.until(ctx, anyMember{m}, &m.noIndex)
+	if done || err != nil {
+		for _, member := range m.members {
+			ready, _ := member.condition.Ready()
+			member.sleeper.ended(done && ready, since)
 		}
 		return nil, err
 	}
@@ -95,7 +94,7 @@ func (m *Many) Wait(ctx context.Context) (*Member, error) {
 	for _, member := range m.members {
 		s := member.sleeper
 		s.updateFence()
-		endpoint.BeginSleep(s.words.Stats, s.blocked, began)
+		endpoint.BeginSleep(s.words.Stats, s.blocked, cmp.Or(since, began))
 	}
 
 	failed, err := m.sleep(ctx, began)

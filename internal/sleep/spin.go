@@ -27,11 +27,13 @@ const (
 	tryEvery = 32
 )
 
-// spinner waits without sleeping, for a fixed time or for as long as that has paid off.
+// spinner waits without sleeping, for a fixed time or for as long as that has paid off. An adaptive
+// one yields, too.
 type spinner struct {
 	limit    uint64 // ns
 	adaptive bool
-	saved    int64 // ns; unused if not adaptive
+	saved    int64   // ns; unused if not adaptive
+	yielder  yielder // likewise
 }
 
 // SpinAdaptive is the spin time that adapts: as long as spinning has paid off, 20 us at most.
@@ -56,17 +58,24 @@ func newSpinner(d time.Duration) spinner {
 }
 
 // until spins until c is ready, ctx is done or the limit is reached. index is what the peer changes
-// to make c ready.
-func (p *spinner) until(ctx context.Context, c Condition, index *layout.Uint64) (bool, error) {
-	if p.limit == 0 || p.adaptive && p.saved == 0 && rand.Uint32N(tryEvery) != 0 {
-		return false, nil
+// to make c ready. since is not 0, but monotonic ns, if others had the processor from then on.
+func (p *spinner) until(ctx context.Context, c Condition, index *layout.Uint64) (ready bool, since uint64, err error) {
+	if p.limit == 0 {
+		return false, 0, nil
+	}
+	yield := p.adaptive && p.yielder.due()
+	if p.adaptive && p.saved == 0 && rand.Uint32N(tryEvery) != 0 {
+		if yield {
+			return p.yielder.until(c)
+		}
+		return false, 0, nil
 	}
 	var began, spent, deadline uint64
 	for turn := 0; ; turn++ {
 		seen := index.Load()
 		if ok, err := c.Ready(); ok || err != nil {
 			p.learn(maxSpin - int64(spent))
-			return ok, err
+			return ok, 0, err
 		}
 		if turn < shortTurns {
 			for look := 0; look < looks && index.Load() == seen; look++ {
@@ -75,6 +84,17 @@ func (p *spinner) until(ctx context.Context, c Condition, index *layout.Uint64) 
 		} else {
 			cpu.Pause(1 << min(turn-shortTurns, maxPauseShift))
 		}
+		if yield && turn == shortTurns {
+			// While others want this processor, spinning holds them up, and maybe the peer.
+			switch ready, since, err := p.yielder.until(c); {
+			case ready, err != nil:
+				p.learn(-int64(spent))
+				return ready, since, err
+			case since != 0:
+				p.learn(-maxSpin)
+				return false, since, nil
+			}
+		}
 		now := monotonic.Now()
 		if began == 0 {
 			began, deadline = now, deadlineOf(ctx)
@@ -82,7 +102,7 @@ func (p *spinner) until(ctx context.Context, c Condition, index *layout.Uint64) 
 		spent = now - began
 		if spent >= p.limit || now >= deadline || ctx.Err() != nil {
 			p.learn(-maxSpin)
-			return false, nil
+			return false, 0, nil
 		}
 	}
 }

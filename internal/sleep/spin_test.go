@@ -2,6 +2,7 @@ package sleep
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -32,8 +33,15 @@ func spins(p *spinner, n, ready int) (spun int) {
 	return spun
 }
 
-func TestSpinner_Adaptive_InVain_SpinsSeldom(t *testing.T) {
+// adaptive returns an adaptive spinner that does not yield.
+func adaptive() spinner {
 	p := newSpinner(SpinAdaptive)
+	p.yielder.skip = math.MaxUint32
+	return p
+}
+
+func TestSpinner_Adaptive_InVain_SpinsSeldom(t *testing.T) {
+	p := adaptive()
 	if n := spins(&p, 4, 0); n != 4 {
 		t.Errorf("%d of the first 4 waits spin", n)
 	}
@@ -44,7 +52,7 @@ func TestSpinner_Adaptive_InVain_SpinsSeldom(t *testing.T) {
 }
 
 func TestSpinner_Adaptive_ShortAgain_Spins(t *testing.T) {
-	p := newSpinner(SpinAdaptive)
+	p := adaptive()
 	spins(&p, 1000, 0)
 	for n := 0; spins(&p, 1, 1) == 0; n++ { // the first that tries
 		if n == 100*tryEvery {
@@ -58,7 +66,7 @@ func TestSpinner_Adaptive_ShortAgain_Spins(t *testing.T) {
 
 // What is saved is bounded: otherwise a change for the worse would be noticed late.
 func TestSpinner_Adaptive_LongAgain_StopsSoon(t *testing.T) {
-	p := newSpinner(SpinAdaptive)
+	p := adaptive()
 	spins(&p, 1000, 1)
 	if spins(&p, 8, 0); p.saved != 0 {
 		t.Errorf("it spins on: %d ns left", p.saved)
@@ -78,7 +86,7 @@ func TestSpinner_Fixed_SpinsAlways(t *testing.T) {
 // The end of a stream changes no index.
 func TestSpinner_ReadyWithoutIndex_Noticed(t *testing.T) {
 	p, looks := newSpinner(time.Minute), 0
-	if ok, err := p.until(context.Background(), counted{looks: &looks, ready: 3 * shortTurns}, new(layout.Uint64)); !ok || err != nil {
+	if ok, _, err := p.until(context.Background(), counted{looks: &looks, ready: 3 * shortTurns}, new(layout.Uint64)); !ok || err != nil {
 		t.Errorf("ready: %v, %v, after %d looks", ok, err, looks)
 	}
 }

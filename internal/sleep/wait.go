@@ -47,22 +47,33 @@ const (
 // cause of ctx, or shm.ErrTruncated when the memory is gone. What the caller has published
 // before may not be followed by more until Wait returns.
 func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
-	if done, err := s.spin.until(ctx, c, s.words.PeerIndex); done || err != nil {
-		if done {
-			s.words.Stats.Spins.AddRelaxed(1)
-		}
+	done, since, err := s.spin.until(ctx, c, s.words.PeerIndex)
+	if done || err != nil {
+		s.ended(done, since)
 		return err
 	}
 	s.updateFence()
 	began := monotonic.Now()
-	endpoint.BeginSleep(s.words.Stats, s.blocked, began)
+	endpoint.BeginSleep(s.words.Stats, s.blocked, cmp.Or(since, began))
 
-	err := s.sleep(ctx, c, began)
+	err = s.sleep(ctx, c, began)
 
 	s.words.Own.Flag.Store(0)
 	s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
 	s.lasted = monotonic.Now() - began
 	return err
+}
+
+// ended counts a wait that has ended before a sleep: as spun if it is done, and as one that was
+// blocked if others had the processor since that time.
+func (s *Sleeper) ended(done bool, since uint64) {
+	switch {
+	case since != 0:
+		endpoint.BeginSleep(s.words.Stats, s.blocked, since)
+		s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
+	case done:
+		s.words.Stats.Spins.AddRelaxed(1)
+	}
 }
 
 // sleep waits on the peer's index word until c is ready. Three things end a sleep: the

@@ -115,7 +115,7 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 	case pressure.CauseBursts:
 		add("the %s for %s of %s", wasFull(v), format.Duration(partOf(v.ProducerBlocked, v.BothRan)), format.Duration(v.BothRan))
 		missed(v, add)
-		add("the consumer slept %s of the time", format.Percent(v.ConsumerBlocked))
+		add("the consumer waited %s of the time", format.Percent(v.ConsumerBlocked))
 	case pressure.CauseFills:
 		add("the producer sends %s msg/s, the consumer receives %s", format.Rate(v.ProducedPerSec), format.Rate(v.ConsumedPerSec))
 	case pressure.CauseSchedule:
@@ -185,7 +185,7 @@ func consumerSlept(v *pressure.Verdict, add func(string, ...any)) {
 	if !v.ConsumerStayed {
 		absent = ", but it was not always there"
 	}
-	add("the consumer slept %s of the time%s", format.Percent(v.ConsumerBlocked), absent)
+	add("the consumer waited %s of the time%s", format.Percent(v.ConsumerBlocked), absent)
 }
 
 func noConsumer(v *pressure.Verdict, add func(string, ...any)) {

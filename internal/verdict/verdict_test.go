@@ -70,11 +70,11 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(pressure.Balanced, pressure.CauseBothWait, waits(0.2, 0.5)), "blocked: producer 20 %, consumer 50 % of the time; queue 50 % full", "each side waited for the other at times"},
 		{of(pressure.Balanced, pressure.CauseTooShort, as), "too short a time to tell", ""},
 		{of(pressure.Balanced, pressure.CauseBursts, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked, v.Missed = 0.08, 0.5, 80 }, more),
-			"the ring was full for 80ms of 1s; about 80 more messages would have been sent; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
+			"the ring was full for 80ms of 1s; about 80 more messages would have been sent; the consumer waited 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
 		{of(pressure.Balanced, pressure.CauseBursts, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked, v.Missed = 0.08, 0.5, 1 }, more),
-			"the ring was full for 80ms of 1s; about 1 more message would have been sent; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
+			"the ring was full for 80ms of 1s; about 1 more message would have been sent; the consumer waited 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
 		{of(pressure.Balanced, pressure.CauseBursts, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked = 0.08, 0.5 }, more),
-			"the ring was full for 80ms of 1s; the consumer slept 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
+			"the ring was full for 80ms of 1s; the consumer waited 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
 
 		// What the queue does.
 		{of(cb, pressure.CauseBacklog, func(v *pressure.Verdict) { v.Fill = 0.2 }), "blocked: producer 0 %, consumer 0 % of the time; queue 20 % full", "the queue does not grow, but the consumer has no time to spare"},
@@ -93,15 +93,15 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(cb, pressure.CauseLimit, transfer(func(v *pressure.Verdict) {
 			v.LimitReached, v.Depth, v.ConsumedPerSec, v.ConsumerBlocked = true, 200, 200, 0.4
 		}), raise, slow, ring),
-			"the limit of 1 MiB was reached and the producer could send no more (the command delivers what is queued and ends with exit code 5); 200 messages are queued, the consumer receives 200 msg/s; the consumer slept 40 % of the time",
+			"the limit of 1 MiB was reached and the producer could send no more (the command delivers what is queued and ends with exit code 5); 200 messages are queued, the consumer receives 200 msg/s; the consumer waited 40 % of the time",
 			"raise the limit (--limit), slow down the producer (--rate), or let the producer wait (--on-limit block, or --mode ring)"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) { v.Dropped, v.Offered = 50, 250 }, speedUp, keep), "50 of 250 messages dropped because the ring was full", "speed up the consumer; more capacity only delays this"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) { v.Dropped, v.Offered, v.ConsumerBlocked = 50, 250, 0.4 }, more),
-			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time", "use more capacity (--capacity, --slots) for bursts of messages, or pauses of the consumer"},
+			"50 of 250 messages dropped because the ring was full; the consumer waited 40 % of the time", "use more capacity (--capacity, --slots) for bursts of messages, or pauses of the consumer"},
 		{of(cb, pressure.CauseOverflow, func(v *pressure.Verdict) {
 			v.Dropped, v.Offered, v.ConsumerBlocked, v.ConsumerStayed = 50, 250, 0.4, false
 		}, pressure.AdviceKeepConsumer, more),
-			"50 of 250 messages dropped because the ring was full; the consumer slept 40 % of the time, but it was not always there", "start the consumer first and keep it running, or use more capacity (--capacity, --slots) for what is sent meanwhile"},
+			"50 of 250 messages dropped because the ring was full; the consumer waited 40 % of the time, but it was not always there", "start the consumer first and keep it running, or use more capacity (--capacity, --slots) for what is sent meanwhile"},
 
 		// A transfer that waits at its limit, or drops messages there.
 		{of(cb, pressure.CauseFills, transfer(func(v *pressure.Verdict) {
@@ -115,7 +115,7 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(pressure.Balanced, pressure.CauseBursts, transfer(func(v *pressure.Verdict) {
 			v.OnFull, v.ProducerBlocked, v.ConsumerBlocked = layout.PolicyBlock, 0.08, 0.5
 		}), more),
-			"the limit of 1 MiB was reached for 80ms of 1s; the consumer slept 50 % of the time", "raise the limit (--limit): the producer waits only in bursts"},
+			"the limit of 1 MiB was reached for 80ms of 1s; the consumer waited 50 % of the time", "raise the limit (--limit): the producer waits only in bursts"},
 		{of(cb, pressure.CauseOverflow, transfer(func(v *pressure.Verdict) { v.OnFull, v.Dropped, v.Offered = layout.PolicyDrop, 50, 250 }), speedUp, keep),
 			"50 of 250 messages dropped because the limit of 1 MiB was reached", "speed up the consumer; a higher limit (--limit) only delays this"},
 
@@ -128,7 +128,7 @@ func TestWords_OfVerdicts(t *testing.T) {
 		{of(pressure.ProducerBound, pressure.CauseSchedule, due(800, true, func(v *pressure.Verdict) { v.ProducedPerSec = 200 }), slow),
 			"the producer sends 200 of the 1,000 msg/s that are due, and is not blocked; 800 messages that are due wait in front of the producer, and their number grows", "offer less (--rate)"},
 		{of(pressure.ProducerBound, pressure.CauseBursts, due(0, false, func(v *pressure.Verdict) { v.ProducerBlocked, v.ConsumerBlocked = 0.08, 0.5 }), more),
-			"the ring was full for 80ms of 1s; the consumer slept 50 % of the time",
+			"the ring was full for 80ms of 1s; the consumer waited 50 % of the time",
 			"use more capacity (--capacity, --slots): messages then wait in the queue instead of in front of the producer, just as long"},
 		{of(pressure.NoConsumer, pressure.CauseBlocked, due(992, true, func(v *pressure.Verdict) { v.Depth = 8 }), pressure.AdviceStartConsumer),
 			"there is no consumer; the producer is blocked; 8 messages are queued; 992 messages that are due wait in front of the producer, and their number grows", "start a consumer"},
