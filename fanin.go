@@ -63,8 +63,9 @@ type FanInOptions struct {
 	// OnSkip is called when a pattern matches the name of a segment that cannot join now, once
 	// for each reason: ErrRoleTaken when it has a consumer, ErrMode when it is a transfer, and
 	// others that Open has. It is also called when another process is joining or leaving a segment,
-	// that is named or matched, for longer than 10 ms: it was probably stopped meanwhile. The
-	// segment is tried again each second.
+	// that is named or matched, for longer than 10 ms: it was probably stopped meanwhile, and
+	// without Follow the FanIn does not end before the segment has joined or gone. Each is tried
+	// again each second.
 	OnSkip func(name string, err error)
 }
 

@@ -32,6 +32,7 @@ type fanIn[R fanInEnd] struct {
 	patterns []string
 	skipped  map[string]string    // why a segment does not join
 	failed   error                // of join, to be returned by a call for a message
+	locked   bool                 // another process holds the join lock of a ring that is to join
 	left     map[string]*leftRing // segments that were left, and may still be there
 	joined   bool                 // some ring has joined
 
@@ -161,7 +162,7 @@ func (f *fanIn[R]) look(ctx context.Context) error {
 		return f.failed
 	}
 	switch {
-	case len(f.sources) > len(f.leaving) || f.opt.Follow || !f.joined:
+	case len(f.sources) > len(f.leaving) || f.opt.Follow || !f.joined || f.locked:
 		return nil
 	case slices.ContainsFunc(f.named, func(r *namedRing) bool { return !r.in && !r.done }), f.awaitsReplacement():
 		return nil

@@ -81,6 +81,7 @@ var errJoinLock = fmt.Errorf("it takes longer than %v", maxJoin)
 // and new, or, at the start, about a transfer that a pattern matches.
 func (f *fanIn[R]) join(ctx context.Context, starting bool) error {
 	f.changed.Store(false)
+	f.locked = false
 	locking, cancel := context.WithTimeoutCause(ctx, maxJoin, errJoinLock)
 	defer cancel()
 	again := f.watcher == nil
@@ -171,6 +172,7 @@ func (f *fanIn[R]) forget(names []string) {
 
 // skip tells of a segment that cannot join.
 func (f *fanIn[R]) skip(name string, err error) {
+	f.locked = f.locked || errors.Is(err, errJoinLock)
 	if f.isNew(name, err) && f.opt.OnSkip != nil {
 		f.opt.OnSkip(name, err)
 	}

@@ -428,8 +428,20 @@ func TestFanIn_Pattern_UntrustedTransfer_Skipped(t *testing.T) {
 // A process that was stopped while it joins a ring, with the join lock of that, holds up no other
 // ring. That one is told, once, and joins when the lock is free.
 func TestFanIn_JoinLockHeld_OthersServed(t *testing.T) {
-	t.Parallel()
+	for _, named := range []bool{true, false} {
+		t.Run(map[bool]string{true: "named", false: "pattern"}[named], func(t *testing.T) {
+			t.Parallel()
+			joinLockHeld(t, named)
+		})
+	}
+}
+
+func joinLockHeld(t *testing.T, named bool) {
 	prefix, ps := rings(t, 3, sluice.ProducerOptions{})
+	names := []string{prefix + "-*"}
+	if named {
+		names = namesOf(ps)
+	}
 	var locked []*os.File
 	for _, p := range ps[1:] {
 		file, err := os.OpenFile(shm.Path(p.Segment().Name()), os.O_RDWR, 0)
@@ -444,7 +456,7 @@ func TestFanIn_JoinLockHeld_OthersServed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), testenv.Timeout)
 	defer cancel()
 	skipped := map[string]int{}
-	f, err := sluice.OpenFanIn(ctx, []string{prefix + "-0", prefix + "-1", prefix + "-*"}, sluice.FanInOptions{OnSkip: func(name string, err error) { skipped[name]++ }})
+	f, err := sluice.OpenFanIn(ctx, names, sluice.FanInOptions{OnSkip: func(name string, err error) { skipped[name]++ }})
 	testenv.WantErr(t, err, nil)
 	defer f.Close()
 	for i, p := range ps {
@@ -453,6 +465,7 @@ func TestFanIn_JoinLockHeld_OthersServed(t *testing.T) {
 	if msg, _, err := f.Receive(ctx, nil); string(msg) != "0" || err != nil {
 		t.Fatalf("%q, %v", msg, err)
 	}
+	ps[0].Close()                                                    // which is not the end of all
 	short, cancel := context.WithTimeout(ctx, 1200*time.Millisecond) // it tries again in that time
 	defer cancel()
 	if _, _, err := f.Next(short); !errors.Is(err, context.DeadlineExceeded) {
