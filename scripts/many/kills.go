@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -59,9 +58,9 @@ func kills(c *urfave.Context) error {
 	if err := beginConsumer(); err != nil {
 		return err
 	}
-	for _, name := range all { // a producer that is killed before that leaves no ring to look at
+	for _, name := range all { // each ring has messages, however soon and often its producer is killed
 		for c.Context.Err() == nil {
-			if _, err := observe(name); err == nil {
+			if s, err := observe(name); err == nil && s.Produced > 0 {
 				break
 			}
 			time.Sleep(time.Millisecond)
@@ -101,7 +100,7 @@ func kills(c *urfave.Context) error {
 	}
 	// What is left of each ring is taken.
 	published := make([]uint64, len(all))
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		left := uint64(0)
 		for i, name := range all {
 			s, err := observe(name)
@@ -133,9 +132,6 @@ func kills(c *urfave.Context) error {
 	again := binary.NativeEndian.Uint64(notes[8*len(all):])
 	fmt.Printf("%d kills, %d of them of the consumer: %d messages published, all seen, in the order of each ring; %d came again\n",
 		c.Int("kills"), ofConsumer, total, again)
-	if slices.Min(published) == 0 {
-		return errors.New("a ring had no messages")
-	}
 	return nil
 }
 
