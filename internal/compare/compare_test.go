@@ -43,6 +43,7 @@ func loadNamed(id string, length time.Duration) Load {
 // A consumer that is stopped for a third of the time shows as that in every model, and the models
 // differ in where the messages wait.
 func TestRun_Stall_ShowsInEveryModel(t *testing.T) {
+	testenv.NotShort(t)
 	runtime.LockOSThread() // the processes end with the thread that has started them
 	defer runtime.UnlockOSThread()
 	r := Runner{Bin: built(), Dir: testenv.PrivateDir(t)}
@@ -200,6 +201,7 @@ func TestRun_Overload_BoundedUnsent(t *testing.T) {
 // A sentence whose premise did not come true is not said, and a run that is missing is no reason
 // to fail.
 func TestFindings_OfFewRuns(t *testing.T) {
+	testenv.NotShort(t)
 	theory := simulated(true)
 	for i := 0; i < len(theory.Runs); i += 2 {
 		rep := *theory
@@ -272,6 +274,7 @@ func TestReport_SaysWhatWasMeasured(t *testing.T) {
 
 // The report of a terminal fits into 80 columns, but for tables with long names.
 func TestText_FitsTerminal(t *testing.T) {
+	testenv.NotShort(t)
 	for line := range strings.Lines(simulated(false).Text()) {
 		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 90 || n > 80 && !strings.HasPrefix(line, "  ") {
 			t.Errorf("%d columns: %q", n, line)

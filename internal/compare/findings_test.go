@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/pressure"
 )
 
@@ -941,6 +942,7 @@ func distort(rep *Report, rng *rand.Rand) *Report {
 
 // What theory expects, a second comparison of the same, and one that came out differently.
 func TestSentences_AgreeWithColumns(t *testing.T) {
+	testenv.NotShort(t)
 	said := map[string]int{}
 	theory := simulated(true)
 	for seed := range uint64(200) {

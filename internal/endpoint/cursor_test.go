@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/testenv"
 	"sluice/layout"
 )
 
@@ -103,6 +104,7 @@ func TestPublished_EqualsSuccessorsCount(t *testing.T) {
 // killed inside a publish, of a successor that is killed as well, and of the next one: what is
 // returned is what a successor would have counted at some time during the call.
 func TestPublished_BetweenStores_Exact(t *testing.T) {
+	testenv.NotShort(t)
 	h := new(layout.Header)
 	for _, cut := range []int{2, 3} { // before and after Count
 		for _, again := range []int{0, 3} {

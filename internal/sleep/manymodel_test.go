@@ -3,6 +3,8 @@ package sleep
 import (
 	"slices"
 	"testing"
+
+	"sluice/internal/testenv"
 )
 
 // The sleep on many as a machine, explored in full like that of model_test.go: two publishers
@@ -570,6 +572,7 @@ func (m manyModel) explore() (found manyResult) {
 }
 
 func TestManyModel_NoLostWakeup(t *testing.T) {
+	testenv.NotShort(t)
 	for name, m := range map[string]manyModel{
 		"two rings":                         {},
 		"one publisher fences":              {fences: [2]bool{true, false}},
@@ -605,6 +608,7 @@ func TestManyModel_NoLostWakeup(t *testing.T) {
 }
 
 func TestManyModel_FindsEveryKnownFault(t *testing.T) {
+	testenv.NotShort(t)
 	for name, m := range map[string]manyModel{
 		"release stores and no barrier":                 {noBarrier: true},
 		"no barrier, and one publisher fences":          {fences: [2]bool{true, false}, noBarrier: true},
@@ -633,6 +637,7 @@ func TestManyModel_FindsEveryKnownFault(t *testing.T) {
 
 // A busy publisher whose ring is not the one that has woken the sleeper would call the kernel.
 func TestManyModel_FindsFutileWakes(t *testing.T) {
+	testenv.NotShort(t)
 	if found := (manyModel{notLowered: true}).explore(); !found.futile {
 		t.Error("the model sees nothing wrong with it")
 	}

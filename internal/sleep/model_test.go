@@ -3,6 +3,8 @@ package sleep
 import (
 	"slices"
 	"testing"
+
+	"sluice/internal/testenv"
 )
 
 // The sleep protocol as a small machine, explored in full: every interleaving
@@ -334,6 +336,7 @@ func visitAll[S comparable](start S, next func(S) []S) (states int) {
 }
 
 func TestModel_NoLostWakeup(t *testing.T) {
+	testenv.NotShort(t)
 	for name, m := range map[string]model{
 		"asymmetric fence":                           {},
 		"asymmetric fence, asking for more at first": {insist: true},
@@ -365,6 +368,7 @@ func TestModel_NoLostWakeup(t *testing.T) {
 // A model that finds nothing wrong says something only if it finds what is
 // wrong. Each of these has been a bug of some such protocol.
 func TestModel_FindsEveryKnownFault(t *testing.T) {
+	testenv.NotShort(t)
 	for name, m := range map[string]model{
 		"release store and no barrier":      {noBarrier: true},
 		"the barrier comes before the flag": {barrierEarly: true},
@@ -391,6 +395,7 @@ func TestModel_FindsEveryKnownFault(t *testing.T) {
 }
 
 func TestModel_FindsWakePerMessage(t *testing.T) {
+	testenv.NotShort(t)
 	if _, _, eager := (model{neverClear: true}).explore(); eager == nil {
 		t.Error("the model sees nothing wrong with it")
 	}

@@ -77,6 +77,16 @@ func PrivateDir(t testing.TB) string {
 	return dir
 }
 
+// NotShort skips the test with -short: for tests that take long, and whose outcome depends neither
+// on the user nor on the race detector. .ci/run tests as another user, and with the detector, with
+// -short.
+func NotShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED, NOT TESTED: -short leaves out what depends neither on the user nor on the race detector")
+	}
+}
+
 // Nobody is the number of a user, and of a group, that owns nothing.
 const Nobody = 65534
 
