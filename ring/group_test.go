@@ -61,6 +61,7 @@ func jain(shares []float64) float64 {
 
 // Each ring gets bytes by its weight, whatever sizes its messages have, as long as none is empty.
 func TestGroup_BytesByWeight(t *testing.T) {
+	testenv.NotShort(t)
 	weights := []int{1, 1, 2, 5, 1}
 	sizes := []int{0, 8, 100, 1000, 6000} // the last one is more than a quantum
 	g, ws := group(t, 1<<16, weights...)
@@ -108,6 +109,7 @@ func TestGroup_Trickle_ServedWithinRound(t *testing.T) {
 
 // A message of many quanta is paid for by the turns that follow.
 func TestGroup_LargeMessage_Debt(t *testing.T) {
+	testenv.NotShort(t)
 	g, ws := group(t, 1<<20, 1, 1)
 	var others, large int
 	for range 20_000 {

@@ -3,6 +3,8 @@ package transfer
 import (
 	"slices"
 	"testing"
+
+	"sluice/internal/testenv"
 )
 
 // Waiting at the limit as a small machine, explored in full: every interleaving of a Sender that
@@ -281,6 +283,7 @@ func (m model) explore() (states int, stuck, eager, over *machine) {
 }
 
 func TestModel_Credit_NoLostWakeup_OneForLimitLessMark(t *testing.T) {
+	testenv.NotShort(t)
 	for name, m := range map[string]model{
 		"small messages":                 {count: 8},
 		"a message as large as the rest": {count: 7, large: true},
@@ -300,6 +303,7 @@ func TestModel_Credit_NoLostWakeup_OneForLimitLessMark(t *testing.T) {
 
 // A model that finds nothing wrong says something only if it finds what is wrong.
 func TestModel_Credit_FindsEveryKnownFault(t *testing.T) {
+	testenv.NotShort(t)
 	const stuck, eager, over = "stuck", "eager", "over"
 	for name, c := range map[string]struct {
 		m    model
