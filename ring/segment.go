@@ -181,7 +181,7 @@ func checkFraming(seg *shm.Segment, opt WriterOptions) error {
 	if w.Index == r.Index || framing == opt.Framing {
 		return nil
 	}
-	if err := checkDistance(g, w, r); err != nil {
+	if err := checkDistance(&g, w, r); err != nil {
 		return err
 	}
 	is := framing.String()

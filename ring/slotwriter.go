@@ -225,7 +225,7 @@ func (w *slotWriter) forget() {
 // refresh looks at the Reader.
 func (w *slotWriter) refresh() error {
 	seen := w.peerCursor.Index.Load()
-	if err := checkDistance(w.mem.Geometry, endpoint.Position{Index: w.pos}, endpoint.Position{Index: seen}); err != nil {
+	if err := checkDistance(&w.mem.Geometry, endpoint.Position{Index: w.pos}, endpoint.Position{Index: seen}); err != nil {
 		return err
 	}
 	w.limit = seen + w.bound

@@ -87,16 +87,18 @@ func (w *Writer) refresh() (bool, error) {
 	// count is never behind this index.
 	seen := endpoint.Position{Index: w.peerCursor.Index.Load()}
 	seen.Count = w.peerCursor.Count.Load()
-	if err := checkDistance(w.mem.Geometry, endpoint.Position{Index: w.index, Count: w.count}, seen); err != nil {
+	if err := checkDistance(&w.mem.Geometry, endpoint.Position{Index: w.index, Count: w.count}, seen); err != nil {
 		return false, err
 	}
-	w.limit = seen.Index + w.mem.Geometry.Capacity
-	w.slotLimit = math.MaxUint64
-	if slots := w.mem.Geometry.Slots; slots > 0 {
-		w.slotLimit = seen.Count + slots
-	}
-	w.setStop()
 	w.noteDepth(w.staged, seen.Count)
+	limit, slotLimit := seen.Index+w.mem.Geometry.Capacity, uint64(math.MaxUint64)
+	if slots := w.mem.Geometry.Slots; slots > 0 {
+		slotLimit = seen.Count + slots
+	}
+	if limit != w.limit || slotLimit != w.slotLimit { // a ring that stays full costs no fence
+		w.limit, w.slotLimit = limit, slotLimit
+		w.setStop()
+	}
 	return w.hasRoom(), nil
 }
 
