@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"sluice/internal/endpoint"
 	"sluice/internal/futex"
 	"sluice/internal/membarrier"
 	"sluice/internal/monotonic"
@@ -91,19 +90,10 @@ func (m *Many) Wait(ctx context.Context) (*Member, error) {
 		return nil, err
 	}
 	began := monotonic.Now()
-	for _, member := range m.members {
-		s := member.sleeper
-		s.updateFence()
-		endpoint.BeginSleep(s.words.Stats, s.blocked, cmp.Or(since, began))
-	}
-
+	beginAll(m.members, cmp.Or(since, began))
 	failed, err := m.sleep(ctx, began)
-
 	for _, member := range m.members {
-		s := member.sleeper
-		s.words.Own.Flag.Store(0)
-		member.armed = false
-		s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
+		member.sleeper.end()
 	}
 	return failed, err
 }
@@ -134,7 +124,7 @@ func (m *Many) sleep(ctx context.Context, began uint64) (*Member, error) {
 		if time.Duration(now-began) > longSleep {
 			timeout = longPollInterval
 		}
-		timeout = min(timeout, m.arm(time.Duration(now-began), now))
+		timeout = min(timeout, armAll(m.members, time.Duration(now-began), now))
 
 		// In the order of Sleeper.sleep: first the values to sleep on, then a look at what they
 		// announce.
@@ -180,12 +170,20 @@ func (m *Many) sleep(ctx context.Context, began uint64) (*Member, error) {
 	}
 }
 
-// arm raises the flag of each member for which it is not up, with one barrier for all of them: see
-// Sleeper.arm. It returns how long the sleep may last at most.
-func (m *Many) arm(asleep time.Duration, now uint64) (most time.Duration) {
+// beginAll is Sleeper.begin for each of the members.
+func beginAll(members []*Member, now uint64) {
+	for _, member := range members {
+		member.armed = false
+		member.sleeper.begin(now)
+	}
+}
+
+// armAll raises the flag of each of the members for which it is not up, with one barrier for all of
+// them: see Sleeper.arm. It returns how long the sleep may last at most.
+func armAll(members []*Member, asleep time.Duration, now uint64) (most time.Duration) {
 	most = longPollInterval
 	barrier := false
-	for _, member := range m.members {
+	for _, member := range members {
 		s := member.sleeper
 		index, count, timeout := member.condition.WakeAt(asleep)
 		if timeout > 0 {
@@ -193,8 +191,7 @@ func (m *Many) arm(asleep time.Duration, now uint64) (most time.Duration) {
 		}
 		if !member.armed || member.asked.index != index || member.asked.count != count {
 			member.asked.index, member.asked.count, member.armed = index, count, true
-			s.raise(index, count, now)
-			barrier = barrier || s.barrier && !s.peerFences()
+			barrier = s.raise(index, count, now) || barrier
 		}
 		if s.unfenced() {
 			most = min(most, unfencedPoll)

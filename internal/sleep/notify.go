@@ -9,10 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sluice/internal/endpoint"
 	"sluice/internal/futex"
 	"sluice/internal/gate"
-	"sluice/internal/membarrier"
 	"sluice/internal/monotonic"
 	"sluice/shm"
 )
@@ -162,19 +160,9 @@ func (n *Notifier) Arm(members []*Member) {
 	}
 	arming := n.clear()
 	now := monotonic.Now()
+	beginAll(members, now)
+	armAll(members, 0, now)
 	n.sides = n.sides[:0]
-	barrier := false
-	for _, m := range members {
-		s := m.sleeper
-		s.updateFence()
-		endpoint.BeginSleep(s.words.Stats, s.blocked, now)
-		index, count, _ := m.condition.WakeAt(0)
-		s.raise(index, count, now)
-		barrier = barrier || s.barrier && !s.peerFences()
-	}
-	if barrier {
-		membarrier.Global()
-	}
 	for _, m := range members { // the values to sleep on before the look at what they announce
 		side := armedSide{sleeper: m.sleeper, seen: uint32(m.sleeper.words.PeerIndex.Load())}
 		if c, ok := m.condition.(Observed); ok {
@@ -207,9 +195,7 @@ func (n *Notifier) found(members []*Member) bool {
 // lower ends the sleep of the sides.
 func (n *Notifier) lower(sides []armedSide) {
 	for _, side := range sides {
-		s := side.sleeper
-		s.words.Own.Flag.Store(0)
-		s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
+		side.sleeper.end()
 	}
 }
 

@@ -52,14 +52,10 @@ func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
 		s.ended(done, since)
 		return err
 	}
-	s.updateFence()
 	began := monotonic.Now()
-	endpoint.BeginSleep(s.words.Stats, s.blocked, cmp.Or(since, began))
-
+	s.begin(cmp.Or(since, began))
 	err = s.sleep(ctx, c, began)
-
-	s.words.Own.Flag.Store(0)
-	s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
+	s.end()
 	s.lasted = monotonic.Now() - began
 	return err
 }
@@ -74,6 +70,18 @@ func (s *Sleeper) ended(done bool, since uint64) {
 	case done:
 		s.words.Stats.Spins.AddRelaxed(1)
 	}
+}
+
+// begin is what comes before the first flag of a wait.
+func (s *Sleeper) begin(now uint64) {
+	s.updateFence()
+	endpoint.BeginSleep(s.words.Stats, s.blocked, now)
+}
+
+// end lowers the flag at the end of a wait.
+func (s *Sleeper) end() {
+	s.words.Own.Flag.Store(0)
+	s.blocked = endpoint.EndSleep(s.words.Stats, monotonic.Now)
 }
 
 // sleep waits on the peer's index word until c is ready. Three things end a sleep: the
@@ -159,18 +167,18 @@ func waitError(err error) error {
 // consistent) is this side's half. docs/protocol.md has the whole argument. Whether it
 // does is asked after the flag is stored.
 func (s *Sleeper) arm(index, count, now uint64) {
-	s.raise(index, count, now)
-	if s.barrier && !s.peerFences() {
+	if s.raise(index, count, now) {
 		membarrier.Global()
 	}
 }
 
-// raise stores the flag and what it stands for.
-func (s *Sleeper) raise(index, count, now uint64) {
+// raise stores the flag and what it stands for, and reports whether the barrier has to follow.
+func (s *Sleeper) raise(index, count, now uint64) (barrier bool) {
 	s.number = max(now, s.number+1)
 	s.words.Own.Index.Store(index)
 	s.words.Own.Count.Store(count)
 	s.words.Own.Flag.Store(s.number)
+	return s.barrier && !s.peerFences()
 }
 
 // checkPeer records that this side still runs, and whether it waits for a peer that is there
