@@ -99,9 +99,6 @@ func (g *Group[R, O]) Add(r R, owner O, weight int) *Entry[R, O] {
 func (g *Group[R, O]) Remove(e *Entry[R, O]) {
 	g.disarm()
 	g.many.Remove(e.sleeping)
-	if n := g.notifier.Load(); n != nil {
-		n.Forget(e.sleeping)
-	}
 	at := slices.Index(g.entries, e)
 	g.entries = slices.Delete(g.entries, at, at+1)
 	if at < g.next {
@@ -115,22 +112,18 @@ func (g *Group[R, O]) Remove(e *Entry[R, O]) {
 	}
 }
 
-// Interrupt makes a Select that waits look at due. Any goroutine may call it.
-func (g *Group[R, O]) Interrupt() {
-	g.many.Interrupt()
-	if n := g.notifier.Load(); n != nil {
-		n.Interrupt()
-	}
-}
+// Interrupt makes a Select that waits look at due, and sets the event of Ready if that is true. Any
+// goroutine may call it.
+func (g *Group[R, O]) Interrupt() { g.many.Interrupt() }
 
 // Close ends what Select and Ready have arranged; the members stay open, and are closed after it.
 // No call follows; idle says that none is under way either. Any goroutine may call it.
 func (g *Group[R, O]) Close(idle bool) {
+	if n := g.notifier.Load(); n != nil {
+		idle = n.Close() && idle
+	}
 	if idle {
 		g.many.Close()
-	}
-	if n := g.notifier.Load(); n != nil {
-		n.Close()
 	}
 }
 
@@ -156,7 +149,7 @@ func (g *Group[R, O]) notify(wanted bool) {
 		if !wanted {
 			return
 		}
-		n = sleep.NewNotifier(g.due)
+		n = g.many.NewNotifier()
 		g.notifier.Store(n)
 	}
 	for _, e := range g.entries {

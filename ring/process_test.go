@@ -31,6 +31,8 @@ func peer(args []string) error {
 		switch word {
 		case "forbid-barriers":
 			err = seccomp.Refuse(unix.EPERM, seccomp.Call(unix.SYS_MEMBARRIER))
+		case "forbid-waitv":
+			err = seccomp.Refuse(unix.ENOSYS, seccomp.Call(unix.SYS_FUTEX_WAITV))
 		case "never-spin":
 			opt.Spin = SpinNever
 		case "three-slots":
@@ -43,6 +45,8 @@ func peer(args []string) error {
 			err = discard(name, ReaderOptions{Spin: opt.Spin})
 		case "sum":
 			err = sum(name, ReaderOptions{Spin: opt.Spin})
+		case "ready-and-next":
+			err = readyAndNext()
 		case "echo":
 			err = echo(name, ReaderOptions{Spin: opt.Spin})
 		default:

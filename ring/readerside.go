@@ -158,8 +158,8 @@ func (r *readerSide) waitFor(ctx context.Context, c member) error {
 // shutDown is that of a side. The notifier does not use the memory any more then.
 func (r *readerSide) shutDown(bound *layout.Uint64, seg *shm.Segment) (idle bool) {
 	idle = r.side.shutDown(bound, seg)
-	if r.notifier != nil {
-		r.notifier.Close()
+	if r.notifier != nil && r.notifier.Close() && idle {
+		r.sleeper.Unwatch()
 	}
 	return idle
 }

@@ -68,7 +68,7 @@ func (r *readerSide) notify(c sleep.Observed, buffered bool) bool {
 		return false
 	}
 	if r.notifier == nil {
-		r.notifier = sleep.NewNotifier(nil)
+		r.notifier = r.sleeper.NewNotifier()
 		r.watched = []*sleep.Member{sleep.NewMember(&r.sleeper, c)}
 	}
 	if !buffered {

@@ -2,14 +2,18 @@ package ring
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/testenv"
+	"sluice/layout"
 )
 
 func isReady(c <-chan struct{}) bool {
@@ -190,6 +194,113 @@ func TestReady_NoEdgeLost(t *testing.T) {
 		}
 		testenv.WantErr(t, sent(), nil)
 	})
+}
+
+// Where each ring has a goroutine that sleeps on it, as many as were needed for an event and for a
+// call may be asleep. A wake is for one of them.
+func TestGroupReady_GoroutineForEachRing_NoWakeLost(t *testing.T) {
+	const rings = 128 // futex_waitv takes one less
+	g, ws := group(t, 4096, slices.Repeat([]int{1}, rings)...)
+	defer g.Close(true)
+	err := eventsAndCalls{
+		ready: g.Ready,
+		next:  func() error { _, err := g.Select(context.Background()); return err },
+		send:  func(round int) error { return ws[round].Send(canceled, []byte{'a'}) },
+		take: func() error {
+			for e := g.TrySelect(); e != nil; e = g.TrySelect() {
+				if _, err := e.Reader.TryNext(); err != nil {
+					return err
+				}
+				e.Reader.Release()
+			}
+			return nil
+		},
+	}.check()
+	testenv.WantErr(t, err, nil)
+}
+
+// The same for one ring, where the kernel refuses futex_waitv.
+func TestReady_GoroutineForEachRing_NoWakeLost(t *testing.T) {
+	if err := start(t, "", "forbid-waitv ready-and-next").Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// eventsAndCalls is what waits for a message by an event in turn with a call that waits.
+type eventsAndCalls struct {
+	ready func() <-chan struct{}
+	next  func() error
+	send  func(round int) error
+	take  func() error // all that is there
+}
+
+// check returns an error if most of several waits took as long as if their wake was lost: to the
+// end of a poll interval, 100 ms.
+func (w eventsAndCalls) check() error {
+	const settled, lost = 5 * time.Millisecond, 50 * time.Millisecond
+	var calls, events []time.Duration
+	for round := range 5 {
+		w.ready()
+		time.Sleep(settled)
+		next := testenv.Background(w.next)
+		time.Sleep(settled)
+		began := time.Now()
+		if err := errors.Join(w.send(round), next()); err != nil {
+			return err
+		}
+		calls = append(calls, time.Since(began))
+		if err := w.take(); err != nil {
+			return err
+		}
+		ready := w.ready()
+		time.Sleep(settled)
+		began = time.Now()
+		if err := w.send(round); err != nil {
+			return err
+		}
+		<-ready
+		events = append(events, time.Since(began))
+		if err := w.take(); err != nil {
+			return err
+		}
+	}
+	slices.Sort(calls)
+	slices.Sort(events)
+	if half := len(calls) / 2; calls[half] > lost || events[half] > lost {
+		return fmt.Errorf("calls waited for %v, events came after %v", calls, events)
+	}
+	return nil
+}
+
+// readyAndNext is eventsAndCalls.check of a Reader.
+func readyAndNext() error {
+	g, err := layout.RingGeometry(4096, 0, 4096)
+	if err != nil {
+		return err
+	}
+	mem := plainMemory(g)
+	w, err := NewWriter(mem, WriterOptions{})
+	if err != nil {
+		return err
+	}
+	r, err := NewReader(mem, ReaderOptions{Spin: SpinNever})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return eventsAndCalls{
+		ready: r.Ready,
+		next:  func() error { _, err := r.Next(context.Background()); return err },
+		send:  func(int) error { return w.Send(canceled, []byte{'a'}) },
+		take: func() error {
+			r.Release()
+			if _, err := r.TryNext(); err != nil && err != ErrEmpty {
+				return err
+			}
+			r.Release()
+			return nil
+		},
+	}.check()
 }
 
 func TestGroupReady_AnyMember(t *testing.T) {

@@ -19,7 +19,8 @@ type Word struct {
 // their values. The sleep is never a raw one, because futex_waitv(2) begins again after a signal.
 //
 // Where the kernel has no futex_waitv, or for more than MaxWords words, each word has a goroutine
-// that sleeps on it: Unwatch ends them.
+// that sleeps on it. They may sleep on when WaitAny has returned, until Unwatch ends them: until
+// then nobody sleeps on one of the words with another Waiter.
 func (w *Waiter) WaitAny(words []Word, interrupts uint32, timeout time.Duration) (Result, error) {
 	if len(words) <= MaxWords && !noWaitv.Load() {
 		w.vector = append(w.vector[:0], privateEntry(&w.interrupts, interrupts))
@@ -56,7 +57,9 @@ func TryWaitAny() error {
 //
 // It sleeps on when the Waiter has been woken by something else and waits again. It need not
 // learn of the new value of its word then: once it sleeps in the kernel, a wake ends the sleep
-// whatever the value is, and before that the old value does.
+// whatever the value is, and before that the old value does. But it may take a wake that is for
+// another sleeper. So there is no other: whoever sleeps on the word, by Wait or by WaitAny, does it
+// with the Waiter of the watcher, which passes the wake on.
 type watcher struct {
 	waiter *Waiter     // its own
 	busy   atomic.Bool // it has a value to sleep on, and has not interrupted since

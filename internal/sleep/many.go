@@ -69,7 +69,8 @@ func (m *Many) Remove(member *Member) {
 // Interrupt ends a Wait that is under way, or makes the next one look again.
 func (m *Many) Interrupt() { m.waiter.Interrupt() }
 
-// Close ends what a Wait has arranged. It is for a caller that will not wait again.
+// Close ends what a Wait has arranged. It is for a caller that will not wait again, and whose
+// Notifier is closed.
 func (m *Many) Close() {
 	m.StopWatching()
 	m.waiter.Unwatch()

@@ -17,7 +17,7 @@ import (
 
 // Notifier tells one goroutine, which waits for other things too, that what one of its sides
 // waits for may be there: by a channel, or by a descriptor. The goroutine that uses the sides is
-// the owner of the Notifier; Close and Interrupt may be called by any.
+// the owner of the Notifier; Close may be called by any.
 //
 // The event is level-triggered. It is cleared by Arm alone, which the owner calls when it has found
 // nothing: that clears it, raises the flags, issues the barrier, looks once more, and has a
@@ -26,16 +26,18 @@ import (
 // nothing of this: they wake it as they wake any sleeper.
 //
 // The goroutine reads what it was given at Arm, and shared memory. So the owner may use the sides
-// meanwhile, except to wait: Disarm comes before that.
+// meanwhile, except to wait: Disarm comes before that, because a side has one flag for one sleep.
 type Notifier struct {
-	due    func() bool // as in NewMany
-	waiter *futex.Waiter
+	due    func() bool   // as in NewMany; nil = never
+	waiter *futex.Waiter // that of the sides
 	work   chan []armedSide
 	idle   chan struct{} // an element when the goroutine has done its work
 	done   chan struct{} // closed by Close
 	halt   atomic.Bool   // the goroutine is to come back
 	gate   gate.Gate     // of the goroutine
 	closed sync.Once
+
+	idleAtEnd bool // what Close returns
 
 	// Of the owner.
 	armed  bool // the goroutine has work, or has done it and left an element in idle
@@ -64,9 +66,18 @@ type Observed interface {
 	Over() func() bool
 }
 
-// NewNotifier returns a Notifier whose event is set. due may be nil.
-func NewNotifier(due func() bool) *Notifier {
-	n := &Notifier{due: due, waiter: futex.NewWaiter(), work: make(chan []armedSide), idle: make(chan struct{}, 1), done: make(chan struct{})}
+// NewNotifier returns a Notifier of the side, whose event is set. An Interrupt of the side makes
+// its goroutine look again.
+//
+// The two have one Waiter. A wake is for one sleeper, and may be taken by a goroutine of the Waiter
+// that still sleeps on the index: see futex.Waiter.WaitAny.
+func (s *Sleeper) NewNotifier() *Notifier { return newNotifier(s.waiter, nil) }
+
+// NewNotifier returns a Notifier of members, as that of a Sleeper. It looks at due too.
+func (m *Many) NewNotifier() *Notifier { return newNotifier(m.waiter, m.due) }
+
+func newNotifier(w *futex.Waiter, due func() bool) *Notifier {
+	n := &Notifier{due: due, waiter: w, work: make(chan []armedSide), idle: make(chan struct{}, 1), done: make(chan struct{})}
 	n.set, n.ready = true, make(chan struct{})
 	close(n.ready)
 	go n.run()
@@ -223,20 +234,15 @@ func (n *Notifier) Disarm() {
 	n.adopt()
 }
 
-// Forget is called when a member is about to be closed, between Disarm and Arm.
-func (n *Notifier) Forget(m *Member) { n.waiter.Forget(m.sleeper.words.PeerIndex.Futex()) }
-
-// Interrupt makes the goroutine look at due.
-func (n *Notifier) Interrupt() { n.waiter.Interrupt() }
-
 // Close ends the goroutine, sets the event and closes the descriptor. It returns when the goroutine
-// uses the memory of the sides no more. The owner does not call Arm or Disarm then.
-func (n *Notifier) Close() {
+// uses the memory of the sides and their Waiter no more; idle is false if that takes longer than
+// gate.CloseTimeout. The owner does not call Arm or Disarm then.
+func (n *Notifier) Close() (idle bool) {
 	n.closed.Do(func() {
 		n.gate.Close()
 		n.halt.Store(true)
 		n.waiter.Interrupt()
-		n.gate.Wait(gate.CloseTimeout)
+		n.idleAtEnd = n.gate.Wait(gate.CloseTimeout)
 		close(n.done)
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -249,11 +255,11 @@ func (n *Notifier) Close() {
 			n.event = nil
 		}
 	})
+	return n.idleAtEnd
 }
 
 // run is the goroutine that sleeps on behalf of the owner.
 func (n *Notifier) run() {
-	defer n.waiter.Unwatch()
 	for {
 		var sides []armedSide
 		select {

@@ -27,7 +27,7 @@ func (c *after) Ready() (bool, error) {
 func TestNotifier_Arm_PublishBetweenItsLooks(t *testing.T) {
 	for looks := 1; looks <= 3; looks++ {
 		producer, consumer, _ := pair(never)
-		n := NewNotifier(nil)
+		n := consumer.NewNotifier()
 		c := &after{beyond: beyond{consumer, consumer.words.PeerIndex.Load()}, peer: producer, looks: looks}
 		members := []*Member{NewMember(consumer.Sleeper, c)}
 		n.Arm(members)
@@ -49,7 +49,7 @@ func TestNotifier_Arm_PublishBetweenItsLooks(t *testing.T) {
 // The wait of the goroutine counts as blocked, as one of the owner does.
 func TestNotifier_WaitCountsAsBlocked(t *testing.T) {
 	producer, consumer, h := pair(never)
-	n := NewNotifier(nil)
+	n := consumer.NewNotifier()
 	defer n.Close()
 	n.Arm([]*Member{NewMember(consumer.Sleeper, beyond{consumer, 0})})
 	time.Sleep(20 * time.Millisecond)

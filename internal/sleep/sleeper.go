@@ -107,3 +107,7 @@ func (s *Sleeper) Attach(blocked uint64) {
 // context again. What it is for must be visible before: the condition that has become ready,
 // or fails.
 func (s *Sleeper) Interrupt() { s.waiter.Interrupt() }
+
+// Unwatch ends the goroutines that a Notifier may have needed to sleep. It is for a caller that
+// will not wait again, and whose Notifier is closed. The memory is still mapped.
+func (s *Sleeper) Unwatch() { s.waiter.Unwatch() }
