@@ -34,7 +34,7 @@ type Notifier struct {
 	idle   chan struct{} // an element when the goroutine has done its work
 	done   chan struct{} // closed by Close
 	halt   atomic.Bool   // the goroutine is to come back
-	gate   gate.Gate     // of the goroutine
+	gate   gate.Gate     // passed from Arm until the flags are down
 	closed sync.Once
 
 	idleAtEnd bool // what Close returns
@@ -169,21 +169,34 @@ func (n *Notifier) Arm(members []*Member) {
 		n.signal(n.arming)
 		return
 	}
+	n.gate.Enter()
+	if n.gate.Closed() {
+		n.gate.Leave()
+		return
+	}
 	arming := n.clear()
+	n.sides = n.sides[:0]
+	for _, m := range members {
+		n.sides = append(n.sides, armedSide{sleeper: m.sleeper})
+	}
+	defer func() {
+		if !n.armed { // something is there, or the memory of a member is not
+			lower(n.sides)
+			n.gate.Leave()
+			n.signal(arming)
+		}
+	}()
 	now := monotonic.Now()
 	beginAll(members, now)
 	armAll(members, 0, now)
-	n.sides = n.sides[:0]
-	for _, m := range members { // the values to sleep on before the look at what they announce
-		side := armedSide{sleeper: m.sleeper, seen: uint32(m.sleeper.words.PeerIndex.Load())}
+	for i, m := range members { // the values to sleep on before the look at what they announce
+		side := &n.sides[i]
+		side.seen = uint32(m.sleeper.words.PeerIndex.Load())
 		if c, ok := m.condition.(Observed); ok {
 			side.over = c.Over()
 		}
-		n.sides = append(n.sides, side)
 	}
 	if n.found(members) {
-		n.lower(n.sides)
-		n.signal(arming)
 		return
 	}
 	select {
@@ -203,10 +216,10 @@ func (n *Notifier) found(members []*Member) bool {
 	return n.due != nil && n.due()
 }
 
-// lower ends the sleep of the sides.
-func (n *Notifier) lower(sides []armedSide) {
+// lower ends the sleep of the sides. The memory of one may be gone, which ends nothing for others.
+func lower(sides []armedSide) {
 	for _, side := range sides {
-		side.sleeper.end()
+		_ = shm.Guard(func() error { side.sleeper.end(); return nil })
 	}
 }
 
@@ -270,16 +283,10 @@ func (n *Notifier) run() {
 		n.mu.Lock()
 		arming := n.arming
 		n.mu.Unlock()
-		n.gate.Enter()
-		if !n.gate.Closed() {
-			// A fault is one of the owner's next call too.
-			_ = shm.Guard(func() error {
-				n.missed = n.sleep(sides)
-				n.lower(sides)
-				return nil
-			})
-		}
-		n.gate.Leave()
+		// A fault is one of the owner's next call too.
+		_ = shm.Guard(func() error { n.missed = n.sleep(sides); return nil })
+		lower(sides)
+		n.gate.Leave()       // Arm has entered it
 		n.idle <- struct{}{} // before the signal: who is woken by that may arm again
 		n.signal(arming)
 	}

@@ -1,10 +1,13 @@
 package sleep
 
 import (
+	"os"
 	"testing"
 	"time"
 
 	"sluice/internal/testenv"
+	"sluice/layout"
+	"sluice/shm"
 )
 
 // after is the condition that the peer has published more than seen; once it was asked so many
@@ -34,11 +37,7 @@ func TestNotifier_Arm_PublishBetweenItsLooks(t *testing.T) {
 		if looks == 3 { // there is no third look
 			producer.publish()
 		}
-		select {
-		case <-n.Channel():
-		case <-time.After(testenv.Timeout):
-			t.Errorf("published after look %d: no event", looks)
-		}
+		wantEvent(t, n)
 		if consumer.words.Own.Flag.Load() != 0 {
 			t.Errorf("published after look %d: the flag is up", looks)
 		}
@@ -59,5 +58,53 @@ func TestNotifier_WaitCountsAsBlocked(t *testing.T) {
 	s := &h.ConsumerStats
 	if waits, blocked := s.Waits.Load(), time.Duration(s.Blocked.Load()); waits != 1 || blocked < 20*time.Millisecond {
 		t.Errorf("%d waits, %v", waits, blocked)
+	}
+}
+
+// wantEvent expects that the event is set.
+func wantEvent(t *testing.T, n *Notifier) {
+	t.Helper()
+	select {
+	case <-n.Channel():
+	case <-time.After(testenv.Timeout):
+		t.Fatal("no event")
+	}
+}
+
+// The memory of one side may go while the goroutine sleeps on several.
+func TestNotifier_MemoryOfOneGone_SleepOfOthersEnds(t *testing.T) {
+	g, err := layout.RingGeometry(4096, 0, uint64(os.Getpagesize()))
+	testenv.WantErr(t, err, nil)
+	name := testenv.SegmentName(t)
+	seg, err := shm.Create(name, g, layout.Consumer)
+	testenv.WantErr(t, err, nil)
+	defer seg.Leave(func() bool { return true })
+	gone := newEnd(seg.Header(), layout.Consumer, never)
+	_, other, h := pair(never)
+	many := NewMany(never, func() bool { return false })
+	many.Add(gone.Sleeper, beyond{gone, 0})
+	many.Add(other.Sleeper, beyond{other, 0})
+	n := many.NewNotifier()
+	defer n.Close()
+	n.Arm(many.Members())
+	testenv.WantErr(t, os.Truncate(shm.Path(name), 0), nil)
+	many.Interrupt()
+	wantEvent(t, n)
+	n.Disarm()
+	if flag, blocked := h.ConsumerSleep.Flag.Load(), int64(h.ConsumerStats.Blocked.Load()); flag != 0 || blocked < 0 {
+		t.Errorf("flag %d, blocked %d: it still sleeps", flag, blocked)
+	}
+}
+
+// Close may come before the goroutine has begun.
+func TestNotifier_CloseAfterArm_FlagDown(t *testing.T) {
+	for range 300 {
+		_, consumer, h := pair(never)
+		n := consumer.NewNotifier()
+		n.Arm([]*Member{NewMember(consumer.Sleeper, beyond{consumer, 0})})
+		n.Close()
+		if flag := h.ConsumerSleep.Flag.Load(); flag != 0 {
+			t.Fatalf("flag %d", flag)
+		}
 	}
 }
