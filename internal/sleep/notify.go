@@ -40,9 +40,8 @@ type Notifier struct {
 	idleAtEnd bool // what Close returns
 
 	// Of the owner.
-	armed  bool // the goroutine has work, or has done it and left an element in idle
-	sides  []armedSide
-	missed bool // the last wait: a barrier had not reached a peer
+	armed bool        // the goroutine has work, or has done it and left an element in idle
+	sides []armedSide // of the goroutine while it has work
 
 	mu     sync.Mutex
 	arming uint64 // times that the event was cleared
@@ -56,6 +55,7 @@ type armedSide struct {
 	sleeper *Sleeper
 	seen    uint32
 	over    func() bool
+	missed  bool // the barrier had not reached the peer
 }
 
 // Observed is a Condition that another goroutine than the one that uses the side can watch.
@@ -225,11 +225,10 @@ func lower(sides []armedSide) {
 
 // adopt takes over what the goroutine has found out.
 func (n *Notifier) adopt() {
-	if n.missed {
-		for _, side := range n.sides {
+	for _, side := range n.sides {
+		if side.missed {
 			side.sleeper.giveUpBarrier()
 		}
-		n.missed = false
 	}
 }
 
@@ -284,7 +283,7 @@ func (n *Notifier) run() {
 		arming := n.arming
 		n.mu.Unlock()
 		// A fault is one of the owner's next call too.
-		_ = shm.Guard(func() error { n.missed = n.sleep(sides); return nil })
+		_ = shm.Guard(func() error { n.sleep(sides); return nil })
 		lower(sides)
 		n.gate.Leave()       // Arm has entered it
 		n.idle <- struct{}{} // before the signal: who is woken by that may arm again
@@ -292,9 +291,8 @@ func (n *Notifier) run() {
 	}
 }
 
-// sleep waits until one of the sides may be ready. missed says that it was for a poll interval, and
-// the peer had not seen the flag: see checkBarrier.
-func (n *Notifier) sleep(sides []armedSide) (missed bool) {
+// sleep waits until one of the sides may be ready.
+func (n *Notifier) sleep(sides []armedSide) {
 	words := make([]futex.Word, len(sides))
 	for i, side := range sides {
 		words[i] = futex.Word{Addr: side.sleeper.words.PeerIndex.Futex(), Value: side.seen}
@@ -304,7 +302,7 @@ func (n *Notifier) sleep(sides []armedSide) (missed bool) {
 	for {
 		interrupts := n.waiter.Interrupts()
 		if n.halt.Load() || n.due != nil && n.due() {
-			return false
+			return
 		}
 		timeout := pollInterval
 		if now := monotonic.Now(); now-began > uint64(longSleep) {
@@ -312,7 +310,7 @@ func (n *Notifier) sleep(sides []armedSide) (missed bool) {
 		}
 		for _, side := range sides {
 			if side.changed() || side.over != nil && side.over() {
-				return false
+				return
 			}
 			if side.sleeper.unfenced() {
 				timeout = min(timeout, unfencedPoll)
@@ -320,21 +318,19 @@ func (n *Notifier) sleep(sides []armedSide) (missed bool) {
 		}
 		ended, err := n.waiter.WaitAny(words, interrupts, timeout)
 		if err != nil {
-			return false // the memory is gone: the owner's next call finds that
+			return // the memory is gone: the owner's next call finds that
 		}
 		now := monotonic.Now()
 		if ended == futex.TimedOut && timeout >= pollInterval {
-			for _, side := range sides {
-				if side.missed() {
-					return true
-				}
+			if checkBarriers(sides) {
+				return
 			}
 		}
 		if now-checkedAt >= uint64(pollInterval) {
 			checkedAt = now
 			for _, side := range sides {
 				if _, err := side.sleeper.checkPeer(); err != nil {
-					return false
+					return
 				}
 			}
 		}
@@ -347,12 +343,17 @@ func (a *armedSide) changed() bool {
 	return uint32(w.PeerIndex.Load()) != a.seen || w.Own.Flag.Load() == 0
 }
 
-// missed reports whether the peer has published without seeing the flag, as checkBarrier does.
-func (a *armedSide) missed() bool {
-	w := &a.sleeper.words
-	if !a.sleeper.barrier || !reached(w.Own, w.PeerIndex.Load(), w.PeerCount.Load()) {
-		return false
+// checkBarriers finds out which peers have published without seeing the flag, as
+// Sleeper.checkBarrier does, and reports whether there is one.
+func checkBarriers(sides []armedSide) (missed bool) {
+	for i := range sides {
+		s := sides[i].sleeper
+		w := &s.words
+		if s.barrier && reached(w.Own, w.PeerIndex.Load(), w.PeerCount.Load()) {
+			time.Sleep(unfencedPoll)
+			sides[i].missed = w.Own.Flag.Load() != 0
+			missed = missed || sides[i].missed
+		}
 	}
-	time.Sleep(unfencedPoll)
-	return w.Own.Flag.Load() != 0
+	return missed
 }

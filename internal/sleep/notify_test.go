@@ -108,3 +108,36 @@ func TestNotifier_CloseAfterArm_FlagDown(t *testing.T) {
 		}
 	}
 }
+
+// A peer may publish without seeing the flag, where the kernel has missed its processor. That is no
+// reason to ask the peers of other rings for fences.
+func TestNotifier_MissedBarrier_OfThatSide(t *testing.T) {
+	var consumers, producers [3]*end
+	for i := range consumers {
+		producers[i], consumers[i], _ = pair(never)
+	}
+	if !consumers[0].barrier {
+		t.Skip("NOT TESTED: there is no barrier to rely on")
+	}
+	const missed = 1
+	producers[missed].words.Peer = new(layout.SleepState)
+	n := consumers[0].NewNotifier()
+	defer n.Close()
+	// A goroutine that does not sleep yet when the message comes finds it in time.
+	for try := 0; try < 20 && consumers[missed].barrier; try++ {
+		var members []*Member
+		for _, c := range consumers {
+			members = append(members, NewMember(c.Sleeper, beyond{c, c.words.PeerIndex.Load()}))
+		}
+		n.Arm(members)
+		time.Sleep(time.Millisecond)
+		producers[missed].publish()
+		wantEvent(t, n)
+		n.Disarm()
+	}
+	for i, c := range consumers {
+		if c.barrier != (i != missed) {
+			t.Errorf("ring %d relies on its barrier: %v", i, c.barrier)
+		}
+	}
+}
