@@ -137,14 +137,22 @@ func (f *fanIn[R]) tryChoose() (*fanInEntry[R], error) {
 	}
 	f.gate.Enter()
 	defer f.gate.Leave()
-	if err := f.look(context.Background()); err != nil {
-		f.failed = nil // it is told
-		return nil, err
+	for {
+		if err := f.look(context.Background()); err != nil {
+			f.failed = nil // it is told
+			return nil, err
+		}
+		e, err := f.group.TrySelect()
+		switch {
+		case e == nil:
+			return nil, cmp.Or(err, ErrEmpty)
+		case err == nil:
+			return e, nil
+		}
+		if err := f.leave(e, err); err != nil {
+			return nil, err
+		}
 	}
-	if e := f.group.TrySelect(); e != nil {
-		return e, nil
-	}
-	return nil, ErrEmpty
 }
 
 // look joins rings that have appeared, and returns why no message will come any more, nil if one

@@ -631,6 +631,40 @@ func TestFanIn_Ready(t *testing.T) {
 	}
 }
 
+// A ring whose file was removed leaves, also when nobody waits but for the event.
+func TestFanIn_Ready_RingRemoved_Leaves(t *testing.T) {
+	_, ps := rings(t, 2, sluice.ProducerOptions{})
+	var left error
+	f := fanIn(t, sluice.FanInOptions{OnLeave: func(_ *sluice.Source, err error) { left = errors.Join(left, err) }}, namesOf(ps)...)
+	next := func() error {
+		<-f.Ready()
+		_, _, err := f.TryNext()
+		f.Release()
+		return err
+	}
+	f.Ready() // asleep when the ring is removed
+	orphan(t, ps[0])
+	testenv.Eventually(t, "its end", func() bool {
+		if err := next(); err != sluice.ErrEmpty {
+			t.Fatal(err)
+		}
+		return left != nil
+	})
+	testenv.WantErr(t, left, sluice.ErrRemoved)
+	send(t, ps[1], "a")
+	for err := sluice.ErrEmpty; err == sluice.ErrEmpty; {
+		if err = next(); err != nil && err != sluice.ErrEmpty {
+			t.Fatal(err)
+		}
+	}
+	ps[1].Close()
+	for err := sluice.ErrEmpty; err == sluice.ErrEmpty; {
+		if err = next(); err != sluice.ErrEmpty {
+			testenv.WantErr(t, err, sluice.ErrRemoved)
+		}
+	}
+}
+
 // A ring that has failed leaves, does not join again as it is, and does not keep others waiting.
 func TestFanIn_CorruptRing_LeavesOnce(t *testing.T) {
 	for _, follow := range []bool{false, true} {

@@ -130,37 +130,39 @@ func (g *Group[R, O]) Close(idle bool) {
 // Ready is that of a [Reader], for the members together: Select need not wait when the channel is
 // closed.
 func (g *Group[R, O]) Ready() <-chan struct{} {
-	g.notify(true)
+	_, _ = g.notify(true)
 	return g.notifier.Load().Channel()
 }
 
 // ReadyFD is that of a [Reader], for the members together. It is cleared by a TrySelect that
 // returns nil.
 func (g *Group[R, O]) ReadyFD() (int, error) {
-	g.notify(true)
+	_, _ = g.notify(true)
 	return g.notifier.Load().Descriptor()
 }
 
 // notify sees to it that the event of the notifier says whether a member has anything. Without a
-// notifier it makes one, if wanted.
-func (g *Group[R, O]) notify(wanted bool) {
+// notifier it makes one, if wanted. An error is one of Select with a member; then the event is set.
+func (g *Group[R, O]) notify(wanted bool) (*Entry[R, O], error) {
 	n := g.notifier.Load()
 	if n == nil {
 		if !wanted {
-			return
+			return nil, nil
 		}
 		n = g.many.NewNotifier()
 		g.notifier.Store(n)
 	}
 	for _, e := range g.entries {
 		if e.Reader.Buffered() {
-			return
+			return nil, nil
 		}
 	}
 	defer g.leave()
-	if g.enter() {
-		n.Arm(g.many.Members())
+	if !g.enter() {
+		return nil, nil
 	}
+	failed, err := n.Arm(g.many.Members())
+	return g.failure(background, failed, err)
 }
 
 // disarm comes before a wait, and before another set of members.
@@ -237,15 +239,16 @@ func (g *Group[R, O]) Select(ctx context.Context) (*Entry[R, O], error) {
 	}
 }
 
-// TrySelect is Select that never waits: nil if no member has anything.
-func (g *Group[R, O]) TrySelect() *Entry[R, O] {
+// TrySelect is Select that never waits: it returns nothing if no member has anything. An error is
+// that of a member, and is found out only after Ready or ReadyFD.
+func (g *Group[R, O]) TrySelect() (*Entry[R, O], error) {
 	if e := g.current; e != nil && e.budget > 0 && e.look(false) {
-		return e
+		return e, nil
 	}
 	if g.current = g.turn(true); g.current == nil {
-		g.notify(false)
+		return g.notify(false)
 	}
-	return g.current
+	return g.current, nil
 }
 
 // turn returns the next member that has something, after it has given it a quantum. thorough says
@@ -318,6 +321,11 @@ func (g *Group[R, O]) wait(ctx context.Context) (*Entry[R, O], error) {
 	}
 	g.disarm()
 	failed, err := g.many.Wait(ctx)
+	return g.failure(ctx, failed, err)
+}
+
+// failure returns the entry and the error that Select returns for those of a wait.
+func (g *Group[R, O]) failure(ctx context.Context, failed *sleep.Member, err error) (*Entry[R, O], error) {
 	if err == nil {
 		return nil, nil
 	}

@@ -141,7 +141,8 @@ func (r *Reader) endCall(err error) error {
 }
 
 // TryNext is Next that never waits: ErrEmpty when there is no message now, or
-// io.EOF when there will be none.
+// io.EOF when there will be none. That the segment was removed and has no producer (ErrRemoved) is
+// found out only by a Reader that waits, in Next or with Ready.
 func (r *Reader) TryNext() ([]byte, error) {
 	r.gate.Enter()
 	if avail := r.avail.Load(); r.head < avail {
@@ -157,8 +158,7 @@ func (r *Reader) TryNext() ([]byte, error) {
 		return nil, r.endCall(r.callError(context.Background(), err))
 	}
 	if !ok {
-		r.foundNothing()
-		return nil, r.endCall(ErrEmpty)
+		return nil, r.endCall(r.callError(context.Background(), r.foundNothing()))
 	}
 	return r.takeNext()
 }

@@ -72,16 +72,20 @@ func (r *readerSide) notify(c sleep.Observed, buffered bool) bool {
 		r.watched = []*sleep.Member{sleep.NewMember(&r.sleeper, c)}
 	}
 	if !buffered {
-		r.notifier.Arm(r.watched)
+		_, _ = r.notifier.Arm(r.watched) // an error sets the event, and foundNothing returns it
 	}
 	return true
 }
 
-// foundNothing is called when a call has found no message, within that call.
-func (r *readerSide) foundNothing() {
+// foundNothing returns the error of a call that has found no message and does not wait: ErrEmpty,
+// or why none can come any more. Only with a notifier that is found out.
+func (r *readerSide) foundNothing() error {
 	if r.notifier != nil {
-		r.notifier.Arm(r.watched)
+		if _, err := r.notifier.Arm(r.watched); err != nil {
+			return err
+		}
 	}
+	return ErrEmpty
 }
 
 // over returns a function that reports whether the stream may be over.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"sluice/internal/testenv"
 	"sluice/layout"
+	"sluice/shm"
 )
 
 func isReady(c <-chan struct{}) bool {
@@ -207,13 +209,16 @@ func TestGroupReady_GoroutineForEachRing_NoWakeLost(t *testing.T) {
 		next:  func() error { _, err := g.Select(context.Background()); return err },
 		send:  func(round int) error { return ws[round].Send(canceled, []byte{'a'}) },
 		take: func() error {
-			for e := g.TrySelect(); e != nil; e = g.TrySelect() {
+			for {
+				e, err := g.TrySelect()
+				if e == nil || err != nil {
+					return err
+				}
 				if _, err := e.Reader.TryNext(); err != nil {
 					return err
 				}
 				e.Reader.Release()
 			}
-			return nil
 		},
 	}.check()
 	testenv.WantErr(t, err, nil)
@@ -323,8 +328,76 @@ func TestGroupReady_AnyMember(t *testing.T) {
 			t.Error("not readable")
 		}
 		takeOne(t, g)
-		if e := g.TrySelect(); e != nil {
-			t.Error("there is one more")
+		if e, err := g.TrySelect(); e != nil || err != nil {
+			t.Error("there is one more", err)
 		}
 	}
+}
+
+// withoutProducer returns the Reader of a segment that has no producer any more, and a function
+// that removes its file.
+func withoutProducer(t *testing.T) (r *Reader, remove func()) {
+	t.Helper()
+	name := testenv.SegmentName(t)
+	w, err := Create(context.Background(), name, WriterOptions{})
+	testenv.WantErr(t, err, nil)
+	r, err = Open(context.Background(), name, ReaderOptions{Follow: true})
+	testenv.WantErr(t, err, nil)
+	t.Cleanup(func() { r.Close() })
+	testenv.WantErr(t, w.Close(), nil)
+	_, err = r.TryNext() // the end of that stream
+	testenv.WantErr(t, err, ErrEmpty)
+	return r, func() { testenv.WantErr(t, os.Remove(shm.Path(name)), nil) }
+}
+
+// lastError calls try whenever an event says that it need not wait, until it finds out that no
+// message will come.
+func lastError(t *testing.T, ready func() <-chan struct{}, try func() error) error {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < testenv.Timeout; {
+		<-ready()
+		if err := try(); err != ErrEmpty {
+			return err
+		}
+	}
+	t.Fatal("it is not found out")
+	return nil
+}
+
+func TestReady_FileRemoved_ErrorOfTryNext(t *testing.T) {
+	r, remove := withoutProducer(t)
+	if isReady(r.Ready()) {
+		t.Error("ready while another producer may come")
+	}
+	remove()
+	testenv.WantErr(t, lastError(t, r.Ready, func() error { _, err := r.TryNext(); return err }), ErrRemoved)
+	if !isReady(r.Ready()) {
+		t.Error("not ready, with an error")
+	}
+}
+
+func TestGroupReady_FileOfOneRemoved_ErrorOfTrySelect(t *testing.T) {
+	g, ws := group(t, 4096, 1, 1)
+	defer g.Close(true)
+	r, remove := withoutProducer(t)
+	removed := g.Add(r, 2, 1)
+	remove()
+	err := lastError(t, g.Ready, func() error {
+		e, err := g.TrySelect()
+		if e == nil && err == nil {
+			return ErrEmpty
+		}
+		if e != removed {
+			t.Error("it is not the one that was removed")
+		}
+		return err
+	})
+	testenv.WantErr(t, err, ErrRemoved)
+	g.Remove(removed)
+	if isReady(g.Ready()) {
+		t.Error("ready without it, while empty")
+	}
+	waited := g.Ready()
+	send(t, ws[1], "a")
+	<-waited
 }

@@ -106,8 +106,7 @@ func (r *slotReader) lookForNext() error {
 	}
 	ok, err := r.ready()
 	if !ok && err == nil {
-		r.foundNothing()
-		err = ErrEmpty
+		err = r.foundNothing()
 	}
 	return err
 }

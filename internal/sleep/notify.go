@@ -154,25 +154,26 @@ func (n *Notifier) clear() (arming uint64) {
 }
 
 // Arm is called when the owner has found nothing: from here on the event is set if and only if
-// something may be there. It does nothing while it is armed already.
-func (n *Notifier) Arm(members []*Member) {
+// something may be there. It does nothing while it is armed already. An error is that of the
+// PeerStatus of a member that has nothing, and nobody watches then.
+func (n *Notifier) Arm(members []*Member) (failed *Member, err error) {
 	if n.armed {
 		select {
 		case <-n.idle:
 			n.armed = false
 			n.adopt()
 		default:
-			return
+			return nil, nil
 		}
 	}
 	if n.found(members) {
 		n.signal(n.arming)
-		return
+		return nil, nil
 	}
 	n.gate.Enter()
 	if n.gate.Closed() {
 		n.gate.Leave()
-		return
+		return nil, nil
 	}
 	arming := n.clear()
 	n.sides = n.sides[:0]
@@ -196,14 +197,35 @@ func (n *Notifier) Arm(members []*Member) {
 			side.over = c.Over()
 		}
 	}
+	// Before the last look: a peer that is found gone has published something until then, or never.
+	failed, err = checkDuePeers(members, now)
 	if n.found(members) {
-		return
+		return nil, nil
+	}
+	if err != nil {
+		return failed, err
 	}
 	select {
 	case n.work <- n.sides:
 		n.armed = true
 	case <-n.done:
 	}
+	return nil, nil
+}
+
+// checkDuePeers is Sleeper.checkPeer for each of the members for which a poll interval has passed
+// since the last one. It returns a member that has an error, of which it asks again the next time.
+func checkDuePeers(members []*Member, now uint64) (failed *Member, err error) {
+	for _, m := range members {
+		if now-m.sleeper.checkedAt < uint64(pollInterval) {
+			continue
+		}
+		if _, err := m.sleeper.checkPeer(); err != nil {
+			return m, err
+		}
+		m.sleeper.checkedAt = now
+	}
+	return nil, nil
 }
 
 // found reports whether a member is ready, or due says so.
@@ -318,7 +340,7 @@ func (n *Notifier) sleep(sides []armedSide) {
 		}
 		ended, err := n.waiter.WaitAny(words, interrupts, timeout)
 		if err != nil {
-			return // the memory is gone: the owner's next call finds that
+			return // likewise: the memory is gone
 		}
 		now := monotonic.Now()
 		if ended == futex.TimedOut && timeout >= pollInterval {
@@ -330,7 +352,7 @@ func (n *Notifier) sleep(sides []armedSide) {
 			checkedAt = now
 			for _, side := range sides {
 				if _, err := side.sleeper.checkPeer(); err != nil {
-					return
+					return // the owner's next Arm finds that
 				}
 			}
 		}
