@@ -50,8 +50,13 @@ const maxGroupBackoff = 256
 // promised across rings.
 //
 // All members are of one goroutine, which is the only one that uses the Group, except for
-// Interrupt. A member may be closed by any goroutine at any time; Select returns it then, and its
-// next call returns ErrClosed.
+// Interrupt and Close. A member may be closed by any goroutine at any time; Select returns it then,
+// and its next call returns ErrClosed.
+//
+// From the first call of Ready or ReadyFD on, a goroutine of the Group uses the memory of the
+// members between calls. Then a member is closed only after Remove, or after the Close of the
+// Group, and no call of its own waits: neither Next nor Ready of a member for which Select has not
+// found anything.
 type Group[R Member, O any] struct {
 	many    *sleep.Many
 	entries []*Entry[R, O]
