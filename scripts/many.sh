@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures and tests sides that have several rings: rates of fan-in, wake-ups, idle rings, shares,
-# events, kills. Takes about 15 minutes, most of it for 10 million cycles of an event, and cleans up.
+# Measures and tests sides that have several rings: rates of fan-in and fan-out, wake-ups, idle
+# rings, shares, events, kills. Takes about 25 minutes, most of it for 10 million cycles of an event,
+# and cleans up.
 #
 #   scripts/many.sh [--quick] [--cpus A,B] [--out FILE]
 #
@@ -54,6 +55,7 @@ part() { # TITLE COMMAND...: runs a part, and says how it goes
     part "A consumer that sleeps before each message" wake --rounds $rounds
     part "Idle rings" idle --time $time
     part "Shares while the consumer is the bottleneck" share --time $time
+    part "One producer into four rings, the fourth of which drops" stopped --rounds $rounds
     part "Kills" kills --kills $kills
     part "Events" ready --cycles $cycles
 } | tee "$scratch/many.md"

@@ -6,6 +6,7 @@
 //	./many idle          processor time of a consumer of 64 idle rings
 //	./many share         bytes of each ring while the consumer is the bottleneck
 //	./many ready         cycles of an event that is set and cleared
+//	./many stopped       one producer into 4 rings, the consumer of one of which is stopped
 //	./many kills         kills of random producers and of the consumer
 //
 // Each prints lines of Markdown. --help lists the flags of each. scripts/many.sh runs all.
@@ -31,11 +32,11 @@ func main() {
 			&urfave.IntFlag{Name: "cpu-consumer", Value: 1, Usage: "processor of the consumer"},
 		},
 		Commands: []*urfave.Command{
-			throughputCommand, wakeCommand, idleCommand, shareCommand, readyCommand, killsCommand,
+			throughputCommand, wakeCommand, idleCommand, shareCommand, readyCommand, stoppedCommand, killsCommand,
 			child("child-producer", produce), child("child-consumer", consume), child("child-paced", producePaced),
 			child("child-latency", consumeLatency), child("child-idle", consumeIdle), child("child-holder", hold),
 			child("child-share", consumeShare), child("child-echo", echo), child("child-numbers", produceNumbers),
-			child("child-check", consumeChecked),
+			child("child-check", consumeChecked), child("child-fanout", fanOut),
 		},
 	}
 	if err := app.RunContext(ctx, os.Args); err != nil {

@@ -19,6 +19,7 @@ func TestParts(t *testing.T) {
 	for _, part := range []struct{ args, want string }{
 		{"idle --time 50ms --rings 130", "130 idle rings"},
 		{"ready --cycles 300", "300 cycles without a lost event"},
+		{"stopped --rounds 1 --messages 100000", "| 64 B |"},
 		{"kills --kills 6 --rings 3", "all seen"},
 	} {
 		cmd := exec.Command(binary, append([]string{"--cpu-producers", "-1", "--cpu-consumer", "-1"}, strings.Fields(part.args)...)...)
