@@ -44,6 +44,10 @@ type Writer struct {
 
 	prefetched uint64 // up to where lines were asked for: at tail, the next ones are
 	need       uint64 // bytes that Reserve wants free
+
+	// full is the last look at the Reader that found no room for need bytes at tail. need is 0 if
+	// there was none.
+	full struct{ tail, need uint64 }
 }
 
 // NewWriter takes the producer role in any memory with a valid header. The

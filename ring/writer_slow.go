@@ -37,6 +37,10 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 }
 
 func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
+	if w.onFull == Drop && w.stillFull(len(msg)) {
+		w.reserved = -1
+		return w.giveUp(1)
+	}
 	buf, err := w.reserveSlow(ctx, len(msg))
 	if err != nil {
 		return err
@@ -45,6 +49,14 @@ func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
 	w.commit(len(msg))
 	w.publish()
 	return nil
+}
+
+// stillFull reports that there is as little room for n bytes as at the last look, because the
+// Reader has released nothing since. It is one load for a message that a full ring drops, of which
+// there may be many a microsecond.
+func (w *Writer) stillFull(n int) bool {
+	return w.full.tail == w.tail && w.full.need > 0 && layout.RecordSize(uint64(n)) >= w.full.need && n <= w.MaxMessage() &&
+		w.index == w.tail && w.peerCursor.Index.Load() == w.limit-w.mem.Geometry.Capacity && !w.gate.Closed()
 }
 
 // canReserve reports whether n bytes can be reserved now. It looks at the Reader if what was last
@@ -68,6 +80,7 @@ func (w *Writer) canReserve(n int) (bool, error) {
 	fits, err := w.hasRoom(), error(nil)
 	if !fits {
 		fits, err = w.refresh()
+		w.full.tail, w.full.need = w.tail, w.need
 	}
 	if fits {
 		w.found()

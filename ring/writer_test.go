@@ -350,3 +350,35 @@ func TestWriter_EverySizeAndOffset_Intact(t *testing.T) {
 		r.Release()
 	}
 }
+
+// A ring that drops looks at its Reader for every message: what it has found before goes for the
+// same room only.
+func TestWriter_Drop_RoomFoundAtOnce(t *testing.T) {
+	for _, slots := range []uint64{0, 4} {
+		w, r, mem := pair(t, 4096, slots, WriterOptions{OnFull: Drop}, ReaderOptions{})
+		for n := uint64(1); n <= 3; n++ {
+			var err error
+			for err == nil {
+				err = w.Send(canceled, make([]byte, 1000))
+			}
+			wantErr(t, err, ErrDropped)
+			wantErr(t, w.Send(canceled, make([]byte, 1001)), ErrDropped)
+			wantErr(t, w.Send(canceled, make([]byte, w.MaxMessage()+1)), ErrTooLarge)
+			if slots == 0 {
+				send(t, w, "smaller")
+				wantErr(t, w.Send(canceled, make([]byte, 1000)), ErrDropped)
+			}
+			if side := &mem.Header.ProducerStats; side.Dropped.Load() != w.Dropped() || side.HighWater.Load() != w.staged-r.count {
+				t.Errorf("dropped %d, Dropped %d; at most %d messages, there are %d", side.Dropped.Load(), w.Dropped(), side.HighWater.Load(), w.staged-r.count)
+			}
+			if _, err := r.Next(canceled); err != nil {
+				t.Fatal(err)
+			}
+			r.Release()
+		}
+		send(t, w, string(make([]byte, 1000)))
+		wantErr(t, w.Send(canceled, make([]byte, 1000)), ErrDropped)
+		w.Close()
+		wantErr(t, w.Send(canceled, make([]byte, 1000)), ErrClosed)
+	}
+}
