@@ -41,12 +41,7 @@ type member interface {
 // loads do, a member that has been emptied is not looked at again within its turn, which would
 // bring even less. With eight Writers on one processor that took records of 8 bytes from 48 to 80
 // million a second (docs/performance.md).
-//
-// Loads that bring much leave maxIdleBackoff at most: backOff takes off a quarter, rounded down.
-const (
-	maxGroupBackoff = 256
-	maxIdleBackoff  = 3
-)
+const maxGroupBackoff = 256
 
 // Group lets one goroutine take messages from several rings, and gives each ring its share: a
 // byte deficit round robin (Shreedhar and Varghese, 1995), in which a ring may go into debt by
@@ -224,7 +219,7 @@ func (g *Group[R, O]) Current() *Entry[R, O] {
 // publish. An error without a member is the cause of ctx, or ErrTruncated. Without either, due is
 // true.
 func (g *Group[R, O]) Select(ctx context.Context) (*Entry[R, O], error) {
-	if e := g.current; e != nil && e.budget > 0 && (e.Reader.Buffered() || g.backoff <= maxIdleBackoff && e.look(false)) {
+	if e := g.current; e != nil && e.budget > 0 && (e.Reader.Buffered() || g.backoff == 0 && e.look(false)) {
 		return e, nil
 	}
 	g.current = nil

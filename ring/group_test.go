@@ -65,7 +65,7 @@ func TestGroup_BytesByWeight(t *testing.T) {
 	weights := []int{1, 1, 2, 5, 1}
 	sizes := []int{0, 8, 100, 1000, 6000} // the last one is more than a quantum
 	g, ws := group(t, 1<<16, weights...)
-	g.backoff = maxIdleBackoff // what loads that brought little may have left
+	g.backoff = 5 // loads brought little before
 	spent := make([]float64, len(weights))
 	for i, w := range ws {
 		fillWith(w, sizes[i])

@@ -135,7 +135,7 @@ func (r *readerSide) backOff(pauses *uint32, most uint32, arrived uint64) {
 	if arrived < r.minBatch {
 		*pauses = min(2**pauses+1, most)
 	} else {
-		*pauses -= *pauses / 4
+		*pauses -= (*pauses + 3) / 4 // down to 0
 	}
 }
 
