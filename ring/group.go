@@ -40,7 +40,7 @@ type member interface {
 // What brings little is the same: a load takes the line of the index away from a Writer. As long as
 // loads do, a member that has been emptied is not looked at again within its turn, which would
 // bring even less. With eight Writers on one processor that took records of 8 bytes from 48 to 80
-// million a second (docs/performance.md).
+// million a second, with far cores (docs/performance.md).
 const maxGroupBackoff = 256
 
 // Group lets one goroutine take messages from several rings, and gives each ring its share: a
