@@ -81,28 +81,22 @@ func (s *side) attach() (endpoint.Position, error) {
 
 // checkDistance validates two positions against each other: what the writer is ahead must fit in
 // the ring, in whole words if it has records, and hold no more messages than it can. g is not
-// copied, and the error made elsewhere: this is called for each message that a full ring drops.
+// copied, which would take longer than all the rest.
 func checkDistance(g *layout.Geometry, w, r endpoint.Position) error {
-	ahead, most := w.Index-r.Index, g.Capacity
-	if g.SlotSize != 0 {
-		most /= g.SlotSize
-	}
-	if ahead > most || g.SlotSize == 0 && (ahead%8 != 0 || w.Count-r.Count > most/layout.RecordHeader) {
-		return distanceError(g, w, r)
-	}
-	return nil
-}
-
-// distanceError returns the error of two positions that cannot be.
-func distanceError(g *layout.Geometry, w, r endpoint.Position) error {
 	ahead := w.Index - r.Index
-	switch {
-	case g.SlotSize != 0:
-		return fmt.Errorf("%w: write index %d is %d ahead of read index %d in a ring of %d slots", ErrCorrupt, w.Index, ahead, r.Index, g.Capacity/g.SlotSize)
-	case ahead > g.Capacity || ahead%8 != 0:
+	if g.Fixed() {
+		if slots := g.Capacity / g.SlotSize; ahead > slots {
+			return fmt.Errorf("%w: write index %d is %d ahead of read index %d in a ring of %d slots", ErrCorrupt, w.Index, ahead, r.Index, slots)
+		}
+		return nil
+	}
+	if ahead > g.Capacity || ahead%8 != 0 {
 		return fmt.Errorf("%w: write index %d is %d ahead of read index %d in a ring of %d bytes", ErrCorrupt, w.Index, ahead, r.Index, g.Capacity)
 	}
-	return fmt.Errorf("%w: %d messages produced and %d consumed leave %d in a ring of %d bytes", ErrCorrupt, w.Count, r.Count, w.Count-r.Count, g.Capacity)
+	if n := w.Count - r.Count; n > g.Capacity/layout.RecordHeader {
+		return fmt.Errorf("%w: %d messages produced and %d consumed leave %d in a ring of %d bytes", ErrCorrupt, w.Count, r.Count, n, g.Capacity)
+	}
+	return nil
 }
 
 // await waits until c is ready: sleep.Sleeper.Wait.
