@@ -332,7 +332,8 @@ func TestFanOut_StopWhileBlocked(t *testing.T) {
 	}
 }
 
-// What is left in a ring whose file somebody has deleted is kept for nobody. It is in the others.
+// Unread messages of a ring whose file was deleted are lost, and not said to be kept. Those of the
+// other rings are kept.
 func TestFanOut_SegmentRemoved_NotCalledKept(t *testing.T) {
 	t.Parallel()
 	p, names := startFanOut(t, []string{"drop", "drop"})

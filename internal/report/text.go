@@ -35,8 +35,7 @@ func (t *text) print(out io.Writer, r *Report) error {
 // maxColumns is how wide lines are, as far as their texts can be broken.
 const maxColumns = 80
 
-// A side's waits are how often it was blocked in the interval,
-// and the share of the time.
+// A side's waits are how often it was blocked in the interval, and the share of the time.
 const (
 	headings = "%-8s %7s %6s %-8s %6s %11s %11s %s\n"
 	columns  = "%-8s %7s %6s %s %6s %6s %4s %6s %4s %s\n"
