@@ -13,12 +13,12 @@ const Block = 128
 //	*Sleep          the side that goes to sleep; the other one clears Flag
 //	*Stats, *Socket the holder of the role, rarely
 //	Schedule        the holder of the producer role
-//	Bridge          whoever fills the segment from another one
+//	ProducerLink    the holder of the producer role, if it is a bridge; ConsumerLink likewise
+//	Origin          the holder of the producer role, if it is a bridge
 //	histograms      the holder of the consumer role; Lateness the producer's
 //	Samples         the holder of the producer role
 //
 // Everything in it is readable by anybody who can open the file, at any time.
-// Bridge is reserved: it is not written yet, and can be without a new version.
 type Header struct {
 	Identity Identity
 
@@ -36,8 +36,11 @@ type Header struct {
 	ConsumerSocket Path
 
 	Schedule Schedule
-	Bridge   Bridge
-	_        [0x1000 - 0xa00]byte
+	Origin   Origin
+
+	ProducerLink Link
+	ConsumerLink Link
+	_            [0x1000 - 0xc00]byte
 
 	Latency  Histogram
 	Response Histogram
@@ -147,13 +150,45 @@ type Schedule struct {
 	_            [Block - 48]byte
 }
 
-// Bridge says where the messages of a segment come from when another segment, on
-// another machine perhaps, is their source.
-type Bridge struct {
-	Source Uint64 `doc:"Identity.CreatedAt of the segment that messages come from; 0 = none"`
-	Base   Uint64 `doc:"its position that Producer.Count 0 stands for"`
-	Stream Uint64 `doc:"identity of the stream between the two"`
-	_      [Block - 24]byte
+// Origin says where the messages of a segment come from when a bridge fills it from another segment,
+// on another machine perhaps. A bridge that is killed finds in it, with Producer.Count, which
+// message is next: position Base + Producer.Count of segment Source. The fields of one place are
+// written while Current names the other one.
+type Origin struct {
+	Current Uint64 `doc:"which of the two places holds: 1 or 2; 0 = none"`
+	Place1  Place
+	Place2  Place
+	_       [Block - 8 - 2*40]byte
+}
+
+// Place is one of the two places of an Origin.
+type Place struct {
+	Source Uint64 `doc:"Identity.CreatedAt of the segment that messages come from"`
+	Base   Uint64 `doc:"its position that Producer.Count 0 of this segment stands for, modulo 2^64"`
+	Stream Uint64 `doc:"when the stream between the two was created, ns since 1970"`
+	Ended  Uint64 `doc:"ProducerStats.Generation of Source whose end was told here last; 0 = none"`
+	EndAt  Uint64 `doc:"position of Source at that end"`
+}
+
+// Link is what a bridge says about itself and about what is at the other side of it. Only the
+// bridge that holds the role writes it, now and then; Holder goes last when it begins.
+type Link struct {
+	Holder       Uint64 `doc:"RoleStats.Generation of the role's holder that is a bridge; 0 = none"`
+	State        Uint64 `doc:"0 none 1 connecting 2 running 3 no stream 4 stream full 5 refused 6 no acknowledgement 7 messages missing 8 stopped"`
+	StateAt      Uint64 `doc:"monotonic clock when State began, ns; of 6 when the last acknowledgement was due or came"`
+	NotedAt      Uint64 `doc:"monotonic clock when the fields below were noted, ns"`
+	Position     Uint64 `doc:"position of the source up to which the stream has acknowledged messages (consumer), or this segment has them (producer)"`
+	InFlight     Uint64 `doc:"consumer: payload bytes sent to the stream and not acknowledged"`
+	RoundTrip    Uint64 `doc:"consumer: how long an acknowledgement takes, smoothed, ns; 0 = unknown"`
+	StreamBytes  Uint64 `doc:"bytes in the stream, of all its subjects"`
+	StreamLimit  Uint64 `doc:"most bytes that the stream may hold; 0 = unknown, or not limited by bytes"`
+	PeerSeenAt   Uint64 `doc:"monotonic clock when the bridge at the other side was heard of last, ns; 0 = never"`
+	PeerPosition Uint64 `doc:"position of the source that the other side has come to: its far ring has (consumer), or its near ring was given (producer)"`
+	PeerWaits    Uint64 `doc:"what the other side waits for: 0 unknown 1 nothing 2 room in its ring 3 messages"`
+	Lag          Uint64 `doc:"messages that the near ring was given and the far one has not, as of NotedAt; valid with PeerSeenAt"`
+	LagBytes     Uint64 `doc:"their payload bytes, about"`
+	LagTime      Uint64 `doc:"how long ago the oldest of them was taken from the near ring, or about how long it waits there, ns"`
+	_            [2*Block - 15*8]byte
 }
 
 // Histogram is a log-linear histogram of times (latency.go).
@@ -209,6 +244,14 @@ func (h *Header) Sleep(r Role) *SleepState {
 		return &h.ProducerSleep
 	}
 	return &h.ConsumerSleep
+}
+
+// Link returns what the holder of role r says if it is a bridge.
+func (h *Header) Link(r Role) *Link {
+	if r == Producer {
+		return &h.ProducerLink
+	}
+	return &h.ConsumerLink
 }
 
 // Socket returns the path that belongs to role r: where the producer connects to, or

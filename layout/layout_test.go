@@ -45,7 +45,9 @@ func TestFields_Offsets(t *testing.T) {
 		"ProducerSocket.Text":   0x808,
 		"ConsumerSocket.Length": 0x880,
 		"Schedule.Base":         0x900,
-		"Bridge.Source":         0x980,
+		"Origin.Current":        0x980,
+		"ProducerLink.Holder":   0xa00,
+		"ConsumerLink.Holder":   0xb00,
 
 		"Latency.Count":    0x1000,
 		"Latency.Sum":      0x1008,
@@ -96,7 +98,7 @@ func TestFields_DifferentWriters_DifferentBlocks(t *testing.T) {
 		"Producer": "producer", "ProducerStats": "producer",
 		"Consumer": "consumer", "ConsumerStats": "consumer",
 		"ProducerSleep": "either, for the producer", "ConsumerSleep": "either, for the consumer",
-		"ProducerSocket": "producer", "ConsumerSocket": "consumer", "Schedule": "producer", "Bridge": "bridge",
+		"ProducerSocket": "producer", "ConsumerSocket": "consumer", "Schedule": "producer", "Origin": "producer", "ProducerLink": "producer", "ConsumerLink": "consumer",
 		"Latency": "consumer", "Response": "consumer", "Lateness": "producer", "Samples": "producer",
 	}
 	if Block != 128 {

@@ -223,3 +223,68 @@ const (
 	FenceFull       Fence = 2 // sequentially consistent store on both sides, for good
 	FenceForNow     Fence = 3 // sequentially consistent store of this side, until it says 1 or 2
 )
+
+// LinkState is what a bridge is doing, or what keeps it from passing messages on.
+type LinkState uint64
+
+// The states of a bridge.
+const (
+	LinkNone       LinkState = 0
+	LinkConnecting LinkState = 1 // no connection to a server
+	LinkRunning    LinkState = 2
+	LinkNoStream   LinkState = 3 // the server has no such stream, or none now
+	LinkFull       LinkState = 4 // the stream is at its limit
+	LinkRefused    LinkState = 5 // the stream refuses messages for another reason
+	LinkNoAck      LinkState = 6 // the stream does not acknowledge what was sent
+	LinkMissing    LinkState = 7 // the next message is not in the stream, and later ones are
+	LinkStopped    LinkState = 8 // the bridge has left in good order, and its stream has not ended
+)
+
+// String returns the state in a few words.
+func (s LinkState) String() string {
+	switch s {
+	case LinkNone:
+		return "none"
+	case LinkConnecting:
+		return "connecting"
+	case LinkRunning:
+		return "running"
+	case LinkNoStream:
+		return "no stream"
+	case LinkFull:
+		return "stream full"
+	case LinkRefused:
+		return "refused"
+	case LinkNoAck:
+		return "no acknowledgement"
+	case LinkMissing:
+		return "messages missing"
+	case LinkStopped:
+		return "stopped"
+	}
+	return "unknown"
+}
+
+// PeerWaits is what the bridge at the other side waits for, as far as it has told.
+type PeerWaits uint64
+
+// What a bridge waits for.
+const (
+	PeerUnknown PeerWaits = 0
+	PeerRuns    PeerWaits = 1
+	PeerFull    PeerWaits = 2 // room in its ring: its consumer is slower
+	PeerEmpty   PeerWaits = 3 // messages
+)
+
+// String returns what is waited for in a word or two.
+func (w PeerWaits) String() string {
+	switch w {
+	case PeerRuns:
+		return "nothing"
+	case PeerFull:
+		return "room"
+	case PeerEmpty:
+		return "messages"
+	}
+	return "unknown"
+}

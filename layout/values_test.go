@@ -12,7 +12,7 @@ func TestValues_Numbers(t *testing.T) {
 		name      string
 		got, want uint64
 	}{
-		{"Version", Version, 6},
+		{"Version", Version, 7},
 		{"HeaderSize", HeaderSize, 65536},
 		{"MinCapacity", MinCapacity, 4096},
 		{"MaxCapacity", MaxCapacity, 2 << 30},
@@ -29,6 +29,10 @@ func TestValues_Numbers(t *testing.T) {
 		{"RefuseElsewhere", uint64(RefuseElsewhere), 6}, {"RefuseNoConnectionDescriptor", uint64(RefuseNoConnectionDescriptor), 7},
 		{"FramingNone", uint64(FramingNone), 0}, {"FramingLines", uint64(FramingLines), 1},
 		{"FramingLength", uint64(FramingLength), 2}, {"FramingRaw", uint64(FramingRaw), 3},
+		{"LinkNone", uint64(LinkNone), 0}, {"LinkConnecting", uint64(LinkConnecting), 1}, {"LinkRunning", uint64(LinkRunning), 2},
+		{"LinkNoStream", uint64(LinkNoStream), 3}, {"LinkFull", uint64(LinkFull), 4}, {"LinkRefused", uint64(LinkRefused), 5},
+		{"LinkNoAck", uint64(LinkNoAck), 6}, {"LinkMissing", uint64(LinkMissing), 7}, {"LinkStopped", uint64(LinkStopped), 8},
+		{"PeerUnknown", uint64(PeerUnknown), 0}, {"PeerRuns", uint64(PeerRuns), 1}, {"PeerFull", uint64(PeerFull), 2}, {"PeerEmpty", uint64(PeerEmpty), 3},
 		{"FenceUnknown", uint64(FenceUnknown), 0}, {"FenceAsymmetric", uint64(FenceAsymmetric), 1},
 		{"FenceFull", uint64(FenceFull), 2}, {"FenceForNow", uint64(FenceForNow), 3},
 	} {
@@ -53,6 +57,9 @@ func TestValues_Names(t *testing.T) {
 		RefuseInFlight: "too many descriptors in flight", RefuseNoDescriptor: "out of descriptors",
 		RefuseMemoryLimit: "memory limit", RefuseElsewhere: "consumer listens elsewhere", RefuseNoConnectionDescriptor: "no descriptor to connect with", RefuseReason(8): "unknown",
 		FramingNone: "none", FramingLines: "lines", FramingLength: "length", FramingRaw: "raw", Framing(4): "none",
+		LinkNone: "none", LinkConnecting: "connecting", LinkRunning: "running", LinkNoStream: "no stream", LinkFull: "stream full",
+		LinkRefused: "refused", LinkNoAck: "no acknowledgement", LinkMissing: "messages missing", LinkStopped: "stopped", LinkState(9): "unknown",
+		PeerUnknown: "unknown", PeerRuns: "nothing", PeerFull: "room", PeerEmpty: "messages", PeerWaits(4): "unknown",
 	}
 	for got, want := range names {
 		if got.String() != want {
@@ -60,9 +67,9 @@ func TestValues_Names(t *testing.T) {
 		}
 	}
 	const none = ^uint64(0) // which no value has
-	unnamed := []fmt.Stringer{Mode(none), State(none), End(none), RefuseReason(none), Framing(none)}
+	unnamed := []fmt.Stringer{Mode(none), State(none), End(none), RefuseReason(none), Framing(none), LinkState(none), PeerWaits(none)}
 	for i := range uint64(100) {
-		for k, v := range []fmt.Stringer{Mode(i), State(i), End(i), RefuseReason(i), Framing(i)} {
+		for k, v := range []fmt.Stringer{Mode(i), State(i), End(i), RefuseReason(i), Framing(i), LinkState(i), PeerWaits(i)} {
 			if _, ok := names[v]; !ok && v.String() != unnamed[k].String() {
 				t.Errorf("%T %d is %q, which is not tested", v, i, v)
 			}
