@@ -150,10 +150,11 @@ type Schedule struct {
 	_            [Block - 48]byte
 }
 
-// Origin says where the messages of a segment come from when a bridge fills it from another segment,
-// on another machine perhaps. A bridge that is killed finds in it, with Producer.Count, which
-// message is next: position Base + Producer.Count of segment Source. The fields of one place are
-// written while Current names the other one.
+// Origin says where the messages of a segment come from when a bridge fills it from another
+// segment, on another machine perhaps. The bridge that follows a killed one finds in it, with
+// Producer.Count, which message is next: position Base + Producer.Count of segment Source. The
+// fields of one place are written while Current names the other one; of the valid place only
+// Ended and EndAt change.
 type Origin struct {
 	Current Uint64 `doc:"which of the two places holds: 1 or 2; 0 = none"`
 	Place1  Place

@@ -109,6 +109,7 @@ var levels = [][]string{
 	{"transfer"},
 	{"pressure"},
 	{"."}, // package sluice
+	{"bridge"},
 	{"internal"},
 	{"cmd"},
 	{"scripts"},
