@@ -14,8 +14,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice"
-	"sluice/pressure"
-	"sluice/shm"
+	"sluice/internal/trial"
+	"sluice/layout"
 )
 
 var killsCommand = &urfave.Command{
@@ -30,8 +30,8 @@ var killsCommand = &urfave.Command{
 // kills starts producers of numbered messages and a consumer that notes what it has seen in a file,
 // kills one of them after the other, and compares the file with what was published.
 func kills(c *urfave.Context) error {
-	all := names(c.Int("rings"))
-	defer remove(all)
+	all := trial.Names("many", c.Int("rings"))
+	defer trial.Remove(all)
 	diary, err := os.CreateTemp("", "many")
 	if err != nil {
 		return err
@@ -40,14 +40,14 @@ func kills(c *urfave.Context) error {
 	if err := diary.Truncate(int64(len(all)+1) * 8); err != nil {
 		return err
 	}
-	producers := make([]*process, len(all))
+	producers := make([]*trial.Process, len(all))
 	begin := func(i int) (err error) {
-		producers[i], err = start(-1, "child-numbers", all[i])
+		producers[i], err = trial.StartChild(-1, "child-numbers", all[i])
 		return err
 	}
-	var consumer *process
+	var consumer *trial.Process
 	beginConsumer := func() (err error) {
-		consumer, err = start(-1, "child-check", strings.Join(all, ","), diary.Name())
+		consumer, err = trial.StartChild(-1, "child-check", strings.Join(all, ","), diary.Name())
 		return err
 	}
 	for i := range all {
@@ -60,7 +60,7 @@ func kills(c *urfave.Context) error {
 	}
 	for _, name := range all { // each ring has messages, however soon and often its producer is killed
 		for c.Context.Err() == nil {
-			if s, err := observe(name); err == nil && s.Produced > 0 {
+			if s, err := trial.Observe(name); err == nil && s.Produced > 0 {
 				break
 			}
 			time.Sleep(time.Millisecond)
@@ -68,26 +68,26 @@ func kills(c *urfave.Context) error {
 	}
 	defer func() {
 		for _, p := range append(producers, consumer) {
-			p.kill()
+			p.Kill()
 		}
 	}()
 	ofConsumer := 0
 	for range c.Int("kills") {
 		time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond)
 		if i := rand.IntN(2 * len(all)); i < len(all) {
-			producers[i].kill()
-			waitGone(all[i], func(s *pressure.Snapshot) bool { return s.Producer.Alive })
+			producers[i].Kill()
+			trial.WaitGone(all[i], layout.Producer)
 			if err := begin(i); err != nil {
 				return err
 			}
 		} else {
 			ofConsumer++
-			consumer.kill()
+			consumer.Kill()
 			if rand.IntN(4) == 0 { // meanwhile all rings fill up
 				time.Sleep(5 * time.Millisecond)
 			}
 			for _, name := range all {
-				waitGone(name, func(s *pressure.Snapshot) bool { return s.Consumer.Alive })
+				trial.WaitGone(name, layout.Consumer)
 			}
 			if err := beginConsumer(); err != nil {
 				return err
@@ -95,15 +95,15 @@ func kills(c *urfave.Context) error {
 		}
 	}
 	for i, p := range producers {
-		p.kill()
-		waitGone(all[i], func(s *pressure.Snapshot) bool { return s.Producer.Alive })
+		p.Kill()
+		trial.WaitGone(all[i], layout.Producer)
 	}
 	// What is left of each ring is taken.
 	published := make([]uint64, len(all))
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		left := uint64(0)
 		for i, name := range all {
-			s, err := observe(name)
+			s, err := trial.Observe(name)
 			if err != nil {
 				return err
 			}
@@ -117,7 +117,7 @@ func kills(c *urfave.Context) error {
 			return fmt.Errorf("%d messages are not taken", left)
 		}
 	}
-	consumer.kill()
+	consumer.Kill()
 	notes, err := os.ReadFile(diary.Name())
 	if err != nil {
 		return err
@@ -133,25 +133,6 @@ func kills(c *urfave.Context) error {
 	fmt.Printf("%d kills, %d of them of the consumer: %d messages published, all seen, in the order of each ring; %d came again\n",
 		c.Int("kills"), ofConsumer, total, again)
 	return nil
-}
-
-// waitGone waits until the kernel has given up the role of a killed process.
-func waitGone(name string, alive func(*pressure.Snapshot) bool) {
-	for {
-		if s, err := observe(name); err != nil || !alive(&s) {
-			return
-		}
-		time.Sleep(100 * time.Microsecond)
-	}
-}
-
-func observe(name string) (pressure.Snapshot, error) {
-	view, err := shm.OpenView(name)
-	if err != nil {
-		return pressure.Snapshot{}, err
-	}
-	defer view.Close()
-	return pressure.Observe(view)
 }
 
 // produceNumbers sends the numbers that follow those which the ring has had.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice"
+	"sluice/internal/trial"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -48,34 +49,34 @@ func wake(c *urfave.Context) error {
 	}
 	fmt.Printf("| rings | p50, us | p99, us | CPU of the consumer a message, us |\n|---|---|---|---|\n")
 	for _, n := range counts {
-		fmt.Printf("| %d | %.1f | %.1f | %.1f |\n", n, median(column(n, 0))/1e3, median(column(n, 1))/1e3, median(column(n, 2))/1e3)
+		fmt.Printf("| %d | %.1f | %.1f | %.1f |\n", n, trial.Median(column(n, 0))/1e3, trial.Median(column(n, 1))/1e3, trial.Median(column(n, 2))/1e3)
 	}
 	var ratios []float64
 	for i := range got[1] {
 		ratios = append(ratios, got[counts[1]][i][0]/got[1][i][0])
 	}
-	fmt.Printf("\np50 with %d rings against one: %.2f (%.2f to %.2f)\n", counts[1], median(ratios), ratios[0], ratios[len(ratios)-1])
+	fmt.Printf("\np50 with %d rings against one: %.2f (%.2f to %.2f)\n", counts[1], trial.Median(ratios), ratios[0], ratios[len(ratios)-1])
 	return nil
 }
 
 // latency returns the p50, the p99 and the CPU time a message, ns.
 func latency(c *urfave.Context, rings int) ([]float64, error) {
-	all := names(rings)
-	defer remove(all)
-	p, err := start(c.Int("cpu-producers"), "child-paced", strings.Join(all, ","), c.Int("messages"), c.Duration("period"))
+	all := trial.Names("many", rings)
+	defer trial.Remove(all)
+	p, err := trial.StartChild(c.Int("cpu-producers"), "child-paced", strings.Join(all, ","), c.Int("messages"), c.Duration("period"))
 	if err != nil {
 		return nil, err
 	}
-	defer p.kill()
-	if _, err := p.line(); err != nil {
+	defer p.Kill()
+	if _, err := p.Line(); err != nil {
 		return nil, err
 	}
-	consumer, err := start(c.Int("cpu-consumer"), "child-latency", strings.Join(all, ","), c.Int("messages"))
+	consumer, err := trial.StartChild(c.Int("cpu-consumer"), "child-latency", strings.Join(all, ","), c.Int("messages"))
 	if err != nil {
 		return nil, err
 	}
-	defer consumer.kill()
-	return consumer.numbers()
+	defer consumer.Kill()
+	return consumer.Numbers()
 }
 
 // producePaced sends the time, on one ring after the other.
@@ -165,6 +166,15 @@ func now() int64 {
 	return t.Nano()
 }
 
+// cpuTime returns the processor time of this process, ns.
+func cpuTime() int64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return unix.TimevalToNsec(u.Utime) + unix.TimevalToNsec(u.Stime)
+}
+
 func waitForConsumer(seg *shm.Segment) {
 	for seg.Absent(layout.Consumer) {
 		time.Sleep(time.Millisecond)
@@ -178,26 +188,26 @@ var idleCommand = &urfave.Command{
 		&urfave.DurationFlag{Name: "time", Value: 10 * time.Second},
 	},
 	Action: func(c *urfave.Context) error {
-		all := names(c.Int("rings"))
-		defer remove(all)
-		holder, err := start(-1, "child-holder", strings.Join(all, ","))
+		all := trial.Names("many", c.Int("rings"))
+		defer trial.Remove(all)
+		holder, err := trial.StartChild(-1, "child-holder", strings.Join(all, ","))
 		if err != nil {
 			return err
 		}
-		defer holder.kill()
-		if _, err := holder.line(); err != nil {
+		defer holder.Kill()
+		if _, err := holder.Line(); err != nil {
 			return err
 		}
 		for _, form := range []string{"next", "ready"} {
-			consumer, err := start(-1, "child-idle", strings.Join(all, ","), c.Duration("time"), form)
+			consumer, err := trial.StartChild(-1, "child-idle", strings.Join(all, ","), c.Duration("time"), form)
 			if err != nil {
 				return err
 			}
-			used, err := consumer.numbers()
+			used, err := consumer.Numbers()
 			if err != nil {
 				return err
 			}
-			consumer.wait()
+			<-consumer.Ended()
 			fmt.Printf("%d idle rings, %v, waiting by %s: %.1f ms of processor\n", len(all), c.Duration("time"), form, used[0]/1e6)
 		}
 		return nil

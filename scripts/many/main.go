@@ -20,6 +20,8 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/trial"
 )
 
 func main() {
@@ -33,25 +35,14 @@ func main() {
 		},
 		Commands: []*urfave.Command{
 			throughputCommand, wakeCommand, idleCommand, shareCommand, readyCommand, stoppedCommand, killsCommand,
-			child("child-producer", produce), child("child-consumer", consume), child("child-paced", producePaced),
-			child("child-latency", consumeLatency), child("child-idle", consumeIdle), child("child-holder", hold),
-			child("child-share", consumeShare), child("child-echo", echo), child("child-numbers", produceNumbers),
-			child("child-check", consumeChecked), child("child-fanout", fanOut),
+			trial.Child("child-producer", produce), trial.Child("child-consumer", consume), trial.Child("child-paced", producePaced),
+			trial.Child("child-latency", consumeLatency), trial.Child("child-idle", consumeIdle), trial.Child("child-holder", hold),
+			trial.Child("child-share", consumeShare), trial.Child("child-echo", echo), trial.Child("child-numbers", produceNumbers),
+			trial.Child("child-check", consumeChecked), trial.Child("child-fanout", fanOut),
 		},
 	}
 	if err := app.RunContext(ctx, os.Args); err != nil {
 		fmt.Fprintf(os.Stderr, "many: error: %v\n", err)
 		os.Exit(1)
 	}
-}
-
-// child is a subcommand that the others start as a process.
-func child(name string, run func(ctx context.Context, args []string) error) *urfave.Command {
-	return &urfave.Command{Name: name, Hidden: true, SkipFlagParsing: true, Action: func(c *urfave.Context) error {
-		args := c.Args().Slice()
-		if err := pin(args[0]); err != nil {
-			return err
-		}
-		return run(c.Context, args[1:])
-	}}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice"
+	"sluice/internal/trial"
 )
 
 var readyCommand = &urfave.Command{
@@ -23,19 +24,19 @@ var readyCommand = &urfave.Command{
 // ready sends a message to a process that sends it back, and waits for that by the event alone: by
 // the channel, the descriptor, and both of a FanIn in turn.
 func ready(c *urfave.Context) error {
-	all := names(5)
-	defer remove(all)
+	all := trial.Names("many", 5)
+	defer trial.Remove(all)
 	out, err := sluice.Create(c.Context, all[0], sluice.ProducerOptions{})
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	p, err := start(c.Int("cpu-producers"), "child-echo", all[0], all[1], all[2], all[3], all[4])
+	p, err := trial.StartChild(c.Int("cpu-producers"), "child-echo", all[0], all[1], all[2], all[3], all[4])
 	if err != nil {
 		return err
 	}
-	defer p.kill()
-	if _, err := p.line(); err != nil {
+	defer p.Kill()
+	if _, err := p.Line(); err != nil {
 		return err
 	}
 	single, err := sluice.Open(c.Context, all[1], sluice.ConsumerOptions{})

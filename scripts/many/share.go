@@ -12,6 +12,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice"
+	"sluice/internal/trial"
 )
 
 var shareCommand = &urfave.Command{
@@ -34,29 +35,29 @@ var shareCommand = &urfave.Command{
 }
 
 func share(c *urfave.Context, weights []int) error {
-	all := names(len(weights) + 1) // the last one is the trickle
-	defer remove(all)
+	all := trial.Names("many", len(weights)+1) // the last one is the trickle
+	defer trial.Remove(all)
 	for i, name := range all {
 		args := []any{name, 1 << 17, "records", 56 + 64*(i%3), uint64(1) << 60}
 		command := "child-producer"
 		if i == len(weights) {
 			command, args = "child-paced", []any{name, 1 << 30, 10 * time.Millisecond}
 		}
-		p, err := start(c.Int("cpu-producers"), command, args...)
+		p, err := trial.StartChild(c.Int("cpu-producers"), command, args...)
 		if err != nil {
 			return err
 		}
-		defer p.kill()
-		if _, err := p.line(); err != nil {
+		defer p.Kill()
+		if _, err := p.Line(); err != nil {
 			return err
 		}
 	}
-	consumer, err := start(c.Int("cpu-consumer"), "child-share", strings.Join(all, ","), strings.Trim(fmt.Sprint(append(weights, 1)), "[]"), c.Duration("time"), c.Duration("work"))
+	consumer, err := trial.StartChild(c.Int("cpu-consumer"), "child-share", strings.Join(all, ","), strings.Trim(fmt.Sprint(append(weights, 1)), "[]"), c.Duration("time"), c.Duration("work"))
 	if err != nil {
 		return err
 	}
-	defer consumer.kill()
-	got, err := consumer.numbers() // bytes of each ring, times that one was empty, and of the trickle messages, p50, max, longest other bytes between
+	defer consumer.Kill()
+	got, err := consumer.Numbers() // bytes of each ring, times that one was empty, and of the trickle messages, p50, max, longest other bytes between
 	if err != nil {
 		return err
 	}

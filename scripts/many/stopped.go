@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice"
+	"sluice/internal/trial"
 	"sluice/layout"
-	"sluice/shm"
 )
 
 var stoppedCommand = &urfave.Command{
@@ -43,8 +42,8 @@ func stopped(c *urfave.Context) error {
 			toNone, toRuns = append(toNone, round[1]/round[0]), append(toRuns, round[1]/round[2])
 		}
 		fmt.Printf("| %d B | %.1f | %.1f | %.1f | %.2f (%.2f to %.2f) | %.2f (%.2f to %.2f) |\n", bytes,
-			median(rates[0]), median(rates[1]), median(rates[2]), median(toNone), slices.Min(toNone), slices.Max(toNone),
-			median(toRuns), slices.Min(toRuns), slices.Max(toRuns))
+			trial.Median(rates[0]), trial.Median(rates[1]), trial.Median(rates[2]), trial.Median(toNone), slices.Min(toNone), slices.Max(toNone),
+			trial.Median(toRuns), slices.Min(toRuns), slices.Max(toRuns))
 	}
 	return nil
 }
@@ -52,51 +51,37 @@ func stopped(c *urfave.Context) error {
 // fanOutRate returns messages a microsecond to each of three rings that block. fourth says what the
 // consumer of the fourth does: none, stopped or runs.
 func fanOutRate(c *urfave.Context, fourth string, bytes int) (float64, error) {
-	all := names(4)
+	all := trial.Names("many", 4)
 	if fourth == "none" {
 		all = all[:3]
 	}
-	defer remove(all)
-	producer, err := start(c.Int("cpu-producers"), "child-fanout", strings.Join(all, ","), bytes, c.Uint64("messages"))
+	defer trial.Remove(all)
+	producer, err := trial.StartChild(c.Int("cpu-producers"), "child-fanout", strings.Join(all, ","), bytes, c.Uint64("messages"))
 	if err != nil {
 		return 0, err
 	}
-	defer producer.kill()
-	if _, err := producer.line(); err != nil { // it has made its rings
+	defer producer.Kill()
+	if _, err := producer.Line(); err != nil { // it has made its rings
 		return 0, err
 	}
 	for i, name := range all {
-		consumer, err := start(c.Int("cpu-consumer"), "child-consumer", name, "records")
+		consumer, err := trial.StartChild(c.Int("cpu-consumer"), "child-consumer", name, "records")
 		if err != nil {
 			return 0, err
 		}
-		defer consumer.kill()
+		defer consumer.Kill()
 		if i == 3 && fourth == "stopped" {
-			if err := errors.Join(awaitConsumer(name), consumer.cmd.Process.Signal(unix.SIGSTOP)); err != nil {
+			if err := trial.AwaitHolder(c.Context, name, layout.Consumer); err != nil {
 				return 0, err
 			}
+			consumer.Signal(unix.SIGSTOP)
 		}
 	}
-	got, err := producer.numbers()
+	got, err := producer.Numbers()
 	if err != nil {
 		return 0, err
 	}
 	return got[0] / got[1] * 1e3, nil
-}
-
-// awaitConsumer waits until a ring has a consumer.
-func awaitConsumer(name string) error {
-	view, err := shm.OpenView(name)
-	if err != nil {
-		return err
-	}
-	defer view.Close()
-	for {
-		if alive, err := view.Alive(layout.Consumer); alive || err != nil {
-			return err
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // fanOut sends messages to rings of which all but the fourth block, once each has a consumer, and
@@ -117,7 +102,7 @@ func fanOut(ctx context.Context, args []string) error {
 	}
 	fmt.Println("ready")
 	for _, d := range to {
-		if err := awaitConsumer(d.Name); err != nil {
+		if err := trial.AwaitHolder(ctx, d.Name, layout.Consumer); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice"
+	"sluice/internal/trial"
 )
 
 var throughputCommand = &urfave.Command{
@@ -50,33 +51,33 @@ func throughput(c *urfave.Context) error {
 			}
 			one, many, ratios = append(one, a), append(many, b), append(ratios, b/a)
 		}
-		m := median(ratios)
-		fmt.Printf("| %s of %d B | %.1f | %.1f | %.2f (%.2f to %.2f) |\n", kind.form, kind.bytes, median(one), median(many), m, ratios[0], ratios[len(ratios)-1])
+		m := trial.Median(ratios)
+		fmt.Printf("| %s of %d B | %.1f | %.1f | %.2f (%.2f to %.2f) |\n", kind.form, kind.bytes, trial.Median(one), trial.Median(many), m, ratios[0], ratios[len(ratios)-1])
 	}
 	return nil
 }
 
 // rate returns messages a microsecond.
 func rate(c *urfave.Context, rings int, form string, bytes int, total uint64) (float64, error) {
-	all := names(rings)
-	defer remove(all)
+	all := trial.Names("many", rings)
+	defer trial.Remove(all)
 	each := total / uint64(rings)
 	for _, name := range all {
-		p, err := start(c.Int("cpu-producers"), "child-producer", name, c.Uint64("capacity")/uint64(rings), form, bytes, each)
+		p, err := trial.StartChild(c.Int("cpu-producers"), "child-producer", name, c.Uint64("capacity")/uint64(rings), form, bytes, each)
 		if err != nil {
 			return 0, err
 		}
-		defer p.kill()
-		if _, err := p.line(); err != nil { // it has made its ring, and waits for a consumer
+		defer p.Kill()
+		if _, err := p.Line(); err != nil { // it has made its ring, and waits for a consumer
 			return 0, err
 		}
 	}
-	consumer, err := start(c.Int("cpu-consumer"), "child-consumer", strings.Join(all, ","), form)
+	consumer, err := trial.StartChild(c.Int("cpu-consumer"), "child-consumer", strings.Join(all, ","), form)
 	if err != nil {
 		return 0, err
 	}
-	defer consumer.kill()
-	got, err := consumer.numbers()
+	defer consumer.Kill()
+	got, err := consumer.Numbers()
 	if err != nil {
 		return 0, err
 	}
