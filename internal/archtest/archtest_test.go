@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,13 +121,16 @@ func level(folder string) int {
 	at, longest := -1, 0
 	for i, tops := range levels {
 		for _, top := range tops {
-			if (folder == top || strings.HasPrefix(folder, top+"/")) && len(top) > longest {
+			if within(folder, top) && len(top) > longest {
 				at, longest = i, len(top)
 			}
 		}
 	}
 	return at
 }
+
+// within reports whether path is top or below it.
+func within(path, top string) bool { return path == top || strings.HasPrefix(path, top+"/") }
 
 // module returns the path of this module, which scripts/set-module-path.sh may have changed.
 func module(t *testing.T) string {
@@ -152,8 +156,8 @@ func TestImports_RunOneWay(t *testing.T) {
 			if !ours {
 				continue
 			}
-			within := level(s.folder) == level(to) && strings.HasPrefix(s.folder, "internal/") && strings.HasPrefix(to, "internal/")
-			if level(to) >= level(s.folder) && !within {
+			internal := level(s.folder) == level(to) && strings.HasPrefix(s.folder, "internal/") && strings.HasPrefix(to, "internal/")
+			if level(to) >= level(s.folder) && !internal {
 				t.Errorf("%s imports %s", s.path, path)
 			}
 		}
@@ -249,16 +253,41 @@ func TestComments_Wrapped(t *testing.T) {
 	}
 }
 
-// Whoever runs a producer or a consumer does not pay for pictures.
-func TestDependencies_HeavyOnesOnlyInGauge(t *testing.T) {
-	for _, command := range []string{"producer", "consumer", "gauge"} {
+// Whoever runs a producer or a consumer does not pay for pictures, nor for a network.
+func TestDependencies_HeavyOnesOnlyWhereUsed(t *testing.T) {
+	pictures := []string{"charm.land/bubbletea", "charm.land/lipgloss", "prometheus/client_golang", "gonum.org/v1/plot"}
+	network := []string{"github.com/nats-io/", "github.com/synadia-io/"}
+	for command, heavy := range map[string][]string{
+		"producer": slices.Concat(pictures, network), "consumer": slices.Concat(pictures, network),
+		"gauge": network,
+	} {
 		out, err := exec.Command("go", "list", "-deps", root+"/cmd/"+command).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		for _, heavy := range []string{"charm.land/bubbletea", "charm.land/lipgloss", "prometheus/client_golang", "gonum.org/v1/plot"} {
-			if strings.Contains(string(out), heavy) && command != "gauge" {
-				t.Errorf("%s links %s", command, heavy)
+		for _, pkg := range heavy {
+			if strings.Contains(string(out), pkg) {
+				t.Errorf("%s links %s", command, pkg)
+			}
+		}
+	}
+}
+
+// importers are the folders of which files, tests included, may import a package or those below it.
+var importers = map[string][]string{
+	"github.com/nats-io/nats-server": {"internal/natsserver"},
+	"github.com/nats-io":             {"bridge", "cmd/bridge", "internal/natsserver", "scripts/bridge"},
+	"github.com/synadia-io":          {"cmd/bridge"},
+}
+
+func TestImports_NATSOnlyForBridges(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, path := range s.imports() {
+			for pkg, folders := range importers {
+				allowed := slices.ContainsFunc(folders, func(f string) bool { return within(s.folder, f) })
+				if within(path, pkg) && !allowed {
+					t.Errorf("%s imports %s", s.path, path)
+				}
 			}
 		}
 	}
