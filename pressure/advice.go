@@ -23,6 +23,18 @@ const (
 
 	AdviceSameSocket      AdviceKind = "same-socket"      // start both sides with the same socket
 	AdviceMoreDescriptors AdviceKind = "more-descriptors" // allow the producer more file descriptors
+
+	// What to do about a bridge, or beyond it. In the advice above, a consumer or a producer
+	// that is a bridge is one to start, stop or inspect.
+	AdviceSpeedUpFarConsumer AdviceKind = "speed-up-far-consumer" // of the ring at the other side
+	AdviceStartFarBridge     AdviceKind = "start-far-bridge"      // at the other side
+	AdviceMoreStream         AdviceKind = "more-stream"           // let the stream hold more bytes
+	AdviceKeepStream         AdviceKind = "keep-stream"           // a larger stream or ring only delays this
+	AdviceFasterBridge       AdviceKind = "faster-bridge"         // more in flight, a faster server or network
+	AdviceCheckServer        AdviceKind = "check-server"          // that it runs, is reached, and stores
+	AdviceCheckStream        AdviceKind = "check-stream"          // that the server has it, with a leader
+	AdviceCheckRefusal       AdviceKind = "check-refusal"         // read why the server refuses
+	AdviceSkipMissing        AdviceKind = "skip-missing"          // go on behind messages that do not come
 )
 
 // Advice is something to do about a verdict.

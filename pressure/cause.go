@@ -91,3 +91,27 @@ const (
 	// The producer has no file descriptor left to connect with.
 	CauseNoDescriptor Cause = "no-descriptor"
 )
+
+// The causes that a bridge gives: of kind [ConsumerBound] where it consumes, and [ProducerBound]
+// where it produces. ConsumerBridge or ProducerBridge has the figures, BridgeFor the time.
+const (
+	// The bridge has no connection to a server.
+	CauseBridgeConnection Cause = "bridge-no-connection"
+	// The server does not have the stream, or does not have it now.
+	CauseBridgeNoStream Cause = "bridge-no-stream"
+	// The server refuses what the bridge asks for, and not because the stream is at its limit.
+	CauseBridgeRefused Cause = "bridge-refused"
+	// The stream is at its limit, or nearly: StreamBytes, StreamLimit, and PeerWaits, which tells
+	// whether the bridge over there waits for its consumer. Of ConsumerBound only, as the next two.
+	CauseBridgeFull Cause = "bridge-stream-full"
+	// The stream has not acknowledged for BridgeFor what was sent to it.
+	CauseBridgeNoAck Cause = "bridge-no-acknowledgement"
+	// The ring is full of messages that were sent and are not acknowledged yet: InFlight,
+	// RoundTrip.
+	CauseBridgeInFlight Cause = "bridge-in-flight"
+	// The next message is not in the stream, although later ones are. Of ProducerBound only.
+	CauseBridgeMissing Cause = "bridge-messages-missing"
+	// The bridge runs, and no message comes to it: PeerThere, PeerWaits, Lag. Of kind Idle too:
+	// then the bridge over there is there, and all that it was given has come.
+	CauseBridgeNothing Cause = "bridge-nothing-comes"
+)

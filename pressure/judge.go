@@ -34,7 +34,14 @@ func judge(last Kind, i, long *Interval, after *Snapshot) Verdict {
 // both sides are there and run comes before how fast they are. With depth false, how deep the
 // queue is at the end is no evidence.
 func judgeGrown(g forecast, last Kind, i *Interval, after *Snapshot, depth bool) Verdict {
-	for _, missing := range []func(*Interval, *Snapshot) (Verdict, bool){consumerless, stopped, unconnected, stalled} {
+	v := judgeSides(g, last, i, after, depth)
+	v.withBridges(i, after)
+	return v
+}
+
+// judgeSides is judgeGrown for sides that may be anything.
+func judgeSides(g forecast, last Kind, i *Interval, after *Snapshot, depth bool) Verdict {
+	for _, missing := range []func(*Interval, *Snapshot) (Verdict, bool){consumerless, stopped, unconnected, heldByBridge, stalled} {
 		if v, ok := missing(i, after); ok {
 			return v
 		}

@@ -27,6 +27,7 @@ type RoleStats struct {
 	End     layout.End // producer: how its last stream ended
 	EndSeen uint64     // consumer: the producer's Generation whose end it was told of; 0 = none
 	Socket  string     // transfer: where it connects to, or listens, as it says; "" = it has not said
+	Bridge  Bridge     // what it says if it is a bridge; of a ring only
 
 	// What Observe learns about the process; false when that cannot be known.
 	Running           bool // it is not stopped
@@ -119,6 +120,10 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 		if !alive.Producer { // the kernel has closed them, whatever a killed one had noted
 			s.Descriptors = 0
 		}
+	}
+	if g.Mode == layout.ModeRing {
+		s.Producer.Bridge = readBridge(&h.ProducerLink, &h.ProducerStats, &s.Producer, now)
+		s.Consumer.Bridge = readBridge(&h.ConsumerLink, &h.ConsumerStats, &s.Consumer, now)
 	}
 	s.UntoldEnds, s.UntoldLost = endpoint.UnreportedIncomplete(h), min(endpoint.LostUnreported(h), s.Lost)
 	s.readSchedule(&h.Schedule)

@@ -51,6 +51,9 @@ func (i *Interval) sleepsThroughWork(after *Snapshot, r layout.Role) bool {
 		return false
 	}
 	if r == layout.Consumer {
+		if after.Consumer.Bridge.Present() {
+			return false // it has taken what is there, and waits for acknowledgements
+		}
 		return i.ConsumerStayed && i.Consumed == 0 && after.Fill() >= nearFull && i.DepthBefore > 0
 	}
 	return !after.elastic() && i.Produced == 0 && after.Depth() == 0 && i.DepthBefore == 0

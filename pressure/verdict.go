@@ -82,6 +82,12 @@ type Figures struct {
 
 	OnFull layout.Policy // what the producer does when there is no room for a message
 
+	// ProducerBridge and ConsumerBridge are what the last holders of the roles say if they are
+	// bridges. With a cause that a bridge gives, they are of when it was seen last, and
+	// BridgeFor is how long: in a Whole verdict of its time, otherwise that of StateFor.
+	ProducerBridge, ConsumerBridge Bridge
+	BridgeFor                      time.Duration
+
 	Limit        uint64 // transfer: most bytes in flight; 0 = no limit, or a ring
 	LimitReached bool   // transfer: at the end a live producer can send no more because of Limit
 
@@ -172,8 +178,8 @@ func figures(i *Interval, after *Snapshot) Figures {
 		ConsumedPerSec: i.Throughput,
 		Fill:           after.Fill(), Depth: after.Depth(), DepthBefore: i.DepthBefore, Shrinks: i.shrinks(),
 		OnFull: after.OnFull, Limit: after.Limit, LimitReached: after.LimitReached(),
-		ConsumerStayed: i.ConsumerStayed,
-		Scheduled:      i.Scheduled, Waiting: after.Schedule.notable(after.Waiting()), WaitingGrows: i.waitingGrows(),
+		ConsumerStayed: i.ConsumerStayed, ProducerBridge: after.Producer.Bridge, ConsumerBridge: after.Consumer.Bridge,
+		Scheduled: i.Scheduled, Waiting: after.Schedule.notable(after.Waiting()), WaitingGrows: i.waitingGrows(),
 	}
 	if f.Scheduled {
 		f.SchedulePerSec = after.Schedule.Rate
@@ -193,6 +199,9 @@ const (
 	EndStopped  ProducerEnd = "stopped"  // it was asked to stop before the end of its stream
 	EndFailed   ProducerEnd = "failed"   // an error ended it before the end of its stream
 	EndDied     ProducerEnd = "died"     // it was killed, or crashed
+	// EndBridgeStopped: it was a bridge, which has left in good order. Its stream goes on with
+	// the next one.
+	EndBridgeStopped ProducerEnd = "bridge-stopped"
 )
 
 // lastProducer returns how the last producer has ended.
@@ -201,6 +210,8 @@ func (s *Snapshot) lastProducer() ProducerEnd {
 	switch {
 	case p.Alive || p.Generation == 0:
 		return ""
+	case p.Bridge.State == BridgeStopped:
+		return EndBridgeStopped
 	case p.State != layout.StateClosed:
 		return EndDied
 	case p.End == layout.EndStopped:

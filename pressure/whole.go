@@ -19,6 +19,7 @@ type whole struct {
 	mostWaiting       uint64                 // most messages seen to wait in front of the producer
 	droppedUnattended uint64                 // messages dropped while no consumer, or more than one, was there
 	unconnected       Verdict                // the last one of kind Unconnected
+	bridges           []bridgeTime           // the causes that bridges gave
 }
 
 func (w *whole) begin(s *Snapshot) {
@@ -40,6 +41,9 @@ func (w *whole) add(s *Snapshot, v *Verdict) {
 	}
 	if v.Kind == Unconnected {
 		w.unconnected = *v
+	}
+	if both {
+		w.addBridge(step, v)
 	}
 	for _, r := range []layout.Role{layout.Producer, layout.Consumer} {
 		w.stopped[r].add(stoppedBetween(&w.last, s, r))
@@ -158,6 +162,7 @@ func (w *whole) whileBothRan(i *Interval) Interval {
 // slower returns the verdict on which side was slower, and how long each was stopped.
 func (w *whole) slower(i *Interval, after *Snapshot) Verdict {
 	v := w.slowerOf(i, after)
+	w.withBridges(&v, i)
 	v.ProducerStoppedFor, v.ConsumerStoppedFor = w.stopped[layout.Producer], w.stopped[layout.Consumer]
 	return v
 }

@@ -30,6 +30,10 @@ func onCapacity(v *pressure.Verdict) string {
 		return "; a higher limit (--limit) only delays this"
 	case v.Advises(pressure.AdviceKeepCapacity):
 		return "; more capacity only delays this"
+	case v.Advises(pressure.AdviceKeepStream):
+		return "; a larger stream (--max-bytes) only delays this"
+	case v.Cause == pressure.CauseBridgeInFlight:
+		return ": no more can be on its way to the stream than the ring holds"
 	case !v.Advises(pressure.AdviceMoreCapacity):
 		return ""
 	case v.Cause == pressure.CauseBursts && v.Scheduled:
@@ -49,6 +53,8 @@ func nothingToDo(v *pressure.Verdict) string {
 	switch {
 	case v.Cause == pressure.CauseBothWait:
 		return "each side waited for the other at times"
+	case v.Cause == pressure.CauseBridgeNothing:
+		return ""
 	case v.Kind == pressure.ProducerBound:
 		return "the consumer has time to spare; nothing to do unless it should receive more"
 	case v.Cause == pressure.CauseBehind:
@@ -65,6 +71,9 @@ func nothingToDo(v *pressure.Verdict) string {
 
 // action returns a piece of advice in words; "" where another one, or onCapacity, says it.
 func action(v *pressure.Verdict, a pressure.Advice) string {
+	if text := bridgeAction(v, a); text != "" {
+		return text
+	}
 	switch a.Kind {
 	case pressure.AdviceSpeedUpConsumer:
 		return "speed up the consumer"
@@ -73,7 +82,7 @@ func action(v *pressure.Verdict, a pressure.Advice) string {
 			return "offer less (--rate)"
 		}
 		return "slow down the producer (--rate)"
-	case pressure.AdviceKeepCapacity: // onCapacity says it
+	case pressure.AdviceKeepCapacity, pressure.AdviceKeepStream: // onCapacity says it
 		return ""
 	case pressure.AdviceMoreCapacity:
 		if v.Mode == layout.ModeTransfer {

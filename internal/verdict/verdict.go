@@ -57,10 +57,17 @@ func reasons(v *pressure.Verdict) (all []string) {
 	case pressure.Stopped:
 		add("the %v%s %s", v.Role, process(v), notRunning(v))
 	case pressure.Stalled:
-		add("the consumer%s is alive but has received nothing for %.0f s", process(v), v.NoProgressFor.Seconds())
+		did := "received nothing"
+		if v.ConsumerBridge.Present() {
+			did = "passed nothing on"
+		}
+		add("the consumer%s is alive but has %s for %.0f s", process(v), did, v.NoProgressFor.Seconds())
 		lastProducer(v, add)
 	default:
 		speed(v, add)
+	}
+	if text := bridge(v); text != "" {
+		add("%s", text)
 	}
 	switch {
 	case v.Waiting > 0 && v.WaitingGrows:
@@ -132,11 +139,7 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 		add("%s, the consumer receives %s msg/s", queued(v), format.Rate(v.ConsumedPerSec))
 		consumerSlept(v, add)
 	case pressure.CauseBehind:
-		least := ""
-		if v.BothRan < v.Elapsed { // nothing was counted where a side came or went
-			least = "at least "
-		}
-		add("the consumer was the slower side for %s%s of %s", least, format.Duration(v.SlowerFor), format.Duration(v.Elapsed))
+		slowerFor(v, add)
 	case pressure.CauseStopped:
 		if v.Kind == pressure.Balanced {
 			add("the queue had room for all that was sent meanwhile")
@@ -145,6 +148,14 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 		add("the producer was blocked for %s", format.Duration(partOf(v.ProducerBlocked, v.BothRan)))
 		missed(v, add)
 	default:
+		switch { // where a bridge gives the cause
+		case v.Dropped > 0:
+			dropped(v, add)
+			return
+		case v.SlowerFor > 0:
+			slowerFor(v, add)
+			return
+		}
 		of := "of the time"
 		if v.BothRan < v.Elapsed {
 			of = "while both sides ran"
@@ -154,6 +165,14 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 		}
 		add("blocked: producer %s, consumer %s %s; queue %s full", format.Percent(v.ProducerBlocked), format.Percent(v.ConsumerBlocked), of, format.Percent(v.Fill))
 	}
+}
+
+func slowerFor(v *pressure.Verdict, add func(string, ...any)) {
+	least := ""
+	if v.BothRan < v.Elapsed { // nothing was counted where a side came or went
+		least = "at least "
+	}
+	add("the consumer was the slower side for %s%s of %s", least, format.Duration(v.SlowerFor), format.Duration(v.Elapsed))
 }
 
 // wasFull says that there was no room.
@@ -178,7 +197,7 @@ func dropped(v *pressure.Verdict, add func(string, ...any)) {
 
 // consumerSlept says that the consumer waited for messages, if it did, although some had no room.
 func consumerSlept(v *pressure.Verdict, add func(string, ...any)) {
-	if v.ConsumerBlocked < pressure.Noticeable {
+	if v.ConsumerBlocked < pressure.Noticeable || bridgeCause(v) != "" { // such a bridge waits for the stream
 		return
 	}
 	absent := ""
@@ -199,6 +218,9 @@ func noConsumer(v *pressure.Verdict, add func(string, ...any)) {
 		add("there is no consumer, and the limit of %s is reached: the producer can send no more", format.Size(v.Limit))
 	default:
 		add("there is no consumer")
+	}
+	if text := lastBridge(&v.ConsumerBridge); text != "" {
+		add("%s", text)
 	}
 	switch v.Cause {
 	case pressure.CauseEndUntold:
@@ -231,15 +253,21 @@ func noProducer(v *pressure.Verdict, add func(string, ...any)) {
 
 // lastProducer says how it has ended, if there was one.
 func lastProducer(v *pressure.Verdict, add func(string, ...any)) {
+	who := "the last producer"
+	if v.ProducerBridge.Present() {
+		who += ", a bridge,"
+	}
 	switch v.LastProducer {
+	case pressure.EndBridgeStopped:
+		add("%s was stopped, and its stream goes on with the next one", who)
 	case pressure.EndDied:
-		add("the last producer died")
+		add("%s died", who)
 	case pressure.EndStopped:
-		add("the last producer was stopped before the end of its stream")
+		add("%s was stopped before the end of its stream", who)
 	case pressure.EndFailed:
-		add("the last producer failed before the end of its stream")
+		add("%s failed before the end of its stream", who)
 	case pressure.EndComplete:
-		add("the last producer has ended")
+		add("%s has ended", who)
 	}
 }
 
@@ -275,10 +303,14 @@ func notRunning(v *pressure.Verdict) string {
 
 // process names a side's process, with a space before it.
 func process(v *pressure.Verdict) string {
-	if v.OtherPIDNamespace {
-		return fmt.Sprintf(" (process %d of another pid namespace)", v.PID)
+	bridge := ""
+	if b := map[layout.Role]*pressure.Bridge{layout.Producer: &v.ProducerBridge, layout.Consumer: &v.ConsumerBridge}[v.Role]; b.Present() {
+		bridge = "bridge, "
 	}
-	return fmt.Sprintf(" (pid %d)", v.PID)
+	if v.OtherPIDNamespace {
+		return fmt.Sprintf(" (%sprocess %d of another pid namespace)", bridge, v.PID)
+	}
+	return fmt.Sprintf(" (%spid %d)", bridge, v.PID)
 }
 
 // queued says what is in the queue.

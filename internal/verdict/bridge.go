@@ -1,0 +1,186 @@
+package verdict
+
+import (
+	"fmt"
+	"time"
+
+	"sluice/internal/format"
+	"sluice/layout"
+	"sluice/pressure"
+)
+
+// bridge says what the bridge of a verdict does, if it is the reason of it: "bridge: stream
+// full (the consumer over there is slower)". It is "" where none is.
+func bridge(v *pressure.Verdict) string {
+	if text := bridgeCause(v); text != "" {
+		return "bridge: " + text
+	}
+	if v.Kind == pressure.ConsumerBound && v.ConsumerBridge.Present() {
+		return healthy(&v.ConsumerBridge)
+	}
+	return ""
+}
+
+func bridgeCause(v *pressure.Verdict) string {
+	b := &v.ConsumerBridge
+	if v.Kind != pressure.ConsumerBound {
+		b = &v.ProducerBridge
+	}
+	lasted := ""
+	switch {
+	case v.Whole:
+		lasted = fmt.Sprintf(" for %s of %s", format.Duration(v.BridgeFor), format.Duration(v.Elapsed))
+	case v.BridgeFor >= time.Second:
+		lasted = " for " + seconds(v.BridgeFor)
+	}
+	switch v.Cause {
+	case pressure.CauseBridgeConnection:
+		return "no connection to a server" + lasted
+	case pressure.CauseBridgeNoStream:
+		return "no stream on the server" + lasted
+	case pressure.CauseBridgeRefused:
+		if v.Kind == pressure.ProducerBound {
+			return "the server refuses to deliver" + lasted
+		}
+		return "the stream refuses messages" + lasted
+	case pressure.CauseBridgeNoAck:
+		return "no acknowledgement" + lasted
+	case pressure.CauseBridgeFull:
+		full := "stream full"
+		if b.State != pressure.BridgeFull {
+			full = fmt.Sprintf("stream %s full", format.Percent(b.StreamFill()))
+		}
+		if v.Whole {
+			full += lasted
+		}
+		return fmt.Sprintf("%s (%s)", full, whyFull(b))
+	case pressure.CauseBridgeInFlight:
+		return "what the ring holds is on its way to the stream, and " + acknowledged(b)
+	case pressure.CauseBridgeMissing:
+		return "messages are missing from the stream" + lasted + ", later ones are there"
+	case pressure.CauseBridgeNothing:
+		if why := whyNothing(b); why != "" {
+			return fmt.Sprintf("nothing comes (%s)", why)
+		}
+		return "nothing comes"
+	}
+	return ""
+}
+
+// whyFull says why nothing takes enough out of a stream that is full.
+func whyFull(b *pressure.Bridge) string {
+	switch {
+	case !b.PeerThere():
+		return peerSilent(b)
+	case b.PeerWaits == layout.PeerFull:
+		return "the consumer over there is slower"
+	case b.PeerWaits == layout.PeerEmpty:
+		return "the bridge over there waits for messages: others fill the stream"
+	}
+	return "the bridge over there is slower"
+}
+
+// whyNothing says why nothing comes out of a stream; "" where that is not known.
+func whyNothing(b *pressure.Bridge) string {
+	switch {
+	case !b.PeerThere():
+		return peerSilent(b)
+	case b.Lag > 0:
+		return fmt.Sprintf("%s on the way, the oldest for %s", format.Messages(b.Lag), format.Duration(b.LagTime))
+	case b.PeerWaits == layout.PeerEmpty:
+		return "the bridge over there waits for messages"
+	}
+	return ""
+}
+
+// peerSilent says that the bridge at the other side is not heard of.
+func peerSilent(b *pressure.Bridge) string {
+	if !b.PeerSeen {
+		return "no bridge over there was heard of"
+	}
+	return "the bridge over there was last heard of " + seconds(b.PeerSilent) + " ago"
+}
+
+// healthy says of a consumer that it is a bridge: then it is slower because what it sends to is.
+func healthy(b *pressure.Bridge) string {
+	if b.InFlight == 0 || b.RoundTrip == 0 {
+		return "the consumer is a bridge"
+	}
+	return fmt.Sprintf("the consumer is a bridge: %s in flight, and %s", format.Size(b.InFlight), acknowledged(b))
+}
+
+func acknowledged(b *pressure.Bridge) string {
+	if b.RoundTrip == 0 {
+		return "not acknowledged yet"
+	}
+	return "an acknowledgement takes " + format.Duration(b.RoundTrip)
+}
+
+// seconds is a time in whole seconds, or in minutes and more.
+func seconds(d time.Duration) string {
+	if d < 2*time.Minute {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+// lastBridge says how a bridge has left that was the last consumer.
+func lastBridge(b *pressure.Bridge) string {
+	switch b.State {
+	case pressure.BridgeStopped:
+		return "the bridge that was the consumer was stopped"
+	case pressure.BridgeDied:
+		return "the bridge that was the consumer died"
+	}
+	return ""
+}
+
+// bridgeAction returns advice in words where the side that it is about is a bridge, or is beyond
+// one; "" where it is not.
+func bridgeAction(v *pressure.Verdict, a pressure.Advice) string {
+	out, in := v.ConsumerBridge.Present(), v.ProducerBridge.Present()
+	switch a.Kind {
+	case pressure.AdviceSpeedUpFarConsumer:
+		return "speed up the consumer over there"
+	case pressure.AdviceStartFarBridge:
+		if v.Kind == pressure.ConsumerBound {
+			return "start bridge in over there"
+		}
+		return "start bridge out over there"
+	case pressure.AdviceMoreStream:
+		return "let the stream hold more (nats stream edit --max-bytes)"
+	case pressure.AdviceFasterBridge:
+		return "let the bridge have more in flight (--in-flight), or use a faster server or network"
+	case pressure.AdviceCheckServer:
+		if v.Cause == pressure.CauseBridgeNoAck {
+			return "see to the server: its disk, its replicas, the network to it"
+		}
+		return "see that the server runs and can be reached (--nats)"
+	case pressure.AdviceCheckStream:
+		if v.Cause == pressure.CauseBridgeNoStream && v.Kind == pressure.ProducerBound {
+			return "start bridge out over there, which makes the stream, or see that it has a leader (nats stream info)"
+		}
+		return "see that the stream is there and has a leader (nats stream info)"
+	case pressure.AdviceCheckRefusal:
+		return "see what the bridge prints: it says why the server refuses"
+	case pressure.AdviceSkipMissing:
+		return "if they do not come, bridge in --skip-missing goes on behind them"
+	}
+	switch {
+	case a.Kind == pressure.AdviceStartProducer && in:
+		return "start the bridge again (bridge in)"
+	case a.Kind == pressure.AdviceStartConsumer && out && a.Messages > 0:
+		return "start the bridge again (bridge out): it sends what is queued"
+	case a.Kind == pressure.AdviceStartConsumer && out:
+		return "start the bridge again (bridge out)"
+	case a.Kind == pressure.AdviceStartSooner && out:
+		return "start the bridge sooner"
+	case a.Kind == pressure.AdviceKeepConsumer && out:
+		return "start the bridge first and keep it running"
+	case a.Kind == pressure.AdviceStopConsumer && out:
+		return "stop the bridge"
+	case a.Kind == pressure.AdviceInspectConsumer && out:
+		return "find out what the bridge does: see what it prints, or use a debugger"
+	}
+	return ""
+}
