@@ -14,6 +14,8 @@ type OutOptions struct {
 	// Stream is the name of the JetStream stream. It is made if there is none, with MaxBytes,
 	// Storage and Replicas; one that is there keeps its own.
 	Stream string
+	// Subject is the name of the ring over there, in the subject; "" = that of the ring here.
+	Subject string
 	// MaxBytes is the limit of a new stream, in bytes; 0 = DefaultMaxBytes.
 	MaxBytes int64
 	// Storage and Replicas are of a new stream: a file and 1 by default.
@@ -39,6 +41,8 @@ type OutOptions struct {
 type InOptions struct {
 	// Stream is the name of the JetStream stream. In waits until there is one.
 	Stream string
+	// Subject is the name of the near ring, in the subject; "" = that of the ring here.
+	Subject string
 	// Capacity and Slots are of a new ring; 0 = those of the near ring. Its kind, the size of a
 	// slot and its type are always those of the near ring.
 	Capacity, Slots uint64

@@ -42,6 +42,12 @@ type WriterOptions struct {
 	// Framing is stored in the segment for the consumer. It is the same for all
 	// messages in the ring.
 	Framing layout.Framing
+	// Fingerprint is what CreateSlots says of the type in the slots (layout.Fingerprint); 0 fits
+	// every type. Elsewhere it is ignored.
+	Fingerprint uint64
+	// KeepOrigin leaves layout.Origin in the header as it is, for a bridge that goes on with the
+	// messages of another segment. Any other Writer says that the origin is not known any more.
+	KeepOrigin bool
 
 	peerStatus peerStatus
 }

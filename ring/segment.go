@@ -57,12 +57,13 @@ func CreateOf[T any](ctx context.Context, name string, opt WriterOptions) (*Writ
 	return w, nil
 }
 
-// CreateSlots is Create for a ring with fixed slots of size bytes, from 1 to 2^31, of no type:
-// every message has that size. An existing segment with records, or with slots of another size,
-// is replaced when it has no unread messages and no live consumer, else ErrGeometry.
+// CreateSlots is Create for a ring with fixed slots of size bytes, from 1 to 2^31, of no type, or
+// of the one that opt.Fingerprint names: every message has that size. An existing segment with
+// records, or with slots of another size, is replaced when it has no unread messages and no live
+// consumer, else ErrGeometry.
 func CreateSlots(ctx context.Context, name string, size uint64, opt WriterOptions) (*SlotWriter, error) {
 	w := new(SlotWriter)
-	if err := createSlots(ctx, name, size, 0, opt, &w.slotWriter); err != nil {
+	if err := createSlots(ctx, name, size, opt.Fingerprint, opt, &w.slotWriter); err != nil {
 		return nil, err
 	}
 	return w, nil

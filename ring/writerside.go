@@ -51,6 +51,9 @@ func (w *writerSide) begin(opt WriterOptions) (endpoint.Position, error) {
 	w.samples = endpoint.NewSampleWriter(w.mem.Header, pos.Index)
 	w.ownStats.Framing.Store(uint64(opt.Framing))
 	w.ownStats.OnFull.Store(uint64(w.onFull))
+	if !opt.KeepOrigin {
+		w.mem.Header.Origin.Current.Store(0) // before a message of this Writer moves Count
+	}
 	return pos, nil
 }
 

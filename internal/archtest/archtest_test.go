@@ -99,7 +99,7 @@ func TestUnsafe_OnlyInFilesNamedUnsafe(t *testing.T) {
 // under internal/ others of its own. The entry that says most about a folder counts.
 var levels = [][]string{
 	{ // one thing each, most of them primitives of the operating system
-		"internal/cpu", "internal/format", "internal/futex", "internal/mapping", "internal/membarrier", "internal/monotonic",
+		"internal/cpu", "internal/format", "internal/futex", "internal/liveness", "internal/mapping", "internal/membarrier", "internal/monotonic",
 		"internal/netpoll", "internal/ofdlock", "internal/procinfo", "internal/sentinel", "internal/socketfile", "internal/timerfd",
 	},
 	{"layout"},

@@ -110,6 +110,17 @@ func EndOf(err error) layout.End {
 	return layout.EndNone
 }
 
+// EndError is the opposite of EndOf, for an end that is not complete.
+func EndError(end layout.End) error {
+	switch end {
+	case layout.EndStopped:
+		return errStopped
+	case layout.EndDisconnected:
+		return errDisconnected
+	}
+	return errFailed
+}
+
 // WatchEnds begins where the last consumer has acknowledged an end: an incomplete stream that
 // nobody was told of is reported at the end of the one that follows it, even if nothing is left
 // of it.

@@ -1,0 +1,614 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sluice/internal/endpoint"
+	"sluice/layout"
+	"sluice/ring"
+)
+
+// inbound is one In. All of it is used by one goroutine.
+type inbound struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	name    string
+	opt     InOptions
+	subject string
+
+	claim      *claim
+	line       *statusLine
+	stream     jetstream.Stream
+	watch      *streamWatch
+	workQueue  bool
+	reconnects uint64
+	link       linkNote
+	notedAt    time.Time
+	moved      uint64 // messages published
+
+	far    farRing // nil = not attached
+	shape  shape   // of the near ring, as far was made
+	header *layout.Header
+
+	// Where the far ring is in the messages of the near ring. It is in the header of the far ring
+	// too, and here for a far ring that is made again.
+	known bool   // source and due are
+	from  place  // of which base changes with the far ring
+	due   uint64 // position of the message that comes next
+
+	delivery
+	verified  uint64 // the due position at which a session has begun because of missing messages, and 1
+	placing   placing
+	waitsRoom bool
+	lastBlock time.Time
+	over      bool // the near ring's stream has ended, and this ends with it
+}
+
+// delivery is what is known of the blocks of one session: of one consumer of the stream, which
+// delivers in order what it has not delivered yet.
+type delivery struct {
+	held []heldBlock // beyond the due position, in their order of arrival
+}
+
+// heldBlock is a block whose messages another block will bring: Out sends it again with what is
+// missing before it.
+type heldBlock struct {
+	next uint64
+	msg  jetstream.Msg
+}
+
+// placing finds where to begin with a source of which nothing is known.
+type placing struct {
+	source, lowest, acked uint64 // lowest first position seen, highest acknowledged one
+	blocks                int
+}
+
+// errAgain: the session ends, and another one begins with a new consumer.
+var errAgain = errors.New("again")
+
+func newInbound(nc *nats.Conn, name string, opt InOptions) (*inbound, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("use JetStream: %w", err)
+	}
+	return &inbound{nc: nc, js: js, name: name, opt: opt, subject: subjectOf(opt.Stream, opt.Subject)}, nil
+}
+
+func (in *inbound) run(ctx context.Context) (err error) {
+	defer func() {
+		if in.watch != nil {
+			in.watch.stop()
+		}
+		if in.line != nil {
+			in.line.close()
+		}
+		if in.claim != nil {
+			in.claim.release()
+		}
+		if in.far != nil {
+			if ctx.Err() != nil {
+				in.link.set(layout.LinkStopped)
+			}
+			err = errors.Join(err, in.detach(layout.EndNone))
+		}
+	}()
+	there, err := look(in.name)
+	if err != nil {
+		return err
+	}
+	if there.exists { // else its kind is not known before the near ring is
+		if err := in.attach(ctx, there.shape); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := in.join(ctx); err != nil {
+			return err
+		}
+		if err := in.session(ctx); !errors.Is(err, errAgain) {
+			return err
+		}
+	}
+}
+
+// join finds the stream and makes sure that no other bridge receives from the subject.
+func (in *inbound) join(ctx context.Context) error {
+	if err := in.awaitConnection(ctx); err != nil {
+		return err
+	}
+	var err error
+	if in.claim == nil {
+		if in.claim, err = takeClaim(ctx, in.nc, controlSubject(in.opt.Stream, in.opt.Subject, directionIn)); err != nil {
+			return err
+		}
+		in.reconnects = in.nc.Stats().Reconnects
+	}
+	if n := in.nc.Stats().Reconnects; n != in.reconnects {
+		in.reconnects = n
+		if err := in.claim.again(ctx); err != nil && ctx.Err() == nil && !passing(err) {
+			return err
+		}
+	}
+	if in.line == nil {
+		if in.line, err = newStatusLine(in.nc, in.opt.Stream, in.opt.Subject, directionIn, directionOut); err != nil {
+			return err
+		}
+	}
+	for wait := time.Duration(0); ; wait = min(2*wait+minRetry, maxRetry) {
+		ask, cancel := context.WithTimeout(ctx, askTimeout)
+		s, err := findStream(ask, in.js, in.opt.Stream, in.subject, nil)
+		cancel()
+		switch {
+		case err == nil:
+			if in.watch != nil {
+				in.watch.stop()
+			}
+			in.stream, in.watch = s, watchStream(context.WithoutCancel(ctx), s)
+			in.workQueue = s.CachedInfo().Config.Retention == jetstream.WorkQueuePolicy
+			in.link.set(layout.LinkRunning)
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !passing(err) && !errors.Is(err, jetstream.ErrStreamNotFound):
+			return err
+		}
+		if in.link.set(layout.LinkNoStream) {
+			in.opt.note("waiting for stream %q: %v", in.opt.Stream, err)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+		in.report()
+		if err := in.awaitConnection(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (in *inbound) awaitConnection(ctx context.Context) error {
+	waits := func() {
+		in.link.set(layout.LinkConnecting)
+		in.opt.note("waiting for a connection to a NATS server")
+	}
+	return awaitConnection(ctx, in.nc, waits, in.report)
+}
+
+// attach takes the producer's role in the far ring, and finds in its header where it is.
+func (in *inbound) attach(ctx context.Context, s shape) error {
+	far, ended, err := createFar(ctx, in.name, s, &in.opt)
+	for told := false; errors.Is(err, ring.ErrFraming); told = true {
+		if !told {
+			in.opt.note("waiting for the consumer to receive messages of another framing: %v", err)
+		}
+		if err := sleep(ctx, statusPause); err != nil {
+			return err
+		}
+		far, ended, err = createFar(ctx, in.name, s, &in.opt)
+	}
+	if err != nil {
+		return err
+	}
+	in.far, in.shape, in.header = far, s, far.Segment().Header()
+	in.link.attach(in.header, layout.Producer)
+	if in.opt.OnAttach != nil {
+		in.opt.OnAttach(far.Segment(), func() uint64 { return in.moved })
+	}
+	count := in.header.Count(layout.Producer)
+	p, ok := loadPlace(in.header)
+	switch {
+	case ok:
+		if p.ended != 0 && p.endAt == p.base+count && !ended && !(in.known && in.from.ended == p.ended) {
+			// A bridge was killed before it had told this end: it comes again.
+			p.ended = 0
+			currentPlace(in.header).Ended.Store(0)
+		}
+		in.known, in.from, in.due = true, p, p.base+count
+	case in.known: // another segment than before
+		in.from.base = in.due - count
+		storePlace(in.header, in.from)
+	}
+	return nil
+}
+
+// fit makes the far ring one that takes what the near ring carries, if it is not.
+func (in *inbound) fit(ctx context.Context, s shape) error {
+	if in.far != nil {
+		if s.slotSize == in.shape.slotSize && s.framing == in.shape.framing && s.fingerprint == in.shape.fingerprint {
+			return nil
+		}
+		if err := in.detach(layout.EndNone); err != nil {
+			return err
+		}
+	}
+	return in.attach(ctx, s)
+}
+
+// detach ends the far ring's stream, or, as layout.EndNone, leaves it to the next producer.
+func (in *inbound) detach(end layout.End) error {
+	in.far.EndAs(end)
+	if end != layout.EndNone {
+		in.far.KeepEnd() // for a consumer that is still to come
+	}
+	in.link.detach()
+	if in.opt.OnDetach != nil {
+		in.opt.OnDetach()
+	}
+	far := in.far
+	in.far, in.header = nil, nil
+	return far.Close()
+}
+
+// session receives blocks until it has to begin anew (errAgain), the near ring's stream ends (nil),
+// or something fails.
+func (in *inbound) session(ctx context.Context) error {
+	in.delivery = delivery{}
+	in.placing = placing{}
+	blocks, err := in.consume(ctx)
+	if err != nil {
+		return err
+	}
+	defer blocks.Stop()
+	for {
+		if err := in.check(ctx); err != nil {
+			return err
+		}
+		in.report()
+		tick, cancel := context.WithTimeout(ctx, blockTick)
+		msg, err := blocks.Next(jetstream.NextContext(tick))
+		cancel()
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, context.DeadlineExceeded):
+			continue
+		default: // the consumer or the connection is gone
+			return in.again(ctx)
+		}
+		if err := in.receive(ctx, msg); err != nil || in.over {
+			return err
+		}
+	}
+}
+
+// consume begins to receive what is in the stream. On a WorkQueue stream that is a new consumer,
+// which delivers everything that was not acknowledged at once and in order; on an Interest stream a
+// new one would not get what was published before it.
+func (in *inbound) consume(ctx context.Context) (jetstream.MessagesContext, error) {
+	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	config := consumerConfig(in.opt.Subject, in.subject)
+	if in.workQueue {
+		if err := in.stream.DeleteConsumer(ask, config.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return nil, in.consumeError(ctx, err)
+		}
+	}
+	c, err := in.stream.CreateOrUpdateConsumer(ask, config)
+	if err != nil {
+		return nil, in.consumeError(ctx, err)
+	}
+	blocks, err := c.Messages(
+		jetstream.PullMaxMessagesWithBytesLimit(maxPulled, int(max(maxPulledBytes, in.nc.MaxPayload()+headerRoom))),
+		jetstream.PullHeartbeat(heartbeat), jetstream.PullExpiry(10*time.Second),
+		jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	if err != nil {
+		return nil, in.consumeError(ctx, err)
+	}
+	return blocks, nil
+}
+
+// Blocks that were received and not looked at, and their bytes, at most.
+const (
+	maxPulled      = 32
+	maxPulledBytes = 16 << 20
+)
+
+const (
+	// heartbeat is how often the server says that it has nothing. Without two of them the request
+	// is lost, for example with the server that led the consumer. blockTick is longer than that.
+	heartbeat = 500 * time.Millisecond
+	blockTick = 3 * heartbeat
+)
+
+// consumeError returns errAgain, after a while, for what may pass.
+func (in *inbound) consumeError(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case passing(err), errors.Is(err, jetstream.ErrStreamNotFound):
+		return in.again(ctx)
+	}
+	return fmt.Errorf("receive from stream %q: %w", in.opt.Stream, err)
+}
+
+func (in *inbound) again(ctx context.Context) error {
+	if err := sleep(ctx, 5*minRetry); err != nil {
+		return err
+	}
+	return errAgain
+}
+
+// check returns errAgain after a lost connection, and notes what the far ring waits for.
+func (in *inbound) check(ctx context.Context) error {
+	if err := in.claim.check(); err != nil {
+		return err
+	}
+	if !in.nc.IsConnected() || in.nc.Stats().Reconnects != in.reconnects {
+		return errAgain
+	}
+	if in.watch.last.Load().gone {
+		if in.link.set(layout.LinkNoStream) {
+			in.opt.note("stream %q was deleted", in.opt.Stream)
+		}
+		return in.again(ctx)
+	}
+	if len(in.held) > 0 && time.Since(in.lastBlock) > slowAck && in.link.set(layout.LinkMissing) {
+		in.opt.note("message %d is not in the stream yet, and later ones are: waiting for bridge out to send it again", in.due)
+	}
+	return nil
+}
+
+// receive takes one block. An error leaves it in the stream.
+func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
+	in.lastBlock = time.Now()
+	b, err := parseBlock(msg.Headers(), msg.Data())
+	if err != nil {
+		return fmt.Errorf("subject %s: %w", in.subject, err)
+	}
+	if !in.known || in.from.source != b.source {
+		if err := in.begin(ctx, &b); err != nil {
+			return err
+		}
+		if !in.known || in.from.source != b.source {
+			return nil // where to begin is not known yet
+		}
+	}
+	if err := in.fit(ctx, b.ring); err != nil {
+		return err
+	}
+	switch {
+	case b.acked > in.due:
+		return in.missing(ctx, &b)
+	case b.first > in.due:
+		return in.hold(&b, msg)
+	case b.kind == kindEnd:
+		return in.receiveEnd(ctx, &b, msg)
+	case b.next() > in.due:
+		if err := in.put(ctx, &b, msg); err != nil {
+			return err
+		}
+	}
+	in.link.set(layout.LinkRunning)
+	if err := msg.Ack(); err != nil {
+		return in.again(ctx)
+	}
+	return in.releaseHeld(ctx)
+}
+
+// put publishes what of a block is due, in parts while there is no room for all of it.
+func (in *inbound) put(ctx context.Context, b *block, msg jetstream.Msg) error {
+	progressAt := time.Now()
+	for b.next() > in.due {
+		wait, cancel := context.WithTimeoutCause(ctx, statusPause, errNoRoom)
+		n, err := in.far.put(wait, b, in.due-b.first)
+		full := wait.Err() != nil && ctx.Err() == nil
+		cancel()
+		in.due += n
+		in.moved += n
+		switch {
+		case err == nil:
+		case full && errors.Is(err, errNoRoom):
+			in.waitsRoom = true
+			if err := in.claim.check(); err != nil {
+				return err
+			}
+			if time.Since(progressAt) > ackWait/4 {
+				progressAt = time.Now()
+				in.inProgress(msg)
+			}
+			in.report()
+		case errors.Is(err, ring.ErrRemoved):
+			in.opt.note("the ring was removed: making another one")
+			if err := in.detach(layout.EndNone); err != nil && !errors.Is(err, ring.ErrRemoved) {
+				return err
+			}
+			if err := in.attach(ctx, b.ring); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+	in.waitsRoom = false
+	return nil
+}
+
+var errNoRoom = errors.New("no room")
+
+// inProgress tells the server that blocks are not forgotten. A failure is none: they come again,
+// and are trimmed.
+func (in *inbound) inProgress(msg jetstream.Msg) {
+	_ = msg.InProgress()
+	for _, h := range in.held {
+		_ = h.msg.InProgress()
+	}
+}
+
+// hold keeps a block of which an earlier one is missing. What is in it will be sent again.
+func (in *inbound) hold(b *block, msg jetstream.Msg) error {
+	in.held = append(in.held, heldBlock{b.next(), msg})
+	if len(in.held) <= maxUnacknowledged/2 {
+		return nil
+	}
+	// The server delivers no more than so many. The oldest can go: Out has not got all before it
+	// acknowledged, so it sends it again.
+	oldest := in.held[0]
+	in.held = in.held[1:]
+	return oldest.msg.Ack()
+}
+
+// releaseHeld acknowledges held blocks whose messages have come with others.
+func (in *inbound) releaseHeld(ctx context.Context) error {
+	rest := in.held[:0]
+	for _, h := range in.held {
+		if h.next > in.due {
+			rest = append(rest, h)
+		} else if err := h.msg.Ack(); err != nil {
+			return in.again(ctx)
+		}
+	}
+	in.held = rest
+	return nil
+}
+
+// missing is for a block that proves that messages from the due one on are not in the stream: it
+// was sent when all before it were in there. A second session makes sure that they were not
+// delivered before.
+func (in *inbound) missing(ctx context.Context, b *block) error {
+	if in.verified != in.due+1 {
+		in.verified = in.due + 1
+		wait := 5 * minRetry
+		if !in.workQueue {
+			wait = 2 * ackWait // what another In had taken comes again then
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+		return errAgain
+	}
+	err := &MissingError{From: in.due, To: b.acked}
+	if !in.opt.SkipMissing {
+		in.link.set(layout.LinkMissing)
+		return fmt.Errorf("subject %s: %w", in.subject, err)
+	}
+	in.opt.note("%v: going on behind them", err)
+	in.known = false
+	if err := in.detach(layout.EndFailed); err != nil {
+		return err
+	}
+	return errAgain
+}
+
+// begin finds out where to begin with a source that is not the one of the far ring so far.
+//
+// A block says up to where the stream had acknowledged everything when it was sent. Once that is,
+// in some block, the lowest position seen or more, nothing before the lowest is still to come: it
+// was stored before that block, so it would have been delivered before, or was received by
+// another In.
+func (in *inbound) begin(ctx context.Context, b *block) error {
+	p := &in.placing
+	if p.source != b.source {
+		*p = placing{source: b.source, lowest: b.first}
+	}
+	p.lowest, p.acked = min(p.lowest, b.first), max(p.acked, b.acked)
+	p.blocks++
+	if p.acked < p.lowest {
+		return nil
+	}
+	if in.known && in.far != nil && (in.from.ended == 0 || in.from.endAt != in.due) {
+		// The near ring was made again although its stream had not ended.
+		in.opt.note("the near ring was made again: its stream before has failed")
+		if err := in.detach(layout.EndFailed); err != nil {
+			return err
+		}
+	}
+	only := p.blocks == 1
+	in.known, in.due = true, p.lowest
+	in.from = place{source: b.source, stream: uint64(in.stream.CachedInfo().Created.UnixNano())}
+	in.placing = placing{}
+	from, due := in.from, in.due
+	if err := in.fit(ctx, b.ring); err != nil { // its header may have a place of another source
+		return err
+	}
+	in.known, in.from, in.due = true, from, due
+	in.from.base = due - in.header.Count(layout.Producer)
+	storePlace(in.header, in.from)
+	if !only {
+		return errAgain // to get the blocks that were seen before this one
+	}
+	return nil
+}
+
+// receiveEnd ends the stream of the far ring, unless it has that end already.
+func (in *inbound) receiveEnd(ctx context.Context, b *block, msg jetstream.Msg) error {
+	if b.first < in.due || b.generation <= in.from.ended {
+		if err := msg.Ack(); err != nil {
+			return in.again(ctx)
+		}
+		return nil
+	}
+	in.from.ended, in.from.endAt = b.generation, b.first
+	p := currentPlace(in.header)
+	p.EndAt.Store(b.first)
+	p.Ended.Store(b.generation)
+	if err := in.detach(b.end); err != nil {
+		return err
+	}
+	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	defer cancel()
+	if err := msg.DoubleAck(ask); err != nil && ctx.Err() == nil {
+		in.opt.note("the end of the stream was told and not acknowledged: %v", err)
+	}
+	if err := in.releaseHeld(ctx); err != nil && !errors.Is(err, errAgain) {
+		return err
+	}
+	result := endError(b.end)
+	if !in.opt.Follow {
+		in.over = true
+		return result
+	}
+	if in.opt.OnEnd != nil {
+		in.opt.OnEnd(result)
+	}
+	return nil
+}
+
+// endError returns what a consumer of the far ring gets at that end, nil for a complete stream.
+func endError(end layout.End) error {
+	if end == layout.EndComplete {
+		return nil
+	}
+	return endpoint.EndError(end)
+}
+
+// report writes the header's link and tells Out, now and then.
+func (in *inbound) report() {
+	if time.Since(in.notedAt) < statusPause {
+		return
+	}
+	in.notedAt = time.Now()
+	f := figures{position: in.due}
+	if in.watch != nil {
+		s := in.watch.last.Load()
+		f.streamBytes, f.streamMost = s.bytes, s.limit
+	}
+	if in.line != nil && in.known {
+		var peer status
+		if peer, f.peerSeen = in.line.heard(in.from.source); !f.peerSeen.IsZero() {
+			f.peerPosition, f.peerWaits = peer.Position, peerWaits(peer.Waits)
+			f.lag = peer.Position - min(in.due, peer.Position)
+			if f.lag > 0 {
+				f.lagBytes, f.lagTime = peer.LagBytes, peer.LagTime
+			}
+		}
+		in.line.send(status{Source: in.from.source, Position: in.due, Waits: in.waits().String()})
+	}
+	in.link.note(&f, true)
+}
+
+// waits returns what the bridge waits for.
+func (in *inbound) waits() layout.PeerWaits {
+	switch {
+	case in.waitsRoom:
+		return layout.PeerFull
+	case time.Since(in.lastBlock) > 2*statusPause:
+		return layout.PeerEmpty
+	}
+	return layout.PeerRuns
+}
