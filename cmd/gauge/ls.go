@@ -72,9 +72,13 @@ func list(ctx context.Context, names []string, asJSON bool) error {
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	scheduled := monitor.AnyScheduled(pairs)
+	bridged := slices.ContainsFunc(pairs, func(p *monitor.Pair) bool { return p.Err == nil && report.BridgeRows(&p.Now) != nil })
 	head := []string{"NAME", "MODE", "PRODUCER", "CONSUMER", "DEPTH", "FILL"}
 	if scheduled {
 		head = append(head, "UNSENT", "LAT.P99", "RESP.P99")
+	}
+	if bridged {
+		head = append(head, "BRIDGE", "LAG")
 	}
 	row := func(fields ...string) { fmt.Fprintln(out, strings.Join(fields, "\t")) }
 	row(append(head, "AGE", "VERDICT")...)
@@ -91,6 +95,9 @@ func list(ctx context.Context, names []string, asJSON bool) error {
 			format.Count(p.Now.Depth()), fill}
 		if scheduled {
 			fields = append(fields, format.Count(p.Now.Waiting()), report.Quantile(&p.LastSecond.Latency, 0.99), report.Quantile(&p.LastSecond.Response, 0.99))
+		}
+		if bridged {
+			fields = append(fields, report.ShortBridge(&p.Now), report.ShortLag(&p.Now))
 		}
 		row(append(fields, format.Age(time.Since(p.Now.Created)), string(p.Verdict.Kind))...)
 	}

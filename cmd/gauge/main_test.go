@@ -7,7 +7,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testenv.RunChild(testenv.Children{"stage": stage})
+	testenv.RunChild(testenv.Children{"stage": stage, "linked": linked})
 	testenv.MainWithCommands(m)
 }
 

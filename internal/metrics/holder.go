@@ -8,8 +8,20 @@ import (
 )
 
 // Holder says who holds a role, or how its last holder ended: pid 123; pid 123, stopped; ended,
-// stopped early, failed, died, none; or that this cannot be known.
+// stopped early, failed, died, none; or that this cannot be known. Of a bridge it says so:
+// bridge, pid 123; and one that has left before the end of its stream is a bridge that was
+// stopped.
 func Holder(s *pressure.RoleStats) string {
+	if !s.Bridge.Present() {
+		return holds(s)
+	}
+	if !s.Alive && s.Bridge.State == pressure.BridgeStopped {
+		return "bridge, was stopped"
+	}
+	return "bridge, " + holds(s)
+}
+
+func holds(s *pressure.RoleStats) string {
 	switch {
 	case s.Alive && s.AliveUnknown:
 		return fmt.Sprintf("pid %d, alive or not (the kernel does not tell)", s.PID)

@@ -108,6 +108,9 @@ func (m *Metric) Value(s *Sample) Value {
 // Distribution returns the histogram of a metric of that type, nil where it is unknown.
 func (m *Metric) Distribution(s *pressure.Snapshot) *pressure.Histogram { return m.histogram(s) }
 
+// Label is the label that the states of a StateSet have in Prometheus: the last part of the key.
+func (m *Metric) Label() string { return m.Key[strings.LastIndex(m.Key, ".")+1:] }
+
 // Column is the name of the metric's column in CSV: its key in camel case, without dots.
 func (m *Metric) Column() string {
 	name := ""

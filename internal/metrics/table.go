@@ -17,7 +17,8 @@ import (
 // was full or empty), refused (could not be sent now), dropped (given up by policy), lost (gone
 // with a dead process), unsent (due and not yet sent).
 var Table = slices.Concat(counters, latency.rows(""), response.rows(""), lateness.rows(""), explained, stream, runCounters,
-	latency.rows("run."), response.rows("run."), lateness.rows("run."), runExplained, sides, placement, verdictRows)
+	latency.rows("run."), response.rows("run."), lateness.rows("run."), runExplained, sides,
+	bridgeOut.rows(), bridgeIn.rows(), placement, verdictRows)
 
 var counters = []Metric{
 	{Key: "role", get: func(s *Sample) Value { return Text(s.Role) },

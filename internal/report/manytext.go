@@ -19,7 +19,8 @@ func encode(o *Options, object any) {
 
 // manyText prints a line for each of the busiest segments at an interval, and one of the sum.
 type manyText struct {
-	lines int // since the last heading
+	lines   int  // since the last heading
+	bridges bool // the last lines were of a bridge
 }
 
 // maxRows is how many segments have a line, so that an interval of a second can be read on a small
@@ -38,20 +39,29 @@ func (t *manyText) interval(o *Options, s *sum, rings []Report) {
 	if o.Journal {
 		t.entries(&b, s, shown, len(rings))
 	} else {
-		t.rows(&b, s, shown, len(rings))
+		t.rows(&b, s, shown, rings)
 	}
 	io.WriteString(o.Out, b.String())
 }
 
-func (t *manyText) rows(b *strings.Builder, s *sum, shown []*Report, all int) {
-	if t.lines == 0 || t.lines >= headingEvery {
+func (t *manyText) rows(b *strings.Builder, s *sum, shown []*Report, rings []Report) {
+	bridges := slices.ContainsFunc(shown, isBridge)
+	if heading := t.lines == 0 || t.lines >= headingEvery || bridges != t.bridges; heading && bridges {
+		fmt.Fprintf(b, "%-16s %s", "", bridgeHeadings)
+		t.lines = 0
+	} else if heading {
 		fmt.Fprintf(b, manyHeadings, "", "msg/s", "queue", "depth", "prod. waits", "cons. waits", "verdict")
 		t.lines = 0
 	}
 	t.lines += len(shown) + 1
+	t.bridges = bridges
 	for _, r := range shown {
 		if r.Now == nil {
 			fmt.Fprintf(b, "%-16s %s\n", shortName(r.Name), kind(&r.Verdict))
+			continue
+		}
+		if bridges {
+			fmt.Fprintf(b, "%-16s %s", shortName(r.Name), bridgeCells(r))
 			continue
 		}
 		i := &r.Interval
@@ -59,8 +69,12 @@ func (t *manyText) rows(b *strings.Builder, s *sum, shown []*Report, all int) {
 			format.ShortCount(i.ProducerWaits), format.NarrowPercent(i.ProducerBlocked),
 			format.ShortCount(i.ConsumerWaits), format.NarrowPercent(i.ConsumerBlocked), r.Verdict.Kind)
 	}
-	if more := all - len(shown); more > 0 {
+	if more := len(rings) - len(shown); more > 0 {
 		fmt.Fprintf(b, "and %s more\n", format.Count(more))
+	}
+	if bridges {
+		fmt.Fprintf(b, "%-8s %7s "+bridgeColumns, direction(s.Role), format.Seconds(s.Elapsed), format.Rate(s.throughput()), fillBar(s.Fill), sumOfLags(rings), "", "", format.Number(s.Rings, "ring"))
+		return
 	}
 	fmt.Fprintf(b, manyColumns, fmt.Sprintf("%-8s %7s", s.Role, format.Seconds(s.Elapsed)), format.Rate(s.throughput()), fillBar(s.Fill), format.ShortCount(s.Depth),
 		format.ShortCount(s.Now.producerWaits), format.NarrowPercent(s.Producers),
@@ -136,7 +150,11 @@ const (
 
 func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more int) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s of %s ran for %s\n", s.Role, format.Number(s.Rings, "ring"), format.Duration(s.Elapsed))
+	who := s.Role.String()
+	if t.bridges || slices.ContainsFunc(rings, func(r Report) bool { return isBridge(&r) }) {
+		who = "bridge " + direction(s.Role)
+	}
+	fmt.Fprintf(&b, "%s of %s ran for %s\n", who, format.Number(s.Rings, "ring"), format.Duration(s.Elapsed))
 	all := make(map[string]*tally, len(rings)+len(ended))
 	for _, e := range ended {
 		all[e.name] = e.tally

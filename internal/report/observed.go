@@ -61,6 +61,7 @@ func Observed(out io.Writer, r *Report) error {
 	row("queue", "%s%s, %s, %s; deepest %s", most, format.Messages(s.Depth()), format.Size(s.QueueBytes), fullness(s), verdict.Deepest(s.Deepest(), most != "" || s.Lost > 0))
 	side(row, "producer", &s.Producer, i.ProducerBlocked)
 	side(row, "consumer", &s.Consumer, i.ConsumerBlocked)
+	bridgeRows(row, s)
 	optionalRows(row, s, all)
 	timeRows(row, all)
 	if g := s.Geometry; g.Fixed() && g.Fingerprint != 0 {

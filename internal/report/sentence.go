@@ -2,9 +2,11 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"sluice/internal/format"
 	"sluice/internal/metrics"
+	"sluice/internal/verdict"
 	"sluice/pressure"
 )
 
@@ -31,8 +33,18 @@ func (r *Report) sentence() string {
 	if n := r.Now.Waiting(); n > 0 {
 		text += fmt.Sprintf("; %s unsent", format.Count(n))
 	}
-	if !r.onlyFigures && r.Reason != "" {
-		text += "; " + r.Reason
+	reason := r.Reason
+	if state := ShortBridge(r.Now); state != "-" {
+		reason = strings.TrimPrefix(reason, verdict.Figures(&r.Verdict)+"; ")
+		if !strings.Contains(reason, "bridge: ") {
+			text += "; bridge: " + state
+		}
+		if lag := ShortLag(r.Now); lag != "-" {
+			text += "; lag " + lag
+		}
+	}
+	if !r.onlyFigures && reason != "" {
+		text += "; " + reason
 	}
 	return text
 }

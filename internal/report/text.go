@@ -18,7 +18,28 @@ type text struct {
 	journal bool
 	verdict pressure.Kind // the last one printed
 	lines   int           // with figures since the columns changed
-	times   bool          // the last line had the columns of a schedule
+	columns columnSet     // of the last line
+}
+
+// columnSet is which columns a line has.
+type columnSet int
+
+// The sets of columns.
+const (
+	columnsOfWaits columnSet = iota
+	columnsOfTimes
+	columnsOfBridge
+)
+
+// columnsFor returns the columns that say most about a report.
+func columnsFor(r *Report) columnSet {
+	switch {
+	case r.bridge() != nil:
+		return columnsOfBridge
+	case r.Interval.Scheduled:
+		return columnsOfTimes
+	}
+	return columnsOfWaits
 }
 
 func (t *text) print(out io.Writer, r *Report) error {
@@ -60,14 +81,17 @@ func (t *text) line(b *strings.Builder, r *Report) {
 	if s == nil {
 		fmt.Fprintf(b, remark, r.Role, format.Seconds(r.Elapsed), kind(&r.Verdict))
 	} else {
-		if times := r.Interval.Scheduled; times != t.times {
-			t.times, t.lines = times, 0
+		if columns := columnsFor(r); columns != t.columns {
+			t.columns, t.lines = columns, 0
 		}
 		heading := t.lines%headingEvery == 0
 		t.lines++
-		if t.times {
+		switch t.columns {
+		case columnsOfBridge:
+			t.bridgeLine(b, r, heading)
+		case columnsOfTimes:
 			t.timesLine(b, r, heading)
-		} else {
+		default:
 			t.waitsLine(b, r, heading)
 		}
 	}
@@ -75,11 +99,11 @@ func (t *text) line(b *strings.Builder, r *Report) {
 		return
 	}
 	t.verdict = r.Verdict.Kind
-	if s == nil || !r.onlyFigures || t.times {
-		fmt.Fprintf(b, remark, r.Role, "", r.Reason)
+	if s == nil || !r.onlyFigures || t.columns != columnsOfWaits {
+		fmt.Fprintf(b, remark, r.who(), "", r.Reason)
 	}
 	if r.Advice != "" {
-		fmt.Fprintf(b, remark, r.Role, "", r.Advice)
+		fmt.Fprintf(b, remark, r.who(), "", r.Advice)
 	}
 }
 
@@ -123,7 +147,11 @@ func (t *text) entry(b *strings.Builder, r *Report) {
 const minWaitShown = 100 * time.Millisecond
 
 func final(b *strings.Builder, r *Report) {
-	fmt.Fprintf(b, "%s %q ran for %s", r.Role, r.Name, format.Duration(r.Elapsed))
+	who := r.Role
+	if r.bridge() != nil {
+		who = "bridge " + r.who()
+	}
+	fmt.Fprintf(b, "%s %q ran for %s", who, r.Name, format.Duration(r.Elapsed))
 	if r.Waited >= minWaitShown || r.Waited >= time.Millisecond && r.Waited > r.Elapsed/10 {
 		fmt.Fprintf(b, "; the figures begin after %s, when it joined the segment", format.Duration(r.Waited))
 	}
@@ -153,6 +181,7 @@ func final(b *strings.Builder, r *Report) {
 		row("queue", "%s (%s), at most %s", format.Messages(s.Depth()), use, verdict.Deepest(i.Deepest, i.Lost > 0))
 		row("producer", "blocked %s, %s of the time", format.Times(i.ProducerWaits), format.Percent(i.ProducerBlocked))
 		row("consumer", "blocked %s, %s of the time", format.Times(i.ConsumerWaits), format.Percent(i.ConsumerBlocked))
+		bridgeRows(row, s)
 		optionalRows(row, s, i)
 		timeRows(row, i)
 	}

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"sluice/internal/format"
@@ -107,6 +108,73 @@ func healthy(b *pressure.Bridge) string {
 		return "the consumer is a bridge"
 	}
 	return fmt.Sprintf("the consumer is a bridge: %s in flight, and %s", format.Size(b.InFlight), acknowledged(b))
+}
+
+// BridgeState says in a few words what a bridge is doing, or how it has left.
+func BridgeState(b *pressure.Bridge) string {
+	switch b.State {
+	case pressure.BridgeConnecting:
+		return "no connection"
+	case pressure.BridgeMissing:
+		return "messages missing"
+	}
+	return strings.ReplaceAll(string(b.State), "-", " ")
+}
+
+// Bridge says everything about a bridge, a line each: what it is doing, how far behind the other
+// side is, and how full the stream is.
+func Bridge(b *pressure.Bridge) (lines []string) {
+	state := BridgeState(b)
+	switch {
+	case b.State == pressure.BridgeStopped && b.StateFor >= time.Second:
+		state = "was stopped " + seconds(b.StateFor) + " ago; its stream goes on with the next one"
+	case b.State == pressure.BridgeStopped:
+		state = "was stopped; its stream goes on with the next one"
+	case b.StateFor >= time.Second:
+		state += " for " + seconds(b.StateFor)
+	}
+	if b.State == pressure.BridgeFull {
+		state += fmt.Sprintf(" (%s)", whyFull(b))
+	}
+	lines = append(lines, state)
+
+	lag := "how far the other side is behind is unknown"
+	if b.PeerSeen {
+		lag = "lag " + Lag(b)
+	}
+	if b.InFlight > 0 {
+		lag += fmt.Sprintf("; %s in flight", format.Size(b.InFlight))
+	}
+	if b.RoundTrip > 0 {
+		lag += "; an acknowledgement takes " + format.Duration(b.RoundTrip)
+	}
+	stream := "stream " + format.Size(b.StreamBytes)
+	if b.StreamLimit > 0 {
+		stream += fmt.Sprintf(" of %s, %s full", format.Size(b.StreamLimit), format.Percent(b.StreamFill()))
+	}
+	peer := peerSilent(b)
+	if b.PeerThere() && b.PeerWaits != layout.PeerUnknown {
+		peer = "the bridge over there waits for " + b.PeerWaits.String()
+	} else if b.PeerThere() {
+		peer = "the bridge over there is there"
+	}
+	lines = append(lines, lag, stream+"; "+peer)
+	if b.Age > maxAge {
+		lines = append(lines, "these figures are "+seconds(b.Age)+" old")
+	}
+	return lines
+}
+
+// maxAge is how old the figures of a bridge are, at most, that notes them.
+const maxAge = 5 * time.Second
+
+// Lag says what the near segment was given and the far one does not have.
+func Lag(b *pressure.Bridge) string {
+	text := fmt.Sprintf("%s, %s", format.Messages(b.Lag), format.Size(b.LagBytes))
+	if b.Lag > 0 && b.LagTime > 0 {
+		text += ", the oldest " + format.Duration(b.LagTime)
+	}
+	return text
 }
 
 func acknowledged(b *pressure.Bridge) string {

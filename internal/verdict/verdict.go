@@ -156,15 +156,20 @@ func speed(v *pressure.Verdict, add func(string, ...any)) {
 			slowerFor(v, add)
 			return
 		}
-		of := "of the time"
-		if v.BothRan < v.Elapsed {
-			of = "while both sides ran"
-		}
-		if v.Cause == pressure.CauseLate {
-			of += ", but the consumer was not always there"
-		}
-		add("blocked: producer %s, consumer %s %s; queue %s full", format.Percent(v.ProducerBlocked), format.Percent(v.ConsumerBlocked), of, format.Percent(v.Fill))
+		add("%s", Figures(v))
 	}
+}
+
+// Figures is the clause of Reason that has the shares of the time that the sides waited.
+func Figures(v *pressure.Verdict) string {
+	of := "of the time"
+	if v.BothRan < v.Elapsed {
+		of = "while both sides ran"
+	}
+	if v.Cause == pressure.CauseLate {
+		of += ", but the consumer was not always there"
+	}
+	return fmt.Sprintf("blocked: producer %s, consumer %s %s; queue %s full", format.Percent(v.ProducerBlocked), format.Percent(v.ConsumerBlocked), of, format.Percent(v.Fill))
 }
 
 func slowerFor(v *pressure.Verdict, add func(string, ...any)) {

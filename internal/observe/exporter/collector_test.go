@@ -68,7 +68,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		}
 	}
 	answers(t, of(name), name, want.String(), metrics...)
-	if got := len(allSeries); got != len(metrics)+4+7 { // the times, the verdict and the place have tests of their own
+	if got := len(allSeries); got != len(metrics)+4+7+18 { // the times, the verdict, the place and bridges have tests of their own
 		t.Errorf("%d series are exposed, %d are tested", got, len(metrics))
 	}
 }
@@ -330,7 +330,9 @@ func TestCollector_LeavesNothingMapped(t *testing.T) {
 }
 
 func TestCollector_Names_Conventional(t *testing.T) {
-	one, _ := segment(t, ring(t))
+	one, h := segment(t, ring(t))
+	noteFull(h, layout.Producer)
+	noteFull(h, layout.Consumer)
 	other, _ := segment(t, transfer)
 	c := of(one, other)
 	g := &flow.Group{Members: []flow.Member{{Name: one, MessagesKnown: true, BytesKnown: true}}}

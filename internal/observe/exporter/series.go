@@ -24,7 +24,7 @@ var allSeries = func() (all []series) {
 		}
 		names := labels
 		if m.Type == metrics.StateSet {
-			names = append(labels[:len(labels):len(labels)], m.Key)
+			names = append(labels[:len(labels):len(labels)], m.Label())
 		}
 		all = append(all, series{m, prometheus.NewDesc(m.Series, m.Help, names, nil)})
 	}

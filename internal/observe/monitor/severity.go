@@ -42,9 +42,13 @@ func (p *Pair) Severity() Severity {
 	case pressure.Idle, pressure.NoProducer:
 		return Calm
 	case pressure.Balanced, pressure.ProducerBound:
-		return Good
+		if !p.Verdict.Cause.Broken() {
+			return Good
+		}
 	case pressure.ConsumerBound:
-		return Warn
+		if !p.Verdict.Cause.Broken() {
+			return Warn
+		}
 	}
 	return Bad
 }

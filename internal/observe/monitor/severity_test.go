@@ -56,6 +56,22 @@ func TestSeverity_EveryVerdict(t *testing.T) {
 			t.Errorf("%s is %s, want %s", k, got, want)
 		}
 	}
+	// What a bridge cannot pass on waits until somebody intervenes, or only for the other side.
+	for cause, want := range map[pressure.Cause]Severity{
+		pressure.CauseBridgeConnection: Bad, pressure.CauseBridgeNoStream: Bad, pressure.CauseBridgeRefused: Bad, pressure.CauseBridgeNoAck: Bad,
+		pressure.CauseBridgeFull: Warn, pressure.CauseBridgeInFlight: Warn, pressure.CauseWaits: Warn,
+	} {
+		if got := (&Pair{Verdict: pressure.Verdict{Kind: pressure.ConsumerBound, Cause: cause}}).Severity(); got != want {
+			t.Errorf("%s is %v, want %v", cause, got, want)
+		}
+	}
+	for cause, want := range map[pressure.Cause]Severity{
+		pressure.CauseBridgeConnection: Bad, pressure.CauseBridgeMissing: Bad, pressure.CauseBridgeNothing: Good, pressure.CauseWaits: Good,
+	} {
+		if got := (&Pair{Verdict: pressure.Verdict{Kind: pressure.ProducerBound, Cause: cause}}).Severity(); got != want {
+			t.Errorf("%s is %v, want %v", cause, got, want)
+		}
+	}
 	p := &Pair{Verdict: pressure.Verdict{Kind: pressure.NoConsumer}}
 	if p.Severity() != Calm {
 		t.Error("an empty queue of nobody's is in trouble")

@@ -50,6 +50,7 @@ func (s *Screen) details(p *monitor.Pair, most int) []string {
 		{s.timesRank(p), s.times(p)},
 		{1, s.labelledLines("sides", fmt.Sprintf("producer %s, consumer %s", metrics.Holder(&now.Producer), metrics.Holder(&now.Consumer)))},
 		{2, s.labelledLines("queue", report.QueueUse(now))},
+		{2, s.bridge(p)},
 	}
 	kept := 8
 	count := func() (n int) {
@@ -154,6 +155,14 @@ func (s *Screen) times(p *monitor.Pair) (lines []string) {
 // place returns the lines about the groups and the chain of the pair.
 func (s *Screen) place(p *monitor.Pair) (lines []string) {
 	for _, row := range report.PlaceRows(p.Name, p.Place) {
+		lines = append(lines, s.labelledLines(row.Name, row.Text)...)
+	}
+	return lines
+}
+
+// bridge returns the lines about the bridges of the pair.
+func (s *Screen) bridge(p *monitor.Pair) (lines []string) {
+	for _, row := range report.BridgeRows(&p.Now) {
 		lines = append(lines, s.labelledLines(row.Name, row.Text)...)
 	}
 	return lines

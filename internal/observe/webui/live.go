@@ -54,7 +54,14 @@ type view struct {
 	Waiting             uint64          `json:"waiting"`   // those that are due and wait in front of the producer
 	Producer            side            `json:"producer"`
 	Consumer            side            `json:"consumer"`
+	Bridge              []bridgeRow     `json:"bridge"` // what there is to say of bridges; none = there is none
 	History             history         `json:"history"`
+}
+
+// bridgeRow is a line about a bridge. One with an empty name goes on with the one before.
+type bridgeRow struct {
+	Name string `json:"name"` // bridge out, bridge in
+	Text string `json:"text"`
 }
 
 type side struct {
@@ -152,6 +159,7 @@ func newPair(p *monitor.Pair) pair {
 		Severity: p.Severity().String(), Scheduled: p.Scheduled(), Waiting: p.Now.Waiting(),
 		Producer: newSide(&p.Now.Producer, p.LastSecond.ProducerBlocked),
 		Consumer: newSide(&p.Now.Consumer, p.LastSecond.ConsumerBlocked),
+		Bridge:   []bridgeRow{},
 		History: history{
 			Throughput: []float64{}, Depth: []uint64{}, ProducerBlocked: []float64{}, ConsumerBlocked: []float64{},
 		},
@@ -159,6 +167,9 @@ func newPair(p *monitor.Pair) pair {
 	if s := p.LastSecond.Elapsed.Seconds(); s > 0 {
 		v.ProducedPerSec = round(float64(p.LastSecond.Produced) / s)
 		v.ConsumedBytesPerSec = round(float64(p.LastSecond.ConsumedBytes) / s)
+	}
+	for _, r := range report.BridgeRows(&p.Now) {
+		v.Bridge = append(v.Bridge, bridgeRow(r))
 	}
 	h := &v.History
 	for _, at := range p.History {

@@ -105,6 +105,14 @@ function problems(p) {
   return parts.join(' · ');
 }
 
+// drawBridge draws what there is to say of bridges, anew when it changes.
+function drawBridge(box, rows) {
+  const now = JSON.stringify(rows);
+  if (box.drawn === now) return;
+  box.drawn = now;
+  box.replaceChildren(...rows.flatMap((line) => [element('dt', '', line.name), element('dd', '', line.text)]));
+}
+
 function drawPair(card, p, points) {
   const r = p.report, h = p.history, one = (c) => card.querySelector(c);
   const seen = h.throughput.length > 0;
@@ -135,6 +143,7 @@ function drawPair(card, p, points) {
   setText(one('.consumed'), count(r.consumedCount));
   setText(one('.highest'), count(r.highWater));
   setText(one('.memory'), bytes(r.memoryBytes));
+  drawBridge(one('.bridge'), p.bridge || []);
   setText(one('.trouble'), problems(p));
 }
 
