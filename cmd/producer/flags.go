@@ -5,8 +5,6 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
-	"os"
-	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -97,12 +95,7 @@ func (o *options) parseCapacity(c *urfave.Context, mode layout.Mode) error {
 		return nil
 	}
 	capacity := cli.GetSize(c, "capacity")
-	if _, err := layout.RingGeometry(capacity, o.slots, uint64(os.Getpagesize())); err != nil {
-		flag, text, _ := strings.Cut(err.Error(), " ") // the error begins with "capacity" or "slots"
-		err = cli.UsageError("%s: %s", cli.FlagSource(c, flag), text)
-		if near := capacityHint(capacity); near != "" {
-			err = cli.WithHint(err, "%s", near)
-		}
+	if err := cli.CheckCapacity(c, capacity, o.slots); err != nil {
 		return err
 	}
 	if c.IsSet("capacity") {
@@ -211,22 +204,6 @@ func (o *options) checkFits(flag string, most uint64) error {
 		return nil
 	}
 	return cli.UsageError("%s: invalid size %d: a message can have at most %d bytes here", o.flagSource(flag), n, most)
-}
-
-// capacityHint returns the nearest valid capacity, such as 1MiB for 1M, which is 1,000,000; ""
-// for a valid one.
-func capacityHint(capacity uint64) string {
-	least := max(layout.MinCapacity, uint64(os.Getpagesize()))
-	next := uint64(1) << bits.Len64(capacity)
-	switch {
-	case capacity < least:
-		return "the smallest is " + (&cli.Size{Bytes: least}).String()
-	case capacity > layout.MaxCapacity:
-		return "the largest is " + (&cli.Size{Bytes: layout.MaxCapacity}).String()
-	case bits.OnesCount64(capacity) > 1:
-		return "the next one is " + (&cli.Size{Bytes: next}).String()
-	}
-	return ""
 }
 
 func (o *options) parseInput(c *urfave.Context) error {

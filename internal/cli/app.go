@@ -33,7 +33,11 @@ type App struct {
 	Argument string                // the flag whose value may be given without the flag, "" = none
 	Commands []App                 // subcommands, which have none themselves
 	Prints   bool                  // it writes to standard output, which must not be closed
-	parent   *App                  // nil for a command that is not a subcommand
+
+	// ErrorRules are for errors that only this command has; those of a subcommand do not count.
+	ErrorRules []ErrorRule
+
+	parent *App // nil for a command that is not a subcommand
 
 	// Run runs until the work or ctx is done. ErrStopped may be returned as it is.
 	Run func(ctx context.Context, c *urfave.Context) error
@@ -52,6 +56,7 @@ func Main(a App) int {
 		return m.code
 	}
 	unsetEmptyVariables()
+	addErrorRules(a.ErrorRules)
 	a.Flags = withVersion(checked(a.Flags))
 	for i := range a.Commands {
 		a.Commands[i].Flags, a.Commands[i].parent = withVersion(checked(a.Commands[i].Flags)), &a
@@ -117,7 +122,7 @@ func (a *App) commandPath(args []string) string {
 }
 
 func (a *App) usageError(_ *urfave.Context, err error, _ bool) error {
-	return a.hintFromHelp(a.hintFlagOwners(rewordParseError(err, a.Flags)))
+	return a.hintFromHelp(a.hintFlagOwners(a.rewordParseError(err)))
 }
 
 // action runs the command called name.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -26,22 +27,50 @@ type errorRule struct {
 	printOnce bool                                // several steps of a shutdown may return it: print one
 }
 
+// ErrorRule is the exit code and the hint of an error that only one command has, for an [App]:
+// packages that the others do not link are not imported here.
+type ErrorRule struct {
+	Err   error
+	Match func(error) bool // used instead of Err if not nil
+	Code  int
+	Hint  string // "" = none
+}
+
+// addErrorRules gives rules precedence over all others except those of wrong usage.
+func addErrorRules(rules []ErrorRule) {
+	own := make([]errorRule, 0, len(rules))
+	for _, r := range rules {
+		rule := errorRule{err: r.Err, match: r.Match, code: r.Code}
+		if r.Hint != "" {
+			rule.hint = fixedHint(r.Hint)
+		}
+		own = append(own, rule)
+	}
+	errorRules = slices.Insert(errorRules, 1, own...)
+}
+
 // errorRules are in order of precedence: the first match applies.
 var errorRules = []errorRule{
 	{err: errUsage, code: ExitUsage},
 	{err: shm.ErrName, code: ExitUsage},
 	{err: ring.ErrType, code: ExitUsage, hint: hintByCommand{ // of a producer with a live consumer see cmd/producer
-		"":         "choose another --name",
-		"producer": "let a consumer drain it, discard it with --fresh, or choose another --name",
+		"":          "choose another --name",
+		"producer":  "let a consumer drain it, discard it with --fresh, or choose another --name",
+		"bridge in": "let a consumer drain it, or remove it with gauge rm --yes",
 	}.hint},
-	{err: ring.ErrGeometry, code: ExitUsage, hint: fixedHint("omit --capacity and --slots to reuse it, let a consumer drain it, or discard it with --fresh")},
+	{err: ring.ErrGeometry, code: ExitUsage, hint: hintByCommand{
+		"":          "omit --capacity and --slots to reuse it, let a consumer drain it, or discard it with --fresh",
+		"bridge in": "omit --capacity and --slots to reuse it, let a consumer drain it, or remove it with gauge rm --yes",
+	}.hint},
 	{err: ring.ErrFraming, code: ExitUsage, hint: fixedHint("let a consumer receive them first, discard them with --fresh, or choose another --name")},
 	{err: sink.ErrFault, code: ExitFault},
 	{err: transfer.ErrSocketTaken, code: ExitRoleTaken, hint: fixedHint("stop the process that listens there, or choose another --socket on both sides")},
 	{err: shm.ErrRoleTaken, code: ExitRoleTaken, hint: hintByCommand{
-		"":         "stop that process, or choose another --name",
-		"consumer": "stop that process: a segment has one consumer at a time",
-		"gauge rm": "stop that process first",
+		"":           "stop that process, or choose another --name",
+		"consumer":   "stop that process: a segment has one consumer at a time",
+		"bridge out": "stop that process: a bridge takes the place of the consumer",
+		"bridge in":  "stop that process: a bridge takes the place of the producer",
+		"gauge rm":   "stop that process first",
 	}.hint},
 	{err: source.ErrTooLarge, code: ExitFailed}, // the hint depends on the mode
 	{err: transfer.ErrLimit, code: ExitLimit, hint: fixedHint(LimitHint)},
@@ -72,25 +101,30 @@ var errorRules = []errorRule{
 	{err: shm.ErrGroup, code: ExitUsage, hint: fixedHint("add this user to the group and start the command again, or omit --group")},
 	{err: shm.ErrRemoved, code: ExitFailed, printOnce: true, hint: fixedHint("it was deleted by rm, by a clean-up of /dev/shm, or by RemoveIPC= of systemd; restart both sides")},
 	{err: shm.ErrTruncated, code: ExitCorrupt, printOnce: true, hint: hintByCommand{
-		"":      "another program truncated the file; restart both sides, the producer with --fresh",
-		"gauge": "another program truncated the file; gauge rm --yes removes it",
+		"":       "another program truncated the file; restart both sides, the producer with --fresh",
+		"bridge": "another program truncated the file; remove it with gauge rm --yes, and restart both sides",
+		"gauge":  "another program truncated the file; gauge rm --yes removes it",
 	}.hint},
 	{err: layout.ErrNotSegment, code: ExitCorrupt, printOnce: true, hint: hintByCommand{
 		"":         "remove the file, start the producer with --fresh, or choose another --name",
 		"producer": "remove the file, start with --fresh, or choose another --name",
+		"bridge":   "remove the file with gauge rm --yes, or choose another --name",
 		"gauge":    "gauge rm --yes removes the file",
 	}.hint},
 	{err: layout.ErrVersion, code: ExitCorrupt, printOnce: true, hint: hintByCommand{
 		"":         "run both sides from the same build (see --version); receive the unread messages with the consumer of the build that wrote them, or discard them by starting the producer with --fresh",
 		"producer": "run both sides from the same build (see --version); receive the unread messages with the consumer of the build that wrote them, or discard them with --fresh",
+		"bridge":   "run all commands from the same build (see --version); receive the unread messages with the consumer of the build that wrote them, or remove it with gauge rm --yes",
 		"gauge":    "use gauge from the build that created it (see --version), or remove it with gauge rm --yes",
 	}.hint},
 	{err: layout.ErrMode, code: ExitUsage, hint: hintByCommand{ // for the producer see cmd/producer
 		"consumer": "omit --mode: the consumer uses the mode of the segment; or choose another --name",
+		"bridge":   "choose another --name: a bridge connects rings",
 	}.hint},
 	{err: layout.ErrCorrupt, code: ExitCorrupt, printOnce: true, hint: hintByCommand{
 		"":         "another program wrote to it: stop both sides, and start the producer with --fresh",
 		"producer": "another program wrote to it: stop both sides, and start the producer with --fresh",
+		"bridge":   "another program wrote to it: stop both sides, and remove it with gauge rm --yes",
 		"gauge":    "another program wrote to it: stop both sides, and remove it with gauge rm --yes",
 	}.hint},
 	{err: shm.ErrNoSpace, code: ExitFailed, hint: fixedHint("free space there, choose a smaller --capacity, or enlarge it: mount -o remount,size=... /dev/shm")},
@@ -117,7 +151,10 @@ var errorRules = []errorRule{
 	{match: isDeniedCall, code: ExitFailed, hint: hintDeniedCall},
 	{match: cannotCreateFiles, code: ExitFailed, hint: fixedHint("let this user create files in /dev/shm: as root, chmod 1777 /dev/shm, or change the rules of a sandbox (Landlock, AppArmor, SELinux); gauge doctor finds other problems")},
 	{err: unix.EROFS, code: ExitFailed, hint: hintReadOnly},
-	{err: layout.ErrIncomplete, code: ExitIncomplete, hint: fixedHint("the received part was kept; restart both sides for the whole stream")},
+	{err: layout.ErrIncomplete, code: ExitIncomplete, hint: hintByCommand{
+		"":       "the received part was kept; restart both sides for the whole stream",
+		"bridge": "the far consumer is told the same; restart producer, consumer and both bridges for the whole stream",
+	}.hint},
 	{err: fs.ErrPermission, code: ExitFailed, hint: hintNamingFlag("run as a user with permission, or choose another")},
 	{err: fs.ErrNotExist, code: ExitFailed, hint: func(_ string, p part) string {
 		if p.op != "" {

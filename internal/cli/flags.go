@@ -18,7 +18,8 @@ import (
 	"sluice/shm"
 )
 
-// Common has the values of the flags of both producer and consumer.
+// Common has the values of the flags that producer and consumer share; those of SideFlags are of a
+// bridge too.
 type Common struct {
 	Name     string      // of the segment; "" when there are several
 	Names    []string    // that were given, and patterns
@@ -38,22 +39,29 @@ type Common struct {
 // Several reports whether more than one segment is meant: several names, or a pattern.
 func (o *Common) Several() bool { return o.Name == "" }
 
-// CommonFlags returns the flags that ParseCommon reads: name, which is a NameFlag or a NamesFlag,
-// and others. mode is the default of --mode that --help shows.
+// CommonFlags returns the flags that ParseCommon reads: those of SideFlags and others. mode is the
+// default of --mode that --help shows.
 func CommonFlags(name urfave.Flag, mode string) []urfave.Flag {
+	return append(SideFlags(name),
+		ChoiceFlag("mode", []string{"m"}, "", mode, "`MODE`: ring (hard back-pressure: the producer waits while the ring is full) or transfer (soft: the queue grows up to --limit; credit: with --on-limit block the producer waits there); a consumer detects it", "ring", "transfer"),
+		&urfave.Uint64Flag{Name: "count", Usage: "stop cleanly after `N` messages; 0 = no limit"},
+		&urfave.Float64Flag{Name: "rate", Usage: "`N` messages per second on average; 0 = as fast as possible"},
+		&urfave.StringFlag{Name: "socket", DefaultText: "in the user's runtime directory", Usage: "transfer: `PATH` of the socket; both sides need the same one"},
+	)
+}
+
+// SideFlags returns the flags that ParseSide reads, of whatever holds a role in a ring: name, which
+// is a NameFlag or a NamesFlag, and others.
+func SideFlags(name urfave.Flag) []urfave.Flag {
 	return []urfave.Flag{
 		name,
-		ChoiceFlag("mode", []string{"m"}, "", mode, "`MODE`: ring (hard back-pressure: the producer waits while the ring is full) or transfer (soft: the queue grows up to --limit; credit: with --on-limit block the producer waits there); a consumer detects it", "ring", "transfer"),
 		&urfave.DurationFlag{Name: "report", Value: time.Second, Usage: "print metrics to standard error every `INTERVAL`; 0 = only at the end"},
 		ChoiceFlag("format", nil, "text", "", "`FORMAT` of the metrics: text, or json with one object per line", "text", "json"),
 		&urfave.DurationFlag{Name: "duration", Usage: "stop cleanly after `TIME`; 0 = no limit"},
-		&urfave.Uint64Flag{Name: "count", Usage: "stop cleanly after `N` messages; 0 = no limit"},
-		&urfave.Float64Flag{Name: "rate", Usage: "`N` messages per second on average; 0 = as fast as possible"},
 		&urfave.DurationFlag{Name: "spin", DefaultText: "adaptive", Usage: "spin for `TIME` before sleeping; 0 = never spin"},
 		&urfave.StringFlag{Name: "group", DefaultText: "this user only", Usage: "share the segment with the members of `GROUP`; both sides must set it"},
 		&urfave.BoolFlag{Name: "keep", Usage: "keep the segment on exit"},
 		&urfave.BoolFlag{Name: "populate", Usage: "map the memory of a ring of more than 16 MiB at the start, in huge pages if it is new: 1 GiB takes 0.1 to 2.5 s, and then no page fault delays a message"},
-		&urfave.StringFlag{Name: "socket", DefaultText: "in the user's runtime directory", Usage: "transfer: `PATH` of the socket; both sides need the same one"},
 	}
 }
 
@@ -86,10 +94,28 @@ func GetName(c *urfave.Context) string { return c.Generic("name").(*segmentName)
 
 // ParseCommon reads and checks the flags of CommonFlags.
 func ParseCommon(c *urfave.Context) (Common, error) {
+	o, err := ParseSide(c)
+	if err != nil {
+		return o, err
+	}
+	o.Mode, o.Socket, o.Count, o.Rate = modes[GetChoice(c, "mode")], c.String("socket"), c.Uint64("count"), c.Float64("rate")
+	if SetOnCommandLine(c, "socket") && o.Socket == "" {
+		return o, UsageError("--socket: a value is missing")
+	}
+	if o.Mode == layout.ModeTransfer && SetOnCommandLine(c, "populate") {
+		return o, WithHint(UsageError("--populate cannot be used in transfer mode"), "leave it out: the memory of a transfer is allocated with each message")
+	}
+	if o.Mode == layout.ModeTransfer && SetOnCommandLine(c, "spin") {
+		return o, WithHint(UsageError("--spin cannot be used in transfer mode"), "leave it out: in transfer mode both sides wait on a socket and do not spin")
+	}
+	return o, nil
+}
+
+// ParseSide reads and checks the flags of SideFlags.
+func ParseSide(c *urfave.Context) (Common, error) {
 	o := Common{
 		Report: c.Duration("report"), Duration: c.Duration("duration"),
-		Socket: c.String("socket"),
-		Count:  c.Uint64("count"), Rate: c.Float64("rate"), Keep: c.Bool("keep"), Populate: c.Bool("populate"),
+		Keep: c.Bool("keep"), Populate: c.Bool("populate"),
 		JSON: GetChoice(c, "format") == "json",
 		Spin: ring.SpinAdaptive,
 	}
@@ -98,7 +124,6 @@ func ParseCommon(c *urfave.Context) (Common, error) {
 			return o, err
 		}
 	}
-	o.Mode = modes[GetChoice(c, "mode")]
 	var err error
 	if o.Names, err = distinctNames(c); err != nil {
 		return o, err
@@ -109,16 +134,8 @@ func ParseCommon(c *urfave.Context) (Common, error) {
 	if o.Access, err = parseGroup(c.String("group"), FlagSource(c, "group")); err != nil {
 		return o, err
 	}
-	for _, flag := range []string{"group", "socket"} {
-		if SetOnCommandLine(c, flag) && c.String(flag) == "" {
-			return o, UsageError("%s: a value is missing", withDashes(flag))
-		}
-	}
-	if o.Mode == layout.ModeTransfer && SetOnCommandLine(c, "populate") {
-		return o, WithHint(UsageError("--populate cannot be used in transfer mode"), "leave it out: the memory of a transfer is allocated with each message")
-	}
-	if o.Mode == layout.ModeTransfer && SetOnCommandLine(c, "spin") {
-		return o, WithHint(UsageError("--spin cannot be used in transfer mode"), "leave it out: in transfer mode both sides wait on a socket and do not spin")
+	if SetOnCommandLine(c, "group") && c.String("group") == "" {
+		return o, UsageError("--group: a value is missing")
 	}
 	if c.IsSet("spin") {
 		if o.Spin = c.Duration("spin"); o.Spin == 0 {
@@ -194,6 +211,11 @@ func (z *Size) String() string {
 // SizeFlag returns a flag of a size in bytes.
 func SizeFlag(name string, value uint64, usage string) urfave.Flag {
 	return &urfave.GenericFlag{Name: name, Value: &Size{value}, Usage: usage}
+}
+
+// OptionalSizeFlag is SizeFlag with a default that is no size, which is 0.
+func OptionalSizeFlag(name, defaultText, usage string) urfave.Flag {
+	return &urfave.GenericFlag{Name: name, Value: &Size{}, DefaultText: defaultText, Usage: usage}
 }
 
 // GetSize returns the bytes of a SizeFlag.

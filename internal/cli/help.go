@@ -14,6 +14,9 @@ var groups = []struct {
 	flags []string
 }{
 	{"Segment", []string{"name", "to", "weight", "mode", "capacity", "slots", "fresh", "keep", "populate", "group", "yes"}},
+	{"Stream", []string{"stream", "max-bytes", "storage", "replicas", "in-flight", "skip-missing"}},
+	{"Connection", []string{"nats", "context", "creds", "nkey", "tls-ca", "tls-cert", "tls-key"}},
+	{"Server", []string{"store", "config", "max-payload"}},
 	{"Messages", []string{"size", "input", "output", "framing", "source", "chunk", "verify"}},
 	{"Pace and end", []string{"rate", "burst", "arrivals", "open-loop", "work", "count", "duration", "follow", "drain"}},
 	{"Back-pressure", []string{"on-full", "spin"}},
@@ -33,7 +36,7 @@ const (
 type exitCode struct {
 	code     int
 	means    string
-	commands string // the commands that have it, those of gauge without gauge; "" = all
+	commands string // the commands that have it, subcommands without their command; "" = all
 }
 
 var exitCodes = []exitCode{
@@ -42,9 +45,11 @@ var exitCodes = []exitCode{
 	{ExitUsage, "wrong usage", ""},
 	{ExitFault, "--verify found a fault", "consumer"},
 	{ExitRoleTaken, "the role is taken by a live process", "producer consumer gauge rm"},
+	{ExitRoleTaken, "the role is taken by a live process, or the subject by another bridge", "bridge out in"},
 	{ExitLimit, "a limit was reached (--on-full fail, --limit with --on-limit exit)", "producer"},
 	{ExitCorrupt, "the segment or the peer is corrupt or of another version", ""},
 	{ExitIncomplete, "the stream is incomplete: its producer failed or was stopped early, or messages were lost", "consumer"},
+	{ExitIncomplete, "the stream of the ring is incomplete, or messages are missing from that of the server", "bridge out in"},
 }
 
 // Notes in --help and in the manual page.
@@ -126,6 +131,8 @@ func signalsOf(command string) []signalMeaning {
 		fallthrough
 	case "consumer":
 		second += ", and print what is lost"
+	case "bridge", "bridge out", "bridge in":
+		first += "; that does not end the stream of the ring: the next bridge goes on"
 	}
 	return []signalMeaning{
 		{"INT, TERM, HUP", first + "; a signal that was ignored at startup stays ignored"},

@@ -65,13 +65,17 @@ func (a *App) printMan(out io.Writer) error {
 	}
 	p.line(".SH FILES")
 	p.item(code("/dev/shm/sluice.")+variable("NAME"), "the segment: a header with the counters and, in ring mode, the messages")
-	p.item(code("$XDG_RUNTIME_DIR/sluice/")+variable("NAME")+code(".sock"), "the socket of transfer mode, where --socket does not name another; without that directory "+
-		"/run/user/UID/sluice/NAME.sock, else /tmp/sluice-UID/NAME.sock")
+	if a.commandsWhere(func(c *App) bool { return has(c.Flags, "context") }) != "" {
+		p.item(code("$XDG_CONFIG_HOME/nats/context/")+variable("NAME")+code(".json"), "a context of the nats command, for --context; without that directory in ~/.config")
+	} else {
+		p.item(code("$XDG_RUNTIME_DIR/sluice/")+variable("NAME")+code(".sock"), "the socket of transfer mode, where --socket does not name another; without that directory "+
+			"/run/user/UID/sluice/NAME.sock, else /tmp/sluice-UID/NAME.sock")
+	}
 	p.examples(".SH EXAMPLES", a.Examples)
 
 	p.line(".SH SEE ALSO")
 	var others []string
-	for _, name := range []string{"consumer", "gauge", "producer"} {
+	for _, name := range []string{"bridge", "consumer", "gauge", "producer"} {
 		if name != a.Name {
 			others = append(others, `\fB`+name+`\fR(1)`)
 		}

@@ -36,6 +36,7 @@ func (m message) print(asJSON bool) { logLines(m.priority(), m.lines(asJSON)...)
 
 // lines returns the message and its hint, a line each; as JSON both in one object.
 func (m message) lines(asJSON bool) []string {
+	m.text, m.hint = redact(m.text), redact(m.hint)
 	if !asJSON {
 		lines := []string{fmt.Sprintf("%s: %s: %s", m.name, m.kind, m.text)}
 		if m.hint != "" {

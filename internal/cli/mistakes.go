@@ -23,8 +23,8 @@ var (
 )
 
 // rewordParseError returns the flag parser's error in the wording of the other errors.
-func rewordParseError(err error, flags []urfave.Flag) error {
-	text := err.Error()
+func (a *App) rewordParseError(err error) error {
+	text, flags := err.Error(), a.Flags
 	if m := badValue.FindStringSubmatch(text); m != nil {
 		return UsageError("%s: %s", withDashes(m[2]), valueError(flags, m[2], m[1], m[3]))
 	}
@@ -32,10 +32,10 @@ func rewordParseError(err error, flags []urfave.Flag) error {
 		return UsageError("%s in the environment: %s", m[2], valueError(flags, m[3], m[1], m[4]))
 	}
 	if m := unknown.FindStringSubmatch(text); m != nil {
-		return noSuchFlag(m[1], withDashes(m[1]), flags)
+		return a.noSuchFlag(m[1], withDashes(m[1]))
 	}
 	if m := noFlag.FindStringSubmatch(text); m != nil {
-		return noSuchFlag(m[2], m[1], flags)
+		return a.noSuchFlag(m[2], m[1])
 	}
 	if m := noValue.FindStringSubmatch(text); m != nil {
 		return UsageError("%s: a value is missing", withDashes(m[1]))
@@ -57,6 +57,9 @@ var flagOwners = map[string]string{
 	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "on-limit": "producer", "resume-at": "producer", "fresh": "producer",
 	"work": "consumer", "output": "consumer", "source": "consumer", "weight": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
 	"interval": "gauge", "json": "gauge", "listen": "gauge", "yes": "gauge",
+	"nats": "bridge", "context": "bridge", "creds": "bridge", "nkey": "bridge", "tls-ca": "bridge", "tls-cert": "bridge", "tls-key": "bridge",
+	"stream": "bridge", "max-bytes": "bridge", "storage": "bridge", "replicas": "bridge", "in-flight": "bridge", "skip-missing": "bridge",
+	"store": "bridge", "config": "bridge", "max-payload": "bridge",
 }
 
 // sharedFlags are the flags of several commands, but not of all.
@@ -159,8 +162,13 @@ func (u unknownFlag) Unwrap() error { return u.error }
 
 // noSuchFlag returns an error about an unknown or misspelled flag. name is without dashes,
 // written is as in the arguments.
-func noSuchFlag(name, written string, flags []urfave.Flag) error {
-	if owner, ok := flagOwners[name]; ok && owner != "gauge" {
+func (a *App) noSuchFlag(name, written string) error {
+	flags := a.Flags
+	owner := flagOwners[name]
+	switch {
+	case owner == "", owner == "gauge", owner == "bridge": // their subcommands have flags
+	case a.commandsWhere(func(c *App) bool { return has(c.Flags, name) }) != "": // see hintFlagOwners
+	default:
 		return WithHint(UsageError("--%s is a flag of the %s", name, owner), "%s --help shows it", owner)
 	}
 	err := unknownFlag{UsageError("unknown flag %s", written), name}

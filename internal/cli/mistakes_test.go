@@ -16,7 +16,7 @@ func parse(t *testing.T, args ...string) (got error) {
 	flags := checked(append(CommonFlags(NameFlag("demo"), "ring"), SizeFlag("capacity", 4096, ""), IntegerFlag("burst", 1, 1, 100, "")))
 	app := &urfave.App{
 		Flags:          flags,
-		OnUsageError:   func(_ *urfave.Context, err error, _ bool) error { return rewordParseError(err, flags) },
+		OnUsageError:   func(_ *urfave.Context, err error, _ bool) error { return (&App{Flags: flags}).rewordParseError(err) },
 		ExitErrHandler: func(*urfave.Context, error) {},
 		Action:         func(*urfave.Context) error { return nil },
 	}
