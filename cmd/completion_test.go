@@ -102,6 +102,11 @@ func TestCompletion_CommandsFlagsValuesSegments(t *testing.T) {
 		"gauge stat --js":                 {"--json"},
 		"gauge layout " + part:            nil,
 		"gauge st":                        {"stat"},
+		"bridge o":                        {"out"},
+		"bridge out " + part:              {name},
+		"bridge in --name " + part:        {name},
+		"bridge out --storage m":          {"memory"},
+		"bridge out --creds testdata/com": {"complete.zsh"},
 		"~/bin/gauge st":                  {"stat"},
 		"~/nosuch/producer --na":          nil, // in silence
 		"gauge help re":                   {"record"},

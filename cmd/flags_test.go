@@ -36,7 +36,7 @@ func flagsOf(t *testing.T, command ...string) (flags []string) {
 
 var allCommands = [][]string{
 	{"producer"}, {"consumer"}, {"gauge", "ls"}, {"gauge", "stat"}, {"gauge", "watch"}, {"gauge", "record"}, {"gauge", "serve"},
-	{"gauge", "doctor"}, {"gauge", "rm"}, {"gauge", "layout"},
+	{"gauge", "doctor"}, {"gauge", "rm"}, {"gauge", "layout"}, {"bridge", "out"}, {"bridge", "in"}, {"bridge", "serve"},
 }
 
 // The consumer takes the mode of the segment, whatever the producer's default is.

@@ -65,14 +65,14 @@ func TestInstall_CommandsOnPath(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 	}
-	for _, name := range []string{"gauge", "consumer"} {
+	for _, name := range []string{"gauge", "consumer", "bridge"} {
 		if out, err := exec.Command(filepath.Join(path, name), "--help").CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
 	share := filepath.Join(root, "opt/sluice/share")
 	for file, want := range map[string]string{
-		"man/man1/gauge.1": "segments", "bash-completion/completions/gauge": "complete -F", "fish/vendor_completions.d/consumer.fish": "complete -c",
+		"man/man1/gauge.1": "segments", "bash-completion/completions/gauge": "complete -F", "fish/vendor_completions.d/consumer.fish": "complete -c", "man/man1/bridge.1": "JetStream",
 		"man/man1/consumer.1": "another's page", "man/man1/producer.1": "", "bash-completion/completions/producer": "", "zsh/site-functions/_sluice": "",
 	} {
 		text, err := os.ReadFile(filepath.Join(share, file))

@@ -9,4 +9,4 @@ import (
 	"sluice/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.MainWithCommands(m) }
+func TestMain(m *testing.M) { testenv.MainWithCommands(m, "./cmd/bridge") }

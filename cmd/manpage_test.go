@@ -16,7 +16,7 @@ func manPages(t *testing.T) (pages map[string]string) {
 	testenv.ReadSources()
 	dir := t.TempDir()
 	pages = map[string]string{}
-	for _, command := range []string{"producer", "consumer", "gauge"} {
+	for _, command := range []string{"producer", "consumer", "gauge", "bridge"} {
 		page, err := exec.Command(testenv.Command(command), "--generate-man").Output()
 		if err != nil {
 			t.Fatalf("%s: %v", command, err)
@@ -57,8 +57,8 @@ func TestManualPages_HaveWhatHelpHas(t *testing.T) {
 					}
 				}
 			}
-			if len(c) > 1 && !strings.Contains(string(page), ".SS \\fBgauge "+c[1]+"\\fR") {
-				t.Errorf("gauge(1) says nothing of gauge %s", c[1])
+			if len(c) > 1 && !strings.Contains(string(page), ".SS \\fB"+command+" "+c[1]+"\\fR") {
+				t.Errorf("%s(1) says nothing of %s", command, c[1])
 			}
 		}
 	}

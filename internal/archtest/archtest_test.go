@@ -259,7 +259,7 @@ func TestDependencies_HeavyOnesOnlyWhereUsed(t *testing.T) {
 	network := []string{"github.com/nats-io/", "github.com/synadia-io/"}
 	for command, heavy := range map[string][]string{
 		"producer": slices.Concat(pictures, network), "consumer": slices.Concat(pictures, network),
-		"gauge": network,
+		"gauge": network, "bridge": pictures,
 	} {
 		out, err := exec.Command("go", "list", "-deps", root+"/cmd/"+command).CombinedOutput()
 		if err != nil {

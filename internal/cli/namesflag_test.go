@@ -22,7 +22,9 @@ func names(t *testing.T, variable string, args ...string) (got []string, err err
 	app := App{Name: "gauge", Argument: "name", Flags: checked([]urfave.Flag{NamesFlag("demo")})}
 	os.Args = append([]string{"gauge"}, args...)
 	run := &urfave.App{Flags: app.Flags, HideHelp: true, Writer: new(strings.Builder), ErrWriter: new(strings.Builder),
-		OnUsageError: func(_ *urfave.Context, err error, _ bool) error { return (&App{Flags: app.Flags}).rewordParseError(err) },
+		OnUsageError: func(_ *urfave.Context, err error, _ bool) error {
+			return (&App{Flags: app.Flags}).rewordParseError(err)
+		},
 		Action: func(c *urfave.Context) error {
 			if err := app.parseArgument(c); err != nil {
 				return err

@@ -19,6 +19,8 @@ import (
 var (
 	// ErrConfig: the configuration file or an option is not valid.
 	ErrConfig = errors.New("invalid configuration of the server")
+	// ErrNoStore: neither the options nor the configuration file name a store directory.
+	ErrNoStore = errors.New("no store directory")
 	// ErrStoreTaken: another server of this package uses the store directory.
 	ErrStoreTaken = errors.New("store directory is in use by another server")
 	// ErrNotReady: the server did not accept clients in time.

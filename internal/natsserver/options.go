@@ -68,7 +68,7 @@ func (o Options) server() (*server.Options, error) {
 	if o.ConfigFile != "" {
 		var err error
 		if so, err = server.ProcessConfigFile(o.ConfigFile); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+			return nil, fmt.Errorf("%w: %s: %w", ErrConfig, o.ConfigFile, err)
 		}
 	}
 	so.NoSigs, so.JetStream, so.DisableJetStreamBanner = true, true, true
@@ -79,7 +79,7 @@ func (o Options) server() (*server.Options, error) {
 		so.StoreDir = o.StoreDir
 	}
 	if so.StoreDir == "" {
-		return nil, fmt.Errorf("%w: no store directory", ErrConfig)
+		return nil, ErrNoStore
 	}
 	switch {
 	case o.MaxPayload < 0 || o.MaxPayload > MaxMaxPayload:

@@ -21,7 +21,7 @@ case $prefix in
 *) share=/etc units=/etc/systemd/system ;;
 esac
 
-binaries=(producer consumer gauge)
+binaries=(producer consumer gauge bridge)
 # shares COMMAND prints the paths of its manual page and of its completions for bash and fish.
 shares() { echo "$prefix/share/man/man1/$1.1 $prefix/share/bash-completion/completions/$1 $prefix/share/fish/vendor_completions.d/$1.fish"; }
 zsh_completion=$prefix/share/zsh/site-functions/_sluice # of all commands

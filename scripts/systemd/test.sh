@@ -34,7 +34,7 @@ need_go test.sh
 lab=$(mktemp -d)
 trap 'rm -rf "$lab"' EXIT
 mkdir -p "$lab/repo/scripts" "$lab/repo/docs"
-go build -o "$lab/bin/" ./cmd/producer ./cmd/consumer ./cmd/gauge
+go build -o "$lab/bin/" ./cmd/producer ./cmd/consumer ./cmd/gauge ./cmd/bridge
 cp -r scripts/systemd scripts/completion.* "$lab/repo/scripts/"
 cp docs/systemd.md "$lab/repo/docs/"
 
