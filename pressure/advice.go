@@ -28,6 +28,7 @@ const (
 	// that is a bridge is one to start, stop or inspect.
 	AdviceSpeedUpFarConsumer AdviceKind = "speed-up-far-consumer" // of the ring at the other side
 	AdviceStartFarBridge     AdviceKind = "start-far-bridge"      // at the other side
+	AdviceInspectFarBridge   AdviceKind = "inspect-far-bridge"    // find out what holds it back
 	AdviceMoreStream         AdviceKind = "more-stream"           // let the stream hold more bytes
 	AdviceKeepStream         AdviceKind = "keep-stream"           // a larger stream or ring only delays this
 	AdviceFasterBridge       AdviceKind = "faster-bridge"         // more in flight, a faster server or network

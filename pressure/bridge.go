@@ -76,10 +76,14 @@ const maxPeerSilence = 5 * time.Second
 // figures were noted.
 func (b *Bridge) PeerThere() bool { return b.PeerSeen && b.PeerSilent-b.Age <= maxPeerSilence }
 
+// streamNearFull is the fill from which on a stream may have no room for the next block, which
+// is an eighth of its limit at most.
+const streamNearFull = 0.85
+
 // StreamFull reports whether the stream is at its limit, or so near to it that the next block may
 // find no room: a bridge whose stream is kept full runs again with each block that is taken out.
 func (b *Bridge) StreamFull() bool {
-	return b.State == BridgeFull || b.State == BridgeRunning && b.StreamFill() >= nearFull
+	return b.State == BridgeFull || b.State == BridgeRunning && b.StreamFill() >= streamNearFull
 }
 
 // StreamFill returns the share of the stream's limit that is in use, from 0 to 1; 0 if the limit is

@@ -126,7 +126,8 @@ func (v *Verdict) withProducerBridge(i *Interval, after *Snapshot) {
 		v.Kind = ProducerBound
 		v.becauseOf(cause, b)
 	case v.Kind == Idle && b.State == BridgeRunning && nothing && after.Producer.End == layout.EndNone:
-		if late := b.Lag > 0 && b.LagTime >= minBridgeLag; after.Consumer.Alive && (late || !b.PeerThere()) {
+		late := b.Lag > 0 && b.LagTime >= minBridgeLag
+		if after.Consumer.Alive && (late || !b.PeerThere() || b.PeerWaits == layout.PeerFull) {
 			v.Kind = ProducerBound
 		}
 		v.becauseOf(CauseBridgeNothing, b)
@@ -191,9 +192,12 @@ func (v *Verdict) adviseProducerBridge() {
 	case CauseBridgeMissing:
 		v.Advice = advise(AdviceSkipMissing)
 	case CauseBridgeNothing:
-		if !v.ProducerBridge.PeerThere() {
+		switch b := &v.ProducerBridge; {
+		case !b.PeerThere():
 			v.Advice = advise(AdviceStartFarBridge)
-		} else if v.Kind == ProducerBound { // what is on its way does not come
+		case b.PeerWaits == layout.PeerFull: // nothing takes what it sends
+			v.Advice = advise(AdviceInspectFarBridge)
+		case v.Kind == ProducerBound: // what is on its way does not come
 			v.Advice = advise(AdviceCheckStream)
 		}
 	}

@@ -156,6 +156,7 @@ func TestJudge_ProducerIsBridge(t *testing.T) {
 		{"nothing comes: nobody there", bridgeThat(BridgeRunning, nobodyThere), nothing, ProducerBound, CauseBridgeNothing, far},
 		{"nothing comes: silence", bridgeThat(BridgeRunning, silent), nothing, ProducerBound, CauseBridgeNothing, far},
 		{"nothing comes, and should", bridgeThat(BridgeRunning, late), nothing, ProducerBound, CauseBridgeNothing, stream},
+		{"nothing comes: the bridge over there cannot send", bridgeThat(BridgeRunning, peerWaits(layout.PeerFull)), nothing, ProducerBound, CauseBridgeNothing, []AdviceKind{AdviceInspectFarBridge}},
 		{"nothing comes: a message that was just sent", bridgeThat(BridgeRunning, func(b *Bridge) { b.Lag, b.LagTime = 1, time.Second }), nothing, Idle, CauseBridgeNothing, nil},
 		{"nothing comes: the stream has ended", bridgeThat(BridgeRunning, nobodyThere), func(b, s *Snapshot) {
 			nothing(b, s)

@@ -109,7 +109,7 @@ func TestBridge_StreamFull_EverywhereShown(t *testing.T) {
 		t.Errorf("bridge: %v", bridge)
 	}
 	text := testenv.GaugeOutput(t, "stat", "--name", name)
-	for _, want := range []string{why, "bridge out stream full", "lag 12,345 messages, 96 KiB, the oldest 3s", "stream 1 MiB of 1 MiB, 100 % full; the bridge over there waits for room", fmt.Sprintf("bridge, pid %d", out.Process.Pid)} {
+	for _, want := range []string{why, "bridge out stream full", "lag 12,345 messages, 96 KiB, the oldest 3s", "stream 1 MiB of 1 MiB, 100 % full; the bridge over there waits for room in its ring", fmt.Sprintf("bridge, pid %d", out.Process.Pid)} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

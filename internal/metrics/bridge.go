@@ -64,8 +64,10 @@ func (d direction) rows() []Metric {
 		row("lagBytes", "lag_bytes", Bytes, "Their payload, about.", peer(func(b *pressure.Bridge) Value { return Count(b.LagBytes) })),
 		csv(row("lagSec", "lag_seconds", Seconds, "How long ago the oldest of them was given to the near segment, about.", peer(func(b *pressure.Bridge) Value { return Duration(b.LagTime) }))),
 	}
+	waits := "What that one waits for: nothing, room (in its ring: its consumer is slower) or messages."
 	position, peerPosition := "Messages of the near segment, since that was created, that the stream has acknowledged.", "Likewise those that are in the far segment."
 	if d.role == layout.Producer {
+		waits = "What that one waits for: nothing, room (in the stream: it cannot send) or messages."
 		position, peerPosition = "Messages of the near segment, since that was created, that this one has.", "Likewise those that the near segment was given."
 	} else {
 		rows = append(rows,
@@ -86,7 +88,7 @@ func (d direction) rows() []Metric {
 		}),
 		row("peerSeenSec", "peer_seen_seconds", Seconds, "Time since the bridge at the other side was heard of last; unknown when it never was.",
 			peer(func(b *pressure.Bridge) Value { return Duration(b.PeerSilent) })),
-		row("peerWaitsFor", "", "", "What that one waits for: nothing, room (in its ring: its consumer is slower) or messages.", func(b *pressure.Bridge) Value {
+		row("peerWaitsFor", "", "", waits, func(b *pressure.Bridge) Value {
 			if b.PeerWaits == layout.PeerUnknown {
 				return Value{}
 			}

@@ -52,14 +52,14 @@ func direction(role layout.Role) string {
 // BridgeRows returns what there is to say of the bridges of a segment: nothing where there is none.
 func BridgeRows(s *pressure.Snapshot) (rows []PlaceRow) {
 	for _, d := range []struct {
-		name string
+		role layout.Role
 		b    *pressure.Bridge
-	}{{"bridge out", &s.Consumer.Bridge}, {"bridge in", &s.Producer.Bridge}} {
+	}{{layout.Consumer, &s.Consumer.Bridge}, {layout.Producer, &s.Producer.Bridge}} {
 		if !d.b.Present() {
 			continue
 		}
-		name := d.name
-		for _, text := range verdict.Bridge(d.b) {
+		name := "bridge " + direction(d.role)
+		for _, text := range verdict.Bridge(d.role, d.b) {
 			rows = append(rows, PlaceRow{name, text})
 			name = ""
 		}

@@ -109,7 +109,7 @@ func TestSummary_OfBridge(t *testing.T) {
 		"bridge out \"orders\" ran for 5s\n",
 		"\n  bridge out stream full for 12 s (the consumer over there is slower)\n" +
 			"             lag 12,345 messages, 96 KiB, the oldest 3s; 1 MiB in flight; an acknowledgement takes 1.2ms\n" +
-			"             stream 1 GiB of 1 GiB, 100 % full; the bridge over there waits for room\n",
+			"             stream 1 GiB of 1 GiB, 100 % full; the bridge over there waits for room in its ring\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
@@ -117,7 +117,7 @@ func TestSummary_OfBridge(t *testing.T) {
 	}
 	r = bridged(layout.Producer, pressure.Bridge{State: pressure.BridgeConnecting})
 	r.Final = true
-	if out := printed(t, r); !strings.Contains(out, "bridge in \"orders\" ran") || !strings.Contains(out, "\n  bridge in  no connection\n             how far the other side is behind is unknown\n             stream 0 B; no bridge over there was heard of\n") {
+	if out := printed(t, r); !strings.Contains(out, "bridge in \"orders\" ran") || !strings.Contains(out, "\n  bridge in  no connection\n             lag unknown\n             stream 0 B; no bridge over there was heard of\n") {
 		t.Errorf("%s", out)
 	}
 }

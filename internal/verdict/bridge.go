@@ -86,6 +86,8 @@ func whyNothing(b *pressure.Bridge) string {
 	switch {
 	case !b.PeerThere():
 		return peerSilent(b)
+	case b.PeerWaits == layout.PeerFull:
+		return "the bridge over there cannot send"
 	case b.Lag > 0:
 		return fmt.Sprintf("%s on the way, the oldest for %s", format.Messages(b.Lag), format.Duration(b.LagTime))
 	case b.PeerWaits == layout.PeerEmpty:
@@ -121,9 +123,9 @@ func BridgeState(b *pressure.Bridge) string {
 	return strings.ReplaceAll(string(b.State), "-", " ")
 }
 
-// Bridge says everything about a bridge, a line each: what it is doing, how far behind the other
-// side is, and how full the stream is.
-func Bridge(b *pressure.Bridge) (lines []string) {
+// Bridge says everything about a bridge in a role, a line each: what it is doing, how far the far
+// side is behind, and how full the stream is.
+func Bridge(role layout.Role, b *pressure.Bridge) (lines []string) {
 	state := BridgeState(b)
 	switch {
 	case b.State == pressure.BridgeStopped && b.StateFor >= time.Second:
@@ -138,7 +140,7 @@ func Bridge(b *pressure.Bridge) (lines []string) {
 	}
 	lines = append(lines, state)
 
-	lag := "how far the other side is behind is unknown"
+	lag := "lag unknown"
 	if b.PeerSeen {
 		lag = "lag " + Lag(b)
 	}
@@ -153,16 +155,27 @@ func Bridge(b *pressure.Bridge) (lines []string) {
 		stream += fmt.Sprintf(" of %s, %s full", format.Size(b.StreamLimit), format.Percent(b.StreamFill()))
 	}
 	peer := peerSilent(b)
-	if b.PeerThere() && b.PeerWaits != layout.PeerUnknown {
-		peer = "the bridge over there waits for " + b.PeerWaits.String()
-	} else if b.PeerThere() {
-		peer = "the bridge over there is there"
+	if b.PeerThere() {
+		peer = "the bridge over there " + peerDoes(role, b.PeerWaits)
 	}
 	lines = append(lines, lag, stream+"; "+peer)
 	if b.Age > maxAge {
 		lines = append(lines, "these figures are "+seconds(b.Age)+" old")
 	}
 	return lines
+}
+
+// peerDoes says what the bridge at the other side does, of one that has the role here.
+func peerDoes(role layout.Role, waits layout.PeerWaits) string {
+	switch {
+	case waits == layout.PeerFull && role == layout.Producer:
+		return "cannot send"
+	case waits == layout.PeerFull:
+		return "waits for room in its ring"
+	case waits == layout.PeerEmpty:
+		return "waits for messages"
+	}
+	return "runs"
 }
 
 // maxAge is how old the figures of a bridge are, at most, that notes them.
@@ -215,6 +228,8 @@ func bridgeAction(v *pressure.Verdict, a pressure.Advice) string {
 			return "start bridge in over there"
 		}
 		return "start bridge out over there"
+	case pressure.AdviceInspectFarBridge:
+		return "see over there what holds it back (gauge stat)"
 	case pressure.AdviceMoreStream:
 		return "let the stream hold more (nats stream edit --max-bytes)"
 	case pressure.AdviceFasterBridge:

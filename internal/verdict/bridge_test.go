@@ -82,6 +82,7 @@ func TestWords_OfBridges(t *testing.T) {
 		{of(pb, pressure.CauseBridgeNothing, in(pressure.BridgeRunning, func(_ *pressure.Verdict, b *pressure.Bridge) { b.PeerSeen = false }), farBridge), waits + "bridge: nothing comes (no bridge over there was heard of)", "start bridge out over there"},
 		{of(pb, pressure.CauseBridgeNothing, in(pressure.BridgeRunning, func(_ *pressure.Verdict, b *pressure.Bridge) { b.PeerSilent = 12 * time.Second }), farBridge), waits + "bridge: nothing comes (the bridge over there was last heard of 12 s ago)", "start bridge out over there"},
 		{of(pb, pressure.CauseBridgeNothing, in(pressure.BridgeRunning, func(_ *pressure.Verdict, b *pressure.Bridge) { b.Lag, b.LagTime = 12, 3*time.Second }), stream), waits + "bridge: nothing comes (12 messages on the way, the oldest for 3s)", "see that the stream is there and has a leader (nats stream info)"},
+		{of(pb, pressure.CauseBridgeNothing, in(pressure.BridgeRunning, peer(layout.PeerFull)), pressure.AdviceInspectFarBridge), waits + "bridge: nothing comes (the bridge over there cannot send)", "see over there what holds it back (gauge stat)"},
 		{of(pressure.Idle, pressure.CauseBridgeNothing, in(pressure.BridgeRunning, peer(layout.PeerEmpty))), empty + "; bridge: nothing comes (the bridge over there waits for messages)", ""},
 		{of(pressure.Idle, pressure.CauseBridgeNothing, in(pressure.BridgeRunning, said)), empty + "; bridge: nothing comes", ""},
 		{of(cb, pressure.CauseWaits, func(v *pressure.Verdict) {
