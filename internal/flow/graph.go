@@ -33,15 +33,28 @@ type Process struct {
 	PID       int
 	Namespace uint64
 	Other     bool // Namespace is not that of the observer
+
+	// Bridge is the segment that it has as a bridge, "" if it is none. A process may be the bridge of
+	// many segments, in both directions: each of them is by itself, and counts as another process.
+	Bridge string
 }
 
 // holder returns the live process that holds a role, and the zero value where that is not certain:
 // a number of an unknown namespace may be any process.
-func holder(s *pressure.RoleStats) Process {
+func holder(segment string, s *pressure.RoleStats) Process {
 	if !s.Alive || s.AliveUnknown || s.PID <= 0 || s.PIDNamespace == 0 {
 		return Process{}
 	}
-	return Process{s.PID, s.PIDNamespace, s.OtherPIDNamespace}
+	return processOf(segment, s)
+}
+
+// processOf returns the process that a role names.
+func processOf(segment string, s *pressure.RoleStats) Process {
+	p := Process{PID: s.PID, Namespace: s.PIDNamespace, Other: s.OtherPIDNamespace}
+	if s.Bridge.Present() {
+		p.Bridge = segment
+	}
+	return p
 }
 
 // Place is where a segment stands among the others.
@@ -109,7 +122,7 @@ type builder struct {
 
 func (b *builder) add(i int) {
 	s := &b.segments[i]
-	c, p := holder(&s.Now.Consumer), holder(&s.Now.Producer)
+	c, p := holder(s.Name, &s.Now.Consumer), holder(s.Name, &s.Now.Producer)
 	b.consumer, b.producer = append(b.consumer, c), append(b.producer, p)
 	if c != (Process{}) {
 		b.consumes[c] = append(b.consumes[c], i)
@@ -118,7 +131,7 @@ func (b *builder) add(i int) {
 		return
 	}
 	b.produces[p] = append(b.produces[p], i)
-	if s.cause() == "" {
+	if s.cause() == "" || p.Bridge != "" { // what a bridge consumes does not go into what it produces
 		return
 	}
 	if most, ok := b.mostBlocked[p]; !ok || s.Interval.ProducerBlocked > b.segments[most].Interval.ProducerBlocked {

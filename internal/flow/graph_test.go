@@ -43,6 +43,10 @@ func (s Segment) passed(messages, bytes uint64) Segment {
 	return s
 }
 
+func bridgeOut(s Segment) { s.Now.Consumer.Bridge.State = pressure.BridgeRunning }
+
+func bridgeIn(s Segment) { s.Now.Producer.Bridge.State = pressure.BridgeRunning }
+
 // groups are the groups of several, as text.
 func groups(g *Graph) string {
 	var all []string
@@ -103,6 +107,13 @@ func TestGraph_SegmentsOfOneProcess(t *testing.T) {
 		{"unknown namespaces", []Segment{ring("a", 1, 9).with(elsewhere(consumer, 0)), ring("b", 2, 9).with(elsewhere(consumer, 0))}, "", ""},
 		{"a stage with an unknown namespace on one side", []Segment{ring("a", 1, 2), ring("b", 2, 3).with(elsewhere(producer, 0))}, "", ""},
 		{"pid 0", []Segment{ring("a", 1, 9).with(func(s Segment) { s.Now.Consumer.PID = 0 }), ring("b", 2, 9).with(func(s Segment) { s.Now.Consumer.PID = 0 })}, "", ""},
+		{"a bridge of several, out", []Segment{ring("a", 1, 9).with(bridgeOut), ring("b", 2, 9).with(bridgeOut)}, "", ""},
+		{"a bridge of several, in", []Segment{ring("a", 9, 1).with(bridgeIn), ring("b", 9, 2).with(bridgeIn)}, "", ""},
+		{"a bridge in both directions is no stage", []Segment{ring("a", 1, 9).with(bridgeOut), ring("b", 9, 2).with(bridgeIn)}, "", ""},
+		{"a bridge that follows a stage", []Segment{ring("a", 1, 2), ring("b", 2, 9).with(bridgeOut)}, "", "a>2>b"},
+		{"a stage that is a bridge too", []Segment{ring("a", 1, 2), ring("b", 2, 2).with(bridgeOut)}, "", "a>2>b"},
+		{"a stage between two bridges of one process", []Segment{ring("a", 9, 2).with(bridgeIn), ring("b", 2, 9).with(bridgeOut)}, "", "a>2>b"},
+		{"a bridge that passes on what it got", []Segment{ring("a", 9, 9).with(bridgeIn).with(bridgeOut)}, "", ""},
 		{"not known to be alive", []Segment{ring("a", 1, 9).with(func(s Segment) { s.Now.Consumer.AliveUnknown = true }), ring("b", 2, 9)}, "", ""},
 	} {
 		g := New(c.segments)

@@ -19,6 +19,10 @@ type HeldUp struct {
 	// CauseCycle.
 	Consumer      Process
 	NoProgressFor time.Duration // with CauseStalled
+
+	// Bridge is the verdict on the last segment, which says what is wrong beyond its consumer, if that
+	// is a bridge, and slower; else nil.
+	Bridge *pressure.Verdict
 }
 
 // Cause is what is wrong at the end of the path.
@@ -58,9 +62,9 @@ func (s *Segment) cause() Cause {
 }
 
 // next returns the segment in which the consumer of segment i is blocked as a producer. A process
-// that is stopped is not.
+// that is stopped is not, and neither is a bridge.
 func (b *builder) next(i int) (next int, ok bool) {
-	if b.segments[i].Now.Consumer.Stopped {
+	if b.segments[i].Now.Consumer.Stopped || b.consumer[i].Bridge != "" {
 		return 0, false
 	}
 	next, ok = b.mostBlocked[b.consumer[i]]
@@ -112,8 +116,10 @@ func (b *builder) heldUp(i int) *HeldUp {
 	if h.Cause == CauseStalled && b.consumesSomething(b.consumer[path[len(path)-1]]) {
 		h.Cause = CauseSlower // it has taken from other segments for long
 	}
-	c := &last.Now.Consumer
-	h.Consumer = Process{c.PID, c.PIDNamespace, c.OtherPIDNamespace}
+	h.Consumer = processOf(last.Name, &last.Now.Consumer)
+	if h.Cause == CauseSlower && h.Consumer.Bridge != "" {
+		h.Bridge = new(*last.Verdict)
+	}
 	if h.Cause == CauseStalled {
 		h.NoProgressFor = last.Verdict.NoProgressFor
 	}

@@ -55,6 +55,12 @@ func TestHeldUp_LastOneThatIsNotBlocked(t *testing.T) {
 		{"the last is stalled", chain(func(s []Segment) { stalled(s[2]) }), "a>b>c: stalled 4, b>c: stalled 4, c: stalled 4"},
 		{"the last has received nothing for long, as it takes from another", append(chain(func(s []Segment) { stalled(s[2]) }), ring("x", 5, 4).passed(10, 10)),
 			"a>b>c: slower 4, b>c: slower 4, c: slower 4"},
+		{"the last is a bridge that produces too", chain(func(s []Segment) {
+			bridgeOut(s[2])
+			s[0] = ring("a", 4, 2).held(0.9).with(bridgeIn)
+		}), "a>b>c: slower 4, b>c: slower 4, c: slower 4"},
+		{"a bridge between two rings is no stage", []Segment{ring("a", 1, 9).held(0.9).with(bridgeOut), ring("b", 9, 2).held(0.9).with(bridgeIn)}, "a: slower 9, b: slower 2"},
+		{"a bridge that passes on what it got", []Segment{ring("a", 9, 9).held(0.9).with(bridgeIn).with(bridgeOut)}, "a: slower 9"},
 		{"the last has no consumer", chain(func(s []Segment) { s[2].Now.Consumer.Alive = false; s[2].Verdict.Kind = pressure.NoConsumer }),
 			"a>b>c: no-consumer 0, b>c: no-consumer 0, c: no-consumer 0"},
 		{"a stage is stopped while it was blocked", chain(func(s []Segment) {

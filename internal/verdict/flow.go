@@ -16,10 +16,14 @@ const maxNames = 4
 
 // Process names a process of a group or a chain.
 func Process(p flow.Process) string {
-	if p.Other {
-		return fmt.Sprintf("process %d of another pid namespace", p.PID)
+	bridge := ""
+	if p.Bridge != "" {
+		bridge = "bridge, "
 	}
-	return fmt.Sprintf("pid %d", p.PID)
+	if p.Other {
+		return fmt.Sprintf("%sprocess %d of another pid namespace", bridge, p.PID)
+	}
+	return fmt.Sprintf("%spid %d", bridge, p.PID)
 }
 
 // Names lists names: a, b and c; of many the first ones.
@@ -57,7 +61,19 @@ func by(h *flow.HeldUp) string {
 	if len(h.Path) == 1 {
 		whose = ""
 	}
+	if text := beyond(h); text != "" {
+		return fmt.Sprintf("%s by the consumer%s (%s): %s", through, whose, Process(h.Consumer), text)
+	}
 	return fmt.Sprintf("%s by the consumer%s (%s), which %s", through, whose, Process(h.Consumer), state(h))
+}
+
+// beyond says what is wrong beyond the consumer at the end of a path, which is a bridge; "" where it
+// is none, or has nothing to say.
+func beyond(h *flow.HeldUp) string {
+	if h.Bridge == nil {
+		return ""
+	}
+	return bridgeCause(h.Bridge)
 }
 
 // state says what is wrong with the consumer at the end of a path.
@@ -84,6 +100,9 @@ func AdviceElsewhere(h *flow.HeldUp) string {
 	case flow.CauseCycle:
 		return "let one of these processes produce without waiting, or break the circle"
 	case flow.CauseSlower:
+		if h.Bridge != nil {
+			return fmt.Sprintf("%s: %s", last, Advice(h.Bridge))
+		}
 		return fmt.Sprintf("speed up the consumer of %s; more capacity only delays this", last)
 	case flow.CauseNoConsumer:
 		return fmt.Sprintf("start a consumer of %s", last)
@@ -250,6 +269,8 @@ func fanOut(g *flow.Group) (all []string) {
 			all = append(all, held[0]+" has no consumer")
 		case h.Cause != flow.CauseSlower:
 			all = append(all, "its consumer "+state(h))
+		case beyond(h) != "":
+			all = append(all, "bridge: "+beyond(h))
 		}
 	}
 	if waiting := members(g, func(m *flow.Member) bool { return m.ConsumerBlocked >= pressure.Noticeable && !m.HeldUp }); len(waiting) == 1 {

@@ -176,3 +176,42 @@ func TestFlow_SharesInWords(t *testing.T) {
 		}
 	}
 }
+
+// bridged is the segment with a bridge as its consumer, whose stream is full.
+func bridged(s flow.Segment) flow.Segment {
+	b := pressure.Bridge{State: pressure.BridgeFull, PeerSeen: true, PeerWaits: layout.PeerFull}
+	s.Now.Consumer.Bridge, s.Verdict.ConsumerBridge = b, b
+	s.Verdict.Cause = pressure.CauseBridgeFull
+	s.Verdict.Advice = []pressure.Advice{{Kind: pressure.AdviceSpeedUpFarConsumer}, {Kind: pressure.AdviceKeepStream}}
+	return s
+}
+
+// Whoever is held up by a bridge is told what is wrong beyond it.
+func TestFlow_HeldUpByBridge_InWords(t *testing.T) {
+	const beyond, advice = "stream full (the consumer over there is slower)", "speed up the consumer over there; a larger stream (--max-bytes) only delays this"
+	segments := []flow.Segment{slow("a", 1, 2, 10), bridged(slow("b", 2, 9, 10)), ring("c", 9, 5, 0.9, 0, pressure.ConsumerBound, 10)}
+	segments[2].Now.Producer.Bridge.State = pressure.BridgeRunning // of the same process
+	g := flow.New(segments)
+	for name, want := range map[string][2]string{
+		"a": {"a is blocked 90 % of the time by the consumer of b (bridge, pid 9): " + beyond, "b: " + advice},
+		"b": {"b is blocked 90 % of the time by the consumer (bridge, pid 9): " + beyond, ""},
+		"c": {"c is blocked 90 % of the time by the consumer (pid 5), which is slower", ""},
+	} {
+		h := g.Of(name).HeldUp
+		if got := [2]string{HeldUp(h), AdviceElsewhere(h)}; got != want {
+			t.Errorf("%s:\n%q, want\n%q", name, got, want)
+		}
+	}
+	if c := g.Of("a").Chain; c == nil || Chain(c) != "a -> pid 2 -> b" || g.Of("c").Chain != nil {
+		t.Errorf("chains: %v", g.Chains)
+	}
+	runs := bridged(slow("b", 2, 9, 10))
+	runs.Now.Consumer.Bridge.State, runs.Verdict.Cause = pressure.BridgeRunning, pressure.CauseWaits
+	if got := HeldUp(flow.New([]flow.Segment{runs}).Of("b").HeldUp); got != "b is blocked 90 % of the time by the consumer (bridge, pid 9), which is slower" {
+		t.Errorf("of a bridge that has nothing to say: %q", got)
+	}
+	out := flow.New([]flow.Segment{idle("a", 9, 1, 10), bridged(slow("c", 9, 3, 10))})
+	if got := Group(out.Groups[0]); got != "the producer is held up by c: its queue is full; bridge: "+beyond+"; the consumer of a waits" {
+		t.Errorf("%q", got)
+	}
+}
