@@ -94,6 +94,8 @@ func (in *inbound) run(ctx context.Context) (err error) {
 		if in.far != nil {
 			if ctx.Err() != nil {
 				in.link.set(layout.LinkStopped)
+			} else if err != nil {
+				in.link.set(layout.LinkFailed)
 			}
 			err = errors.Join(err, in.detach(layout.EndNone))
 		}

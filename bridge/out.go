@@ -191,6 +191,8 @@ func (o *outbound) runSegment(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil && ctx.Err() != nil {
 			o.link.set(layout.LinkStopped)
+		} else if err != nil {
+			o.link.set(layout.LinkFailed)
 		}
 		o.link.detach()
 		if o.opt.OnDetach != nil {

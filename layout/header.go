@@ -175,7 +175,7 @@ type Place struct {
 // bridge that holds the role writes it, now and then; Holder goes last when it begins.
 type Link struct {
 	Holder       Uint64 `doc:"RoleStats.Generation of the role's holder that is a bridge; 0 = none"`
-	State        Uint64 `doc:"0 none 1 connecting 2 running 3 no stream 4 stream full 5 refused 6 no acknowledgement 7 messages missing 8 stopped"`
+	State        Uint64 `doc:"0 none 1 connecting 2 running 3 no stream 4 stream full 5 refused 6 no acknowledgement 7 messages missing 8 stopped 9 failed"`
 	StateAt      Uint64 `doc:"monotonic clock when State began, ns; of 6 when the last acknowledgement was due or came"`
 	NotedAt      Uint64 `doc:"monotonic clock when the fields below were noted, ns"`
 	Position     Uint64 `doc:"position of the source up to which the stream has acknowledged messages (consumer), or this segment has them (producer)"`

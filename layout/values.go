@@ -238,6 +238,7 @@ const (
 	LinkNoAck      LinkState = 6 // the stream does not acknowledge what was sent
 	LinkMissing    LinkState = 7 // the next message is not in the stream, and later ones are
 	LinkStopped    LinkState = 8 // the bridge has left in good order, and its stream has not ended
+	LinkFailed     LinkState = 9 // an error has ended the bridge, and its stream has not ended
 )
 
 // String returns the state in a few words.
@@ -261,6 +262,8 @@ func (s LinkState) String() string {
 		return "messages missing"
 	case LinkStopped:
 		return "stopped"
+	case LinkFailed:
+		return "failed"
 	}
 	return "unknown"
 }

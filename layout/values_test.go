@@ -58,7 +58,7 @@ func TestValues_Names(t *testing.T) {
 		RefuseMemoryLimit: "memory limit", RefuseElsewhere: "consumer listens elsewhere", RefuseNoConnectionDescriptor: "no descriptor to connect with", RefuseReason(8): "unknown",
 		FramingNone: "none", FramingLines: "lines", FramingLength: "length", FramingRaw: "raw", Framing(4): "none",
 		LinkNone: "none", LinkConnecting: "connecting", LinkRunning: "running", LinkNoStream: "no stream", LinkFull: "stream full",
-		LinkRefused: "refused", LinkNoAck: "no acknowledgement", LinkMissing: "messages missing", LinkStopped: "stopped", LinkState(9): "unknown",
+		LinkRefused: "refused", LinkNoAck: "no acknowledgement", LinkMissing: "messages missing", LinkStopped: "stopped", LinkFailed: "failed", LinkState(10): "unknown",
 		PeerUnknown: "unknown", PeerRuns: "nothing", PeerFull: "room", PeerEmpty: "messages", PeerWaits(4): "unknown",
 	}
 	for got, want := range names {

@@ -50,19 +50,20 @@ const (
 	BridgeNoAck      BridgeState = "no-acknowledgement" // the stream does not acknowledge what was sent
 	BridgeMissing    BridgeState = "messages-missing"   // the next message is not in the stream, and later ones are
 	BridgeStopped    BridgeState = "stopped"            // it has left in good order, and its stream has not ended
-	BridgeEnded      BridgeState = "ended"              // it has left at the end of its stream, or on an error
+	BridgeFailed     BridgeState = "failed"             // an error has ended it, and its stream has not ended
+	BridgeEnded      BridgeState = "ended"              // it has left at the end of its stream
 	BridgeDied       BridgeState = "died"               // it was killed, or crashed
 )
 
 // BridgeStates returns every state that a bridge can be in, in the order of their declaration.
 func BridgeStates() []BridgeState {
-	return []BridgeState{BridgeUnknown, BridgeConnecting, BridgeRunning, BridgeNoStream, BridgeFull, BridgeRefused, BridgeNoAck, BridgeMissing, BridgeStopped, BridgeEnded, BridgeDied}
+	return []BridgeState{BridgeUnknown, BridgeConnecting, BridgeRunning, BridgeNoStream, BridgeFull, BridgeRefused, BridgeNoAck, BridgeMissing, BridgeStopped, BridgeFailed, BridgeEnded, BridgeDied}
 }
 
 // saidStates are those that a live bridge says.
 var saidStates = map[layout.LinkState]BridgeState{
 	layout.LinkConnecting: BridgeConnecting, layout.LinkRunning: BridgeRunning, layout.LinkNoStream: BridgeNoStream, layout.LinkFull: BridgeFull,
-	layout.LinkRefused: BridgeRefused, layout.LinkNoAck: BridgeNoAck, layout.LinkMissing: BridgeMissing, layout.LinkStopped: BridgeStopped,
+	layout.LinkRefused: BridgeRefused, layout.LinkNoAck: BridgeNoAck, layout.LinkMissing: BridgeMissing, layout.LinkStopped: BridgeStopped, layout.LinkFailed: BridgeFailed,
 }
 
 // Present reports whether the role's holder, or its last one, is a bridge.
@@ -125,7 +126,7 @@ func readBridge(l *layout.Link, stats *layout.RoleStats, side *RoleStats, now ui
 	b.Age = between(notedAt, now)
 	stateTo := now
 	switch {
-	case said == layout.LinkStopped:
+	case said == layout.LinkStopped, said == layout.LinkFailed:
 	case !side.Alive && side.State == layout.StateClosed:
 		b.State, stateTo = BridgeEnded, 0
 	case !side.Alive:

@@ -72,6 +72,8 @@ func TestRead_Bridge(t *testing.T) {
 			but(func(b *Bridge) { b.State, b.PeerSilent = BridgeStopped, 500*time.Millisecond })},
 		{"one that was stopped and killed as it left", true, state(layout.LinkStopped),
 			but(func(b *Bridge) { b.State, b.PeerSilent = BridgeStopped, 500*time.Millisecond })},
+		{"one that an error has ended", true, func(h *layout.Header) { closed(h); state(layout.LinkFailed)(h) },
+			but(func(b *Bridge) { b.State, b.PeerSilent = BridgeFailed, 500*time.Millisecond })},
 		{"nobody over there", false, func(h *layout.Header) { h.ConsumerLink.PeerSeenAt.StoreRelaxed(0) }, but(func(b *Bridge) {
 			b.PeerSeen, b.PeerSilent, b.PeerPosition, b.PeerWaits, b.Lag, b.LagBytes, b.LagTime = false, 0, 0, 0, 0, 0, 0
 		})},

@@ -202,6 +202,7 @@ const (
 	// EndBridgeStopped: it was a bridge, which has left in good order. Its stream goes on with
 	// the next one.
 	EndBridgeStopped ProducerEnd = "bridge-stopped"
+	EndBridgeFailed  ProducerEnd = "bridge-failed" // likewise one that an error has ended
 )
 
 // lastProducer returns how the last producer has ended.
@@ -212,6 +213,8 @@ func (s *Snapshot) lastProducer() ProducerEnd {
 		return ""
 	case p.Bridge.State == BridgeStopped:
 		return EndBridgeStopped
+	case p.Bridge.State == BridgeFailed:
+		return EndBridgeFailed
 	case p.State != layout.StateClosed:
 		return EndDied
 	case p.End == layout.EndStopped:

@@ -34,8 +34,9 @@ type Process struct {
 	Namespace uint64
 	Other     bool // Namespace is not that of the observer
 
-	// Bridge is the segment that it has as a bridge, "" if it is none. A process may be the bridge of
-	// many segments, in both directions: each of them is by itself, and counts as another process.
+	// Bridge is the segment that it has as a bridge, "" if it is none. A process may be the
+	// bridge of many segments, in both directions: each of them is by itself, and counts as
+	// another process.
 	Bridge string
 }
 

@@ -20,8 +20,8 @@ type HeldUp struct {
 	Consumer      Process
 	NoProgressFor time.Duration // with CauseStalled
 
-	// Bridge is the verdict on the last segment, which says what is wrong beyond its consumer, if that
-	// is a bridge, and slower; else nil.
+	// Bridge is the verdict on the last segment, which says what is wrong beyond its consumer,
+	// if that is a bridge, and slower; else nil.
 	Bridge *pressure.Verdict
 }
 

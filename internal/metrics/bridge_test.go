@@ -99,6 +99,7 @@ func TestHolder_OfBridge(t *testing.T) {
 		{pressure.RoleStats{Alive: true, PID: 7, Generation: 1, Bridge: pressure.Bridge{State: pressure.BridgeStopped}}, "bridge, pid 7"}, // it is about to leave
 		{pressure.RoleStats{PID: 7, Generation: 1, State: layout.StateClosed, Bridge: pressure.Bridge{State: pressure.BridgeStopped}}, "bridge, was stopped"},
 		{pressure.RoleStats{PID: 7, Generation: 1, State: layout.StateRunning, Bridge: pressure.Bridge{State: pressure.BridgeStopped}}, "bridge, was stopped"}, // killed as it left
+		{pressure.RoleStats{PID: 7, Generation: 1, State: layout.StateClosed, Bridge: pressure.Bridge{State: pressure.BridgeFailed}}, "bridge, failed"},
 		{pressure.RoleStats{PID: 7, Generation: 1, State: layout.StateClosed, Bridge: pressure.Bridge{State: pressure.BridgeEnded}}, "bridge, ended"},
 		{pressure.RoleStats{PID: 7, Generation: 1, State: layout.StateRunning, Bridge: pressure.Bridge{State: pressure.BridgeDied}}, "bridge, died"},
 		{pressure.RoleStats{PID: 7, Generation: 1, State: layout.StateRunning}, "died"},

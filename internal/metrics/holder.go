@@ -15,8 +15,11 @@ func Holder(s *pressure.RoleStats) string {
 	if !s.Bridge.Present() {
 		return holds(s)
 	}
-	if !s.Alive && s.Bridge.State == pressure.BridgeStopped {
+	switch {
+	case !s.Alive && s.Bridge.State == pressure.BridgeStopped:
 		return "bridge, was stopped"
+	case !s.Alive && s.Bridge.State == pressure.BridgeFailed:
+		return "bridge, failed"
 	}
 	return "bridge, " + holds(s)
 }

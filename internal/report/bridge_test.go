@@ -136,6 +136,7 @@ func TestBridgeRows_OfEachState(t *testing.T) {
 		{pressure.BridgeNoAck, "no acknowledgement for 12 s"},
 		{pressure.BridgeMissing, "messages missing for 12 s"},
 		{pressure.BridgeStopped, "was stopped 12 s ago; its stream goes on with the next one"},
+		{pressure.BridgeFailed, "failed 12 s ago; its stream goes on with the next one"},
 		{pressure.BridgeEnded, "ended"},
 		{pressure.BridgeDied, "died"},
 	} {

@@ -128,10 +128,14 @@ func BridgeState(b *pressure.Bridge) string {
 func Bridge(role layout.Role, b *pressure.Bridge) (lines []string) {
 	state := BridgeState(b)
 	switch {
-	case b.State == pressure.BridgeStopped && b.StateFor >= time.Second:
-		state = "was stopped " + seconds(b.StateFor) + " ago; its stream goes on with the next one"
-	case b.State == pressure.BridgeStopped:
-		state = "was stopped; its stream goes on with the next one"
+	case b.State == pressure.BridgeStopped, b.State == pressure.BridgeFailed:
+		if b.State == pressure.BridgeStopped {
+			state = "was stopped"
+		}
+		if b.StateFor >= time.Second {
+			state += " " + seconds(b.StateFor) + " ago"
+		}
+		state += "; its stream goes on with the next one"
 	case b.StateFor >= time.Second:
 		state += " for " + seconds(b.StateFor)
 	}
@@ -210,6 +214,8 @@ func lastBridge(b *pressure.Bridge) string {
 	switch b.State {
 	case pressure.BridgeStopped:
 		return "the bridge that was the consumer was stopped"
+	case pressure.BridgeFailed:
+		return "the bridge that was the consumer failed"
 	case pressure.BridgeDied:
 		return "the bridge that was the consumer died"
 	}

@@ -96,9 +96,12 @@ func TestWords_OfBridges(t *testing.T) {
 			v.Depth, v.Advice = 8, []pressure.Advice{{Kind: pressure.AdviceStartConsumer, Messages: 8}}
 		})), "there is no consumer; the bridge that was the consumer was stopped; the producer is blocked; 8 messages are queued", "start the bridge again (bridge out): it sends what is queued"},
 		{of(pressure.NoConsumer, "", out(pressure.BridgeDied, said), pressure.AdviceStartConsumer), "there is no consumer; the bridge that was the consumer died; the queue is empty", "start the bridge again (bridge out)"},
+		{of(pressure.NoConsumer, "", out(pressure.BridgeFailed, said), pressure.AdviceStartConsumer), "there is no consumer; the bridge that was the consumer failed; the queue is empty", "start the bridge again (bridge out)"},
 		{of(pressure.NoConsumer, "", out(pressure.BridgeEnded, said), pressure.AdviceStartConsumer), "there is no consumer; the queue is empty", "start the bridge again (bridge out)"},
 		{of(pressure.NoProducer, "", in(pressure.BridgeStopped, func(v *pressure.Verdict, _ *pressure.Bridge) { v.LastProducer = pressure.EndBridgeStopped }), pressure.AdviceStartProducer, pressure.AdviceStopConsumer),
 			"there is no producer; the last producer, a bridge, was stopped, and its stream goes on with the next one; the queue is empty", "start the bridge again (bridge in), or stop the consumer"},
+		{of(pressure.NoProducer, "", in(pressure.BridgeFailed, func(v *pressure.Verdict, _ *pressure.Bridge) { v.LastProducer = pressure.EndBridgeFailed }), pressure.AdviceStartProducer),
+			"there is no producer; the last producer, a bridge, failed, and its stream goes on with the next one; the queue is empty", "start the bridge again (bridge in)"},
 		{of(pressure.NoProducer, "", in(pressure.BridgeDied, func(v *pressure.Verdict, _ *pressure.Bridge) { v.LastProducer = pressure.EndDied }), pressure.AdviceStartProducer),
 			"there is no producer; the last producer, a bridge, died; the queue is empty", "start the bridge again (bridge in)"},
 		{of(pressure.NoProducer, "", out(pressure.BridgeRunning, said), pressure.AdviceStartProducer, pressure.AdviceStopConsumer), "there is no producer; the queue is empty", "start a producer, or stop the bridge"},

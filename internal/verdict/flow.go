@@ -67,8 +67,8 @@ func by(h *flow.HeldUp) string {
 	return fmt.Sprintf("%s by the consumer%s (%s), which %s", through, whose, Process(h.Consumer), state(h))
 }
 
-// beyond says what is wrong beyond the consumer at the end of a path, which is a bridge; "" where it
-// is none, or has nothing to say.
+// beyond says what is wrong beyond the consumer at the end of a path, which is a bridge; ""
+// where it is none, or has nothing to say.
 func beyond(h *flow.HeldUp) string {
 	if h.Bridge == nil {
 		return ""

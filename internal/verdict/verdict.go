@@ -265,6 +265,8 @@ func lastProducer(v *pressure.Verdict, add func(string, ...any)) {
 	switch v.LastProducer {
 	case pressure.EndBridgeStopped:
 		add("%s was stopped, and its stream goes on with the next one", who)
+	case pressure.EndBridgeFailed:
+		add("%s failed, and its stream goes on with the next one", who)
 	case pressure.EndDied:
 		add("%s died", who)
 	case pressure.EndStopped:
