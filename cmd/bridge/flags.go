@@ -7,6 +7,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice/internal/cli"
+	"sluice/shm"
 )
 
 // sideFlags returns the flags that out and in share.
@@ -14,6 +15,7 @@ func sideFlags(name urfave.Flag, more ...urfave.Flag) []urfave.Flag {
 	flags := append(cli.SideFlags(name), connectionFlags()...)
 	flags = append(flags,
 		&urfave.StringFlag{Name: "stream", Usage: "`NAME` of the JetStream stream, of A-Z a-z 0-9 _ -; required, and the same on both sides"},
+		&urfave.StringFlag{Name: "subject", DefaultText: "the name of the ring", Usage: "`NAME` in the subject, where the rings of the two sides have different names: the same on both sides"},
 		&urfave.BoolFlag{Name: "follow", Usage: "when the stream of a ring ends, wait for the next one"},
 	)
 	return append(flags, more...)
@@ -24,6 +26,7 @@ type side struct {
 	cli.Common
 	command string // "out" or "in"
 	stream  string
+	subject string // "" = the name of the ring
 	follow  bool
 	server  *server
 }
@@ -32,15 +35,35 @@ func parseSide(c *urfave.Context, command string) (s side, err error) {
 	if s.Common, err = cli.ParseSide(c); err != nil {
 		return s, err
 	}
-	s.command, s.stream, s.follow = command, c.String("stream"), c.Bool("follow")
+	s.command, s.stream, s.subject, s.follow = command, c.String("stream"), c.String("subject"), c.Bool("follow")
 	if err := required(c, "stream"); err != nil {
 		return s, err
 	}
 	if err := checkStream(s.stream); err != nil {
 		return s, cli.UsageError("%s: %w", cli.FlagSource(c, "stream"), err)
 	}
+	if err := s.checkSubject(c); err != nil {
+		return s, err
+	}
 	s.server, err = parseServer(c)
 	return s, err
+}
+
+// checkSubject accepts a name as rings have, and only for one ring.
+func (s *side) checkSubject(c *urfave.Context) error {
+	source := cli.FlagSource(c, "subject")
+	switch {
+	case s.subject == "" && cli.SetOnCommandLine(c, "subject"):
+		return cli.UsageError("--subject: a value is missing")
+	case s.subject == "":
+		return nil
+	case s.Several():
+		return cli.WithHint(cli.UsageError("%s cannot be used with several rings", source), "leave it out: each ring has a subject of its own name")
+	}
+	if err := shm.CheckName(s.subject); err != nil {
+		return cli.UsageError("%s: %w", source, err)
+	}
+	return nil
 }
 
 // maxStreamName is how long JetStream recommends the name of a stream to be at most, and half of

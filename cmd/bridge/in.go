@@ -40,7 +40,7 @@ func runIn(ctx context.Context, c *urfave.Context) error {
 		return err
 	}
 	opt := bridge.InOptions{
-		Stream: s.stream, Capacity: cli.GetSize(c, "capacity"), Slots: c.Uint64("slots"), SkipMissing: c.Bool("skip-missing"),
+		Stream: s.stream, Subject: s.subject, Capacity: cli.GetSize(c, "capacity"), Slots: c.Uint64("slots"), SkipMissing: c.Bool("skip-missing"),
 		Follow: s.follow, Keep: s.Keep, Access: s.Access, Spin: s.Spin, Populate: s.Populate,
 	}
 	capacity := uint64(layout.DefaultCapacity) // while that of the near ring is not known

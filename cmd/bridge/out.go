@@ -52,7 +52,7 @@ func runOut(ctx context.Context, c *urfave.Context) error {
 		}
 	}
 	opt := bridge.OutOptions{
-		Stream: s.stream, MaxBytes: int64(cli.GetSize(c, "max-bytes")), Storage: storages[cli.GetChoice(c, "storage")],
+		Stream: s.stream, Subject: s.subject, MaxBytes: int64(cli.GetSize(c, "max-bytes")), Storage: storages[cli.GetChoice(c, "storage")],
 		Replicas: int(c.Uint64("replicas")), InFlight: cli.GetSize(c, "in-flight"),
 		Follow: s.follow, Keep: s.Keep, Access: s.Access, Spin: s.Spin, Populate: s.Populate,
 	}

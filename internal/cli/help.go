@@ -14,7 +14,7 @@ var groups = []struct {
 	flags []string
 }{
 	{"Segment", []string{"name", "to", "weight", "mode", "capacity", "slots", "fresh", "keep", "populate", "group", "yes"}},
-	{"Stream", []string{"stream", "max-bytes", "storage", "replicas", "in-flight", "skip-missing"}},
+	{"Stream", []string{"stream", "subject", "max-bytes", "storage", "replicas", "in-flight", "skip-missing"}},
 	{"Connection", []string{"nats", "context", "creds", "nkey", "tls-ca", "tls-cert", "tls-key"}},
 	{"Server", []string{"store", "config", "max-payload"}},
 	{"Messages", []string{"size", "input", "output", "framing", "source", "chunk", "verify"}},

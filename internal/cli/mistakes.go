@@ -58,7 +58,7 @@ var flagOwners = map[string]string{
 	"work": "consumer", "output": "consumer", "source": "consumer", "weight": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
 	"interval": "gauge", "json": "gauge", "listen": "gauge", "yes": "gauge",
 	"nats": "bridge", "context": "bridge", "creds": "bridge", "nkey": "bridge", "tls-ca": "bridge", "tls-cert": "bridge", "tls-key": "bridge",
-	"stream": "bridge", "max-bytes": "bridge", "storage": "bridge", "replicas": "bridge", "in-flight": "bridge", "skip-missing": "bridge",
+	"stream": "bridge", "subject": "bridge", "max-bytes": "bridge", "storage": "bridge", "replicas": "bridge", "in-flight": "bridge", "skip-missing": "bridge",
 	"store": "bridge", "config": "bridge", "max-payload": "bridge",
 }
 
