@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -141,6 +142,21 @@ func (p *Process) Kill() {
 
 // Ended returns a channel that is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Stop sends SIGTERM, waits at most for a time until the process has ended, and returns an error
+// unless it has, with exit code 0. It may also have died of the signal, if it had just been started.
+func (p *Process) Stop(most time.Duration) error {
+	p.Signal(unix.SIGTERM)
+	err := p.Wait(most)
+	select {
+	case <-p.ended:
+		if p.state.Sys().(syscall.WaitStatus).Signal() == unix.SIGTERM {
+			return nil
+		}
+	default:
+	}
+	return err
+}
 
 // Wait waits at most for a time until the process has ended, and returns an error unless it has,
 // with exit code 0.

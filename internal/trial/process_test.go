@@ -37,6 +37,27 @@ func TestProcess_TellAndNumbers(t *testing.T) {
 	p.Signal(unix.SIGTERM) // another process may have its number by now
 }
 
+func TestProcess_Stop(t *testing.T) {
+	for script, want := range map[string]string{
+		"echo; exec sleep 1000":                                  "",
+		"trap 'exit 0' TERM; echo; while :; do sleep 0.01; done": "",
+		"trap 'exit 4' TERM; echo; while :; do sleep 0.01; done": "exit status 4",
+		"trap '' TERM; echo; exec sleep 1000":                    "has not ended",
+	} {
+		p := shell(t, script)
+		if _, err := p.Line(); err != nil {
+			t.Fatal(err)
+		}
+		most := time.Minute
+		if want == "has not ended" {
+			most = 50 * time.Millisecond
+		}
+		if err := p.Stop(most); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", script, err, want)
+		}
+	}
+}
+
 func TestProcess_Kill(t *testing.T) {
 	p := shell(t, "echo ready; exec sleep 1000")
 	if _, err := p.Line(); err != nil {
