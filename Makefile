@@ -80,6 +80,10 @@ uninstall: ## remove everything that install has installed
 demo: ## demonstrate back-pressure; 15 seconds
 	scripts/demo.sh
 
+.PHONY: bridge-demo
+bridge-demo: ## demonstrate a bridge between two rings; 20 seconds
+	scripts/bridge-demo.sh
+
 .PHONY: compare
 compare: ## compare hard, credit and soft back-pressure (ARGS=--quick)
 	scripts/compare.sh $(ARGS)
@@ -103,6 +107,10 @@ commands: ## measure the commands against cat and pipes; needs an idle machine
 .PHONY: many
 many: ## measure and test sides that have several rings; needs an idle machine (ARGS=--quick)
 	scripts/many.sh $(ARGS)
+
+.PHONY: bridge
+bridge: ## measure and test bridges beside plain NATS; needs an idle machine (ARGS=--quick)
+	scripts/bridge.sh $(ARGS)
 
 .PHONY: systemd-test
 systemd-test: ## boot a separate systemd and test the units in it; needs root

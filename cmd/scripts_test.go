@@ -31,7 +31,7 @@ func script(t *testing.T, path, name string, args ...string) (code int, stdout, 
 
 func TestScripts_HelpAndUnknownArgument(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"demo.sh", "compare.sh", "bench.sh", "commands.sh", "storm.sh", "queueing.sh", "set-module-path.sh", "systemd/install.sh", "systemd/uninstall.sh", "systemd/test.sh"} {
+	for _, name := range []string{"demo.sh", "bridge-demo.sh", "compare.sh", "bench.sh", "commands.sh", "many.sh", "bridge.sh", "storm.sh", "queueing.sh", "set-module-path.sh", "systemd/install.sh", "systemd/uninstall.sh", "systemd/test.sh"} {
 		for _, help := range []string{"--help", "-h"} {
 			code, out, complaint := script(t, os.Getenv("PATH"), name, help)
 			if code != 0 || complaint != "" || !strings.Contains(out, "scripts/"+name) || strings.Contains(out, "set -") || strings.Count(out, "\n") > 20 {
@@ -53,6 +53,7 @@ func TestScripts_UnwritableOutRefusedFirst(t *testing.T) {
 		args, outs     []string
 	}{
 		{"bench.sh", "cannot write to", []string{"--quick", "--cpus", "0,1", "--rounds", "1"}, []string{"/dev/null", "/proc/none/page"}},
+		{"bridge.sh", "cannot write to", nil, []string{"/dev/null", "/dev/null/page", "/proc/none/page"}},
 		{"compare.sh", "cannot write the report to", []string{"--quick"}, []string{"/dev/null", "/dev/null/report", "/proc/none/report"}},
 	} {
 		for _, out := range c.outs {
@@ -78,7 +79,7 @@ func TestScripts_NoGo_Hint(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, name := range []string{"demo.sh", "compare.sh", "bench.sh", "commands.sh", "storm.sh", "queueing.sh"} {
+		for _, name := range []string{"demo.sh", "bridge-demo.sh", "compare.sh", "bench.sh", "commands.sh", "many.sh", "bridge.sh", "storm.sh", "queueing.sh"} {
 			code, out, complaint := script(t, path, name)
 			if code != 1 || !strings.Contains(complaint, name+": error: ") || !strings.Contains(complaint, version) || !strings.Contains(complaint, "hint: install it: sudo apt-get update && sudo apt-get install golang-go") {
 				t.Errorf("%s, %s: exit code %d\n%s%s", title, name, code, out, complaint)

@@ -144,7 +144,7 @@ func (p *Process) Kill() {
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Stop sends SIGTERM, waits at most for a time until the process has ended, and returns an error
-// unless it has, with exit code 0. It may also have died of the signal, if it had just been started.
+// unless it has, with exit code 0. One that had just been started may also have died of the signal.
 func (p *Process) Stop(most time.Duration) error {
 	p.Signal(unix.SIGTERM)
 	err := p.Wait(most)

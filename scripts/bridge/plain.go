@@ -69,8 +69,8 @@ func publish(ctx context.Context, args []string) error {
 	return nil
 }
 
-// pull takes messages with a pull consumer and acknowledges each message of NATS. It prints "ready",
-// and as take does.
+// pull takes messages with a pull consumer and acknowledges each message of NATS. It prints
+// "ready", and then what take does.
 func pull(ctx context.Context, args []string) error {
 	bytes, _ := strconv.Atoi(args[1])
 	batch, _ := strconv.Atoi(args[2])

@@ -119,8 +119,8 @@ func digits(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// bridgeRate returns messages a second from when the near producer begins until the far consumer has
-// the last one, and how many were in a message of NATS on average.
+// bridgeRate returns messages a second from when the near producer begins until the far consumer
+// has the last one, and how many were in a message of NATS on average.
 func bridgeRate(c *urfave.Context, x commands, j *job, count uint64) (rate, batch float64, err error) {
 	s, err := x.newServer(c.Context)
 	if err != nil {
