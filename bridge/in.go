@@ -363,6 +363,11 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("subject %s: %w", in.subject, err)
 	}
+	if in.far == nil { // its header may know the source
+		if err := in.attach(ctx, b.ring); err != nil {
+			return err
+		}
+	}
 	if !in.known || in.from.source != b.source {
 		if err := in.begin(ctx, &b); err != nil {
 			return err
@@ -370,8 +375,7 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 		if !in.known || in.from.source != b.source {
 			return nil // where to begin is not known yet
 		}
-	}
-	if err := in.fit(ctx, b.ring); err != nil {
+	} else if err := in.fit(ctx, b.ring); err != nil {
 		return err
 	}
 	switch {
@@ -513,7 +517,7 @@ func (in *inbound) begin(ctx context.Context, b *block) error {
 	if p.acked < p.lowest {
 		return nil
 	}
-	if in.known && in.far != nil && (in.from.ended == 0 || in.from.endAt != in.due) {
+	if in.known && (in.from.ended == 0 || in.from.endAt != in.due) {
 		// The near ring was made again although its stream had not ended.
 		in.opt.note("the near ring was made again: its stream before has failed")
 		if err := in.detach(layout.EndFailed); err != nil {
