@@ -35,10 +35,11 @@ race: ## run the tests under the race detector; needs a C compiler
 # -fuzztime is a number of inputs, not a time: at the end of a time go test sometimes fails
 # with "context deadline exceeded".
 .PHONY: fuzz
-fuzz: ## fuzz the header and the packets briefly
+fuzz: ## fuzz the header, the packets and the blocks briefly
 	$(GO) test -run '^$$' -fuzz FuzzHostileHeader -fuzztime 60000x -fuzzminimizetime 10x ./ring
 	$(GO) test -run '^$$' -fuzz FuzzHostileSlots -fuzztime 60000x -fuzzminimizetime 10x ./ring
 	$(GO) test -run '^$$' -fuzz FuzzPacket -fuzztime 200000x -fuzzminimizetime 10x ./transfer
+	$(GO) test -run '^$$' -fuzz FuzzParseBlock -fuzztime 100000x -fuzzminimizetime 10x ./bridge
 
 .PHONY: fmt-check
 fmt-check: ## fail if gofmt would change a file
