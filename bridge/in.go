@@ -161,7 +161,11 @@ func (in *inbound) join(ctx context.Context) error {
 			return err
 		}
 		if in.link.set(layout.LinkNoStream) {
-			in.opt.note("waiting for stream %q: %v", in.opt.Stream, err)
+			if errors.Is(err, jetstream.ErrStreamNotFound) {
+				in.opt.note("waiting for stream %q, which a bridge out makes", in.opt.Stream)
+			} else {
+				in.opt.note("waiting for the server: %v", err)
+			}
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err

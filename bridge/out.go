@@ -110,7 +110,7 @@ func (o *outbound) join(ctx context.Context) error {
 			return err
 		}
 		if o.link.set(layout.LinkNoStream) {
-			o.opt.note("waiting for the server to give access to stream %q: %v", o.opt.Stream, err)
+			o.opt.note("waiting for the server: %v", err)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err

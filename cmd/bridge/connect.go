@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -133,7 +135,7 @@ func (c *connection) connected(nc *nats.Conn) {
 // disconnected is called when a connection is lost.
 func (c *connection) disconnected(nc *nats.Conn, err error) {
 	why := ""
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) { // which says no more than that it is lost
 		why = ": " + reason(err)
 	}
 	c.wait("lost the connection to " + servers(nc) + why + "; waiting for a server")
@@ -250,7 +252,7 @@ func (s *server) remedy(err error) string {
 		return "omit the flags of TLS, or set up TLS on the server"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return "--tls-ca FILE names the authority that signed the server's certificate, which must be for the host in the URL"
-	case errors.As(err, new(tls.AlertError)):
+	case isAlert(err):
 		return "the server does not accept the certificate of this client: check --tls-cert and --tls-key"
 	}
 	return "check the URL"
@@ -260,7 +262,14 @@ func (s *server) remedy(err error) string {
 func forGood(err error) bool {
 	return isAuth(err) || errors.Is(err, nats.ErrSecureConnWanted) || errors.Is(err, nats.ErrSecureConnRequired) ||
 		errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(x509.UnknownAuthorityError)) ||
-		errors.As(err, new(tls.AlertError)) || errors.As(err, new(tls.RecordHeaderError))
+		errors.As(err, new(tls.RecordHeaderError)) || isAlert(err)
+}
+
+// isAlert reports whether the server has ended the handshake of TLS: crypto/tls exports no type for
+// that.
+func isAlert(err error) bool {
+	op := (*net.OpError)(nil)
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // isAuth reports whether the server refuses the credentials of this client.

@@ -51,7 +51,11 @@ func (s *side) runOne(ctx context.Context, role layout.Role, pass func(context.C
 	}
 	err = pass(ctx, nc.Conn, bridge.Events{
 		OnAttach: r.attach, OnDetach: r.detach, OnEnd: r.ended,
-		OnNote: func(text string) { cli.Note("bridge", s.Name, text, "") },
+		OnNote: func(text string) {
+			if nc.IsConnected() { // else the connection has said what it waits for, and where
+				cli.Note("bridge", s.Name, text, "")
+			}
+		},
 	})
 	return r.finish(err)
 }

@@ -50,7 +50,10 @@ func (s *side) runSeveral(ctx context.Context, pass func(context.Context, *nats.
 		Role: layout.Consumer, Mode: layout.ModeRing, Interval: s.Report, JSON: s.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(),
 	})
 	stopNote := cli.NoteWaitingFor("bridge", s.Names, r.joined)
-	err = pass(ctx, nc.Conn, bridge.RingEvents{Of: r.events, OnLeave: r.left, OnSkip: r.skipped})
+	err = pass(ctx, nc.Conn, bridge.RingEvents{
+		Of:      func(name string) bridge.Events { return r.events(nc, name) },
+		OnLeave: r.left, OnSkip: r.skipped,
+	})
 	stopNote()
 	notifier.Detach()
 	err = cli.IgnoreStop(err)
@@ -64,12 +67,16 @@ func (s *side) runSeveral(ctx context.Context, pass func(context.Context, *nats.
 }
 
 // events returns the calls for a ring.
-func (r *several) events(name string) bridge.Events {
+func (r *several) events(nc *connection, name string) bridge.Events {
 	return bridge.Events{
 		OnAttach: func(seg *shm.Segment, moved func() uint64) { r.join(name, seg, moved) },
 		OnDetach: func() { r.leave(name) },
 		OnEnd:    func(err error) { r.left(name, err) },
-		OnNote:   func(text string) { cli.Note("bridge", name, text, "") },
+		OnNote: func(text string) {
+			if nc.IsConnected() { // else the connection has said what it waits for, and where
+				r.note(name, text)
+			}
+		},
 	}
 }
 
@@ -97,8 +104,6 @@ func (r *several) leave(name string) {
 
 // left is called when a stream of a ring has ended.
 func (r *several) left(name string, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	why := report.CompleteText
 	if err != nil {
 		why = cause(err)
@@ -106,14 +111,17 @@ func (r *several) left(name string, err error) {
 	if r.follow {
 		why += "; waiting for the next producer"
 	}
-	r.rep.Note(name, why)
+	r.note(name, why)
 }
 
 // skipped is called when a ring cannot be joined now.
-func (r *several) skipped(name string, err error) {
+func (r *several) skipped(name string, err error) { r.note(name, "skipped for now: "+cause(err)) }
+
+// note prints a line about a ring.
+func (r *several) note(name, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rep.Note(name, "skipped for now: "+cause(err))
+	r.rep.Note(name, text)
 }
 
 // cause returns an error of a line that names the segment.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 )
 
@@ -25,6 +26,10 @@ type logger struct {
 	fatal error
 	last  string // error
 }
+
+// criticalWrite is what the server logs when it gives up a stream. No call of it tells of that for
+// a stream with one replica.
+const criticalWrite = "critical write error"
 
 // Noticef implements server.Logger.
 func (l *logger) Noticef(format string, v ...any) { l.line(Notice, format, v) }
@@ -67,6 +72,9 @@ func (l *logger) line(level Level, format string, v []any) {
 	if level == Error {
 		l.mu.Lock()
 		l.last = text
+		if l.fatal == nil && strings.Contains(strings.ToLower(text), criticalWrite) {
+			l.fatal = fmt.Errorf("%w: %s", ErrStore, text)
+		}
 		l.mu.Unlock()
 	}
 	if l.to != nil {

@@ -25,7 +25,10 @@ var (
 	ErrStoreTaken = errors.New("store directory is in use by another server")
 	// ErrNotReady: the server did not accept clients in time.
 	ErrNotReady = errors.New("server is not ready")
-	// ErrNoJetStream: the server has disabled JetStream, as it does when its disk is full.
+	// ErrStore: a stream cannot be written any more, because the disk is full, for example. The
+	// server goes on without that stream until it is started again.
+	ErrStore = errors.New("server cannot write a stream")
+	// ErrNoJetStream: the server has disabled JetStream.
 	ErrNoJetStream = errors.New("server has disabled JetStream")
 )
 
@@ -111,8 +114,7 @@ func (s *Server) Shutdown() {
 	s.lock.Close() // closes once, and fails afterwards
 }
 
-// Err returns nil while the server works, and else why it does not: it disables JetStream when its
-// disk is full.
+// Err returns nil while the server works, and else why it does not: ErrStore or ErrNoJetStream.
 func (s *Server) Err() error {
 	if err := s.log.err(); err != nil {
 		return err
