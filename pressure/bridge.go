@@ -19,6 +19,7 @@ type Bridge struct {
 	StateFor time.Duration // how long it has been in State; 0 for one that ended or died
 	Age      time.Duration // how old the figures below are; 0 when that cannot be known
 
+	Source      uint64        // producer: Identity.CreatedAt of the near segment; 0 = it knows of none yet
 	Position    uint64        // consumer: acknowledged by the stream; producer: published in this segment
 	InFlight    uint64        // consumer: payload bytes that were sent and are not acknowledged
 	RoundTrip   time.Duration // consumer: how long an acknowledgement takes; 0 = unknown
@@ -68,6 +69,15 @@ var saidStates = map[layout.LinkState]BridgeState{
 
 // Present reports whether the role's holder, or its last one, is a bridge.
 func (b *Bridge) Present() bool { return b.State != "" }
+
+// Left reports whether the bridge has left, in whatever way.
+func (b *Bridge) Left() bool {
+	switch b.State {
+	case BridgeStopped, BridgeFailed, BridgeEnded, BridgeDied:
+		return true
+	}
+	return false
+}
 
 // maxPeerSilence is how long a bridge may not be heard of that is there: it sends its status once a
 // second.
@@ -153,6 +163,17 @@ func between(from, to uint64) time.Duration {
 		return 0
 	}
 	return span(to - from)
+}
+
+// sourceOf returns where the messages of a segment come from that a bridge fills.
+func sourceOf(o *layout.Origin) uint64 {
+	switch o.Current.Load() {
+	case 1:
+		return o.Place1.Source.Load()
+	case 2:
+		return o.Place2.Source.Load()
+	}
+	return 0
 }
 
 // span returns a number of nanoseconds as a time, the longest there is for one that is longer.

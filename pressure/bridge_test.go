@@ -100,6 +100,19 @@ func TestRead_Bridge(t *testing.T) {
 			t.Errorf("%s: the producer is a bridge too: %+v", c.name, s.Producer.Bridge)
 		}
 	}
+	for current, want := range map[uint64]uint64{0: 0, 1: 11, 2: 22, 3: 0} {
+		h := linked(func(h *layout.Header) {
+			h.ProducerStats.Generation.StoreRelaxed(1)
+			h.ProducerLink.Holder.StoreRelaxed(1)
+			h.Origin.Place1.Source.StoreRelaxed(11)
+			h.Origin.Place2.Source.StoreRelaxed(22)
+			h.Origin.Current.StoreRelaxed(current)
+		})
+		s := Read(h, layout.Geometry{Mode: layout.ModeRing, Capacity: 1 << 20}, LiveRoles{Producer: true}, linkNow)
+		if s.Producer.Bridge.Source != want || s.Consumer.Bridge.Source != 0 {
+			t.Errorf("place %d: from %d and %d, want %d", current, s.Producer.Bridge.Source, s.Consumer.Bridge.Source, want)
+		}
+	}
 	if s := Read(linked(func(*layout.Header) {}), layout.Geometry{Mode: layout.ModeTransfer}, LiveRoles{Consumer: true}, linkNow); s.Consumer.Bridge.Present() {
 		t.Errorf("a transfer has a bridge: %+v", s.Consumer.Bridge)
 	}

@@ -123,6 +123,9 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 	}
 	if g.Mode == layout.ModeRing {
 		s.Producer.Bridge = readBridge(&h.ProducerLink, &h.ProducerStats, &s.Producer, now)
+		if s.Producer.Bridge.Present() {
+			s.Producer.Bridge.Source = sourceOf(&h.Origin)
+		}
 		s.Consumer.Bridge = readBridge(&h.ConsumerLink, &h.ConsumerStats, &s.Consumer, now)
 	}
 	s.UntoldEnds, s.UntoldLost = endpoint.UnreportedIncomplete(h), min(endpoint.LostUnreported(h), s.Lost)

@@ -109,7 +109,7 @@ func TestBridge_StreamFull_EverywhereShown(t *testing.T) {
 		t.Errorf("bridge: %v", bridge)
 	}
 	text := testenv.GaugeOutput(t, "stat", "--name", name)
-	for _, want := range []string{why, "bridge out stream full", "lag 12,345 messages, 96 KiB, the oldest 3s", "stream 1 MiB of 1 MiB, 100 % full; the bridge over there waits for room in its ring", fmt.Sprintf("bridge, pid %d", out.Process.Pid)} {
+	for _, want := range []string{why, "bridge out stream full", "lag 12,345 messages, 96 KiB, the oldest 3s", "stream 1 MiB of 1 MiB, 100 % full", "the bridge over there waits for room in its ring", fmt.Sprintf("bridge, pid %d", out.Process.Pid)} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -211,6 +211,9 @@ func TestBridge_NoConnection_FarRing(t *testing.T) {
 		text, _ := all[len(all)-1]["verdictWhy"].(string)
 		return strings.Contains(text, "bridge: no connection to a server")
 	})
+	if text := strings.Join(strings.Fields(testenv.GaugeOutput(t, "doctor")), " "); !strings.Contains(text, name+": blocked: ") || !strings.Contains(text, "bridge: no connection to a server") {
+		t.Errorf("gauge doctor does not say that the bridge is cut off:\n%s", text)
+	}
 	in.Process.Signal(unix.SIGTERM)
 	if err := in.Wait(); err != nil {
 		t.Fatal(err)
@@ -224,6 +227,24 @@ func TestBridge_NoConnection_FarRing(t *testing.T) {
 	if got := seen["verdictAdvice"]; got != "start the bridge again (bridge in), or stop the consumer" {
 		t.Errorf("advice: %v", got)
 	}
+}
+
+// What a bridge has not sent is not removed without --yes, and the hint says who sends it.
+func TestBridge_Rm_UnsentMessages(t *testing.T) {
+	t.Parallel()
+	name := testenv.SegmentName(t)
+	p := testenv.Start(t, "producer", "--name", name, "--slots", "8")
+	out := startLinked(t, name, layout.Consumer, layout.LinkConnecting)
+	full(t, name)
+	testenv.Start(t, "gauge", "rm", "--name", name).WantError(4, name, "role is taken")
+	out.Process.Signal(unix.SIGTERM)
+	if err := out.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	p.Kill()
+	testenv.Start(t, "gauge", "rm", "--name", name).WantError(2, name, "8 messages unread would be lost", "bridge out --name "+name+" sends them; --yes discards them")
+	testenv.GaugeOutput(t, "rm", "--name", name, "--yes")
+	testenv.WantNoSegment(t, name)
 }
 
 // The page has a line for each thing that there is to say of a bridge, as text.

@@ -338,7 +338,7 @@ func TestRecord_List_OpenLoop(t *testing.T) {
 	p := testenv.Start(t, "producer", "--name", name, "--slots", "8", "--open-loop", "--rate", "1000")
 	c := testenv.Start(t, "consumer", "--name", name, "--work", "5ms")
 	testenv.EventuallyConsumed(t, name, 200)
-	list, watch := testenv.GaugeOutput(t, "ls"), testenv.GaugeOutput(t, "watch", name)
+	list, watch := testenv.GaugeOutput(t, "ls", name), testenv.GaugeOutput(t, "watch", name)
 	if !strings.Contains(list, "  UNSENT  LAT.P99  RESP.P99  AGE  VERDICT\n") {
 		t.Errorf("%s", list)
 	}

@@ -94,7 +94,7 @@ func removeAll(ctx context.Context, all []target, yes bool) error {
 // removeOne removes the segment called name. yes discards the messages in it, and a file that is
 // not a segment if the user has named it in full.
 func removeOne(ctx context.Context, name string, yes, inFull bool) error {
-	unread, err := unreadIn(name)
+	unread, bridged, err := unreadIn(name)
 	damaged := errors.Is(err, layout.ErrNotSegment) || errors.Is(err, layout.ErrVersion) || errors.Is(err, layout.ErrCorrupt)
 	switch {
 	case damaged && !yes:
@@ -103,6 +103,9 @@ func removeOne(ctx context.Context, name string, yes, inFull bool) error {
 		return cli.WithHint(cli.UsageError("%w", err), "gauge rm --yes %s removes it anyway", name)
 	case err != nil && !damaged:
 		return err
+	case unread > 0 && !yes && bridged:
+		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", format.Messages(unread)))),
+			"bridge out --name %s sends them; --yes discards them", name)
 	case unread > 0 && !yes:
 		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", format.Messages(unread)))),
 			"consumer --name %s receives them; --yes discards them", name)
@@ -163,22 +166,22 @@ func removeSocket(path string) (removed bool, err error) {
 	return true, nil
 }
 
-// unreadIn returns how many messages would be lost with the segment. Those of a transfer are in
-// the memory of its producer.
-func unreadIn(name string) (uint64, error) {
+// unreadIn returns how many messages would be lost with the segment, and whether a bridge received
+// from it last. Those of a transfer are in the memory of its producer.
+func unreadIn(name string) (n uint64, bridged bool, err error) {
 	v, err := openView(name)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer v.Close()
 	s, err := pressure.Observe(v)
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, false, err
 	case s.Producer.Alive || s.Consumer.Alive:
-		return 0, nil // shm.Remove returns the error
+		return 0, false, nil // shm.Remove returns the error
 	case s.Geometry.Mode != layout.ModeRing:
-		return 0, nil
+		return 0, false, nil
 	}
-	return s.Depth(), nil
+	return s.Depth(), s.Consumer.Bridge.Present(), nil
 }

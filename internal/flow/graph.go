@@ -6,7 +6,10 @@
 // It is data, as in package pressure; package verdict puts it into words.
 package flow
 
-import "sluice/pressure"
+import (
+	"sluice/layout"
+	"sluice/pressure"
+)
 
 // Segment is what New has to know of a segment.
 type Segment struct {
@@ -34,28 +37,69 @@ type Process struct {
 	Namespace uint64
 	Other     bool // Namespace is not that of the observer
 
-	// Bridge is the segment that it has as a bridge, "" if it is none. A process may be the
-	// bridge of many segments, in both directions: each of them is by itself, and counts as
-	// another process.
+	// Bridge says of which segment, and in which direction, it is the bridge; "" = it is none.
+	// A process may be that of many segments: each of them is by itself, and counts as another
+	// process.
 	Bridge string
+	// FarPID is the process of the other bridge where the segments of both are here: then the two
+	// count as one, which consumes from the near segment and produces into the far one. It is 0
+	// where it is the same process.
+	FarPID int
 }
 
 // holder returns the live process that holds a role, and the zero value where that is not certain:
 // a number of an unknown namespace may be any process.
-func holder(segment string, s *pressure.RoleStats) Process {
-	if !s.Alive || s.AliveUnknown || s.PID <= 0 || s.PIDNamespace == 0 {
+func holder(s *Segment, r layout.Role) Process {
+	side := s.side(r)
+	if !side.Alive || side.AliveUnknown || side.PID <= 0 || side.PIDNamespace == 0 {
 		return Process{}
 	}
-	return processOf(segment, s)
+	return processOf(s, r)
 }
 
 // processOf returns the process that a role names.
-func processOf(segment string, s *pressure.RoleStats) Process {
-	p := Process{PID: s.PID, Namespace: s.PIDNamespace, Other: s.OtherPIDNamespace}
-	if s.Bridge.Present() {
-		p.Bridge = segment
+func processOf(s *Segment, r layout.Role) Process {
+	side := s.side(r)
+	p := Process{PID: side.PID, Namespace: side.PIDNamespace, Other: side.OtherPIDNamespace}
+	switch {
+	case !side.Bridge.Present():
+	case r == layout.Producer:
+		p.Bridge = "into " + s.Name
+	default:
+		p.Bridge = "out of " + s.Name
 	}
 	return p
+}
+
+func (s *Segment) side(r layout.Role) *pressure.RoleStats {
+	if r == layout.Producer {
+		return &s.Now.Producer
+	}
+	return &s.Now.Consumer
+}
+
+// joinBridges makes one process of two live bridges where one empties a segment and the other fills
+// another one with the messages of it.
+func (b *builder) joinBridges() {
+	near := map[uint64]int{} // by the time of its creation, which is its identity
+	for i := len(b.segments) - 1; i >= 0; i-- {
+		if b.consumer[i].Bridge != "" {
+			near[uint64(b.segments[i].Now.Created.UnixNano())] = i
+		}
+	}
+	for far := range b.segments {
+		source := b.segments[far].Now.Producer.Bridge.Source
+		i, ok := near[source]
+		if b.producer[far].Bridge == "" || source == 0 || !ok || i == far {
+			continue
+		}
+		out, in := &b.consumer[i], &b.producer[far]
+		if in.PID != out.PID && in.Namespace == out.Namespace {
+			out.FarPID = in.PID
+		}
+		*in = *out
+		delete(near, source) // one far segment only
+	}
 }
 
 // Place is where a segment stands among the others.
@@ -91,6 +135,11 @@ func New(segments []Segment) *Graph {
 		consumes: map[Process][]int{}, produces: map[Process][]int{},
 	}
 	for i := range segments {
+		b.consumer = append(b.consumer, holder(&segments[i], layout.Consumer))
+		b.producer = append(b.producer, holder(&segments[i], layout.Producer))
+	}
+	b.joinBridges()
+	for i := range segments {
 		b.add(i)
 		b.places[i].ProducerBlocked, b.places[i].ConsumerBlocked = segments[i].blocked()
 	}
@@ -121,10 +170,9 @@ type builder struct {
 	mostBlocked        map[Process]int   // of what it produces, the segment in which it was blocked most
 }
 
+// add adds what is known of a segment, whose processes were added.
 func (b *builder) add(i int) {
-	s := &b.segments[i]
-	c, p := holder(s.Name, &s.Now.Consumer), holder(s.Name, &s.Now.Producer)
-	b.consumer, b.producer = append(b.consumer, c), append(b.producer, p)
+	s, c, p := &b.segments[i], b.consumer[i], b.producer[i]
 	if c != (Process{}) {
 		b.consumes[c] = append(b.consumes[c], i)
 	}
@@ -132,7 +180,7 @@ func (b *builder) add(i int) {
 		return
 	}
 	b.produces[p] = append(b.produces[p], i)
-	if s.cause() == "" || p.Bridge != "" { // what a bridge consumes does not go into what it produces
+	if s.cause() == "" {
 		return
 	}
 	if most, ok := b.mostBlocked[p]; !ok || s.Interval.ProducerBlocked > b.segments[most].Interval.ProducerBlocked {

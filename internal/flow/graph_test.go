@@ -45,6 +45,11 @@ func (s Segment) passed(messages, bytes uint64) Segment {
 
 func bridgeOut(s Segment) { s.Now.Consumer.Bridge.State = pressure.BridgeRunning }
 
+// near is the segment whose messages go to that which is far.
+func near(s Segment) { bridgeOut(s); s.Now.Created = time.Unix(5, 5) }
+
+func far(s Segment) { bridgeIn(s); s.Now.Producer.Bridge.Source = 5_000_000_005 }
+
 func bridgeIn(s Segment) { s.Now.Producer.Bridge.State = pressure.BridgeRunning }
 
 // groups are the groups of several, as text.
@@ -114,6 +119,13 @@ func TestGraph_SegmentsOfOneProcess(t *testing.T) {
 		{"a stage that is a bridge too", []Segment{ring("a", 1, 2), ring("b", 2, 2).with(bridgeOut)}, "", "a>2>b"},
 		{"a stage between two bridges of one process", []Segment{ring("a", 9, 2).with(bridgeIn), ring("b", 2, 9).with(bridgeOut)}, "", "a>2>b"},
 		{"a bridge that passes on what it got", []Segment{ring("a", 9, 9).with(bridgeIn).with(bridgeOut)}, "", ""},
+		{"two bridges, between which messages go", []Segment{ring("a", 1, 8).with(near), ring("b", 9, 2).with(far)}, "", "a>8>b"},
+		{"one process that is both", []Segment{ring("a", 1, 9).with(near), ring("b", 9, 2).with(far)}, "", "a>9>b"},
+		{"in a chain", []Segment{ring("c", 2, 3), ring("b", 9, 2).with(far), ring("a", 1, 8).with(near)}, "", "a>8>b b>2>c"},
+		{"two that say that they are filled from one", []Segment{ring("a", 1, 8).with(near), ring("b", 9, 2).with(far), ring("c", 9, 3).with(far)}, "", "a>8>b"},
+		{"the near bridge is dead", []Segment{ring("a", 1, 0).with(near), ring("b", 9, 2).with(far)}, "", ""},
+		{"the far bridge is dead", []Segment{ring("a", 1, 8).with(near), ring("b", 0, 2).with(far)}, "", ""},
+		{"a bridge that says that it fills what it empties", []Segment{ring("a", 9, 9).with(near).with(far)}, "", ""},
 		{"not known to be alive", []Segment{ring("a", 1, 9).with(func(s Segment) { s.Now.Consumer.AliveUnknown = true }), ring("b", 2, 9)}, "", ""},
 	} {
 		g := New(c.segments)

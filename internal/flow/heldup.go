@@ -62,9 +62,10 @@ func (s *Segment) cause() Cause {
 }
 
 // next returns the segment in which the consumer of segment i is blocked as a producer. A process
-// that is stopped is not, and neither is a bridge.
+// that is stopped is not, and neither is a bridge, unless its stream is full.
 func (b *builder) next(i int) (next int, ok bool) {
-	if b.segments[i].Now.Consumer.Stopped || b.consumer[i].Bridge != "" {
+	s := &b.segments[i]
+	if s.Now.Consumer.Stopped || b.consumer[i].Bridge != "" && s.Verdict.Cause != pressure.CauseBridgeFull {
 		return 0, false
 	}
 	next, ok = b.mostBlocked[b.consumer[i]]
@@ -116,7 +117,7 @@ func (b *builder) heldUp(i int) *HeldUp {
 	if h.Cause == CauseStalled && b.consumesSomething(b.consumer[path[len(path)-1]]) {
 		h.Cause = CauseSlower // it has taken from other segments for long
 	}
-	h.Consumer = processOf(last.Name, &last.Now.Consumer)
+	h.Consumer = processOf(last, layout.Consumer)
 	if h.Cause == CauseSlower && h.Consumer.Bridge != "" {
 		h.Bridge = new(*last.Verdict)
 	}

@@ -15,6 +15,8 @@ func stoppedConsumer(s Segment) {
 	s.Verdict.Kind, s.Verdict.Role = pressure.Stopped, layout.Consumer
 }
 
+func streamFull(s Segment) { s.Verdict.Cause = pressure.CauseBridgeFull }
+
 func stalled(s Segment) {
 	s.Verdict.Kind, s.Verdict.NoProgressFor = pressure.Stalled, 7*time.Second
 }
@@ -61,6 +63,9 @@ func TestHeldUp_LastOneThatIsNotBlocked(t *testing.T) {
 		}), "a>b>c: slower 4, b>c: slower 4, c: slower 4"},
 		{"a bridge between two rings is no stage", []Segment{ring("a", 1, 9).held(0.9).with(bridgeOut), ring("b", 9, 2).held(0.9).with(bridgeIn)}, "a: slower 9, b: slower 2"},
 		{"a bridge that passes on what it got", []Segment{ring("a", 9, 9).held(0.9).with(bridgeIn).with(bridgeOut)}, "a: slower 9"},
+		{"two bridges: the stream is full", []Segment{ring("a", 1, 8).held(0.9).with(near).with(streamFull), ring("b", 9, 2).held(0.9).with(far)}, "a>b: slower 2, b: slower 2"},
+		{"two bridges: something else is wrong", []Segment{ring("a", 1, 8).held(0.9).with(near), ring("b", 9, 2).held(0.9).with(far)}, "a: slower 8, b: slower 2"},
+		{"two bridges: the far ring is not full", []Segment{ring("a", 1, 8).held(0.9).with(near).with(streamFull), ring("b", 9, 2).with(far)}, "a: slower 8"},
 		{"the last has no consumer", chain(func(s []Segment) { s[2].Now.Consumer.Alive = false; s[2].Verdict.Kind = pressure.NoConsumer }),
 			"a>b>c: no-consumer 0, b>c: no-consumer 0, c: no-consumer 0"},
 		{"a stage is stopped while it was blocked", chain(func(s []Segment) {

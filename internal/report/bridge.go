@@ -69,7 +69,10 @@ func BridgeRows(s *pressure.Snapshot) (rows []PlaceRow) {
 
 func bridgeRows(row func(name, text string, args ...any), s *pressure.Snapshot) {
 	for _, r := range BridgeRows(s) {
-		row(r.Name, "%s", r.Text)
+		for _, line := range clauses(r.Text, maxColumns-13) {
+			row(r.Name, "%s", line)
+			r.Name = ""
+		}
 	}
 }
 

@@ -108,8 +108,9 @@ func TestSummary_OfBridge(t *testing.T) {
 	for _, want := range []string{
 		"bridge out \"orders\" ran for 5s\n",
 		"\n  bridge out stream full for 12 s (the consumer over there is slower)\n" +
-			"             lag 12,345 messages, 96 KiB, the oldest 3s; 1 MiB in flight; an acknowledgement takes 1.2ms\n" +
-			"             stream 1 GiB of 1 GiB, 100 % full; the bridge over there waits for room in its ring\n",
+			"             lag 12,345 messages, 96 KiB, the oldest 3s; 1 MiB in flight;\n" +
+			"             an acknowledgement takes 1.2ms\n" +
+			"             stream 1 GiB of 1 GiB, 100 % full;\n             the bridge over there waits for room in its ring\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
@@ -149,6 +150,12 @@ func TestBridgeRows_OfEachState(t *testing.T) {
 		if rows := BridgeRows(&s); rows[0] != (PlaceRow{"bridge in", c.want}) {
 			t.Errorf("%s: %q", c.state, rows[0])
 		}
+	}
+	left := fullStream()
+	left.State = pressure.BridgeDied
+	if rows := BridgeRows(&pressure.Snapshot{Consumer: pressure.RoleStats{Bridge: left}}); len(rows) != 3 || rows[2].Text != "stream 1 GiB of 1 GiB, 100 % full" ||
+		rows[1].Text != "before that: lag 12,345 messages, 96 KiB, the oldest 3s; 1 MiB in flight; an acknowledgement takes 1.2ms" {
+		t.Errorf("%q", rows)
 	}
 	old := fullStream()
 	old.Age, old.PeerSilent = 20*time.Second, 21*time.Second

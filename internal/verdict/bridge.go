@@ -158,6 +158,9 @@ func Bridge(role layout.Role, b *pressure.Bridge) (lines []string) {
 	if b.StreamLimit > 0 {
 		stream += fmt.Sprintf(" of %s, %s full", format.Size(b.StreamLimit), format.Percent(b.StreamFill()))
 	}
+	if b.Left() {
+		return append(lines, "before that: "+lag, stream)
+	}
 	peer := peerSilent(b)
 	if b.PeerThere() {
 		peer = "the bridge over there " + peerDoes(role, b.PeerWaits)

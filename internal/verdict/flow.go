@@ -23,6 +23,9 @@ func Process(p flow.Process) string {
 	if p.Other {
 		return fmt.Sprintf("%sprocess %d of another pid namespace", bridge, p.PID)
 	}
+	if p.FarPID != 0 {
+		return fmt.Sprintf("%spid %d and %d", bridge, p.PID, p.FarPID)
+	}
 	return fmt.Sprintf("%spid %d", bridge, p.PID)
 }
 

@@ -205,6 +205,16 @@ func TestFlow_HeldUpByBridge_InWords(t *testing.T) {
 	if c := g.Of("a").Chain; c == nil || Chain(c) != "a -> pid 2 -> b" || g.Of("c").Chain != nil {
 		t.Errorf("chains: %v", g.Chains)
 	}
+	segments = []flow.Segment{bridged(slow("a", 1, 8, 10)), slow("b", 9, 2, 10)}
+	segments[0].Now.Created = time.Unix(0, 5)
+	segments[1].Now.Producer.Bridge = pressure.Bridge{State: pressure.BridgeRunning, Source: 5}
+	g = flow.New(segments)
+	if c := g.Of("a").Chain; c == nil || Chain(c) != "a -> bridge, pid 8 and 9 -> b" {
+		t.Errorf("chains: %v", g.Chains)
+	}
+	if h := g.Of("a").HeldUp; HeldUp(h) != "a is blocked 90 % of the time by the consumer of b (pid 2), which is slower" || AdviceElsewhere(h) != "speed up the consumer of b; more capacity only delays this" {
+		t.Errorf("%q, %q", HeldUp(h), AdviceElsewhere(h))
+	}
 	runs := bridged(slow("b", 2, 9, 10))
 	runs.Now.Consumer.Bridge.State, runs.Verdict.Cause = pressure.BridgeRunning, pressure.CauseWaits
 	if got := HeldUp(flow.New([]flow.Segment{runs}).Of("b").HeldUp); got != "b is blocked 90 % of the time by the consumer (bridge, pid 9), which is slower" {

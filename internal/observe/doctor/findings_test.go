@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -176,6 +177,9 @@ var brokenMachines = []struct {
 	{"left behind", "segments", func(t *testing.T, m *machine) {
 		m.holds(segment{name: "a", unread: 1200}, segment{name: "b"}, segment{name: "c", alive: true})
 	}, Note, "1 in use|a (1,200 unread), b (empty)", "--name NAME|gauge rm --yes --name a; gauge rm --name b"},
+	{"left behind by bridges", "segments", func(t *testing.T, m *machine) {
+		m.holds(segment{name: "a", unread: 1200, bridge: "bridge out"}, segment{name: "b", bridge: "bridge in"}, segment{name: "c"})
+	}, Note, "a (1,200 unread, of bridge out), b (empty, of bridge in), c (empty)", "producer, consumer or bridge --name NAME|gauge rm --yes --name a; gauge rm --name b"},
 	{"very many", "segments", func(t *testing.T, m *machine) {
 		for i := range 9 {
 			m.holds(segment{name: fmt.Sprint("n", i)})
@@ -199,6 +203,11 @@ var brokenMachines = []struct {
 			Figures: pressure.Figures{ProducerSocket: "/x/s", ConsumerSocket: "/y/s"}, Advice: []pressure.Advice{{Kind: pressure.AdviceSameSocket}}}})
 	}, Problem, "a: the consumer (pid 7) is stopped|b: both sides are alive, but use different sockets: the producer connects to /x/s, the consumer listens at /y/s",
 		"a: continue it: kill -CONT 7; b: start both with the same --socket"},
+	{"a bridge without a server", "pairs", func(t *testing.T, m *machine) {
+		v := pressure.Verdict{Kind: pressure.ConsumerBound, Cause: pressure.CauseBridgeConnection, Advice: []pressure.Advice{{Kind: pressure.AdviceCheckServer}}}
+		v.BridgeFor = 12 * time.Second
+		m.isTroubled(pairTrouble{"a", v})
+	}, Note, "a: blocked: producer 0 %, consumer 0 % of the time; queue 0 % full; bridge: no connection to a server for 12 s", "a: see that the server runs"},
 	{"no list", "pairs", func(t *testing.T, m *machine) {
 		m.livePairs = func() ([]pairTrouble, error) { return nil, errors.New("gone") }
 	}, Note, "gone", "fix /dev/shm"},

@@ -15,14 +15,15 @@ type pairTrouble struct {
 	verdict pressure.Verdict
 }
 
-// pairs looks for live sides whose process is stopped, and for pairs without a connection.
+// pairs looks for live sides whose process is stopped, for pairs without a connection, and for
+// bridges that cannot pass messages on.
 func pairs(m *machine) Finding {
 	all, err := m.livePairs()
 	if err != nil {
 		return note("fix /dev/shm first", "not tried: %v", err)
 	}
 	if len(all) == 0 {
-		return ok("no live side is stopped, and no pair uses different sockets")
+		return ok("no live side is stopped, no pair uses different sockets, and no bridge is cut off")
 	}
 	report := note
 	var found, fix []string
@@ -68,7 +69,7 @@ func findLiveTrouble() ([]pairTrouble, error) {
 			continue // its last side has just ended
 		}
 		i := pressure.Between(&first, &now)
-		if v := pressure.Judge(&i, &now); v.Kind == pressure.Stopped || v.Kind == pressure.Unconnected {
+		if v := pressure.Judge(&i, &now); v.Kind == pressure.Stopped || v.Kind == pressure.Unconnected || v.Cause.Broken() {
 			all = append(all, pairTrouble{name, v})
 		}
 	}

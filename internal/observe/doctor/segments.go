@@ -19,6 +19,7 @@ type segment struct {
 	err    error  // why it cannot be used
 	alive  bool   // a side is alive
 	unread uint64 // messages
+	bridge string // bridge out or bridge in, if one had a role in it last; else ""
 }
 
 // segments looks for segments that were left behind.
@@ -29,6 +30,7 @@ func segments(m *machine) Finding {
 	}
 	used, foreign := 0, 0
 	var left, damaged, unseen, remove []string
+	users := "producer or consumer"
 	for _, s := range all {
 		switch {
 		case s.uid != m.uid:
@@ -45,11 +47,14 @@ func segments(m *machine) Finding {
 		case s.alive:
 			used++
 		case s.unread > 0:
-			left = append(left, fmt.Sprintf("%s (%s unread)", s.name, count(s.unread)))
+			left = append(left, fmt.Sprintf("%s (%s unread%s)", s.name, count(s.unread), s.ofBridge()))
 			remove = append(remove, "gauge rm --yes --name "+s.name)
 		default:
-			left = append(left, s.name+" (empty)")
+			left = append(left, fmt.Sprintf("%s (empty%s)", s.name, s.ofBridge()))
 			remove = append(remove, "gauge rm --name "+s.name)
+		}
+		if s.bridge != "" {
+			users = "producer, consumer or bridge"
 		}
 	}
 	found := count(uint64(used)) + " in use"
@@ -69,7 +74,7 @@ func segments(m *machine) Finding {
 	case len(damaged) > 0 && len(left) == 0:
 		return note("remove it, until then producer and consumer refuse the name: "+firstFew(remove, "; "), "%s", found)
 	case len(remove) > 0:
-		return note("use one again (producer or consumer --name NAME), or remove it with its unread messages: "+firstFew(remove, "; "), "%s", found)
+		return note("use one again ("+users+" --name NAME), or remove it with its unread messages: "+firstFew(remove, "; "), "%s", found)
 	}
 	if len(unseen) > 0 {
 		return note("fix what is above first", "%s", found)
@@ -110,6 +115,14 @@ func listSegments() ([]segment, error) {
 	return all, nil
 }
 
+// ofBridge says that the segment is one of a bridge.
+func (s *segment) ofBridge() string {
+	if s.bridge == "" {
+		return ""
+	}
+	return ", of " + s.bridge
+}
+
 // damaged reports whether err is about the segment, and not about this process, which could not
 // read it.
 func (s *segment) damaged() bool {
@@ -129,6 +142,12 @@ func (s *segment) observe() error {
 	s.alive = now.Producer.Alive || now.Consumer.Alive
 	if now.Geometry.Mode == layout.ModeRing {
 		s.unread = now.Depth()
+	}
+	switch {
+	case now.Consumer.Bridge.Present():
+		s.bridge = "bridge out"
+	case now.Producer.Bridge.Present():
+		s.bridge = "bridge in"
 	}
 	return nil
 }
