@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
 	"sluice/layout"
 	"sluice/ring"
 )
@@ -45,7 +46,8 @@ type inbound struct {
 	delivery
 	verified  uint64 // the due position at which a session has begun because of missing messages, and 1
 	placing   placing
-	waitsRoom bool
+	waitsRoom bool   // it had to wait for most of the time since the last report
+	waited    uint64 // ns that it had waited in the far ring at that report
 	lastBlock time.Time
 	over      bool // the near ring's stream has ended, and this ends with it
 }
@@ -201,6 +203,7 @@ func (in *inbound) attach(ctx context.Context, s shape) error {
 		return err
 	}
 	in.far, in.shape, in.header = far, s, far.Segment().Header()
+	in.waited = endpoint.BlockedAt(&in.header.ProducerStats, monotonic.Now())
 	in.link.attach(in.header, layout.Producer)
 	if in.opt.OnAttach != nil {
 		in.opt.OnAttach(far.Segment(), func() uint64 { return in.moved })
@@ -414,7 +417,6 @@ func (in *inbound) put(ctx context.Context, b *block, msg jetstream.Msg) error {
 		switch {
 		case err == nil:
 		case full && errors.Is(err, errNoRoom):
-			in.waitsRoom = true
 			if err := in.claim.check(); err != nil {
 				return err
 			}
@@ -435,7 +437,6 @@ func (in *inbound) put(ctx context.Context, b *block, msg jetstream.Msg) error {
 			return err
 		}
 	}
-	in.waitsRoom = false
 	return nil
 }
 
@@ -592,6 +593,7 @@ func (in *inbound) report() {
 	if time.Since(in.notedAt) < statusPause {
 		return
 	}
+	in.noteWaits(time.Since(in.notedAt))
 	in.notedAt = time.Now()
 	f := figures{position: in.due}
 	if in.watch != nil {
@@ -610,6 +612,18 @@ func (in *inbound) report() {
 		in.line.send(status{Source: in.from.source, Position: in.due, Waits: in.waits().String()})
 	}
 	in.link.note(&f, true)
+}
+
+// noteWaits finds out whether the far ring had no room for most of a time that ends now. Between
+// two blocks there is room for a moment, however slow the consumer is.
+func (in *inbound) noteWaits(since time.Duration) {
+	in.waitsRoom = false
+	if in.header == nil {
+		return
+	}
+	waited := endpoint.BlockedAt(&in.header.ProducerStats, monotonic.Now())
+	in.waitsRoom = waited > in.waited && time.Duration(waited-in.waited) > since/2
+	in.waited = waited
 }
 
 // waits returns what the bridge waits for.
