@@ -169,10 +169,25 @@ func parseShape(text string) (s shape, err error) {
 		ok = err == nil
 	}
 	s = shape{n[0], n[1], n[2], n[3], layout.Framing(n[4])}
-	if !ok || s.slotSize > layout.MaxCapacity || s.framing > layout.FramingRaw {
+	if !ok || !s.valid() {
 		return s, fmt.Errorf("%w: %s %.80q", ErrProtocol, headerRing, text)
 	}
 	return s, nil
+}
+
+// valid reports whether there can be such a ring.
+func (s shape) valid() bool {
+	if s.framing > layout.FramingRaw {
+		return false
+	}
+	var g layout.Geometry
+	var err error
+	if s.slotSize == 0 {
+		g, err = layout.RingGeometry(s.capacity, s.slots, 1)
+	} else {
+		g, err = layout.SlotGeometry(s.slotSize, s.capacity, s.slots, s.fingerprint, 1)
+	}
+	return err == nil && g.Capacity == s.capacity // one of slots is not rounded
 }
 
 var errPayload = fmt.Errorf("%w: the payload of a block has another length than its messages", ErrProtocol)
