@@ -106,7 +106,9 @@ func (o *outbound) join(ctx context.Context) error {
 			o.stream, o.watch = s, watchStream(context.WithoutCancel(ctx), s)
 			o.link.set(layout.LinkRunning)
 			return nil
-		case !passing(err) || ctx.Err() != nil:
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !passing(err):
 			return err
 		}
 		if o.link.set(layout.LinkNoStream) {
