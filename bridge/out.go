@@ -508,10 +508,11 @@ func (o *outbound) cut() (*sentBlock, error) {
 	case err == nil, errors.Is(err, ring.ErrEmpty):
 	case errors.Is(err, io.EOF), errors.Is(err, layout.ErrIncomplete):
 		o.ended(err)
+	case o.fillCount > 0: // the next call returns it again, when what is before it is sent
+	case errors.Is(err, ErrMaxPayload) && len(o.window) > 0: // when that is acknowledged too
+		return nil, nil
 	default:
-		if o.fillCount == 0 {
-			return nil, err
-		} // else the next call returns it again, when what is before it is sent
+		return nil, err
 	}
 	if o.fillCount == 0 {
 		if o.over {
