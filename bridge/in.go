@@ -370,7 +370,9 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("subject %s: %w", in.subject, err)
 	}
-	if in.far == nil { // its header may know the source
+	// Until there is something to publish, the consumer can be told of the end of the stream before.
+	nothing := in.known && in.from.source == b.source && b.next() <= in.due && !(b.kind == kindEnd && in.ends(&b))
+	if in.far == nil && !nothing { // its header may know the source
 		if err := in.attach(ctx, b.ring); err != nil {
 			return err
 		}
@@ -382,8 +384,10 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 		if !in.known || in.from.source != b.source {
 			return nil // where to begin is not known yet
 		}
-	} else if err := in.fit(ctx, b.ring); err != nil {
-		return err
+	} else if !nothing {
+		if err := in.fit(ctx, b.ring); err != nil {
+			return err
+		}
 	}
 	switch {
 	case b.acked > in.due:
@@ -546,9 +550,12 @@ func (in *inbound) begin(ctx context.Context, b *block) error {
 	return nil
 }
 
+// ends reports whether the far ring has everything before an end, and was not told of it.
+func (in *inbound) ends(b *block) bool { return b.first == in.due && b.generation > in.from.ended }
+
 // receiveEnd ends the stream of the far ring, unless it has that end already.
 func (in *inbound) receiveEnd(ctx context.Context, b *block, msg jetstream.Msg) error {
-	if b.first < in.due || b.generation <= in.from.ended {
+	if !in.ends(b) {
 		if err := msg.Ack(); err != nil {
 			return in.again(ctx)
 		}
