@@ -45,6 +45,7 @@ type inbound struct {
 
 	delivery
 	verified  uint64 // the due position at which a session has begun because of missing messages, and 1
+	emptied   uint64 // the due position at which a session has begun because of held blocks, and 1
 	placing   placing
 	waitsRoom bool   // it had to wait for most of the time since the last report
 	waited    uint64 // ns that it had waited in the far ring at that report
@@ -357,9 +358,44 @@ func (in *inbound) check(ctx context.Context) error {
 		}
 		return in.again(ctx)
 	}
+	if len(in.held) > 0 && time.Since(in.lastBlock) > in.redelivery() && in.nearIsRefused() {
+		return in.dropHeld(ctx)
+	}
 	if len(in.held) > 0 && time.Since(in.lastBlock) > slowAck && in.link.set(layout.LinkMissing) {
 		in.opt.note("message %d is not in the stream yet, and later ones are: waiting for bridge out to send it again", in.due)
 	}
+	return nil
+}
+
+// nearIsRefused reports whether Out is there and the stream does not take what it sends.
+func (in *inbound) nearIsRefused() bool {
+	peer, at := in.line.heard(in.from.source)
+	return time.Since(at) < slowAck && peerWaits(peer.Waits) == layout.PeerFull
+}
+
+// redelivery returns after how long without a block there are none before those that have come. On an
+// Interest stream what another In had taken comes again after a while.
+func (in *inbound) redelivery() time.Duration {
+	if in.workQueue {
+		return blockTick
+	}
+	return 2 * ackWait
+}
+
+// dropHeld is for a stream that is full of blocks beyond the due position: the due one was refused,
+// and finds no room as long as these are kept. It was not stored before them, or it would have been
+// delivered before them, which a second session makes sure of; so Out sends them again after it.
+func (in *inbound) dropHeld(ctx context.Context) error {
+	if in.workQueue && in.emptied != in.due+1 {
+		in.emptied = in.due + 1
+		return in.again(ctx)
+	}
+	for _, h := range in.held {
+		if err := h.msg.Ack(); err != nil {
+			return in.again(ctx)
+		}
+	}
+	in.held = nil
 	return nil
 }
 
