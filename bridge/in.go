@@ -264,6 +264,7 @@ func (in *inbound) session(ctx context.Context) error {
 		return err
 	}
 	defer blocks.Stop()
+	silent := 0
 	for {
 		if err := in.check(ctx); err != nil {
 			return err
@@ -274,9 +275,15 @@ func (in *inbound) session(ctx context.Context) error {
 		cancel()
 		switch {
 		case err == nil:
+			silent = 0
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, context.DeadlineExceeded):
+			continue
+		case errors.Is(err, jetstream.ErrNoHeartbeat) && silent == 0:
+			if in.flush(ctx) {
+				silent++
+			}
 			continue
 		default: // the consumer or the connection is gone
 			return in.again(ctx)
@@ -285,6 +292,14 @@ func (in *inbound) session(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// flush reports whether all has arrived that the server had sent: on a slow network a block takes
+// longer than heartbeats are apart.
+func (in *inbound) flush(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, statusInterval)
+	defer cancel()
+	return in.nc.FlushWithContext(ctx) == nil
 }
 
 // consume begins to receive what is in the stream. On a WorkQueue stream that is a new consumer,
