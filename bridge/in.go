@@ -388,8 +388,8 @@ func (in *inbound) nearIsRefused() bool {
 	return time.Since(at) < slowAck && peerWaits(peer.Waits) == layout.PeerFull
 }
 
-// redelivery returns after how long without a block there are none before those that have come. On an
-// Interest stream what another In had taken comes again after a while.
+// redelivery returns after how long without a block there are none before those that have come. On
+// an Interest stream what another In had taken comes again after a while.
 func (in *inbound) redelivery() time.Duration {
 	if in.workQueue {
 		return blockTick
@@ -421,7 +421,7 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("subject %s: %w", in.subject, err)
 	}
-	// Until there is something to publish, the consumer can be told of the end of the stream before.
+	// Until there is something to publish, the consumer can be told of the end before it.
 	nothing := in.known && in.from.source == b.source && b.next() <= in.due && !(b.kind == kindEnd && in.ends(&b))
 	if in.far == nil && !nothing { // its header may know the source
 		if err := in.attach(ctx, b.ring); err != nil {
