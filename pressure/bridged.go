@@ -94,7 +94,7 @@ func (v *Verdict) withBridges(i *Interval, after *Snapshot) {
 
 func (v *Verdict) withConsumerBridge(i *Interval, after *Snapshot) {
 	b := &after.Consumer.Bridge
-	if v.Kind != ConsumerBound && !(v.Kind == Balanced && b.ringInFlight(i, after)) {
+	if v.Kind != ConsumerBound && !(v.Kind.ofDegree() && b.ringInFlight(i, after)) {
 		return
 	}
 	switch cause := b.holdsBack(); {
@@ -110,11 +110,20 @@ func (v *Verdict) withConsumerBridge(i *Interval, after *Snapshot) {
 	}
 }
 
-// ringInFlight reports whether the producer is blocked by a ring most of whose messages were
-// sent to the stream and are not acknowledged.
+// waitOverlap is by how much the shares of the time that two sides waited exceed all of it when
+// they waited at the same time, and not only for a processor.
+const waitOverlap = 0.25
+
+// ringInFlight reports whether the producer is blocked by a ring most of whose messages were sent
+// to the stream and are not acknowledged: at the end, or at times at which the bridge waited for
+// messages although the ring was full.
 func (b *Bridge) ringInFlight(i *Interval, after *Snapshot) bool {
+	if b.State != BridgeRunning || i.ProducerBlocked < Noticeable {
+		return false
+	}
 	queued := after.ProducedBytes - min(after.ConsumedBytes, after.ProducedBytes)
-	return b.State == BridgeRunning && i.ProducerBlocked >= Noticeable && after.Fill() >= nearFull && b.InFlight > 0 && b.InFlight >= queued/2
+	return i.ProducerBlocked+i.ConsumerBlocked > 1+waitOverlap ||
+		after.Fill() >= nearFull && b.InFlight > 0 && b.InFlight >= queued/2
 }
 
 func (v *Verdict) withProducerBridge(i *Interval, after *Snapshot) {

@@ -78,6 +78,17 @@ func TestJudge_ConsumerIsBridge(t *testing.T) {
 			bothWait(b, s)
 			s.ProducedBytes, s.ConsumedBytes = 2000, 1200
 		}, ConsumerBound, CauseBridgeInFlight, []AdviceKind{AdviceMoreCapacity}},
+		{"in flight, and acknowledged just now", bridgeThat(BridgeRunning), func(b, s *Snapshot) {
+			bothWait(b, s)
+			s.Produced = 1200
+		}, ConsumerBound, CauseBridgeInFlight, []AdviceKind{AdviceMoreCapacity}},
+		{"in flight for a part of the time", bridgeThat(BridgeRunning, func(b *Bridge) { b.InFlight = 800 }), func(b, s *Snapshot) {
+			bothWait(b, s)
+			s.Produced, s.Producer.Blocked = 1200, 400*time.Millisecond
+		}, ConsumerBound, CauseBridgeInFlight, []AdviceKind{AdviceMoreCapacity}},
+		{"both wait in turn", bridgeThat(BridgeRunning, func(b *Bridge) { b.InFlight = 800 }), func(_, s *Snapshot) {
+			s.Producer.Blocked, s.Consumer.Blocked = 400*time.Millisecond, 500*time.Millisecond
+		}, Balanced, CauseWaits, nil},
 		{"little in flight", bridgeThat(BridgeRunning, func(b *Bridge) { b.InFlight = 100 }), func(b, s *Snapshot) {
 			full(b, s)
 			s.ProducedBytes, s.ConsumedBytes = 2000, 1200

@@ -259,6 +259,8 @@ func bridgeAction(v *pressure.Verdict, a pressure.Advice) string {
 		return "if they do not come, bridge in --skip-missing goes on behind them"
 	}
 	switch {
+	case a.Kind == pressure.AdviceStartProducer && v.ProducerBridge.State == pressure.BridgeEnded:
+		return "keep bridge in running for the next stream (--follow)"
 	case a.Kind == pressure.AdviceStartProducer && in:
 		return "start the bridge again (bridge in)"
 	case a.Kind == pressure.AdviceStartConsumer && out && a.Messages > 0:

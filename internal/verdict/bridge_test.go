@@ -102,6 +102,8 @@ func TestWords_OfBridges(t *testing.T) {
 			"there is no producer; the last producer, a bridge, was stopped, and its stream goes on with the next one; the queue is empty", "start the bridge again (bridge in), or stop the consumer"},
 		{of(pressure.NoProducer, "", in(pressure.BridgeFailed, func(v *pressure.Verdict, _ *pressure.Bridge) { v.LastProducer = pressure.EndBridgeFailed }), pressure.AdviceStartProducer),
 			"there is no producer; the last producer, a bridge, failed, and its stream goes on with the next one; the queue is empty", "start the bridge again (bridge in)"},
+		{of(pressure.NoProducer, "", in(pressure.BridgeEnded, func(v *pressure.Verdict, _ *pressure.Bridge) { v.LastProducer = pressure.EndComplete }), pressure.AdviceStartProducer, pressure.AdviceStopConsumer),
+			"there is no producer; the last producer, a bridge, has ended; the queue is empty", "keep bridge in running for the next stream (--follow), or stop the consumer"},
 		{of(pressure.NoProducer, "", in(pressure.BridgeDied, func(v *pressure.Verdict, _ *pressure.Bridge) { v.LastProducer = pressure.EndDied }), pressure.AdviceStartProducer),
 			"there is no producer; the last producer, a bridge, died; the queue is empty", "start the bridge again (bridge in)"},
 		{of(pressure.NoProducer, "", out(pressure.BridgeRunning, said), pressure.AdviceStartProducer, pressure.AdviceStopConsumer), "there is no producer; the queue is empty", "start a producer, or stop the bridge"},
