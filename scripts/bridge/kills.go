@@ -98,13 +98,13 @@ func kills(c *urfave.Context) (err error) {
 		return err
 	}
 	for n := 1; s.strikes() < c.Int("kills"); n++ {
-		if err := pause(c.Context, time.Duration(s.rand.IntN(150))*time.Millisecond); err != nil {
+		if err := pause(c.Context, time.Duration(s.rand.IntN(200))*time.Millisecond); err != nil {
 			return err
 		}
 		if err := s.strike(c.Context); err != nil {
 			return err
 		}
-		if n%10 == 0 {
+		if n%5 == 0 {
 			if err := s.progress(c.Context); err != nil {
 				return err
 			}

@@ -95,6 +95,10 @@ func checkNumbers(ctx context.Context, args []string) error {
 	}
 	position := s.Consumed
 	msgs := make([][]byte, 64)
+	work := time.Millisecond // of each batch, so that kills find messages that are held
+	if rand.IntN(2) == 0 {
+		work *= 20 // so that the far ring is full
+	}
 	for {
 		n, err := c.NextBatch(ctx, msgs, 1<<14)
 		for _, msg := range msgs[:n] {
@@ -115,7 +119,7 @@ func checkNumbers(ctx context.Context, args []string) error {
 			}
 			position++
 		}
-		time.Sleep(time.Millisecond) // so that rings are full, and kills find messages that are held
+		time.Sleep(work)
 		c.Release()
 		if ctx.Err() != nil { // SIGTERM
 			return c.Close()
