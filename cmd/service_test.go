@@ -136,17 +136,23 @@ func TestService_Watchdog_FedWhileLoopWaits(t *testing.T) {
 	}
 	time.Sleep(2 * limit)
 	for what, m := range waits {
-		last, most := <-m.feed, time.Duration(0)
-		for fed := 1; fed > 0; fed = len(m.feed) {
-			select {
-			case at := <-m.feed:
-				most, last = max(most, at.Sub(last)), at
-			default:
-			}
+		m.wantFed(what, limit)
+	}
+}
+
+// wantFed expects that the watchdog was fed in time, so far, by a service that waits for something.
+func (m *manager) wantFed(waits string, limit time.Duration) {
+	m.t.Helper()
+	last, most := <-m.feed, time.Duration(0)
+	for fed := 1; fed > 0; fed = len(m.feed) {
+		select {
+		case at := <-m.feed:
+			most, last = max(most, at.Sub(last)), at
+		default:
 		}
-		if most = max(most, time.Since(last)); most > limit {
-			t.Errorf("waiting %s: not fed for %v", what, most)
-		}
+	}
+	if most = max(most, time.Since(last)); most > limit {
+		m.t.Errorf("waiting %s: not fed for %v", waits, most)
 	}
 }
 

@@ -45,17 +45,14 @@ func (s *side) runOne(ctx context.Context, role layout.Role, pass func(context.C
 	}
 	defer nc.Close()
 	r.ctx = ctx
+	r.notifier.ReadyToWait(status)
 	r.start()
 	if role == layout.Consumer {
 		r.waiting = cli.NoteWaiting("bridge", s.Name)
 	}
 	err = pass(ctx, nc.Conn, bridge.Events{
 		OnAttach: r.attach, OnDetach: r.detach, OnEnd: r.ended,
-		OnNote: func(text string) {
-			if nc.IsConnected() { // else the connection has said what it waits for, and where
-				cli.Note("bridge", s.Name, text, "")
-			}
-		},
+		OnNote: func(text string) { r.note(text, nc.IsConnected()) },
 	})
 	return r.finish(err)
 }
@@ -66,6 +63,16 @@ func (r *one) start() {
 	r.rep = report.Start(report.Options{
 		Role: r.role, Name: r.Name, Mode: layout.ModeRing, Interval: r.Report, JSON: r.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: r.ctx.Done(), Total: -1,
 	})
+}
+
+// note is called with what the bridge waits for, and when that is over.
+func (r *one) note(text string, connected bool) {
+	if connected { // else the connection has said what it waits for, and where
+		cli.Note("bridge", r.Name, text, "")
+	}
+	if !r.attached { // else the header of the segment has it
+		r.notifier.Wait(text)
+	}
 }
 
 // attach is called when the bridge has joined a segment.

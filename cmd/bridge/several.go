@@ -29,7 +29,6 @@ type several struct {
 	rep   *report.Many
 	rings map[string]*shm.Segment // that have joined
 	seen  map[string]bool         // that have joined at some time
-	ready func()                  // tells the service manager, once
 }
 
 // runSeveral connects, and passes messages of several rings until their streams have ended or ctx
@@ -37,8 +36,7 @@ type several struct {
 func (s *side) runSeveral(ctx context.Context, pass func(context.Context, *nats.Conn, bridge.RingEvents) error) error {
 	membarrier.Prepare()
 	r := &several{side: s, rings: map[string]*shm.Segment{}, seen: map[string]bool{}}
-	notifier := systemd.New(ctx, layout.Consumer, "waiting for a producer to create a ring")
-	r.ready = sync.OnceFunc(func() { notifier.ReadyWith(r.status, r.progress) })
+	notifier := systemd.New(ctx, layout.Consumer, r.status())
 	ctx, _, stop := cli.WithDuration(ctx, s.Duration)
 	defer stop()
 	nc, ctx, err := s.server.connect(ctx, s.command+" "+strings.Join(s.Names, ","))
@@ -46,6 +44,7 @@ func (s *side) runSeveral(ctx context.Context, pass func(context.Context, *nats.
 		return err
 	}
 	defer nc.Close()
+	notifier.ReadyWith(r.status, r.progress)
 	r.rep = report.StartMany(report.Options{
 		Role: layout.Consumer, Mode: layout.ModeRing, Interval: s.Report, JSON: s.JSON, Out: os.Stderr, Journal: cli.InJournal(), Stopping: ctx.Done(),
 	})
@@ -89,7 +88,6 @@ func (r *several) join(name string, seg *shm.Segment, moved func() uint64) {
 	r.rings[name], r.seen[name] = seg, true
 	r.mu.Unlock()
 	cli.SetLossReport(func() string { return "messages that were not acknowledged are sent again by the next bridge" })
-	r.ready()
 }
 
 // leave is called before the bridge of a ring leaves its segment.
@@ -143,6 +141,9 @@ func (r *several) joined(nameOrPattern string) bool {
 func (r *several) status() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.rings) == 0 {
+		return "waiting for a producer to create a ring"
+	}
 	return "sending from " + format.Number(len(r.rings), "ring")
 }
 

@@ -77,6 +77,21 @@ func (n *Notifier) Ready(seg *shm.Segment) {
 	go n.run()
 }
 
+// ReadyToWait sends READY=1 for a side that waits for another machine before it has a segment, and
+// may wait for long: a start that waited with it would hold up the boot of this one. Ready follows
+// when there is a segment; until then status is the STATUS, and the watchdog is notified.
+func (n *Notifier) ReadyToWait(status string) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	n.waiting, n.running = status, true
+	n.mu.Unlock()
+	n.lastStatus = status
+	send(daemon.SdNotifyReady, "STATUS="+status)
+	go n.run()
+}
+
 // several is a side with several segments.
 type several struct {
 	status func() string
@@ -102,7 +117,7 @@ func (n *Notifier) ReadyWith(status func() string, each func(see func(*shm.Segme
 // Wait ends all reads of the segment, which may be closed then, until Ready is called with the next
 // one. Meanwhile status is the STATUS, and the watchdog is notified.
 //
-// Preconditions: Ready was called, and Detach was not.
+// Preconditions: Ready or ReadyToWait was called, and Detach was not.
 func (n *Notifier) Wait(status string) {
 	if n == nil {
 		return
