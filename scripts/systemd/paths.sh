@@ -26,7 +26,8 @@ binaries=(producer consumer gauge bridge)
 shares() { echo "$prefix/share/man/man1/$1.1 $prefix/share/bash-completion/completions/$1 $prefix/share/fish/vendor_completions.d/$1.fish"; }
 zsh_completion=$prefix/share/zsh/site-functions/_sluice # of all commands
 made=$lib/made                                          # lists the directories that were created for these
-unit_files=(sluice@.target sluice-producer@.service sluice-consumer@.service sluice-consumer@.socket sluice-gauge.service)
+unit_files=(sluice@.target sluice-producer@.service sluice-consumer@.service sluice-consumer@.socket sluice-gauge.service
+    sluice-bridge-out@.service sluice-bridge-in@.service sluice-nats.service)
 
 # live reports whether systemd is running on the machine that is installed to.
 live() { [ -z "$root" ] && [ -d /run/systemd/system ]; }

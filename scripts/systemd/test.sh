@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the units with a separate systemd, which boots as PID 1 in new namespaces over a temporary overlay of / (test/boot.sh) and
-# runs the scenarios of test/. Takes 30 seconds; needs root, systemd with dbus, python3 and Go; cleans up.
+# runs the scenarios of test/. Takes 40 seconds; needs root, systemd with dbus, python3 and Go; cleans up.
 #
 #   scripts/systemd/test.sh
 #
@@ -34,12 +34,12 @@ need_go test.sh
 lab=$(mktemp -d)
 trap 'rm -rf "$lab"' EXIT
 mkdir -p "$lab/repo/scripts" "$lab/repo/docs"
-go build -o "$lab/bin/" ./cmd/producer ./cmd/consumer ./cmd/gauge ./cmd/bridge
+go build -o "$lab/bin/" ./cmd/... ./cmd/bridge
 cp -r scripts/systemd scripts/completion.* "$lab/repo/scripts/"
 cp docs/systemd.md "$lab/repo/docs/"
 
 code=0
-scripts/systemd/test/boot.sh "$lab" repo/scripts/systemd/test/run.sh 150 || code=$?
+scripts/systemd/test/boot.sh "$lab" repo/scripts/systemd/test/run.sh 200 || code=$?
 case $code in
 0) echo "systemd: all good" ;;
 77) skip "this machine cannot boot another one" ;;

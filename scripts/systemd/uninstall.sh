@@ -6,7 +6,8 @@
 #
 #   PREFIX, DESTDIR as for install.sh
 #   --keep-config   keep /etc/sluice and the drop-ins of the units
-#   --discard       discard unread messages in segments; without it, nothing is removed if there are any
+#   --discard       discard unread messages in segments, and the streams of sluice-nats.service; without it, nothing is
+#                   removed if there are any
 set -euo pipefail
 
 config=remove unread=keep
@@ -43,12 +44,21 @@ segments() {
     done
 }
 
+# streams fails if the server has any.
+streams() {
+    [ "$unread" = discard ] || ! find /var/lib/sluice-nats/ -path '*/streams/*' 2>/dev/null | grep -q . ||
+        die "nothing was removed: sluice-nats.service has streams, in /var/lib/sluice-nats" "remove the streams, or discard them with --discard"
+}
+
 if live; then
     # Pairs first, so that consumers receive all messages.
-    for these in 'sluice@*.target' 'sluice-producer@*.service' 'sluice-consumer@*.socket' 'sluice-consumer@*.service' sluice-gauge.service; do
+    for these in 'sluice@*.target' 'sluice-producer@*.service' 'sluice-bridge-*@*.service' 'sluice-consumer@*.socket' 'sluice-consumer@*.service' \
+        sluice-nats.service sluice-gauge.service; do
         systemctl stop "$these" 2>/dev/null || true # not loaded
     done
+    streams
     segments
+    rm -rf /var/lib/private/sluice-nats /var/lib/sluice-nats # a link to it, because of DynamicUser=
     for link in /etc/systemd/system/*.wants/sluice[-@]*; do
         [ ! -L "$link" ] || systemctl --quiet disable "${link##*/}"
     done
@@ -68,7 +78,7 @@ for u in "${unit_files[@]}"; do rm -f "$root$units/$u"; done
 rm -f "$root$share/sysusers.d/sluice.conf" "$root$share/tmpfiles.d/sluice.conf" "$root$doc/example.env" "$root$doc/systemd.md"
 if [ $config = remove ]; then
     rm -rf "$root/etc/sluice"
-    for u in sluice@ sluice-producer@ sluice-consumer@ sluice-gauge; do
+    for u in sluice@ sluice-producer@ sluice-consumer@ sluice-bridge-out@ sluice-bridge-in@ sluice-nats sluice-gauge; do
         rm -rf "$root"/etc/systemd/system/$u*.d
     done
 fi

@@ -3,9 +3,10 @@
 
 unitsAreSound() {
     local out unit
-    out=$(systemd-analyze verify --recursive-errors=yes sluice@x.target sluice-{producer,consumer}@x.service sluice-consumer@x.socket sluice-gauge.service 2>&1)
+    out=$(systemd-analyze verify --recursive-errors=yes sluice@x.target sluice-{producer,consumer}@x.service sluice-consumer@x.socket sluice-bridge-{out,in}@x.service \
+        sluice-{nats,gauge}.service 2>&1)
     [ -z "$out" ] || fail "systemd-analyze verify: $out"
-    for unit in sluice-{producer,consumer}@x.service sluice-gauge.service; do
+    for unit in sluice-{producer,consumer,bridge-out,bridge-in}@x.service sluice-{nats,gauge}.service; do
         out=$(systemd-analyze security --no-pager --threshold=20 "$unit") || fail "$unit is exposed: $(tail -1 <<<"$out")"
         note "$(tail -1 <<<"$out")"
     done

@@ -117,6 +117,7 @@ uninstallLeavesNothing() {
     is "unread messages" "$(produced left)" 5
     "$repo/scripts/systemd/uninstall.sh" 2>/dev/null && fail "it discards messages unasked"
     expect "nothing was removed" test -x /usr/local/lib/sluice/producer
+    expect "nor were streams" test -d /var/lib/sluice-nats/jetstream
     "$repo/scripts/systemd/uninstall.sh" --discard >/dev/null || fail "uninstall.sh fails"
     # Not the users that the test itself has created.
     diff <(sed '/^reader:/d; /^stranger:/d' /lab/before) <(inventory | sed '/^reader:/d; /^stranger:/d') || fail "this is left, or gone"

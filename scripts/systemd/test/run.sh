@@ -8,14 +8,16 @@ cd /lab/repo/scripts/systemd/test || exit
 . ./pair.sh
 . ./death.sh
 . ./refusals.sh
+. ./bridge.sh
 
 inventory >/lab/before
 "$repo/scripts/systemd/install.sh" >/dev/null || exit 1
 printf 'u reader - "" /\nu stranger - "" /\nm reader sluice\n' | systemd-sysusers - 2>/dev/null
 
 together unitsAreSound aRingRuns aTransferRuns eitherOrder aCrashLoopEnds wrongFlagsFail theJournalHasOneTime aPackageCanBeMade
-together slowIsHealthy aStoppedSideIsRestarted aHungLoopIsRestarted socketActivation
+together slowIsHealthy aStoppedSideIsRestarted aHungLoopIsRestarted socketActivation aBridgeRuns
 together aRingSurvivesKills aTransferSurvivesKills aKilledConsumerLosesNothingThatWasSent stopDrains restartKeepsUnread
-together anotherUsersRing anotherUsersTransfer anotherUsersProducer groupByHand aDynamicUserWouldLoseItsSegment theGaugeServes aFileGoesThrough
+together anotherUsersRing anotherUsersTransfer anotherUsersProducer groupByHand aDynamicUserWouldLoseItsSegment theGaugeServes aFileGoesThrough \
+    aBridgeWithSecrets aBridgeWithoutItsFlags
 together uninstallLeavesNothing
 verdict

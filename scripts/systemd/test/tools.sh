@@ -168,9 +168,9 @@ queued() { [ $(($(produced "$1") - $(consumed "$1"))) -ge "$2" ]; }
 # moved NAME BEFORE N: the consumer has released N messages since its count was BEFORE.
 moved() { [ $(($(consumed "$1") - $2)) -ge "$3" ]; }
 
-# inventory lists everything that an installation may change.
+# inventory lists everything that an installation may change. /var/lib/private is systemd's, for services with DynamicUser=.
 inventory() {
-    find /usr /opt /srv /var/lib /var/spool -xdev -not -path '/var/lib/systemd/*' -not -path '/usr/*/__pycache__*' | sort
+    find /usr /opt /srv /var/lib /var/spool -xdev -not -path '/var/lib/systemd/*' -not -path /var/lib/private -not -path '/usr/*/__pycache__*' | sort
     find /etc -xdev -not -name '*-' -not -name '.pwd.lock' -not -name '.updated' | sort
     find /run/sluice /dev/shm -mindepth 1 2>/dev/null
     getent passwd
