@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -232,7 +233,7 @@ func TestBridge_DuplicateWindowPassed(t *testing.T) {
 // blocked returns a path whose stream holds messages that nobody takes: in was there, and is not
 // now. The far ring has what is before the number from; the producer has sent everything before the
 // number to, and the near ring is empty.
-func blocked(t *testing.T) (p *path, w sluice.Producer, r sluice.Consumer, out *bridging, from, to uint64) {
+func blocked(t *testing.T, opt sluice.ConsumerOptions) (p *path, w sluice.Producer, r sluice.Consumer, out *bridging, from, to uint64) {
 	t.Helper()
 	p = newPath(t, startServer(t).url())
 	w = p.create(sluice.ProducerOptions{Capacity: 1 << 16})
@@ -241,7 +242,7 @@ func blocked(t *testing.T) (p *path, w sluice.Producer, r sluice.Consumer, out *
 	if err := records.send(within(t), w, 0, 100); err != nil {
 		t.Fatal(err)
 	}
-	r = p.consumer(sluice.ConsumerOptions{})
+	r = p.consumer(opt)
 	wantMessages(t, r, records, 0, 100)
 	p.eventuallyEmpty()
 	in.stop()
@@ -296,7 +297,7 @@ func TestBridge_StreamLost_Missing(t *testing.T) {
 	for _, c := range loseStream {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
-			p, w, r, out, _, to := blocked(t)
+			p, w, r, out, _, to := blocked(t, sluice.ConsumerOptions{})
 			out = p.lose(c.do, out)
 			// Later messages prove the loss.
 			ctx := within(t)
@@ -320,10 +321,24 @@ func TestBridge_StreamLost_Missing(t *testing.T) {
 // the gap.
 func TestBridge_StreamLost_SkipMissing(t *testing.T) {
 	t.Parallel()
+	type lost struct {
+		what  string
+		do    func(p *path) error
+		stays bool // the consumer follows, instead of another one that comes
+	}
+	var all []lost
 	for _, c := range loseStream {
-		t.Run(c.what, func(t *testing.T) {
+		all = append(all, lost{c.what, c.do, true}, lost{c.what, c.do, false})
+	}
+	for _, c := range all {
+		t.Run(fmt.Sprintf("%s, consumer stays %v", c.what, c.stays), func(t *testing.T) {
 			t.Parallel()
-			p, w, r, out, from, to := blocked(t)
+			var told []error
+			opt := sluice.ConsumerOptions{}
+			if c.stays {
+				opt = sluice.ConsumerOptions{Follow: true, OnEnd: func(err error) { told = append(told, err) }}
+			}
+			p, w, r, out, from, to := blocked(t, opt)
 			out = p.lose(c.do, out)
 			ctx := within(t)
 			sent := testenv.Background(func() error {
@@ -333,17 +348,22 @@ func TestBridge_StreamLost_SkipMissing(t *testing.T) {
 				return w.Close()
 			})
 			in := p.in(func(o *bridge.InOptions) { o.SkipMissing = true })
-			wantEnd(t, r, layout.ErrIncomplete)
-			if is := layout.End(farEnd(t, r)); is != layout.EndFailed {
-				t.Errorf("the far ring's stream ended %v, want failed", is)
+			if !c.stays {
+				wantEnd(t, r, layout.ErrIncomplete)
+				if is := layout.End(farEnd(t, r)); is != layout.EndFailed {
+					t.Errorf("the far ring's stream ended %v, want failed", is)
+				}
+				if err := r.Close(); err != nil {
+					t.Fatal(err)
+				}
+				r = p.consumer(sluice.ConsumerOptions{})
 			}
-			if err := r.Close(); err != nil {
-				t.Fatal(err)
-			}
-			r = p.consumer(sluice.ConsumerOptions{})
 			msg, err := r.Next(within(t))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if c.stays && (len(told) != 1 || !errors.Is(told[0], layout.ErrIncomplete)) {
+				t.Errorf("the consumer was told of the ends %v before the gap, want one that is not complete", told)
 			}
 			at := from + 1 // what is next: some of what was in the stream, or what came later
 			for at <= to && records.check(at, msg) != nil {
@@ -354,7 +374,9 @@ func TestBridge_StreamLost_SkipMissing(t *testing.T) {
 			}
 			r.Release()
 			wantMessages(t, r, records, at+1, to+100)
-			wantEnd(t, r, io.EOF)
+			if !c.stays {
+				wantEnd(t, r, io.EOF)
+			}
 			if err := sent(); err != nil {
 				t.Fatal(err)
 			}

@@ -45,6 +45,7 @@ type inbound struct {
 
 	delivery
 	verified  uint64 // the due position at which a session has begun because of missing messages, and 1
+	skips     bool   // the far ring was told of missing messages: where to go on is in the blocks
 	emptied   uint64 // the due position at which a session has begun because of held blocks, and 1
 	placing   placing
 	waitsRoom bool   // it had to wait for most of the time since the last report
@@ -212,6 +213,7 @@ func (in *inbound) attach(ctx context.Context, s shape) error {
 	count := in.header.Count(layout.Producer)
 	p, ok := loadPlace(in.header)
 	switch {
+	case ok && in.skips: // where to go on is not in there
 	case ok:
 		if p.ended != 0 && p.endAt == p.base+count && !ended && !(in.known && in.from.ended == p.ended) {
 			// A bridge was killed before it had told this end: it comes again.
@@ -554,7 +556,7 @@ func (in *inbound) missing(ctx context.Context, b *block) error {
 		return fmt.Errorf("subject %s: %w", in.subject, err)
 	}
 	in.opt.note("%v: going on behind them", err)
-	in.known = false
+	in.known, in.skips = false, true
 	if err := in.detach(layout.EndFailed); err != nil {
 		return err
 	}
@@ -592,7 +594,7 @@ func (in *inbound) begin(ctx context.Context, b *block) error {
 	if err := in.fit(ctx, b.ring); err != nil { // its header may have a place of another source
 		return err
 	}
-	in.known, in.from, in.due = true, from, due
+	in.known, in.skips, in.from, in.due = true, false, from, due
 	in.from.base = due - in.header.Count(layout.Producer)
 	storePlace(in.header, in.from)
 	if !only {
