@@ -42,6 +42,23 @@ const (
 	claimSettle = 150 * time.Millisecond // for one that starts at the same moment
 )
 
+// awaitClaim is takeClaim, again and again while the connection is lost before it has asked.
+// connected waits for a connection.
+func awaitClaim(ctx context.Context, nc *nats.Conn, subject string, connected func(context.Context) error) (*claim, error) {
+	for {
+		c, err := takeClaim(ctx, nc, subject)
+		if err == nil || ctx.Err() != nil || !passing(err) {
+			return c, err
+		}
+		if err := sleep(ctx, minRetry); err != nil {
+			return nil, err
+		}
+		if err := connected(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // takeClaim returns ErrTaken when another bridge answers.
 func takeClaim(ctx context.Context, nc *nats.Conn, subject string) (_ *claim, err error) {
 	host, _ := os.Hostname()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -55,6 +56,42 @@ func TestClaim_SecondIsRefused_UntilTheFirstLeaves(t *testing.T) {
 		t.Fatalf("after the first has left: %v", err)
 	}
 	second.release()
+}
+
+// The connection is lost between the look whether there is one and the question.
+func TestClaim_WithoutConnection_AsksWhenThereIsOne(t *testing.T) {
+	s, err := natsserver.Start(natsserver.Options{Listen: "127.0.0.1:0", StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(s.URL(), ConnectOptions(t.Name())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	s.Shutdown()
+	for nc.IsConnected() {
+		time.Sleep(time.Millisecond)
+	}
+	ctx := context.Background()
+	if _, err := takeClaim(ctx, nc, "c"); !passing(err) {
+		t.Fatalf("without a connection: %v", err)
+	}
+	waited := false
+	c, err := awaitClaim(ctx, nc, "c", func(ctx context.Context) error {
+		if !waited {
+			waited = true
+			if s, err = natsserver.Start(s.Options()); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Shutdown)
+		}
+		return awaitConnection(ctx, nc, func() {}, func() {})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.release()
 }
 
 func TestClaim_AtTheSameMoment_OneStays(t *testing.T) {

@@ -130,7 +130,7 @@ func (in *inbound) join(ctx context.Context) error {
 	}
 	var err error
 	if in.claim == nil {
-		if in.claim, err = takeClaim(ctx, in.nc, controlSubject(in.opt.Stream, in.opt.Subject, directionIn)); err != nil {
+		if in.claim, err = awaitClaim(ctx, in.nc, controlSubject(in.opt.Stream, in.opt.Subject, directionIn), in.awaitConnection); err != nil {
 			return err
 		}
 		in.reconnects = in.nc.Stats().Reconnects

@@ -89,7 +89,7 @@ func (o *outbound) join(ctx context.Context) error {
 	}
 	var err error
 	if o.claim == nil {
-		if o.claim, err = takeClaim(ctx, o.nc, controlSubject(o.opt.Stream, o.opt.Subject, directionOut)); err != nil {
+		if o.claim, err = awaitClaim(ctx, o.nc, controlSubject(o.opt.Stream, o.opt.Subject, directionOut), o.awaitConnection); err != nil {
 			return err
 		}
 	}
