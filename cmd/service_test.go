@@ -143,6 +143,10 @@ func TestService_Watchdog_FedWhileLoopWaits(t *testing.T) {
 // wantFed expects that the watchdog was fed in time, so far, by a service that waits for something.
 func (m *manager) wantFed(waits string, limit time.Duration) {
 	m.t.Helper()
+	if len(m.feed) == 0 {
+		m.t.Errorf("waiting %s: never fed", waits)
+		return
+	}
 	last, most := <-m.feed, time.Duration(0)
 	for fed := 1; fed > 0; fed = len(m.feed) {
 		select {

@@ -245,3 +245,21 @@ func TestConnect_CommandLineHasNoSecret(t *testing.T) {
 	p.WantExit(0)
 	wantNoSecret(t, p)
 }
+
+// The subjects that the manual names are enough for both bridges.
+func TestConnect_Permissions_Enough(t *testing.T) {
+	t.Parallel()
+	addr := serverWith(t, `authorization { users: [{user: u, password: secret, permissions: {
+		publish: {allow: ["sluice.>", "_sluice.>", "$JS.API.>", "$JS.ACK.>", "_INBOX.>"]}, subscribe: {allow: ["sluice.>", "_sluice.>", "_INBOX.>"]}
+	}}] }`)
+	env := []string{"SLUICE_NATS=nats://u:secret@" + addr}
+	name, far := ring(t), testenv.SegmentName(t)
+	in := testenv.StartWith(t, "bridge", testenv.Options{Args: []string{"in", far, "--subject", name, "--stream", "S", "--report", "0"}, Env: env})
+	p := out(t, env, name)
+	wantSent(t, p)
+	testenv.Start(t, "consumer", "--name", far, "--verify", "--report", "0").WantExit(0)
+	in.WantExit(0)
+	if said := p.Stderr.String() + in.Stderr.String(); strings.Contains(said, "warning") {
+		t.Errorf("warnings:\n%s", said)
+	}
+}
