@@ -46,6 +46,25 @@ func boundsRows(file string) (rows []boundsRow) {
 			boundsRow{side, "rate", nil, []string{"0", "5e-324", "1e308"}, beyond("-1e-9", "want one >= 0")},
 		)
 	}
+	// A bridge that is stopped at once connects to nothing and succeeds.
+	stopped := []string{"--stream", "S", "--nats", "nats://127.0.0.1:1", "--duration", "1ms"}
+	for _, direction := range []string{"out", "in"} {
+		side := []string{"bridge", direction}
+		rows = append(rows,
+			boundsRow{side, "report", stopped, []string{"0", "1ns", maxTime}, beyond("-1ns", "want one >= 0")},
+			boundsRow{side, "duration", stopped[:4], []string{"1ns"}, beyond("-1ns", "want one >= 0")},
+			boundsRow{side, "spin", stopped, []string{"0", "1ns", maxTime}, beyond("-1ns", "want one >= 0")},
+		)
+	}
+	out, in, serve := []string{"bridge", "out"}, []string{"bridge", "in"}, []string{"bridge", "serve"}
+	rows = append(rows,
+		boundsRow{out, "max-bytes", stopped, []string{"1", "9223372036854775807"}, []refusal{{"0", "want 1 to 9223372036854775807 bytes"}, {"9223372036854775808", "want 1 to 9223372036854775807 bytes"}}},
+		boundsRow{out, "in-flight", stopped, []string{"1", maxInteger}, beyond("0", "want at least 1 byte")},
+		boundsRow{out, "replicas", stopped, []string{"1", "5"}, []refusal{{"0", "want an integer >= 1"}, {"6", "want an integer <= 5"}}},
+		boundsRow{in, "capacity", stopped, []string{"4096", "2GiB"}, []refusal{{"4095", "from 4096 to 2147483648"}, {"4GiB", "to 2147483648"}}},
+		boundsRow{in, "slots", stopped, []string{"0", "2147483648"}, beyond("2147483649", "more than 2147483648")},
+		boundsRow{serve, "max-payload", []string{"--store", "/dev/null/none"}, []string{"1", "64MiB"}, []refusal{{"0", "want 1 to 67108864"}, {"67108865", "want 1 to 67108864"}}},
+	)
 	producer, consumer := []string{"producer"}, []string{"consumer"}
 	return append(rows,
 		boundsRow{consumer, "work", nil, []string{"0", maxTime}, beyond("-1ns", "want one >= 0")},
@@ -80,6 +99,13 @@ func TestFlags_Bounds(t *testing.T) {
 		args, taken := append(row.command[1:], "--name", name), 4
 		if row.command[0] == "gauge" {
 			args, taken = append(row.command[1:], "--name", empty), 1
+		}
+		switch { // a bridge does not come to the segment
+		case row.command[0] != "bridge":
+		case row.command[1] == "serve":
+			args, taken = []string{"serve"}, 1
+		default:
+			args, taken = append(row.command[1:], "--name", empty), 0
 		}
 		if len(row.command) > 1 && row.command[1] == "record" {
 			args = append(args, "--output", filepath.Join(t.TempDir(), "none", "x"))

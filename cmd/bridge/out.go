@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -46,10 +47,11 @@ func runOut(ctx context.Context, c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, flag := range []string{"max-bytes", "in-flight"} {
-		if cli.GetSize(c, flag) == 0 {
-			return cli.UsageError("%s: want at least 1 byte", cli.FlagSource(c, flag))
-		}
+	if n := cli.GetSize(c, "max-bytes"); n < 1 || n > math.MaxInt64 {
+		return cli.UsageError("%s: want 1 to %d bytes", cli.FlagSource(c, "max-bytes"), int64(math.MaxInt64))
+	}
+	if cli.GetSize(c, "in-flight") == 0 {
+		return cli.UsageError("%s: want at least 1 byte", cli.FlagSource(c, "in-flight"))
 	}
 	opt := bridge.OutOptions{
 		Stream: s.stream, Subject: s.subject, MaxBytes: int64(cli.GetSize(c, "max-bytes")), Storage: storages[cli.GetChoice(c, "storage")],
