@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,9 +30,10 @@ type connection struct {
 	fail context.CancelCauseFunc // ends the command
 
 	mu      sync.Mutex
-	ever    bool // it was connected once
-	waiting bool // it is not connected, and that was said
-	closing bool
+	ever    bool            // it was connected once
+	waiting bool            // it is not connected, and that was said
+	closing bool            // by Close
+	expired error           // why the server has ended it: attempts after that do not say so
 	denied  map[string]bool // what the server does not permit, that was said
 	first   chan struct{}   // closed when ever is set
 }
@@ -122,7 +124,7 @@ func servers(nc *nats.Conn) string {
 func (c *connection) connected(nc *nats.Conn) {
 	c.mu.Lock()
 	waited, ever := c.waiting, c.ever
-	c.waiting, c.ever = false, true
+	c.waiting, c.ever, c.expired = false, true, nil
 	c.mu.Unlock()
 	if !ever {
 		close(c.first)
@@ -187,12 +189,12 @@ func (c *connection) watchFirst(ctx context.Context) {
 // closed is called when nats.go gives up: the server has refused the credentials twice.
 func (c *connection) closed(nc *nats.Conn) {
 	c.mu.Lock()
-	closing := c.closing
+	closing, expired := c.closing, c.expired
 	c.mu.Unlock()
 	if closing {
 		return
 	}
-	err := nc.LastError()
+	err := cmp.Or(expired, nc.LastError())
 	if err == nil {
 		err = nats.ErrConnectionClosed
 	}
@@ -201,13 +203,16 @@ func (c *connection) closed(nc *nats.Conn) {
 
 // asyncError is called with errors that are of no call.
 func (c *connection) asyncError(nc *nats.Conn, _ *nats.Subscription, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if isAuth(err) { // closed is called when it is for good
+		if !errors.Is(err, nats.ErrAuthorization) {
+			c.expired = err
+		}
 		return
 	}
-	c.mu.Lock()
 	said := c.denied[err.Error()] || c.closing || len(c.denied) > maxDenied
 	c.denied[err.Error()] = true
-	c.mu.Unlock()
 	if said {
 		return
 	}
@@ -221,9 +226,25 @@ func (c *connection) asyncError(nc *nats.Conn, _ *nats.Subscription, err error) 
 // maxDenied bounds how many different errors are printed.
 const maxDenied = 16
 
+// refusal is an error that is about the connection, and not about a ring.
+type refusal struct{ error }
+
 // refused returns the error that ends the command.
 func (c *connection) refused(nc *nats.Conn, err error) error {
-	return cli.WithHint(fmt.Errorf("connect to %s: %s", servers(nc), reason(err)), "%s", c.from.remedy(err))
+	return cli.WithHint(refusal{fmt.Errorf("connect to %s: %s", servers(nc), reason(err))}, "%s", c.from.remedy(err))
+}
+
+// explain returns err, or the refusal alone if that, or that the connection is closed, is what err
+// says. ctx is that of connect.
+func (c *connection) explain(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, nats.ErrConnectionClosed):
+		<-ctx.Done() // nats.go has closed it, and is about to call closed
+		return context.Cause(ctx)
+	case errors.As(err, new(refusal)):
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // reason returns an error of nats.go in words for people.

@@ -146,7 +146,7 @@ func TestConnect_CredentialsWithdrawn_Ends(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(again.Shutdown)
-	p.WantExit(1)
+	p.WantError(1, "connect to nats://"+opt.Listen+": the server refuses the credentials", "those of SLUICE_NATS in the environment")
 	wantNoSecret(t, p)
 }
 

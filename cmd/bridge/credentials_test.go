@@ -106,8 +106,5 @@ func TestCredentials_Expire_Ends(t *testing.T) {
 	addr := serverWith(t, c.config)
 	p := out(t, nil, "--nats", addr, "--creds", c.creds(t, 3*time.Second), "--follow", ring(t))
 	p.EventuallyPrints("the stream is complete")
-	p.WantExit(1)
-	if text, errors, _ := testenv.ErrorAndHint(p.Stderr.String()); errors != 1 {
-		t.Errorf("%d errors: %s", errors, text)
-	}
+	p.WantError(1, "connect to nats://"+addr, "expired", "new credentials")
 }

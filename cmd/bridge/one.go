@@ -54,7 +54,7 @@ func (s *side) runOne(ctx context.Context, role layout.Role, pass func(context.C
 		OnAttach: r.attach, OnDetach: r.detach, OnEnd: r.ended,
 		OnNote: func(text string) { r.note(text, nc.IsConnected()) },
 	})
-	return r.finish(err)
+	return r.finish(nc.explain(ctx, err))
 }
 
 // start begins to report on a segment that is not there yet.
@@ -125,6 +125,9 @@ func (r *one) finish(err error) error {
 	if r.attached || r.JSON || left == nil {
 		r.rep.Finish()
 	} // else the error says it all
+	if errors.As(left, new(refusal)) {
+		return left
+	}
 	return cli.WithSegment(r.Name, left)
 }
 

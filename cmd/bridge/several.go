@@ -55,7 +55,7 @@ func (s *side) runSeveral(ctx context.Context, pass func(context.Context, *nats.
 	})
 	stopNote()
 	notifier.Detach()
-	err = cli.IgnoreStop(err)
+	err = cli.IgnoreStop(nc.explain(ctx, err))
 	if err == nil || s.JSON || len(r.seen) > 0 {
 		r.rep.Finish()
 	} else {
