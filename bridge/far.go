@@ -134,7 +134,7 @@ func (w *farSlots) put(ctx context.Context, b *block, skip uint64) (sent uint64,
 
 // place is what the header of a far ring says of where its messages come from.
 type place struct {
-	source, base, stream, ended, endAt uint64
+	source, base, begin, ended, endAt uint64
 }
 
 // loadPlace returns the place that holds; ok is false when there is none.
@@ -143,7 +143,31 @@ func loadPlace(h *layout.Header) (_ place, ok bool) {
 	if p == nil {
 		return place{}, false
 	}
-	return place{p.Source.Load(), p.Base.Load(), p.Stream.Load(), p.Ended.Load(), p.EndAt.Load()}, true
+	return readPlace(p), true
+}
+
+func readPlace(p *layout.Place) place {
+	return place{p.Source.Load(), p.Base.Load(), p.Begin.Load(), p.Ended.Load(), p.EndAt.Load()}
+}
+
+// reached is a source and the position of it that the far ring has come to.
+type reached struct{ source, due uint64 }
+
+// sourceBefore returns the source before the one that holds, zero when there is none.
+func sourceBefore(h *layout.Header) reached {
+	now := currentPlace(h)
+	if now == nil {
+		return reached{}
+	}
+	other := &h.Origin.Place1
+	if now == other {
+		other = &h.Origin.Place2
+	}
+	p, end := readPlace(other), now.Begin.Load()
+	if p.source == now.Source.Load() || p.begin > end { // a kill has left the next one there
+		return reached{}
+	}
+	return reached{p.source, p.base + end}
 }
 
 func currentPlace(h *layout.Header) *layout.Place {
@@ -162,10 +186,11 @@ func storePlace(h *layout.Header, p place) {
 	if h.Origin.Current.Load() == 1 {
 		next, to = 2, &h.Origin.Place2
 	}
-	to.Source.Store(p.source)
+	to.Source.Store(0)
 	to.Base.Store(p.base)
-	to.Stream.Store(p.stream)
+	to.Begin.Store(p.begin)
 	to.Ended.Store(p.ended)
 	to.EndAt.Store(p.endAt)
+	to.Source.Store(p.source)
 	h.Origin.Current.Store(next)
 }

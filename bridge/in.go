@@ -40,8 +40,10 @@ type inbound struct {
 	// Where the far ring is in the messages of the near ring. It is in the header of the far ring
 	// too, and here for a far ring that is made again.
 	known bool   // source and due are
-	from  place  // of which base changes with the far ring
+	from  place  // of which base and begin change with the far ring
 	due   uint64 // position of the message that comes next
+
+	before reached // the source before
 
 	delivery
 	verified  uint64 // the due position at which a session has begun because of missing messages, and 1
@@ -222,8 +224,11 @@ func (in *inbound) attach(ctx context.Context, s shape) error {
 		}
 		in.known, in.from, in.due = true, p, p.base+count
 	case in.known: // another segment than before
-		in.from.base = in.due - count
+		in.from.base, in.from.begin = in.due-count, count
 		storePlace(in.header, in.from)
+	}
+	if before := sourceBefore(in.header); before.source != 0 {
+		in.before = before
 	}
 	return nil
 }
@@ -423,6 +428,9 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("subject %s: %w", in.subject, err)
 	}
+	if in.from.source != b.source && in.before.source == b.source && b.next() <= in.before.due {
+		return in.acknowledge(ctx, msg) // an acknowledgement was lost
+	}
 	// Until there is something to publish, the consumer can be told of the end before it.
 	nothing := in.known && in.from.source == b.source && b.next() <= in.due && !(b.kind == kindEnd && in.ends(&b))
 	if in.far == nil && !nothing { // its header may know the source
@@ -455,10 +463,18 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 		}
 	}
 	in.link.set(layout.LinkRunning)
+	if err := in.acknowledge(ctx, msg); err != nil {
+		return err
+	}
+	return in.releaseHeld(ctx)
+}
+
+// acknowledge lets the stream delete a block.
+func (in *inbound) acknowledge(ctx context.Context, msg jetstream.Msg) error {
 	if err := msg.Ack(); err != nil {
 		return in.again(ctx)
 	}
-	return in.releaseHeld(ctx)
+	return nil
 }
 
 // put publishes what of a block is due, in parts while there is no room for all of it.
@@ -563,13 +579,21 @@ func (in *inbound) missing(ctx context.Context, b *block) error {
 	return errAgain
 }
 
-// begin finds out where to begin with a source that is not the one of the far ring so far.
+// begin finds out where to begin with a source that is not the one of the far ring so far. That of
+// the one before is known: its near ring may go on, as with two machines one of which stands in for
+// the other.
 //
 // A block says up to where the stream had acknowledged everything when it was sent. Once that is,
 // in some block, the lowest position seen or more, nothing before the lowest is still to come: it
 // was stored before that block, so it would have been delivered before, or was received by
 // another In.
 func (in *inbound) begin(ctx context.Context, b *block) error {
+	if in.before.source == b.source {
+		if b.first > in.before.due && b.acked <= in.before.due {
+			return nil // the block at the due position comes again, and then this one
+		}
+		return in.change(ctx, b, in.before.due)
+	}
 	p := &in.placing
 	if p.source != b.source {
 		*p = placing{source: b.source, lowest: b.first}
@@ -579,6 +603,15 @@ func (in *inbound) begin(ctx context.Context, b *block) error {
 	if p.acked < p.lowest {
 		return nil
 	}
+	only := p.blocks == 1
+	if err := in.change(ctx, b, p.lowest); err != nil || only {
+		return err
+	}
+	return errAgain // to get the blocks that were seen before this one
+}
+
+// change goes on with another source at a position.
+func (in *inbound) change(ctx context.Context, b *block, due uint64) error {
 	if in.known && (in.from.ended == 0 || in.from.endAt != in.due) {
 		// The near ring was made again although its stream had not ended.
 		in.opt.note("the near ring was made again: its stream before has failed")
@@ -586,20 +619,21 @@ func (in *inbound) begin(ctx context.Context, b *block) error {
 			return err
 		}
 	}
-	only := p.blocks == 1
-	in.known, in.due = true, p.lowest
-	in.from = place{source: b.source, stream: uint64(in.stream.CachedInfo().Created.UnixNano())}
-	in.placing = placing{}
-	from, due := in.from, in.due
+	if in.known && in.from.source != b.source {
+		in.before = reached{in.from.source, in.due}
+	}
+	before := in.before
+	in.known, in.due = true, due
+	in.from = place{source: b.source}
+	in.placing, in.held = placing{}, nil
+	from := in.from
 	if err := in.fit(ctx, b.ring); err != nil { // its header may have a place of another source
 		return err
 	}
-	in.known, in.skips, in.from, in.due = true, false, from, due
-	in.from.base = due - in.header.Count(layout.Producer)
+	in.known, in.skips, in.from, in.due, in.before = true, false, from, due, before
+	in.from.begin = in.header.Count(layout.Producer)
+	in.from.base = due - in.from.begin
 	storePlace(in.header, in.from)
-	if !only {
-		return errAgain // to get the blocks that were seen before this one
-	}
 	return nil
 }
 
@@ -609,10 +643,7 @@ func (in *inbound) ends(b *block) bool { return b.first == in.due && b.generatio
 // receiveEnd ends the stream of the far ring, unless it has that end already.
 func (in *inbound) receiveEnd(ctx context.Context, b *block, msg jetstream.Msg) error {
 	if !in.ends(b) {
-		if err := msg.Ack(); err != nil {
-			return in.again(ctx)
-		}
-		return nil
+		return in.acknowledge(ctx, msg)
 	}
 	in.from.ended, in.from.endAt = b.generation, b.first
 	p := currentPlace(in.header)

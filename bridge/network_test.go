@@ -186,17 +186,23 @@ func TestBridge_FarHalfOpen(t *testing.T) {
 func TestBridge_FarCutOff_LongerThanAckWait(t *testing.T) {
 	testenv.NotShort(t)
 	t.Parallel()
-	p, x, out, in, tr := proxied(t, startServer(t), records, sluice.ProducerOptions{Capacity: 1 << 16})
-	wait := p.ackWait()
-	for _, stop := range []func(){x.far.pause, x.far.cut} {
-		stop()
-		time.Sleep(wait + 2*time.Second)
-		x.far.heal()
-		tr.crossed()
+	for _, c := range []struct {
+		what string
+		stop func(x *proxy)
+	}{{"paused", (*proxy).pause}, {"cut", (*proxy).cut}} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			p, x, out, in, tr := proxied(t, startServer(t), records, sluice.ProducerOptions{Capacity: 1 << 16})
+			wait := p.ackWait()
+			c.stop(x.far)
+			time.Sleep(wait + 2*time.Second)
+			x.far.heal()
+			tr.crossed()
+			tr.finish()
+			out.want(nil)
+			in.want(nil)
+		})
 	}
-	tr.finish()
-	out.want(nil)
-	in.want(nil)
 }
 
 // A far ring that is full for longer than that.

@@ -86,13 +86,7 @@ func TestBridge_NearRingMadeAgain(t *testing.T) {
 			out.want(nil)
 			in.nextEnd(nil)
 			p.eventuallyEmpty()
-			ctx, cancel := cancelable(t)
-			nothing := testenv.Background(func() error { _, err := r.Next(ctx); return err })
-			testenv.EventuallyHeader(t, p.far, "a consumer that is told", func(h *layout.Header) bool {
-				return h.ConsumerStats.EndSeen.Load() == h.ProducerStats.Generation.Load()
-			})
-			cancel()
-			testenv.WantErr(t, nothing(), errStopped)
+			p.untilTold(r)
 			failed := false
 			for _, err := range ends {
 				failed = failed || err != nil

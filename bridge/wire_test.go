@@ -424,6 +424,11 @@ func TestIn_UnknownSource(t *testing.T) {
 		blocks []block
 	}{
 		{"another source", 7, []block{open(next, 7, recordRing), messages(next, other, 7, 20, 7, recordRing)}},
+		// An acknowledgement of the last source's block was lost.
+		{"late blocks of the last source", 0, []block{
+			open(next, 0, recordRing), known[1], messages(next, other, 0, 10, 0, recordRing), known[0], known[1],
+			messages(next, other, 10, 20, 10, recordRing),
+		}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
@@ -436,6 +441,44 @@ func TestIn_UnknownSource(t *testing.T) {
 			if n := r.Unread(); n != 0 {
 				t.Errorf("%d messages too many", n)
 			}
+		})
+	}
+}
+
+// A near ring goes on after another one has stood in for it: as with two machines. Each message of
+// both comes once, also when the bridge over there is another one each time.
+func TestIn_SourceStoodInFor(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	const next = source + 5
+	other := load{seed: 2}
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprint("other bridges ", again), func(t *testing.T) {
+			t.Parallel()
+			p := forged(t, s.url())
+			in := p.in(followIn)
+			p.forge(open(source, 0, recordRing))
+			r := p.consumer(sluice.ConsumerOptions{Follow: true})
+			for at := uint64(0); at < 50; at += 10 {
+				var a, b []block
+				// Of each block some messages were there before.
+				a = append(a, open(source, at, recordRing), messages(source, records, at-min(at, 3), at+10, at-min(at, 3), recordRing))
+				b = append(b, open(next, at, recordRing), messages(next, other, at-min(at, 5), at+10, at-min(at, 5), recordRing))
+				p.forge(a...)
+				wantMessages(t, r, records, at, at+10)
+				if again {
+					p.eventuallyEmpty()
+					in.stop()
+					in = p.in(followIn)
+				}
+				p.forge(append(append(b, a...), b...)...)
+				wantMessages(t, r, other, at, at+10)
+				p.eventuallyEmpty()
+			}
+			if n := r.Unread(); n != 0 {
+				t.Errorf("%d messages too many", n)
+			}
+			in.stop()
 		})
 	}
 }

@@ -153,8 +153,9 @@ type Schedule struct {
 // Origin says where the messages of a segment come from when a bridge fills it from another
 // segment, on another machine perhaps. The bridge that follows a killed one finds in it, with
 // Producer.Count, which message is next: position Base + Producer.Count of segment Source. The
-// fields of one place are written while Current names the other one; of the valid place only
-// Ended and EndAt change.
+// fields of one place are written while Current names the other one, with Source 0 meanwhile; of
+// the valid place only Ended and EndAt change. The other place is the source before, of which
+// blocks may come again.
 type Origin struct {
 	Current Uint64 `doc:"which of the two places holds: 1 or 2; 0 = none"`
 	Place1  Place
@@ -166,7 +167,7 @@ type Origin struct {
 type Place struct {
 	Source Uint64 `doc:"Identity.CreatedAt of the segment that messages come from"`
 	Base   Uint64 `doc:"its position that Producer.Count 0 of this segment stands for, modulo 2^64"`
-	Stream Uint64 `doc:"when the stream between the two was created, ns since 1970"`
+	Begin  Uint64 `doc:"Producer.Count of this segment when messages of Source began; the messages of the other place ended there"`
 	Ended  Uint64 `doc:"ProducerStats.Generation of Source whose end was told here last; 0 = none"`
 	EndAt  Uint64 `doc:"position of Source at that end"`
 }
