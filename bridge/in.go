@@ -483,13 +483,14 @@ func (in *inbound) put(ctx context.Context, b *block, msg jetstream.Msg) error {
 	for b.next() > in.due {
 		wait, cancel := context.WithTimeoutCause(ctx, statusPause, errNoRoom)
 		n, err := in.far.put(wait, b, in.due-b.first)
-		full := wait.Err() != nil && ctx.Err() == nil
 		cancel()
 		in.due += n
 		in.moved += n
 		switch {
 		case err == nil:
-		case full && errors.Is(err, errNoRoom):
+		case errors.Is(err, errNoRoom) && ctx.Err() != nil: // stopped at that moment
+			return context.Cause(ctx)
+		case errors.Is(err, errNoRoom):
 			if err := in.claim.check(); err != nil {
 				return err
 			}
