@@ -143,7 +143,7 @@ func (w *Writer) close(abort bool) error {
 		return nil
 	}
 	idle := w.shutDown(&w.stop, w.segment)
-	c := closing{side: &w.side, seg: w.segment, idle: idle, end: w.end, startCount: w.startCount}
+	c := closing{side: &w.side, seg: w.segment, idle: idle, end: w.end, startCount: w.startCount, resumes: w.resumes}
 	if abort {
 		c.end = layout.EndFailed
 	}
@@ -230,6 +230,7 @@ type closing struct {
 	end        layout.End   // of a producer's stream
 	before     layout.End   // of the stream before that: writerSide.before
 	startCount uint64       // messages published before this producer
+	resumes    bool         // writerSide.resumes
 	private    bool         // the memory was made private, and is still mapped
 
 	// ends acknowledges the end of a stream, for a consumer that holds nothing. nil = no end is
@@ -368,7 +369,7 @@ func (c *closing) tellPeer(h *layout.Header) (unread uint64) {
 		}
 		ends := end != layout.EndNone && layout.End(own.End.Load()) != layout.EndDisconnected // that it has ended
 		if ends {
-			endpoint.SetEnd(own, end, published)
+			endpoint.SetEnd(own, end, published || c.resumes)
 		}
 		if n := countUnread(h, c.mem.Geometry); n > own.HighWater.Load() { // the queue never gets deeper than this
 			own.HighWater.Store(n)

@@ -153,7 +153,7 @@ func (w *writerSide) joined() bool {
 func (w *writerSide) disconnect() {
 	own := w.ownStats
 	w.ended, w.before = own.Generation.LoadRelaxed(), layout.EndNone
-	endpoint.SetEnd(own, layout.EndDisconnected, w.count != w.streamStart)
+	endpoint.SetEnd(own, layout.EndDisconnected, w.resumes || w.count != w.streamStart)
 	endpoint.Close(own, monotonic.Now())
 	w.state, w.generation = disconnected, 0
 	sleep.WakeForEnd(sleep.WordsOf(w.mem.Header, w.role))
@@ -175,7 +175,7 @@ func (w *writerSide) reconnected() bool {
 		return false
 	}
 	endpoint.BeginStream(w.mem.Header)
-	w.state, w.streamStart = flowing, w.count
+	w.state, w.streamStart, w.resumes = flowing, w.count, false
 	return true
 }
 

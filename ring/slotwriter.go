@@ -491,7 +491,7 @@ func (w *slotWriter) close(abort bool) error {
 		return nil
 	}
 	idle := w.shutDown(&w.stop, w.segment)
-	c := closing{side: &w.side, seg: w.segment, idle: idle, inUse: true, end: w.end, startCount: w.startCount}
+	c := closing{side: &w.side, seg: w.segment, idle: idle, inUse: true, end: w.end, startCount: w.startCount, resumes: w.resumes}
 	if abort {
 		c.end = layout.EndFailed
 	}

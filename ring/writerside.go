@@ -19,6 +19,7 @@ type writerSide struct {
 	resumed    uint64
 	startCount uint64 // messages published before this end
 	flow
+	resumes bool         // an earlier Writer has begun the stream, and published something since the creation
 	end     layout.End   // of the stream, for Close
 	before  layout.End   // of the stream before, if no Reader was told, and this one has no end yet
 	segment *shm.Segment // nil on plain memory
@@ -41,11 +42,13 @@ func newWriterSide(mem Memory, opt WriterOptions) writerSide {
 // begin takes over from the last holder of the role.
 func (w *writerSide) begin(opt WriterOptions) (endpoint.Position, error) {
 	w.before = endpoint.UntoldEnd(w.mem.Header)
+	unended := endpoint.Died(w.ownStats)
 	pos, err := w.attach()
 	if err != nil {
 		return pos, err
 	}
 	w.startCount, w.streamStart = pos.Count, pos.Count
+	w.resumes = unended && pos.Count > 0
 	w.resumed = pos.Count - w.mem.Header.Count(layout.Consumer)
 	w.sampler.begin(pos.Count)
 	w.samples = endpoint.NewSampleWriter(w.mem.Header, pos.Index)
