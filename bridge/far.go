@@ -134,7 +134,7 @@ func (w *farSlots) put(ctx context.Context, b *block, skip uint64) (sent uint64,
 
 // place is what the header of a far ring says of where its messages come from.
 type place struct {
-	source, base, begin, ended, endAt uint64
+	source, base, begin, ended, endAt, told uint64
 }
 
 // loadPlace returns the place that holds; ok is false when there is none.
@@ -147,7 +147,7 @@ func loadPlace(h *layout.Header) (_ place, ok bool) {
 }
 
 func readPlace(p *layout.Place) place {
-	return place{p.Source.Load(), p.Base.Load(), p.Begin.Load(), p.Ended.Load(), p.EndAt.Load()}
+	return place{p.Source.Load(), p.Base.Load(), p.Begin.Load(), p.Ended.Load(), p.EndAt.Load(), p.Told.Load()}
 }
 
 // reached is a source and the position of it that the far ring has come to.
@@ -191,6 +191,7 @@ func storePlace(h *layout.Header, p place) {
 	to.Begin.Store(p.begin)
 	to.Ended.Store(p.ended)
 	to.EndAt.Store(p.endAt)
+	to.Told.Store(p.told)
 	to.Source.Store(p.source)
 	h.Origin.Current.Store(next)
 }

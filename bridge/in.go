@@ -46,20 +46,25 @@ type inbound struct {
 	before reached // the source before
 
 	delivery
-	verified  uint64 // the due position at which a session has begun because of missing messages, and 1
-	skips     bool   // the far ring was told of missing messages: where to go on is in the blocks
-	emptied   uint64 // the due position at which a session has begun because of held blocks, and 1
+	odd       uint64    // the due position at which a session has begun because of what was missing, and 1
+	movedAt   time.Time // when due has moved last
+	settledAt time.Time // Interest: when blocks that another In had taken have come again
+	freshEnd  bool      // the stream of the far ring had ended, and nothing was published since
+	skips     bool      // the far ring was told of missing messages: where to go on is in the blocks
 	placing   placing
 	waitsRoom bool   // it had to wait for most of the time since the last report
 	waited    uint64 // ns that it had waited in the far ring at that report
 	lastBlock time.Time
-	over      bool // the near ring's stream has ended, and this ends with it
+	over      bool  // the near ring's stream has ended, and this ends with it
+	last      bool  // likewise, but the stream has not confirmed that it knows
+	result    error // of run then
 }
 
 // delivery is what is known of the blocks of one session: of one consumer of the stream, which
 // delivers in order what it has not delivered yet.
 type delivery struct {
-	held []heldBlock // beyond the due position, in their order of arrival
+	held      []heldBlock // beyond the due position, in their order of arrival
+	heldBytes int
 }
 
 // heldBlock is a block whose messages another block will bring: Out sends it again with what is
@@ -132,10 +137,10 @@ func (in *inbound) join(ctx context.Context) error {
 	}
 	var err error
 	if in.claim == nil {
+		in.reconnects = in.nc.Stats().Reconnects
 		if in.claim, err = awaitClaim(ctx, in.nc, controlSubject(in.opt.Stream, in.opt.Subject, directionIn), in.awaitConnection); err != nil {
 			return err
 		}
-		in.reconnects = in.nc.Stats().Reconnects
 	}
 	if n := in.nc.Stats().Reconnects; n != in.reconnects {
 		in.reconnects = n
@@ -207,6 +212,7 @@ func (in *inbound) attach(ctx context.Context, s shape) error {
 		return err
 	}
 	in.far, in.shape, in.header = far, s, far.Segment().Header()
+	in.freshEnd, in.movedAt = ended, time.Now()
 	in.waited = endpoint.BlockedAt(&in.header.ProducerStats, monotonic.Now())
 	in.link.attach(in.header, layout.Producer)
 	if in.opt.OnAttach != nil {
@@ -217,8 +223,12 @@ func (in *inbound) attach(ctx context.Context, s shape) error {
 	switch {
 	case ok && in.skips: // where to go on is not in there
 	case ok:
-		if p.ended != 0 && p.endAt == p.base+count && !ended && !(in.known && in.from.ended == p.ended) {
-			// A bridge was killed before it had told this end: it comes again.
+		switch {
+		case p.ended == p.told || p.endAt != p.base+count:
+		case ended || in.known && in.from.told == p.ended:
+			p.told = p.ended
+			currentPlace(in.header).Told.Store(p.told)
+		default: // a bridge was killed before it had told this end: it comes again
 			p.ended = 0
 			currentPlace(in.header).Ended.Store(0)
 		}
@@ -286,6 +296,9 @@ func (in *inbound) session(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, context.DeadlineExceeded):
+			if in.last && in.workQueue { // the end does not come again: the stream knows
+				return in.result
+			}
 			continue
 		case errors.Is(err, jetstream.ErrNoHeartbeat) && silent == 0:
 			if in.flush(ctx) {
@@ -295,8 +308,11 @@ func (in *inbound) session(ctx context.Context) error {
 		default: // the consumer or the connection is gone
 			return in.again(ctx)
 		}
-		if err := in.receive(ctx, msg); err != nil || in.over {
+		if err := in.receive(ctx, msg); err != nil {
 			return err
+		}
+		if in.over {
+			return in.result
 		}
 	}
 }
@@ -324,6 +340,9 @@ func (in *inbound) consume(ctx context.Context) (jetstream.MessagesContext, erro
 	c, err := in.stream.CreateOrUpdateConsumer(ask, config)
 	if err != nil {
 		return nil, in.consumeError(ctx, err)
+	}
+	if !in.workQueue && c.CachedInfo().NumAckPending > 0 {
+		in.settledAt = time.Now().Add(2 * ackWait)
 	}
 	blocks, err := c.Messages(
 		jetstream.PullMaxMessagesWithBytesLimit(maxPulled, int(max(maxPulledBytes, in.nc.MaxPayload()+headerRoom))),
@@ -380,19 +399,23 @@ func (in *inbound) check(ctx context.Context) error {
 		}
 		return in.again(ctx)
 	}
-	if len(in.held) > 0 && time.Since(in.lastBlock) > in.redelivery() && in.nearIsRefused() {
+	if len(in.held) > 0 && time.Since(in.movedAt) > in.redelivery() && in.nearIsRefused() {
 		return in.dropHeld(ctx)
 	}
-	if len(in.held) > 0 && time.Since(in.lastBlock) > slowAck && in.link.set(layout.LinkMissing) {
+	switch waits := time.Since(in.lastBlock) > slowAck; {
+	case waits && len(in.held) > 0 && in.link.set(layout.LinkMissing):
 		in.opt.note("message %d is not in the stream yet, and later ones are: waiting for bridge out to send it again", in.due)
+	case waits && in.placing.blocks > 0 && in.link.set(layout.LinkMissing):
+		in.opt.note("the stream does not say where the near ring begins: waiting for bridge out, which does")
 	}
 	return nil
 }
 
-// nearIsRefused reports whether Out is there and the stream does not take what it sends.
+// nearIsRefused reports whether Out is there, the stream does not take what it sends, and it still
+// has what is due here.
 func (in *inbound) nearIsRefused() bool {
 	peer, at := in.line.heard(in.from.source)
-	return time.Since(at) < slowAck && peerWaits(peer.Waits) == layout.PeerFull
+	return time.Since(at) < slowAck && peerWaits(peer.Waits) == layout.PeerFull && peer.Acked <= in.due
 }
 
 // redelivery returns after how long without a block there are none before those that have come. On
@@ -408,8 +431,7 @@ func (in *inbound) redelivery() time.Duration {
 // and finds no room as long as these are kept. It was not stored before them, or it would have been
 // delivered before them, which a second session makes sure of; so Out sends them again after it.
 func (in *inbound) dropHeld(ctx context.Context) error {
-	if in.workQueue && in.emptied != in.due+1 {
-		in.emptied = in.due + 1
+	if in.lookAgain() {
 		return in.again(ctx)
 	}
 	for _, h := range in.held {
@@ -417,8 +439,18 @@ func (in *inbound) dropHeld(ctx context.Context) error {
 			return in.again(ctx)
 		}
 	}
-	in.held = nil
+	in.held, in.heldBytes = nil, 0
 	return nil
+}
+
+// lookAgain reports whether another session is to show first that what is due is not in the stream:
+// the client may have dropped it. On a WorkQueue stream it does, once for each due position.
+func (in *inbound) lookAgain() bool {
+	if !in.workQueue || in.odd == in.due+1 {
+		return false
+	}
+	in.odd = in.due + 1
+	return true
 }
 
 // receive takes one block. An error leaves it in the stream.
@@ -428,15 +460,15 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("subject %s: %w", in.subject, err)
 	}
-	if in.from.source != b.source && in.before.source == b.source && b.next() <= in.before.due {
-		return in.acknowledge(ctx, msg) // an acknowledgement was lost
-	}
 	// Until there is something to publish, the consumer can be told of the end before it.
 	nothing := in.known && in.from.source == b.source && b.next() <= in.due && !(b.kind == kindEnd && in.ends(&b))
 	if in.far == nil && !nothing { // its header may know the source
 		if err := in.attach(ctx, b.ring); err != nil {
 			return err
 		}
+	}
+	if in.from.source != b.source && in.before.source == b.source && b.next() <= in.before.due {
+		return in.acknowledge(ctx, msg) // an acknowledgement was lost
 	}
 	if !in.known || in.from.source != b.source {
 		if err := in.begin(ctx, &b); err != nil {
@@ -445,7 +477,7 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 		if !in.known || in.from.source != b.source {
 			return nil // where to begin is not known yet
 		}
-	} else if !nothing {
+	} else if b.kind == kindMessages && !nothing {
 		if err := in.fit(ctx, b.ring); err != nil {
 			return err
 		}
@@ -454,7 +486,7 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 	case b.acked > in.due:
 		return in.missing(ctx, &b)
 	case b.first > in.due:
-		return in.hold(&b, msg)
+		return in.hold(ctx, &b, msg)
 	case b.kind == kindEnd:
 		return in.receiveEnd(ctx, &b, msg)
 	case b.next() > in.due:
@@ -469,7 +501,7 @@ func (in *inbound) receive(ctx context.Context, msg jetstream.Msg) error {
 	return in.releaseHeld(ctx)
 }
 
-// acknowledge lets the stream delete a block.
+// acknowledge lets the stream delete a block. If that fails it comes again, and is skipped.
 func (in *inbound) acknowledge(ctx context.Context, msg jetstream.Msg) error {
 	if err := msg.Ack(); err != nil {
 		return in.again(ctx)
@@ -484,8 +516,11 @@ func (in *inbound) put(ctx context.Context, b *block, msg jetstream.Msg) error {
 		wait, cancel := context.WithTimeoutCause(ctx, statusPause, errNoRoom)
 		n, err := in.far.put(wait, b, in.due-b.first)
 		cancel()
-		in.due += n
-		in.moved += n
+		if n > 0 {
+			in.due += n
+			in.moved += n
+			in.movedAt, in.freshEnd = time.Now(), false
+		}
 		switch {
 		case err == nil:
 		case errors.Is(err, errNoRoom) && ctx.Err() != nil: // stopped at that moment
@@ -520,23 +555,36 @@ var errNoRoom = errors.New("no room")
 // and are trimmed.
 func (in *inbound) inProgress(msg jetstream.Msg) {
 	_ = msg.InProgress()
-	for _, h := range in.held {
-		_ = h.msg.InProgress()
+	if in.workQueue { // else they have to come again
+		for _, h := range in.held {
+			_ = h.msg.InProgress()
+		}
 	}
 }
 
 // hold keeps a block of which an earlier one is missing. What is in it will be sent again.
-func (in *inbound) hold(b *block, msg jetstream.Msg) error {
+func (in *inbound) hold(ctx context.Context, b *block, msg jetstream.Msg) error {
+	if in.lookAgain() {
+		return in.again(ctx)
+	}
 	in.held = append(in.held, heldBlock{b.next(), msg})
-	if len(in.held) <= maxUnacknowledged/2 {
+	in.heldBytes += len(b.payload)
+	if len(in.held) <= maxUnacknowledged/2 && (len(in.held) == 1 || in.heldBytes <= maxHeldBytes) {
 		return nil
 	}
-	// The server delivers no more than so many. The oldest can go: Out has not got all before it
-	// acknowledged, so it sends it again.
 	oldest := in.held[0]
 	in.held = in.held[1:]
-	return oldest.msg.Ack()
+	in.heldBytes -= len(oldest.msg.Data())
+	if !in.workQueue {
+		return nil // its turn may come: the server delivers it again
+	}
+	// The server delivers no more than so many. The oldest can go: what is before it was not stored
+	// before it, so Out has not released it, and sends it again.
+	return in.acknowledge(ctx, oldest.msg)
 }
+
+// maxHeldBytes bounds the memory of held blocks.
+const maxHeldBytes = 64 << 20
 
 // releaseHeld acknowledges held blocks whose messages have come with others.
 func (in *inbound) releaseHeld(ctx context.Context) error {
@@ -544,8 +592,11 @@ func (in *inbound) releaseHeld(ctx context.Context) error {
 	for _, h := range in.held {
 		if h.next > in.due {
 			rest = append(rest, h)
-		} else if err := h.msg.Ack(); err != nil {
-			return in.again(ctx)
+			continue
+		}
+		in.heldBytes -= len(h.msg.Data())
+		if err := in.acknowledge(ctx, h.msg); err != nil {
+			return err
 		}
 	}
 	in.held = rest
@@ -556,16 +607,11 @@ func (in *inbound) releaseHeld(ctx context.Context) error {
 // was sent when all before it were in there. A second session makes sure that they were not
 // delivered before.
 func (in *inbound) missing(ctx context.Context, b *block) error {
-	if in.verified != in.due+1 {
-		in.verified = in.due + 1
-		wait := 5 * minRetry
-		if !in.workQueue {
-			wait = 2 * ackWait // what another In had taken comes again then
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-		return errAgain
+	if in.lookAgain() {
+		return in.again(ctx)
+	}
+	if !in.workQueue && time.Since(in.movedAt) < in.redelivery() {
+		return nil // what another In had taken comes again, and then this block
 	}
 	err := &MissingError{From: in.due, To: b.acked}
 	if !in.opt.SkipMissing {
@@ -588,6 +634,9 @@ func (in *inbound) missing(ctx context.Context, b *block) error {
 // in some block, the lowest position seen or more, nothing before the lowest is still to come: it
 // was stored before that block, so it would have been delivered before, or was received by
 // another In.
+//
+// That holds for what the server delivers in order. On an Interest stream what another In had taken
+// comes later: until then nothing is concluded.
 func (in *inbound) begin(ctx context.Context, b *block) error {
 	if in.before.source == b.source {
 		if b.first > in.before.due && b.acked <= in.before.due {
@@ -601,7 +650,7 @@ func (in *inbound) begin(ctx context.Context, b *block) error {
 	}
 	p.lowest, p.acked = min(p.lowest, b.first), max(p.acked, b.acked)
 	p.blocks++
-	if p.acked < p.lowest {
+	if p.acked < p.lowest || time.Now().Before(in.settledAt) {
 		return nil
 	}
 	only := p.blocks == 1
@@ -613,7 +662,7 @@ func (in *inbound) begin(ctx context.Context, b *block) error {
 
 // change goes on with another source at a position.
 func (in *inbound) change(ctx context.Context, b *block, due uint64) error {
-	if in.known && (in.from.ended == 0 || in.from.endAt != in.due) {
+	if in.known && !in.freshEnd && (in.from.ended == 0 || in.from.endAt != in.due) {
 		// The near ring was made again although its stream had not ended.
 		in.opt.note("the near ring was made again: its stream before has failed")
 		if err := in.detach(layout.EndFailed); err != nil {
@@ -626,15 +675,20 @@ func (in *inbound) change(ctx context.Context, b *block, due uint64) error {
 	before := in.before
 	in.known, in.due = true, due
 	in.from = place{source: b.source}
-	in.placing, in.held = placing{}, nil
+	in.placing, in.held, in.heldBytes = placing{}, nil, 0
 	from := in.from
-	if err := in.fit(ctx, b.ring); err != nil { // its header may have a place of another source
+	s := b.ring
+	if b.kind != kindMessages && in.far != nil { // the near producer may not have said its framing yet
+		s.framing = in.shape.framing
+	}
+	if err := in.fit(ctx, s); err != nil { // its header may have a place of another source
 		return err
 	}
 	in.known, in.skips, in.from, in.due, in.before = true, false, from, due, before
 	in.from.begin = in.header.Count(layout.Producer)
 	in.from.base = due - in.from.begin
 	storePlace(in.header, in.from)
+	in.movedAt = time.Now()
 	return nil
 }
 
@@ -644,6 +698,9 @@ func (in *inbound) ends(b *block) bool { return b.first == in.due && b.generatio
 // receiveEnd ends the stream of the far ring, unless it has that end already.
 func (in *inbound) receiveEnd(ctx context.Context, b *block, msg jetstream.Msg) error {
 	if !in.ends(b) {
+		if in.last && b.generation == in.from.ended {
+			return in.confirm(ctx, msg)
+		}
 		return in.acknowledge(ctx, msg)
 	}
 	in.from.ended, in.from.endAt = b.generation, b.first
@@ -653,23 +710,31 @@ func (in *inbound) receiveEnd(ctx context.Context, b *block, msg jetstream.Msg) 
 	if err := in.detach(b.end); err != nil {
 		return err
 	}
-	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
-	defer cancel()
-	if err := msg.DoubleAck(ask); err != nil && ctx.Err() == nil {
-		in.opt.note("the end of the stream was told and not acknowledged: %v", err)
+	in.from.told = b.generation
+	in.result = endError(b.end)
+	if in.opt.Follow {
+		if in.opt.OnEnd != nil {
+			in.opt.OnEnd(in.result)
+		}
+		return errors.Join(in.acknowledge(ctx, msg), in.releaseHeld(ctx))
 	}
-	if err := in.releaseHeld(ctx); err != nil && !errors.Is(err, errAgain) {
+	in.last = true
+	if err := in.releaseHeld(ctx); err != nil {
 		return err
 	}
-	result := endError(b.end)
-	if !in.opt.Follow {
+	return in.confirm(ctx, msg)
+}
+
+// confirm acknowledges the last block, and makes sure that the stream knows: there is no In after
+// this one that would skip it.
+func (in *inbound) confirm(ctx context.Context, msg jetstream.Msg) error {
+	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusInterval)
+	defer cancel()
+	if msg.DoubleAck(ask) == nil || ctx.Err() != nil {
 		in.over = true
-		return result
+		return nil
 	}
-	if in.opt.OnEnd != nil {
-		in.opt.OnEnd(result)
-	}
-	return nil
+	return in.again(ctx) // then the block comes again, or does not
 }
 
 // endError returns what a consumer of the far ring gets at that end, nil for a complete stream.

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 
 	"sluice/layout"
 	"sluice/ring"
@@ -78,9 +77,6 @@ func (r *nearRecords) take(payload []byte, size blockSize) (_ []byte, n int, ful
 		}
 		if !r.Buffered() { // this looks at the producer, NextBatch takes what follows
 			msg, err := r.TryNext()
-			if errors.Is(err, ring.ErrUnreleased) {
-				err = ring.ErrEmpty // until the stream acknowledges
-			}
 			if err != nil && n > 0 {
 				return payload, n, false, nil // the next call returns it again
 			}
@@ -120,9 +116,6 @@ func (r *nearSlots) take(payload []byte, size blockSize) (_ []byte, n int, full 
 			slots, err = r.Window(context.Background(), room)
 		} else {
 			slots, err = r.TryNext()
-		}
-		if errors.Is(err, ring.ErrUnreleased) {
-			err = ring.ErrEmpty
 		}
 		if err != nil && n > 0 {
 			return payload, n, false, nil

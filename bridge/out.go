@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,7 +33,10 @@ type outbound struct {
 	reconnects uint64 // of nc, when the claim was asked for last
 	link       linkNote
 	notedAt    time.Time
-	moved      uint64 // messages that the stream has acknowledged
+	moved      uint64    // messages that the stream has acknowledged
+	fullAt     time.Time // when a block was refused last because the stream was full
+
+	endSource, endGeneration uint64 // of the end that was told last
 
 	*sending // nil between two segments
 }
@@ -50,7 +54,12 @@ func (o *outbound) run(ctx context.Context) error {
 	for {
 		err := o.runSegment(ctx)
 		if o.opt.Follow && errors.Is(err, ring.ErrRemoved) {
-			o.opt.note("the ring was removed: waiting for another one")
+			o.opt.note("%v: waiting for another ring", err)
+			continue
+		}
+		if errors.Is(err, errCutAgain) {
+			o.watch.stop()
+			o.stream, o.watch = nil, nil // its limit may have changed
 			continue
 		}
 		if err != nil {
@@ -76,6 +85,7 @@ func (o *outbound) leave() {
 	if o.claim != nil {
 		o.claim.release()
 	}
+	o.js.CleanupPublisher() // it has a goroutine that ends with nc otherwise
 }
 
 // join finds the stream and makes sure that no other bridge sends on the subject. It waits for a
@@ -89,6 +99,7 @@ func (o *outbound) join(ctx context.Context) error {
 	}
 	var err error
 	if o.claim == nil {
+		o.reconnects = o.nc.Stats().Reconnects
 		if o.claim, err = awaitClaim(ctx, o.nc, controlSubject(o.opt.Stream, o.opt.Subject, directionOut), o.awaitConnection); err != nil {
 			return err
 		}
@@ -102,7 +113,6 @@ func (o *outbound) join(ctx context.Context) error {
 		s, err := o.findStream(ctx)
 		switch {
 		case err == nil:
-			o.reconnects = o.nc.Stats().Reconnects
 			o.stream, o.watch = s, watchStream(context.WithoutCancel(ctx), s)
 			o.link.set(layout.LinkRunning)
 			return nil
@@ -227,7 +237,7 @@ func sizeOf(nc *nats.Conn, c jetstream.StreamConfig) blockSize {
 		most, target = min(most, c.MaxBytes), min(target, c.MaxBytes/8)
 	}
 	most = max(most-headerRoom, 0)
-	return blockSize{target: int(max(0, min(target, most))), max: int(most)}
+	return blockSize{target: int(max(1, min(target, most))), max: int(most)}
 }
 
 // sending is what Out knows of the ring that it is attached to.
@@ -255,6 +265,9 @@ type sending struct {
 	retryAt   time.Time
 	roundTrip time.Duration
 	marks     marks
+
+	shape  shape // of the messages that were sent last
+	failed error // of the ring, to be returned when the window is empty
 
 	over       bool // the stream of the ring has ended
 	end        layout.End
@@ -288,6 +301,11 @@ const (
 	// most.
 	minBlock = 16 << 10
 	linger   = time.Millisecond
+	// maxSending is how long Out sends without a look at acknowledgements.
+	maxSending = 20 * time.Millisecond
+	// fullPause is how long a stream must have taken messages before it is said again that it is
+	// full.
+	fullPause = 10 * time.Second
 )
 
 // step looks at everything once, and waits until there may be something to do.
@@ -304,7 +322,7 @@ func (o *outbound) step(ctx context.Context) error {
 	if err := o.checkServer(ctx); err != nil {
 		return err
 	}
-	wants, err := o.send()
+	wants, err := o.send(ctx)
 	if err != nil {
 		return err
 	}
@@ -341,7 +359,7 @@ func (o *outbound) acknowledged(b *sentBlock) {
 	o.inFlight -= uint64(len(b.payload))
 	o.failures = 0
 	o.limit = min(o.limit+1, maxUnderWay)
-	if o.link.set(layout.LinkRunning) {
+	if since := o.link.since; o.link.set(layout.LinkRunning) && monotonic.Now()-since > uint64(slowAck) {
 		o.opt.note("the stream takes messages again")
 	}
 	if b.kind == kindEnd {
@@ -379,22 +397,32 @@ func (o *outbound) goBack(ctx context.Context, err error) error {
 	case !o.nc.IsConnected(), errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded):
 		return nil // checkServer says so
 	case errors.Is(err, nats.ErrMaxPayload), errors.As(err, &api) && api.ErrorCode == errCodeTooLarge:
-		b := o.window[0]
-		return fmt.Errorf("subject %s: %w", o.subject, &PayloadError{Size: len(b.payload), Max: o.size.max})
+		largest := slices.MaxFunc(o.window, func(a, b *sentBlock) int { return cmp.Compare(len(a.payload), len(b.payload)) })
+		if largest.count > 1 { // the limit has fallen
+			return errCutAgain
+		}
+		return fmt.Errorf("subject %s: %w", o.subject, &PayloadError{Size: len(largest.payload), Max: o.size.max})
 	default:
 		note = fmt.Sprintf("the stream refuses messages: %v", err)
 	}
-	if o.link.set(state) {
+	again := state == layout.LinkFull && time.Since(o.fullAt) < fullPause // it takes one now and then
+	if state == layout.LinkFull {
+		o.fullAt = time.Now()
+	}
+	if o.link.set(state) && !again {
 		o.opt.note("%s", note)
 	}
 	return nil
 }
 
+// errCutAgain: the blocks are larger than the server takes now. Another attachment to the ring cuts
+// its messages anew.
+var errCutAgain = errors.New("cut the blocks again")
+
 // Codes of the server (nats-server, errors.json).
 const (
 	errCodeStoreFailed jetstream.ErrorCode = 10077 // with the text of what has failed
 	errCodeTooLarge    jetstream.ErrorCode = 10054 // larger than max_msg_size
-	errCodeNoResources jetstream.ErrorCode = 10023 // of the account or the server
 )
 
 // full reports whether a stream has refused a block because it is at its limit.
@@ -445,12 +473,14 @@ func (o *outbound) checkServer(ctx context.Context) error {
 
 // send puts blocks under way as long as there are some and they may be. It reports whether there
 // was room for more than there was.
-func (o *outbound) send() (wants bool, err error) {
+//
+// A send waits for the network when much is under way, so it does not send all at once.
+func (o *outbound) send(ctx context.Context) (wants bool, err error) {
 	if time.Now().Before(o.retryAt) || !o.nc.IsConnected() {
 		return false, nil
 	}
 	most := min(cmp.Or(o.opt.InFlight, DefaultInFlight), DefaultInFlight*32)
-	for o.underWay < o.limit {
+	for began := time.Now(); o.underWay < o.limit && ctx.Err() == nil && time.Since(began) < maxSending; {
 		if o.underWay == len(o.window) {
 			if o.inFlight >= most {
 				return false, nil
@@ -469,7 +499,7 @@ func (o *outbound) send() (wants bool, err error) {
 		}
 		future, err := o.js.PublishMsgAsync(b.message(o.subject), publishOptions(o.opt.Stream)...)
 		if err != nil {
-			return false, o.goBack(context.Background(), err)
+			return false, o.goBack(ctx, err)
 		}
 		b.future = future
 		o.underWay++
@@ -489,12 +519,17 @@ func (o *outbound) newBlock(kind string) block {
 
 // cut returns the next block, nil when it had better wait for more messages, or there are none.
 func (o *outbound) cut() (*sentBlock, error) {
-	if o.over {
+	switch {
+	case o.over:
 		return o.cutEnd(), nil
-	}
-	if o.filling == nil {
+	case o.failed != nil && len(o.window) > 0:
+		return nil, nil
+	case o.failed != nil:
+		return nil, o.failed
+	case o.filling == nil:
 		o.filling = newPayload(o.size.target)
 	}
+	generation := o.header.ProducerStats.Generation.Load() // before an end of it is seen
 	payload, n, isFull, err := o.ring.take(o.filling, o.size)
 	o.filling = payload
 	if o.fillCount == 0 {
@@ -507,12 +542,11 @@ func (o *outbound) cut() (*sentBlock, error) {
 	switch {
 	case err == nil, errors.Is(err, ring.ErrEmpty):
 	case errors.Is(err, io.EOF), errors.Is(err, layout.ErrIncomplete):
-		o.ended(err)
+		o.ended(err, generation)
 	case o.fillCount > 0: // the next call returns it again, when what is before it is sent
-	case errors.Is(err, ErrMaxPayload) && len(o.window) > 0: // when that is acknowledged too
-		return nil, nil
 	default:
-		return nil, err
+		o.failed = err
+		return o.cut()
 	}
 	if o.fillCount == 0 {
 		if o.over {
@@ -525,14 +559,20 @@ func (o *outbound) cut() (*sentBlock, error) {
 	}
 	b := &sentBlock{block: o.newBlock(kindMessages)}
 	b.payload, b.count = o.filling, uint64(o.fillCount)
+	o.shape = b.ring
 	o.next += b.count
 	o.filling, o.fillCount = nil, 0
 	return b, nil
 }
 
 // ended notes how the stream of the ring has ended. All of it is in blocks, or in the next one.
-func (o *outbound) ended(err error) {
-	o.over, o.end, o.generation = true, layout.EndComplete, o.header.ProducerStats.Generation.Load()
+// generation is that of its producer, or of one before it: what counts is that it rises.
+func (o *outbound) ended(err error, generation uint64) {
+	if o.endSource == o.source {
+		generation = max(generation, o.endGeneration+1)
+	}
+	o.endSource, o.endGeneration = o.source, generation
+	o.over, o.end, o.generation = true, layout.EndComplete, generation
 	if !errors.Is(err, io.EOF) {
 		o.endErr = err
 		if o.end = endpoint.EndOf(err); o.end == layout.EndNone {
@@ -547,6 +587,9 @@ func (o *outbound) cutEnd() *sentBlock {
 		return nil
 	}
 	b := &sentBlock{block: o.newBlock(kindEnd)}
+	if o.shape != (shape{}) { // the next producer may be there already
+		b.ring = o.shape
+	}
 	b.end, b.generation = o.end, o.generation
 	return b
 }
@@ -566,7 +609,7 @@ func (o *outbound) wait(ctx context.Context, wants bool) error {
 	case !wants:
 	case o.fillCount > 0:
 		d = min(d, linger)
-	case !o.over:
+	case !o.over && o.failed == nil:
 		ready = o.ring.Ready()
 		o.waiting = true
 	}
@@ -620,7 +663,7 @@ func (o *outbound) report() {
 		f.streamBytes, f.streamMost = s.bytes, s.limit
 	}
 	produced := o.header.Count(layout.Producer)
-	own := status{Source: o.source, Position: produced, Waits: o.waits().String()}
+	own := status{Source: o.source, Position: produced, Acked: o.acked, Waits: o.waits().String()}
 	if o.line != nil {
 		var peer status
 		if peer, f.peerSeen = o.line.heard(o.source); !f.peerSeen.IsZero() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,7 +46,11 @@ func (fakeStream) CachedInfo() *jetstream.StreamInfo {
 // stream, and a real In with a real far ring, whose acknowledgements are lost and that is replaced
 // at any block.
 type simulation struct {
-	t      *rapid.T
+	t interface {
+		Helper()
+		Fatal(args ...any)
+	}
+	draw   *rapid.T // nil = nothing is lost or refused
 	ctx    context.Context
 	name   string
 	source uint64
@@ -63,7 +69,9 @@ type simulation struct {
 
 func (s *simulation) store(b block) {
 	msg := b.message("s")
-	s.stream = append(s.stream, &storedBlock{header: msg.Header, data: msg.Data, lose: func() bool { return rapid.IntRange(0, 9).Draw(s.t, "lose the acknowledgement") == 0 }})
+	s.stream = append(s.stream, &storedBlock{header: msg.Header, data: msg.Data, lose: func() bool {
+		return s.draw != nil && rapid.IntRange(0, 9).Draw(s.draw, "lose the acknowledgement") == 0
+	}})
 }
 
 // attempt sends blocks from the first one that is not acknowledged on, as far as to, each of which
@@ -72,13 +80,13 @@ func (s *simulation) attempt(to uint64, refuses bool) {
 	contiguous, acked := true, s.acked
 	for first := s.acked; first < to; {
 		b := block{kind: kindMessages, source: s.source, first: first, acked: s.acked, ring: s.ring}
-		b.count = min(to-first, uint64(rapid.IntRange(1, 20).Draw(s.t, "messages of the block")))
+		b.count = min(to-first, uint64(rapid.IntRange(1, 20).Draw(s.draw, "messages of the block")))
 		for k := range b.count {
 			b.payload = appendRecord(b.payload, binary.LittleEndian.AppendUint64(nil, first+k))
 		}
 		fate := 3
 		if refuses {
-			fate = rapid.IntRange(0, 9).Draw(s.t, "fate of the block")
+			fate = rapid.IntRange(0, 9).Draw(s.draw, "fate of the block")
 		}
 		if fate > 1 {
 			s.store(b)
@@ -149,21 +157,97 @@ func (s *simulation) drain() {
 	}
 }
 
+func (s *simulation) close() {
+	if s.reader != nil {
+		s.reader.Close()
+	}
+	if s.in != nil && s.in.far != nil {
+		s.in.detach(layout.EndNone)
+	}
+}
+
+// send stores messages of a source, from a position on.
+func (s *simulation) send(source, first, count uint64) {
+	b := block{kind: kindMessages, source: source, first: first, acked: first, count: count, ring: s.ring}
+	for k := range count {
+		b.payload = appendRecord(b.payload, binary.LittleEndian.AppendUint64(nil, source*1000+first+k))
+	}
+	s.store(b)
+}
+
+func (s *simulation) end(source, position, generation uint64) {
+	s.store(block{kind: kindEnd, source: source, first: position, acked: position, ring: s.ring, generation: generation, end: layout.EndComplete})
+}
+
+func (s *simulation) want(ends int, got ...uint64) {
+	s.t.Helper()
+	s.drain()
+	if !slices.Equal(s.got, got) || len(s.ends) != ends {
+		s.t.Fatal(fmt.Sprintf("the far ring has had %d ends (%v) and %v, want %d and %v", len(s.ends), s.ends, s.got, ends, got))
+	}
+	for _, err := range s.ends {
+		if err != nil {
+			s.t.Fatal("an end that is not complete: ", err)
+		}
+	}
+}
+
+func newSimulation(t *testing.T) *simulation {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	s := &simulation{t: t, ctx: ctx, name: testenv.SegmentName(t), ring: shape{capacity: 1 << 20}}
+	t.Cleanup(func() { s.close(); cancel() })
+	return s
+}
+
+// The acknowledgement of the last block of a source can be lost, and another source have begun when
+// it is delivered again.
+func TestIn_BlockOfASourceThatIsOver_Skipped(t *testing.T) {
+	s := newSimulation(t)
+	s.startIn()
+	s.send(1, 5, 2)
+	s.end(1, 7, 1)
+	s.send(2, 0, 1)
+	s.deliver(3)
+	s.want(1, 1005, 1006, 2000)
+	s.stream[0].acked, s.stream[1].acked = false, false
+	s.startIn()
+	s.send(2, 1, 1)
+	s.end(2, 2, 1)
+	s.deliver(4)
+	s.want(2, 1005, 1006, 2000, 2001)
+}
+
+// In knows that it has told an end, also when it was started again since without a message.
+func TestIn_EndThatWasTold_NotToldAgain(t *testing.T) {
+	s := newSimulation(t)
+	s.in = nil
+	s.startIn()
+	s.send(1, 0, 1)
+	s.end(1, 1, 1)
+	s.deliver(2)
+	s.want(1, 1000)
+	for range 2 {
+		s.startIn()
+		if err := s.in.attach(s.ctx, s.ring); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.stream[1].acked = false
+	s.deliver(2)
+	s.want(1, 1000)
+	s.send(2, 0, 1) // of another near ring: nothing has failed
+	s.deliver(1)
+	s.want(1, 1000, 2000)
+}
+
 func TestIn_AnyLossAndOrder_EachMessageOnceInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		name := testenv.SegmentName(t)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		first := uint64(rapid.IntRange(0, 1000).Draw(rt, "position of the near ring"))
-		s := &simulation{t: rt, ctx: ctx, name: name, source: 7, acked: first, ring: shape{capacity: 1 << 20}}
-		defer func() {
-			if s.reader != nil {
-				s.reader.Close()
-			}
-			if s.in != nil && s.in.far != nil {
-				s.in.detach(layout.EndNone)
-			}
-		}()
+		s := &simulation{t: rt, draw: rt, ctx: ctx, name: name, source: 7, acked: first, ring: shape{capacity: 1 << 20}}
+		defer s.close()
 		s.open()
 		// An In before this one has received the first block, and its ring is gone.
 		s.stream[0].acked = rapid.Bool().Draw(rt, "the first block is gone")

@@ -23,6 +23,7 @@ type status struct {
 	Source   uint64 `json:"source"`   // of the near ring
 	Position uint64 `json:"position"` // out: messages that the near ring was given; in: that the far ring has
 	Waits    string `json:"waits"`    // what the bridge waits for: layout.PeerWaits in a word
+	Acked    uint64 `json:"acked"`    // out: position up to which the near ring is released
 
 	// Of out, which knows both ends of the lag: see layout.Link.
 	LagBytes uint64        `json:"lagBytes,omitempty"`

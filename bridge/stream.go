@@ -60,6 +60,14 @@ func checkStream(c jetstream.StreamConfig, subject string) error {
 	case c.MaxBytes <= 0 && c.MaxMsgs <= 0:
 		fault("it has a limit of %s, which deletes messages; want one of bytes or of messages", limits[0])
 	}
+	if l := c.ConsumerLimits; l.InactiveThreshold > 0 {
+		fault("it deletes consumers that are inactive, and with them what they have not received")
+	} else if l.MaxAckPending > 0 && l.MaxAckPending < maxUnacknowledged {
+		fault("its consumers may have %d messages without an acknowledgement, want at least %d", l.MaxAckPending, maxUnacknowledged)
+	}
+	if c.PersistMode == jetstream.AsyncPersistMode {
+		fault("it acknowledges messages before they are written (persist mode async)")
+	}
 	if c.NoAck {
 		fault("it does not acknowledge messages")
 	}

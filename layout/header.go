@@ -154,13 +154,13 @@ type Schedule struct {
 // segment, on another machine perhaps. The bridge that follows a killed one finds in it, with
 // Producer.Count, which message is next: position Base + Producer.Count of segment Source. The
 // fields of one place are written while Current names the other one, with Source 0 meanwhile; of
-// the valid place only Ended and EndAt change. The other place is the source before, of which
+// the valid place only Ended, EndAt and Told change. The other place is the source before, of which
 // blocks may come again.
 type Origin struct {
 	Current Uint64 `doc:"which of the two places holds: 1 or 2; 0 = none"`
 	Place1  Place
 	Place2  Place
-	_       [Block - 8 - 2*40]byte
+	_       [Block - 8 - 2*48]byte
 }
 
 // Place is one of the two places of an Origin.
@@ -168,8 +168,9 @@ type Place struct {
 	Source Uint64 `doc:"Identity.CreatedAt of the segment that messages come from"`
 	Base   Uint64 `doc:"its position that Producer.Count 0 of this segment stands for, modulo 2^64"`
 	Begin  Uint64 `doc:"Producer.Count of this segment when messages of Source began; the messages of the other place ended there"`
-	Ended  Uint64 `doc:"ProducerStats.Generation of Source whose end was told here last; 0 = none"`
+	Ended  Uint64 `doc:"ProducerStats.Generation of Source whose end was told here last, or is about to be; 0 = none"`
 	EndAt  Uint64 `doc:"position of Source at that end"`
+	Told   Uint64 `doc:"Ended, once a later bridge has seen that the stream here ended with it"`
 }
 
 // Link is what a bridge says about itself and about what is at the other side of it. Only the
