@@ -296,7 +296,7 @@ func newSending(r nearRing) *sending {
 // loopback; smaller blocks cost the server more for each message, larger ones wait longer.
 const (
 	maxUnderWay = 64
-	targetBlock = 256 << 10
+	targetBlock = 512 << 10
 	// A block of less than minBlock bytes waits for more while others are under way, for linger at
 	// most.
 	minBlock = 16 << 10

@@ -10,9 +10,11 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"sluice/internal/cli"
+	"sluice/internal/heapfloor"
 )
 
 func main() {
+	heapfloor.Raise()
 	os.Exit(cli.Main(cli.App{
 		Name:  "bridge",
 		Usage: "connect a ring with one on another machine, through NATS JetStream",

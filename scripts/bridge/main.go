@@ -19,10 +19,12 @@ import (
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/heapfloor"
 	"sluice/internal/trial"
 )
 
 func main() {
+	heapfloor.Raise() // for plain NATS, as bridge does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
 	defer stop()
 	app := &urfave.App{
