@@ -418,8 +418,8 @@ func (in *inbound) nearIsRefused() bool {
 	return time.Since(at) < slowAck && peerWaits(peer.Waits) == layout.PeerFull && peer.Acked <= in.due
 }
 
-// redelivery returns after how long without a block there are none before those that have come. On
-// an Interest stream what another In had taken comes again after a while.
+// redelivery returns how long it takes at most until what is before a block has come, if it is in
+// the stream. On an Interest stream what another In had taken comes again only after a while.
 func (in *inbound) redelivery() time.Duration {
 	if in.workQueue {
 		return blockTick
@@ -435,8 +435,8 @@ func (in *inbound) dropHeld(ctx context.Context) error {
 		return in.again(ctx)
 	}
 	for _, h := range in.held {
-		if err := h.msg.Ack(); err != nil {
-			return in.again(ctx)
+		if err := in.acknowledge(ctx, h.msg); err != nil {
+			return err
 		}
 	}
 	in.held, in.heldBytes = nil, 0
