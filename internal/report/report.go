@@ -347,6 +347,9 @@ func (r *Reporter) make(before pressure.Snapshot, final bool) (rep Report, now p
 	case !known:
 		rep.setVerdict(pressure.Verdict{Kind: pressure.NoProducer})
 		rep.Reason, rep.Advice = "the segment does not exist yet", "start a producer with the same --name"
+		if r.opt.Role == layout.Producer { // a bridge: it makes the segment when it knows the near one
+			rep.Advice = "start the bridge at the other side: bridge out, on the ring there, with the same --stream"
+		}
 	case r.unreadable():
 		rep.Mode, rep.Reason = now.Geometry.Mode, "the segment was truncated: nothing of it can be read any more"
 		if final {
