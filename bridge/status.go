@@ -17,8 +17,8 @@ const (
 	directionIn  = "in"
 )
 
-// status is what the two bridges of a ring tell each other, once a second and when it changes. It
-// moves no message: without it only the lag is unknown.
+// status is what the two bridges of a ring tell each other, each statusInterval, and when it
+// changes. It moves no message: without it only the lag is unknown.
 type status struct {
 	Source   uint64 `json:"source"`   // of the near ring
 	Position uint64 `json:"position"` // out: messages that the near ring was given; in: that the far ring has

@@ -123,7 +123,7 @@ within 20 "messages arrive" arrived 1000
 rates
 look
 tell "The producer asks for $rate messages a second: it sends $sent, and $taken arrive over there. LAG is what was on the way when one bridge last told the other" \
-    "how far it is, each second. --subject is only here: both rings are on one machine, so their names differ."
+    "how far it is: ten times a second while that changes. --subject is only here: both rings are on one machine, so their names differ."
 
 say "2. The far consumer is slow: 2 ms for each message."
 kill "${pid[consumer]}"
