@@ -20,6 +20,7 @@ type nearRing interface {
 	ReleaseN(n int)
 	Segment() *shm.Segment
 	Framing() layout.Framing
+	KeepEnd()
 	Close() error
 }
 

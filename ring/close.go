@@ -190,11 +190,11 @@ func (r *Reader) Close() error {
 	}
 	seen := r.seen.Load() // all that a call can return
 	idle := r.shutDown(&r.avail, r.segment)
-	c := closing{side: &r.side, seg: r.segment, idle: idle}
+	c := closing{side: &r.side, seg: r.segment, idle: idle, keepEnd: r.keepEnd}
 	var err error
 	if idle {
 		r.sleeper.StopWatching()
-		if r.head == r.index { // else the next Reader takes what is held, and is told the end after it
+		if r.head == r.index && !r.keepEnd { // else the next Reader takes what is held, and is told the end after it
 			c.ends = &r.ends
 		}
 		err = shm.Guard(func() error {
@@ -235,7 +235,8 @@ type closing struct {
 
 	// ends acknowledges the end of a stream, for a consumer that holds nothing. nil = no end is
 	// acknowledged.
-	ends *endpoint.EndWatch
+	ends    *endpoint.EndWatch
+	keepEnd bool // readerSide.keepEnd
 }
 
 // addSlices records that the user may have slices of n bytes of data from offset at on.
@@ -339,6 +340,9 @@ func (w *writerSide) mayRemove(h *layout.Header) bool {
 // endTold reports whether a consumer that leaves may remove the file: it was told every end that
 // was not complete.
 func (c *closing) endTold(h *layout.Header) bool {
+	if c.keepEnd {
+		return !endpoint.EndUnreported(h)
+	}
 	if c.ends != nil {
 		return !c.ends.Pending()
 	}
@@ -392,7 +396,9 @@ func (c *closing) recordLeft(h *layout.Header) {
 	if c.ends != nil {
 		c.ends.Acknowledge()
 	}
-	endpoint.Close(&h.ConsumerStats, monotonic.Now())
+	if !c.keepEnd { // else the Writer that leaves keeps the segment, as after a kill
+		endpoint.Close(&h.ConsumerStats, monotonic.Now())
+	}
 }
 
 // countUnread returns how many messages of a ring of that geometry are not released, at most as

@@ -22,6 +22,7 @@ type readerSide struct {
 	pollBackoff uint32 // pauses before the next load of the Writer's index
 	minBatch    uint64 // bytes that a load should bring
 	follow      bool
+	keepEnd     bool // leave the end of the stream to the next Reader
 	ends        endpoint.EndWatch
 	reported    uint64      // the producer whose end onEnd was told of; 0 = none
 	onEnd       func(error) // nil = not wanted
@@ -77,6 +78,18 @@ func (r *readerSide) Framing() layout.Framing {
 		return layout.FramingNone
 	}
 	return r.peerStats.LoadFraming()
+}
+
+// KeepEnd makes Close leave as a kill does: the next Reader is told how the stream has ended, also
+// when this one was, and the segment stays for it when the Writer ends the stream meanwhile and
+// everything was released. It is for a Reader that passes the stream on, and has not passed on the
+// end.
+func (r *readerSide) KeepEnd() {
+	r.gate.Enter()
+	if !r.gate.Closed() { // else Close is looking at it
+		r.keepEnd = true
+	}
+	r.gate.Leave()
 }
 
 // callError is endpoint.CallError.

@@ -340,7 +340,7 @@ func (r *slotReader) Close() error {
 	}
 	seen := r.seen.Load() // all that a call can return
 	idle := r.shutDown(&r.stop, r.segment)
-	c := closing{side: &r.side, seg: r.segment, idle: idle, inUse: true}
+	c := closing{side: &r.side, seg: r.segment, idle: idle, inUse: true, keepEnd: r.keepEnd}
 	if idle {
 		r.sleeper.StopWatching()
 		seen = r.seen.Load()
@@ -351,7 +351,7 @@ func (r *slotReader) Close() error {
 		c.addSlots(r.mem.Data, from, seen, r.mask, r.size)
 		if idle {
 			r.samples.Count(from)
-			if from == seen {
+			if from == seen && !r.keepEnd {
 				c.ends = &r.ends
 				c.ends.Leave(r.peerCursor.Index.Load() == from)
 			}
