@@ -34,7 +34,10 @@ func heldBack(t *testing.T, flags ...string) (name string, p, c *testenv.Process
 // full waits until the producer of such a pair has filled the queue, after the consumer's death.
 func full(t *testing.T, name string) {
 	t.Helper()
-	testenv.Eventually(t, "a full queue", func() bool { return stat(t, name).Num("queueDepth") == 8 })
+	testenv.Eventually(t, "a full queue", func() bool {
+		_, err := os.Stat(shm.Path(name)) // the producer may not have made it yet
+		return err == nil && stat(t, name).Num("queueDepth") == 8
+	})
 }
 
 // stat returns what gauge stat --json says of a segment.

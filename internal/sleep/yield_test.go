@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,7 +51,7 @@ func TestYield_SharedProcessor_NoSleep(t *testing.T) {
 	if runtime.GOMAXPROCS(0) < 2 {
 		t.Skip("two threads that run goroutines are needed, and GOMAXPROCS is 1")
 	}
-	const rounds, messages = 50, 500
+	const rounds, messages = 100, 500
 	var waits, woken, blocked uint64
 	for range rounds {
 		p, c, h := pair(SpinAdaptive)
@@ -80,9 +81,11 @@ func TestYield_SharedProcessor_NoSleep(t *testing.T) {
 		testenv.WantErr(t, publishing(), nil)
 		waits, woken = h.ConsumerStats.Waits.Load(), h.ProducerStats.WakesSent.Load()
 		blocked = h.ConsumerStats.Blocked.Load()
-		if waits > messages/2 && woken < waits/10 && blocked > waits*switched/2 {
+		// Where a switch takes less than switched, it is no wait.
+		if woken < messages/10 && (waits <= messages/2 || blocked > waits*switched/2) {
 			return
 		}
+		time.Sleep(20 * time.Millisecond) // another process may have the processor for a while
 	}
 	t.Errorf("%d waits for %d messages in the last of %d rounds, %d with a wake, %d ns blocked", waits, messages, rounds, woken, blocked)
 }
