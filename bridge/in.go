@@ -17,21 +17,10 @@ import (
 
 // inbound is one In. All of it is used by one goroutine.
 type inbound struct {
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	name    string
-	opt     InOptions
-	subject string
-
-	claim      *claim
-	line       *statusLine
-	stream     jetstream.Stream
-	watch      *streamWatch
-	workQueue  bool
-	reconnects uint64
-	link       linkNote
-	notedAt    time.Time
-	moved      uint64 // messages published
+	side
+	segment   string // its name
+	opt       InOptions
+	workQueue bool // the retention of the stream
 
 	far    farRing // nil = not attached
 	shape  shape   // of the near ring, as far was made
@@ -88,20 +77,17 @@ func newInbound(nc *nats.Conn, name string, opt InOptions) (*inbound, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	return &inbound{nc: nc, js: js, name: name, opt: opt, subject: subjectOf(opt.Stream, opt.Subject)}, nil
+	in := &inbound{segment: name, opt: opt, side: side{
+		nc: nc, js: js, direction: directionIn, peer: directionOut,
+		streamName: opt.Stream, name: opt.Subject, subject: subjectOf(opt.Stream, opt.Subject), note: opt.note,
+	}}
+	in.side.report = in.report
+	return in, nil
 }
 
 func (in *inbound) run(ctx context.Context) (err error) {
 	defer func() {
-		if in.watch != nil {
-			in.watch.stop()
-		}
-		if in.line != nil {
-			in.line.close()
-		}
-		if in.claim != nil {
-			in.claim.release()
-		}
+		in.leave()
 		if in.far != nil {
 			if ctx.Err() != nil {
 				in.link.set(layout.LinkStopped)
@@ -111,7 +97,7 @@ func (in *inbound) run(ctx context.Context) (err error) {
 			err = errors.Join(err, in.detach(layout.EndNone))
 		}
 	}()
-	there, err := look(in.name)
+	there, err := look(in.segment)
 	if err != nil {
 		return err
 	}
@@ -130,83 +116,32 @@ func (in *inbound) run(ctx context.Context) (err error) {
 	}
 }
 
-// join finds the stream and makes sure that no other bridge receives from the subject.
+// join finds the stream and makes sure that no other bridge receives from the subject. It waits for
+// a connection, and until there is a stream.
 func (in *inbound) join(ctx context.Context) error {
-	if err := in.awaitConnection(ctx); err != nil {
+	if err := in.takeSubject(ctx); err != nil {
 		return err
 	}
-	var err error
-	if in.claim == nil {
-		in.reconnects = in.nc.Stats().Reconnects
-		if in.claim, err = awaitClaim(ctx, in.nc, controlSubject(in.opt.Stream, in.opt.Subject, directionIn), in.awaitConnection); err != nil {
-			return err
-		}
+	err := in.awaitStream(ctx, func(ctx context.Context) (jetstream.Stream, error) {
+		return findStream(ctx, in.js, in.opt.Stream, in.subject, nil)
+	})
+	if err == nil {
+		in.workQueue = in.stream.CachedInfo().Config.Retention == jetstream.WorkQueuePolicy
 	}
-	if n := in.nc.Stats().Reconnects; n != in.reconnects {
-		in.reconnects = n
-		if err := in.claim.again(ctx); err != nil && ctx.Err() == nil && !passing(err) {
-			return err
-		}
-	}
-	if in.line == nil {
-		if in.line, err = newStatusLine(in.nc, in.opt.Stream, in.opt.Subject, directionIn, directionOut); err != nil {
-			return err
-		}
-	}
-	for wait := time.Duration(0); ; wait = min(2*wait+minRetry, maxRetry) {
-		ask, cancel := context.WithTimeout(ctx, askTimeout)
-		s, err := findStream(ask, in.js, in.opt.Stream, in.subject, nil)
-		cancel()
-		switch {
-		case err == nil:
-			if in.watch != nil {
-				in.watch.stop()
-			}
-			in.stream, in.watch = s, watchStream(context.WithoutCancel(ctx), s)
-			in.workQueue = s.CachedInfo().Config.Retention == jetstream.WorkQueuePolicy
-			in.link.set(layout.LinkRunning)
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case !passing(err) && !errors.Is(err, jetstream.ErrStreamNotFound):
-			return err
-		}
-		if in.link.set(layout.LinkNoStream) {
-			if errors.Is(err, jetstream.ErrStreamNotFound) {
-				in.opt.note("waiting for stream %q, which a bridge out makes", in.opt.Stream)
-			} else {
-				in.opt.note("waiting for the server: %v", err)
-			}
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-		in.report()
-		if err := in.awaitConnection(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-func (in *inbound) awaitConnection(ctx context.Context) error {
-	waits := func() {
-		in.link.set(layout.LinkConnecting)
-		in.opt.note("waiting for a connection to a NATS server")
-	}
-	return awaitConnection(ctx, in.nc, waits, in.report)
+	return err
 }
 
 // attach takes the producer's role in the far ring, and finds in its header where it is.
 func (in *inbound) attach(ctx context.Context, s shape) error {
-	far, ended, err := createFar(ctx, in.name, s, &in.opt)
+	far, ended, err := createFar(ctx, in.segment, s, &in.opt)
 	for told := false; errors.Is(err, ring.ErrFraming); told = true {
 		if !told {
-			in.opt.note("waiting for the consumer to receive messages of another framing: %v", err)
+			in.note("waiting for the consumer to receive messages of another framing: %v", err)
 		}
 		if err := sleep(ctx, statusPause); err != nil {
 			return err
 		}
-		far, ended, err = createFar(ctx, in.name, s, &in.opt)
+		far, ended, err = createFar(ctx, in.segment, s, &in.opt)
 	}
 	if err != nil {
 		return err
@@ -395,7 +330,7 @@ func (in *inbound) check(ctx context.Context) error {
 	}
 	if in.watch.last.Load().gone {
 		if in.link.set(layout.LinkNoStream) {
-			in.opt.note("stream %q was deleted", in.opt.Stream)
+			in.note("stream %q was deleted", in.opt.Stream)
 		}
 		return in.again(ctx)
 	}
@@ -404,9 +339,9 @@ func (in *inbound) check(ctx context.Context) error {
 	}
 	switch waits := time.Since(in.lastBlock) > slowAck; {
 	case waits && len(in.held) > 0 && in.link.set(layout.LinkMissing):
-		in.opt.note("message %d is not in the stream yet, and later ones are: waiting for bridge out to send it again", in.due)
+		in.note("message %d is not in the stream yet, and later ones are: waiting for bridge out to send it again", in.due)
 	case waits && in.placing.blocks > 0 && in.link.set(layout.LinkMissing):
-		in.opt.note("the stream does not say where the near ring begins: waiting for bridge out, which does")
+		in.note("the stream does not say where the near ring begins: waiting for bridge out, which does")
 	}
 	return nil
 }
@@ -535,7 +470,7 @@ func (in *inbound) put(ctx context.Context, b *block, msg jetstream.Msg) error {
 			}
 			in.report()
 		case errors.Is(err, ring.ErrRemoved):
-			in.opt.note("the ring was removed: making another one")
+			in.note("the ring was removed: making another one")
 			if err := in.detach(layout.EndNone); err != nil && !errors.Is(err, ring.ErrRemoved) {
 				return err
 			}
@@ -618,7 +553,7 @@ func (in *inbound) missing(ctx context.Context, b *block) error {
 		in.link.set(layout.LinkMissing)
 		return fmt.Errorf("subject %s: %w", in.subject, err)
 	}
-	in.opt.note("%v: going on behind them", err)
+	in.note("%v: going on behind them", err)
 	in.known, in.skips = false, true
 	if err := in.detach(layout.EndFailed); err != nil {
 		return err
@@ -664,7 +599,7 @@ func (in *inbound) begin(ctx context.Context, b *block) error {
 func (in *inbound) change(ctx context.Context, b *block, due uint64) error {
 	if in.known && !in.freshEnd && (in.from.ended == 0 || in.from.endAt != in.due) {
 		// The near ring was made again although its stream had not ended.
-		in.opt.note("the near ring was made again: its stream before has failed")
+		in.note("the near ring was made again: its stream before has failed")
 		if err := in.detach(layout.EndFailed); err != nil {
 			return err
 		}

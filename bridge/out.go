@@ -20,21 +20,10 @@ import (
 
 // outbound is one Out. All of it is used by one goroutine.
 type outbound struct {
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	name    string
+	side
+	segment string // its name
 	opt     OutOptions
-	subject string
-
-	claim      *claim
-	line       *statusLine
-	stream     jetstream.Stream
-	watch      *streamWatch
-	reconnects uint64 // of nc, when the claim was asked for last
-	link       linkNote
-	notedAt    time.Time
-	moved      uint64    // messages that the stream has acknowledged
-	fullAt     time.Time // when a block was refused last because the stream was full
+	fullAt  time.Time // when a block was refused last because the stream was full
 
 	endSource, endGeneration uint64 // of the end that was told last
 
@@ -46,7 +35,12 @@ func newOutbound(nc *nats.Conn, name string, opt OutOptions) (*outbound, error) 
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	return &outbound{nc: nc, js: js, name: name, opt: opt, subject: subjectOf(opt.Stream, opt.Subject)}, nil
+	o := &outbound{segment: name, opt: opt, side: side{
+		nc: nc, js: js, direction: directionOut, peer: directionIn,
+		streamName: opt.Stream, name: opt.Subject, subject: subjectOf(opt.Stream, opt.Subject), note: opt.note,
+	}}
+	o.side.report = o.report
+	return o, nil
 }
 
 func (o *outbound) run(ctx context.Context) error {
@@ -54,12 +48,11 @@ func (o *outbound) run(ctx context.Context) error {
 	for {
 		err := o.runSegment(ctx)
 		if o.opt.Follow && errors.Is(err, ring.ErrRemoved) {
-			o.opt.note("%v: waiting for another ring", err)
+			o.note("%v: waiting for another ring", err)
 			continue
 		}
 		if errors.Is(err, errCutAgain) {
-			o.watch.stop()
-			o.stream, o.watch = nil, nil // its limit may have changed
+			o.forgetStream() // its limit may have changed
 			continue
 		}
 		if err != nil {
@@ -74,67 +67,20 @@ func (o *outbound) run(ctx context.Context) error {
 	}
 }
 
-// leave ends what join has begun.
-func (o *outbound) leave() {
-	if o.watch != nil {
-		o.watch.stop()
-	}
-	if o.line != nil {
-		o.line.close()
-	}
-	if o.claim != nil {
-		o.claim.release()
-	}
-	o.js.CleanupPublisher() // it has a goroutine that ends with nc otherwise
-}
-
 // join finds the stream and makes sure that no other bridge sends on the subject. It waits for a
 // connection and for the server.
 func (o *outbound) join(ctx context.Context) error {
 	if o.stream != nil {
 		return nil
 	}
-	if err := o.awaitConnection(ctx); err != nil {
+	if err := o.takeSubject(ctx); err != nil {
 		return err
 	}
-	var err error
-	if o.claim == nil {
-		o.reconnects = o.nc.Stats().Reconnects
-		if o.claim, err = awaitClaim(ctx, o.nc, controlSubject(o.opt.Stream, o.opt.Subject, directionOut), o.awaitConnection); err != nil {
-			return err
-		}
-	}
-	if o.line == nil {
-		if o.line, err = newStatusLine(o.nc, o.opt.Stream, o.opt.Subject, directionOut, directionIn); err != nil {
-			return err
-		}
-	}
-	for wait := time.Duration(0); ; wait = min(2*wait+minRetry, maxRetry) {
-		s, err := o.findStream(ctx)
-		switch {
-		case err == nil:
-			o.stream, o.watch = s, watchStream(context.WithoutCancel(ctx), s)
-			o.link.set(layout.LinkRunning)
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case !passing(err):
-			return err
-		}
-		if o.link.set(layout.LinkNoStream) {
-			o.opt.note("waiting for the server: %v", err)
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-		o.report()
-	}
+	return o.awaitStream(ctx, o.findStream)
 }
 
 // findStream also makes the consumer of an Interest stream, which would discard blocks without one.
 func (o *outbound) findStream(ctx context.Context) (jetstream.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	s, err := findStream(ctx, o.js, o.opt.Stream, o.subject, &o.opt)
 	if err == nil && s.CachedInfo().Config.Retention == jetstream.InterestPolicy {
 		_, err = s.CreateOrUpdateConsumer(ctx, consumerConfig(o.opt.Subject, o.subject))
@@ -142,44 +88,13 @@ func (o *outbound) findStream(ctx context.Context) (jetstream.Stream, error) {
 	return s, err
 }
 
-// passing reports whether a request has failed because of what may pass: no answer in time, or a
-// server or cluster that is starting.
-func passing(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		return api.Code == 503 || api.Code == 408
-	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) ||
-		errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting)
-}
-
 const (
-	askTimeout = 5 * time.Second
 	ackTimeout = 10 * time.Second
 	// slowAck is how long an acknowledgement may take before it is reported.
-	slowAck  = 3 * time.Second
-	minRetry = 10 * time.Millisecond
-	maxRetry = 250 * time.Millisecond
+	slowAck = 3 * time.Second
 	// stopWait is how long a bridge that is stopped waits for acknowledgements.
 	stopWait = 2 * time.Second
 )
-
-func (o *outbound) awaitConnection(ctx context.Context) error {
-	waits := func() {
-		o.link.set(layout.LinkConnecting)
-		o.opt.note("waiting for a connection to a NATS server")
-	}
-	return awaitConnection(ctx, o.nc, waits, o.report)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
-}
 
 // runSegment sends one stream of the ring. It returns nil when the end is in the stream, with
 // endErr.
@@ -189,7 +104,7 @@ func (o *outbound) runSegment(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	r, err := openNear(ctx, o.name, ring.ReaderOptions{
+	r, err := openNear(ctx, o.segment, ring.ReaderOptions{
 		Keep: o.opt.Keep, Access: o.opt.Access, Spin: o.opt.Spin, Populate: o.opt.Populate, Replaceable: layout.ReplaceableByMode,
 	})
 	if err != nil {
@@ -209,6 +124,9 @@ func (o *outbound) runSegment(ctx context.Context) (err error) {
 		o.link.detach()
 		if o.opt.OnDetach != nil {
 			o.opt.OnDetach()
+		}
+		if !o.told { // the next Out tells it, also one that is there only after the producer
+			r.KeepEnd()
 		}
 		err = errors.Join(err, r.Close())
 	}()
@@ -360,7 +278,7 @@ func (o *outbound) acknowledged(b *sentBlock) {
 	o.failures = 0
 	o.limit = min(o.limit+1, maxUnderWay)
 	if since := o.link.since; o.link.set(layout.LinkRunning) && monotonic.Now()-since > uint64(slowAck) {
-		o.opt.note("the stream takes messages again")
+		o.note("the stream takes messages again")
 	}
 	if b.kind == kindEnd {
 		o.told = true
@@ -410,7 +328,7 @@ func (o *outbound) goBack(ctx context.Context, err error) error {
 		o.fullAt = time.Now()
 	}
 	if o.link.set(state) && !again {
-		o.opt.note("%s", note)
+		o.note("%s", note)
 	}
 	return nil
 }
@@ -456,16 +374,16 @@ func (o *outbound) checkServer(ctx context.Context) error {
 		}
 		return nil
 	}
-	if n := o.nc.Stats().Reconnects; n != o.reconnects {
-		o.reconnects = n
-		if err := o.claim.again(ctx); err != nil && ctx.Err() == nil && !passing(err) {
-			return err
-		}
+	again, err := o.reconnected(ctx)
+	if err != nil {
+		return err
+	}
+	if again {
 		o.size = sizeOf(o.nc, o.stream.CachedInfo().Config) // of another server
 	}
 	if o.underWay > 0 {
 		if sentAt := o.window[0].sentAt; time.Since(sentAt) > slowAck && o.link.setSince(layout.LinkNoAck, monotonic.At(sentAt)) {
-			o.opt.note("no acknowledgement for %v", time.Since(sentAt).Round(time.Second))
+			o.note("no acknowledgement for %v", time.Since(sentAt).Round(time.Second))
 		}
 	}
 	return nil

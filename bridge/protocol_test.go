@@ -110,7 +110,10 @@ func (s *simulation) startIn() {
 			s.t.Fatal(err)
 		}
 	}
-	s.in = &inbound{name: s.name, claim: new(claim), stream: fakeStream{}, workQueue: true, opt: InOptions{Follow: true}}
+	s.in = &inbound{
+		segment: s.name, workQueue: true, opt: InOptions{Follow: true},
+		side: side{claim: new(claim), stream: fakeStream{}, note: func(string, ...any) {}},
+	}
 	s.next = 0
 }
 
