@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/user"
 	"strings"
 	"sync"
 	"time"
@@ -65,6 +66,7 @@ func (s *server) connect(ctx context.Context, who string) (*connection, context.
 
 // connectContext connects as a context of the nats command says.
 func (c *connection) connectContext(options []nats.Option) error {
+	findContexts()
 	nc, settings, err := natscontext.Connect(c.from.context, options...)
 	if err != nil {
 		// Its text may be that of a URL that cannot be parsed.
@@ -301,4 +303,15 @@ func isAuth(err error) bool {
 		}
 	}
 	return false
+}
+
+// findContexts says where the contexts of a user are who is in no database of users, as in a
+// container: the library looks for the home directory nowhere else.
+func findContexts() {
+	if _, err := user.Current(); err == nil || os.Getenv("XDG_CONFIG_HOME") != "" {
+		return
+	}
+	if dir, err := os.UserConfigDir(); err == nil {
+		os.Setenv("XDG_CONFIG_HOME", dir)
+	}
 }

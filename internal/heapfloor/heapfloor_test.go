@@ -33,8 +33,8 @@ func TestRaise_FewerCollections(t *testing.T) {
 	Raise()
 	defer func() { floor = nil }()
 	with := collections(garbage)
-	if with > garbage/minGrowth || without < 2*with {
-		t.Errorf("%d collections of 1 GiB without a floor and %d with one, want at most %d", without, with, garbage/minGrowth)
+	if most := uint32(2 * garbage / minGrowth); with > most || without < 2*with {
+		t.Errorf("%d collections of 1 GiB without a floor and %d with one, want at most %d", without, with, most)
 	}
 }
 
