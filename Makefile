@@ -39,7 +39,7 @@ fuzz: ## fuzz the header, the packets and the blocks briefly
 	$(GO) test -run '^$$' -fuzz FuzzHostileHeader -fuzztime 60000x -fuzzminimizetime 10x ./ring
 	$(GO) test -run '^$$' -fuzz FuzzHostileSlots -fuzztime 60000x -fuzzminimizetime 10x ./ring
 	$(GO) test -run '^$$' -fuzz FuzzPacket -fuzztime 200000x -fuzzminimizetime 10x ./transfer
-	$(GO) test -run '^$$' -fuzz FuzzParseBlock -fuzztime 100000x -fuzzminimizetime 10x ./bridge
+	$(GO) test -run '^$$' -fuzz FuzzParseBlock -fuzztime 30000x -fuzzminimizetime 10x ./bridge
 
 .PHONY: fmt-check
 fmt-check: ## fail if gofmt would change a file
