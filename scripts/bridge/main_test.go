@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"sluice/shm"
+	"sluice/internal/testenv"
 )
 
 // Each part runs for a moment, succeeds, and leaves no segment.
@@ -27,20 +26,6 @@ func TestParts(t *testing.T) {
 		{"stopped --rounds 1 --max-bytes 1048576 --rate 5000", "| consumer goes on, until the producer does |"},
 		{"kills --kills 8", "the far ring had each once, in that order"},
 	} {
-		cmd := exec.Command(filepath.Join(dir, "measure"), append([]string{"--bin", dir}, strings.Fields(part.args)...)...)
-		out, err := cmd.CombinedOutput()
-		prefix := fmt.Sprintf("bridge.%d.", cmd.Process.Pid)
-		if err != nil || !strings.Contains(string(out), part.want) {
-			t.Errorf("%s: %v: %s", part.args, err, out)
-		}
-		names, err := shm.List()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range names {
-			if strings.HasPrefix(name, prefix) {
-				t.Errorf("%s: %s is left", part.args, name)
-			}
-		}
+		testenv.RunMeasurement(t, "bridge", part.want, filepath.Join(dir, "measure"), append([]string{"--bin", dir}, strings.Fields(part.args)...)...)
 	}
 }

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"sluice/shm"
+	"sluice/internal/testenv"
 )
 
 // Each part runs for a moment, succeeds, and leaves no segment.
@@ -22,20 +21,6 @@ func TestParts(t *testing.T) {
 		{"stopped --rounds 1 --messages 100000", "| 64 B |"},
 		{"kills --kills 6 --rings 3", "all seen"},
 	} {
-		cmd := exec.Command(binary, append([]string{"--cpu-producers", "-1", "--cpu-consumer", "-1"}, strings.Fields(part.args)...)...)
-		out, err := cmd.CombinedOutput()
-		prefix := fmt.Sprintf("many.%d.", cmd.Process.Pid)
-		if err != nil || !strings.Contains(string(out), part.want) {
-			t.Errorf("%s: %v: %s", part.args, err, out)
-		}
-		names, err := shm.List()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range names {
-			if strings.HasPrefix(name, prefix) {
-				t.Errorf("%s: %s is left", part.args, name)
-			}
-		}
+		testenv.RunMeasurement(t, "many", part.want, binary, append([]string{"--cpu-producers", "-1", "--cpu-consumer", "-1"}, strings.Fields(part.args)...)...)
 	}
 }
