@@ -25,6 +25,10 @@ type outbound struct {
 	opt     OutOptions
 	fullAt  time.Time // when a block was refused last because the stream was full
 
+	// A block that another stream would take is refused, and the library does not send one again by
+	// itself, which would put it behind those that follow it.
+	publish []jetstream.PublishOpt
+
 	endSource, endGeneration uint64 // of the end that was told last
 
 	*sending // nil between two segments
@@ -39,6 +43,7 @@ func newOutbound(nc *nats.Conn, name string, opt OutOptions) (*outbound, error) 
 		nc: nc, js: js, direction: directionOut, peer: directionIn,
 		streamName: opt.Stream, name: opt.Subject, subject: subjectOf(opt.Stream, opt.Subject), note: opt.note,
 	}}
+	o.publish = []jetstream.PublishOpt{jetstream.WithExpectStream(opt.Stream), jetstream.WithRetryAttempts(0)}
 	o.side.report = o.report
 	return o, nil
 }
@@ -306,8 +311,8 @@ func (o *outbound) goBack(ctx context.Context, err error) error {
 	case full(err):
 		state, note = layout.LinkFull, "the stream is full: the messages stay in the ring"
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
-		if gone, err := o.streamGone(ctx); gone || err != nil {
-			return err
+		if o.streamGone(ctx) {
+			return o.deletedError()
 		}
 		state, note = layout.LinkNoStream, "the stream does not answer"
 	case errors.Is(err, jetstream.ErrAsyncPublishTimeout), errors.Is(err, jetstream.ErrTooManyStalledMsgs):
@@ -351,13 +356,15 @@ func full(err error) bool {
 }
 
 // streamGone asks the server whether the stream was deleted.
-func (o *outbound) streamGone(ctx context.Context) (bool, error) {
+func (o *outbound) streamGone(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if _, err := o.js.Stream(ctx, o.opt.Stream); errors.Is(err, jetstream.ErrStreamNotFound) {
-		return true, fmt.Errorf("stream %q: %w", o.opt.Stream, ErrStreamDeleted)
-	}
-	return false, nil
+	_, err := o.js.Stream(ctx, o.opt.Stream)
+	return errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
+func (o *outbound) deletedError() error {
+	return fmt.Errorf("stream %q: %w", o.opt.Stream, ErrStreamDeleted)
 }
 
 // checkServer notes a lost connection, and what is to be done after one.
@@ -366,7 +373,7 @@ func (o *outbound) checkServer(ctx context.Context) error {
 		return err
 	}
 	if o.watch.last.Load().gone {
-		return fmt.Errorf("stream %q: %w", o.opt.Stream, ErrStreamDeleted)
+		return o.deletedError()
 	}
 	if !o.nc.IsConnected() {
 		if err := o.awaitConnection(ctx); err != nil && ctx.Err() == nil {
@@ -415,7 +422,7 @@ func (o *outbound) send(ctx context.Context) (wants bool, err error) {
 		if b.kind != kindMessages {
 			b.acked = b.first
 		}
-		future, err := o.js.PublishMsgAsync(b.message(o.subject), publishOptions(o.opt.Stream)...)
+		future, err := o.js.PublishMsgAsync(b.message(o.subject), o.publish...)
 		if err != nil {
 			return false, o.goBack(ctx, err)
 		}
@@ -423,12 +430,6 @@ func (o *outbound) send(ctx context.Context) (wants bool, err error) {
 		o.underWay++
 	}
 	return false, nil
-}
-
-// publishOptions: a block that another stream would take is refused, and the library does not send
-// one again by itself, which would put it behind those that follow it.
-func publishOptions(stream string) []jetstream.PublishOpt {
-	return []jetstream.PublishOpt{jetstream.WithExpectStream(stream), jetstream.WithRetryAttempts(0)}
 }
 
 func (o *outbound) newBlock(kind string) block {

@@ -109,7 +109,7 @@ func (tr *traffic) resume() {
 	}
 }
 
-// eventually waits for something, and gives up when the consumer has found a fault.
+// eventually waits for something, and fails at once when the consumer has found a fault.
 func (tr *traffic) eventually(what string, ok func() bool) {
 	tr.p.t.Helper()
 	testenv.Eventually(tr.p.t, what, func() bool {
