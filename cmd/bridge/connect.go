@@ -188,7 +188,8 @@ func (c *connection) watchFirst(ctx context.Context) {
 	}
 }
 
-// closed is called when nats.go gives up: the server has refused the credentials twice.
+// closed is called when nats.go closes the connection: the server has refused the credentials
+// twice.
 func (c *connection) closed(nc *nats.Conn) {
 	c.mu.Lock()
 	closing, expired := c.closing, c.expired

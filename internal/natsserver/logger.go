@@ -27,8 +27,8 @@ type logger struct {
 	last  string // error
 }
 
-// criticalWrite is what the server logs when it gives up a stream. No call of it tells of that for
-// a stream with one replica.
+// criticalWrite is what the server logs when it stops writing to a stream. No call of it tells of
+// that for a stream with one replica.
 const criticalWrite = "critical write error"
 
 // Noticef implements server.Logger.

@@ -71,7 +71,7 @@ func Start(opt Options) (*Server, error) {
 }
 
 // run starts the server and waits until it accepts clients. When it returns an error, the server is
-// shut down, or will be as soon as its start lets go.
+// shut down, or will be as soon as its start has ended.
 func (s *Server) run(timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	started := make(chan struct{})
