@@ -266,3 +266,25 @@ func TestConsumer_FinalReport_NoAdviceToStopIt(t *testing.T) {
 		t.Errorf("%v: %v; %v", f["verdict"], f["verdictWhy"], f["verdictAdvice"])
 	}
 }
+
+// --slots alone does not make a ring larger than the default capacity: a warning says what it has,
+// and a capacity for which there is none.
+func TestHints_MoreSlotsThanCapacity(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		flags []string
+		want  string // of the output; "" = no warning
+	}{
+		{[]string{"--slots", "10000", "--size", "300"}, "room for 2,048 messages of 300 B, not for --slots 10000\nproducer: hint: choose --capacity 8MiB\n"},
+		{[]string{"--slots", "10000", "--size", "300", "--capacity", "8MiB"}, ""},
+		{[]string{"--slots", "10000", "--size", "64"}, ""},
+	} {
+		name := testenv.SegmentName(t)
+		p := testenv.Start(t, "producer", append([]string{"--name", name, "--count", "1", "--report", "0"}, c.flags...)...)
+		p.WantExit(0)
+		if out := p.Stderr.String(); strings.Contains(out, "warning") != (c.want != "") || !strings.Contains(out, c.want) {
+			t.Errorf("%v: %s\nwant %q", c.flags, out, c.want)
+		}
+		testenv.Start(t, "consumer", "--name", name).WantExit(0)
+	}
+}

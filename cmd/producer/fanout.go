@@ -105,6 +105,9 @@ func (r *fanOutRun) open(ctx context.Context) (err error) {
 		return withOpenHint(cli.IgnoreStop(err), common, r.opt)
 	}
 	r.rings = r.to.Rings()
+	for _, ring := range r.rings {
+		warnFewSlots(ring.Name, ring.Segment.Geometry(), r.opt.slots)
+	}
 	return nil
 }
 

@@ -95,6 +95,7 @@ func run(ctx context.Context, c *urfave.Context) (err error) {
 	if err != nil {
 		return withOpenHint(cli.IgnoreStop(err), common, opt)
 	}
+	warnFewSlots(common.Name, w.Segment().Geometry(), opt.slots)
 	cli.SetLossReport(lossReport(w, in))
 	move, err := newLoop(targetOf(w), in, opt, common, resetDuration)
 	if err != nil {
