@@ -59,11 +59,12 @@ lint: ## golangci-lint (.golangci.yml; compiling it takes minutes the first time
 .PHONY: man
 man: build ## write the manual pages into build/man/man1
 	mkdir -p $(OUT)/man/man1
-	for c in producer consumer gauge bridge; do bin/$$c --generate-man >$(OUT)/man/man1/$$c.1 || exit; done
+	for c in producer consumer gauge; do bin/$$c --generate-man >$(OUT)/man/man1/$$c.1 || exit; done
+	bin/bridge --generate-man >$(OUT)/man/man1/sluice-bridge.1
 
 .PHONY: completions
 completions: ## write the completions into build/, with the file names that shells expect
-	for c in producer consumer gauge bridge; do \
+	for c in producer consumer gauge sluice-bridge; do \
 		install -D -m 644 scripts/completion.bash $(OUT)/bash-completion/completions/$$c && \
 		install -D -m 644 scripts/completion.fish $(OUT)/fish/vendor_completions.d/$$c.fish || exit; \
 	done

@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,11 +49,12 @@ func completed(t *testing.T, shell string, lines []string) map[string][]string {
 		t.Fatal(err)
 	}
 	cmd := shells[shell](script, lines)
-	home := t.TempDir() // where fish keeps what it remembers
-	if err := os.Symlink(testenv.BinDir(), filepath.Join(home, "bin")); err != nil {
+	home := t.TempDir()                            // where fish keeps what it remembers
+	bridge := filepath.Join(home, "sluice-bridge") // as it is installed
+	if err := errors.Join(os.Symlink(testenv.BinDir(), filepath.Join(home, "bin")), os.Symlink(testenv.Command("bridge"), bridge)); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Env = append(os.Environ(), "PATH="+testenv.BinDir()+":"+os.Getenv("PATH"), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+	cmd.Env = append(os.Environ(), "PATH="+home+":"+testenv.BinDir()+":"+os.Getenv("PATH"), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", shell, err, out)
@@ -86,31 +88,31 @@ func TestCompletion_CommandsFlagsValuesSegments(t *testing.T) {
 	testenv.Start(t, "producer", "--name", name, "--count", "3").WantExit(0)
 	part := name[:len(name)-1]
 	want := map[string][]string{ // nil = nothing
-		"producer --on-f":                 {"--on-full"},
-		"producer --on-full ":             {"block", "drop", "fail"},
-		"producer --on-full dr":           {"drop"},
-		"producer --on-full=dr":           {"drop"},
-		"producer --count ":               nil,
-		"producer --count 3 --ke":         {"--keep"},
-		"producer --input testdata/compl": {"complete.zsh"},
-		"consumer --name " + part:         {name},
-		"consumer -n " + part:             {name},
-		"consumer --name=" + part:         {name},
-		"gauge stat " + part:              {name},
-		"gauge rm " + part:                {name},
-		"gauge rm --yes " + part:          {name},
-		"gauge stat --js":                 {"--json"},
-		"gauge layout " + part:            nil,
-		"gauge st":                        {"stat"},
-		"bridge o":                        {"out"},
-		"bridge out " + part:              {name},
-		"bridge in --name " + part:        {name},
-		"bridge out --storage m":          {"memory"},
-		"bridge out --creds testdata/com": {"complete.zsh"},
-		"~/bin/gauge st":                  {"stat"},
-		"~/nosuch/producer --na":          nil, // in silence
-		"gauge help re":                   {"record"},
-		"gauge nosuch --ver":              {"--version"},
+		"producer --on-f":                        {"--on-full"},
+		"producer --on-full ":                    {"block", "drop", "fail"},
+		"producer --on-full dr":                  {"drop"},
+		"producer --on-full=dr":                  {"drop"},
+		"producer --count ":                      nil,
+		"producer --count 3 --ke":                {"--keep"},
+		"producer --input testdata/compl":        {"complete.zsh"},
+		"consumer --name " + part:                {name},
+		"consumer -n " + part:                    {name},
+		"consumer --name=" + part:                {name},
+		"gauge stat " + part:                     {name},
+		"gauge rm " + part:                       {name},
+		"gauge rm --yes " + part:                 {name},
+		"gauge stat --js":                        {"--json"},
+		"gauge layout " + part:                   nil,
+		"gauge st":                               {"stat"},
+		"sluice-bridge o":                        {"out"},
+		"sluice-bridge out " + part:              {name},
+		"sluice-bridge in --name " + part:        {name},
+		"sluice-bridge out --storage m":          {"memory"},
+		"sluice-bridge out --creds testdata/com": {"complete.zsh"},
+		"~/bin/gauge st":                         {"stat"},
+		"~/nosuch/producer --na":                 nil, // in silence
+		"gauge help re":                          {"record"},
+		"gauge nosuch --ver":                     {"--version"},
 	}
 	for shell := range shells {
 		t.Run(shell, func(t *testing.T) {

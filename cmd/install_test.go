@@ -60,20 +60,30 @@ func TestInstall_CommandsOnPath(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(filepath.Dir(page), 0o755), os.WriteFile(page, []byte("another's page"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
+	// Installations before 0.1.0 called sluice-bridge bridge; it goes away.
+	oldPage := filepath.Join(root, "opt/sluice/share/man/man1/bridge.1")
+	if err := errors.Join(os.Symlink("../lib/sluice/bridge", filepath.Join(path, "bridge")), os.WriteFile(oldPage, []byte("of sluice"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	for range 2 { // again, as for an update
 		if out := script("install.sh"); !strings.Contains(out, "/opt/sluice/bin/producer is another program and was not replaced") || strings.Contains(out, "bin/gauge is another program") {
 			t.Errorf("%s", out)
 		}
 	}
-	for _, name := range []string{"gauge", "consumer", "bridge"} {
+	for _, name := range []string{"gauge", "consumer", "sluice-bridge"} {
 		if out, err := exec.Command(filepath.Join(path, name), "--help").CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
+		} else if !strings.Contains(string(out), "Usage: "+name+" ") {
+			t.Errorf("the help of %s has another name: %s", name, out)
 		}
+	}
+	if _, err := os.Lstat(filepath.Join(path, "bridge")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the link of an earlier installation: %v, want none", err)
 	}
 	share := filepath.Join(root, "opt/sluice/share")
 	for file, want := range map[string]string{
-		"man/man1/gauge.1": "segments", "bash-completion/completions/gauge": "complete -F", "fish/vendor_completions.d/consumer.fish": "complete -c", "man/man1/bridge.1": "JetStream",
-		"man/man1/consumer.1": "another's page", "man/man1/producer.1": "", "bash-completion/completions/producer": "", "zsh/site-functions/_sluice": "",
+		"man/man1/gauge.1": "segments", "bash-completion/completions/gauge": "complete -F", "fish/vendor_completions.d/consumer.fish": "complete -c", "man/man1/sluice-bridge.1": "JetStream",
+		"man/man1/consumer.1": "another's page", "man/man1/producer.1": "", "man/man1/bridge.1": "", "bash-completion/completions/producer": "", "zsh/site-functions/_sluice": "",
 	} {
 		text, err := os.ReadFile(filepath.Join(share, file))
 		if want == "" && !errors.Is(err, fs.ErrNotExist) || want != "" && !strings.Contains(string(text), want) {

@@ -46,6 +46,10 @@ func TestManualPages_HaveWhatHelpHas(t *testing.T) {
 		if got, want := strings.Join(got, ", "), "NAME, SYNOPSIS, DESCRIPTION, OPTIONS, ENVIRONMENT, EXIT STATUS, SIGNALS, FILES, EXAMPLES, SEE ALSO"; got != want {
 			t.Errorf("%s has the sections %s, want %s", command, got, want)
 		}
+		installed := command
+		if command == "bridge" {
+			installed = `sluice\-bridge`
+		}
 		for _, c := range allCommands {
 			if c[0] != command {
 				continue
@@ -57,7 +61,7 @@ func TestManualPages_HaveWhatHelpHas(t *testing.T) {
 					}
 				}
 			}
-			if len(c) > 1 && !strings.Contains(string(page), ".SS \\fB"+command+" "+c[1]+"\\fR") {
+			if len(c) > 1 && !strings.Contains(string(page), ".SS \\fB"+installed+" "+c[1]+"\\fR") {
 				t.Errorf("%s(1) says nothing of %s", command, c[1])
 			}
 		}

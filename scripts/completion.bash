@@ -40,4 +40,4 @@ _sluice() {
         [[ $one != "$word"* ]] || COMPREPLY+=("$one")
     done
 }
-complete -F _sluice producer consumer gauge bridge bin/producer bin/consumer bin/gauge bin/bridge
+complete -F _sluice producer consumer gauge sluice-bridge bin/producer bin/consumer bin/gauge bin/bridge

@@ -56,6 +56,6 @@ function __sluice_complete
     end
 end
 
-for name in producer consumer gauge bridge
+for name in producer consumer gauge sluice-bridge
     complete -c $name -f -a '(__sluice_complete)'
 end

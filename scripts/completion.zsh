@@ -1,4 +1,4 @@
-#compdef producer consumer gauge bridge
+#compdef producer consumer gauge sluice-bridge bin/bridge
 # Completes commands, flags, values and names of segments in zsh. Copy it as _sluice into a
 # folder of $fpath, or source it after compinit:
 #     source scripts/completion.zsh
@@ -41,5 +41,5 @@ _sluice() {
 if [[ $funcstack[1] == _sluice ]]; then
     _sluice "$@"
 else
-    compdef _sluice producer consumer gauge bridge
+    compdef _sluice producer consumer gauge sluice-bridge bin/bridge
 fi

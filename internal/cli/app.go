@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,7 +38,8 @@ type App struct {
 	// ErrorRules are for errors that only this command has; those of a subcommand do not count.
 	ErrorRules []ErrorRule
 
-	parent *App // nil for a command that is not a subcommand
+	parent *App   // nil for a command that is not a subcommand
+	typed  string // what users type instead of Name, "" = Name
 
 	// Run runs until the work or ctx is done. ErrStopped may be returned as it is.
 	Run func(ctx context.Context, c *urfave.Context) error
@@ -60,6 +62,9 @@ func Main(a App) int {
 	a.Flags = withVersion(checked(a.Flags))
 	for i := range a.Commands {
 		a.Commands[i].Flags, a.Commands[i].parent = withVersion(checked(a.Commands[i].Flags)), &a
+	}
+	if typed := installedName(a.Name); typed != a.Name && filepath.Base(os.Args[0]) == typed {
+		a.rename(typed)
 	}
 	if done, err := a.generate(os.Args[1:]); done {
 		return Exit(a.Name, false, err)

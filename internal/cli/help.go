@@ -74,7 +74,8 @@ func (a *App) usage() string {
 // help returns the text of --help. command is as for Exit.
 func (a *App) help(command string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s - %s\n\nUsage: %s %s\n", command, a.Usage, command, a.usage())
+	typed := a.toType() + strings.TrimLeftFunc(command, func(r rune) bool { return r != ' ' })
+	fmt.Fprintf(&b, "%s - %s\n\nUsage: %s %s\n", typed, a.Usage, typed, a.usage())
 	if a.About != "" {
 		fmt.Fprintf(&b, "\n%s\n", a.About)
 	}
@@ -82,7 +83,7 @@ func (a *App) help(command string) string {
 		fmt.Fprintf(&b, "\nExamples:\n  %s\n", strings.Join(a.Examples, "\n  "))
 	}
 	if len(a.Commands) > 0 {
-		fmt.Fprintf(&b, "\nCommands (%s help COMMAND shows the flags of one):\n", command)
+		fmt.Fprintf(&b, "\nCommands (%s help COMMAND shows the flags of one):\n", typed)
 		for _, sub := range a.Commands {
 			writeEntry(&b, sub.Name, sub.Usage)
 		}

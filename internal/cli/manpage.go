@@ -16,19 +16,23 @@ import (
 // `make man` and the packages use it.
 const generateMan = "--generate-man"
 
-// printMan writes the manual page, in man(7) macros, from the same texts as --help.
+// printMan writes the manual page, in man(7) macros, from the same texts as --help. It has the
+// name that the command has where it is installed.
 func (a *App) printMan(out io.Writer) error {
 	p := &manPage{}
-	build := versionOf(a.Name)
-	p.line(`.TH %s 1 %s "sluice %s" "sluice manual"`, strings.ToUpper(a.Name), buildDate(), build.Version)
+	name := installedName(a.Name)
+	if name != a.toType() {
+		a.rename(name)
+	}
+	p.line(`.TH %s 1 %s "sluice %s" "sluice manual"`, strings.ToUpper(name), buildDate(), versionOf(a.Name).Version)
 	p.line(".SH NAME")
-	p.text(a.Name + ` \- ` + prose(a.Usage))
+	p.text(name + ` \- ` + prose(a.Usage))
 
 	p.line(".SH SYNOPSIS")
 	p.line(".nf")
-	p.line("%s", synopsis(a.Name, a.usage()))
+	p.line("%s", synopsis(name, a.usage()))
 	for i := range a.Commands {
-		p.line("%s", synopsis(a.Name+" "+a.Commands[i].Name, a.Commands[i].usage()))
+		p.line("%s", synopsis(name+" "+a.Commands[i].Name, a.Commands[i].usage()))
 	}
 	p.line(".fi")
 
@@ -37,7 +41,7 @@ func (a *App) printMan(out io.Writer) error {
 	if len(a.Commands) > 0 {
 		p.line(".SH COMMANDS")
 		for i := range a.Commands {
-			p.command(a.Name, &a.Commands[i])
+			p.command(name, &a.Commands[i])
 		}
 	}
 	p.line(".SH OPTIONS")
@@ -75,9 +79,9 @@ func (a *App) printMan(out io.Writer) error {
 
 	p.line(".SH SEE ALSO")
 	var others []string
-	for _, name := range []string{"bridge", "consumer", "gauge", "producer"} {
-		if name != a.Name {
-			others = append(others, `\fB`+name+`\fR(1)`)
+	for _, other := range []string{"consumer", "gauge", "producer", installedName("bridge")} {
+		if other != name {
+			others = append(others, code(other)+"(1)")
 		}
 	}
 	p.text(strings.Join(append(others, `\fBshm_overview\fR(7)`), ", "))

@@ -34,7 +34,7 @@ func TestManPage_Escapes(t *testing.T) {
 		"\n.TP\n\\fBpump \\-\\-name \\(aqa b\\(aq \\(ti/x\\fR\nWhat \\-x does.\n",
 		"\n.TP\n\\fBpump\\fR\n\\&\n",
 		"\\fBSLUICE_DRY_RUN\\fR, \\fBSLUICE_LEVEL\\fR.",
-		"\n\\fBbridge\\fR(1), \\fBconsumer\\fR(1), \\fBgauge\\fR(1), \\fBproducer\\fR(1),",
+		"\n\\fBconsumer\\fR(1), \\fBgauge\\fR(1), \\fBproducer\\fR(1), \\fBsluice\\-bridge\\fR(1),\n",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in:\n%s", want, page)

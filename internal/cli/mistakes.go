@@ -218,9 +218,9 @@ func (a *App) commandsWhere(match func(*App) bool) string {
 	case -1:
 		return ""
 	case 0:
-		return all.Name + " " + names[0]
+		return all.toType() + " " + names[0]
 	}
-	return all.Name + " " + strings.Join(names[:last], ", ") + " and " + names[last]
+	return all.toType() + " " + strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 func (a *App) noSuchCommand(name string) error {

@@ -2,11 +2,14 @@
 # shellcheck disable=SC1091,SC2154 # paths.sh is not followed
 # Installs the commands, their manual pages, completions and units; starts nothing. uninstall.sh removes them.
 #
-#   [PREFIX=DIR] [DESTDIR=DIR] [BIN=DIR] scripts/systemd/install.sh
+#   [PREFIX=DIR] [DESTDIR=DIR] [BIN=DIR] [NATIVE_BIN=DIR] scripts/systemd/install.sh
 #
-# PREFIX   where to install (default: /usr/local); not below a home or a temporary directory
-# DESTDIR  a directory to use in place of /, for packages
-# BIN      directory of the built commands (default: bin/ of this repository)
+# PREFIX      where to install (default: /usr/local); not below a home or a temporary directory
+# DESTDIR     a directory to use in place of /, for packages
+# BIN         directory of the built commands (default: bin/ of this repository)
+# NATIVE_BIN  directory of the same commands for this machine, which print their manual pages (default: BIN)
+#
+# The command bridge is installed as sluice-bridge.
 set -euo pipefail
 case ${1:-} in
 '') ;;
@@ -20,9 +23,11 @@ case ${1:-} in
     ;;
 esac
 bin=${BIN:+$(realpath -m "$BIN")} # of the caller's directory
+native=${NATIVE_BIN:+$(realpath -m "$NATIVE_BIN")}
 cd "$(dirname "$0")"
 . ./paths.sh
 bin=${bin:-$(realpath -m ../../bin)}
+native=${native:-$bin}
 
 for b in "${binaries[@]}"; do
     [ -x "$bin/$b" ] || die "there is no $b in $bin" "build it first, as yourself: go build -o bin/ ./cmd/..."
@@ -40,13 +45,15 @@ put 755 producer-first "$lib/producer-first"
 install -d -m 755 "$root$path"
 linked=()
 for b in "${binaries[@]}"; do
-    if [ "$(readlink "$root$path/$b")" = "../lib/sluice/$b" ] || { [ ! -e "$root$path/$b" ] && [ ! -L "$root$path/$b" ]; }; then
-        ln -sfn "../lib/sluice/$b" "$root$path/$b"
+    command=$(command_of "$b")
+    if [ "$(readlink "$root$path/$command")" = "../lib/sluice/$b" ] || { [ ! -e "$root$path/$command" ] && [ ! -L "$root$path/$command" ]; }; then
+        ln -sfn "../lib/sluice/$b" "$root$path/$command"
         linked+=("$b")
     else
-        echo "install.sh: $path/$b is another program and was not replaced; use $lib/$b" >&2
+        echo "install.sh: $path/$command is another program and was not replaced; use $lib/$b" >&2
     fi
 done
+remove_old_names
 # Manual pages and completions of those commands. folder DIR creates directories, and records them for uninstall.sh.
 folder() {
     [ -d "$root$1" ] || { folder "${1%/*}"; install -d -m 755 "$root$1"; echo "$1" >>"$root$made"; }
@@ -60,9 +67,10 @@ add() { # PATH; the content is standard input
     install -m 644 /dev/stdin "$root$1"
 }
 for b in "${linked[@]}"; do
-    read -r page bash fish <<<"$(shares "$b")"
-    # A package for another architecture has no manual pages, because its commands do not run here.
-    if text=$("$bin/$b" --generate-man); then add "$page" <<<"$text"; fi
+    command=$(command_of "$b")
+    read -r page bash fish <<<"$(shares "$command")"
+    # A command for another architecture does not run here.
+    if text=$("$native/$b" --generate-man); then add "$page" <<<"$text"; fi
     add "$bash" <../completion.bash
     add "$fish" <../completion.fish
 done

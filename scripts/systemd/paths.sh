@@ -22,8 +22,18 @@ case $prefix in
 esac
 
 binaries=(producer consumer gauge bridge)
+# command_of BINARY prints the name that the binary has where a shell finds commands: iproute2 has a command bridge, too.
+command_of() { case $1 in bridge) echo sluice-bridge ;; *) echo "$1" ;; esac }
 # shares COMMAND prints the paths of its manual page and of its completions for bash and fish.
 shares() { echo "$prefix/share/man/man1/$1.1 $prefix/share/bash-completion/completions/$1 $prefix/share/fish/vendor_completions.d/$1.fish"; }
+# remove_old_names removes the link and the files of the command bridge, as installations before 0.1.0 called it.
+remove_old_names() {
+    local f
+    [ "$(readlink "$root$path/bridge")" != ../lib/sluice/bridge ] || rm "$root$path/bridge"
+    for f in $(shares bridge); do
+        if grep -qs sluice "$root$f"; then rm "$root$f"; fi
+    done
+}
 zsh_completion=$prefix/share/zsh/site-functions/_sluice # of all commands
 made=$lib/made                                          # lists the directories that were created for these
 unit_files=(sluice@.target sluice-producer@.service sluice-consumer@.service sluice-consumer@.socket sluice-gauge.service
