@@ -54,7 +54,7 @@ vet: ## go vet, for this machine and for arm64
 lint: ## golangci-lint (.golangci.yml; compiling it takes minutes the first time) and shellcheck
 	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
 	shellcheck .ci/run scripts/*.sh scripts/completion.bash scripts/peers/*.sh scripts/systemd/*.sh \
-		scripts/systemd/test/*.sh scripts/systemd/producer-first
+		scripts/systemd/test/*.sh scripts/systemd/producer-first packaging/*.sh packaging/maintainer/*
 
 .PHONY: man
 man: build ## write the manual pages into build/man/man1
