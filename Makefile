@@ -17,7 +17,7 @@ export DESTDIR ?=
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build producer, consumer and gauge into bin/
@@ -49,10 +49,12 @@ fmt-check: ## fail if gofmt would change a file
 vet: ## go vet, for this machine and for arm64
 	$(GO) vet ./...
 	GOARCH=arm64 $(GO) vet ./...
+	$(GO) -C packaging vet ./...
 
 .PHONY: lint
 lint: ## golangci-lint (.golangci.yml; compiling it takes minutes the first time) and shellcheck
 	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
+	cd packaging && $(GO) tool -modfile=../.ci/tools/go.mod golangci-lint run ./...
 	shellcheck .ci/run scripts/*.sh scripts/completion.bash scripts/peers/*.sh scripts/systemd/*.sh \
 		scripts/systemd/test/*.sh scripts/systemd/producer-first packaging/*.sh packaging/maintainer/*
 
@@ -118,10 +120,14 @@ bridge: ## measure and test bridges beside plain NATS; needs an idle machine (AR
 systemd-test: ## boot a separate systemd and test the units in it; needs root
 	scripts/systemd/test.sh
 
+.PHONY: packaging-test
+packaging-test: ## test what makes packages and images
+	cd packaging && $(GOTEST) $(TESTFLAGS) ./...
+
 .PHONY: ci
 ci: ## all checks; installs missing tools on Debian and Ubuntu
 	.ci/run
 
 .PHONY: clean
-clean: ## remove bin/ and build/
-	rm -rf bin build
+clean: ## remove bin/, build/ and dist/
+	rm -rf bin build dist
