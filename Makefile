@@ -55,7 +55,7 @@ vet: ## go vet, for this machine and for arm64
 lint: ## golangci-lint (.golangci.yml; compiling it takes minutes the first time) and shellcheck
 	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
 	cd packaging && $(GO) tool -modfile=../.ci/tools/go.mod golangci-lint run ./...
-	shellcheck .ci/run scripts/*.sh scripts/completion.bash scripts/peers/*.sh scripts/systemd/*.sh \
+	shellcheck .ci/run scripts/*.sh scripts/completion.bash scripts/docs/*.sh scripts/peers/*.sh scripts/systemd/*.sh \
 		scripts/systemd/test/*.sh scripts/systemd/producer-first packaging/*.sh packaging/maintainer/*
 
 .PHONY: man
@@ -123,6 +123,10 @@ systemd-test: ## boot a separate systemd and test the units in it; needs root
 .PHONY: packaging-test
 packaging-test: ## test what makes packages and images
 	cd packaging && $(GOTEST) $(TESTFLAGS) ./...
+
+.PHONY: docs-test
+docs-test: ## run the commands of the pages as pasted, on temporary machines; needs root
+	scripts/docs/test.sh $(ARGS)
 
 .PHONY: ci
 ci: ## all checks; installs missing tools on Debian and Ubuntu

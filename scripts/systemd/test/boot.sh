@@ -7,6 +7,9 @@
 # and journal.txt at the end. Nothing else of the host can be reached or changed. When this script ends, even by kill -9,
 # all processes of the machine are killed.
 #
+# OVERLAYS  more directories of the host that the machine has, on file systems of their own perhaps; its changes are lost
+# NETWORK   if set: /lab/network is the host's network, for `nsenter --net=/lab/network COMMAND`
+#
 # Other exit codes: 77 = this host cannot run such a machine (the reason is printed), 99 = it did not boot, or the
 # program took longer than SECONDS.
 set -euo pipefail
@@ -54,10 +57,15 @@ make_dev() {
 
 # A root in which no service of the host starts.
 make_root() {
-    local root=$1
+    local root=$1 dir more
     mount -t tmpfs -o mode=755 tmpfs "$room"
     mkdir "$room/upper" "$room/work" "$root"
     mount -t overlay -o "lowerdir=/,upperdir=$room/upper,workdir=$room/work" overlay "$root"
+    for dir in ${OVERLAYS:-}; do
+        more=$room/more/$dir
+        mkdir -p "$more/upper" "$more/work" "$root/$dir"
+        mount -t overlay -o "lowerdir=$dir,upperdir=$more/upper,workdir=$more/work" overlay "$root/$dir"
+    done
     mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
     mount --bind "$root/proc/sys" "$root/proc/sys"
     mount -o remount,bind,ro "$root/proc/sys" # the host's sysctls
@@ -69,7 +77,10 @@ make_root() {
     rm -rf "$root"/etc/systemd/system/* "$root/var/log/journal"
     ln -s /dev/null "$root/etc/systemd/system/sys-fs-fuse-connections.mount" # the host's
     mkdir "$root/lab"
-    mount --bind "$lab" "$root/lab"
+    mount --rbind "$lab" "$root/lab"
+    if [ -n "${NETWORK:-}" ]; then
+        cp --remove-destination "$(readlink -f /etc/resolv.conf)" "$root/etc/resolv.conf" # it may be a mount of its own
+    fi
 }
 
 # The only unit of the machine. When it ends, the machine stops.
@@ -93,7 +104,11 @@ UNIT
 }
 
 case ${1:-} in
---first) # PID 1 of the new namespaces
+--first) # PID 1 of the new namespaces, with /proc of the host
+    if [ -n "${NETWORK:-}" ]; then
+        touch "$lab/network"
+        mount --bind "/proc/$host/ns/net" "$lab/network"
+    fi
     mount -t proc proc /proc
     enter_cgroup
     exec unshare --cgroup bash "$self" --second
@@ -121,8 +136,8 @@ for tool in unshare setpriv pivot_root mount timeout; do
 done
 
 lab=$(readlink -f "$1") program=$2 limit=${3:-120}
-room=$(mktemp -d) cgroup=sluice-lab.$$
-export lab program limit room cgroup
+room=$(mktemp -d) cgroup=sluice-lab.$$ host=$$
+export lab program limit room cgroup host
 finish() {
     leave_cgroup
     rmdir "$room"
