@@ -29,6 +29,8 @@ type Destination struct {
 	// Drop drops the message for this ring.
 	//
 	// Disconnect ends the stream of this ring with EndDisconnected: see [Disconnect].
+	//
+	// Before the last two the producer waits for FanOutOptions.BlockTimeout.
 	OnSlow Policy
 }
 
@@ -43,12 +45,23 @@ type FanOutOptions struct {
 	Fresh, Keep, Populate     bool
 	Access                    shm.Access
 	Framing                   layout.Framing
+
+	// BlockTimeout is how long a call waits for room in a ring whose OnSlow is Drop or Disconnect,
+	// of which there has to be one; 0 = not at all. It is kept within about a millisecond, and a
+	// second at most while nobody is the ring's consumer. After a wait in vain the messages of a
+	// ring that drops them are dropped as long as there is no room, without another wait, until
+	// half of it is free. So a consumer that is slower all the time holds the other rings up once.
+	BlockTimeout time.Duration
 }
 
 // options returns the options of the ring of one destination.
 func (opt *FanOutOptions) options(to Destination) ring.WriterOptions {
+	timeout := opt.BlockTimeout
+	if to.OnSlow == Block {
+		timeout = 0
+	}
 	return ring.WriterOptions{
-		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: to.OnSlow, MaxAbsence: maxAbsence, Spin: opt.Spin,
+		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: to.OnSlow, BlockTimeout: timeout, MaxAbsence: maxAbsence, Spin: opt.Spin,
 		Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing, Populate: opt.Populate,
 	}
 }
@@ -155,8 +168,9 @@ func (f *FanOut) checkSize(n int) error {
 }
 
 // Send copies msg into every ring and publishes it, with what was committed before. It waits for
-// the rings that block. On an error msg was sent to none, but see [FanOut]: that is the cause of
-// ctx, [ErrTooLarge], [ErrSize], [ErrCorrupt], [ErrRemoved] or [ErrClosed].
+// the rings that block, and for the others for FanOutOptions.BlockTimeout. On an error msg was sent
+// to none, but see [FanOut]: that is the cause of ctx, [ErrTooLarge], [ErrSize], [ErrCorrupt],
+// [ErrRemoved] or [ErrClosed].
 func (f *FanOut) Send(ctx context.Context, msg []byte) error {
 	if err := f.settle(); err != nil {
 		return err
@@ -347,7 +361,7 @@ func sequence(seg *shm.Segment) (uint64, error) {
 // fanOut is what a FanOut and a FanOutOf share.
 type fanOut[W ringEnd] struct {
 	ends  []W
-	waits []W // those of ends that block
+	waits []W // those of ends that block, for a time at least
 	to    []Destination
 	sent  uint64
 
@@ -380,13 +394,17 @@ func (f *fanOut[W]) create(to []Destination, opt FanOutOptions, create func(stri
 	if f.to, err = checkDestinations(to); err != nil { // before anything is made
 		return err
 	}
+	blocks := !slices.ContainsFunc(f.to, func(d Destination) bool { return d.OnSlow != Block })
+	if err := endpoint.CheckBlockTimeout(opt.BlockTimeout, blocks, "a destination with OnSlow Drop or Disconnect"); err != nil {
+		return fmt.Errorf("create a fan-out: %w", err)
+	}
 	for _, d := range f.to {
 		w, err := create(d.Name, opt.options(d))
 		if err != nil {
 			return err
 		}
 		f.ends = append(f.ends, w)
-		if d.OnSlow == Block {
+		if d.OnSlow == Block || opt.BlockTimeout > 0 {
 			f.waits = append(f.waits, w)
 		}
 	}

@@ -21,13 +21,18 @@ var smallRing = sluice.FanOutOptions{SlotSize: 8, Slots: 8}
 // fanOut makes a FanOut to rings of 8 messages, one for each policy. It returns their names.
 func fanOut(t *testing.T, policies ...sluice.Policy) (*sluice.FanOut, []string) {
 	t.Helper()
+	return fanOutWith(t, smallRing, policies...)
+}
+
+func fanOutWith(t *testing.T, opt sluice.FanOutOptions, policies ...sluice.Policy) (*sluice.FanOut, []string) {
+	t.Helper()
 	var to []sluice.Destination
 	var names []string
 	for _, p := range policies {
 		names = append(names, testenv.SegmentName(t))
 		to = append(to, sluice.Destination{Name: names[len(names)-1], OnSlow: p})
 	}
-	f, err := sluice.CreateFanOut(t.Context(), to, smallRing)
+	f, err := sluice.CreateFanOut(t.Context(), to, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,6 +176,58 @@ func TestFanOut_DropLosesOnlyForItself(t *testing.T) {
 	if slow.missed != 0 {
 		t.Errorf("told of %d messages", slow.missed)
 	}
+}
+
+// A slow ring is waited for once, whatever its policy, and not for each message. The others get
+// all.
+func TestFanOut_BlockTimeout_HoldsOnce(t *testing.T) {
+	opt := smallRing
+	opt.BlockTimeout = 20 * time.Millisecond
+	f, names := fanOutWith(t, opt, sluice.Block, sluice.Drop, sluice.Disconnect)
+	fast, slow := openReader(t, names[0], false), openReader(t, names[1], false)
+	openReader(t, names[2], false)
+	waits := func(i int) uint64 { return f.Rings()[i].Segment.Header().ProducerStats.Waits.Load() }
+	for i := range 20 {
+		sendNumbers(t, f, i, i+1)
+		fast.want(t, i, i+1, sluice.ErrEmpty)
+	}
+	wantRing(t, f, 0, 20, 0)
+	wantRing(t, f, 1, 8, 12)
+	wantRing(t, f, 2, 8, 12)
+	if waits(0) != 0 || waits(1) != 1 || waits(2) != 1 {
+		t.Errorf("%d, %d and %d waits", waits(0), waits(1), waits(2))
+	}
+	slow.want(t, 0, 8, sluice.ErrEmpty)
+	if n, err := f.SendBatch(t.Context(), [][]byte{number(20), number(21)}); n != 2 || err != nil {
+		t.Errorf("SendBatch: %d, %v", n, err)
+	}
+	slow.want(t, 20, 22, sluice.ErrEmpty)
+	fast.want(t, 20, 22, sluice.ErrEmpty)
+}
+
+// A consumer that takes in time loses nothing, also of a batch that does not fit.
+func TestFanOut_BlockTimeout_RoomInTime_NothingDropped(t *testing.T) {
+	opt := smallRing
+	opt.BlockTimeout = time.Minute
+	f, names := fanOutWith(t, opt, sluice.Drop)
+	r := openReader(t, names[0], false)
+	var batch [][]byte
+	for i := range 100 {
+		batch = append(batch, number(i))
+	}
+	sent := make(chan error)
+	go func() { _, err := f.SendBatch(context.Background(), batch); sent <- err }()
+	for i := range 100 {
+		msg, err := r.Next(t.Context())
+		if err != nil || int(msg[0]) != i {
+			t.Fatalf("got %v, %v", msg, err)
+		}
+		r.Release()
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	wantRing(t, f, 0, 100, 0)
 }
 
 // Nobody reads a ring that blocks: after a second its messages are dropped, and whoever comes is
@@ -435,6 +492,8 @@ func TestCreateFanOut_BadInput(t *testing.T) {
 		{to: []sluice.Destination{{Name: free}, {Name: "a/b"}}, want: sluice.ErrName},
 		{to: []sluice.Destination{{Name: free}, {Name: taken}}, want: sluice.ErrRoleTaken},
 		{to: []sluice.Destination{{Name: free}}, opt: sluice.FanOutOptions{Capacity: 5000}, want: sluice.ErrOption},
+		{to: []sluice.Destination{{Name: free}}, opt: sluice.FanOutOptions{BlockTimeout: 1}, want: sluice.ErrOption},
+		{to: []sluice.Destination{{Name: free, OnSlow: sluice.Drop}}, opt: sluice.FanOutOptions{BlockTimeout: -1}, want: sluice.ErrOption},
 	} {
 		f, err := sluice.CreateFanOut(t.Context(), c.to, c.opt)
 		if f != nil || !errors.Is(err, c.want) {

@@ -25,7 +25,7 @@ type Producer interface {
 	// Send copies msg, 0 to MaxMessage bytes, and publishes it, with whatever was committed
 	// before. msg is the caller's again when it returns. A reservation is dropped. A ring that
 	// is full makes it wait, unless its policy is another; a transfer at its limit does, if
-	// that is its policy.
+	// that is its policy. With ProducerOptions.BlockTimeout both wait for so long first.
 	//
 	// On an error msg was not sent: that is [ErrFull] or [ErrDropped] by the policy of a full ring,
 	// [ErrLimit] or [ErrDropped] by that of a transfer at its limit, [ErrTooLarge] or [ErrSize],
@@ -129,6 +129,14 @@ type ProducerOptions struct {
 	// Framing tells the consumer how messages were cut from an input.
 	Framing layout.Framing
 
+	// BlockTimeout is how long a call waits for room, in a ring that is full or in a transfer at
+	// its limit, before it does what OnFull or OnLimit says, which must not be to Block: a ring
+	// needs an OnFull then, a transfer a Limit. 0 = it does not wait. Each call waits by itself,
+	// for each message that there is no room for. The timeout is kept within about a millisecond,
+	// the wait counts as blocked, and a context that is done before it ends the call with its
+	// cause: then no message is dropped or refused.
+	BlockTimeout time.Duration
+
 	// The next six are for ModeRing.
 
 	// Capacity is the size of a ring in bytes, a power of two from 4096 to 2^31; 0 means 1
@@ -190,7 +198,7 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 	}
 	if opt.Mode == ModeTransfer {
 		s, err := transfer.Create(ctx, name, transfer.SenderOptions{
-			Limit: opt.Limit, OnLimit: opt.OnLimit, ResumeAt: opt.ResumeAt, Buffer: opt.Buffer, Recycle: opt.Recycle, Socket: opt.Socket,
+			Limit: opt.Limit, OnLimit: opt.OnLimit, ResumeAt: opt.ResumeAt, BlockTimeout: opt.BlockTimeout, Buffer: opt.Buffer, Recycle: opt.Recycle, Socket: opt.Socket,
 			Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing,
 		})
 		if err != nil {
@@ -215,7 +223,7 @@ func Create(ctx context.Context, name string, opt ProducerOptions) (Producer, er
 // ring returns the options of a ring.
 func (opt *ProducerOptions) ring() ring.WriterOptions {
 	return ring.WriterOptions{
-		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, Spin: opt.Spin,
+		Capacity: opt.Capacity, Slots: opt.Slots, OnFull: opt.OnFull, BlockTimeout: opt.BlockTimeout, Spin: opt.Spin,
 		Fresh: opt.Fresh, Keep: opt.Keep, Access: opt.Access, Framing: opt.Framing, Populate: opt.Populate,
 	}
 }

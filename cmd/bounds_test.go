@@ -70,6 +70,7 @@ func boundsRows(file string) (rows []boundsRow) {
 		boundsRow{consumer, "work", nil, []string{"0", maxTime}, beyond("-1ns", "want one >= 0")},
 		boundsRow{consumer, "drain", nil, []string{"0", maxTime}, beyond("-1ns", "want one >= 0")},
 		boundsRow{producer, "capacity", nil, []string{"4096", "2GiB"}, []refusal{{"4095", "from 4096 to 2147483648"}, {"2048", "from 4096"}, {"4GiB", "to 2147483648"}, {"0", "power of two"}}},
+		boundsRow{producer, "block-timeout", []string{"--on-full", "drop"}, []string{"0", "1ns", maxTime}, beyond("-1ns", "want one >= 0")},
 		boundsRow{producer, "slots", nil, []string{"0", "2147483648"}, beyond("2147483649", "more than 2147483648")},
 		boundsRow{producer, "burst", []string{"--rate", "1"}, []string{"1", "2147483647"}, []refusal{{"0", "want an integer >= 1"}, {"2147483648", "want an integer <= 2147483647"}}},
 		boundsRow{producer, "size", []string{"--capacity", "2GiB"}, []string{"8", "2147483640"}, []refusal{{"7", "from 8 to 2147483640"}, {"2147483641", "from 8 to 2147483640"}, {"0", "from 8"}}},

@@ -110,7 +110,7 @@ func TestEnvironment_FlagsOfOtherCommands_NoWarning(t *testing.T) {
 // validValues has a value for each flag of a producer that takes one.
 var validValues = map[string]string{
 	"name": "x", "capacity": "4KiB", "slots": "8", "group": strconv.Itoa(os.Getgid()), "size": "8", "input": "file", "framing": "raw", "chunk": "8",
-	"rate": "0", "burst": "2", "arrivals": "poisson", "count": "1", "duration": "1s", "on-full": "drop", "spin": "0",
+	"rate": "0", "burst": "2", "arrivals": "poisson", "count": "1", "duration": "1s", "on-full": "drop", "block-timeout": "1s", "spin": "0",
 	"socket": "/tmp/x", "limit": "1MiB", "on-limit": "block", "resume-at": "25%", "buffer": "64KiB", "report": "1s", "format": "text",
 }
 

@@ -171,6 +171,29 @@ func TestOpenLoop_Drops_OwesNothing(t *testing.T) {
 	}
 }
 
+// A producer that waits before it drops is late, and all that it owes is accounted for.
+func TestOpenLoop_BlockTimeout_AccountsForAll(t *testing.T) {
+	t.Parallel()
+	for mode, queue := range smallQueues("drop") {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			name := testenv.SegmentName(t)
+			p := testenv.Start(t, "producer", openLoop(name, "500", append(queue.flags, "--block-timeout", "50ms", "--count", "200", "--keep")...)...)
+			o := observe(t, name)
+			o.eventually("two dropped messages", func(l look) bool { return l.Dropped > 1 })
+			l := o.look()
+			if l.Producer.Waits < 2 || l.BlockTimeout != 50*time.Millisecond {
+				t.Errorf("%d waits, a timeout of %v", l.Producer.Waits, l.BlockTimeout)
+			}
+			c := testenv.Start(t, "consumer", "--name", name, "--verify", "--report", "0")
+			p.WantExit(0)
+			c.WantExit(0)
+			dropped := o.look().Dropped
+			o.wantEnd(200-dropped, dropped, 0, 0)
+		})
+	}
+}
+
 // The message that is refused is given up. Those that were due by then, and are not sent either,
 // are unsent.
 func TestOpenLoop_Fails_RefusedAndUnsent(t *testing.T) {

@@ -68,13 +68,13 @@ func TestInit_BytesAsDocumented(t *testing.T) {
 		want map[int]uint64
 	}{
 		{"records", ring(t, 1<<20, 64, page), map[int]uint64{
-			0x08: 7, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234,
+			0x08: 8, 0x10: 65536, 0x18: 1, 0x20: 1 << 20, 0x28: 64, 0x30: 65536, 0x38: 1234,
 		}},
 		{"fixed slots", slots(t, 24, 0, 100), map[int]uint64{
-			0x08: 7, 0x10: 65536, 0x18: 1, 0x20: 128 * 24, 0x28: 100, 0x30: 65536, 0x38: 1234, 0x40: 24, 0x48: 7,
+			0x08: 8, 0x10: 65536, 0x18: 1, 0x20: 128 * 24, 0x28: 100, 0x30: 65536, 0x38: 1234, 0x40: 24, 0x48: 7,
 		}},
 		{"a transfer", Geometry{Mode: ModeTransfer, Slots: 5}, map[int]uint64{
-			0x08: 7, 0x10: 65536, 0x18: 2, 0x28: 5, 0x38: 1234,
+			0x08: 8, 0x10: 65536, 0x18: 2, 0x28: 5, 0x38: 1234,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

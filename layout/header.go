@@ -134,7 +134,9 @@ type RoleStats struct {
 
 	Missed      Uint64 `doc:"producer: of Dropped, messages that it dropped while no consumer was there or its consumer was disconnected; consumer: how many of those consumers were told of"`
 	JoinedAfter Uint64 `doc:"consumer: the producer's Generation whose end consumers were told of when this one began to wait for the next stream"`
-	_           [4*Block - 40*8]byte
+	// BlockTimeout is not used with OnFull 1, which waits as long as it takes.
+	BlockTimeout Uint64 `doc:"producer: how long it waits for room before it does what OnFull says, ns; 0 = not at all"`
+	_            [4*Block - 41*8]byte
 }
 
 // Schedule is when the messages of an open-loop load are due, however long their producer is

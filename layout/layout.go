@@ -15,7 +15,7 @@ const (
 	HeaderSize = 65536
 
 	// Version of this layout. A reader refuses every other one.
-	Version = 7
+	Version = 8
 
 	// MinCapacity and MaxCapacity bound the ring. The upper bound keeps the
 	// low 32 bits of an index, which are the futex word, from repeating

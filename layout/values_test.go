@@ -12,7 +12,7 @@ func TestValues_Numbers(t *testing.T) {
 		name      string
 		got, want uint64
 	}{
-		{"Version", Version, 7},
+		{"Version", Version, 8},
 		{"HeaderSize", HeaderSize, 65536},
 		{"MinCapacity", MinCapacity, 4096},
 		{"MaxCapacity", MaxCapacity, 2 << 30},

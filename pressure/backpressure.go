@@ -17,7 +17,8 @@ const (
 	Disconnect BackPressure = "disconnect"
 )
 
-// BackPressure returns what the present producer, or the last one, does.
+// BackPressure returns what the present producer, or the last one, does. One that does not wait
+// without end may wait first: Snapshot.BlockTimeout.
 func (s *Snapshot) BackPressure() BackPressure {
 	ring := s.Geometry.Mode == layout.ModeRing
 	switch {
@@ -40,5 +41,5 @@ func (s *Snapshot) BackPressure() BackPressure {
 // elastic reports whether the queue grows as long as the producer is not slowed down: that of a
 // transfer whose producer neither waits at its limit nor drops messages there.
 func (s *Snapshot) elastic() bool {
-	return s.Geometry.Mode == layout.ModeTransfer && s.OnFull != layout.PolicyBlock && s.OnFull != layout.PolicyDrop
+	return s.Geometry.Mode == layout.ModeTransfer && s.OnFull != layout.PolicyBlock && s.OnFull != layout.PolicyDrop && s.BlockTimeout == 0
 }

@@ -59,6 +59,9 @@ type Snapshot struct {
 	Schedule        Schedule
 
 	OnFull layout.Policy // what the producer does when there is no room; see BackPressure
+	// BlockTimeout is how long it waits for room before that, if OnFull is not to wait; 0 = not at
+	// all.
+	BlockTimeout time.Duration
 
 	// Transfer only.
 	Lost           uint64              // messages lost with a producer that died
@@ -107,6 +110,9 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 	s.Producer = readSide(&h.ProducerStats, alive.Producer, now)
 	p := &h.ProducerStats
 	s.OnFull = layout.Policy(p.OnFull.Load())
+	if s.OnFull != layout.PolicyBlock {
+		s.BlockTimeout = time.Duration(min(p.BlockTimeout.Load(), math.MaxInt64))
+	}
 	s.Missed = min(p.Missed.Load(), s.Dropped)
 	s.Refused, s.HighWater = p.Refused.Load(), p.HighWater.Load()
 	s.Memory = uint64(g.FileSize()) + p.Memory.Load()

@@ -11,9 +11,14 @@ import (
 // all of them: wait for room in those whose policy is Block (AwaitRoom, Room), then send to all
 // without a wait (Offer). Only the Writer takes room away, so what the first step has found stays.
 
-// AwaitRoom waits until there is room for a message of n bytes. It returns nil at once if the
-// policy is another one than Block, and when nobody was there for MaxAbsence: Offer gives the
-// message up then. It fails as Reserve does, and counts nothing. A reservation is dropped.
+// AwaitRoom waits until there is room for a message of n bytes, and counts no message. It returns
+// nil at once if the policy is another one than Block and there is no BlockTimeout, and when nobody
+// was there for MaxAbsence: Offer gives the message up then. Other errors are those of Reserve. A
+// reservation is dropped.
+//
+// When BlockTimeout is over it returns nil too, and no call waits for this ring again until half of
+// it is free: so a Reader that is slower all the time holds up the other rings once, and not for
+// each message.
 func (w *Writer) AwaitRoom(ctx context.Context, n int) error {
 	if n >= 0 && w.tail+layout.RecordSize(uint64(n)) <= w.stop.Load() {
 		return nil
@@ -28,13 +33,13 @@ func (w *Writer) awaitRoom(ctx context.Context, n int) error {
 		switch {
 		case err != nil:
 			return w.callError(ctx, endpoint.OpSend, err)
-		case fits || w.onFull != Block || w.state == absent && !w.joined():
+		case fits || !w.waitsAgain():
 			return nil
 		}
 		if w.tail != w.index {
 			w.publish() // nothing staged may outlive a sleep
 		}
-		if err := w.waitForRoom(ctx, roomFor{w}); err != nil && err != errAbsent {
+		if err := w.awaited(w.waitForRoom(ctx, roomFor{w})); err != nil {
 			return w.callError(ctx, endpoint.OpSend, err)
 		}
 		w.sampleOften(w.staged)
@@ -52,7 +57,7 @@ func (w *Writer) Room(ctx context.Context, msgs [][]byte) (n int, err error) {
 		if w.gate.Closed() { // and Close may be using the rest of w
 			return 0, w.endCall(ErrClosed)
 		}
-		if w.onFull != Block || w.state == absent && !w.joined() {
+		if !w.waitsAgain() {
 			n = len(msgs)
 		} else if n = w.fitting(msgs); n < len(msgs) {
 			if _, err = w.refresh(); err == nil {
@@ -99,7 +104,7 @@ func (w *Writer) Offer(msgs [][]byte) (sent int, err error) {
 			if w.tail != w.index {
 				w.publish()
 			}
-			err = w.giveUpNow(uint64(len(msgs) - sent))
+			err = w.giveUp(uint64(len(msgs) - sent))
 			if w.state == disconnected {
 				w.stop.Store(0) // there may be room for a smaller message
 			}
@@ -138,16 +143,16 @@ func (w *slotWriter) awaitOne(ctx context.Context) error {
 func (w *slotWriter) awaitSlot(ctx context.Context) (bool, error) {
 	for {
 		ok, err := w.lookForRoom()
-		if ok || err != nil || w.onFull != Block || w.state == absent && !w.joined() {
+		if ok || err != nil || !w.waitsAgain() {
 			return ok, err
 		}
 		if w.staged > 0 {
 			w.publishStaged() // nothing staged may outlive a sleep
 		}
 		w.index, w.count = w.pos, w.pos // the fast path leaves them behind
-		err = w.waitForRoom(ctx, freeSlot{w})
+		err = w.awaited(w.waitForRoom(ctx, freeSlot{w}))
 		w.setFlag()
-		if err != nil && err != errAbsent {
+		if err != nil {
 			return false, err
 		}
 		w.sampleOften(w.pos)
@@ -159,7 +164,7 @@ func (w *slotWriter) awaitSlot(ctx context.Context) (bool, error) {
 func (w *slotWriter) roomFor(ctx context.Context, n int) (int, error) {
 	w.gate.Enter()
 	ok, err := w.awaitSlot(ctx)
-	if ok && err == nil && w.onFull == Block && w.limit-w.tail() < uint64(n) {
+	if ok && err == nil && w.waits() && w.limit-w.tail() < uint64(n) {
 		if err = w.refresh(); err == nil {
 			n = int(min(uint64(n), w.limit-w.tail()))
 		}
@@ -184,7 +189,7 @@ func (w *slotWriter) offer(n int, fill func(pos, n uint64)) (sent int, err error
 				w.publishStaged()
 			}
 			w.index, w.count = w.pos, w.pos // the fast path leaves them behind
-			err = w.giveUpNow(uint64(n - sent))
+			err = w.giveUp(uint64(n - sent))
 			break
 		}
 		tail := w.tail()

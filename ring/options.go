@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/internal/sleep"
 	"sluice/layout"
 	"sluice/shm"
@@ -20,6 +21,11 @@ type WriterOptions struct {
 	Slots uint64
 	// OnFull is what the Writer does when there is no room; 0 means Block.
 	OnFull Policy
+	// BlockTimeout is how long a call waits for room before it does what OnFull says, which is
+	// Drop, Fail or Disconnect; 0 = not at all. It is kept within a millisecond, and the wait
+	// counts as blocked. A context that is done meanwhile ends the call with its cause, and no
+	// message is given up.
+	BlockTimeout time.Duration
 	// MaxAbsence is how long a Writer whose policy is Block waits in a full ring while there is
 	// no Reader. After that it drops messages, which counts as Dropped and Missed in the header
 	// and is ErrDropped, until there is room. 0 = it waits as long as it takes.
@@ -57,6 +63,9 @@ type WriterOptions struct {
 func (opt *WriterOptions) check() error {
 	if opt.OnFull > Disconnect {
 		return fmt.Errorf("%w: OnFull %d is none of Block, Drop, Fail and Disconnect", ErrOption, uint64(opt.OnFull))
+	}
+	if err := endpoint.CheckBlockTimeout(opt.BlockTimeout, opt.OnFull == Block || opt.OnFull == 0, "OnFull Drop, Fail or Disconnect"); err != nil {
+		return err
 	}
 	if opt.MaxAbsence < 0 {
 		return fmt.Errorf("%w: MaxAbsence %v is negative", ErrOption, opt.MaxAbsence)

@@ -13,6 +13,8 @@ func TestWriter_InvalidOption(t *testing.T) {
 	for want, opt := range map[string]WriterOptions{
 		"OnFull 5 is none of":          {OnFull: Disconnect + 1},
 		"MaxAbsence -1s is negative":   {MaxAbsence: -time.Second},
+		"BlockTimeout -1s is negative": {OnFull: Drop, BlockTimeout: -time.Second},
+		"BlockTimeout needs OnFull":    {BlockTimeout: time.Second},
 		"Spin -2ns is negative":        {Spin: -2},
 		"capacity 5000 is not a power": {Capacity: 5000},
 		"slots 1099511627776 is more":  {Slots: 1 << 40},

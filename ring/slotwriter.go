@@ -177,7 +177,7 @@ func (w *slotWriter) lookForRoom() (bool, error) {
 	if w.tail() == w.limit {
 		return false, err
 	}
-	w.found()
+	w.found(w.limit-w.tail() >= w.bound/2)
 	return true, err
 }
 
@@ -187,15 +187,14 @@ func (w *slotWriter) awaitRoom(ctx context.Context) error {
 		w.publishStaged() // nothing staged may outlive a sleep
 	}
 	w.index, w.count = w.pos, w.pos // the fast path leaves them behind
-	if err := w.giveUp(1); err != nil {
-		return err
+	waits := w.waits()
+	err := w.waitOrGiveUp(ctx, freeSlot{w})
+	if waits {
+		w.setFlag()
 	}
-	err := w.waitForRoom(ctx, freeSlot{w})
-	w.setFlag()
-	if err == errAbsent {
-		return w.giveUp(1)
+	if err == nil {
+		w.sampleOften(w.pos)
 	}
-	w.sampleOften(w.pos)
 	return err
 }
 
@@ -426,7 +425,11 @@ func (c freeSlot) Ready() (bool, error) {
 		return false, ErrClosed
 	}
 	err := c.w.refresh()
-	return err == nil && c.w.tail() != c.w.limit, err
+	ok := err == nil && c.w.tail() != c.w.limit
+	if !ok && err == nil {
+		err = c.w.checkTimeout()
+	}
+	return ok, err
 }
 
 // WakeAt asks for an eighth of the ring at first: roomFor.WakeAt says why.
@@ -434,11 +437,9 @@ func (c freeSlot) WakeAt(asleep time.Duration) (index, count uint64, timeout tim
 	free := uint64(1)
 	if asleep < hysteresis {
 		free, timeout = max(1, c.w.bound/8), hysteresis
-	} else if c.w.maxAbsence > 0 {
-		timeout = absencePoll
 	}
 	index = c.w.tail() + free - c.w.bound
-	return index, index, timeout
+	return index, index, c.w.pollAfter(timeout)
 }
 
 // Deadlocked returns errAbsent when nobody was there for too long.

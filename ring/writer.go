@@ -87,12 +87,12 @@ func (w *Writer) Published() uint64 { return w.count - w.startCount }
 // unspecified. At most one reservation is open at a time; reserving again
 // without Commit drops the first.
 //
-// When the ring is full it publishes what is staged and does what the policy
-// says: Block waits until there is room, ctx is done (its cause is returned) or
-// the segment is found to be corrupt (ErrCorrupt); Drop returns ErrDropped and Fail
-// ErrFull, and each counts a message that was given up, in the header's Dropped or
-// RefusedMessages. A message that can never fit is ErrTooLarge. After an error nothing is
-// reserved. It panics when n is negative.
+// When the ring is full it publishes what is staged and does what the policy says: Block waits
+// until there is room, ctx is done (its cause is returned) or the segment is found to be corrupt
+// (ErrCorrupt); Drop returns ErrDropped and Fail ErrFull, after WriterOptions.BlockTimeout, and
+// each counts a message that was given up, in the header's Dropped or RefusedMessages. A message
+// that can never fit is ErrTooLarge. After an error nothing is reserved. It panics when n is
+// negative.
 func (w *Writer) Reserve(ctx context.Context, n int) ([]byte, error) {
 	w.gate.Enter()
 	if w.tail+layout.RecordSize(uint64(n)) > w.stop.Load() || n < 0 {

@@ -20,15 +20,10 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 		if w.tail != w.index {
 			w.publish() // nothing staged may outlive a sleep
 		}
-		if err := w.giveUp(1); err != nil {
+		if err := w.waitOrGiveUp(ctx, roomFor{w}); err != nil {
 			if w.state == disconnected {
 				w.stop.Store(0) // there may be room for a smaller message
 			}
-			return nil, err
-		}
-		if err := w.waitForRoom(ctx, roomFor{w}); err == errAbsent {
-			return nil, w.giveUp(1)
-		} else if err != nil {
 			return nil, w.callError(ctx, endpoint.OpSend, err)
 		}
 		w.sampleOften(w.staged)
@@ -37,7 +32,7 @@ func (w *Writer) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 }
 
 func (w *Writer) sendSlow(ctx context.Context, msg []byte) error {
-	if w.onFull == Drop && w.stillFull(len(msg)) {
+	if w.onFull == Drop && !w.waits() && w.stillFull(len(msg)) {
 		w.reserved = -1
 		return w.giveUp(1)
 	}
@@ -83,7 +78,7 @@ func (w *Writer) canReserve(n int) (bool, error) {
 		w.full.tail, w.full.need = w.tail, w.need
 	}
 	if fits {
-		w.found()
+		w.found(w.halfFree())
 	}
 	return fits, err
 }
@@ -92,6 +87,12 @@ func (w *Writer) canReserve(n int) (bool, error) {
 // seen of the Reader.
 func (w *Writer) hasRoom() bool {
 	return w.need <= w.limit-w.tail && w.staged < w.slotLimit
+}
+
+// halfFree reports whether half of the ring is free, going by what was last seen of the Reader.
+func (w *Writer) halfFree() bool {
+	g := &w.mem.Geometry
+	return w.limit-w.tail >= g.Capacity/2 && w.slotLimit-w.staged >= g.Slots/2
 }
 
 // refresh looks at the Reader and reports whether there is room.
@@ -171,7 +172,11 @@ func (c roomFor) Ready() (bool, error) {
 	if c.w.gate.Closed() {
 		return false, ErrClosed
 	}
-	return c.w.refresh()
+	ok, err := c.w.refresh()
+	if !ok && err == nil {
+		err = c.w.checkTimeout()
+	}
+	return ok, err
 }
 
 // hysteresis is how long a blocked Writer insists on an eighth of the ring.
@@ -185,15 +190,13 @@ func (c roomFor) WakeAt(asleep time.Duration) (index, count uint64, timeout time
 	free, slots := w.need, uint64(1)
 	if asleep < hysteresis {
 		free, slots, timeout = max(w.need, g.Capacity/8), max(1, g.Slots/8), hysteresis
-	} else if w.maxAbsence > 0 {
-		timeout = absencePoll
 	}
 	index = w.tail + free - g.Capacity
 	count = w.staged - layout.MaxCapacity // long reached
 	if g.Slots > 0 {
 		count = w.staged + slots - g.Slots
 	}
-	return index, count, timeout
+	return index, count, w.pollAfter(timeout)
 }
 
 // Deadlocked returns errAbsent when nobody was there for too long.

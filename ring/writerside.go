@@ -34,7 +34,7 @@ func newWriterSide(mem Memory, opt WriterOptions) writerSide {
 	return writerSide{
 		side:   newSide(mem, layout.Producer, opt.Spin, opt.Keep, opt.peerStatus),
 		onFull: cmp.Or(opt.OnFull, Block),
-		flow:   flow{maxAbsence: opt.MaxAbsence, reader: opt.peerStatus},
+		flow:   flow{maxAbsence: opt.MaxAbsence, blockTimeout: opt.BlockTimeout, reader: opt.peerStatus},
 		end:    layout.EndComplete,
 	}
 }
@@ -54,6 +54,7 @@ func (w *writerSide) begin(opt WriterOptions) (endpoint.Position, error) {
 	w.samples = endpoint.NewSampleWriter(w.mem.Header, pos.Index)
 	w.ownStats.Framing.Store(uint64(opt.Framing))
 	w.ownStats.OnFull.Store(uint64(w.onFull))
+	w.ownStats.BlockTimeout.Store(uint64(w.blockTimeout))
 	if !opt.KeepOrigin {
 		w.mem.Header.Origin.Current.Store(0) // before a message of this Writer moves Count
 	}

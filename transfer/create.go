@@ -77,7 +77,7 @@ func newSenderIn(seg *shm.Segment, path string, limit uint64, maxSize int, opt S
 			segment: seg, own: &h.ProducerStats, peer: &h.ConsumerStats, cursor: &h.Producer, peerAt: &h.Consumer,
 			limit: limit, maxSize: maxSize, packing: opt.Buffer, reserved: -1, began: time.Now(),
 			closeTimeout: gate.CloseTimeout, deferred: &deferredUnmap{}, stats: &senderStats{own: &h.ProducerStats},
-			onLimit: cmp.Or(opt.OnLimit, Fail), lowMark: uint64(float64(limit) * cmp.Or(opt.ResumeAt, DefaultResumeAt)),
+			onLimit: cmp.Or(opt.OnLimit, Fail), blockTimeout: opt.BlockTimeout, lowMark: uint64(float64(limit) * cmp.Or(opt.ResumeAt, DefaultResumeAt)),
 			sleeper: sleep.NewFenced(sleep.WordsOf(h, layout.Producer), sleep.SpinAdaptive, sleep.PeerOf(layout.Producer, seg)),
 		}
 		s.attach(opt)
@@ -186,6 +186,7 @@ func (s *Sender) attach(opt SenderOptions) {
 		s.own.Limit.Store(0)
 	}
 	s.own.OnFull.Store(uint64(s.onLimit))
+	s.own.BlockTimeout.Store(uint64(s.blockTimeout))
 	s.own.ResumeAt.Store(0)
 	if s.onLimit == Block {
 		s.own.ResumeAt.Store(s.lowMark)

@@ -569,3 +569,63 @@ func withoutSendLoop(t *testing.T, opt *endOptions) (*Sender, *Receiver) {
 	}
 	return s, open(t, name, *opt)
 }
+
+// A Sender at its limit waits for so long, and then the policy says what happens. The wait is
+// blocked time, and each call waits by itself.
+func TestBlockTimeout_Over_PolicyCountsTheMessage(t *testing.T) {
+	const timeout = 30 * time.Millisecond
+	for _, policy := range []Policy{Drop, Fail} {
+		inEveryForm(t, func(t *testing.T, opt endOptions) {
+			opt.OnLimit, opt.BlockTimeout = policy, timeout
+			s, r, next := atLimit(t, 16, opt)
+			began := time.Now()
+			want, dropped, refused := error(ErrDropped), uint64(2), uint64(0)
+			if policy == Fail {
+				want, dropped, refused = ErrLimit, 0, 2
+			}
+			testenv.WantErr(t, next(), want)
+			testenv.WantErr(t, s.Send(t.Context(), []byte(pageful)), want)
+			if took := time.Since(began); took < timeout || s.own.Waits.Load() != 2 {
+				t.Errorf("%d waits, %v", s.own.Waits.Load(), took)
+			}
+			if blocked := time.Duration(s.own.Blocked.Load()); blocked < timeout*9/5 {
+				t.Errorf("blocked for %v", blocked)
+			}
+			if s.own.Dropped.Load() != dropped || s.own.RefusedMessages.Load() != refused || s.own.BlockTimeout.Load() != uint64(timeout) {
+				t.Errorf("%d dropped, %d refused, timeout of %d ns", s.own.Dropped.Load(), s.own.RefusedMessages.Load(), s.own.BlockTimeout.Load())
+			}
+			take(t, r, 16)
+			ended(t, s, r)
+		})
+	}
+}
+
+// It is sent as soon as there is room for it.
+func TestBlockTimeout_RoomInTime_Sent(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, opt endOptions) {
+		opt.OnLimit, opt.BlockTimeout = Drop, time.Minute
+		s, r, next := atLimit(t, 16, opt)
+		waitUntilBlocked(t, s, 1)
+		take(t, r, 2)
+		testenv.WantErr(t, next(), nil)
+		if s.own.Dropped.Load() != 0 {
+			t.Errorf("%d dropped", s.own.Dropped.Load())
+		}
+		s.Flush()
+		take(t, r, 15)
+		ended(t, s, r)
+	})
+}
+
+// A context that is done before ends the call with its cause, and nothing is given up.
+func TestBlockTimeout_ContextDoneBefore_NothingDropped(t *testing.T) {
+	s, r, next := atLimit(t, 16, endOptions{OnLimit: Drop, BlockTimeout: 20 * time.Millisecond})
+	testenv.WantErr(t, next(), ErrDropped)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	if err := s.Send(ctx, []byte(pageful)); !errors.Is(err, context.DeadlineExceeded) || s.own.Dropped.Load() != 1 {
+		t.Errorf("error %v, %d dropped", err, s.own.Dropped.Load())
+	}
+	take(t, r, 16)
+	ended(t, s, r)
+}

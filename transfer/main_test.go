@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/internal/testenv"
 	"sluice/layout"
@@ -59,6 +60,7 @@ type endOptions struct {
 	Limit          uint64
 	OnLimit        Policy
 	ResumeAt       float64
+	BlockTimeout   time.Duration
 	Buffer, Batch  int
 	Recycle, Fresh bool
 	Framing        layout.Framing
@@ -71,7 +73,7 @@ type endOptions struct {
 func (o endOptions) sender() SenderOptions {
 	return SenderOptions{
 		Socket: o.Socket, Keep: o.Keep, Access: o.Access,
-		Limit: o.Limit, OnLimit: o.OnLimit, ResumeAt: o.ResumeAt, Buffer: o.Buffer, Batch: o.Batch, Recycle: o.Recycle, Fresh: o.Fresh, Framing: o.Framing,
+		Limit: o.Limit, OnLimit: o.OnLimit, ResumeAt: o.ResumeAt, BlockTimeout: o.BlockTimeout, Buffer: o.Buffer, Batch: o.Batch, Recycle: o.Recycle, Fresh: o.Fresh, Framing: o.Framing,
 	}
 }
 

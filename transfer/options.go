@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"time"
 
+	"sluice/internal/endpoint"
 	"sluice/layout"
 	"sluice/shm"
 )
@@ -32,6 +34,11 @@ type SenderOptions struct {
 	// that waits (Block) goes on, more than 0 and at most 1; 0 means DefaultResumeAt. The less it
 	// is, the fewer are the wake-ups; at 1, the Sender goes on as soon as there is room.
 	ResumeAt float64
+	// BlockTimeout is how long a call waits for room below Limit before it does what OnLimit says,
+	// which is Drop or Fail; 0 = not at all. It is kept within a millisecond, and the wait counts
+	// as blocked. A context that is done meanwhile ends the call with its cause, and no message is
+	// given up. It needs a Limit.
+	BlockTimeout time.Duration
 	// Buffer packs messages into buffers of that many bytes; 0 gives each
 	// message a buffer of its own. A larger message gets its own all the same. It is at
 	// most Limit.
@@ -57,6 +64,8 @@ func (opt *SenderOptions) check() error {
 		return fmt.Errorf("%w: OnLimit %d is none of Block, Drop and Fail", ErrOption, uint64(opt.OnLimit))
 	case (opt.OnLimit == Block || opt.OnLimit == Drop) && limit == NoLimit:
 		return fmt.Errorf("%w: OnLimit %v needs a Limit", ErrOption, opt.OnLimit)
+	case opt.BlockTimeout > 0 && limit == NoLimit:
+		return fmt.Errorf("%w: BlockTimeout needs a Limit", ErrOption)
 	case opt.ResumeAt != 0 && opt.OnLimit != Block:
 		return fmt.Errorf("%w: ResumeAt is for OnLimit Block", ErrOption)
 	case !(opt.ResumeAt >= 0 && opt.ResumeAt <= 1): // NaN too
@@ -70,7 +79,7 @@ func (opt *SenderOptions) check() error {
 	case pages(uint64(opt.Buffer)) > limit:
 		return fmt.Errorf("%w: Buffer %d is larger than Limit %d", ErrOption, opt.Buffer, limit)
 	}
-	return nil
+	return endpoint.CheckBlockTimeout(opt.BlockTimeout, opt.OnLimit == Block, "OnLimit Drop or Fail")
 }
 
 // ReceiverOptions says how to open the consumer's end of a transfer. The zero value is a good

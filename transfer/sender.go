@@ -49,8 +49,9 @@ type Sender struct {
 	peerAt                      *layout.Cursor
 	limit                       uint64
 	onLimit                     Policy
-	lowMark                     uint64 // bytes in flight at which a Sender that waits goes on
-	maxSize                     int    // bytes of the largest message
+	blockTimeout                time.Duration // for room, before another policy than Block; 0 = not at all
+	lowMark                     uint64        // bytes in flight at which a Sender that waits goes on
+	maxSize                     int           // bytes of the largest message
 	queue                       *outQueue
 	loop                        *sendLoop
 	stats                       *senderStats
@@ -83,11 +84,11 @@ func (s *Sender) Segment() *shm.Segment { return s.segment }
 //
 // When there is no room for it below the limit, it sends what is committed, full buffers or not,
 // and does what SenderOptions.OnLimit says: Block waits until the memory in flight has fallen to
-// SenderOptions.ResumeAt, Drop returns ErrDropped, and Fail a *LimitError; the last two count a
-// message as given up, and trying it again counts another. Other errors: ErrTooLarge, ErrClosed,
-// the cause of ctx if that is done, and whatever keeps the Sender from sending for good. After an
-// error nothing is reserved. While a packed buffer has room for the message none of this but
-// ErrClosed is looked at. It panics when n is negative.
+// SenderOptions.ResumeAt, Drop returns ErrDropped, and Fail a *LimitError; the last two first wait
+// for SenderOptions.BlockTimeout, count a message as given up, and trying it again counts another.
+// Other errors: ErrTooLarge, ErrClosed, the cause of ctx if that is done, and whatever keeps the
+// Sender from sending for good. After an error nothing is reserved. While a packed buffer has room
+// for the message none of this but ErrClosed is looked at. It panics when n is negative.
 func (s *Sender) Reserve(ctx context.Context, n int) ([]byte, error) {
 	s.gate.Enter()
 	if s.gate.Closed() || s.packing == 0 || !s.fits(n) || n < 0 {
@@ -185,7 +186,7 @@ func (s *Sender) makeStage(size int) bool {
 		}
 	}
 	var ok bool
-	if s.charged, ok = s.queue.reserve(uint64(size), s.onLimit != Block); !ok {
+	if s.charged, ok = s.queue.reserve(uint64(size), !s.waits()); !ok {
 		return false
 	}
 	s.stats.setBelowLimit()

@@ -2,9 +2,11 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sluice/internal/endpoint"
+	"sluice/internal/monotonic"
 	"sluice/internal/sleep"
 )
 
@@ -38,18 +40,32 @@ func (s *Sender) releasedUpTo(at uint64) bool { return int64(s.peerAt.Index.Load
 // noRoom is called when there is no room below the limit for a stage of that many bytes, and
 // nothing is staged. It does what the policy says: nil means that there is a stage now.
 func (s *Sender) noRoom(ctx context.Context, size int) error {
-	switch s.onLimit {
-	case Block:
+	if s.waits() {
 		// What the message takes has to be free as well, and may be more than lies between the
 		// limit and the low mark.
-		mark := min(s.lowMark, s.limit-min(s.queue.memory.sizeFor(uint64(size)), s.limit))
-		return s.await(ctx, roomFor{s, size, mark, s.next.bytes - mark})
-	case Drop:
+		mark := s.limit - min(s.queue.memory.sizeFor(uint64(size)), s.limit)
+		giveUpAt := uint64(0)
+		if s.onLimit == Block {
+			mark = min(mark, s.lowMark)
+		} else {
+			giveUpAt = monotonic.Now() + uint64(s.blockTimeout)
+		}
+		if err := s.await(ctx, roomFor{s, size, mark, s.next.bytes - mark, giveUpAt}); err != errTimedOut {
+			return err
+		}
+	}
+	if s.onLimit == Drop {
 		s.own.Dropped.AddRelaxed(1)
 		return ErrDropped
 	}
 	return s.limitReached()
 }
+
+// waits reports whether the Sender waits at its limit.
+func (s *Sender) waits() bool { return s.onLimit == Block || s.blockTimeout > 0 }
+
+// errTimedOut ends a wait for room: SenderOptions.BlockTimeout is over.
+var errTimedOut = errors.New("no room for too long")
 
 // roomFor is the condition of a Sender that waits at its limit for a stage of size bytes, until at
 // most mark bytes are in flight: those after position resume.
@@ -57,6 +73,7 @@ type roomFor struct {
 	s            *Sender
 	size         int
 	mark, resume uint64
+	giveUpAt     uint64 // monotonic ns; 0 = it waits as long as it takes
 }
 
 // Ready takes the stage when it is true.
@@ -64,7 +81,16 @@ func (c roomFor) Ready() (bool, error) {
 	if err := c.s.canWait(); err != nil {
 		return false, err
 	}
-	return c.s.releasedUpTo(c.resume) && c.s.queue.fallenTo(c.mark, c.s.next) && c.s.makeStage(c.size), nil
+	if c.s.releasedUpTo(c.resume) && c.s.queue.fallenTo(c.mark, c.s.next) && c.s.makeStage(c.size) {
+		return true, nil
+	}
+	if c.giveUpAt == 0 || monotonic.Now() < c.giveUpAt {
+		return false, nil
+	}
+	if c.s.makeStage(c.size) { // there may be room without as much as was asked for
+		return true, nil
+	}
+	return false, errTimedOut
 }
 
 // WakeAt asks for the mark and never for less: so the Receiver wakes the Sender at most once while
@@ -72,10 +98,13 @@ func (c roomFor) Ready() (bool, error) {
 // noted all of that as sent, no release helps any more, and none is asked for: see
 // outQueue.fallenTo.
 func (c roomFor) WakeAt(time.Duration) (index, count uint64, timeout time.Duration) {
-	if c.s.releasedUpTo(c.resume) {
-		return c.resume + maxStream, 0, 0
+	if c.giveUpAt != 0 {
+		timeout = time.Duration(max(1, int64(c.giveUpAt-monotonic.Now())))
 	}
-	return c.resume, 0, 0
+	if c.s.releasedUpTo(c.resume) {
+		return c.resume + maxStream, 0, timeout
+	}
+	return c.resume, 0, timeout
 }
 
 // maxStream is further than a stream gets, bytes.

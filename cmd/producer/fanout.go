@@ -90,7 +90,8 @@ func (r *fanOutRun) run(ctx, signalled context.Context) (err error) {
 
 func (r *fanOutRun) open(ctx context.Context) (err error) {
 	with := sluice.FanOutOptions{
-		Capacity: r.opt.capacity, Slots: r.opt.slots, Spin: r.common.Spin, Populate: r.common.Populate,
+		BlockTimeout: r.opt.blockTimeout,
+		Capacity:     r.opt.capacity, Slots: r.opt.slots, Spin: r.common.Spin, Populate: r.common.Populate,
 		Access: r.common.Access, Keep: r.common.Keep, Fresh: r.opt.fresh, Framing: r.opt.framing,
 	}
 	if r.in == nil {

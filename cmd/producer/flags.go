@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -20,6 +22,7 @@ import (
 type options struct {
 	capacity, slots uint64 // 0 = not given
 	onFull          sluice.Policy
+	blockTimeout    time.Duration // before onFull, onLimit or the policies of to; 0 = none
 	fresh           bool
 	to              []sluice.Destination // of a fan-out; nil = one segment
 
@@ -47,6 +50,7 @@ func flags() []urfave.Flag {
 		cli.SizeFlag("capacity", layout.DefaultCapacity, "size of the ring in `BYTES`: a power of two from 4KiB to 2GiB; of generated messages, with slots of --size bytes, the most"),
 		&urfave.Uint64Flag{Name: "slots", Usage: "at most `N` messages in flight; 0 = limited by --capacity only"},
 		cli.ChoiceFlag("on-full", nil, "block", "", "`POLICY` when the ring is full: block, drop the newest message, or fail", "block", "drop", "fail"),
+		&urfave.DurationFlag{Name: "block-timeout", Usage: "wait for room for `TIME` first: before --on-full drop or fail, --to NAME:drop or NAME:disconnect, and at --limit before --on-limit exit or drop; 0 = do not wait"},
 		toFlag(),
 		cli.SizeFlag("size", payload.MinSize, "size of a generated message in `BYTES`, at least 8"),
 		cli.IntegerFlag("burst", 1, 1, math.MaxInt32, "send messages in bursts of `N`, at least 1; --rate stays the average"),
@@ -80,6 +84,9 @@ func parse(c *urfave.Context, mode layout.Mode) (options, error) {
 		return o, err
 	}
 	o.onFull = map[string]sluice.Policy{"block": sluice.Block, "drop": sluice.Drop, "fail": sluice.Fail}[cli.GetChoice(c, "on-full")]
+	if err := o.parseBlockTimeout(c, mode); err != nil {
+		return o, err
+	}
 	if err := o.parseInput(c); err != nil {
 		return o, err
 	}
@@ -100,6 +107,31 @@ func (o *options) parseCapacity(c *urfave.Context, mode layout.Mode) error {
 	}
 	if c.IsSet("capacity") {
 		o.capacity = capacity
+	}
+	return nil
+}
+
+// parseBlockTimeout parses --block-timeout, which needs a policy that does not block. In the
+// environment it is ignored beside such a policy on the command line.
+func (o *options) parseBlockTimeout(c *urfave.Context, mode layout.Mode) error {
+	o.blockTimeout = c.Duration("block-timeout")
+	flag, blocks, choose := "on-full", o.onFull == sluice.Block, "--on-full drop, or --on-full fail"
+	switch {
+	case o.to != nil:
+		flag, choose = "to", "--to NAME:drop, or --to NAME:disconnect, for one ring at least"
+		blocks = !slices.ContainsFunc(o.to, func(d sluice.Destination) bool { return d.OnSlow != sluice.Block })
+	case mode == layout.ModeTransfer:
+		flag, blocks, choose = "on-limit", o.onLimit == sluice.Block, "--on-limit drop, or --on-limit exit"
+	}
+	source := cli.FlagSource(c, "block-timeout")
+	switch {
+	case o.blockTimeout == 0:
+	case blocks && !cli.SetOnCommandLine(c, "block-timeout") && cli.SetOnCommandLine(c, flag):
+		o.blockTimeout = 0
+	case blocks:
+		return cli.WithHint(cli.UsageError("%s cannot be used with a policy that waits as long as it takes", source), "choose what to do after that time: %s", choose)
+	case mode == layout.ModeTransfer && o.limit == transfer.NoLimit:
+		return cli.WithHint(cli.UsageError("%s needs a limit", source), "%s: choose more than 0", cli.FlagSource(c, "limit"))
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ import (
 // open creates the producer that the flags ask for.
 func open(ctx context.Context, common cli.Common, opt options) (sluice.Producer, error) {
 	with := sluice.ProducerOptions{
-		Mode: common.Mode, Access: common.Access, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
+		BlockTimeout: opt.blockTimeout,
+		Mode:         common.Mode, Access: common.Access, Keep: common.Keep, Fresh: opt.fresh, Framing: opt.framing,
 	}
 	if common.Mode == layout.ModeRing {
 		with.Capacity, with.Slots, with.OnFull, with.Spin, with.Populate = opt.capacity, opt.slots, opt.onFull, common.Spin, common.Populate

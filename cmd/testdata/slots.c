@@ -108,8 +108,8 @@ static void join(const char *name, int role)
 	if (mem == MAP_FAILED)
 		die(1, "mmap");
 	uint64_t capacity = *field(0x20), size = *field(0x40), fingerprint = *field(0x48);
-	if (memcmp(mem, "sluice\r\n", 8) || *field(0x08) != 7 || *field(0x10) != 65536 || *field(0x18) != 1)
-		die(6, "not a ring of version 7");
+	if (memcmp(mem, "sluice\r\n", 8) || *field(0x08) != 8 || *field(0x10) != 65536 || *field(0x18) != 1)
+		die(6, "not a ring of version 8");
 	if (size != sizeof(struct tick) || (fingerprint && fingerprint != TICK_FINGERPRINT))
 		die(6, "of another type");
 	slots = capacity / size;

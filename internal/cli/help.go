@@ -19,7 +19,7 @@ var groups = []struct {
 	{"Server", []string{"store", "config", "max-payload"}},
 	{"Messages", []string{"size", "input", "output", "framing", "source", "chunk", "verify"}},
 	{"Pace and end", []string{"rate", "burst", "arrivals", "open-loop", "work", "count", "duration", "follow", "drain"}},
-	{"Back-pressure", []string{"on-full", "spin"}},
+	{"Back-pressure", []string{"on-full", "block-timeout", "spin"}},
 	{"Transfer mode", []string{"socket", "limit", "on-limit", "resume-at", "buffer", "recycle"}},
 	{"Reports", []string{"report", "format", "json", "interval", "listen"}},
 	{otherGroup, nil},

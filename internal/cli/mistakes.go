@@ -53,7 +53,7 @@ func (a *App) rewordParseError(err error) error {
 // flagOwners maps each flag that only one command has to that command.
 var flagOwners = map[string]string{
 	"capacity": "producer", "slots": "producer", "on-full": "producer", "size": "producer", "burst": "producer", "input": "producer",
-	"arrivals": "producer", "open-loop": "producer", "to": "producer",
+	"block-timeout": "producer", "arrivals": "producer", "open-loop": "producer", "to": "producer",
 	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "on-limit": "producer", "resume-at": "producer", "fresh": "producer",
 	"work": "consumer", "output": "consumer", "source": "consumer", "weight": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
 	"interval": "gauge", "json": "gauge", "listen": "gauge", "yes": "gauge",

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"sluice/shm"
 )
@@ -26,3 +27,15 @@ var (
 	// ErrTooLarge: the message can never fit.
 	ErrTooLarge = errors.New("message is too large")
 )
+
+// CheckBlockTimeout returns an ErrOption for a BlockTimeout that is negative, or that has no policy
+// to follow it, because the one that there is blocks. needs says what it needs then.
+func CheckBlockTimeout(d time.Duration, blocks bool, needs string) error {
+	switch {
+	case d < 0:
+		return fmt.Errorf("%w: BlockTimeout %v is negative", ErrOption, d)
+	case d > 0 && blocks:
+		return fmt.Errorf("%w: BlockTimeout needs %s", ErrOption, needs)
+	}
+	return nil
+}

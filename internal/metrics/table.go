@@ -29,6 +29,8 @@ var counters = []Metric{
 		Help: "How messages are passed: ring or transfer."},
 	{Key: "backPressure", get: now(func(s *pressure.Snapshot) Value { return textOrUnknown(string(s.BackPressure())) }),
 		Help: "What the producer does when there is no room: hard (waits for room in the ring), credit (waits at its limit of memory), soft (its queue grows; a limit ends it), drop (gives up the newest message), fail (ring: ends with an error) or disconnect (ring: ends the stream of its consumer, and gives messages up until one joins again); unknown before there was a producer."},
+	{Key: "blockTimeoutSec", Unit: Seconds, get: now(func(s *pressure.Snapshot) Value { return Duration(s.BlockTimeout) }),
+		Help: "How long the producer waits for room before it drops, fails or disconnects (--block-timeout); 0 when it does not wait, or waits as long as it takes."},
 	{Key: "elapsedSec", Unit: Seconds, get: func(s *Sample) Value { return Duration(s.Elapsed) },
 		Help: "Time since this side started; for an observer, since the segment was created."},
 	{Key: "final", get: func(s *Sample) Value { return Bool(s.Final) },

@@ -41,7 +41,10 @@ func Observed(out io.Writer, r *Report) error {
 	}
 	model := ""
 	if p := s.BackPressure(); p != "" {
-		model = fmt.Sprintf(" (%s)", p)
+		model = fmt.Sprintf(" (%s%s)", p, afterTimeout(s))
+		if p == pressure.Soft { // until it is at its limit
+			model = fmt.Sprintf(" (%s)", p)
+		}
 	}
 	fmt.Fprintf(&b, "%s: %v%s, %s, created %s ago\n", shm.Path(r.Name), r.Mode, model, bound(s), format.Duration(r.Elapsed))
 	row("verdict", "%s", r.Verdict.Kind)
@@ -107,11 +110,11 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 		refusals += fmt.Sprintf(", %s given up", format.Messages(i.RefusedMessages))
 	}
 	if i.Dropped > 0 {
-		row("dropped", "%s, because the %s was full", format.Messages(i.Dropped), queueName(s))
+		row("dropped", "%s, because the %s was full%s", format.Messages(i.Dropped), queueName(s), forTimeout(s))
 	}
 	if s.Geometry.Mode != layout.ModeTransfer {
 		if i.Refused > 0 {
-			row("refused", "%s: the ring was full", refusals)
+			row("refused", "%s: the ring was full%s", refusals, forTimeout(s))
 		}
 		return
 	}
@@ -120,7 +123,9 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 	case s.OnFull == layout.PolicyBlock:
 		row("at limit", "the producer waits until no more than %s are in flight", format.Size(s.ResumeAt))
 	case s.OnFull == layout.PolicyDrop:
-		row("at limit", "messages are dropped")
+		row("at limit", "messages are dropped%s", afterTimeout(s))
+	case s.BlockTimeout > 0:
+		row("at limit", "the producer fails%s", afterTimeout(s))
 	}
 	// The producer counts the descriptors. Those of messages that were released just now are not
 	// closed yet, and some are kept for reuse.
@@ -135,6 +140,22 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 	if i.Lost > 0 {
 		row("lost", "%s: queued by a producer that died or gave up", format.Messages(i.Lost))
 	}
+}
+
+// afterTimeout and forTimeout say how long the producer waits for room before its policy; "" if it
+// does not.
+func afterTimeout(s *pressure.Snapshot) string {
+	if s.BlockTimeout == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" after %v", s.BlockTimeout)
+}
+
+func forTimeout(s *pressure.Snapshot) string {
+	if s.BlockTimeout == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" for %v", s.BlockTimeout)
 }
 
 // queueName is what messages wait in.

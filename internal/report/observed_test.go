@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/layout"
 	"sluice/pressure"
@@ -14,15 +15,17 @@ import (
 func TestObserved_NamesBackPressure(t *testing.T) {
 	for _, c := range []struct {
 		policy    layout.Policy
+		timeout   time.Duration
 		producers uint64
 		line, key string
 	}{
-		{layout.PolicyBlock, 1, ": ring (hard), ", `"backPressure":"hard"`},
-		{layout.PolicyDrop, 1, ": ring (drop), ", `"backPressure":"drop"`},
-		{layout.PolicyDefault, 0, ": ring, ", `"backPressure":null`},
+		{layout.PolicyBlock, 0, 1, ": ring (hard), ", `"backPressure":"hard","blockTimeoutSec":0,`},
+		{layout.PolicyDrop, 0, 1, ": ring (drop), ", `"backPressure":"drop","blockTimeoutSec":0,`},
+		{layout.PolicyDrop, time.Second / 2, 1, ": ring (drop after 500ms), ", `"backPressure":"drop","blockTimeoutSec":0.5,`},
+		{layout.PolicyDefault, 0, 0, ": ring, ", `"backPressure":null`},
 	} {
 		r := fiveSeconds(func(_ *Report, _, s *pressure.Snapshot) {
-			s.OnFull, s.Producer.Generation = c.policy, c.producers
+			s.OnFull, s.BlockTimeout, s.Producer.Generation = c.policy, c.timeout, c.producers
 		})
 		var b strings.Builder
 		if err := Observed(&b, r); err != nil {

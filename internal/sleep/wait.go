@@ -23,9 +23,9 @@ type Condition interface {
 	// Ready looks at the peer once. An error ends the wait.
 	Ready() (bool, error)
 	// WakeAt returns the peer's position to be woken for after that time asleep, and a timeout
-	// after which it is called again, 0 = none. A peer that has reached the position makes the
-	// condition ready: a side that asked for less could have its flag cleared for a sleep that
-	// it is only about to begin (docs/protocol.md).
+	// after which it is called again at the latest, 0 = none. A peer that has reached the position
+	// makes the condition ready: a side that asked for less could have its flag cleared for a sleep
+	// that it is only about to begin (docs/protocol.md).
 	WakeAt(asleep time.Duration) (index, count uint64, timeout time.Duration)
 	// Deadlocked returns a reason not to wait on, after a poll interval in which nothing
 	// came, nil if there is none.
@@ -94,11 +94,12 @@ func (s *Sleeper) sleep(ctx context.Context, c Condition, began uint64) error {
 		now := monotonic.Now()
 		asleep := time.Duration(now - began)
 		index, count, timeout := c.WakeAt(asleep)
-		if timeout == 0 {
-			timeout = pollInterval
-			if asleep > longSleep {
-				timeout = longPollInterval
-			}
+		poll := pollInterval
+		if asleep > longSleep {
+			poll = longPollInterval
+		}
+		if timeout == 0 || timeout > poll {
+			timeout = poll
 		}
 		if !armed || asked.index != index || asked.count != count {
 			asked.index, asked.count = index, count
