@@ -71,7 +71,8 @@ type Snapshot struct {
 	Descriptors    uint64              // descriptors that the producer holds for buffers in flight
 	MaxDescriptors uint64              // the most that it may hold
 
-	UntoldEnds uint64 // incomplete streams whose end no consumer was told
+	Incomplete uint64 // streams that ended stopped, failed or disconnected
+	UntoldEnds uint64 // of Incomplete, those whose end no consumer was told
 	UntoldLost uint64 // of Lost, those that no consumer has reported
 
 	Producer, Consumer RoleStats
@@ -134,6 +135,7 @@ func Read(h *layout.Header, g layout.Geometry, alive LiveRoles, now uint64) Snap
 		}
 		s.Consumer.Bridge = readBridge(&h.ConsumerLink, &h.ConsumerStats, &s.Consumer, now)
 	}
+	s.Incomplete = p.Incomplete.Load()
 	s.UntoldEnds, s.UntoldLost = endpoint.UnreportedIncomplete(h), min(endpoint.LostUnreported(h), s.Lost)
 	s.readSchedule(&h.Schedule)
 	s.Latency, s.Response, s.Lateness = readHistogram(&h.Latency), readHistogram(&h.Response), readHistogram(&h.Lateness)

@@ -58,7 +58,7 @@ func serve(ctx context.Context, names []string, flagName, addr string) error {
 	}
 	live := webui.New(names)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", exporter.Handler(logger, names, live.Observed))
+	mux.Handle("GET /metrics", exporter.Handler(logger, names, live.Observed, live.Removed()))
 	mux.Handle("GET /", live)
 	s := &http.Server{
 		Handler:           limitRequests(mux, maxRequests),

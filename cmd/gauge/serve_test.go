@@ -163,6 +163,48 @@ func TestServe_Transfer(t *testing.T) {
 	}
 }
 
+// A segment that is removed between two scrapes is counted, with how its stream had ended.
+func TestServe_RemovedSegments_Counted(t *testing.T) {
+	t.Parallel()
+	name := testenv.SegmentName(t)
+	_, addr := serving(t, "127.0.0.1", "--name", name)
+	metrics := func() string {
+		_, text := request(t, "GET", "http://"+addr+"/metrics", addr)
+		return text
+	}
+	run := func(killed bool) {
+		other := testenv.SegmentName(t) // it is not asked for, and not counted
+		q, d := testenv.Start(t, "producer", "--name", other, "--rate", "100"), testenv.Start(t, "consumer", "--name", other)
+		p, c := testenv.Start(t, "producer", "--name", name, "--rate", "100"), testenv.Start(t, "consumer", "--name", name)
+		testenv.Eventually(t, "gauge has seen the segment", func() bool {
+			return strings.Contains(metrics(), "sluice_verdict{")
+		})
+		for _, producer := range []*testenv.Process{p, q} {
+			if killed {
+				producer.Kill()
+			} else {
+				producer.Signal(unix.SIGINT)
+			}
+		}
+		for _, consumer := range []*testenv.Process{c, d} {
+			if killed { // it waits for another producer
+				consumer.Signal(unix.SIGINT)
+			}
+			consumer.Wait()
+		}
+		testenv.WantNoSegment(t, name)
+	}
+	want := func(end string) {
+		t.Helper()
+		line := fmt.Sprintf("sluice_removed_segments_total{end=%q} 1\n", end)
+		testenv.Eventually(t, line, func() bool { return strings.Contains(metrics(), line) })
+	}
+	run(false)
+	want("complete")
+	run(true)
+	want("died")
+}
+
 func TestServe_Signal_Exit0(t *testing.T) {
 	t.Parallel()
 	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM} {

@@ -92,6 +92,7 @@ const (
 	Times       Unit = "times"
 	Sends       Unit = "sends"
 	Descriptors Unit = "descriptors"
+	Streams     Unit = "streams"
 	Ratio       Unit = "0 to 1"
 	PerSecond   Unit = "messages/s"
 )

@@ -133,8 +133,8 @@ var counters = []Metric{
 	{Key: "limitReached", Series: "sluice_limit_reached", Mode: layout.ModeTransfer,
 		get:  now(func(s *pressure.Snapshot) Value { return Bool(s.LimitReached()) }),
 		Help: "Whether the producer was refused by the limit and has not found room since; not when it waits there, or drops messages."},
-	{Key: "limitInSec", Unit: Seconds, get: limitIn,
-		Help: "Time until the queue is full or at its limit at this rate; unknown while it does not grow."},
+	{Key: "limitInSec", Series: "sluice_limit_in_seconds", Unit: Seconds, get: limitIn,
+		Help: "Time until the queue is full or at its limit at this rate; unknown while it does not grow, and where nothing bounds it."},
 	{Key: "fdsInFlight", CSV: true, Series: "sluice_descriptors", Unit: Descriptors, Mode: layout.ModeTransfer,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Descriptors) }),
 		Help: "Descriptors that the producer holds for buffers in flight."},
@@ -159,6 +159,9 @@ var explained = []Metric{
 }
 
 var stream = []Metric{
+	{Series: "sluice_incomplete_streams_total", Type: Counter, Unit: Streams,
+		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Incomplete) }),
+		Help: "Streams whose producer was stopped before their end, failed, or disconnected its consumer, since the segment was created; those of a replaced segment that no consumer was told of count, and a killed producer, whose stream goes on with the next one, does not."},
 	{Key: "discardedBytes", Unit: Bytes, get: discarded,
 		Help: "Bytes read from the input and discarded when the producer was stopped; unknown before, and without an input."},
 	{Key: "streamEnd", get: func(s *Sample) Value { return textOrUnknown(s.End) },
@@ -208,6 +211,8 @@ var sides = []Metric{
 	{Key: "producer.spuriousWakes", Series: "sluice_producer_spurious_wakes_total", Type: Counter, Unit: Times,
 		get:  producer(func(r *pressure.RoleStats) Value { return Count(r.Spurious) }),
 		Help: "Times the producer was woken without room for it."},
+	{Series: "sluice_producer_died", get: producer(died),
+		Help: "Whether the last producer was killed or crashed, and none has followed it; unknown before there was one, and where the kernel does not tell."},
 	{Key: "consumer.alive", Series: "sluice_consumer_alive", get: consumer(alive),
 		Help: "Whether a live process holds the consumer's role; unknown where the kernel does not tell."},
 	{Key: "consumer.pid", get: consumer(pid),
@@ -222,6 +227,8 @@ var sides = []Metric{
 	{Key: "consumer.spuriousWakes", Series: "sluice_consumer_spurious_wakes_total", Type: Counter, Unit: Times,
 		get:  consumer(func(r *pressure.RoleStats) Value { return Count(r.Spurious) }),
 		Help: "Times the consumer was woken without a message for it."},
+	{Series: "sluice_consumer_died", get: consumer(died),
+		Help: "Whether the last consumer was killed or crashed, and none has followed it; unknown before there was one, and where the kernel does not tell."},
 }
 
 var verdictRows = []Metric{
@@ -379,6 +386,13 @@ func alive(r *pressure.RoleStats) Value {
 		return Value{}
 	}
 	return Bool(r.Alive)
+}
+
+func died(r *pressure.RoleStats) Value {
+	if r.AliveUnknown || r.Generation == 0 {
+		return Value{}
+	}
+	return Bool(!r.Alive && r.State != layout.StateClosed)
 }
 
 func pid(r *pressure.RoleStats) Value {

@@ -13,7 +13,7 @@ import (
 
 var build = prometheus.NewDesc("sluice_build_info",
 	"1, with the version of this gauge, its commit, the Go that built it, and the layout of segments that it reads.",
-	[]string{"version", "revision", "goversion", "layout"}, nil)
+	[]string{"version", "commit", "goversion", "layout"}, nil)
 
 var thisBuild = sync.OnceValue(func() prometheus.Metric {
 	b := buildinfo.Read()

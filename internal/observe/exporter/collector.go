@@ -26,7 +26,7 @@ type collector struct {
 
 // Observed is what of a segment only an observer knows that reads all segments all the time.
 type Observed struct {
-	Verdict pressure.Kind
+	Verdict pressure.Verdict
 	Place   *flow.Place
 }
 
@@ -76,7 +76,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		default:
 			s := metrics.Sample{Name: name, Mode: now.Geometry.Mode, Now: &now}
 			if o, ok := c.observed(name); ok {
-				s.Verdict.Kind, s.Place = o.Verdict, o.Place
+				s.Verdict, s.Place = o.Verdict, o.Place
 			}
 			for _, series := range allSeries {
 				series.collect(out, &s)

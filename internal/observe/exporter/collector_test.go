@@ -31,6 +31,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"consumed_bytes_total", "counter", "8000"},
 		{"consumed_messages_total", "counter", "1000"},
 		{"consumer_alive", "gauge", "0"},
+		{"consumer_died", "", ""}, // there was none
 		{"consumer_blocked_seconds_total", "counter", "0.25"},
 		{"consumer_spins_total", "counter", "10"},
 		{"consumer_spurious_wakes_total", "counter", "12"},
@@ -40,6 +41,8 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"dropped_messages_total", "counter", "7"},
 		{"fill_ratio", "gauge", "0.203125"}, // 13 of 64 slots, which are tighter than 2 KiB of 1 MiB
 		{"high_water_messages", "gauge", "64"},
+		{"incomplete_streams_total", "counter", "2"},
+		{"limit_in_seconds", "", ""}, // nobody has looked
 		{"lost_messages_total", "counter", "0"},
 		{"offered_messages_total", "counter", "1050"}, // 1013 produced, 7 dropped, 1 given up, 29 unsent
 		{"memory_bytes", "gauge", "1.114112e+06"},
@@ -47,6 +50,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"produced_bytes_total", "counter", "8104"},
 		{"produced_messages_total", "counter", "1013"},
 		{"producer_alive", "gauge", "1"},
+		{"producer_died", "", ""}, // nor one that has said so
 		{"producer_blocked_seconds_total", "counter", "1.5"},
 		{"producer_spins_total", "counter", "4"},
 		{"producer_spurious_wakes_total", "counter", "6"},
@@ -171,7 +175,9 @@ func TestCollector_Verdict_StateSet(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	c := of(name)
 	answers(t, c, name, "", "sluice_verdict") // nobody has looked long enough
-	c.observed = func(n string) (Observed, bool) { return Observed{Verdict: pressure.Stalled}, n == name }
+	c.observed = func(n string) (Observed, bool) {
+		return Observed{Verdict: pressure.Verdict{Kind: pressure.Stalled}}, n == name
+	}
 	want := "# HELP sluice_verdict HELP\n# TYPE sluice_verdict gauge\n"
 	for _, k := range pressure.Kinds() {
 		n := 0
@@ -181,6 +187,36 @@ func TestCollector_Verdict_StateSet(t *testing.T) {
 		want += fmt.Sprintf("sluice_verdict{mode=\"ring\",name=\"NAME\",verdict=%q} %d\n", k, n)
 	}
 	answers(t, c, name, want, "sluice_verdict")
+}
+
+// How long it takes until a queue is full is part of the verdict, and there is no series of it
+// while nothing grows.
+func TestCollector_LimitIn_OnlyWhileGrowing(t *testing.T) {
+	name, _ := segment(t, transfer)
+	c := of(name)
+	fullIn := time.Duration(0)
+	c.observed = func(n string) (Observed, bool) {
+		return Observed{Verdict: pressure.Verdict{Kind: pressure.Growing, Figures: pressure.Figures{FullIn: fullIn}}}, n == name
+	}
+	answers(t, c, name, "", "sluice_limit_in_seconds")
+	fullIn = 90 * time.Second
+	answers(t, c, name, "# HELP sluice_limit_in_seconds HELP\n# TYPE sluice_limit_in_seconds gauge\nsluice_limit_in_seconds{mode=\"transfer\",name=\"NAME\"} 90\n", "sluice_limit_in_seconds")
+}
+
+// A side that has ended in good order has not died, nor has one whose successor is there.
+func TestCollector_Died(t *testing.T) {
+	name, h := segment(t, ring(t)) // with a live producer
+	h.ProducerStats.Generation.Store(3)
+	died := func(role string, n int) string {
+		return fmt.Sprintf("# HELP sluice_%[1]s_died HELP\n# TYPE sluice_%[1]s_died gauge\nsluice_%[1]s_died{mode=\"ring\",name=\"NAME\"} %[2]d\n", role, n)
+	}
+	both := []string{"sluice_consumer_died", "sluice_producer_died"}
+	answers(t, of(name), name, died("producer", 0), both...)
+	h.ConsumerStats.Generation.Store(1)
+	h.ConsumerStats.State.Store(uint64(layout.StateRunning))
+	answers(t, of(name), name, died("consumer", 1)+died("producer", 0), both...)
+	h.ConsumerStats.State.Store(uint64(layout.StateClosed))
+	answers(t, of(name), name, died("consumer", 0)+died("producer", 0), both...)
 }
 
 // The series about groups have the name of the segment as their label, and nothing of processes:
@@ -237,7 +273,7 @@ func TestCollector_BuildInfo(t *testing.T) {
 	want := fmt.Sprintf(`
 # HELP sluice_build_info 1, with the version of this gauge, its commit, the Go that built it, and the layout of segments that it reads.
 # TYPE sluice_build_info gauge
-sluice_build_info{goversion=%q,layout="%d",revision="unknown",version="(devel)"} 1
+sluice_build_info{commit="unknown",goversion=%q,layout="%d",version="(devel)"} 1
 `, runtime.Version(), layout.Version) // go test notes no commit
 	answers(t, of(), "", want, "sluice_build_info")
 }
@@ -258,7 +294,7 @@ func TestDocument_OtherSeries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, desc := range []*prometheus.Desc{build, unreadable, omittedSegments} {
+	for _, desc := range []*prometheus.Desc{build, unreadable, omittedSegments, NewRemoved().total.WithLabelValues("complete").Desc()} {
 		parts := regexp.MustCompile(`fqName: "([^"]*)", help: "([^"]*)"`).FindStringSubmatch(desc.String())
 		if want := fmt.Sprintf("| `%s` | %s |", parts[1], parts[2]); !strings.Contains(string(page), want) {
 			t.Errorf("docs/metrics.md lacks %s", want)
@@ -337,7 +373,7 @@ func TestCollector_Names_Conventional(t *testing.T) {
 	c := of(one, other)
 	g := &flow.Group{Members: []flow.Member{{Name: one, MessagesKnown: true, BytesKnown: true}}}
 	c.observed = func(string) (Observed, bool) {
-		return Observed{Verdict: pressure.Idle, Place: &flow.Place{FanIn: g, FanOut: g}}, true
+		return Observed{Verdict: pressure.Verdict{Kind: pressure.Idle, Figures: pressure.Figures{FullIn: time.Minute}}, Place: &flow.Place{FanIn: g, FanOut: g}}, true
 	}
 	problems, err := testutil.GatherAndLint(registry(t, c))
 	if err != nil || len(problems) > 0 {

@@ -18,17 +18,21 @@ import (
 // observed returns the current verdict on a segment and its place among the others, false while
 // there is none: it comes from an observer that reads the segments all the time, as the handler
 // does not. Any goroutine may call it. If it is nil, nothing of that is known.
+// removed has what the same observer has seen to be removed, nil without one.
 //
 // One scrape at a time is collected, and its text is complete before a byte of it is sent: a
 // client that does not read costs no more than that text. Requests that arrive while another one
 // is collected share the next text.
-func Handler(logger *log.Logger, names []string, observed func(name string) (Observed, bool)) http.Handler {
-	return handler(logger, newCollector(names, observed))
+func Handler(logger *log.Logger, names []string, observed func(name string) (Observed, bool), removed *Removed) http.Handler {
+	return handler(logger, newCollector(names, observed), removed)
 }
 
-func handler(logger *log.Logger, c *collector) http.Handler {
+func handler(logger *log.Logger, c *collector, removed *Removed) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(c)
+	if removed != nil {
+		registry.MustRegister(removed.total)
+	}
 	return &shared{collect: promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: logger})}
 }
 

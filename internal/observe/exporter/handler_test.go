@@ -88,7 +88,7 @@ func TestHandler_SharesAnswerByKind(t *testing.T) {
 func TestHandler_ListsDevShm(t *testing.T) {
 	name, _ := segment(t, ring(t))
 	w := httptest.NewRecorder()
-	Handler(log.New(io.Discard, "", 0), nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	Handler(log.New(io.Discard, "", 0), nil, nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if want := fmt.Sprintf("sluice_slots{mode=\"ring\",name=%q} 64\n", name); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 		t.Errorf("code %d, no %q in\n%s", w.Code, want, w.Body)
 	}
@@ -99,7 +99,7 @@ func TestHandler_UnlistableDirectory_500(t *testing.T) {
 	c := of()
 	c.list = func() ([]string, int, error) { return nil, 0, fs.ErrPermission }
 	w := httptest.NewRecorder()
-	handler(log.New(&logged, "", 0), c).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	handler(log.New(&logged, "", 0), c, nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for where, text := range map[string]string{"the answer": w.Body.String(), "the log": logged.String()} {
 		if !strings.Contains(text, "list segments") || !strings.Contains(text, fs.ErrPermission.Error()) {
 			t.Errorf("%s: %q", where, text)

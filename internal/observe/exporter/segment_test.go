@@ -96,6 +96,7 @@ func store(h *layout.Header) {
 	p.Refused.Store(8)
 	p.RefusedMessages.Store(1)
 	p.Unsent.Store(29)
+	p.Incomplete.Store(2)
 	p.HighWater.Store(64)
 	c.Blocked.Store(250_000_000)
 	c.Waits.Store(9)

@@ -12,6 +12,7 @@ import (
 	"sluice/internal/observe/exporter"
 	"sluice/internal/observe/monitor"
 	"sluice/internal/report"
+	"sluice/internal/segments"
 	"sluice/pressure"
 )
 
@@ -105,7 +106,7 @@ func (p *Page) poll() {
 	for _, f := range monitor.TroubledFirst(pairs) {
 		l.Pairs = append(l.Pairs, newPair(f))
 		if f.Err == nil && len(f.History) > 0 {
-			observed[f.Name] = exporter.Observed{Verdict: f.Verdict.Kind, Place: f.Place}
+			observed[f.Name] = exporter.Observed{Verdict: f.Verdict, Place: f.Place}
 		}
 	}
 	if err == nil {
@@ -121,6 +122,16 @@ func (p *Page) poll() {
 func (p *Page) Observed(name string) (exporter.Observed, bool) {
 	o, ok := (*p.observed.Load())[name]
 	return o, ok
+}
+
+// Removed counts the segments that were removed since Run began.
+func (p *Page) Removed() *exporter.Removed { return p.removed }
+
+// ended is called by the monitor with a segment that was removed.
+func (p *Page) ended(last *monitor.Pair) {
+	if len(p.names) == 0 || segments.Match(p.names, last.Name) {
+		p.removed.Add(&last.Now)
+	}
 }
 
 func encode(l *live) *[]byte {

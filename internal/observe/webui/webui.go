@@ -33,6 +33,7 @@ type Page struct {
 	monitor  *monitor.Monitor       // for Run alone
 	latest   atomic.Pointer[[]byte] // what /live.json answers
 	observed atomic.Pointer[map[string]exporter.Observed]
+	removed  *exporter.Removed
 }
 
 // New returns the page of the segments that match one of the names and patterns, or of all segments
@@ -46,7 +47,8 @@ func New(names []string) *Page {
 
 func newPage(f *monitor.Monitor) *Page {
 	f.Connect = true
-	p := &Page{monitor: f}
+	p := &Page{monitor: f, removed: exporter.NewRemoved()}
+	f.Ended = p.ended
 	p.latest.Store(encode(&live{}))
 	p.observed.Store(&map[string]exporter.Observed{})
 	p.mux.HandleFunc("GET /{$}", file("page.html"))
