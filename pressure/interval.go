@@ -73,7 +73,7 @@ func countsBetween(before, after *Snapshot) Interval {
 		RefusedMessages:  grown(before.RefusedMessages, after.RefusedMessages),
 		Unsent:           after.Unsent,
 		UnsentGrowth:     int64(after.Unsent - before.Unsent),
-		NotSent:          grown(before.Unsent-before.Waiting(), after.Unsent-after.Waiting()),
+		NotSent:          grown(before.NotSent(), after.NotSent()),
 		Lost:             grown(before.Lost, after.Lost),
 		Refused:          grown(before.Refused, after.Refused),
 		Deepest:          max(before.Depth(), after.Depth()),

@@ -47,7 +47,7 @@ func judgeSides(g forecast, last Kind, i *Interval, after *Snapshot, depth bool)
 		}
 	}
 	if v, ok := producerless(i, after); ok {
-		v.Lost, v.NotSent = after.Lost, after.Unsent-after.Waiting()
+		v.Lost, v.NotSent = after.Lost, after.NotSent()
 		return v
 	}
 	switch {

@@ -244,6 +244,10 @@ func (s *Snapshot) Waiting() uint64 {
 	return min(s.Schedule.Unsent, s.Unsent)
 }
 
+// NotSent returns the messages of Unsent that are not sent any more: their schedule has ended, or
+// its producer has died.
+func (s *Snapshot) NotSent() uint64 { return s.Unsent - s.Waiting() }
+
 // Depth returns the messages in the queue: from 0 to what the bounds allow.
 func (s *Snapshot) Depth() uint64 {
 	depth := s.Produced - min(s.Consumed+s.Lost, s.Produced)

@@ -33,6 +33,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"consumer_alive", "gauge", "0"},
 		{"consumer_died", "", ""}, // there was none
 		{"consumer_blocked_seconds_total", "counter", "0.25"},
+		{"consumer_joins_total", "counter", "0"},
 		{"consumer_spins_total", "counter", "10"},
 		{"consumer_spurious_wakes_total", "counter", "12"},
 		{"consumer_waits_total", "counter", "9"},
@@ -44,6 +45,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"incomplete_streams_total", "counter", "2"},
 		{"limit_in_seconds", "", ""}, // nobody has looked
 		{"lost_messages_total", "counter", "0"},
+		{"not_sent_messages_total", "counter", "29"}, // of no schedule in force
 		{"offered_messages_total", "counter", "1050"}, // 1013 produced, 7 dropped, 1 given up, 29 unsent
 		{"memory_bytes", "gauge", "1.114112e+06"},
 		{"missed_messages_total", "counter", "0"},
@@ -52,6 +54,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"producer_alive", "gauge", "1"},
 		{"producer_died", "", ""}, // nor one that has said so
 		{"producer_blocked_seconds_total", "counter", "1.5"},
+		{"producer_joins_total", "counter", "0"},
 		{"producer_spins_total", "counter", "4"},
 		{"producer_spurious_wakes_total", "counter", "6"},
 		{"producer_waits_total", "counter", "3"},
