@@ -164,7 +164,7 @@ var explained = []Metric{
 var stream = []Metric{
 	{Series: "sluice_incomplete_streams_total", Type: Counter, Unit: Streams,
 		get:  now(func(s *pressure.Snapshot) Value { return Count(s.Incomplete) }),
-		Help: "Streams whose producer was stopped before their end, failed, or disconnected its consumer, since the segment was created; those of a replaced segment that no consumer was told of count, and a killed producer, whose stream goes on with the next one, does not."},
+		Help: "Streams with messages whose producer was stopped before their end, failed, or disconnected its consumer, since the segment was created; those of a replaced segment that no consumer was told of count, and a killed producer, whose stream goes on with the next one, does not."},
 	{Key: "discardedBytes", Unit: Bytes, get: discarded,
 		Help: "Bytes read from the input and discarded when the producer was stopped; unknown before, and without an input."},
 	{Key: "streamEnd", get: func(s *Sample) Value { return textOrUnknown(s.End) },

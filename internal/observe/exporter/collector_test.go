@@ -45,7 +45,7 @@ func TestCollector_Ring_AllSeries(t *testing.T) {
 		{"incomplete_streams_total", "counter", "2"},
 		{"limit_in_seconds", "", ""}, // nobody has looked
 		{"lost_messages_total", "counter", "0"},
-		{"not_sent_messages_total", "counter", "29"}, // of no schedule in force
+		{"not_sent_messages_total", "counter", "29"},  // of no schedule in force
 		{"offered_messages_total", "counter", "1050"}, // 1013 produced, 7 dropped, 1 given up, 29 unsent
 		{"memory_bytes", "gauge", "1.114112e+06"},
 		{"missed_messages_total", "counter", "0"},
