@@ -113,7 +113,7 @@ var levels = [][]string{
 	{"bridge"},
 	{"internal"},
 	{"cmd"},
-	{"scripts", "examples", "packaging"},
+	{"scripts", "examples", "packaging", "monitoring"},
 }
 
 // level returns the index in levels, -1 for a folder that is not there.

@@ -1,0 +1,164 @@
+package monitoring
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/promql/parser"
+	"go.yaml.in/yaml/v3"
+)
+
+// rule is a rule of prometheus/sluice.rules.yml.
+type rule struct {
+	Alert, Record, Expr, For string
+	Labels, Annotations      map[string]string
+}
+
+func (r *rule) String() string { return r.Alert + r.Record }
+
+// readYAML decodes a file.
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// rules returns all of them.
+func rules(t *testing.T) (all []rule) {
+	t.Helper()
+	var file struct{ Groups []struct{ Rules []rule } }
+	readYAML(t, "prometheus/sluice.rules.yml", &file)
+	for _, g := range file.Groups {
+		all = append(all, g.Rules...)
+	}
+	if len(all) < 20 {
+		t.Fatalf("only %d rules", len(all))
+	}
+	return all
+}
+
+// alerts returns the names of the alerts, each once.
+func alerts(t *testing.T) []string {
+	t.Helper()
+	names := map[string]bool{}
+	for _, r := range rules(t) {
+		if r.Alert != "" {
+			names[r.Alert] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// parse returns the parsed expression.
+func parse(t *testing.T, expr string) parser.Expr {
+	t.Helper()
+	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
+	if err != nil {
+		t.Fatalf("%s: %v", expr, err)
+	}
+	return parsed
+}
+
+func TestAlerts_SeverityTextsAndEntry(t *testing.T) {
+	for _, r := range rules(t) {
+		if r.Alert == "" {
+			continue
+		}
+		if !slices.Contains([]string{"info", "warning", "critical"}, r.Labels["severity"]) {
+			t.Errorf("%s: severity %q", r.Alert, r.Labels["severity"])
+		}
+		for _, a := range []string{"summary", "description"} {
+			if r.Annotations[a] == "" {
+				t.Errorf("%s has no %s", r.Alert, a)
+			}
+		}
+		if want := "docs/alerts.md#" + strings.ToLower(r.Alert); r.Annotations["runbook"] != want {
+			t.Errorf("%s: runbook %q, want %q", r.Alert, r.Annotations["runbook"], want)
+		}
+	}
+}
+
+// Each alert has an entry in the runbook, and each entry is of an alert.
+func TestAlerts_InTheRunbook(t *testing.T) {
+	page, err := os.ReadFile("../docs/alerts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []string
+	for _, m := range regexp.MustCompile(`(?m)^### (.*)$`).FindAllStringSubmatch(string(page), -1) {
+		entries = append(entries, m[1])
+	}
+	slices.Sort(entries)
+	if want := alerts(t); !slices.Equal(entries, want) {
+		t.Errorf("docs/alerts.md has entries for\n%q\nthe alerts are\n%q", entries, want)
+	}
+}
+
+// Each alert has a case in which it fires and one in which it must not, and no case is of an alert
+// that has gone.
+func TestAlerts_FiringAndSilentCases(t *testing.T) {
+	firing, silent := map[string]bool{}, map[string]bool{}
+	for _, path := range caseFiles(t) {
+		var file struct {
+			Tests []struct {
+				AlertRuleTest []struct {
+					Alertname string
+					ExpAlerts []any `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			}
+		}
+		readYAML(t, path, &file)
+		for _, c := range file.Tests {
+			for _, at := range c.AlertRuleTest {
+				if len(at.ExpAlerts) > 0 {
+					firing[at.Alertname] = true
+				} else {
+					silent[at.Alertname] = true
+				}
+			}
+		}
+	}
+	want := alerts(t)
+	for what, have := range map[string]map[string]bool{"firing": firing, "silent": silent} {
+		if got := slices.Sorted(maps.Keys(have)); !slices.Equal(got, want) {
+			t.Errorf("there are %s cases of\n%q\nwant\n%q", what, got, want)
+		}
+	}
+}
+
+func caseFiles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("prometheus/tests/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no test files (%v)", err)
+	}
+	return files
+}
+
+func TestPromtool_Accepts(t *testing.T) {
+	if _, err := exec.LookPath("promtool"); err != nil {
+		t.Skip("SKIPPED: no promtool here, so the rules and their cases are not tested with it")
+	}
+	for _, args := range [][]string{
+		{"check", "rules", "prometheus/sluice.rules.yml"},
+		{"check", "config", "prometheus/prometheus.yml"},
+		append([]string{"test", "rules"}, caseFiles(t)...),
+	} {
+		if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		} else if strings.Contains(string(out), "duplicate") {
+			t.Errorf("%s", out)
+		}
+	}
+}
