@@ -53,7 +53,8 @@ func TestPages_CommandsExist(t *testing.T) {
 }
 
 // callsIn returns the commands of a shell text with their arguments, nil if it is not one.
-// Redirections are left out, and so is sudo with its flags.
+// Redirections are left out, and so is sudo with its flags. A command with variables in it is not
+// returned: what it is called with is not known.
 func callsIn(text string) (calls [][]string) {
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
 	if err != nil {
@@ -64,7 +65,7 @@ func callsIn(text string) (calls [][]string) {
 		if !ok || len(call.Args) == 0 {
 			return true
 		}
-		words, err := expand.Fields(nil, call.Args...)
+		words, err := expand.Fields(noVariables, call.Args...)
 		if err != nil {
 			return true
 		}
@@ -81,6 +82,9 @@ func callsIn(text string) (calls [][]string) {
 	})
 	return calls
 }
+
+// noVariables makes the use of a variable an error.
+var noVariables = &expand.Config{NoUnset: true}
 
 // problemOfCall returns why a command of this repository cannot be called so, and whether it is
 // one.

@@ -52,6 +52,11 @@ fi | tar -c --null --ignore-failed-read -T - -f "$lab/tree.tar" 2>/dev/null
 
 # The machine has Go's caches, so that a build does not take minutes.
 OVERLAYS="$(go env GOROOT) $(go env GOMODCACHE) $(go env GOCACHE)"
+# And what can be called here, if it is not on the file system of /: the machine sees no other.
+IFS=: read -ra path <<<"$PATH"
+for dir in "${path[@]}"; do
+    [ ! -d "$dir" ] || [ "$(stat -c %d "$dir")" = "$(stat -c %d /)" ] || OVERLAYS+=" $dir"
+done
 for name in PATH GOFLAGS GOTOOLCHAIN GOPROXY GOSUMDB http_proxy https_proxy no_proxy; do
     [ -z "${!name:-}" ] || printf 'export %s=%q\n' $name "${!name}"
 done >"$lab/environment"
