@@ -134,6 +134,10 @@ packaging-test: ## test what makes packages and images
 docs-test: ## run the commands of the pages as pasted, on temporary machines; needs root
 	scripts/docs/test.sh $(ARGS)
 
+.PHONY: release
+release: ## make all files of a release into dist/ (ARGS='--arch amd64')
+	scripts/release.sh $(ARGS)
+
 .PHONY: ci
 ci: ## all checks; installs missing tools on Debian and Ubuntu
 	.ci/run

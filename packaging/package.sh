@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Makes a deb and an rpm from built commands, with the files that scripts/systemd/install.sh installs.
 #
-#   packaging/package.sh --version V --arch amd64|arm64 --bin DIR --out DIR [--native-bin DIR] [--maintainer TEXT]
+#   packaging/package.sh --version V --arch amd64|arm64 --bin DIR --out DIR [--native-bin DIR] [--notices FILE]
+#                         [--maintainer TEXT]
 #
 # --version     0.1.0 or v0.1.0; what follows a dash (v0.1.0-rc.1) sorts before the release (0.1.0~rc.1)
 # --arch        the architecture of the commands, as Go calls it
 # --bin         directory with producer, consumer, gauge and bridge. Build them with CGO_ENABLED=0, because the packages
 #               do not depend on a C library, and with -trimpath -ldflags='-s -w'
 # --native-bin  directory with the same commands for this machine, which print their manual pages (default: --bin)
+# --notices     the licences of what is linked, for the documents of the packages
 # --out         writes sluice_VERSION_ARCH.deb and sluice-VERSION.ARCH.rpm there, with ARCH as the format calls it
 # --maintainer  NAME <ADDRESS> of who publishes the packages
 #
@@ -15,20 +17,21 @@
 set -euo pipefail
 die() { printf 'package.sh: error: %s\npackage.sh: hint: %s\n' "$1" "$2" >&2; exit "${3:-1}"; }
 
-version='' arch='' bin='' native='' out='' maintainer='sluice maintainers <maintainers@sluice.invalid>'
+version='' arch='' bin='' native='' notices='' out='' maintainer='sluice maintainers <maintainers@sluice.invalid>'
 while [ $# -gt 0 ]; do
     case $1 in
     -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
-    --version | --arch | --bin | --native-bin | --out | --maintainer)
+    --version | --arch | --bin | --native-bin | --notices | --out | --maintainer)
         [ $# -gt 1 ] || die "$1: a value is missing" "see --help" 2
         case $1 in
         --version) version=${2#v} ;;
         --arch) arch=$2 ;;
         --bin) bin=$2 ;;
         --native-bin) native=$2 ;;
+        --notices) notices=$2 ;;
         --out) out=$2 ;;
         --maintainer) maintainer=$2 ;;
         esac
@@ -47,7 +50,7 @@ if [ -z "$bin" ] || [ -z "$out" ]; then die "--bin or --out: a value is missing"
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+([~+][A-Za-z0-9.+~]+)?$ ]] || die "--version: invalid version \"$version\"" "examples: 0.1.0, v0.1.0, v0.1.0-rc.1" 2
 
 mkdir -p "$out"
-bin=$(realpath "$bin") native=$(realpath "${native:-$bin}") out=$(realpath "$out")
+bin=$(realpath "$bin") native=$(realpath "${native:-$bin}") out=$(realpath "$out") notices=${notices:+$(realpath "$notices")}
 cd "$(dirname "$0")/.."
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
 export SOURCE_DATE_EPOCH
@@ -61,6 +64,7 @@ rm "$root/usr/lib/sluice/made" # for uninstall.sh
 doc=$root/usr/share/doc/sluice
 cp CHANGELOG.md "$doc/changelog"
 cp packaging/copyright "$doc/copyright"
+[ -z "$notices" ] || install -m 644 "$notices" "$doc/THIRD-PARTY-NOTICES"
 install -D -m 644 packaging/lintian-overrides "$root/usr/share/lintian/overrides/sluice"
 printf 'sluice (%s-1) stable; urgency=medium\n\n  * The changes are in changelog.gz.\n\n -- %s  %s\n' \
     "$version" "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$doc/changelog.Debian"
