@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	manCommand = regexp.MustCompile(`^\.SS \\fB(\w+ \w+)\\fR`)
+	manCommand = regexp.MustCompile(`^\.SS \\fB(?:sluice-)?(\w+ \w+)\\fR`)
 	manFlag    = regexp.MustCompile(`^\\fB--([a-z-]+)\\fR`)
 	manDefault = regexp.MustCompile(`\(default: ([^)]*)\)`)
 )

@@ -262,6 +262,19 @@ func hostilePeer(t *testing.T, k kind, before, between []byte) {
 		return // shm.Open refuses it
 	}
 	mem.Geometry = g
+	peek := func() {
+		from := peekMemory{mem, func() { between = scribble(between) }}
+		most := 40 // a ring may have thousands
+		for msg, err := range Peek(from, 100) {
+			if most--; most == 0 {
+				break
+			}
+			if documented(t, err) && (uint64(msg.Size) > g.Capacity || len(msg.Start) > min(msg.Size, 100)) {
+				t.Fatalf("Peek: %d bytes, %d of them read", msg.Size, len(msg.Start))
+			}
+		}
+	}
+	peek()
 	if next, err := k.newWriter(mem, WriterOptions{Spin: SpinNever}); documented(t, err) {
 		w = next
 	}
@@ -295,6 +308,7 @@ func hostilePeer(t *testing.T, k kind, before, between []byte) {
 			w.Commit(len(buf))
 		}
 		documented(t, w.Send(canceled, text("text")))
+		peek()
 		between = scribble(between)
 		w.Publish()
 		if end, ok := w.(windowWriter); ok {
@@ -343,7 +357,7 @@ func documented(t *testing.T, err error) bool {
 		return true
 	}
 	for _, known := range []error{
-		io.EOF, ErrFull, ErrEmpty, ErrUnreleased, ErrClosed, ErrTooLarge, ErrCorrupt, ErrVersion, ErrType, ErrRemoved, layout.ErrNotSegment, errWaited,
+		io.EOF, ErrFull, ErrEmpty, ErrUnreleased, ErrClosed, ErrTooLarge, ErrCorrupt, ErrVersion, ErrType, ErrRemoved, ErrMoving, layout.ErrNotSegment, errWaited,
 	} {
 		if errors.Is(err, known) {
 			return false

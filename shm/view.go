@@ -1,6 +1,8 @@
 package shm
 
 import (
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -57,6 +59,19 @@ func (v *View) CheckTrust(access Access) error {
 func (v *View) Gone() bool {
 	ok, err := v.linked()
 	return err == nil && !ok
+}
+
+// ReadData copies bytes of the ring to p, from that byte of it on, with read(2) and not through a
+// mapping: so a file that is truncated meanwhile is an error. They are what both sides have stored
+// there until then. Errors: ErrTruncated, and those of pread(2).
+//
+// Preconditions: the segment is a ring, and the bytes lie in it.
+func (v *View) ReadData(p []byte, at uint64) error {
+	_, err := v.file.ReadAt(p, int64(v.geometry.DataOffset+at))
+	if errors.Is(err, io.EOF) {
+		err = ErrTruncated
+	}
+	return InSegment("read", v.name, err)
 }
 
 // Close unmaps the header, which is invalid from here on.

@@ -216,7 +216,7 @@ func (f *fanIn) write(s *sluice.Source, msgs [][]byte) error {
 		return nil
 	}
 	if f.framing == layout.FramingNone { // that of the first ring is that of all
-		if f.framing = f.opt.framingFor(s.Framing()); f.opt.prefix && !sink.HasNames(f.framing) {
+		if f.framing = cli.OutputFraming(f.opt.framing, s.Framing(), f.opt.output); f.opt.prefix && !sink.HasNames(f.framing) {
 			return rawPrefixError("--source")
 		}
 	}

@@ -96,14 +96,3 @@ func (o *options) checkSeveral(c *urfave.Context, common *cli.Common) error {
 func rawPrefixError(source string) error {
 	return cli.WithHint(cli.UsageError("%s: raw framing has no place for the names of rings", source), "add --framing lines or --framing length")
 }
-
-// framingFor returns the framing of the output, given the producer's.
-func (o *options) framingFor(producer layout.Framing) layout.Framing {
-	switch {
-	case o.framing != layout.FramingNone:
-		return o.framing
-	case producer != layout.FramingNone:
-		return producer
-	}
-	return cli.DefaultFraming(o.output)
-}

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"sluice"
 	"sluice/internal/cli"
-	"sluice/internal/endpoint"
 	"sluice/internal/report"
 	"sluice/internal/systemd"
 	"sluice/layout"
@@ -31,25 +29,6 @@ func open(ctx context.Context, common cli.Common, opt options, rep *report.Repor
 		Replaceable: listener == nil, // a listener is for one segment
 		Spin:        common.Spin, Populate: common.Populate, Socket: common.Socket, Listener: listener,
 	})
-}
-
-// maxHeld returns how much to hold before it is released together. It is at most an eighth of what
-// the queue may hold, so that the producer is not blocked by held messages.
-func maxHeld(seg *shm.Segment) (bytes, messages int) {
-	bytes, messages = 1<<20, 512
-	g := seg.Geometry()
-	if g.Mode == layout.ModeRing {
-		most := 0
-		bytes, most = endpoint.MaxHeld(g)
-		messages = min(messages, most)
-	}
-	limit := uint64(0)
-	_ = shm.Guard(func() error { limit = seg.Header().ProducerStats.Limit.Load(); return nil }) // the first call that receives returns the error
-	if g.Mode == layout.ModeTransfer && limit > 0 {
-		bytes = int(min(uint64(bytes), limit/8))
-		messages = max(1, int(min(uint64(messages), limit/8/uint64(os.Getpagesize())))) // one may count for a page
-	}
-	return bytes, messages
 }
 
 // lossReport describes what is lost when the process exits at once. It may be called from any

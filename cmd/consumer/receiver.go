@@ -120,7 +120,7 @@ func (r *receiver) receive(check *sink.Verify, rep *report.Reporter) error {
 	if r.common.Count > 0 {
 		lim.Count = r.common.Count - r.received
 	}
-	lim.HoldBytes, lim.HoldMessages = maxHeld(seg)
+	lim.HoldBytes, lim.HoldMessages = sink.MaxHeld(seg)
 	err := shm.Guard(func() error { return sink.Drain(ctx, r.from, into, lim) })
 	switch {
 	case errors.Is(err, io.EOF): // the end of the stream
@@ -138,7 +138,7 @@ func (r *receiver) openOutput(ctx context.Context) (err error) {
 		return nil
 	}
 	defer cli.NoteNoReader("consumer", r.common.Name, r.opt.output)()
-	r.out, err = sink.OpenOutput(ctx, r.opt.output, func() layout.Framing { return r.opt.framingFor(r.from.Framing()) }, &r.waits)
+	r.out, err = sink.OpenOutput(ctx, r.opt.output, func() layout.Framing { return cli.OutputFraming(r.opt.framing, r.from.Framing(), r.opt.output) }, &r.waits)
 	return err
 }
 

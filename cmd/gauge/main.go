@@ -1,5 +1,5 @@
 // Command gauge shows the state of segments, in use or left over: which side is slower, how full
-// the queue is, how long messages wait. It only reads, except for gauge rm.
+// the queue is, how long messages wait. It only reads, except for gauge drain and gauge rm.
 package main
 
 import (
@@ -32,11 +32,13 @@ func main() {
 			"gauge watch                      live, in the terminal",
 			"gauge stat --name demo           everything, once",
 			"gauge record --output demo.csv   a row every 10 ms, for plots",
+			"gauge peek demo                  the messages that a dead pair has left, or that wait now",
+			"gauge drain demo --output left   save them, before gauge rm",
 			"gauge serve                      Prometheus metrics, and a live page, on localhost:9464",
 			"gauge doctor                     check this machine for problems and print fixes",
 			"gauge rm --name demo             remove the segment of a pair that has exited",
 		},
-		Commands: []cli.App{listCommand(), statCommand(), watchCommand(), recordCommand(), serveCommand(), doctorCommand(), removeCommand(), layoutCommand()},
+		Commands: []cli.App{listCommand(), statCommand(), peekCommand(), drainCommand(), watchCommand(), recordCommand(), serveCommand(), doctorCommand(), removeCommand(), layoutCommand()},
 		Run:      func(ctx context.Context, c *urfave.Context) error { return list(ctx, nil, false) },
 	}))
 }

@@ -108,7 +108,7 @@ func removeOne(ctx context.Context, name string, yes, inFull bool) error {
 			"bridge out --name %s sends them; --yes discards them", name)
 	case unread > 0 && !yes:
 		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", format.Messages(unread)))),
-			"consumer --name %s receives them; --yes discards them", name)
+			"gauge peek %s shows them, gauge drain %s or consumer --name %s saves them; --yes discards them", name, name, name)
 	}
 	socket := socketOf(name)
 	if err := shm.Remove(ctx, name); errors.Is(err, fs.ErrNotExist) {

@@ -66,11 +66,12 @@ var errorRules = []errorRule{
 	{err: sink.ErrFault, code: ExitFault},
 	{err: transfer.ErrSocketTaken, code: ExitRoleTaken, hint: fixedHint("stop the process that listens there, or choose another --socket on both sides")},
 	{err: shm.ErrRoleTaken, code: ExitRoleTaken, hint: hintByCommand{
-		"":           "stop that process, or choose another --name",
-		"consumer":   "stop that process: a segment has one consumer at a time",
-		"bridge out": "stop that process: a bridge takes the place of the consumer",
-		"bridge in":  "stop that process: a bridge takes the place of the producer",
-		"gauge rm":   "stop that process first",
+		"":            "stop that process, or choose another --name",
+		"consumer":    "stop that process: a segment has one consumer at a time",
+		"bridge out":  "stop that process: a bridge takes the place of the consumer",
+		"bridge in":   "stop that process: a bridge takes the place of the producer",
+		"gauge rm":    "stop that process first",
+		"gauge drain": "stop that process first, or let it receive the messages",
 	}.hint},
 	{err: source.ErrTooLarge, code: ExitFailed}, // the hint depends on the mode
 	{err: transfer.ErrLimit, code: ExitLimit, hint: fixedHint(LimitHint)},
@@ -201,7 +202,7 @@ func fixedHint(hint string) func(string, part) string {
 // result of other for any other output.
 func hintForMessages(hint string, other func(string, part) string) func(string, part) string {
 	return func(command string, p part) string {
-		if command == "consumer" && p.segment != "" {
+		if (command == "consumer" || command == "gauge drain") && p.segment != "" {
 			return hint
 		}
 		return other(command, p)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/user"
@@ -59,10 +60,23 @@ func SideFlags(name urfave.Flag) []urfave.Flag {
 		ChoiceFlag("format", nil, "text", "", "`FORMAT` of the metrics: text, or json with one object per line", "text", "json"),
 		&urfave.DurationFlag{Name: "duration", Usage: "stop cleanly after `TIME`; 0 = no limit"},
 		&urfave.DurationFlag{Name: "spin", DefaultText: "adaptive", Usage: "spin for `TIME` before sleeping; 0 = never spin"},
-		&urfave.StringFlag{Name: "group", DefaultText: "this user only", Usage: "share the segment with the members of `GROUP`; both sides must set it"},
+		GroupFlag(),
 		&urfave.BoolFlag{Name: "keep", Usage: "keep the segment on exit"},
 		&urfave.BoolFlag{Name: "populate", Usage: "map the memory of a ring of more than 16 MiB at the start, in huge pages if it is new: 1 GiB takes 0.1 to 2.5 s, and then no page fault delays a message"},
 	}
+}
+
+// GroupFlag returns the flag that GetAccess reads.
+func GroupFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "group", DefaultText: "this user only", Usage: "share the segment with the members of `GROUP`; both sides must set it"}
+}
+
+// GetAccess returns who besides this user may have made a segment and may join it.
+func GetAccess(c *urfave.Context) (shm.Access, error) {
+	if SetOnCommandLine(c, "group") && c.String("group") == "" {
+		return shm.Access{}, UsageError("--group: a value is missing")
+	}
+	return parseGroup(c.String("group"), FlagSource(c, "group"))
 }
 
 // NameFlag returns the flag that GetName reads; "" is for all segments.
@@ -131,11 +145,8 @@ func ParseSide(c *urfave.Context) (Common, error) {
 	if len(o.Names) == 1 && !shm.IsPattern(o.Names[0]) {
 		o.Name = o.Names[0]
 	}
-	if o.Access, err = parseGroup(c.String("group"), FlagSource(c, "group")); err != nil {
+	if o.Access, err = GetAccess(c); err != nil {
 		return o, err
-	}
-	if SetOnCommandLine(c, "group") && c.String("group") == "" {
-		return o, UsageError("--group: a value is missing")
 	}
 	if c.IsSet("spin") {
 		if o.Spin = c.Duration("spin"); o.Spin == 0 {
@@ -234,6 +245,12 @@ func GetFraming(c *urfave.Context) layout.Framing {
 		}
 	}
 	return layout.FramingNone
+}
+
+// OutputFraming returns the framing of an output: what --framing says, else that of the producer,
+// else the default of the path.
+func OutputFraming(given, producer layout.Framing, path string) layout.Framing {
+	return cmp.Or(given, producer, DefaultFraming(path))
 }
 
 // DefaultFraming returns the framing of a file without --framing: lines for standard input and

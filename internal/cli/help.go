@@ -17,7 +17,7 @@ var groups = []struct {
 	{"Stream", []string{"stream", "subject", "max-bytes", "storage", "replicas", "in-flight", "skip-missing"}},
 	{"Connection", []string{"nats", "context", "creds", "nkey", "tls-ca", "tls-cert", "tls-key"}},
 	{"Server", []string{"store", "config", "max-payload"}},
-	{"Messages", []string{"size", "input", "output", "framing", "source", "chunk", "verify"}},
+	{"Messages", []string{"size", "input", "output", "framing", "source", "chunk", "verify", "messages", "bytes"}},
 	{"Pace and end", []string{"rate", "burst", "arrivals", "open-loop", "work", "count", "duration", "follow", "drain"}},
 	{"Back-pressure", []string{"on-full", "block-timeout", "spin"}},
 	{"Transfer mode", []string{"socket", "limit", "on-limit", "resume-at", "buffer", "recycle"}},

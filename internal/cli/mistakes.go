@@ -56,7 +56,7 @@ var flagOwners = map[string]string{
 	"block-timeout": "producer", "arrivals": "producer", "open-loop": "producer", "to": "producer",
 	"chunk": "producer", "buffer": "producer", "recycle": "producer", "limit": "producer", "on-limit": "producer", "resume-at": "producer", "fresh": "producer",
 	"work": "consumer", "output": "consumer", "source": "consumer", "weight": "consumer", "verify": "consumer", "follow": "consumer", "drain": "consumer",
-	"interval": "gauge", "json": "gauge", "listen": "gauge", "yes": "gauge",
+	"interval": "gauge", "json": "gauge", "listen": "gauge", "yes": "gauge", "messages": "gauge", "bytes": "gauge",
 	"nats": "bridge", "context": "bridge", "creds": "bridge", "nkey": "bridge", "tls-ca": "bridge", "tls-cert": "bridge", "tls-key": "bridge",
 	"stream": "bridge", "subject": "bridge", "max-bytes": "bridge", "storage": "bridge", "replicas": "bridge", "in-flight": "bridge", "skip-missing": "bridge",
 	"store": "bridge", "config": "bridge", "max-payload": "bridge",

@@ -1,4 +1,4 @@
-package main
+package sink
 
 import (
 	"os"
@@ -39,10 +39,10 @@ func TestMaxHeld_EighthOfQueue(t *testing.T) {
 			}
 			defer seg.Leave(func() bool { return true })
 			seg.Header().ProducerStats.Limit.Store(c.limit)
-			if bytes, messages := maxHeld(seg); bytes != c.bytes || messages != c.messages {
+			if bytes, messages := MaxHeld(seg); bytes != c.bytes || messages != c.messages {
 				t.Errorf("%d bytes, %d messages, want %d and %d", bytes, messages, c.bytes, c.messages)
 			}
-			if n := testing.AllocsPerRun(10, func() { maxHeld(seg) }); n > 0 { // a snapshot has some
+			if n := testing.AllocsPerRun(10, func() { MaxHeld(seg) }); n > 0 { // a snapshot has some
 				t.Errorf("%v allocations for one limit", n)
 			}
 		})
