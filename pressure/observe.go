@@ -39,6 +39,27 @@ func Observe(seg Segment) (s Snapshot, err error) {
 	return s, shm.InSegment("read", seg.Name(), err)
 }
 
+// ObserveQueue is [Observe] of what is in the queue alone, for a look that is taken often: it asks
+// the kernel for nothing. Of the Snapshot At, Geometry, Produced, Consumed, Lost, Dropped,
+// RefusedMessages, Unsent, QueueBytes and Limit are set. The errors are those of Observe.
+func ObserveQueue(seg Segment) (s Snapshot, err error) {
+	err = seg.WhileMapped(func() error {
+		return shm.Guard(func() error {
+			s = Snapshot{At: monotonic.Now(), Geometry: seg.Geometry()}
+			h := seg.Header()
+			s.readQueue(h)
+			if s.Geometry.Mode == layout.ModeTransfer {
+				s.Limit = h.ProducerStats.Limit.Load()
+			}
+			return nil
+		})
+	})
+	if err == shm.ErrClosed {
+		return s, err
+	}
+	return s, shm.InSegment("read", seg.Name(), err)
+}
+
 // observe sets what this process can know about the side's process, and asks /proc whether that
 // runs. A process that observes itself does.
 func (s *RoleStats) observe(at *layout.RoleStats) {
