@@ -2,6 +2,7 @@ package pressure
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"sluice/layout"
@@ -49,6 +50,21 @@ func (h *Histogram) Since(before *Histogram) Histogram {
 				out.Max = h.Max
 			}
 		}
+	}
+	return out
+}
+
+// Plus returns the distribution of the messages of both.
+func (h *Histogram) Plus(other *Histogram) Histogram {
+	switch {
+	case other.Count == 0:
+		return *h
+	case h.Count == 0:
+		return *other
+	}
+	out := Histogram{Count: h.Count + other.Count, Sum: h.Sum + other.Sum, Max: max(h.Max, other.Max), Buckets: slices.Clone(h.Buckets)}
+	for i, n := range other.Buckets {
+		out.Buckets[i] += n
 	}
 	return out
 }

@@ -55,3 +55,23 @@ func TestQuantile_AgreesWithHdrHistogram(t *testing.T) {
 		}
 	}
 }
+
+// The sum of two histograms has the messages of both, and changes neither.
+func TestHistogram_Plus(t *testing.T) {
+	of := func(bucket int, n uint64, each time.Duration) Histogram {
+		h := Histogram{Count: n, Sum: n * uint64(each), Max: each, Buckets: make([]uint64, layout.LatencyBuckets)}
+		h.Buckets[bucket] = n
+		return h
+	}
+	a, b, none := of(100, 3, time.Microsecond), of(300, 1, time.Second), Histogram{}
+	sum := a.Plus(&b)
+	if sum.Count != 4 || sum.Max != time.Second || sum.Quantile(0.5) != a.Quantile(0.5) || sum.Quantile(1) != b.Quantile(1) {
+		t.Errorf("sum of %d messages: median %v, max %v", sum.Count, sum.Quantile(0.5), sum.Max)
+	}
+	if a.Buckets[300] != 0 || b.Buckets[100] != 0 || a.Count != 3 {
+		t.Error("a summand has changed")
+	}
+	if x, y := a.Plus(&none), none.Plus(&a); x.Count != 3 || y.Count != 3 || x.Max != a.Max || y.Sum != a.Sum {
+		t.Error("a sum with nothing")
+	}
+}

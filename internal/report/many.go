@@ -58,7 +58,8 @@ type tally struct {
 	produced, consumed, producedBytes, consumedBytes uint64
 	dropped, refused, refusedMessages, lost          uint64
 	producerWaits, consumerWaits                     uint64
-	partly                                           bool // a segment could not be read at the end: only this side's own count is known
+	times                                            pressure.Interval // of it Latency, Response and Lateness; see addTimes
+	partly                                           bool              // a segment could not be read at the end: only this side's own count is known
 
 	// Of one segment.
 	run                              time.Duration
@@ -189,9 +190,11 @@ func (m *Many) finish(r *Reporter) Report {
 // account adds a segment that has left to the outcomes. m.mu is held.
 func (m *Many) account(name string, t tally) {
 	m.left.add(&t)
+	m.left.addTimes(&t)
 	switch before := m.outcomes[name]; {
 	case before != nil:
 		t.add(before)
+		t.addTimes(before)
 		m.outcomes[name] = &t
 	case len(m.outcomes) < maxOutcomes:
 		m.outcomes[name] = &t
@@ -271,6 +274,10 @@ func (m *Many) lastReports() (print func()) {
 		rings = append(rings, m.finish(r))
 	}
 	s := m.total(rings, time.Since(m.began))
+	for i := range rings {
+		t := tallyOf(&rings[i])
+		s.Run.addTimes(&t)
+	}
 	s.Final, s.Rings = true, len(m.outcomes)+len(m.others)+len(rings)
 	for i := range rings {
 		name := rings[i].Name
@@ -406,6 +413,7 @@ func tallyOf(r *Report) tally {
 	t.dropped, t.refused, t.refusedMessages, t.lost = i.Dropped, i.Refused, i.RefusedMessages, i.Lost
 	t.producerWaits, t.consumerWaits = i.ProducerWaits, i.ConsumerWaits
 	t.run = i.Elapsed
+	t.times.Latency, t.times.Response, t.times.Lateness = i.Latency, i.Response, i.Lateness
 	t.producerBlocked, t.consumerBlocked = i.ProducerBlocked, i.ConsumerBlocked
 	return t
 }
@@ -415,6 +423,14 @@ func (t *tally) add(u *tally) {
 	t.combine(u, func(a, b uint64) uint64 { return a + b })
 	t.run += u.run
 	t.partly = t.partly || u.partly
+}
+
+// addTimes adds the times of u. It is not part of add, which is called at each report: only the
+// last one shows them.
+func (t *tally) addTimes(u *tally) {
+	t.times.Latency = t.times.Latency.Plus(&u.times.Latency)
+	t.times.Response = t.times.Response.Plus(&u.times.Response)
+	t.times.Lateness = t.times.Lateness.Plus(&u.times.Lateness)
 }
 
 // since returns the counts less those of before.

@@ -367,3 +367,44 @@ func TestMany_Final_Discarded(t *testing.T) {
 		}
 	}
 }
+
+// The last report has the times of the whole run: of each segment, and of the messages of all, of
+// those that have left too.
+func TestMany_Final_TimesOfTheRun(t *testing.T) {
+	for _, asJSON := range []bool{false, true} {
+		all := rings(t, 2)
+		var b testenv.Buffer
+		m := StartMany(Options{Role: layout.Consumer, JSON: asJSON, Out: &b})
+		for i, seg := range all {
+			if err := m.Join(seg.Name(), seg, none); err != nil {
+				t.Fatal(err)
+			}
+			h := &seg.Header().Latency
+			h.Buckets[200+i].Store(100)
+			h.Sum.Store(100_000)
+			h.Max.Store(1 << 40)
+			h.Count.Store(100)
+		}
+		m.LeaveEnded(all[0].Name(), nil, CompleteText)
+		m.Finish()
+		text := b.String()
+		if asJSON {
+			lines := strings.Split(strings.TrimSpace(text), "\n")
+			var last struct {
+				Rings int
+				Run   struct{ Latency, Response *timesObject }
+			}
+			if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+				t.Fatal(err)
+			}
+			times := last.Run.Latency
+			if last.Rings != 2 || times == nil || last.Run.Response != nil || times.P50 <= 0 || times.P99 <= times.P50 || times.Max < times.P999 || times.Mean <= 0 {
+				t.Errorf("%s", lines[len(lines)-1])
+			}
+			continue
+		}
+		if n := strings.Count(text, " latency "); n != 3 || strings.Count(text, TimesHeading) != 1 || !strings.Contains(text, "  all ") {
+			t.Errorf("%d rows of latency:\n%s", n, text)
+		}
+	}
+}

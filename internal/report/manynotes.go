@@ -8,6 +8,7 @@ import (
 
 	"sluice/internal/format"
 	"sluice/layout"
+	"sluice/pressure"
 )
 
 // notes are lines that wait to be printed: at most maxLines a second for people, however many
@@ -191,6 +192,28 @@ type runObject struct {
 	Dropped         uint64 `json:"droppedCount"`
 	RefusedMessages uint64 `json:"refusedMessages"`
 	Lost            uint64 `json:"lostCount"`
+
+	// Of the messages of all segments; null before the last report, and when none was timed.
+	Latency  *timesObject `json:"latency"`
+	Response *timesObject `json:"response"`
+	Lateness *timesObject `json:"lateness"`
+}
+
+// timesObject is a time in nanoseconds.
+type timesObject struct {
+	Mean int64 `json:"mean"`
+	P50  int64 `json:"p50"`
+	P90  int64 `json:"p90"`
+	P99  int64 `json:"p99"`
+	P999 int64 `json:"p999"`
+	Max  int64 `json:"max"`
+}
+
+func (s *sum) times(h *pressure.Histogram) *timesObject {
+	if !s.Final || h.Count == 0 {
+		return nil
+	}
+	return &timesObject{int64(h.Mean()), int64(h.Quantile(0.5)), int64(h.Quantile(0.9)), int64(h.Quantile(0.99)), int64(h.Quantile(0.999)), int64(h.Max)}
 }
 
 func (s *sum) object() *sumObject {
@@ -201,6 +224,7 @@ func (s *sum) object() *sumObject {
 		Run: runObject{
 			t.produced, t.consumed, t.producedBytes, t.consumedBytes, t.producerWaits, t.consumerWaits,
 			t.refused, t.dropped, t.refusedMessages, t.lost,
+			s.times(&t.times.Latency), s.times(&t.times.Response), s.times(&t.times.Lateness),
 		},
 	}
 }

@@ -163,6 +163,7 @@ func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more
 		t := tallyOf(&rings[i])
 		if before := all[rings[i].Name]; before != nil {
 			t.add(before)
+			t.addTimes(before)
 		}
 		all[rings[i].Name] = &t
 	}
@@ -210,6 +211,7 @@ func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more
 			fmt.Fprintf(&b, "  %-10s %s: %s\n", c.name, format.Messages(n), shares(names, all, c.of))
 		}
 	}
+	manyTimes(&b, s, names, all)
 	for _, text := range slices.Sorted(maps.Keys(advice)) {
 		names := "  " + list(advice[text]) + ":"
 		if len(names)+len(" ")+len(text) <= maxColumns {
@@ -226,6 +228,32 @@ func (t *manyText) final(o *Options, s *sum, rings []Report, ended []named, more
 	}
 	io.WriteString(o.Out, b.String())
 }
+
+// manyTimes prints the times of the whole run: of each segment, unless there are too many of them,
+// and of the messages of all.
+func manyTimes(b *strings.Builder, s *sum, names []string, all map[string]*tally) {
+	heading := true
+	rows := func(name string, t *tally) {
+		for _, of := range NamedTimes(&t.times) {
+			if heading {
+				fmt.Fprintf(b, timesOfMany, "", "", TimesHeading)
+				heading = false
+			}
+			fmt.Fprintf(b, timesOfMany, shortName(name), of.Name, Times(of.Times))
+			name = ""
+		}
+	}
+	if len(names) <= maxRows {
+		for _, name := range names {
+			rows(name, all[name])
+		}
+	}
+	if s.Rings != 1 {
+		rows("all", &s.Run)
+	}
+}
+
+const timesOfMany = "  %-16s %-9s %s\n"
 
 // shares returns what each segment has of a count, as far as it has something.
 func shares(names []string, all map[string]*tally, of func(*tally) uint64) string {
