@@ -256,7 +256,7 @@ func TestComments_Wrapped(t *testing.T) {
 // Whoever runs a producer or a consumer does not pay for pictures, nor for a network.
 func TestDependencies_HeavyOnesOnlyWhereUsed(t *testing.T) {
 	pictures := []string{"charm.land/bubbletea", "charm.land/lipgloss", "prometheus/client_golang", "gonum.org/v1/plot"}
-	network := []string{"github.com/nats-io/", "github.com/synadia-io/"}
+	network := []string{"github.com/nats-io/", "github.com/synadia-io/", "go.opentelemetry.io/", "google.golang.org/grpc"}
 	for command, heavy := range map[string][]string{
 		"producer": slices.Concat(pictures, network), "consumer": slices.Concat(pictures, network),
 		"gauge": network, "bridge": pictures,
