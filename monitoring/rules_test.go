@@ -105,6 +105,34 @@ func TestAlerts_InTheRunbook(t *testing.T) {
 	}
 }
 
+// What the runbook has to be pasted is YAML, and its rules have valid expressions.
+func TestRunbook_YAML(t *testing.T) {
+	page, err := os.ReadFile("../docs/alerts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)\n```yaml\n(.*?)\n```\n").FindAllStringSubmatch(string(page), -1)
+	if want := strings.Count(string(page), "```yaml"); len(blocks) != want || want == 0 {
+		t.Fatalf("%d blocks of YAML, %d of them can be pasted", want, len(blocks))
+	}
+	pasted := 0
+	for _, b := range blocks {
+		if err := yaml.Unmarshal([]byte(b[1]), new(any)); err != nil {
+			t.Errorf("%v:\n%s", err, b[1])
+		}
+		var rules []rule
+		if yaml.Unmarshal([]byte(b[1]), &rules) == nil {
+			pasted += len(rules)
+			for _, r := range rules {
+				parse(t, r.Expr)
+			}
+		}
+	}
+	if pasted != 1 {
+		t.Errorf("%d rules, want the one of a pair that should be there", pasted)
+	}
+}
+
 // Each alert has a case in which it fires and one in which it must not, and no case is of an alert
 // that has gone.
 func TestAlerts_FiringAndSilentCases(t *testing.T) {
