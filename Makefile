@@ -126,9 +126,13 @@ systemd-test: ## boot a separate systemd and test the units in it; needs root
 monitoring-test: ## test the alerts and the dashboard, in a real Prometheus if there is one
 	cd monitoring && $(GOTEST) $(TESTFLAGS) ./...
 
+.PHONY: release-check
+release-check: ## compare two releases of one commit, from two directories (ARGS=--quick)
+	scripts/release-check.sh $(ARGS)
+
 .PHONY: packaging-test
 packaging-test: ## test what makes packages and images
-	cd packaging && $(GOTEST) $(TESTFLAGS) ./...
+	cd packaging && $(GOTEST) -count=1 $(TESTFLAGS) ./... # go test does not see that files above the module change
 
 .PHONY: docs-test
 docs-test: ## run the commands of the pages as pasted, on temporary machines; needs root
@@ -137,6 +141,10 @@ docs-test: ## run the commands of the pages as pasted, on temporary machines; ne
 .PHONY: release
 release: ## make all files of a release into dist/ (ARGS='--arch amd64')
 	scripts/release.sh $(ARGS)
+
+.PHONY: image-test
+image-test: ## run pairs in containers of an image with podman; needs root (ARGS=FILE)
+	packaging/image-test.sh $(ARGS)
 
 .PHONY: ci
 ci: ## all checks; installs missing tools on Debian and Ubuntu
