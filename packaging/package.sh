@@ -62,8 +62,10 @@ root=$work/root
 BIN=$bin NATIVE_BIN=$native DESTDIR=$root PREFIX=/usr scripts/systemd/install.sh >/dev/null
 rm "$root/usr/lib/sluice/made" # for uninstall.sh
 doc=$root/usr/share/doc/sluice
-cp CHANGELOG.md "$doc/changelog"
-cp packaging/copyright "$doc/copyright"
+# install, because the files of a clone have the modes of its umask.
+install -m 644 CHANGELOG.md "$doc/changelog"
+install -m 644 packaging/copyright "$doc/copyright"
+install -m 644 LICENSE "$work/LICENSE"
 [ -z "$notices" ] || install -m 644 "$notices" "$doc/THIRD-PARTY-NOTICES"
 install -D -m 644 packaging/lintian-overrides "$root/usr/share/lintian/overrides/sluice"
 printf 'sluice (%s-1) stable; urgency=medium\n\n  * The changes are in changelog.gz.\n\n -- %s  %s\n' \
@@ -128,7 +130,7 @@ contents:
   - { dst: /usr/lib/sluice, type: dir }
   - { dst: /usr/share/doc/sluice, type: dir }
   - { dst: /etc/sluice, type: dir }
-  - { src: "$PWD/LICENSE", dst: /usr/share/licenses/sluice/LICENSE, type: license, packager: rpm }
+  - { src: "$work/LICENSE", dst: /usr/share/licenses/sluice/LICENSE, type: license, packager: rpm }
 CONFIG
     (cd "$root" && find . -type f -printf '/%P\n' | sort) | while read -r path; do content "$path"; done
     (cd "$root" && find . -type l -printf '/%P %l\n' | sort) | while read -r path target; do content "$path" symlink "$target"; done
