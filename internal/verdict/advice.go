@@ -62,7 +62,7 @@ func nothingToDo(v *pressure.Verdict) string {
 	case v.Cause == pressure.CauseBacklog && v.Shrinks:
 		return "the queue gets shorter; nothing to do unless its messages are too old"
 	case v.Cause == pressure.CauseBacklog:
-		return "the queue does not grow, but the consumer has no time to spare"
+		return "the queue did not grow in that time, but the consumer had none to spare"
 	case v.Cause == pressure.CauseStopped && v.Kind == pressure.ConsumerBound:
 		return "nothing to do if the consumer was stopped on purpose"
 	}

@@ -77,7 +77,7 @@ func TestWords_OfVerdicts(t *testing.T) {
 			"the ring was full for 80ms of 1s; the consumer waited 50 % of the time", "use more capacity (--capacity, --slots): the producer waits only in bursts"},
 
 		// What the queue does.
-		{of(cb, pressure.CauseBacklog, func(v *pressure.Verdict) { v.Fill = 0.2 }), "blocked: producer 0 %, consumer 0 % of the time; queue 20 % full", "the queue does not grow, but the consumer has no time to spare"},
+		{of(cb, pressure.CauseBacklog, func(v *pressure.Verdict) { v.Fill = 0.2 }), "blocked: producer 0 %, consumer 0 % of the time; queue 20 % full", "the queue did not grow in that time, but the consumer had none to spare"},
 		{of(cb, pressure.CauseBacklog, func(v *pressure.Verdict) { v.Shrinks = true }), "blocked: producer 0 %, consumer 0 % of the time; queue 0 % full", "the queue gets shorter; nothing to do unless its messages are too old"},
 		{of(cb, pressure.CauseFills, func(v *pressure.Verdict) {
 			v.ProducedPerSec, v.ConsumedPerSec, v.Grows, v.FullIn = 1000, 300.4, true, 8*time.Second
