@@ -80,15 +80,28 @@ func openView(name string) (*shm.View, error) {
 // rateInterval is the time between the two samples that rates are computed from.
 const rateInterval = 250 * time.Millisecond
 
-// sampleTwice reads the segments twice, so that rates can be computed.
+// sampleTwice reads the segments twice, so that rates can be computed. A consumer that releases
+// many messages at a time may have released none meanwhile, which says nothing of its rate: then it
+// reads them again, for up to a second.
 func sampleTwice(ctx context.Context, f *monitor.Monitor, wait time.Duration) ([]*monitor.Pair, error) {
-	if pairs, err := f.Poll(); err != nil || len(pairs) == 0 {
-		return pairs, err
+	pairs, err := f.Poll()
+	for waited := time.Duration(0); err == nil && len(pairs) > 0; waited += wait {
+		if waited > 0 && (waited+wait > time.Second || !slices.ContainsFunc(pairs, betweenReleases)) {
+			break
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+		pairs, err = f.Poll()
 	}
-	if err := sleep(ctx, wait); err != nil {
-		return nil, err
-	}
-	return f.Poll()
+	return pairs, err
+}
+
+// betweenReleases reports whether a consumer that was there has released nothing since the first
+// sample, while its producer has sent something.
+func betweenReleases(p *monitor.Pair) bool {
+	since := &p.LastSecond
+	return p.Err == nil && since.ConsumerStayed && since.Produced > 0 && since.Consumed == 0
 }
 
 // sleep waits for d, or returns the cause of ctx when that is done first.
