@@ -58,7 +58,7 @@ lint: ## golangci-lint (.golangci.yml; compiling it takes minutes the first time
 	cd packaging && $(GO) tool -modfile=../.ci/tools/go.mod golangci-lint run ./...
 	cd monitoring && $(GO) tool -modfile=../.ci/tools/go.mod golangci-lint run ./...
 	shellcheck .ci/run scripts/*.sh scripts/completion.bash scripts/docs/*.sh scripts/peers/*.sh scripts/systemd/*.sh \
-		scripts/systemd/test/*.sh scripts/systemd/producer-first packaging/*.sh packaging/maintainer/*
+		scripts/systemd/test/*.sh scripts/systemd/producer-first packaging/*.sh packaging/test/*.sh packaging/maintainer/*
 
 .PHONY: man
 man: build ## write the manual pages into build/man/man1
@@ -145,6 +145,10 @@ release: ## make all files of a release into dist/ (ARGS='--arch amd64')
 .PHONY: image-test
 image-test: ## run pairs in containers of an image with podman; needs root (ARGS=FILE)
 	packaging/image-test.sh $(ARGS)
+
+.PHONY: packages-test
+packages-test: ## test the deb and the rpm; minutes, needs root, lintian, rpm, mmdebstrap (ARGS=made)
+	packaging/test.sh $(ARGS)
 
 .PHONY: ci
 ci: ## all checks; installs missing tools on Debian and Ubuntu

@@ -81,7 +81,7 @@ for script in postinst prerm postrm; do
     } | sed '/^# shellcheck/d' >"$scripts/$script"
 done
 
-# content PATH [TYPE]: an entry of the list of files. Only directories that belong to sluice alone are in it.
+# content PATH [TYPE]: an entry of the list of files.
 content() {
     local to=$1 only=''
     case $1 in
@@ -130,6 +130,9 @@ contents:
   - { dst: /usr/lib/sluice, type: dir }
   - { dst: /usr/share/doc/sluice, type: dir }
   - { dst: /etc/sluice, type: dir }
+$(for dir in licenses/sluice bash-completion bash-completion/completions fish fish/vendor_completions.d zsh zsh/site-functions; do
+        echo "  - { dst: /usr/share/$dir, type: dir, packager: rpm }" # dpkg removes empty directories, rpm only those of a package
+    done)
   - { src: "$work/LICENSE", dst: /usr/share/licenses/sluice/LICENSE, type: license, packager: rpm }
 CONFIG
     (cd "$root" && find . -type f -printf '/%P\n' | sort) | while read -r path; do content "$path"; done
