@@ -45,7 +45,7 @@ func TestKubernetes_Volumes(t *testing.T) {
 			}
 			paths[m.MountPath] = m.Name
 		}
-		if paths["/dev/shm"] != "shm" || paths["/run/sluice"] != "sockets" {
+		if paths["/dev/shm"] != "shm" || paths["/tmp"] != "sockets" {
 			t.Errorf("%s mounts %v", c.Name, paths)
 		}
 	}
