@@ -9,7 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 )
@@ -133,14 +136,25 @@ func TestRunbook_YAML(t *testing.T) {
 	}
 }
 
-// Each alert has a case in which it fires and one in which it must not, and no case is of an alert
-// that has gone.
-func TestAlerts_FiringAndSilentCases(t *testing.T) {
+// Each alert has a test in which it fires and one in which it does not at any time, and no test is
+// of an alert that has gone. The silent test has a series that the alert looks at, and is evaluated
+// when the "for" of the alert is over: without either, it would be silent whatever its expression.
+func TestAlerts_FiringAndSilentTests(t *testing.T) {
+	looksAt, after := map[string][]*parser.VectorSelector{}, map[string]time.Duration{}
+	all := rules(t)
+	for _, r := range all {
+		if r.Alert != "" {
+			looksAt[r.Alert] = scraped(t, all, r.Expr)
+			after[r.Alert] = duration(t, r.For)
+		}
+	}
 	firing, silent := map[string]bool{}, map[string]bool{}
 	for _, path := range caseFiles(t) {
 		var file struct {
 			Tests []struct {
+				InputSeries   []struct{ Series string } `yaml:"input_series"`
 				AlertRuleTest []struct {
+					EvalTime  string `yaml:"eval_time"`
 					Alertname string
 					ExpAlerts []any `yaml:"exp_alerts"`
 				} `yaml:"alert_rule_test"`
@@ -148,21 +162,73 @@ func TestAlerts_FiringAndSilentCases(t *testing.T) {
 		}
 		readYAML(t, path, &file)
 		for _, c := range file.Tests {
+			var series []string
+			for _, in := range c.InputSeries {
+				series = append(series, in.Series)
+			}
+			fires, isSilent := map[string]bool{}, map[string]bool{}
 			for _, at := range c.AlertRuleTest {
 				if len(at.ExpAlerts) > 0 {
-					firing[at.Alertname] = true
-				} else {
-					silent[at.Alertname] = true
+					fires[at.Alertname] = true
+				} else if duration(t, at.EvalTime) > after[at.Alertname] && selectsAny(t, looksAt[at.Alertname], series) {
+					isSilent[at.Alertname] = true
 				}
 			}
+			maps.DeleteFunc(isSilent, func(alert string, _ bool) bool { return fires[alert] })
+			maps.Copy(firing, fires)
+			maps.Copy(silent, isSilent)
 		}
 	}
 	want := alerts(t)
 	for what, have := range map[string]map[string]bool{"firing": firing, "silent": silent} {
 		if got := slices.Sorted(maps.Keys(have)); !slices.Equal(got, want) {
-			t.Errorf("there are %s cases of\n%q\nwant\n%q", what, got, want)
+			t.Errorf("there are %s tests of\n%q\nwant\n%q", what, got, want)
 		}
 	}
+}
+
+// scraped returns the selectors of an expression and of what it takes from recorded rules.
+func scraped(t *testing.T, all []rule, expr string) (found []*parser.VectorSelector) {
+	t.Helper()
+	for _, s := range selectors(parse(t, expr)) {
+		i := slices.IndexFunc(all, func(r rule) bool { return r.Record == s.Name })
+		if i < 0 {
+			found = append(found, s)
+		} else {
+			found = append(found, scraped(t, all, all[i].Expr)...)
+		}
+	}
+	return found
+}
+
+// selectsAny reports whether one of the selectors selects one of the series.
+func selectsAny(t *testing.T, selectors []*parser.VectorSelector, series []string) bool {
+	t.Helper()
+	for _, text := range series {
+		metric, err := parser.NewParser(parser.Options{}).ParseMetric(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		for _, s := range selectors {
+			if !slices.ContainsFunc(s.LabelMatchers, func(m *labels.Matcher) bool { return !m.Matches(metric.Get(m.Name)) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// duration returns 0 for an empty text.
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	if text == "" {
+		return 0
+	}
+	d, err := model.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(d)
 }
 
 func caseFiles(t *testing.T) []string {
