@@ -2,6 +2,9 @@ package cmd_test
 
 import (
 	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -9,6 +12,7 @@ import (
 
 	"sluice/internal/cli"
 	"sluice/internal/metrics"
+	"sluice/internal/observe/exporter"
 	"sluice/internal/testenv"
 )
 
@@ -16,6 +20,9 @@ var (
 	manCommand = regexp.MustCompile(`^\.SS \\fB(?:sluice-)?(\w+ \w+)\\fR`)
 	manFlag    = regexp.MustCompile(`^\\fB--([a-z-]+)\\fR`)
 	manDefault = regexp.MustCompile(`\(default: ([^)]*)\)`)
+
+	series = regexp.MustCompile(`^(sluice_\w+)(?:\{(.*)\})? `)
+	label  = regexp.MustCompile(`(\w+)="([^"]*)"`)
 )
 
 // What scripts and units write on command lines and into environments is in api/flags.txt, so
@@ -77,7 +84,7 @@ func TestAPI_MetricsAndExitCodes(t *testing.T) {
 			add("Prometheus", m.Series, m.Unit, m.States)
 		}
 	}
-	testenv.WantList(t, "../api/metrics.txt", lines)
+	testenv.WantList(t, "../api/metrics.txt", append(lines, ownSeries(t)...))
 	testenv.WantList(t, "../api/exitcodes.txt", []string{
 		fmt.Sprint(cli.ExitOK, " in good order"),
 		fmt.Sprint(cli.ExitFailed, " failed while running"),
@@ -88,4 +95,36 @@ func TestAPI_MetricsAndExitCodes(t *testing.T) {
 		fmt.Sprint(cli.ExitCorrupt, " corrupt, or of another version"),
 		fmt.Sprint(cli.ExitIncomplete, " the stream is not complete"),
 	})
+}
+
+// ownSeries returns a line for each metric that gauge serve has without a segment: its name, its
+// labels, and the values of a label that has several.
+func ownSeries(t *testing.T) (lines []string) {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	handler := exporter.Handler(log.New(t.Output(), "", 0), []string{"no-such-segment"}, nil, exporter.NewRemoved())
+	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	values := map[string][]string{} // of the labels of a metric
+	for line := range strings.Lines(answer.Body.String()) {
+		m := series.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		var names, of []string
+		for _, l := range label.FindAllStringSubmatch(m[2], -1) {
+			names, of = append(names, l[1]), append(of, l[2])
+		}
+		metric := "Prometheus " + m[1]
+		if names != nil {
+			metric += "{" + strings.Join(names, ",") + "}"
+		}
+		values[metric] = append(values[metric], strings.Join(of, " "))
+	}
+	for metric, all := range values {
+		if len(all) > 1 {
+			metric += ": " + strings.Join(all, " ")
+		}
+		lines = append(lines, metric)
+	}
+	return lines
 }
