@@ -63,24 +63,36 @@ done >"$lab/environment"
 printf 'export GOMODCACHE=%q GOCACHE=%q\n' "$(go env GOMODCACHE)" "$(go env GOCACHE)" >>"$lab/environment"
 export OVERLAYS NETWORK=yes
 
-failed=()
+# run PAGE: on a machine of its own; what it prints comes when it ends.
+run() {
+    local own code=0 began=$SECONDS
+    own=$(mktemp -d --tmpdir="$lab/machines")
+    cp -l "$lab"/{docs,page.sh,tree.tar,environment} "$own/"
+    cp -rl "$lab/bin" "$own/"
+    scripts/systemd/test/boot.sh "$own" "page.sh $1" 600 >"$own/printed" 2>&1 || code=$?
+    cat "$own/printed"
+    case $code in
+    0) echo "ok   $1 ($((SECONDS - began)) s)" ;;
+    77) touch "$lab/cannot" ;;
+    *) echo "$1" | tee -a "$lab/failed" | sed 's/^/FAIL /' ;;
+    esac
+    rm -rf "$own"
+}
+
+# Two at a time: the commands of a page wait more than they compute.
+mkdir "$lab/machines"
+touch "$lab/failed"
 for page in "${pages[@]}"; do
     grep -q "^run	$page:" "$lab/plan" || continue
-    began=$SECONDS code=0
-    scripts/systemd/test/boot.sh "$lab" "page.sh $page" 600 || code=$?
-    case $code in
-    0) echo "ok   $page ($((SECONDS - began)) s)" ;;
-    77) skip "this machine cannot boot another one" ;;
-    *)
-        echo "FAIL $page"
-        failed+=("$page")
-        ;;
-    esac
+    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
+    run "$page" &
 done
+wait
+[ ! -e "$lab/cannot" ] || skip "this machine cannot boot another one"
 
 printf '\n%s blocks of commands were run, %s were NOT run:\n' "$(grep -c '^run' "$lab/plan")" "$(grep -c '^not run' "$lab/plan")"
 sed -n 's/^not run	\(.*\)	\(.*\)/  \1  \2/p' "$lab/plan"
-if [ ${#failed[@]} != 0 ]; then
-    echo "pages whose commands fail: ${failed[*]}" >&2
+if [ -s "$lab/failed" ]; then
+    echo "pages whose commands fail: $(tr '\n' ' ' <"$lab/failed")" >&2
     exit 1
 fi
