@@ -35,7 +35,7 @@ func drainCommand() cli.App {
 		},
 		Flags: []urfave.Flag{
 			cli.NameFlag("demo"),
-			&urfave.StringFlag{Name: "output", Value: "-", Usage: "write messages to `FILE`, which is replaced; - for standard output"},
+			cli.NewFileFlag(),
 			cli.FramingFlag("the producer's", "`FRAMING` of the output: lines, length (4-byte little-endian length before each message), or raw"),
 			cli.GroupFlag(),
 			&urfave.BoolFlag{Name: "yes", Usage: "save messages that a bridge was to send: on the other side of the bridge they are missing then"},
@@ -55,7 +55,7 @@ func drain(ctx context.Context, c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := cli.WithSegment(name, errors.Join(sink.CheckOutput(output), checkDrainable(name, c.Bool("yes")))); err != nil {
+	if err := cli.WithSegment(name, checkDrainable(name, output, c.Bool("yes"))); err != nil {
 		return err
 	}
 	from, err := openDead(ctx, name, access)
@@ -78,9 +78,9 @@ func drain(ctx context.Context, c *urfave.Context) error {
 	return errors.Join(cli.WithSegment(name, err), closeErr)
 }
 
-// checkDrainable returns why the messages of a segment cannot be saved, or are not to be without
-// --yes. Whether another process takes the role of the consumer meanwhile is found out later.
-func checkDrainable(name string, yes bool) error {
+// checkDrainable returns why the messages of a segment cannot be saved to that output, or are not to
+// be without --yes. Whether another process takes the role of the consumer meanwhile is found out later.
+func checkDrainable(name, output string, yes bool) error {
 	v, err := openView(name)
 	if err != nil {
 		return err
@@ -98,6 +98,8 @@ func checkDrainable(name string, yes bool) error {
 	case !s.Consumer.Alive && s.Consumer.Bridge.Present() && s.Depth() > 0 && !yes:
 		err := cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s were to be sent by a bridge", format.Messages(s.Depth()))))
 		return cli.WithHint(err, "bridge out --name %s sends them; --yes saves them here, and then bridge in needs --skip-missing", name)
+	case s.Depth() > 0:
+		return sink.CheckNew(output)
 	}
 	return nil
 }
@@ -141,18 +143,18 @@ type drained struct {
 
 // save writes the messages that wait now: not those of a producer that comes meanwhile.
 func (d *drained) save(ctx context.Context) (err error) {
+	lim := sink.Limits{Count: d.from.Unread()}
+	if lim.Count == 0 { // nothing is opened, and 0 would be no limit
+		return nil
+	}
 	framing := cli.OutputFraming(d.given, d.from.Framing(), d.output)
 	stopNote := cli.NoteNoReader("gauge", d.from.Segment().Name(), d.output)
-	out, err := sink.OpenOutput(ctx, d.output, func() layout.Framing { return framing }, new(sink.WaitTime))
+	out, err := sink.OpenNew(ctx, d.output, func() layout.Framing { return framing }, new(sink.WaitTime))
 	stopNote()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	lim := sink.Limits{Count: d.from.Unread()}
-	if lim.Count == 0 { // which would be without a limit
-		return nil
-	}
 	lim.HoldBytes, lim.HoldMessages = sink.MaxHeld(d.from.Segment())
 	return sink.Drain(ctx, d.from, sink.Sinks{out, d}, lim)
 }
@@ -170,7 +172,10 @@ func (d *drained) Close() error { return nil }
 
 // report says how many messages were saved and how many are left. The consumer is closed.
 func (d *drained) report(name string) {
-	text := fmt.Sprintf("saved %s, %s, to %s", format.Messages(d.from.Released()), format.Size(d.bytes), sink.NameOf(d.output))
+	text := "saved 0 messages"
+	if saved := d.from.Released(); saved > 0 {
+		text = fmt.Sprintf("saved %s, %s, to %s", format.Messages(saved), format.Size(d.bytes), sink.NameOf(d.output))
+	}
 	hint := fmt.Sprintf("gauge rm %s removes the segment", name)
 	if d.keptEnd {
 		hint += ", and with it how the stream has ended, which is kept for the next consumer"

@@ -130,13 +130,47 @@ func TestDrain_SavesAll_KeepsSegmentAndEnd(t *testing.T) {
 	if saved, err := os.ReadFile(path); err != nil || string(saved) != lines {
 		t.Errorf("%v: saved %d bytes, want %d", err, len(saved), len(lines))
 	}
-	again := testenv.Start(t, "gauge", "drain", name)
+	again := testenv.Start(t, "gauge", "drain", name, "--output", path+"2")
 	again.WantExit(0)
+	if _, err := os.Stat(path + "2"); !os.IsNotExist(err) {
+		t.Errorf("a file for no messages: %v", err)
+	}
 	if again.Stdout.String() != "" || !strings.Contains(again.Stderr.String(), "saved 0 messages") {
 		t.Errorf("%s%s", again.Stdout.String(), again.Stderr.String())
 	}
 	testenv.Start(t, "consumer", "--name", name, "--report", "0").WantExit(0) // it is told the end
 	testenv.WantNoSegment(t, name)
+}
+
+// What was saved is never replaced: by a second drain with the same command line, or because the
+// environment of a pair names the file of its consumer.
+func TestDrain_KeepsExistingFiles(t *testing.T) {
+	t.Parallel()
+	name, lines := leftLines(t, 10)
+	path, copied := filepath.Join(t.TempDir(), "saved"), filepath.Join(t.TempDir(), "link")
+	if err := os.WriteFile(path, []byte("saved before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(path, copied); err != nil {
+		t.Fatal(err)
+	}
+	for _, output := range []string{path, copied} {
+		testenv.Start(t, "gauge", "drain", name, "--output", output).WantError(2, "exists, and is not replaced", "another file", "--output - >> FILE")
+	}
+	if n := testenv.Header(name).ConsumerStats.Generation.Load(); n != 0 {
+		t.Errorf("the role was taken %d times", n)
+	}
+	d := testenv.StartWith(t, "gauge", testenv.Options{Args: []string{"drain", name}, Env: []string{"SLUICE_OUTPUT=" + path}})
+	d.WantExit(0)
+	if d.Stdout.String() != lines {
+		t.Errorf("on standard output: %q", d.Stdout.String())
+	}
+	for _, output := range []string{path, filepath.Join(t.TempDir(), "new")} { // nothing is left to be saved
+		testenv.Start(t, "gauge", "drain", name, "--output", output).WantExit(0)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "saved before\n" {
+		t.Errorf("the file holds %q, %v", got, err)
+	}
 }
 
 // A producer was killed: its stream has not ended, and goes on after the drain.

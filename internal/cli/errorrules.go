@@ -143,6 +143,10 @@ var errorRules = []errorRule{
 	{err: unix.EDQUOT, code: ExitFailed, printOnce: true, hint: hintNotWritten("free some space, or raise the quota")},
 	{err: unix.EFBIG, code: ExitFailed, printOnce: true, hint: hintNotWritten("allow larger files (ulimit -f)")},
 	{err: unix.EISDIR, code: ExitFailed, hint: fixedHint("choose a file, not a directory")},
+	{err: sink.ErrExists, code: ExitUsage, hint: hintByCommand{
+		"":            "choose another file",
+		"gauge drain": "choose another file, or append to this one: --output - >> FILE",
+	}.hint},
 	{err: sink.ErrSegment, code: ExitFailed, hint: fixedHint("choose another file")},
 	{err: unix.ENOMEM, code: ExitFailed, hint: hintByCommand{
 		"":         "allow more memory (ulimit -v, the limit of the container), or choose a smaller --capacity (--limit in transfer mode)",

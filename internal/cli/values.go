@@ -149,6 +149,16 @@ func TimeFlag(name string, value, min time.Duration, usage string) urfave.Flag {
 	return &urfave.GenericFlag{Name: name, Value: &timeValue{value, min}, Usage: usage}
 }
 
+// noVariable is the EnvVars of a flag that has no environment variable.
+var noVariable = []string{}
+
+// NewFileFlag returns the flag --output of a command whose file is never replaced. The environment
+// does not set it: there SLUICE_OUTPUT is the file of a pair's consumer.
+func NewFileFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "output", Value: "-", EnvVars: noVariable,
+		Usage: "write messages to `FILE`, which must not exist; - for standard output (SLUICE_OUTPUT does not set it)"}
+}
+
 // checked returns the flags with our parsers for their kinds, and with their environment
 // variables.
 func checked(flags []urfave.Flag) []urfave.Flag {
@@ -165,7 +175,9 @@ func checked(flags []urfave.Flag) []urfave.Flag {
 		env := []string{envOf(f.Names()[0])}
 		switch f := f.(type) {
 		case *urfave.StringFlag:
-			f.EnvVars = env
+			if f.EnvVars == nil {
+				f.EnvVars = env
+			}
 		case *urfave.BoolFlag:
 			f.EnvVars = env
 		case *urfave.GenericFlag:

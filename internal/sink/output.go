@@ -37,6 +37,7 @@ type Output struct {
 	// writtenTo is the end of a regular file after the last Write, -1 for any other output. A
 	// failed Write truncates the file to it, because its messages are delivered again.
 	writtenTo int64
+	exclusive bool // of OpenNew: a file is made, and none is replaced
 	poll      *pollctx.Poller
 	waits     *WaitTime
 }
@@ -119,6 +120,20 @@ func CheckOutput(path string) error {
 	return nil
 }
 
+// ErrExists is for an output path that [OpenNew] would have to replace.
+var ErrExists = errors.New("the file exists, and is not replaced")
+
+// CheckNew is CheckOutput for OpenNew.
+func CheckNew(path string) error {
+	if err := CheckOutput(path); err != nil || path == "-" {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		return fmt.Errorf("output: %s: %w", path, ErrExists)
+	}
+	return nil
+}
+
 // ErrSegment is for an output path that is a segment.
 var ErrSegment = errors.New("the file is a segment and would be overwritten")
 
@@ -150,11 +165,21 @@ func NameOf(path string) string {
 // producer. Lines: a line feed, if the previous message does not end with one.
 // Length: 4 bytes of little-endian length before each message. Raw: nothing.
 func OpenOutput(ctx context.Context, path string, framing func() layout.Framing, waits *WaitTime) (*Output, error) {
+	return openOutput(ctx, path, false, framing, waits)
+}
+
+// OpenNew is OpenOutput for what cannot be had again: a file is created, and one that is there is
+// ErrExists, whatever it holds. Standard output, a FIFO and a device are opened as they are.
+func OpenNew(ctx context.Context, path string, framing func() layout.Framing, waits *WaitTime) (*Output, error) {
+	return openOutput(ctx, path, true, framing, waits)
+}
+
+func openOutput(ctx context.Context, path string, exclusive bool, framing func() layout.Framing, waits *WaitTime) (*Output, error) {
 	poll, err := pollctx.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
-	o := &Output{name: NameOf(path), framing: framing, writtenTo: -1, poll: poll, waits: waits}
+	o := &Output{name: NameOf(path), framing: framing, writtenTo: -1, exclusive: exclusive, poll: poll, waits: waits}
 	if err := o.open(path); err != nil {
 		poll.Close()
 		return nil, fmt.Errorf("output: %w", err)
@@ -181,6 +206,12 @@ func (o *Output) open(path string) error {
 	if err := notSegment(path); err != nil {
 		return err
 	}
+	if o.exclusive && o.name == path {
+		flags &^= unix.O_TRUNC
+		if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() {
+			flags |= unix.O_EXCL
+		}
+	}
 	retryOn := unix.ENXIO
 	if info, err := os.Stat(path); err == nil && info.Mode().Type() != fs.ModeNamedPipe {
 		retryOn = unix.Errno(0) // for a terminal, ENXIO means that there is none
@@ -195,6 +226,9 @@ func (o *Output) open(path string) error {
 	if failed && o.name != path { // another user's pipe, or no /proc
 		o.fd = 1
 		return nil
+	}
+	if errno == unix.EEXIST && o.exclusive {
+		return fmt.Errorf("%s: %w", path, ErrExists)
 	}
 	if failed {
 		return &fs.PathError{Op: "open", Path: path, Err: errno}
