@@ -58,6 +58,9 @@ func ExampleOnPressure() {
 	fmt.Println("high:", (<-changed).High)
 	send(false)
 	fmt.Println("sent:", p.Published())
+	if _, err := c.Receive(ctx, nil); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// high: true 8
 	// sent: 9
