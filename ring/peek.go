@@ -70,21 +70,21 @@ type peeker struct {
 
 // begin loads where the messages begin and end, and reports whether they can be read.
 func (p *peeker) begin() bool {
-	if !p.reload() {
+	if !p.load() {
 		return false
 	}
 	p.end = p.Header().Producer.Index.Load() // after the Reader's, which is behind it
-	if p.err = checkDistance(&p.g, endpoint.Position{Index: p.end, Count: p.at.Count}, p.at); p.err != nil {
-		return false
-	}
-	if !p.g.Fixed() && p.at.Index%layout.RecordHeader != 0 {
-		p.err = fmt.Errorf("%w: read index %d", ErrCorrupt, p.at.Index)
-	}
-	return p.err == nil
+	return p.check()
 }
 
-// reload loads the position of the oldest message. Index and Count are stored one after the other.
+// reload begins again at the message that is the oldest now, and reports whether it can be read. The
+// Reader may have come past the end meanwhile.
 func (p *peeker) reload() bool {
+	return p.load() && (p.isOver() || p.check())
+}
+
+// load loads the position of the oldest message. Index and Count are stored one after the other.
+func (p *peeker) load() bool {
 	index := &p.Header().Consumer.Index
 	for range maxPeekTries {
 		if p.at = endpoint.PositionOf(p.Header(), layout.Consumer); p.at.Index == index.Load() {
@@ -95,10 +95,23 @@ func (p *peeker) reload() bool {
 	return false
 }
 
+// isOver reports whether the position is at the end, or past it.
+func (p *peeker) isOver() bool { return int64(p.end-p.at.Index) <= 0 }
+
+// check reports whether what lies between the position and the end can be in the ring: a hostile
+// peer may store anything, at any time, and lengths are bounded by that.
+func (p *peeker) check() bool {
+	p.err = checkDistance(&p.g, endpoint.Position{Index: p.end, Count: p.at.Count}, p.at)
+	if p.err == nil && !p.g.Fixed() && p.at.Index%layout.RecordHeader != 0 {
+		p.err = fmt.Errorf("%w: read index %d", ErrCorrupt, p.at.Index)
+	}
+	return p.err == nil
+}
+
 // next reads the next message, and reports whether there is one.
 func (p *peeker) next() (msg Waiting, ok bool) {
 	for range maxPeekTries {
-		if int64(p.end-p.at.Index) <= 0 {
+		if p.isOver() {
 			return msg, false
 		}
 		size, msg, err := p.read()

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"testing"
@@ -211,6 +213,73 @@ func TestPeek_Corrupt(t *testing.T) {
 			t.Fatal(name)
 		}
 	}
+}
+
+// hostileReader is a ring whose Reader stores one index after the other, each before a look at the
+// header.
+type hostileReader struct {
+	peekMemory
+	indexes *[]uint64
+}
+
+func (p hostileReader) Header() *layout.Header {
+	if all := *p.indexes; len(all) > 0 {
+		p.mem.Header.Consumer.Index.Store(all[0])
+		*p.indexes = all[1:]
+	}
+	return p.mem.Header
+}
+
+// Whatever the Reader's position becomes while messages are read, no length is believed that is more
+// than the ring holds: Peek would take that much memory.
+func TestPeek_HostileMeanwhile(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		for name, index := range map[string]uint64{
+			"far behind the end": 1<<63 + 1<<61, "a message beyond the ring": math.MaxUint64 - 4095, "within a word": 3,
+		} {
+			if k.slotSize > 0 && index == 3 {
+				continue // a slot as any other
+			}
+			w, _, mem := k.pair(t, 4096, 4, WriterOptions{}, ReaderOptions{})
+			send(t, w, "1", "2", "3", "4")
+			if k.slotSize == 0 { // the length of every record
+				for at := 0; at < len(mem.Data); at += layout.RecordHeader {
+					binary.LittleEndian.PutUint64(mem.Data[at:], 1<<61)
+				}
+				binary.LittleEndian.PutUint64(mem.Data, 1)
+			}
+			// Where it begins is read in three looks. Then it finds the first message released.
+			indexes := []uint64{0, 0, 0, 1, index}
+			var last error
+			for msg, err := range Peek(hostileReader{peekMemory{mem: mem}, &indexes}, math.MaxInt) {
+				if last = err; msg.Size > 4096 {
+					t.Fatalf("%s: a message of %d bytes", name, msg.Size)
+				}
+			}
+			if !errors.Is(last, ErrCorrupt) || len(indexes) > 0 {
+				t.Errorf("%s: %v", name, last)
+			}
+		}
+	})
+}
+
+// FuzzPeek lets a hostile pair store positions and a length before the looks at the header.
+func FuzzPeek(f *testing.F) {
+	f.Add(uint64(1<<63+1<<61), uint64(8), uint64(1<<61))
+	f.Fuzz(func(t *testing.T, index, next, length uint64) {
+		eachKind(t, func(t *testing.T, k kind) {
+			w, _, mem := k.pair(t, 4096, 4, WriterOptions{}, ReaderOptions{})
+			send(t, w, "1", "2", "3", "4")
+			binary.LittleEndian.PutUint64(mem.Data[8*(index%32):], length)
+			indexes := []uint64{0, 0, 0, 1, index, index, next, next, next, index}
+			n := 0
+			for msg, err := range Peek(hostileReader{peekMemory{mem: mem}, &indexes}, math.MaxInt) {
+				if n++; n > 4096 || msg.Size > 4096 {
+					t.Fatalf("message %d, %d bytes, %v", n, msg.Size, err)
+				}
+			}
+		})
+	})
 }
 
 // A read of a file that was truncated is an error.
