@@ -77,8 +77,8 @@ func (p *peeker) begin() bool {
 	return p.check()
 }
 
-// reload begins again at the message that is the oldest now, and reports whether it can be read. The
-// Reader may have come past the end meanwhile.
+// reload begins again at the message that is the oldest now, and reports whether it can be read.
+// The Reader may have come past the end meanwhile.
 func (p *peeker) reload() bool {
 	return p.load() && (p.isOver() || p.check())
 }

@@ -230,8 +230,8 @@ func (p hostileReader) Header() *layout.Header {
 	return p.mem.Header
 }
 
-// Whatever the Reader's position becomes while messages are read, no length is believed that is more
-// than the ring holds: Peek would take that much memory.
+// Whatever the Reader's position becomes while messages are read, no length is believed that is
+// more than the ring holds: Peek would take that much memory.
 func TestPeek_HostileMeanwhile(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		for name, index := range map[string]uint64{

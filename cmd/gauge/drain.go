@@ -78,8 +78,9 @@ func drain(ctx context.Context, c *urfave.Context) error {
 	return errors.Join(cli.WithSegment(name, err), closeErr)
 }
 
-// checkDrainable returns why the messages of a segment cannot be saved to that output, or are not to
-// be without --yes. Whether another process takes the role of the consumer meanwhile is found out later.
+// checkDrainable returns why the messages of a segment cannot be saved to that output, or are not
+// to be without --yes. Whether another process takes the role of the consumer meanwhile is found
+// out later.
 func checkDrainable(name, output string, yes bool) error {
 	v, err := openView(name)
 	if err != nil {
