@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Scenarios with a running systemd, as root on a temporary machine (scripts/systemd/test/boot.sh). /lab/packages has three
-# versions: 0.1.0, 0.1.1 of the same layout, and 0.2.0 of another one.
+# versions: 0.1.0, 0.1.1 of the same layout, and 0.2.0 of another one. Without the last, and without rpms, their scenarios are
+# left out.
 # shellcheck disable=SC1091 # tools.sh and its neighbours are not followed
 set -uo pipefail
 cd /lab/repo/scripts/systemd/test || exit
@@ -8,6 +9,8 @@ cd /lab/repo/scripts/systemd/test || exit
 # The host's: in a container it may forbid to start services, and indexes of manual pages take long.
 rm -f /usr/sbin/policy-rc.d /var/lib/man-db/auto-update
 . /lab/repo/packaging/test/formats.sh /lab/packages
+last=0.2.0
+[ -e "$(echo /lab/packages/sluice_0.2.0_*.deb)" ] || last=0.1.1
 
 # quietly COMMAND...: succeeds, and prints nothing.
 quietly() {
@@ -112,13 +115,15 @@ anotherLayout() {
     moves "in a new segment"
 }
 
+kept="sluice: kept: unread messages in /dev/shm/sluice.kept; to save them, install sluice again: gauge drain; to discard them: rm /dev/shm/sluice.kept"
+
 # aRemoval FORMAT: of a running pair. What was sent is received, and the configuration stays.
 aRemoval() {
     pair kept producer SLUICE_COUNT=5
     start sluice-producer@kept
     within 10 "the end of a producer" ended producer kept
     out=$("$1" remove) || fail "exit code $?"
-    is "what it prints" "$out" "sluice: kept: unread messages in /dev/shm/sluice.kept; to discard them: rm /dev/shm/sluice.kept"
+    is "what it prints" "$out" "$kept"
     verified orders
     journalctl -q -u sluice-producer@orders -u sluice-consumer@orders -o cat | grep -E '^Stopped' | tail -2 >/lab/order
     is "the order" "$(sed 's/.*sluice \([a-z]*\).*/\1/' /lab/order | xargs)" "producer consumer"
@@ -132,23 +137,73 @@ aRemoval() {
 
 theDeb() {
     anUpgrade deb
-    anotherLayout deb
+    [ $last = 0.1.1 ] || anotherLayout deb
     aRemoval deb
     expect "it stays enabled" enabled
-    quietly deb install 0.2.0
+    quietly deb install $last
     is "units that run" "$(systemctl list-units --no-legend 'sluice*' | grep -vc '\.slice')" 0
     start sluice@orders.target
     drop_in sluice-producer@orders.service '[Service]' Nice=1
     moves "after a new installation"
     out=$(deb purge) || fail "exit code $?"
-    is "what it prints" "$out" "sluice: kept: unread messages in /dev/shm/sluice.kept; to discard them: rm /dev/shm/sluice.kept
+    is "what it prints" "$out" "$kept
 sluice: kept: unread messages in /dev/shm/sluice.kept, which are root's now; to discard them: rm /dev/shm/sluice.kept"
     diff /lab/before <(inventory | grep -v '^/dev/shm/sluice.kept$') || fail "this is left, or gone"
     is "units" "$(systemctl list-units --all --no-legend 'sluice*' | grep -v 'not-found\|\.slice')" ""
     # root can receive them.
-    quietly deb install 0.2.0
+    quietly deb install $last
     is "messages that were kept" "$(consumer --name kept --verify --report 0 2>&1 | grep -o 'verified 5 messages: none missing')" "verified 5 messages: none missing"
     quietly deb purge
+    diff /lab/before <(inventory) || fail "this is left, or gone"
+    filesOfOthers
+}
+
+# as USER COMMAND...: with the group of the services, in place of this shell.
+as() { exec setpriv --reuid="$1" --regid=sluice --clear-groups "${@:2}"; }
+
+# filesOfOthers: what fails is not the end of an installation, and a purge leaves what processes and other users have.
+filesOfOthers() {
+    local process
+    drop_in sluice-gauge.service '[Service]' ExecStart=nonsense
+    mkdir -p /usr/local/lib/systemd/system /usr/local/lib/sysusers.d
+    touch /usr/local/lib/systemd/system/sluice@.target
+    cp /lab/repo/scripts/systemd/sluice.sysusers /usr/local/lib/sysusers.d/sluice.conf
+    out=$(deb install 0.1.1) || fail "exit code $?"
+    is "what it prints" "${out%%, from*}" "sluice: failed: systemctl try-restart sluice-gauge; see systemctl status sluice-gauge
+sluice: warning: systemd uses /usr/local/lib/systemd/system/sluice@.target"
+    rm -r /usr/local/lib/systemd/system
+    rmdir --ignore-fail-on-non-empty /usr/local/lib/systemd
+    out=$(deb purge) || fail "exit code $?"
+    is "what it prints" "$out" "sluice: kept: the configuration and the user, for the installation that has /usr/local/lib/sysusers.d/sluice.conf"
+    expect "the configuration stays" test -e /etc/systemd/system/sluice-gauge.service.d/test.conf
+    rm -r /usr/local/lib/sysusers.d
+
+    deb install 0.1.1 >/dev/null || fail "exit code $?"
+    (as 4321 producer --name theirs --group sluice --count 3 --report 0 2>/dev/null)
+    as sluice producer --name busy --rate 10 --report 0 2>/dev/null &
+    process=$!
+    within 10 "a segment in use" test -e /dev/shm/sluice.busy
+    theirs=$(stat -c '%u %g %i' /dev/shm/sluice.theirs) busy=$(stat -c '%u %g %i' /dev/shm/sluice.busy)
+    out=$(deb purge) || fail "exit code $?"
+    is "what it prints" "$out" "sluice: kept: /dev/shm/sluice.busy, because a process uses it
+sluice: kept: /dev/shm/sluice.busy and the user sluice, because a process uses it; to remove them after that: rm /dev/shm/sluice.busy; userdel sluice"
+    is "another user's segment" "$(stat -c '%u %g %i' /dev/shm/sluice.theirs)" "$theirs"
+    is "a segment in use" "$(stat -c '%u %g %i' /dev/shm/sluice.busy)" "$busy"
+    expect "its producer runs" kill $process
+    wait $process
+    rm /dev/shm/sluice.busy /dev/shm/sluice.theirs
+
+    # A process of the user without a segment.
+    deb install 0.1.1 >/dev/null || fail "exit code $?"
+    as sluice sleep 60 &
+    process=$!
+    within 5 "a process of the user" pgrep -u sluice sleep
+    out=$(deb purge) || fail "exit code $?"
+    is "what it prints" "$out" "sluice: kept: the user sluice (userdel: user sluice is currently used by process $process); to remove it: userdel sluice"
+    kill $process
+    wait $process
+    userdel sluice
+    rmdir /run/sluice 2>/dev/null
     diff /lab/before <(inventory) || fail "this is left, or gone"
 }
 
@@ -170,5 +225,5 @@ theRpm() {
 }
 
 together theDeb
-together theRpm
+[ ! -e /lab/packages/provider.rpm ] || together theRpm
 verdict

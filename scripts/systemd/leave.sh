@@ -12,17 +12,11 @@ stop_units() {
     systemctl reset-failed 'sluice@*' 'sluice-*' 2>/dev/null || true
 }
 
-# is_segment FILE reports whether it is a segment of the user of the services, or one that is shared with its group.
-is_segment() {
-    [ -f "$1" ] && [ ! -L "$1" ] || return 1
-    case $(stat -c '%U %G' "$1") in
-    "sluice "* | *" sluice") ;;
-    *) return 1 ;;
-    esac
-}
+# is_segment FILE reports whether it is a segment of the user of the services.
+is_segment() { [ -f "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %U "$1")" = sluice ]; }
 
-# remove_segment GAUGE FILE [--yes]: removes a segment, as its owner. It fails while the segment is in use, and without --yes
-# if it has unread messages.
+# remove_segment GAUGE FILE [--yes]: removes a segment, as its owner. It fails while the segment is in use (exit code 4), and
+# without --yes if it has unread messages (exit code 2).
 remove_segment() {
     setpriv --reuid="$(stat -c %u "$2")" --regid=sluice --clear-groups "$1" rm --name "${2#/dev/shm/sluice.}" ${3:+"$3"}
 }
@@ -49,9 +43,21 @@ remove_configuration() {
     done
 }
 
-# remove_user removes the user that sluice.sysusers has created, and its group.
+# remove_user removes the user that sluice.sysusers has created, and its group. While a process of the user runs, both stay.
 remove_user() {
     getent passwd sluice | grep -q ':sluice pairs:' || return 0
-    userdel sluice
-    ! getent group sluice >/dev/null || groupdel sluice
+    if ! reason=$(userdel sluice 2>&1); then
+        echo "sluice: kept: the user sluice ($reason); to remove it: userdel sluice" >&2
+    elif getent group sluice >/dev/null && ! reason=$(groupdel sluice 2>&1); then
+        echo "sluice: kept: the group sluice ($reason); to remove it: groupdel sluice" >&2
+    fi
+}
+
+# another_installation prints a file of an installation that is still there, with the same user and /etc/sluice: a package, or
+# one from source. To be asked when the own files are removed.
+another_installation() {
+    for conf in /usr/lib /usr/local/lib /etc; do
+        ! [ -e $conf/sysusers.d/sluice.conf ] || { echo $conf/sysusers.d/sluice.conf && return; }
+    done
+    return 1
 }

@@ -30,11 +30,14 @@ cd "$(dirname "$0")"
 . ./leave.sh
 [ -n "$root" ] || [ "$(id -u)" = 0 ] || die "only root can uninstall from $prefix" "sudo $0${*:+ $*}"
 
+# is_shared FILE reports whether it is a segment that is shared with the group: a unit with another User= makes such.
+is_shared() { [ -f "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %G "$1")" = sluice ]; }
+
 # segments removes all segments.
 segments() {
     local file
     for file in /dev/shm/sluice.*; do
-        is_segment "$file" || continue
+        is_segment "$file" || is_shared "$file" || continue
         remove_segment "$lib/gauge" "$file" "${yes[@]}" || die "nothing was removed" "receive the messages, or discard them with --discard"
     done
 }
@@ -63,14 +66,21 @@ rm -f "$root$made"
 for b in "${binaries[@]}" producer-first; do rm -f "$root$lib/$b"; done
 for u in "${unit_files[@]}"; do rm -f "$root$units/$u"; done
 rm -f "$root$share/sysusers.d/sluice.conf" "$root$share/tmpfiles.d/sluice.conf" "$root$doc/example.env" "$root$doc/systemd.md"
-[ $config = keep ] || remove_configuration "$root"
+another=''
+if [ -z "$root" ] && another=$(another_installation); then
+    echo "uninstall.sh: kept: /etc/sluice and the user, for the installation that has $another" >&2
+elif [ $config = remove ]; then
+    remove_configuration "$root"
+fi
 case $prefix in /usr | /usr/local) ;; *) [ ! -d "$root$path" ] || rmdir --ignore-fail-on-non-empty "$root$path" ;; esac
 for d in "$lib" "$doc" "$prefix/share/doc" "$units" "${units%/*}" "$share/sysusers.d" "$share/tmpfiles.d" "${folders[@]}"; do
     [ ! -d "$root$d" ] || rmdir --ignore-fail-on-non-empty "$root$d"
 done
 
 if live; then
-    rm -rf /run/sluice
     systemctl daemon-reload
-    remove_user
+    if [ -z "$another" ]; then
+        rm -rf /run/sluice
+        remove_user
+    fi
 fi
