@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a deb and an rpm from built commands, with the files that scripts/systemd/install.sh installs.
 #
-#   packaging/package.sh --version V --arch amd64|arm64 --bin DIR --out DIR [--native-bin DIR] [--notices FILE]
+#   packaging/package.sh --version V --arch amd64|arm64 --bin DIR --notices FILE --out DIR [--native-bin DIR]
 #                         [--maintainer TEXT]
 #
 # --version     0.1.0 or v0.1.0; what follows a dash (v0.1.0-rc.1) sorts before the release (0.1.0~rc.1)
@@ -9,7 +9,7 @@
 # --bin         directory with producer, consumer, gauge and bridge. Build them with CGO_ENABLED=0, because the packages
 #               do not depend on a C library, and with -trimpath -ldflags='-s -w'
 # --native-bin  directory with the same commands for this machine, which print their manual pages (default: --bin)
-# --notices     the licences of what is linked, for the documents of the packages
+# --notices     the licences of what is linked (packaging/notices), which packaging/copyright refers to
 # --out         writes sluice_VERSION_ARCH.deb and sluice-VERSION.ARCH.rpm there, with ARCH as the format calls it
 # --maintainer  NAME <ADDRESS> of who publishes the packages
 #
@@ -45,12 +45,12 @@ amd64) rpm_arch=x86_64 ;;
 arm64) rpm_arch=aarch64 ;;
 *) die "--arch: unknown architecture \"$arch\"" "amd64 or arm64" 2 ;;
 esac
-if [ -z "$bin" ] || [ -z "$out" ]; then die "--bin or --out: a value is missing" "see --help" 2; fi
+if [ -z "$bin" ] || [ -z "$notices" ] || [ -z "$out" ]; then die "--bin, --notices or --out: a value is missing" "see --help" 2; fi
 [[ $version == *-* ]] && version=${version%%-*}~${version#*-} && version=${version//-/.}
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+([~+][A-Za-z0-9.+~]+)?$ ]] || die "--version: invalid version \"$version\"" "examples: 0.1.0, v0.1.0, v0.1.0-rc.1" 2
 
 mkdir -p "$out"
-bin=$(realpath "$bin") native=$(realpath "${native:-$bin}") out=$(realpath "$out") notices=${notices:+$(realpath "$notices")}
+bin=$(realpath "$bin") native=$(realpath "${native:-$bin}") out=$(realpath "$out") notices=$(realpath "$notices")
 cd "$(dirname "$0")/.."
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
 export SOURCE_DATE_EPOCH
@@ -66,7 +66,8 @@ doc=$root/usr/share/doc/sluice
 install -m 644 CHANGELOG.md "$doc/changelog"
 install -m 644 packaging/copyright "$doc/copyright"
 install -m 644 LICENSE "$work/LICENSE"
-[ -z "$notices" ] || install -m 644 "$notices" "$doc/THIRD-PARTY-NOTICES"
+install -m 644 "$notices" "$doc/THIRD-PARTY-NOTICES"
+packaging/documents.sh "$doc"
 install -D -m 644 packaging/lintian-overrides "$root/usr/share/lintian/overrides/sluice"
 printf 'sluice (%s-1) stable; urgency=medium\n\n  * The changes are in changelog.gz.\n\n -- %s  %s\n' \
     "$version" "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$doc/changelog.Debian"
@@ -132,7 +133,8 @@ contents:
   - { dst: /etc/sluice, type: dir }
 $(for dir in licenses/sluice bash-completion bash-completion/completions fish fish/vendor_completions.d zsh zsh/site-functions; do
         echo "  - { dst: /usr/share/$dir, type: dir, packager: rpm }" # dpkg removes empty directories, rpm only those of a package
-    done)
+    done
+        cd "$root" && find usr/share/doc/sluice -mindepth 1 -type d -printf '  - { dst: /%p, type: dir, packager: rpm }\n' | sort)
   - { src: "$work/LICENSE", dst: /usr/share/licenses/sluice/LICENSE, type: license, packager: rpm }
 CONFIG
     (cd "$root" && find . -type f -printf '/%P\n' | sort) | while read -r path; do content "$path"; done

@@ -44,7 +44,8 @@ commands() { (cd "${2:-.}" && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' 
 step "build"
 native=$(go env GOARCH)
 commands "$lab/bin"
-make_packages() { packaging/package.sh --arch "$native" --native-bin "$lab/bin" "$@" >/dev/null; } # further arguments
+echo "The licences of a release are here." >"$lab/notices"
+make_packages() { packaging/package.sh --arch "$native" --native-bin "$lab/bin" --notices "$lab/notices" "$@" >/dev/null; } # further arguments
 mkdir "$lab/packages"
 go -C packaging tool nfpm package --config "$PWD/packaging/test/provider.yaml" --packager rpm --target "$lab/packages/provider.rpm" >/dev/null
 make_packages --version v0.1.0 --bin "$lab/bin" --out "$lab/packages"

@@ -97,6 +97,7 @@ tree() {
     BIN=$work/$1/bin NATIVE_BIN=$work/$native/bin PREFIX=/usr/local DESTDIR=$root scripts/systemd/install.sh >/dev/null
     mv "$root/usr/local" "$2"
     rm "$2/lib/sluice/made" # for uninstall.sh
+    packaging/documents.sh "$2/share/doc/sluice"
     install -m 644 README.md CHANGELOG.md LICENSE SECURITY.md "$work/THIRD-PARTY-NOTICES" "$2/"
 }
 
