@@ -2,41 +2,91 @@
 # Tests the packages: how they are made, and that each can be installed, used, upgraded, removed and purged.
 #
 #   packaging/test.sh [PART...]
+#   packaging/test.sh --deb FILE
 #
 #   made     two builds give the same bytes, both formats have the same files, lintian has no complaint
 #   booted   on a separate systemd (scripts/systemd/test/boot.sh): the deb, then the rpm, with running pairs
 #   bare     in a root made with mmdebstrap, without a running systemd: the deb, then the rpm. Needs the network
 #
-# Without a PART, all of them. Needs root, Go, lintian, rpm, systemd with dbus, and for bare mmdebstrap; cleans up.
+# Without a PART, all of them. With --deb, what is quick: lintian, and on a separate systemd that package alone, with an
+# upgrade to its like; nothing is built.
+#
+# Needs root, Go, lintian, rpm, systemd with dbus, and for bare mmdebstrap; cleans up.
 set -euo pipefail
 die() { printf 'test.sh: error: %s\ntest.sh: hint: %s\n' "$1" "$2" >&2; exit "${3:-1}"; }
-parts=()
-for arg in "$@"; do
-    case $arg in
-    made | booted | bare) parts+=("$arg") ;;
+parts=() deb=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    made | booted | bare) parts+=("$1") ;;
+    --deb)
+        deb=$(realpath "${2:?--deb: a file is missing}")
+        shift
+        ;;
     -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
-    *) die "unknown part \"$arg\"" "made, booted or bare; see --help" 2 ;;
+    *) die "unknown part \"$1\"" "made, booted or bare; see --help" 2 ;;
     esac
+    shift
 done
+[ -z "$deb" ] || [ ${#parts[@]} = 0 ] || die "--deb: it has no parts" "see --help" 2
 [ ${#parts[@]} -gt 0 ] || parts=(made booted bare)
+[ -z "$deb" ] || parts=(booted)
 wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || die "only root can install packages" "sudo $0"
 for tool in lintian rpm; do
+    [ $tool != rpm ] || [ -z "$deb" ] || continue
     command -v $tool >/dev/null || die "there is no $tool here" "sudo apt-get install $tool"
 done
 if wants bare && ! command -v mmdebstrap >/dev/null; then die "there is no mmdebstrap here" "sudo apt-get install mmdebstrap, or leave out the part bare"; fi
-# shellcheck source=/dev/null
-. scripts/go.sh
-need_go test.sh
-
 lab=$(mktemp -d)
 chmod 755 "$lab"
 trap 'rm -rf "$lab"' EXIT
 step() { printf -- '-- %s\n' "$*"; }
+
+# lint DEB: lintian has no complaint.
+lint() {
+    local out
+    out=$(lintian --allow-root --fail-on error,warning "$1" 2>&1) || die "lintian: $out" "fix it, or add it to packaging/lintian-overrides with the reason"
+}
+
+# boot runs test/booted.sh with the packages.
+boot() {
+    mkdir -p "$lab/repo/packaging"
+    cp -r packaging/test "$lab/repo/packaging/"
+    mkdir "$lab/repo/scripts"
+    cp -r scripts/systemd "$lab/repo/scripts/"
+    local code=0
+    scripts/systemd/test/boot.sh "$lab" repo/packaging/test/booted.sh 300 || code=$?
+    case $code in
+    0) ;;
+    77) die "this machine cannot boot another one" "see the line above" 77 ;;
+    *)
+        tail -n "${JOURNAL_LINES:-60}" "$lab/journal.txt" >&2 2>/dev/null || true
+        die "a scenario failed" "the end of the journal is above"
+        ;;
+    esac
+}
+
+if [ -n "$deb" ]; then
+    step "lintian"
+    lint "$deb"
+    step "booted"
+    mkdir "$lab/packages"
+    cp "$deb" "$lab/packages/sluice_0.1.0_like.deb"
+    dpkg-deb --raw-extract "$deb" "$lab/next"
+    sed -i '/^Version: /s/$/+1/' "$lab/next/DEBIAN/control"
+    dpkg-deb --root-owner-group -Zgzip -z1 --build "$lab/next" "$lab/packages/sluice_0.1.1_like.deb" >/dev/null
+    boot
+    echo "package: all good"
+    exit
+fi
+
+# shellcheck source=/dev/null
+. scripts/go.sh
+need_go test.sh
 
 # commands DIR: builds the commands of this tree, or of another one, as for a release.
 commands() { (cd "${2:-.}" && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$1/" ./cmd/...); }
@@ -68,7 +118,7 @@ if wants made; then
         cmp "$file" "$lab/packages/${file##*/}" || die "two builds of ${file##*/} differ" "a time, or an order, is in it"
     done
     rm -r "$lab/again"
-    out=$(lintian --allow-root --fail-on error,warning "$lab"/packages/sluice_0.1.0_*.deb 2>&1) || die "lintian: $out" "fix it, or add it to packaging/lintian-overrides with the reason"
+    lint "$lab"/packages/sluice_0.1.0_*.deb
     # The same files, except for those that have other places or that only one format has.
     diff <(dpkg-deb --fsys-tarfile "$lab"/packages/sluice_0.1.0_*.deb | tar -t | sed 's/^\.//' | grep -v '/$' | grep -vE 'copyright$|changelog.Debian|/lintian/|/vendor-completions/' | sort) \
         <(rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' "$lab"/packages/sluice-0.1.0.*.rpm 2>/dev/null | sed -n '/^[^d]/s/^[^ ]* //p' |
@@ -86,20 +136,7 @@ fi
 
 if wants booted; then
     step "booted"
-    mkdir -p "$lab/repo/packaging"
-    cp -r packaging/test "$lab/repo/packaging/"
-    mkdir "$lab/repo/scripts"
-    cp -r scripts/systemd "$lab/repo/scripts/"
-    code=0
-    scripts/systemd/test/boot.sh "$lab" repo/packaging/test/booted.sh 300 || code=$?
-    case $code in
-    0) ;;
-    77) die "this machine cannot boot another one" "see the line above" 77 ;;
-    *)
-        tail -n "${JOURNAL_LINES:-60}" "$lab/journal.txt" >&2 2>/dev/null || true
-        die "a scenario failed" "the end of the journal is above"
-        ;;
-    esac
+    boot
 fi
 
 if wants bare; then

@@ -3,27 +3,33 @@
 # They differ in directory, time zone, umask, locale and home directory, and if this is root in the
 # user, too.
 #
-#   scripts/release-check.sh [--quick]
+#   scripts/release-check.sh [--quick] [--keep DIR]
 #
-# --quick  only amd64, one user, and with the caches of Go that there are; a minute in place of ten
+# --quick     only amd64, one user, and with the caches of Go that there are; a minute in place of ten
+# --keep DIR  writes the files of the release to DIR
 #
 # A commit without a tag gets one in the clones. Needs git and Go, and fetches Go modules: without
 # --quick all of them again, for the second user. Changes nothing, and cleans up.
 set -euo pipefail
 
-quick=false
-case ${1:-} in
-'') ;;
---quick) quick=true ;;
--h | --help)
-    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
-    exit 0
-    ;;
-*)
-    printf 'release-check.sh: error: unknown argument "%s"\nrelease-check.sh: hint: --quick; see --help\n' "$1" >&2
-    exit 2
-    ;;
-esac
+quick=false keep=''
+usage() { printf 'release-check.sh: error: %s\nrelease-check.sh: hint: --quick, --keep DIR; see --help\n' "$1" >&2; exit 2; }
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick) quick=true ;;
+    --keep)
+        [ $# -gt 1 ] || usage "--keep: a value is missing"
+        keep=$(realpath -m "$2")
+        shift
+        ;;
+    -h | --help)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    *) usage "unknown argument \"$1\"" ;;
+    esac
+    shift
+done
 cd "$(dirname "$0")/.."
 # shellcheck source=/dev/null
 . scripts/go.sh
@@ -63,5 +69,9 @@ fi
 if ! diff "$work/one/dist/SHA256SUMS" "$work/another/folder/two/dist/SHA256SUMS"; then
     printf 'release-check.sh: error: two releases of one commit differ, in the files above\n' >&2
     exit 1
+fi
+if [ -n "$keep" ]; then
+    mkdir -p "$keep"
+    cp "$work"/one/dist/* "$keep/"
 fi
 echo "two releases of one commit are the same, byte for byte"
