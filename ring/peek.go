@@ -70,11 +70,18 @@ type peeker struct {
 
 // begin loads where the messages begin and end, and reports whether they can be read.
 func (p *peeker) begin() bool {
-	if !p.load() {
-		return false
+	for range maxPeekTries {
+		if !p.load() {
+			return false
+		}
+		p.end = p.Header().Producer.Index.Load()
+		// If the Reader moved meanwhile, the end may be further from here than the ring is long.
+		if p.Header().Consumer.Index.Load() == p.at.Index {
+			return p.check()
+		}
 	}
-	p.end = p.Header().Producer.Index.Load() // after the Reader's, which is behind it
-	return p.check()
+	p.err = ErrMoving
+	return false
 }
 
 // reload begins again at the message that is the oldest now, and reports whether it can be read.

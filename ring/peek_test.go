@@ -248,8 +248,8 @@ func TestPeek_HostileMeanwhile(t *testing.T) {
 				}
 				binary.LittleEndian.PutUint64(mem.Data, 1)
 			}
-			// Where it begins is read in three looks. Then it finds the first message released.
-			indexes := []uint64{0, 0, 0, 1, index}
+			// Where it begins is read in four looks. Then it finds the first message released.
+			indexes := []uint64{0, 0, 0, 0, 1, index}
 			var last error
 			for msg, err := range Peek(hostileReader{peekMemory{mem: mem}, &indexes}, math.MaxInt) {
 				if last = err; msg.Size > 4096 {
@@ -271,7 +271,7 @@ func FuzzPeek(f *testing.F) {
 			w, _, mem := k.pair(t, 4096, 4, WriterOptions{}, ReaderOptions{})
 			send(t, w, "1", "2", "3", "4")
 			binary.LittleEndian.PutUint64(mem.Data[8*(index%32):], length)
-			indexes := []uint64{0, 0, 0, 1, index, index, next, next, next, index}
+			indexes := []uint64{0, 0, 0, 0, 8, index, index, next, next, next, next, index}
 			n := 0
 			for msg, err := range Peek(hostileReader{peekMemory{mem: mem}, &indexes}, math.MaxInt) {
 				if n++; n > 4096 || msg.Size > 4096 {
