@@ -190,7 +190,7 @@ func (r *Reader) Close() error {
 	}
 	seen := r.seen.Load() // all that a call can return
 	idle := r.shutDown(&r.avail, r.segment)
-	c := closing{side: &r.side, seg: r.segment, idle: idle, keepEnd: r.keepEnd}
+	c := closing{side: &r.side, seg: r.segment, idle: idle, keepEnd: r.keepEnd, leaveEnd: r.leaveEnd}
 	var err error
 	if idle {
 		r.sleeper.StopWatching()
@@ -235,8 +235,8 @@ type closing struct {
 
 	// ends acknowledges the end of a stream, for a consumer that holds nothing. nil = no end is
 	// acknowledged.
-	ends    *endpoint.EndWatch
-	keepEnd bool // readerSide.keepEnd
+	ends              *endpoint.EndWatch
+	keepEnd, leaveEnd bool // of readerSide
 }
 
 // addSlices records that the user may have slices of n bytes of data from offset at on.
@@ -396,7 +396,7 @@ func (c *closing) recordLeft(h *layout.Header) {
 	if c.ends != nil {
 		c.ends.Acknowledge()
 	}
-	if !c.keepEnd { // else the Writer that leaves keeps the segment, as after a kill
+	if !c.keepEnd || c.leaveEnd { // else the Writer that leaves keeps the segment, as after a kill
 		endpoint.Close(&h.ConsumerStats, monotonic.Now())
 	}
 }

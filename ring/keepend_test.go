@@ -6,6 +6,7 @@ import (
 	"io"
 	"testing"
 
+	"sluice/internal/endpoint"
 	"sluice/internal/testenv"
 	"sluice/layout"
 )
@@ -21,6 +22,7 @@ type leavingReader interface {
 	TryNext() ([]byte, error)
 	Release()
 	KeepEnd()
+	LeaveEnd()
 	Close() error
 }
 
@@ -28,15 +30,17 @@ type leavingReader interface {
 // next one: the Writer may end before it, or after it.
 func TestReader_KeepEnd_NextReaderIsTold(t *testing.T) {
 	for _, c := range []struct {
-		name               string
-		endsFirst, wasTold bool
-		end                layout.End
-		want               error
+		name                        string
+		endsFirst, wasTold, inOrder bool
+		end                         layout.End
+		want                        error
 	}{
-		{"the Writer ends after it", false, false, layout.EndComplete, io.EOF},
-		{"the Writer ends before it", true, false, layout.EndComplete, io.EOF},
-		{"it was told", true, true, layout.EndComplete, io.EOF},
-		{"it was told of an incomplete stream", true, true, layout.EndStopped, ErrIncomplete},
+		{"the Writer ends after it", false, false, false, layout.EndComplete, io.EOF},
+		{"the Writer ends before it", true, false, false, layout.EndComplete, io.EOF},
+		{"it was told", true, true, false, layout.EndComplete, io.EOF},
+		{"it was told of an incomplete stream", true, true, false, layout.EndStopped, ErrIncomplete},
+		{"it leaves in good order", true, false, true, layout.EndComplete, io.EOF},
+		{"it leaves in good order, and was told", true, true, true, layout.EndStopped, ErrIncomplete},
 	} {
 		for kind, ends := range map[string]struct {
 			write func(ctx context.Context, name string) (endingWriter, error)
@@ -84,8 +88,15 @@ func TestReader_KeepEnd_NextReaderIsTold(t *testing.T) {
 					_, err := r.TryNext()
 					testenv.WantErr(t, err, c.want)
 				}
-				r.KeepEnd()
+				if c.inOrder {
+					r.LeaveEnd()
+				} else {
+					r.KeepEnd()
+				}
 				testenv.WantErr(t, r.Close(), nil)
+				if died := endpoint.Died(&testenv.Header(name).ConsumerStats); died == c.inOrder {
+					t.Errorf("the Reader counts as one that has died: %v", died)
+				}
 				if !c.endsFirst {
 					testenv.WantErr(t, w.Close(), nil)
 				}

@@ -23,6 +23,7 @@ type readerSide struct {
 	minBatch    uint64 // bytes that a load should bring
 	follow      bool
 	keepEnd     bool // leave the end of the stream to the next Reader
+	leaveEnd    bool // likewise, but in good order
 	ends        endpoint.EndWatch
 	reported    uint64      // the producer whose end onEnd was told of; 0 = none
 	onEnd       func(error) // nil = not wanted
@@ -88,6 +89,17 @@ func (r *readerSide) KeepEnd() {
 	r.gate.Enter()
 	if !r.gate.Closed() { // else Close is looking at it
 		r.keepEnd = true
+	}
+	r.gate.Leave()
+}
+
+// LeaveEnd is KeepEnd for a Reader that takes what a Writer has left whose stream has ended: it
+// leaves in good order, so it does not count as one that has died. A Writer that comes later does
+// not keep the segment for the next Reader; Keep does.
+func (r *readerSide) LeaveEnd() {
+	r.gate.Enter()
+	if !r.gate.Closed() {
+		r.keepEnd, r.leaveEnd = true, true
 	}
 	r.gate.Leave()
 }

@@ -340,7 +340,7 @@ func (r *slotReader) Close() error {
 	}
 	seen := r.seen.Load() // all that a call can return
 	idle := r.shutDown(&r.stop, r.segment)
-	c := closing{side: &r.side, seg: r.segment, idle: idle, inUse: true, keepEnd: r.keepEnd}
+	c := closing{side: &r.side, seg: r.segment, idle: idle, inUse: true, keepEnd: r.keepEnd, leaveEnd: r.leaveEnd}
 	if idle {
 		r.sleeper.StopWatching()
 		seen = r.seen.Load()

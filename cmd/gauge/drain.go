@@ -38,7 +38,7 @@ func drainCommand() cli.App {
 			cli.NewFileFlag(),
 			cli.FramingFlag("the producer's", "`FRAMING` of the output: lines, length (4-byte little-endian length before each message), or raw"),
 			cli.GroupFlag(),
-			&urfave.BoolFlag{Name: "yes", Usage: "save messages that a bridge was to send: on the other side of the bridge they are missing then"},
+			&urfave.BoolFlag{Name: "yes", Usage: "save messages that a bridge was to send: on the other side of the bridge they are missing then; or where it is unknown whether the producer is alive"},
 		},
 		Argument: "name",
 		File:     "output",
@@ -65,7 +65,7 @@ func drain(ctx context.Context, c *urfave.Context) error {
 	d := drained{from: from, given: cli.GetFraming(c), output: output}
 	err = shm.Guard(func() error {
 		if endpoint.UntoldEnd(from.Segment().Header()) != layout.EndNone {
-			from.KeepEnd() // for the next consumer, to whom it says whether the stream was complete
+			from.LeaveEnd() // for the next consumer, to whom it says whether the stream was complete
 			d.keptEnd = true
 		}
 		return d.save(ctx)
@@ -93,7 +93,10 @@ func checkDrainable(name, output string, yes bool) error {
 		return err
 	case s.Geometry.Mode != layout.ModeRing:
 		return checkRing(v, "nothing of a transfer can be saved: what waits is in the memory of its producer, or in its socket")
-	case s.Producer.Alive:
+	case s.Producer.AliveUnknown && s.Producer.Generation > 0 && !yes:
+		err := cli.UsageError("%w", cli.WithSegment(name, errors.New("whether its producer is alive is unknown: the kernel does not tell which locks are held")))
+		return cli.WithHint(err, "see to it that the producer has exited (gauge stat %s has its process), and repeat with --yes", name)
+	case s.Producer.Alive && !s.Producer.AliveUnknown:
 		err := shm.InSegment("drain", name, fmt.Errorf("%w: a live process is its producer (process %d)", shm.ErrRoleTaken, s.Producer.PID))
 		return cli.WithHint(err, "stop that process first; or let consumer --name %s --output FILE receive what waits and what still comes", name)
 	case !s.Consumer.Alive && s.Consumer.Bridge.Present() && s.Depth() > 0 && !yes:
@@ -108,7 +111,7 @@ func checkDrainable(name, output string, yes bool) error {
 // ringConsumer is the consumer of a ring of either kind.
 type ringConsumer interface {
 	sluice.Consumer
-	KeepEnd()
+	LeaveEnd()
 }
 
 // openDead takes the role of the consumer in a ring. The segment stays when that is closed.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/internal/seccomp"
 	"sluice/internal/testenv"
 	"sluice/layout"
 	"sluice/shm"
@@ -130,6 +131,9 @@ func TestDrain_SavesAll_KeepsSegmentAndEnd(t *testing.T) {
 	if saved, err := os.ReadFile(path); err != nil || string(saved) != lines {
 		t.Errorf("%v: saved %d bytes, want %d", err, len(saved), len(lines))
 	}
+	if said := testenv.GaugeOutput(t, "peek", name); !strings.Contains(said, "consumer ended") {
+		t.Errorf("drain has left, and: %s", said)
+	}
 	again := testenv.Start(t, "gauge", "drain", name, "--output", path+"2")
 	again.WantExit(0)
 	if _, err := os.Stat(path + "2"); !os.IsNotExist(err) {
@@ -224,6 +228,23 @@ func TestDrain_Stopped(t *testing.T) {
 	rest.WantExit(0)
 	if got := rest.Stdout.String(); got == "" || !strings.HasSuffix(lines, got) {
 		t.Errorf("%d bytes that are not the rest of %d", len(got), len(lines))
+	}
+}
+
+// Where the kernel does not tell who is alive, a producer that its segment calls closed may be: one
+// that has disconnected its consumer stays. So does one that is running.
+func TestDrain_LivenessUnknown(t *testing.T) {
+	t.Parallel()
+	name, lines := leftLines(t, 10)
+	for _, args := range [][]string{{"drain", name}, {"drain", "--yes", name}} {
+		d := testenv.StartSandboxed(t, unix.EPERM, []seccomp.Rule{testenv.Calls["fcntl(F_OFD_GETLK)"]}, "gauge", args...)
+		if len(args) == 2 {
+			d.WantError(2, "whether its producer is alive is unknown", "gauge stat "+name, "--yes")
+			continue
+		}
+		if d.WantExit(0); d.Stdout.String() != lines {
+			t.Error(d.Stdout.String())
+		}
 	}
 }
 
