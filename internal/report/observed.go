@@ -110,11 +110,11 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 		refusals += fmt.Sprintf(", %s given up", format.Messages(i.RefusedMessages))
 	}
 	if i.Dropped > 0 {
-		row("dropped", "%s, because the %s was full%s", format.Messages(i.Dropped), queueName(s), forTimeout(s))
+		row("dropped", "%s, because the %s was full%s", format.Messages(i.Dropped), queueName(s), waitsUpTo(s))
 	}
 	if s.Geometry.Mode != layout.ModeTransfer {
 		if i.Refused > 0 {
-			row("refused", "%s: the ring was full%s", refusals, forTimeout(s))
+			row("refused", "%s: the ring was full%s", refusals, waitsUpTo(s))
 		}
 		return
 	}
@@ -142,8 +142,7 @@ func optionalRows(row func(name, text string, args ...any), s *pressure.Snapshot
 	}
 }
 
-// afterTimeout and forTimeout say how long the producer waits for room before its policy; "" if it
-// does not.
+// afterTimeout says how long the producer waits for room before its policy; "" if it does not.
 func afterTimeout(s *pressure.Snapshot) string {
 	if s.BlockTimeout == 0 {
 		return ""
@@ -151,11 +150,13 @@ func afterTimeout(s *pressure.Snapshot) string {
 	return fmt.Sprintf(" after %v", s.BlockTimeout)
 }
 
-func forTimeout(s *pressure.Snapshot) string {
+// waitsUpTo is afterTimeout for a number of messages: to a fan-out only the first of those that
+// find a ring full is waited for.
+func waitsUpTo(s *pressure.Snapshot) string {
 	if s.BlockTimeout == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" for %v", s.BlockTimeout)
+	return fmt.Sprintf("; a wait for room takes up to %v", s.BlockTimeout)
 }
 
 // queueName is what messages wait in.
