@@ -139,6 +139,50 @@ func TestAwaitRoom_BlockTimeout_OnceUntilHalfIsFree(t *testing.T) {
 	})
 }
 
+// A ring of Disconnect that got room after a wait in vain, before the message was given up, is
+// waited for again when it is full the next time.
+func TestAwaitRoom_BlockTimeout_RoomAfterTimeout_DisconnectsAfterAnotherWait(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		end, r, h := full(t, k, Disconnect, 10*time.Millisecond)
+		w, s := offererOf(end), &h.ProducerStats
+		for i, want := range []error{nil, ErrDropped} {
+			if err := w.awaitRoom(canceledLater(t)); err != nil {
+				t.Fatal(err)
+			}
+			if want == nil {
+				wantMessages(t, r, "1")
+				r.Release()
+			}
+			if _, err := w.offer([]string{"5"}); err != want || s.Waits.Load() != uint64(i+1) {
+				t.Fatalf("message %d: %v after %d waits", i, err, s.Waits.Load())
+			}
+		}
+		if end := layout.End(s.End.Load()); end != layout.EndDisconnected {
+			t.Errorf("end %v", end)
+		}
+	})
+}
+
+// A wait that is over while this side spins is a wait as any other.
+func TestBlockTimeout_OverInSpin_CountsAsBlocked(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		for _, timeout := range []time.Duration{1, 2 * time.Millisecond, 1100 * time.Millisecond} {
+			if testing.Short() && timeout > time.Second {
+				continue
+			}
+			w, _, mem := k.pair(t, 4096, 4, WriterOptions{OnFull: Drop, BlockTimeout: timeout, Spin: time.Hour}, ReaderOptions{})
+			send(t, w, "1", "2", "3", "4")
+			for range 3 {
+				wantErr(t, w.Send(canceledLater(t), []byte("5")), ErrDropped)
+			}
+			s := &mem.Header.ProducerStats
+			if blocked := time.Duration(s.Blocked.Load()); s.Waits.Load() != 3 || blocked < 3*timeout {
+				t.Errorf("%v: %d waits, blocked for %v", timeout, s.Waits.Load(), blocked)
+			}
+		}
+	})
+}
+
 // With Disconnect a ring is waited for, too, and a wait for a Reader that is not there ends with
 // the absence.
 func TestAwaitRoom_BlockTimeout_Disconnects(t *testing.T) {

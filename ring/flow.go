@@ -22,7 +22,8 @@ import (
 //	absent        messages are published if there is room, else dropped
 //	  -> flowing        there is room; or, found by AwaitRoom, another Reader has come
 //	late          messages are published if there is room, else given up without a wait
-//	  -> flowing        half of the ring is free: a Reader that is always slower is waited for once
+//	  -> flowing        half of the ring is free: a Reader that is always slower is waited for once.
+//	                    Disconnect: any room, since the next full ring ends the stream
 //	disconnected  nothing is published, so that the Reader finds the end behind what it has yet to
 //	              take; messages are dropped
 //	  -> flowing        a Reader was told of the end and waits for another stream, which begins
@@ -128,7 +129,11 @@ func (w *writerSide) waitForRoom(ctx context.Context, c sleep.Condition) error {
 	if w.blockTimeout > 0 {
 		w.giveUpAt = w.lastThere + uint64(w.blockTimeout)
 	}
+	waits := w.ownStats.Waits.LoadRelaxed()
 	err := w.await(ctx, c)
+	if err == errTimedOut {
+		w.sleeper.CountWait(w.giveUpAt-uint64(w.blockTimeout), waits)
+	}
 	if err == errAbsent && w.onFull == Block {
 		w.state = absent
 	}
@@ -179,7 +184,7 @@ func (w *writerSide) checkAbsence() error {
 
 // found is called when there is room; half says that half of the ring is free.
 func (w *writerSide) found(half bool) {
-	if w.state == absent || w.state == late && half {
+	if w.state == absent || w.state == late && (half || w.onFull == Disconnect) {
 		w.state = flowing
 	}
 }

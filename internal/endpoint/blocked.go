@@ -71,6 +71,16 @@ func EndSleep(s *layout.RoleStats, clock func() uint64) (total uint64) {
 	return total
 }
 
+// CountWait records a wait that is over and began at since, although no sleep was recorded. It
+// returns what EndSleep does.
+func CountWait(s *layout.RoleStats, total, since uint64, clock func() uint64) uint64 {
+	BeginSleep(s, total, since)
+	for seen := since + maxUnseen; seen < clock(); seen += maxUnseen {
+		ContinueSleep(s, seen) // this side did run
+	}
+	return EndSleep(s, clock)
+}
+
 // settle ends a sleep and returns the total. Once settling is visible, no reader adds
 // its clock any more, and the clock that is read after that is later than all that
 // were added.

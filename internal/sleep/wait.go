@@ -60,6 +60,15 @@ func (s *Sleeper) Wait(ctx context.Context, c Condition) error {
 	return err
 }
 
+// CountWait counts a wait as blocked that began at since, monotonic ns, and was in vain, unless it
+// was counted: the number of waits is then not waits any more. Wait does not count one that its
+// Condition ends while it spins.
+func (s *Sleeper) CountWait(since, waits uint64) {
+	if s.words.Stats.Waits.LoadRelaxed() == waits {
+		s.blocked = endpoint.CountWait(s.words.Stats, s.blocked, since, monotonic.Now)
+	}
+}
+
 // ended counts a wait that has ended before a sleep: as spun if it is done, and as one that was
 // blocked if others had the processor since that time.
 func (s *Sleeper) ended(done bool, since uint64) {
