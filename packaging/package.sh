@@ -71,7 +71,7 @@ packaging/documents.sh "$doc"
 install -D -m 644 packaging/lintian-overrides "$root/usr/share/lintian/overrides/sluice"
 printf 'sluice (%s-1) stable; urgency=medium\n\n  * The changes are in changelog.gz.\n\n -- %s  %s\n' \
     "$version" "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$doc/changelog.Debian"
-gzip -9n "$doc"/changelog* "$root"/usr/share/man/man1/*
+go -C packaging run -buildvcs=false ./gzip "$doc"/changelog* "$root"/usr/share/man/man1/*
 
 scripts=$work/scripts
 mkdir "$scripts"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the release of the commit that is checked out twice, from two clones, and compares the files.
-# They differ in directory, time zone, umask, locale and home directory, and if this is root in the
-# user, too.
+# They differ in directory, time zone, umask, locale, home directory and settings of go env -w, and if
+# this is root in the user, too.
 #
 #   scripts/release-check.sh [--quick] [--keep DIR]
 #
@@ -54,15 +54,21 @@ mkdir -p "$work/another/folder" "$work/home"
 echo "release-check.sh: the first release" >&2
 (umask 022 && TZ=UTC0 "$work/one/scripts/release.sh" "${args[@]}")
 
+# Settings of another user, which change what Go makes if they are not ignored.
+printf 'GOEXPERIMENT=fieldtrack\nGOFLAGS=-tags=another\n' >"$work/env"
+chmod 644 "$work/env"
+settings=(GOENV="$work/env")
+for setting in GOPROXY GOSUMDB GONOPROXY GONOSUMDB GOPRIVATE GOINSECURE GOAUTH GOVCS; do settings+=("$setting=$(go env $setting)"); done
+
 echo "release-check.sh: the second release" >&2
-second=(env TZ=Asia/Kathmandu LC_ALL=C.UTF-8 "$work/another/folder/two/scripts/release.sh" "${args[@]}")
+second=(env "${settings[@]}" TZ=Asia/Kathmandu LC_ALL=C.UTF-8 "$work/another/folder/two/scripts/release.sh" "${args[@]}")
 if ! $quick && [ "$(id -u)" = 0 ]; then
     user=30034 # an unused id, so that no account must be created
     cp -a "$(go env GOROOT)" "$work/goroot" # it may be in root's home
     chown -R -h $user:$user "$work/another" "$work/home" "$work/goroot"
-    second=(setpriv --reuid="$user" --regid="$user" --clear-groups env -i HOME="$work/home" PATH="$work/goroot/bin:$PATH" GOPROXY="$(go env GOPROXY)" "${second[@]}")
+    second=(setpriv --reuid="$user" --regid="$user" --clear-groups env -i HOME="$work/home" PATH="$work/goroot/bin:$PATH" "${second[@]}")
 else
-    second=(env HOME="$work/home" GOCACHE="$(go env GOCACHE)" GOMODCACHE="$(go env GOMODCACHE)" GOENV="$(go env GOENV)" "${second[@]}")
+    second=(env HOME="$work/home" GOCACHE="$(go env GOCACHE)" GOMODCACHE="$(go env GOMODCACHE)" "${second[@]}")
 fi
 (umask 077 && "${second[@]}")
 

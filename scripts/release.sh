@@ -14,7 +14,7 @@
 #
 # VERSION is that of the tag of the commit, v0.1.0 for example. Without a tag it is one that Go makes
 # of the last tag, time and hash, which sorts before the next release. The tree must have no changes.
-# Two releases of a commit are the same, byte for byte.
+# Two releases of a commit are the same, byte for byte; release-check.sh compares them.
 # Needs git and Go, and fetches Go modules. Takes some minutes the first time.
 set -euo pipefail
 
@@ -57,14 +57,21 @@ changes=$(git status --porcelain)
 [ -z "$changes" ] || die 1 "there are uncommitted changes: $(head -3 <<<"$changes" | tr '\n' ' ')" "commit them, or make the release in a new clone"
 [ "$(git rev-parse --is-shallow-repository)" = false ] || die 1 "the clone is shallow, so its tags may be missing" "git fetch --unshallow --tags"
 
-# All that the files of a release could depend on, other than the commit.
+# Where modules come from is the user's affair, and so are caches: these settings stay, also those of
+# go env -w. All others of go env -w are ignored.
+for setting in GOPROXY GOSUMDB GONOPROXY GONOSUMDB GOPRIVATE GOINSECURE GOAUTH GOVCS GOMODCACHE GOCACHE; do
+    export "$setting=$(go env $setting)"
+done
+export GOENV=off
+
+# All else that the files of a release could depend on, other than the commit.
 umask 022
 export LC_ALL=C TZ=UTC0
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 # One version of Go makes a release, whatever is installed: Go fetches it.
 GOTOOLCHAIN=$(awk '/^toolchain /{print $2}' packaging/go.mod)
-export GOTOOLCHAIN CGO_ENABLED=0 GOOS=linux GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT='' GOWORK=off
+export GOTOOLCHAIN CGO_ENABLED=0 GOOS=linux GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT='' GOFIPS140=off GOWORK=off
 export GOFLAGS='-mod=readonly -trimpath -buildvcs=true'
 
 work=$(mktemp -d)
@@ -73,7 +80,7 @@ trap 'rm -rf "$work"' EXIT
 # The programs that make the files run on this machine, with its architecture.
 say "building the programs that make packages, images and lists"
 unset GOARCH
-go -C packaging build -buildvcs=false -o "$work/tools/" ./image ./notices ./sbom github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+go -C packaging build -buildvcs=false -o "$work/tools/" ./gzip ./image ./notices ./sbom github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 # build ARCH: without symbols and debug information, which are a third of the size. Version, commit
 # and stack traces do not need them.
@@ -108,7 +115,7 @@ for arch in "${archs[@]}"; do
     say "$name.tar.gz"
     tree "$arch" "$work/$name"
     tar -C "$work" --create --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner "$name" |
-        gzip -9n >"$files/$name.tar.gz"
+        "$work/tools/gzip" >"$files/$name.tar.gz"
 
     say "deb and rpm for $arch"
     packaging/package.sh --version "$version" --arch "$arch" --bin "$work/$arch/bin" --native-bin "$work/$native/bin" \
