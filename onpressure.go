@@ -1,9 +1,7 @@
 package sluice
 
 import (
-	"bytes"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -45,10 +43,13 @@ const lowShare = 0.75
 // while the pressure is high and twice a second when it is not. So a change is noticed that much
 // later, and one that is over by the next look is not noticed.
 //
-// f is called on that goroutine, one call at a time. It may call stop, and Close of the end. stop
-// waits for a call of f that is under way, unless f calls it; when it has returned, no call comes.
-// Any goroutine may call it, and again. Close of the end stops the looks too, but does not wait for
-// f: a call that has begun then may still be under way.
+// f is called on that goroutine, one call at a time. It may call stop, and Close of the end. After
+// stop no call begins; stop does not wait for one that is under way. Any goroutine may call it, and
+// again.
+//
+// The looks end, too, when the end is closed or its segment is truncated by another program. f is
+// not called for that, even if it was told High last: a program that goes on with another end
+// resets what f has set.
 //
 // Errors: [ErrOption] for another fill, and for a queue without a bound ([NoLimit]); [ErrClosed];
 // [ErrTruncated].
@@ -64,7 +65,7 @@ func OnPressure(end interface{ Segment() *shm.Segment }, fill float64, f func(Pr
 	if !first.Bounded() {
 		return nil, shm.InSegment(opOnPressure, seg.Name(), fmt.Errorf("%w: the queue has no bound", ErrOption))
 	}
-	w := &pressureWatch{f: f, high: fill, low: fill * lowShare, ended: make(chan struct{}), left: make(chan struct{})}
+	w := newPressureWatch(fill, f)
 	go w.run(func() (pressure.Snapshot, error) { return pressure.ObserveQueue(seg) })
 	return w.stop, nil
 }
@@ -75,18 +76,18 @@ const opOnPressure = "watch"
 type pressureWatch struct {
 	f         func(Pressure)
 	high, low float64
+	ended     chan struct{} // closed by stop
+	stop      func()
+}
 
-	once  sync.Once
-	ended chan struct{} // closed by stop
-	left  chan struct{} // closed when run has returned
-
-	mu     sync.Mutex
-	caller uint64 // the goroutine that runs, while it calls f; 0 = it does not
+func newPressureWatch(fill float64, f func(Pressure)) *pressureWatch {
+	w := &pressureWatch{f: f, high: fill, low: fill * lowShare, ended: make(chan struct{})}
+	w.stop = sync.OnceFunc(func() { close(w.ended) })
+	return w
 }
 
 // run looks until stop is called or look fails.
 func (w *pressureWatch) run(look func() (pressure.Snapshot, error)) {
-	defer close(w.left)
 	var p pacer
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -101,10 +102,13 @@ func (w *pressureWatch) run(look func() (pressure.Snapshot, error)) {
 			return
 		}
 		if high, changed := w.judge(told, s.Fill()); changed {
-			told = high
-			if !w.call(Pressure{High: high, Fill: s.Fill(), Depth: s.Depth()}) {
+			select {
+			case <-w.ended: // during the look
 				return
+			default:
 			}
+			told = high
+			w.f(Pressure{High: high, Fill: s.Fill(), Depth: s.Depth()})
 		}
 		timer.Reset(p.next(s.Produced+s.Consumed+s.Lost, told))
 	}
@@ -114,47 +118,6 @@ func (w *pressureWatch) run(look func() (pressure.Snapshot, error)) {
 func (w *pressureWatch) judge(was bool, fill float64) (high, changed bool) {
 	high = fill >= w.high || was && fill > w.low
 	return high, high != was
-}
-
-// call calls f, unless stop was called.
-func (w *pressureWatch) call(p Pressure) bool {
-	w.mu.Lock()
-	select {
-	case <-w.ended:
-		w.mu.Unlock()
-		return false
-	default:
-	}
-	w.caller = goroutine()
-	w.mu.Unlock()
-	w.f(p)
-	w.mu.Lock()
-	w.caller = 0
-	w.mu.Unlock()
-	return true
-}
-
-func (w *pressureWatch) stop() {
-	w.mu.Lock()
-	w.once.Do(func() { close(w.ended) })
-	caller := w.caller
-	w.mu.Unlock()
-	if caller != goroutine() {
-		<-w.left
-	}
-}
-
-// goroutine returns the number of the goroutine that calls it, as a stack trace has it.
-func goroutine() (number uint64) {
-	var buf [64]byte
-	line := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
-	for _, digit := range line {
-		if digit < '0' || digit > '9' {
-			break
-		}
-		number = 10*number + uint64(digit-'0')
-	}
-	return number
 }
 
 // pacer says how long it is to the next look.

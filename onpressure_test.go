@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 
 // The two marks lie apart, so a queue that stays near one of them is told once.
 func TestOnPressure_Marks(t *testing.T) {
-	w := pressureWatch{high: 0.8, low: 0.8 * lowShare}
+	w := newPressureWatch(0.8, nil)
 	told, changes := false, 0
 	for i, c := range []struct {
 		fill float64
@@ -75,13 +74,16 @@ func (q *fakeQueue) look() (pressure.Snapshot, error) {
 
 func TestOnPressure_FakeQueue_TellsBothWays(t *testing.T) {
 	q, told := &fakeQueue{make(chan uint64)}, make(chan Pressure, 10)
-	w := &pressureWatch{f: func(p Pressure) { told <- p }, high: 0.8, low: 0.6, ended: make(chan struct{}), left: make(chan struct{})}
-	go w.run(q.look)
+	w, left := newPressureWatch(0.8, func(p Pressure) { told <- p }), make(chan struct{})
+	go func() {
+		w.run(q.look)
+		close(left)
+	}()
 	for _, n := range []uint64{10, 79, 85, 70, 100, 60, 85} {
 		q.looks <- n
 	}
 	close(q.looks)
-	<-w.left
+	<-left
 	close(told)
 	var all []Pressure
 	for p := range told {
@@ -203,20 +205,32 @@ func TestOnPressure_StopAndClose(t *testing.T) {
 		stop()
 	})
 	t.Run("beside f", func(t *testing.T) {
-		p, began := create(t), make(chan struct{})
-		ended := false
-		stop, err := OnPressure(p, 1, func(Pressure) {
+		w, left := newPressureWatch(1, nil), make(chan struct{})
+		began, goOn, calls := make(chan struct{}), make(chan struct{}), 0
+		w.f = func(Pressure) {
+			calls++
 			close(began)
-			time.Sleep(20 * time.Millisecond)
-			ended = true // the race detector sees whether stop waits
-		})
-		if err != nil {
-			t.Fatal(err)
+			<-goOn
 		}
+		go func() {
+			full := true
+			w.run(func() (s pressure.Snapshot, err error) {
+				s = pressure.Snapshot{Geometry: layout.Geometry{Mode: ModeTransfer}, Limit: 1}
+				if full { // else it would be told of that
+					s.QueueBytes = 1
+				}
+				full = false
+				return s, nil
+			})
+			close(left)
+		}()
 		<-began
-		stop()
-		if !ended {
-			t.Error("stop has not waited for f")
+		w.stop() // does not wait
+		w.stop()
+		close(goOn)
+		<-left
+		if calls != 1 {
+			t.Errorf("%d calls", calls)
 		}
 	})
 	t.Run("closed", func(t *testing.T) {
@@ -241,30 +255,20 @@ func TestOnPressure_Options(t *testing.T) {
 	}
 }
 
-// A program that does nothing but wait stays asleep.
+// While nothing moves there are few looks, each of which wakes the program.
 func TestOnPressure_IdleWakeups(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes 3 s")
+		t.Skip("takes 2 s")
 	}
-	p, err := Create(t.Context(), testenv.SegmentName(t), ProducerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	stop, err := OnPressure(p, 0.8, func(Pressure) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	time.Sleep(2 * time.Second) // until the looks are rare
-	var before, after syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
-	time.Sleep(2 * time.Second)
-	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
-	switches := after.Nvcsw - before.Nvcsw
-	used := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
-	t.Logf("%d voluntary switches and %v of processor in 2 s", switches, used)
-	if switches > 200 {
-		t.Errorf("%d voluntary switches in 2 s", switches)
+	t.Parallel()
+	w, looks := newPressureWatch(0.8, nil), 0
+	time.AfterFunc(2*time.Second, w.stop)
+	w.run(func() (pressure.Snapshot, error) {
+		looks++
+		return pressure.Snapshot{Geometry: layout.Geometry{Mode: ModeTransfer}, Limit: 1}, nil
+	})
+	t.Logf("%d looks in 2 s", looks)
+	if most := int(settleTime/lookInterval) + 10; looks > most || looks < 2 {
+		t.Errorf("%d looks in 2 s, want at most %d", looks, most)
 	}
 }
