@@ -101,7 +101,7 @@ func checkDrainable(name, output string, yes bool) error {
 		return cli.WithHint(err, "stop that process first; or let consumer --name %s --output FILE receive what waits and what still comes", name)
 	case !s.Consumer.Alive && s.Consumer.Bridge.Present() && s.Depth() > 0 && !yes:
 		err := cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s were to be sent by a bridge", format.Messages(s.Depth()))))
-		return cli.WithHint(err, "bridge out --name %s sends them; --yes saves them here, and then bridge in needs --skip-missing", name)
+		return cli.WithHint(err, "%[1]s out --name %[2]s sends them; --yes saves them here, and then %[1]s in needs --skip-missing", bridgeCommand(), name)
 	case s.Depth() > 0:
 		return sink.CheckNew(output)
 	}

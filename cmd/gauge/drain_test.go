@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -267,6 +268,22 @@ func TestDrain_Bridge(t *testing.T) {
 		h.ConsumerLink.Holder.Store(1)
 	})
 	testenv.Start(t, "gauge", "drain", name).WantError(2, "10 messages were to be sent by a bridge", "bridge out --name "+name, "--yes")
+	installed := t.TempDir() // where a bridge has another name
+	gauge, err := os.ReadFile(testenv.Command("gauge"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"gauge", "sluice-bridge"} {
+		if err := os.WriteFile(filepath.Join(installed, command), gauge, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, command := range []string{"drain", "rm"} {
+		said, _ := exec.Command(filepath.Join(installed, "gauge"), command, name).CombinedOutput()
+		if !strings.Contains(string(said), "sluice-bridge out --name "+name) {
+			t.Errorf("%s", said)
+		}
+	}
 	d := testenv.Start(t, "gauge", "drain", name, "--yes")
 	d.WantExit(0)
 	if d.Stdout.String() != lines {

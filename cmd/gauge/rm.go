@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 
@@ -105,7 +106,7 @@ func removeOne(ctx context.Context, name string, yes, inFull bool) error {
 		return err
 	case unread > 0 && !yes && bridged:
 		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", format.Messages(unread)))),
-			"bridge out --name %s sends them; --yes discards them", name)
+			"%s out --name %s sends them; --yes discards them", bridgeCommand(), name)
 	case unread > 0 && !yes:
 		return cli.WithHint(cli.UsageError("%w", cli.WithSegment(name, fmt.Errorf("%s unread would be lost", format.Messages(unread)))),
 			"gauge peek %s shows them, gauge drain %s or consumer --name %s saves them; --yes discards them", name, name, name)
@@ -164,6 +165,18 @@ func removeSocket(path string) (removed bool, err error) {
 		return false, err
 	}
 	return true, nil
+}
+
+// bridgeCommand returns the name of the command bridge beside this one: an installed one is called
+// sluice-bridge, because iproute2 has a bridge too.
+func bridgeCommand() string {
+	const installed = "sluice-bridge"
+	if self, err := exec.LookPath(os.Args[0]); err == nil { // of a link the link
+		if _, err := os.Stat(filepath.Join(filepath.Dir(self), installed)); err == nil {
+			return installed
+		}
+	}
+	return "bridge"
 }
 
 // unreadIn returns how many messages would be lost with the segment, and whether a bridge received
