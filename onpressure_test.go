@@ -105,7 +105,7 @@ func pressureEnds(t *testing.T) map[string]ProducerOptions {
 	return map[string]ProducerOptions{
 		"records":  {Slots: 10},
 		"slots":    {Slots: 10, SlotSize: 8},
-		"transfer": {Mode: ModeTransfer, Limit: 20 * 4096, Socket: filepath.Join(t.TempDir(), "socket")},
+		"transfer": {Mode: ModeTransfer, Limit: 20 * 4096, Socket: filepath.Join(testenv.PrivateDir(t), "socket")},
 	}
 }
 
