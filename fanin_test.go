@@ -678,7 +678,8 @@ func TestFanIn_CorruptRing_LeavesOnce(t *testing.T) {
 		}, prefix+"-*")
 		send(t, ps[0], "a")
 		ps[0].Segment().Data()[7] = 0xff // the length of its record
-		deadline := time.Now().Add(300 * time.Millisecond)
+		began := time.Now()
+		deadline := began.Add(300 * time.Millisecond)
 		for got := 0; got < 3 || time.Now().Before(deadline); {
 			send(t, ps[1], "b")
 			_, from, err := f.Receive(context.Background(), nil)
@@ -688,8 +689,12 @@ func TestFanIn_CorruptRing_LeavesOnce(t *testing.T) {
 			}
 			got++
 		}
-		if joined != 2 || len(left) != 1 || !errors.Is(left[0], sluice.ErrCorrupt) {
-			t.Errorf("follow %v: %d joined, left %v", follow, joined, left)
+		retries := 0 // that there may have been: with Follow one a second
+		if follow {
+			retries = int(time.Since(began) / time.Second)
+		}
+		if joined < 2 || joined > 2+retries || len(left) < 1 || len(left) >= joined || !errors.Is(left[0], sluice.ErrCorrupt) {
+			t.Errorf("follow %v: %d joined, left %v, after %v", follow, joined, left, time.Since(began))
 		}
 		ps[1].Close()
 		if !follow {
