@@ -88,7 +88,7 @@ func TestBlockTimeout_ContextDoneBefore_NothingDropped(t *testing.T) {
 	})
 }
 
-// A batch sends what there is room for, waits for the rest of it, and gives up one message.
+// A batch sends what there is room for, waits for the rest of it, and drops one message.
 func TestBlockTimeout_Batch_OneGivenUp(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		w, r, mem := k.pair(t, 4096, 4, WriterOptions{OnFull: Drop, BlockTimeout: 10 * time.Millisecond}, ReaderOptions{})
